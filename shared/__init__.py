@@ -1,0 +1,1 @@
+"""What the functions ship with: the job, its steps, and the adapters to Wireflow, to the stores and to the images."""

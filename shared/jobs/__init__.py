@@ -1,0 +1,1 @@
+"""The job stores: one port, two stores."""

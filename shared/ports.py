@@ -1,0 +1,232 @@
+"""What the steps need from the world, in the words of the domain: a clock, a job store, an image store, Wireflow."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from shared.errorcodes import ErrorCode
+from shared.job import Job
+from shared.spending.gate import Gate
+
+
+class Clock(Protocol):
+    """The only source of time. Nothing but `wiring` and tests makes one."""
+
+    def now(self) -> datetime:
+        """The present, as an aware UTC datetime."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`; at once for zero or less."""
+
+
+# --- job store -----------------------------------------------------------------------------------------------------
+
+
+class StoreError(Exception):
+    """The job store did not do what was asked.
+
+    StoreError
+    ├── AlreadyExists   a job with this id is there (it comes along)
+    ├── Conflict        somebody else wrote the record since it was read
+    └── StoreUnavailable   the store could not be reached in time; trying again may help
+    """
+
+
+class AlreadyExists(StoreError):
+    """A document with this id is there already; `job` is what it holds."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"job {job.id} exists")
+        self.job = job
+
+
+class Conflict(StoreError):
+    """The record changed since it was read: whoever meets this no longer owns it."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer in time or reported a fault of its own."""
+
+
+class JobStore(Protocol):
+    """Jobs and the gate's document. Every write is conditional on the revision that it was computed from.
+
+    Each call ends within seconds: StoreUnavailable if the store does not answer. A write whose answer was lost and
+    that is found to be ours counts as done.
+    """
+
+    async def create(self, job: Job) -> Job:
+        """Record a new job; AlreadyExists with the job that has this id. Returns it with its revision."""
+
+    async def get(self, job_id: str) -> Job | None:
+        """The job, or None."""
+
+    async def save(self, job: Job) -> Job:
+        """Replace the job's fields (unknown ones survive) if its revision is still the newest, else Conflict."""
+
+    async def due(self, now: datetime, limit: int) -> list[Job]:
+        """Jobs in flight that want attention: `dueAt <= now`, the oldest first."""
+
+    async def line(self, now: datetime, limit: int) -> list[Job]:
+        """Jobs whose place in line has come: `queueAt <= now`, the first first."""
+
+    async def ahead(self, queue_at: datetime) -> int:
+        """How many jobs stand in line before this time: `queueAt < queue_at`."""
+
+    async def read_gate(self) -> Gate:
+        """The gate's state with its revision; a new, open one if there is none yet."""
+
+    async def save_gate(self, gate: Gate) -> Gate:
+        """Replace the gate's state if its revision is still the newest, else Conflict."""
+
+    async def id_secret(self) -> bytes:
+        """32 random bytes that all instances share, created by whoever asks first."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+# --- image store ---------------------------------------------------------------------------------------------------
+
+
+class CopyError(Exception):
+    """An image could not be copied.
+
+    CopyError            the network or a store, now: try again
+    ├── ImageGone        403, 404 or 410 on every route: it has probably expired
+    └── ImageRefused     trying again does not help: not an image, too large
+    """
+
+
+class ImageGone(CopyError):
+    """No route to the image serves it any more."""
+
+
+class ImageRefused(CopyError):
+    """What is there is not what we keep; `code` says why."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What is known of a picture once its last byte has passed. `crc32c` is base64, as Cloud Storage writes it."""
+
+    width: int | None
+    height: int | None
+    size: int
+    sha256: str
+    crc32c: str
+
+
+class Picture(Protocol):
+    """A picture on its way: the type is known from its first bytes, the rest when the last chunk has passed."""
+
+    content_type: str
+    extension: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes, once; raises CopyError when they stop short, run too long or are not an image."""
+
+    def measured(self) -> Measured:
+        """After the last chunk."""
+
+
+class ImageSource(Protocol):
+    """Where pictures come from. Synchronous: it runs in a worker thread."""
+
+    def open(self, url: str) -> AbstractContextManager[Picture]:
+        """Start reading the picture at `url`, by every allowed route in turn; CopyError if none serves it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """A way to the bytes of a stored picture: either `url`, valid for `seconds`, or `chunks`."""
+
+    content_type: str
+    size: int
+    crc32c: str
+    url: str | None = None
+    seconds: int = 0
+    chunks: AsyncIterator[bytes] | None = None
+
+
+class ImageStore(Protocol):
+    """Where pictures are kept, under names that never change: `jobs/{jobId}/{attempt}/{n}.{ext}`."""
+
+    def write(self, name: str, picture: Picture) -> None:
+        """Store all of the picture or nothing; a name that already holds the same bytes counts as done.
+
+        Synchronous: it runs in a worker thread. CopyError if the picture or the store fails.
+        """
+
+    async def read(self, name: str) -> StoredImage | None:
+        """A way to the bytes, or None if nothing has that name."""
+
+    async def names(self, job_id: str) -> list[str]:
+        """The names of all pictures of a job, for when its document has expired."""
+
+
+# --- Wireflow ------------------------------------------------------------------------------------------------------
+
+
+class RunState(StrEnum):
+    """Where Wireflow says a run stands. Any other word, or none, is no state."""
+
+    QUEUED = "QUEUED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMEOUT = "TIMEOUT"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the run has ended."""
+        return self in {RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The paid call was accepted."""
+
+    execution_id: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAnswer:
+    """What an answer about a run says. `state` is None where no known word was found; `raw` is bounded."""
+
+    state: RunState | None
+    image_urls: tuple[str, ...] = ()
+    error: str | None = None
+    moderated: bool = False
+    credits_used: float | None = None
+    request_id: str | None = None
+    unknown: str | None = None  # the word or shape that nobody has seen before
+    raw: str = ""
+    pace: Mapping[str, int] = field(default_factory=dict)  # the rate limit headers: limit, remaining, reset
+
+
+class Wireflow(Protocol):
+    """The vendor. Errors: shared/wireflow/errors.py."""
+
+    async def trigger(self, payload: Mapping[str, Any], idempotency_key: str) -> Started:
+        """The paid call, within 8 s. Refused: nothing was started. OutcomeUnknown: nobody knows."""
+
+    async def healthy(self) -> bool:
+        """Whether the free health call answers 200."""
+
+    async def poll(self, execution_id: str) -> RunAnswer:
+        """Where a run stands; PollError if that cannot be told now."""
+
+    async def details(self, execution_id: str) -> RunAnswer:
+        """The same from the details endpoint."""
