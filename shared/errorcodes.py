@@ -55,7 +55,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.COMPLETED_WITHOUT_IMAGE: Explanation(
         "The run ended without an image.",
-        "Open the execution in Wireflow and check that the workflow ends in an image node; then send the request again.",
+        "Check in Wireflow that the workflow ends in an image node; then send the request again.",
         True,
     ),
     ErrorCode.INSUFFICIENT_CREDITS: Explanation(

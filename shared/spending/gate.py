@@ -102,7 +102,7 @@ def reserve(gate: Gate, limits: Limits, wanted: int, now: datetime) -> tuple[Gat
     return passed, [Slot(at=now, trial=trial)] * count
 
 
-def give_back(gate: Gate, slots: Sequence[Slot], now: datetime) -> Gate:
+def give_back(gate: Gate, slots: Sequence[Slot]) -> Gate:
     """The gate without starts that did not happen: refused by Wireflow, or not needed after all."""
     starts = list(gate.starts)
     for slot in slots:
