@@ -1,0 +1,259 @@
+"""The settings, read once from the environment; everything that is wrong with them is said in one message.
+
+Each name stands here as a string literal and nowhere else in the product. README: a table of all of them.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from shared.spending.gate import Limits
+
+T = TypeVar("T")
+
+# https://www.wireflow.ai/docs/api: requests a minute, executions a minute, executions a day (0: no limit).
+PLANS = {
+    "free": (10, 10, 50),
+    "starter": (20, 10, 200),
+    "pro": (60, 10, 1_000),
+    "enterprise": (200, 10, 0),
+}
+IMAGE_HOSTS = (
+    "cdn.wireflow.ai,cdn.atomu.ai,fal.media,replicate.delivery,storage.googleapis.com,"
+    "oaidalleapiprodscus.blob.core.windows.net"
+)
+
+
+class ConfigurationError(Exception):
+    """The settings do not do; `faults` has a line for each that is missing or wrong."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("The configuration is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
+        self.faults = faults
+
+
+class OnUnknown(StrEnum):
+    """What becomes of a paid call whose outcome nobody knows."""
+
+    RETRY = "retry"  # sent once more with the same key, and marked
+    HOLD = "hold"  # left to a person
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where things live: `firestore://PROJECT/DATABASE`, `sqlite:///PATH`, `gs://BUCKET/PREFIX`, `file:///PATH`."""
+
+    scheme: str
+    host: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings. Durations are seconds unless the name says otherwise."""
+
+    wireflow_base_url: str
+    webhook_id: str = field(repr=False)
+    api_key: str = field(repr=False)
+    limits: Limits
+    requests_per_minute: int
+    on_unknown: OnUnknown
+    jobs: Location
+    images: Location
+    public_url: str | None
+    poll_window: float
+    poll_idle_exit: float
+    lease: float
+    run_deadline: float
+    max_image_bytes: int
+    max_queue_hours: float
+    retention_days: float
+    image_hosts: tuple[str, ...]
+    allow_private_network: bool
+    storage_emulator: str | None
+
+
+def load(environ: Mapping[str, str]) -> Config:
+    """The settings of `environ`; ConfigurationError names every fault."""
+    read = _Reader(environ)
+    private = read.value("ALLOW_PRIVATE_NETWORK", _flag, False)
+    if private and read.text("K_SERVICE"):
+        read.faults.append("ALLOW_PRIVATE_NETWORK: is for local runs only; remove it on Cloud Run")
+    requests, per_minute, per_day = read.value("WIREFLOW_PLAN", _plan, PLANS["free"])
+    limits = Limits(
+        per_minute=read.value("EXECUTIONS_PER_MINUTE", _count, per_minute),
+        per_day=read.value("DAILY_EXECUTIONS", _count, per_day),
+    )
+    config = Config(
+        wireflow_base_url=read.value(
+            "WIREFLOW_BASE_URL", lambda text: _base_url(text, private), "https://www.wireflow.ai/api/v1"
+        ),
+        webhook_id=read.required("WIREFLOW_WEBHOOK_ID", _webhook_id, ""),
+        api_key=read.required("WIREFLOW_API_KEY", _api_key, ""),
+        limits=limits,
+        requests_per_minute=requests if limits.per_minute else 0,
+        on_unknown=read.value("ON_UNKNOWN", _on_unknown, OnUnknown.RETRY),
+        jobs=read.required("JOBS_URL", _jobs_location, _NOWHERE),
+        images=read.required("IMAGES_URL", _images_location, _NOWHERE),
+        public_url=read.value("PUBLIC_URL", _public_url, None),
+        poll_window=read.value("POLL_WINDOW_SECONDS", _seconds, 55.0),
+        poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", _seconds, 5.0),
+        lease=read.value("LEASE_SECONDS", _lease, 60.0),
+        run_deadline=read.value("RUN_DEADLINE_SECONDS", _positive, 1200.0),
+        max_image_bytes=read.value("MAX_IMAGE_BYTES", _size, 50 * 1024 * 1024),
+        max_queue_hours=read.value("MAX_QUEUE_HOURS", _positive, 72.0),
+        retention_days=read.value("RETENTION_DAYS", _positive, 90.0),
+        image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
+        allow_private_network=private,
+        storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
+    )
+    if read.faults:
+        raise ConfigurationError(read.faults)
+    return config
+
+
+class _Reader:
+    """Reads settings and collects what is wrong with them, so that one start shows all of it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.faults: list[str] = []
+
+    def text(self, name: str) -> str:
+        """The setting without what a copy and paste leaves around it; empty is as good as unset."""
+        return self.environ.get(name, "").strip(" \t\r\n\"'")
+
+    def value(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.faults.append(f"{name}: {error}")
+            return default
+
+    def required(self, name: str, parse: Callable[[str], T], stand_in: T) -> T:
+        if not self.text(name):
+            self.faults.append(f"{name}: is required")
+        return self.value(name, parse, stand_in)
+
+
+_NOWHERE = Location("", "", "")
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+def _plan(text: str) -> tuple[int, int, int]:
+    if text.lower() not in PLANS:
+        raise ValueError("must be one of " + ", ".join(PLANS))
+    return PLANS[text.lower()]
+
+
+def _on_unknown(text: str) -> OnUnknown:
+    if text.lower() not in set(OnUnknown):
+        raise ValueError("must be retry or hold")
+    return OnUnknown(text.lower())
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("must be a number")
+    return number
+
+
+def _seconds(text: str) -> float:
+    if (number := _number(text)) < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
+def _positive(text: str) -> float:
+    if (number := _number(text)) <= 0:
+        raise ValueError("must be greater than 0")
+    return number
+
+
+def _lease(text: str) -> float:
+    if (number := _number(text)) < 20:
+        raise ValueError("must be at least 20")
+    return number
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError("must be a whole number; 0 means no limit")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    if not _count(text):
+        raise ValueError("must be a number of bytes greater than 0")
+    return int(text)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
+    if not hosts or any("/" in host or "*" in host for host in hosts):
+        raise ValueError("must be hosts or host:port, separated by commas, without scheme, path or *")
+    return hosts
+
+
+def _base_url(text: str, private: bool) -> str:
+    if urlsplit(text).scheme != "https" and not private:
+        raise ValueError("must begin with https:// (http only with ALLOW_PRIVATE_NETWORK=true)")
+    return _web_address(text)
+
+
+def _public_url(text: str) -> str | None:
+    return _web_address(text)
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an http(s) address without query or fragment")
+    return text.rstrip("/")
+
+
+def _webhook_id(text: str) -> str:
+    if "/" in text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be the id alone, the part of the webhook's address between /workflow/ and /trigger")
+    return text
+
+
+def _api_key(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be one word of visible ASCII characters")
+    return text
+
+
+def _jobs_location(text: str) -> Location:
+    parts = urlsplit(text)
+    path = unquote(parts.path[1:])
+    if parts.scheme == "firestore" and parts.netloc and path and "/" not in path:
+        return Location("firestore", parts.netloc, path)
+    if parts.scheme == "sqlite" and not parts.netloc and path:
+        return Location("sqlite", "", path)
+    raise ValueError("must be firestore://PROJECT/DATABASE or sqlite:///PATH")
+
+
+def _images_location(text: str) -> Location:
+    parts = urlsplit(text)
+    path = unquote(parts.path)
+    if parts.scheme == "gs" and parts.netloc:
+        return Location("gs", parts.netloc, path.strip("/"))
+    if parts.scheme == "file" and not parts.netloc and path.strip("/"):
+        return Location("file", "", path)
+    raise ValueError("must be gs://BUCKET/PREFIX or file:///ABSOLUTE/PATH")
