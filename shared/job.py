@@ -79,6 +79,10 @@ class Image:
     error: ErrorCode | None = None
     gone_since: datetime | None = None
 
+    def evolve(self, **changes: Any) -> "Image":
+        """A new record with `changes`."""
+        return dataclasses.replace(self, **changes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

@@ -1,0 +1,45 @@
+"""The poller's routes: `POST /` works through one window, `GET /health` says that it is there."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from shared.log import Event
+from shared.ports import StoreError
+from shared.problems import Problem
+from shared.steps.services import Services
+
+from .window import Window
+
+_working: set[int] = set()
+
+
+async def answer(request: Request, services: Services) -> Response:
+    """Answer the scheduler. A call while this instance works is answered at once: nothing may run after an answer."""
+    try:
+        _check(request)
+    except Problem as problem:
+        return problem.response()
+    if request.url.path == "/health":
+        return JSONResponse({"status": "ok"})
+    return await _work(services)
+
+
+def _check(request: Request) -> None:
+    allowed = {"/": ["POST"], "/health": ["GET", "HEAD"]}.get(request.url.path)
+    if allowed is None:
+        raise Problem(404, "not_found", "The routes are POST / and GET /health.")
+    if request.method not in allowed:
+        raise Problem.not_allowed(request.method, allowed)
+
+
+async def _work(services: Services) -> Response:
+    if id(services) in _working:
+        return JSONResponse({"busy": True})
+    _working.add(id(services))
+    try:
+        return JSONResponse(await Window(services).run())
+    except StoreError as error:
+        services.log.error(Event.WINDOW, f"The window ended early: {type(error).__name__}.")
+        return Problem(503, "store_unavailable", "The job store does not answer; the next call tries again.").response()
+    finally:
+        _working.discard(id(services))

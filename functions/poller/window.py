@@ -1,0 +1,195 @@
+"""One window: claims what is due, starts what may start, moves each job on, and hands back what is not done at the end.
+
+The scheduler can tick once a minute, an image takes 10 to 20 seconds: so a tick works on for most of a minute. One bad
+job never stops the others.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from shared.job import Job, Status
+from shared.log import Event
+from shared.ports import StoreError
+from shared.public_job import timestamp
+from shared.spending import gate
+from shared.spending.gate import Slot
+from shared.steps.advance import advance
+from shared.steps.dispatch import send_held, take_from_line
+from shared.steps.lease import Lease, LeaseLost
+from shared.steps.services import Services
+
+SCAN_SECONDS = 2.0
+JOBS_AT_ONCE = 500  # held in memory at the same time; more wait for the next look
+BATCH = 100
+# A worker keeps a job over a pause of this length; over a longer one it hands the job back.
+LONGEST_HOLD = timedelta(seconds=15)
+CALLS_AT_ONCE = 16  # paid calls
+PAUSE_AFTER_FAULT = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a window did; `seconds` and the names are the contract's."""
+
+    claimed: int = 0
+    dispatched: int = 0
+    polled: int = 0
+    completed: int = 0
+    stored: int = 0
+    failed: int = 0
+    bytes: int = 0
+
+
+class Window:
+    """One call of the poller."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._clock = services.clock
+        self._counts = Counts()
+        self._held: dict[str, Lease] = {}
+        self._began = self._clock.now()
+        self._end = self._began + timedelta(seconds=services.config.poll_window)
+        self._busy_at = self._began
+        self._oldest_due = 0.0
+        self._handed_back = 0
+        self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
+        services.requests.open_until(self._end)
+
+    async def run(self) -> dict[str, Any]:
+        """Work until the window is over or nothing has been in flight for a while; returns the counts."""
+        async with asyncio.TaskGroup() as workers:
+            while not self._over():
+                await self._pick_up(workers)
+                await self._clock.sleep(min(SCAN_SECONDS, (self._end - self._clock.now()).total_seconds()))
+        return await self._report()
+
+    def _over(self) -> bool:
+        now = self._clock.now()
+        if self._held:
+            self._busy_at = now
+        idle = now - self._busy_at >= timedelta(seconds=self._services.config.poll_idle_exit)
+        return now >= self._end or idle
+
+    async def _pick_up(self, workers: asyncio.TaskGroup) -> None:
+        """One look at the store: what is due, and what may leave the line."""
+        try:
+            for lease in await self._claim_due():
+                workers.create_task(self._hold(lease, self._advance(lease)))
+            line = await take_from_line(self._services, self._room())
+        except StoreError as error:
+            self._services.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
+            return
+        self._counts.dispatched += len(line.taken)
+        for lease, slot in line.taken:
+            workers.create_task(self._hold(lease, self._start(lease, slot)))
+        if line.moves_at and line.moves_at < self._end:
+            self._busy_at = self._clock.now()
+
+    async def _claim_due(self) -> list[Lease]:
+        due = await self._services.store.due(self._clock.now(), self._room())
+        self._oldest_due = max([self._oldest_due, *(self._overdue(job) for job in due)])
+        claims = [
+            Lease.claim(job, self._services.store, self._clock, self._services.config.lease)
+            for job in due
+            if job.id not in self._held
+        ]
+        leases = [lease for lease in await asyncio.gather(*claims) if lease]
+        self._counts.claimed += len(leases)
+        return leases
+
+    def _room(self) -> int:
+        return max(1, min(BATCH, JOBS_AT_ONCE - len(self._held)))
+
+    def _overdue(self, job: Job) -> float:
+        return (self._clock.now() - job.due_at).total_seconds() if job.due_at else 0
+
+    async def _hold(self, lease: Lease, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work` on a job while its lease is kept; whatever goes wrong is this job's problem alone."""
+        before, self._held[lease.job.id] = lease.job, lease
+        if before.started_at:
+            self._services.requests.note(before.started_at)
+        keeper = asyncio.create_task(lease.keep())
+        worker = asyncio.create_task(work)
+        try:
+            await asyncio.wait({keeper, worker}, return_when=asyncio.FIRST_COMPLETED)
+            await (worker if worker.done() else keeper)
+        except LeaseLost:
+            self._services.log.warning(Event.WINDOW, "The job is somebody else's by now.", **lease.job.log_fields())
+        except Exception as error:  # one bad job never stops the window
+            await self._set_aside(lease, error)
+        finally:
+            keeper.cancel()
+            worker.cancel()
+            await asyncio.gather(keeper, worker, return_exceptions=True)
+            del self._held[lease.job.id]
+            self._count(before, lease)
+
+    async def _start(self, lease: Lease, slot: Slot) -> None:
+        async with self._calls:
+            await send_held(lease, slot, self._services)
+        if lease.job.status is Status.RUNNING:
+            await self._advance(lease)
+
+    async def _advance(self, lease: Lease) -> None:
+        """Step by step, until the job has ended or must wait for longer than a worker keeps it."""
+        while (at := await advance(lease, self._services)) is not None:
+            now = self._clock.now()
+            if at >= self._end or at - now > LONGEST_HOLD:
+                self._handed_back += 1
+                await lease.save(due_at=at)
+                return
+            await self._clock.sleep((at - now).total_seconds())
+
+    async def _set_aside(self, lease: Lease, error: Exception) -> None:
+        message = f"A job raised {type(error).__name__}; it is tried again later."
+        self._services.log.error(Event.WINDOW, message, **lease.job.log_fields())
+        try:
+            await lease.save(due_at=self._clock.now() + PAUSE_AFTER_FAULT)
+        except LeaseLost:
+            return
+
+    # --- what it came to -------------------------------------------------------------------------------------------
+
+    def _count(self, before: Job, lease: Lease) -> None:
+        after, counts = lease.job, self._counts
+        counts.polled += lease.notes.polls
+        known = {image.name for image in before.images if image.name}
+        new = [image for image in after.images if image.name and image.name not in known]
+        counts.completed += not before.copying_since and bool(after.copying_since)
+        counts.stored += len(new)
+        counts.bytes += sum(image.bytes or 0 for image in new)
+        counts.failed += after.status is Status.FAILED and before.status is not Status.FAILED
+
+    async def _report(self) -> dict[str, Any]:
+        counts = {name: getattr(self._counts, name) for name in Counts.__slots__}
+        seconds = round((self._clock.now() - self._began).total_seconds(), 3)
+        self._services.log.info(
+            Event.WINDOW,
+            "A window is over.",
+            **counts,
+            seconds=seconds,
+            oldestDueSeconds=round(self._oldest_due, 3),
+            **await self._surroundings(),
+        )
+        return {**counts, "seconds": seconds}
+
+    async def _surroundings(self) -> dict[str, Any]:
+        """What the dashboard shows beside the counts; not worth failing a window for."""
+        try:
+            now = self._clock.now()
+            state = await self._services.admission.recent()
+            length = await self._services.store.ahead(now + timedelta(days=365))
+        except StoreError:
+            return {}
+        closed = gate.why_closed(state, self._services.config.limits, now)
+        return {
+            "queueLength": length,
+            "running": self._handed_back,
+            "executionsToday": state.today(now),
+            "gate": closed and str(closed),
+            "gateUntil": timestamp(state.closure.until) if state.closure else None,
+        }

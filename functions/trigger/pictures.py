@@ -1,0 +1,93 @@
+"""The image routes: the stored image, or word that it is not there yet; never a placeholder stored as a product."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from shared.job import Image, Job, Status
+from shared.ports import StoredImage
+from shared.problems import Problem
+from shared.steps.services import Services
+
+from . import placeholders
+
+FOR_EVER = "private, max-age=31536000, immutable"
+RETRY_SECONDS = 5
+
+
+async def image(request: Request, services: Services, job_id: str, index: str | None = None) -> Response:
+    """`GET /jobs/{id}/image` (the first) and `/image/{n}`."""
+    number = None if index is None else int(index)
+    job = await services.store.get(job_id)
+    name = _name_in(job, number) if job else await _name_without_document(job_id, number, services)
+    if name is None:
+        return _nothing_yet(request, job, number)
+    stored = await services.images.read(name)
+    if stored is None:
+        raise Problem(404, "not_found", "The image has been deleted from the image store.")
+    return _serve(request, stored)
+
+
+def _name_in(job: Job, number: int | None) -> str | None:
+    stored = [image for image in job.images if image.name]
+    wanted = stored if number is None else [image for image in stored if image.index == number]
+    return wanted[0].name if wanted else None
+
+
+async def _name_without_document(job_id: str, number: int | None, services: Services) -> str | None:
+    """The image outlives its document: `jobs/{jobId}/{attempt}/{n}.{ext}`, the newest attempt first."""
+    found = []
+    for name in await services.images.names(job_id):
+        attempt, file = name.split("/")[-2:]
+        position = file.split(".")[0]
+        if attempt.isdigit() and position.isdigit() and number in (None, int(position)):
+            found.append((-int(attempt), int(position), name))
+    if not found:
+        raise Problem(404, "not_found", "There is no such job and no such image.")
+    return min(found)[2]
+
+
+def _serve(request: Request, stored: StoredImage) -> Response:
+    if stored.url:
+        return RedirectResponse(stored.url, 302, {"Cache-Control": f"private, max-age={stored.seconds}"})
+    etag = f'"{stored.crc32c}"'
+    headers = {"ETag": etag, "Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    headers |= {"Content-Length": str(stored.size), "Content-Type": stored.content_type}
+    if request.method == "HEAD" or stored.chunks is None:
+        return Response(headers=headers)
+    return StreamingResponse(stored.chunks, headers=headers)
+
+
+def _nothing_yet(request: Request, job: Job | None, number: int | None) -> Response:
+    """What there is to say about an image that is not stored."""
+    if job is None or (job.status is Status.SUCCEEDED and not _lost(job, number)):
+        raise Problem(404, "not_found", "The job has no image with this number.")
+    if job.finished:
+        return _failed(request, job)
+    if _wants_picture(request):
+        return _placeholder(placeholders.waiting(), {"Retry-After": str(RETRY_SECONDS)})
+    detail = "The image is not there yet: ask again after Retry-After seconds, or follow the job's status."
+    raise Problem(409, "image_not_ready", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _lost(job: Job, number: int | None) -> Image | None:
+    return next((image for image in job.images if image.index == number and image.error), None)
+
+
+def _failed(request: Request, job: Job) -> Response:
+    if _wants_picture(request):
+        return _placeholder(placeholders.failed(), {})
+    error = job.error
+    detail = f"{error.message} {error.hint}" if error else "The job was cancelled, or this image could not be copied."
+    raise Problem(410, "image_failed", detail)
+
+
+def _wants_picture(request: Request) -> bool:
+    """Whether `Accept` names `image/*` or a picture type, as that of an `<img>` does; `*/*` alone does not."""
+    ranges = request.headers.get("accept", "").lower().split(",")
+    return any(item.strip().startswith("image/") and "q=0;" not in f"{item.replace(' ', '')};" for item in ranges)
+
+
+def _placeholder(content: bytes, headers: dict[str, str]) -> Response:
+    return Response(content, media_type="image/png", headers={"Cache-Control": "no-store", "Vary": "Accept", **headers})

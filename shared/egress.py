@@ -1,0 +1,159 @@
+"""Requests to places that somebody else named reach allowed hosts at public addresses, and nothing else.
+
+A name is resolved once, every address it has is checked, and the connection goes to a checked address: nobody can
+answer the check with one address and the connection with another. Redirects are requests like any other.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import httpx
+
+Resolve = Callable[[str, int], Sequence[str]]
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+ADDRESSES_TRIED = 3
+TIMEOUT = httpx.Timeout(20.0, connect=10.0)
+
+# https://www.iana.org/assignments/iana-ipv6-special-registry: an IPv6 address that stands for an IPv4 address in its
+# last 32 bits is as public as that one.
+EMBEDDING_IPV4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+# Python calls these global (3.11), or has learned better only in later versions.
+REFUSED_IPV4 = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+REFUSED_IPV6 = (IPv6Network("2001::/23"), IPv6Network("2002::/16"), IPv6Network("3fff::/20"))
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+
+
+class EgressRefused(Exception):
+    """The request was not sent: its scheme, host or address is not one that we talk to. Its text says which."""
+
+
+def client(
+    hosts: Iterable[str],
+    *,
+    allow_private: bool = False,
+    resolve: Resolve | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> httpx.Client:
+    """A client, safe for many threads, whose every request is checked by `Egress`. It follows no redirect by itself.
+
+    It uses no proxy of the environment and keeps no cookies: one copy must not depend on another.
+    """
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    transport = Egress(hosts, allow_private=allow_private, resolve=resolve or addresses_of, tls=tls)
+    return httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT, cookies=no_cookies)
+
+
+class Egress(httpx.BaseTransport):
+    """Sends a request to an address that it has checked, or raises EgressRefused or httpx.TransportError.
+
+    `hosts`: `host` (the scheme's own port) or `host:port`; a host stands for its subdomains too.
+    `allow_private` opens plain http and private addresses, for these hosts.
+    """
+
+    def __init__(
+        self, hosts: Iterable[str], *, allow_private: bool, resolve: Resolve, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._hosts = [_host_and_port(httpx.URL(f"//{entry.strip()}")) for entry in hosts]
+        self._allow_private = allow_private
+        self._resolve = resolve
+        self._tls = tls
+
+    @cached_property
+    def _transport(self) -> httpx.HTTPTransport:
+        # httpcore pools connections by address. Two hosts of one CDN share addresses: a kept connection would carry
+        # a request for the one over TLS that was verified for the other. So none is kept.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        return httpx.HTTPTransport(verify=self._tls or httpx.create_ssl_context(), trust_env=False, limits=limits)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Try the checked addresses of the request's host in turn, until one accepts a connection."""
+        host, port = self._allowed(request.url)
+        *others, last = self._checked_addresses(host, port)
+        for address in others:
+            try:
+                return self._send(request, host, address)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+        return self._send(request, host, last)
+
+    def close(self) -> None:
+        """Let go of the connections in use."""
+        self._transport.close()
+
+    def _send(self, request: httpx.Request, host: str, address: str) -> httpx.Response:
+        # The Host header was set when the request was made and stays; TLS asks for and verifies the real name:
+        # https://www.python-httpx.org/advanced/extensions/#sni_hostname
+        readdressed = httpx.Request(
+            request.method,
+            request.url.copy_with(host=address),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": host},
+        )
+        return self._transport.handle_request(readdressed)
+
+    def _allowed(self, url: httpx.URL) -> tuple[str, int]:
+        """The host and port of a URL that may be asked."""
+        if url.scheme != "https" and not (url.scheme == "http" and self._allow_private):
+            raise EgressRefused(f"{url.scheme or 'no scheme'}: only https is allowed")
+        host, port = _host_and_port(url)
+        port = port or DEFAULT_PORTS[url.scheme]
+        for allowed, its_port in self._hosts:
+            if _within(host, allowed) and port == (its_port or DEFAULT_PORTS[url.scheme]):
+                return host, port
+        raise EgressRefused(f"{host}:{port} is not among the allowed hosts")
+
+    def _checked_addresses(self, host: str, port: int) -> Sequence[str]:
+        addresses = self._resolve(host, port)
+        if not addresses:
+            raise httpx.ConnectError(f"{host} has no address")
+        if not self._allow_private:
+            for address in addresses:
+                _refuse_unless_public(host, address)
+        return addresses[:ADDRESSES_TRIED]
+
+
+def addresses_of(host: str, port: int) -> Sequence[str]:
+    """The addresses of `host`, each once, in the order in which the system would try them."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpx.ConnectError(f"{host} cannot be resolved: {error}") from error
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def is_public(address: str) -> bool:
+    """Whether anybody on the internet may own this address."""
+    ip = _embedded(ip_address(address))
+    if not ip.is_global or ip.is_multicast:
+        return False
+    if isinstance(ip, IPv4Address):
+        return not any(ip in network for network in REFUSED_IPV4)
+    return ip in GLOBAL_UNICAST and not any(ip in network for network in REFUSED_IPV6)
+
+
+def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if isinstance(ip, IPv6Address) and any(ip in network for network in EMBEDDING_IPV4):
+        return IPv4Address(ip.packed[-4:])
+    return ip
+
+
+def _refuse_unless_public(host: str, address: str) -> None:
+    if not is_public(address):
+        raise EgressRefused(
+            f"{host} has the address {address}, which is not a public one; "
+            "ALLOW_PRIVATE_NETWORK=true allows it for local runs"
+        )
+
+
+def _host_and_port(url: httpx.URL) -> tuple[str, int | None]:
+    return url.raw_host.decode("ascii").lower().removesuffix("."), url.port
+
+
+def _within(host: str, allowed: str) -> bool:
+    return bool(allowed) and (host == allowed or host.endswith(f".{allowed}"))

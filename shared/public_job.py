@@ -1,0 +1,106 @@
+"""The public job: what callers see of a job. Flat scalars and `images`, so that Zapier maps it without code.
+
+The names are a contract (README, "The job"); all of them are always there, null where nothing is known.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.errorcodes import EXPLANATIONS, ErrorCode
+from shared.job import Image, Job, Status
+
+SENTENCES: Mapping[Status, str] = {
+    Status.QUEUED: "The job waits in line.",
+    Status.TRIGGERING: "The job is being handed to Wireflow.",
+    Status.RUNNING: "The image is being made.",
+    Status.COPYING: "The image is ready and is being copied.",
+    Status.SUCCEEDED: "The image is stored.",
+    Status.FAILED: "The job failed.",
+    Status.CANCELED: "The job was cancelled before it started.",
+}
+
+
+def public_job(
+    job: Job,
+    base_url: str,
+    *,
+    wait_reason: ErrorCode | None = None,
+    estimated_start: datetime | None = None,
+) -> dict[str, Any]:
+    """The job as JSON values. `base_url`: where our routes are; `wait_reason` and the estimate: a queued job's."""
+    url = f"{base_url}/jobs/{job.id}"
+    stored = [image for image in job.images if image.name]
+    error = job.error if job.finished else None
+    return {
+        "id": job.id,
+        "status": str(job.status),
+        "message": _message(job, wait_reason),
+        "prompt": job.prompt,
+        "workflow": job.workflow,
+        "executionId": job.execution_id,
+        "imageUrl": f"{url}/image",
+        "imageUrls": [f"{url}/image/{image.index}" for image in stored],
+        "imageCount": len(stored),
+        "images": [_image(image, url) for image in (stored if job.finished else job.images)],
+        "possibleDuplicate": job.possible_duplicate,
+        "errorCode": error and str(error.code),
+        "errorMessage": error and error.message,
+        "errorCharged": error and str(error.charged),
+        "errorRetryable": error and error.retryable,
+        "errorHint": error and error.hint,
+        "requestId": job.request_id,
+        "creditsUsed": job.credits_used,
+        "caller": job.caller,
+        "steps": None,
+        "createdAt": timestamp(job.created_at),
+        "startedAt": timestamp(job.started_at),
+        "completedAt": timestamp(job.completed_at),
+        "runSeconds": _run_seconds(job),
+        "waitReason": wait_reason and str(wait_reason),
+        "estimatedStartAt": timestamp(estimated_start),
+        "statusUrl": url,
+    }
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """RFC 3339, UTC, milliseconds: `2026-03-01T12:00:00.000Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _message(job: Job, wait_reason: ErrorCode | None) -> str:
+    if job.status is Status.FAILED and job.error:
+        return f"{job.error.message} {job.error.hint}"
+    if job.status is Status.QUEUED and wait_reason:
+        return f"{SENTENCES[job.status]} {EXPLANATIONS[wait_reason].message} {EXPLANATIONS[wait_reason].hint}"
+    if job.status is Status.TRIGGERING and job.outcome_unknown:
+        return "Wireflow did not answer clearly; the job goes on when Wireflow answers again."
+    lost = [image for image in job.images if image.error]
+    if job.status is Status.SUCCEEDED and lost:
+        missing = ", ".join(f"image {image.index} ({image.error})" for image in lost)
+        return f"{len(job.images) - len(lost)} of {len(job.images)} images are stored; missing: {missing}."
+    return SENTENCES[job.status]
+
+
+def _image(image: Image, url: str) -> dict[str, Any]:
+    return {
+        "index": image.index,
+        "url": f"{url}/image/{image.index}" if image.name else None,
+        "sourceUrl": image.source_url,
+        "contentType": image.content_type,
+        "width": image.width,
+        "height": image.height,
+        "bytes": image.bytes,
+        "sha256": image.sha256,
+        "crc32c": image.crc32c,
+    }
+
+
+def _run_seconds(job: Job) -> float | None:
+    """From the start of the run to its end, as far as we saw it."""
+    ended = job.copying_since or job.completed_at
+    if job.started_at is None or ended is None:
+        return None
+    return round(max((ended - job.started_at).total_seconds(), 0), 3)

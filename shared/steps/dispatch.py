@@ -1,0 +1,229 @@
+"""The paid call: made once per attempt, and each of its three outcomes recorded. Nothing is paid twice unmarked.
+
+Started → running. Refused → back in line, or failed if the caller must mend it. Unknown → stays triggering, and is
+repeated once, marked `possibleDuplicate`, when Wireflow is healthy again (`ON_UNKNOWN=retry`).
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.config import OnUnknown
+from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
+from shared.job import Job, JobError, Status
+from shared.log import Event
+from shared.ports import Conflict, Started, StoreUnavailable
+from shared.spending import gate
+from shared.spending.gate import Slot
+from shared.spending.pacing import until_next_poll
+from shared.steps.lease import Lease
+from shared.steps.services import Services
+from shared.wireflow import errors
+
+Changes = dict[str, Any]
+
+
+async def send(job: Job, slot: Slot, services: Services) -> Job:
+    """Make the paid call of a job that was just recorded as triggering, and record what came of it."""
+    outcome = job.evolve(**await _pay(job, slot, services))
+    for _ in range(2):
+        try:
+            return await services.store.save(outcome)
+        except StoreUnavailable:
+            continue
+        except Conflict:
+            break
+    # The job stays triggering and is resolved like any other unknown outcome.
+    services.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be recorded.", **outcome.log_fields())
+    return job
+
+
+async def send_held(lease: Lease, slot: Slot, services: Services) -> None:
+    """The same for a job that this worker holds, and goes on holding if the run was started."""
+    changes = await _pay(lease.job, slot, services)
+    if changes.get("status") is Status.RUNNING:
+        del changes["due_at"]
+    await lease.save(**changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What may leave the line now, recorded as triggering; `moves_at`: when the next may go, None if nobody waits."""
+
+    taken: list[tuple[Lease, Slot]]
+    moves_at: datetime | None
+
+
+async def take_from_line(services: Services, limit: int) -> Line:
+    """Take as many jobs from the head of the line as the gate lets through."""
+    now = services.clock.now()
+    if not await services.store.line(now, 1):
+        return Line([], None)
+    await services.admission.probe(services.wireflow.healthy)
+    state = await services.admission.recent()
+    free = gate.free(state, services.config.limits, now)
+    taken = await _take_first(min(free, limit), services) if free else []
+    return Line(taken, gate.estimate(state, services.config.limits, len(taken), now))
+
+
+async def _take_first(wanted: int, services: Services) -> list[tuple[Lease, Slot]]:
+    jobs = await services.store.line(services.clock.now(), wanted)
+    slots = await services.admission.take(len(jobs))
+    leases = await asyncio.gather(*(_take(job, services) for job, _ in zip(jobs, slots, strict=False)))
+    pairs = list(zip(leases, slots, strict=True))
+    await services.admission.give_back([slot for lease, slot in pairs if lease is None])
+    return [(lease, slot) for lease, slot in pairs if lease is not None]
+
+
+async def _take(job: Job, services: Services) -> Lease | None:
+    now = services.clock.now()
+    lease = services.config.lease
+    taken = job.evolve(status=Status.TRIGGERING, queue_at=None, triggered_at=now, due_at=now + timedelta(seconds=lease))
+    try:
+        taken = await services.store.save(taken)
+    except (Conflict, StoreUnavailable):
+        return None
+    return Lease(taken, services.store, services.clock, lease)
+
+
+async def resolve(lease: Lease, services: Services) -> datetime | None:
+    """Repeat a paid call whose outcome nobody knows, once; returns when to try again, or None when it was sent."""
+    job, now = lease.job, services.clock.now()
+    repeatable = services.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
+    slot = await _slot_for_repetition(services) if repeatable else None
+    if slot is not None:
+        await lease.save(possible_duplicate=True, triggered_at=now)
+        await send_held(lease, slot, services)
+    elif repeatable and now < job.give_up_at:
+        opening = gate.estimate(await services.admission.recent(), services.config.limits, 0, now)
+        return max(opening, now + timedelta(seconds=1))
+    else:
+        await _give_up(lease, services)
+    return None
+
+
+async def _slot_for_repetition(services: Services) -> Slot | None:
+    """A slot, once Wireflow is healthy: an outage must not eat the one repetition."""
+    await services.admission.probe(services.wireflow.healthy)
+    if not gate.free(await services.admission.recent(), services.config.limits, services.clock.now()):
+        return None
+    if not await services.wireflow.healthy():
+        await services.admission.unhealthy()
+        return None
+    return next(iter(await services.admission.take(1)), None)
+
+
+async def _give_up(lease: Lease, services: Services) -> None:
+    job = await lease.save(**_outcome_unknown(lease.job, None, services.clock.now()))
+    _log(services, Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, job)
+
+
+async def give_up_waiting(lease: Lease, services: Services) -> None:
+    """Fail a job that has waited in line for as long as it may, with the code of what kept it."""
+    job, now = lease.job, services.clock.now()
+    code = gate.why_closed(await services.admission.recent(), services.config.limits, now) or job.wait_reason
+    charged = Charged.UNKNOWN if job.possible_duplicate else Charged.NO
+    error = JobError.of(code or ErrorCode.RATE_LIMITED, charged=charged, request_id=job.request_id)
+    job = await lease.save(**_failed(error, now))
+    _log(services, Event.JOB_FAILED, error.code, job)
+
+
+# --- the call and its outcomes -------------------------------------------------------------------------------------
+
+
+async def _pay(job: Job, slot: Slot, services: Services) -> Changes:
+    """Make the call; what the job becomes. The gate learns of it too."""
+    try:
+        started = await services.wireflow.trigger(_payload(job), job.idempotency_key)
+    except errors.Refused as error:
+        await _tell_gate(services.admission.refused(error, slot), services)
+        changes, event, code = _after_refusal(job, error, services.clock.now()), Event.UPSTREAM_REFUSED, error.code
+    except errors.OutcomeUnknown as error:
+        await _tell_gate(services.admission.unclear(error), services)
+        changes, event, code = _after_unknown(job, error, services), Event.OUTCOME_UNKNOWN, error.code
+    else:
+        await _tell_gate(services.admission.started(slot), services)
+        changes = _after_start(started, services.clock.now())
+        services.log.info(Event.JOB_STARTED, "Wireflow has started the run.", **job.evolve(**changes).log_fields())
+        return changes
+    after = job.evolve(**changes)
+    _log(services, event, code, after)
+    if after.error:
+        _log(services, Event.JOB_FAILED, after.error.code, after)
+    return changes
+
+
+async def _tell_gate(telling: Any, services: Services) -> None:
+    """The gate's state is advice; the job's outcome is a fact that must be recorded whatever becomes of the other."""
+    try:
+        await telling
+    except (Conflict, StoreUnavailable) as error:
+        services.log.warning(Event.GATE_CLOSED, f"The gate could not be written: {type(error).__name__}")
+
+
+def _payload(job: Job) -> dict[str, Any]:
+    return {"prompt": job.prompt, **json.loads(job.input)}
+
+
+def _after_start(started: Started, now: datetime) -> Changes:
+    return {
+        "status": Status.RUNNING,
+        "execution_id": started.execution_id,
+        "request_id": started.request_id,
+        "started_at": now,
+        "outcome_unknown": False,
+        "wait_reason": None,
+        "missing_since": None,
+        "due_at": now + timedelta(seconds=until_next_poll(0)),
+    }
+
+
+def _after_refusal(job: Job, error: errors.Refused, now: datetime) -> Changes:
+    repeated = job.possible_duplicate
+    if isinstance(error, errors.RequestRefused):
+        if repeated:
+            return _outcome_unknown(job, error, now)
+        refused = JobError.of(error.code, charged=Charged.NO, message=str(error), request_id=error.request_id)
+        return _failed(refused, now)
+    return {
+        "status": Status.QUEUED,
+        # A new key, because Wireflow may replay its refusal; the same one if the first sending may live.
+        "attempt": job.attempt if repeated else job.attempt + 1,
+        "request_id": error.request_id,
+        "wait_reason": error.code,
+        "triggered_at": None,
+        "queue_at": job.created_at,
+        "due_at": job.give_up_at,
+    }
+
+
+def _after_unknown(job: Job, error: errors.OutcomeUnknown, services: Services) -> Changes:
+    if job.possible_duplicate or services.config.on_unknown is OnUnknown.HOLD:
+        return _outcome_unknown(job, error, services.clock.now())
+    # The lease goes on: it is over when a call that is still on its way has long been answered.
+    return {"outcome_unknown": True, "request_id": error.request_id, "due_at": job.due_at}
+
+
+def _outcome_unknown(job: Job, error: errors.WireflowError | None, now: datetime) -> Changes:
+    request_id = error.request_id if error else job.request_id
+    words = str(error) if error else None
+    code = ErrorCode.OUTCOME_UNKNOWN
+    return _failed(JobError.of(code, charged=Charged.UNKNOWN, message=words, request_id=request_id), now)
+
+
+def _failed(error: JobError, now: datetime) -> Changes:
+    return {
+        "status": Status.FAILED,
+        "error": error,
+        "request_id": error.request_id,
+        "completed_at": now,
+        "due_at": None,
+        "queue_at": None,
+    }
+
+
+def _log(services: Services, event: Event, code: ErrorCode, job: Job) -> None:
+    """Our own sentence, never the vendor's: it may quote the prompt."""
+    services.log.warning(event, EXPLANATIONS[code].message, **{**job.log_fields(), "errorCode": code})

@@ -1,0 +1,256 @@
+"""Following a run: polled until it has ended, its image URLs saved as soon as they are known.
+
+No error of a poll ends a job: the image may be paid for. A run that goes on is never triggered again.
+https://www.wireflow.ai/docs/api/executions; the guide: without a result after 60 s the details endpoint is asked.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
+from shared.job import Image, Job, JobError, Status
+from shared.log import Event
+from shared.ports import RunAnswer, RunState
+from shared.spending.pacing import until_next_poll
+from shared.steps.lease import Lease
+from shared.steps.services import Services
+from shared.wireflow import errors
+
+DETAILS_EVERY = timedelta(seconds=60)
+ASK_AGAIN_WHEN_EMPTY = timedelta(seconds=5)
+MISSING_FOR = timedelta(seconds=60)
+LATE_LOOK_AFTER = timedelta(hours=1)
+LATE_LOOK_RETRY, LATE_LOOK_UNTIL = timedelta(minutes=10), timedelta(hours=3)
+
+
+async def follow(lease: Lease, services: Services) -> datetime | None:
+    """Poll a running job once, if its time has come; returns when to go on, or None when it has ended."""
+    now = services.clock.now()
+    at = _next_poll(lease)
+    if now < at:
+        return at
+    answer = await _ask(lease, services)
+    if answer is not None:
+        await _learn(lease, answer, services)
+        await _judge(lease, answer, services)
+    if lease.job.status is Status.RUNNING and services.clock.now() >= _deadline(lease.job, services):
+        await _time_out(lease, services)
+    if lease.job.finished:
+        return None
+    return _next_poll(lease) if lease.job.status is Status.RUNNING else services.clock.now()
+
+
+async def look_once_more(lease: Lease, services: Services) -> datetime | None:
+    """An hour after a run was given up on: a late result is still kept."""
+    now, job = services.clock.now(), lease.job
+    try:
+        answer = await _late_answer(lease, services)
+    except errors.PollError:
+        if now < (job.completed_at or now) + LATE_LOOK_UNTIL:
+            return now + LATE_LOOK_RETRY
+        answer = None
+    images = _images(job, answer) if answer else ()
+    if answer is None or not images:
+        await lease.save(late_look_done=True, due_at=None)
+        return None
+    error = None if answer.state is RunState.COMPLETED else job.error
+    await lease.save(**_to_copying(images, answer, now), error=error, late_look_done=True, completed_at=None)
+    return now
+
+
+async def _late_answer(lease: Lease, services: Services) -> RunAnswer | None:
+    """An answer with images, from whichever endpoint has one."""
+    for details in (False, True):
+        try:
+            answer = await _question(lease, services, details=details)
+        except errors.RunNotFound:
+            continue
+        if answer.image_urls:
+            return answer
+    return None
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+def _next_poll(lease: Lease) -> datetime:
+    """The guide's schedule from the run's start, or from the last answer; 5 s after a run that ended without image."""
+    job, notes = lease.job, lease.notes
+    if notes.asked_at is None:
+        return (job.started_at or job.created_at) + timedelta(seconds=until_next_poll(0))
+    if notes.empty_at is not None and notes.asked_at <= notes.empty_at:
+        return notes.empty_at + ASK_AGAIN_WHEN_EMPTY
+    elapsed = (notes.asked_at - (job.started_at or job.created_at)).total_seconds()
+    return notes.asked_at + timedelta(seconds=until_next_poll(elapsed, notes.poll_errors))
+
+
+async def _ask(lease: Lease, services: Services) -> RunAnswer | None:
+    """The next answer about the run, or None if there is none worth judging."""
+    notes, now = lease.notes, services.clock.now()
+    started = lease.job.started_at or lease.job.created_at
+    details = now - max(started, notes.details_at or started) >= DETAILS_EVERY
+    try:
+        answer = await _question(lease, services, details=details)
+    except errors.RunNotFound:
+        return await _ask_the_other(lease, services, details=not details)
+    except errors.PollError as error:
+        await _heed(error, lease, services)
+        return None
+    notes.poll_errors = 0
+    return answer
+
+
+async def _ask_the_other(lease: Lease, services: Services, *, details: bool) -> RunAnswer | None:
+    """One endpoint does not know the run: the other one may."""
+    try:
+        return await _question(lease, services, details=details)
+    except errors.RunNotFound:
+        await _missing(lease, services)
+    except errors.PollError as error:
+        await _heed(error, lease, services)
+    return None
+
+
+async def _question(lease: Lease, services: Services, *, details: bool) -> RunAnswer:
+    """One request, in turn and only while the lease holds. Details are noted even if they fail: not every second."""
+    execution_id = lease.job.execution_id or ""
+    async with services.requests.turn():
+        lease.check()
+        lease.notes.polls += 1
+        lease.notes.asked_at = services.clock.now()
+        if details:
+            lease.notes.details_at = lease.notes.asked_at
+        ask = services.wireflow.details if details else services.wireflow.poll
+        answer = await ask(execution_id)
+    services.requests.heard(answer.pace)
+    await services.admission.key_accepted()
+    return answer
+
+
+async def _heed(error: errors.PollError, lease: Lease, services: Services) -> None:
+    """A failed poll: later, as late as Wireflow asks; a refused key stops new executions too."""
+    lease.notes.poll_errors += 1
+    if error.retry_at is not None:
+        services.requests.pause(error.retry_at)
+    if error.code is ErrorCode.KEY_REFUSED:
+        await services.admission.key_refused()
+    fields = {**lease.job.log_fields(), "errorCode": error.code}
+    services.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {EXPLANATIONS[error.code].message}", **fields)
+
+
+async def _missing(lease: Lease, services: Services) -> None:
+    """Neither endpoint knows the run: twice, a minute apart, means that nobody knows whether there is one."""
+    now, since = services.clock.now(), lease.job.missing_since
+    lease.notes.poll_errors += 1
+    if since is None:
+        await lease.save(missing_since=now)
+    elif now - since >= MISSING_FOR:
+        services.log.warning(Event.OUTCOME_UNKNOWN, "Wireflow does not know the run.", **lease.job.log_fields())
+        await lease.save(status=Status.TRIGGERING, outcome_unknown=True, missing_since=None)
+
+
+# --- judging -------------------------------------------------------------------------------------------------------
+
+
+async def _learn(lease: Lease, answer: RunAnswer, services: Services) -> None:
+    """Keep what is new: image URLs while the run goes on, answers that nobody understands, a run found again."""
+    job = lease.job
+    changes: dict[str, Any] = {}
+    if answer.state is None and job.last_answer is None:
+        changes["last_answer"] = answer.raw
+        message = "Wireflow answered in a shape never seen before; the job goes on and keeps the answer."
+        services.log.warning(Event.UNKNOWN_SHAPE, message, shape=answer.unknown, **job.log_fields())
+    if job.missing_since is not None:
+        changes["missing_since"] = None
+    images = _images(job, answer)
+    if not _ended(answer) and images != job.images:
+        changes["images"] = images
+    if changes:
+        await lease.save(**changes)
+
+
+def _ended(answer: RunAnswer) -> bool:
+    return answer.state is not None and answer.state.terminal
+
+
+async def _judge(lease: Lease, answer: RunAnswer, services: Services) -> None:
+    """Move the job on if the run has ended."""
+    if not _ended(answer):
+        return
+    now, images = services.clock.now(), _images(lease.job, answer)
+    error = None if answer.state is RunState.COMPLETED else _vendor_error(lease.job, answer, images)
+    if images:
+        await lease.save(**_to_copying(images, answer, now), error=error)
+    elif error:
+        await _fail(lease, error, answer, services)
+    elif lease.notes.empty_at is None:
+        lease.notes.empty_at = now  # COMPLETED without an image is asked once more
+    else:
+        await _fail(lease, _without_image(answer), answer, services)
+
+
+def _images(job: Job, answer: RunAnswer) -> tuple[Image, ...]:
+    """The images known so far and those of this answer; a URL of the request itself is an input, not a result."""
+    known = [image.source_url for image in job.images]
+    new = [url for url in answer.image_urls if url not in known and not _is_input(url, job)]
+    more = [Image(index=index, source_url=url) for index, url in enumerate(new, start=len(known))]
+    return (*job.images, *more)
+
+
+def _is_input(url: str, job: Job) -> bool:
+    return f'"{url}"' in job.input
+
+
+def _to_copying(images: tuple[Image, ...], answer: RunAnswer, now: datetime) -> dict[str, Any]:
+    return {
+        "status": Status.COPYING,
+        "images": images,
+        "copying_since": now,
+        "credits_used": answer.credits_used,
+        "request_id": answer.request_id,
+    }
+
+
+def _vendor_error(job: Job, answer: RunAnswer, images: tuple[Image, ...]) -> JobError:
+    """FAILED, CANCELLED or TIMEOUT in the vendor's words. A failed model is not charged; images were paid for."""
+    code = {RunState.CANCELLED: ErrorCode.CANCELED, RunState.TIMEOUT: ErrorCode.TIMED_OUT}.get(
+        answer.state or RunState.FAILED, ErrorCode.MODERATION if answer.moderated else ErrorCode.UPSTREAM_ERROR
+    )
+    charged = Charged.NO if answer.state is RunState.FAILED else Charged.UNKNOWN
+    if images or (answer.credits_used or 0) > 0:
+        charged = Charged.YES
+    return JobError.of(code, charged=charged, message=answer.error, request_id=answer.request_id or job.request_id)
+
+
+def _without_image(answer: RunAnswer) -> JobError:
+    credits_used = answer.credits_used
+    charged = Charged.UNKNOWN if credits_used is None else Charged.YES if credits_used else Charged.NO
+    code = ErrorCode.COMPLETED_WITHOUT_IMAGE
+    return JobError.of(code, charged=charged, message=answer.error, request_id=answer.request_id)
+
+
+# --- the end -------------------------------------------------------------------------------------------------------
+
+
+def _deadline(job: Job, services: Services) -> datetime:
+    return (job.started_at or job.created_at) + timedelta(seconds=services.config.run_deadline)
+
+
+async def _time_out(lease: Lease, services: Services) -> None:
+    """Given up on; images that the run has shown are kept, and one look an hour later may find more."""
+    job, now = lease.job, services.clock.now()
+    error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id=job.request_id)
+    if job.images:
+        await lease.save(status=Status.COPYING, copying_since=now, error=error)
+    else:
+        await _fail(lease, error, None, services, due_at=now + LATE_LOOK_AFTER)
+
+
+async def _fail(
+    lease: Lease, error: JobError, answer: RunAnswer | None, services: Services, due_at: datetime | None = None
+) -> None:
+    changes: dict[str, Any] = {"status": Status.FAILED, "error": error, "completed_at": services.clock.now()}
+    if answer:
+        changes |= {"credits_used": answer.credits_used, "request_id": answer.request_id}
+    job = await lease.save(**changes, due_at=due_at)
+    services.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

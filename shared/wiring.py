@@ -1,0 +1,101 @@
+"""Makes the real objects, once per instance and not before the first request; the only one that names concrete classes.
+
+gRPC does not survive the fork that the framework makes after importing a function. What only runs locally (SQLite, the
+folder) is imported only where it is used.
+"""
+
+import asyncio
+import os
+import secrets
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shared import config as settings
+from shared.config import Config, ConfigurationError
+from shared.log import Event, Log, quiet_libraries
+from shared.ports import ImageSource, ImageStore, JobStore
+from shared.steps.admission import Admission
+from shared.steps.requests import Requests
+from shared.steps.services import Services
+
+COPIES_AT_ONCE = 8  # threads; each holds about one chunk of 1 MiB
+
+
+class SystemClock:
+    """The time of the machine."""
+
+    def now(self) -> datetime:
+        """The present in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others work for `seconds`."""
+        await asyncio.sleep(max(seconds, 0))
+
+
+def configuration() -> Config:
+    """The settings of the environment; with a fault in them the process ends and names all of them."""
+    quiet_libraries()
+    try:
+        return settings.load(os.environ)
+    except ConfigurationError as error:
+        Log().error(Event.CONFIGURATION, str(error))
+        sys.exit(str(error))
+
+
+@cache
+def services(config: Config) -> Services:
+    """Everything that an instance works with. Nothing is called yet: clients connect when they are first used."""
+    from shared.wireflow.client import WireflowClient
+
+    clock, log = SystemClock(), Log()
+    store = job_store(config)
+    return Services(
+        config=config,
+        clock=clock,
+        log=log,
+        store=store,
+        images=image_store(config),
+        source=image_source(config),
+        wireflow=WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock),
+        admission=Admission(store, config.limits, clock, log),
+        requests=Requests(config.requests_per_minute, clock),
+        copy_threads=ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy"),
+        random_id=lambda: secrets.token_hex(16),
+    )
+
+
+def job_store(config: Config) -> JobStore:
+    """The job store of JOBS_URL."""
+    if config.jobs.scheme == "firestore":
+        from shared.jobs.firestore import FirestoreJobs
+
+        return FirestoreJobs(config.jobs.host, config.jobs.path)
+    from shared.jobs.sqlite import SqliteJobs
+
+    return SqliteJobs(config.jobs.path)
+
+
+def image_store(config: Config) -> ImageStore:
+    """The image store of IMAGES_URL."""
+    if config.images.scheme == "gs":
+        from shared.images.gcs import BucketImages
+
+        return BucketImages(config.images.host, config.images.path, emulator=bool(config.storage_emulator))
+    from shared.images.directory import DirectoryImages
+
+    return DirectoryImages(Path(config.images.path))
+
+
+def image_source(config: Config) -> ImageSource:
+    """Where images are fetched from: the hosts of IMAGE_HOSTS and Wireflow's download proxy."""
+    from shared import egress
+    from shared.images.download import Downloads
+
+    hosts = (*config.image_hosts, urlsplit(config.wireflow_base_url).netloc)
+    client = egress.client(hosts, allow_private=config.allow_private_network)
+    return Downloads(client, base_url=config.wireflow_base_url, max_bytes=config.max_image_bytes)
