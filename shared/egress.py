@@ -7,7 +7,7 @@ answer the check with one address and the connection with another. Redirects are
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -68,7 +68,7 @@ class Egress(httpx.BaseTransport):
         # httpcore pools connections by address. Two hosts of one CDN share addresses: a kept connection would carry
         # a request for the one over TLS that was verified for the other. So none is kept.
         limits = httpx.Limits(max_keepalive_connections=0)
-        return httpx.HTTPTransport(verify=self._tls or httpx.create_ssl_context(), trust_env=False, limits=limits)
+        return httpx.HTTPTransport(verify=self._tls or _default_tls(), trust_env=False, limits=limits)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Try the checked addresses of the request's host in turn, until one accepts a connection."""
@@ -116,6 +116,12 @@ class Egress(httpx.BaseTransport):
             for address in addresses:
                 _refuse_unless_public(host, address)
         return addresses[:ADDRESSES_TRIED]
+
+
+@cache
+def _default_tls() -> ssl.SSLContext:
+    """Built once: it reads a few hundred certificates."""
+    return httpx.create_ssl_context()
 
 
 def addresses_of(host: str, port: int) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """Errors to callers: RFC 9457 problem documents that say what to change."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from starlette.responses import JSONResponse
@@ -8,21 +9,30 @@ from starlette.responses import JSONResponse
 # README, "Problems": one heading for each code.
 DOCUMENTATION = "https://github.com/wireflow-images/wireflow-images#problem-"
 
-TITLES = {
-    "invalid_json": "The body is not JSON",
-    "invalid_idempotency_key": "The Idempotency-Key is malformed",
-    "not_found": "There is nothing here",
-    "method_not_allowed": "This method is not allowed here",
-    "not_cancelable": "The job does not wait any more",
-    "image_not_ready": "The image is not ready yet",
-    "image_failed": "There will be no image",
-    "body_too_large": "The body is too large",
-    "unsupported_media_type": "The body must be JSON",
-    "invalid_field": "A field is wrong",
-    "field_not_supported": "A field is reserved",
-    "idempotency_key_reused": "The Idempotency-Key belongs to another request",
-    "store_unavailable": "The store does not answer",
-    "internal_error": "Something went wrong here",
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A kind of problem: its HTTP status and its title."""
+
+    status: int
+    title: str
+
+
+PROBLEMS = {
+    "invalid_json": Known(400, "The body is not JSON"),
+    "invalid_idempotency_key": Known(400, "The Idempotency-Key is malformed"),
+    "not_found": Known(404, "There is nothing here"),
+    "method_not_allowed": Known(405, "This method is not allowed here"),
+    "not_cancelable": Known(409, "The job does not wait any more"),
+    "image_not_ready": Known(409, "The image is not ready yet"),
+    "image_failed": Known(410, "There will be no image"),
+    "body_too_large": Known(413, "The body is too large"),
+    "unsupported_media_type": Known(415, "The body must be JSON"),
+    "invalid_field": Known(422, "A field is wrong"),
+    "field_not_supported": Known(422, "A field is reserved"),
+    "idempotency_key_reused": Known(422, "The Idempotency-Key belongs to another request"),
+    "store_unavailable": Known(503, "The store does not answer"),
+    "internal_error": Known(500, "Something went wrong here"),
 }
 
 
@@ -31,7 +41,6 @@ class Problem(Exception):
 
     def __init__(
         self,
-        status: int,
         code: str,
         detail: str,
         *,
@@ -39,25 +48,26 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail, self.field = status, code, detail, field
+        self.code, self.detail, self.field = code, detail, field
         self.headers = dict(headers or {})
 
     @classmethod
     def not_allowed(cls, method: str, allowed: Sequence[str]) -> Self:
         """405 with `Allow`."""
         detail = f"{method} is not allowed here; use {' or '.join(allowed)}."
-        return cls(405, "method_not_allowed", detail, headers={"Allow": ", ".join(allowed)})
+        return cls("method_not_allowed", detail, headers={"Allow": ", ".join(allowed)})
 
     def response(self) -> JSONResponse:
         """The problem document."""
+        known = PROBLEMS[self.code]
         document = {
             "type": DOCUMENTATION + self.code.replace("_", "-"),
-            "title": TITLES[self.code],
-            "status": self.status,
+            "title": known.title,
+            "status": known.status,
             "detail": self.detail,
             "errorCode": self.code,
         }
         if self.field is not None:
             document["field"] = self.field
         headers = {"Cache-Control": "no-store", **self.headers}
-        return JSONResponse(document, self.status, headers, media_type="application/problem+json")
+        return JSONResponse(document, known.status, headers, media_type="application/problem+json")

@@ -27,7 +27,7 @@ async def answer(request: Request, services: Services) -> Response:
 def _check(request: Request) -> None:
     allowed = {"/": ["POST"], "/health": ["GET", "HEAD"]}.get(request.url.path)
     if allowed is None:
-        raise Problem(404, "not_found", "The routes are POST / and GET /health.")
+        raise Problem("not_found", "The routes are POST / and GET /health.")
     if request.method not in allowed:
         raise Problem.not_allowed(request.method, allowed)
 
@@ -40,6 +40,6 @@ async def _work(services: Services) -> Response:
         return JSONResponse(await Window(services).run())
     except StoreError as error:
         services.log.error(Event.WINDOW, f"The window ended early: {type(error).__name__}.")
-        return Problem(503, "store_unavailable", "The job store does not answer; the next call tries again.").response()
+        return Problem("store_unavailable", "The job store does not answer; the next call tries again.").response()
     finally:
         _working.discard(id(services))

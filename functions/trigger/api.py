@@ -35,13 +35,13 @@ async def answer(request: Request, services: Services) -> Response:
         return _store_problem(error, services)
     except Exception as error:  # the last line of defence: the framework would answer plain text
         services.log.error(Event.CONFIGURATION, f"A request raised {type(error).__name__}.", path=_shape(request))
-        return Problem(500, "internal_error", "Send the request again; tell the operator if it fails again.").response()
+        return Problem("internal_error", "Send the request again; tell the operator if it fails again.").response()
 
 
 def _store_problem(error: StoreError | CopyError, services: Services) -> Response:
     services.log.error(Event.CONFIGURATION, f"A store failed: {type(error).__name__}.")
     detail = "Send the request again in a moment, with the same Idempotency-Key if it has one."
-    return Problem(503, "store_unavailable", detail, headers={"Retry-After": "5"}).response()
+    return Problem("store_unavailable", detail, headers={"Retry-After": "5"}).response()
 
 
 # --- jobs ----------------------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ async def post(request: Request, services: Services) -> Response:
         accepted = await accept(await read_order(request), services)
     except KeyReused as error:
         detail = "This Idempotency-Key came before with another body. Use a new key for a new request."
-        raise Problem(422, "idempotency_key_reused", detail) from error
+        raise Problem("idempotency_key_reused", detail) from error
     job = accepted.job
     headers = {"Location": f"/jobs/{job.id}"}
     if accepted.replayed:
@@ -80,12 +80,14 @@ async def read_job(request: Request, services: Services, job_id: str) -> Respons
 
 async def delete_job(request: Request, services: Services, job_id: str) -> Response:
     """`DELETE /jobs/{id}`: takes back a job that still waits in line."""
-    job = await _find(job_id, services)
-    try:
-        return await _job_response(request, await cancel(job, services), services)
-    except Conflict as error:
-        detail = f"The job is {job.status}: only a job that waits in line can be cancelled."
-        raise Problem(409, "not_cancelable", detail) from error
+    for _ in range(2):  # a conflict may be a write that leaves the job in line
+        job = await _find(job_id, services)
+        try:
+            return await _job_response(request, await cancel(job, services), services)
+        except Conflict:
+            continue
+    detail = f"The job is {job.status}: only a job that waits in line can be cancelled."
+    raise Problem("not_cancelable", detail)
 
 
 async def health(_request: Request, _services: Services) -> Response:
@@ -96,7 +98,7 @@ async def health(_request: Request, _services: Services) -> Response:
 async def _find(job_id: str, services: Services) -> Job:
     job = await services.store.get(job_id)
     if job is None:
-        raise Problem(404, "not_found", "There is no job with this id; jobs are forgotten after their retention time.")
+        raise Problem("not_found", "There is no job with this id; jobs are forgotten after their retention time.")
     return job
 
 
@@ -149,7 +151,7 @@ def _route(request: Request) -> tuple[Handler, dict[str, Any]]:
             if method not in methods:
                 raise Problem.not_allowed(request.method, [*methods, "HEAD"] if "GET" in methods else [*methods])
             return methods[method], found.groupdict()
-    raise Problem(404, "not_found", "The routes are POST /, /jobs/{id}, /jobs/{id}/image and /health.")
+    raise Problem("not_found", "The routes are POST /, /jobs/{id}, /jobs/{id}/image and /health.")
 
 
 def _shape(request: Request) -> str:

@@ -66,7 +66,7 @@ def _idempotency_key(request: Request) -> str | None:
         key = key[1:-1]
     if len(set(values)) > 1 or not _KEY.fullmatch(key):
         detail = "Send one Idempotency-Key of 1 to 255 visible ASCII characters, for example a UUID."
-        raise Problem(400, "invalid_idempotency_key", detail)
+        raise Problem("invalid_idempotency_key", detail)
     return key
 
 
@@ -75,7 +75,7 @@ def _check_media_type(request: Request) -> None:
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         detail = f"Send the body as JSON with the header Content-Type: application/json, not as {kind[:80]!r}."
-        raise Problem(415, "unsupported_media_type", detail)
+        raise Problem("unsupported_media_type", detail)
 
 
 async def _read(request: Request) -> bytes:
@@ -97,7 +97,7 @@ def _parse(body: bytes) -> Any:
         json.dumps(value)  # what cannot be written again could not be sent on
     except (ValueError, RecursionError) as error:
         detail = f'The body is not JSON ({type(error).__name__}). Send UTF-8 such as {{"prompt": "a cat"}}.'
-        raise Problem(400, "invalid_json", detail) from error
+        raise Problem("invalid_json", detail) from error
     return value
 
 
@@ -139,13 +139,13 @@ def _flag(body: dict[str, Any], name: str) -> bool:
 
 
 def _wrong(detail: str, field: str | None = None) -> NoReturn:
-    raise Problem(422, "invalid_field", detail, field=field)
+    raise Problem("invalid_field", detail, field=field)
 
 
 def _reserved(name: str) -> NoReturn:
-    raise Problem(422, "field_not_supported", f"{name} is a reserved name that is not supported yet.", field=name)
+    raise Problem("field_not_supported", f"{name} is a reserved name that is not supported yet.", field=name)
 
 
 def _too_large() -> NoReturn:
     detail = f"The body may have {BODY_LIMIT // 1024} KiB. Send large inputs as URLs."
-    raise Problem(413, "body_too_large", detail)
+    raise Problem("body_too_large", detail)

@@ -23,7 +23,7 @@ async def image(request: Request, services: Services, job_id: str, index: str | 
         return _nothing_yet(request, job, number)
     stored = await services.images.read(name)
     if stored is None:
-        raise Problem(404, "not_found", "The image has been deleted from the image store.")
+        raise Problem("not_found", "The image has been deleted from the image store.")
     return _serve(request, stored)
 
 
@@ -42,7 +42,7 @@ async def _name_without_document(job_id: str, number: int | None, services: Serv
         if attempt.isdigit() and position.isdigit() and number in (None, int(position)):
             found.append((-int(attempt), int(position), name))
     if not found:
-        raise Problem(404, "not_found", "There is no such job and no such image.")
+        raise Problem("not_found", "There is no such job and no such image.")
     return min(found)[2]
 
 
@@ -62,13 +62,13 @@ def _serve(request: Request, stored: StoredImage) -> Response:
 def _nothing_yet(request: Request, job: Job | None, number: int | None) -> Response:
     """What there is to say about an image that is not stored."""
     if job is None or (job.status is Status.SUCCEEDED and not _lost(job, number)):
-        raise Problem(404, "not_found", "The job has no image with this number.")
+        raise Problem("not_found", "The job has no image with this number.")
     if job.finished:
         return _failed(request, job)
     if _wants_picture(request):
         return _placeholder(placeholders.waiting(), {"Retry-After": str(RETRY_SECONDS)})
     detail = "The image is not there yet: ask again after Retry-After seconds, or follow the job's status."
-    raise Problem(409, "image_not_ready", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+    raise Problem("image_not_ready", detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 def _lost(job: Job, number: int | None) -> Image | None:
@@ -80,7 +80,7 @@ def _failed(request: Request, job: Job) -> Response:
         return _placeholder(placeholders.failed(), {})
     error = job.error
     detail = f"{error.message} {error.hint}" if error else "The job was cancelled, or this image could not be copied."
-    raise Problem(410, "image_failed", detail)
+    raise Problem("image_failed", detail)
 
 
 def _wants_picture(request: Request) -> bool:

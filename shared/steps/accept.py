@@ -99,7 +99,13 @@ async def waiting(job: Job, services: Services) -> Wait | None:
     now, limits = services.clock.now(), services.config.limits
     state = await services.admission.recent()
     reason = gate.why_closed(state, limits, now) or job.wait_reason or ErrorCode.RATE_LIMITED
-    return Wait(reason, gate.estimate(state, limits, await services.store.ahead(job.queue_at), now))
+    at = gate.estimate(state, limits, await services.store.ahead(job.queue_at), now)
+    return Wait(reason, at if at > now else _next_minute(now))
+
+
+def _next_minute(now: datetime) -> datetime:
+    """The poller's next call: the scheduler makes one a minute."""
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 async def _job_id(order: Order, services: Services) -> str:

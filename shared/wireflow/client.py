@@ -60,7 +60,7 @@ class WireflowClient:
         Refused: nothing was started. OutcomeUnknown: sent and not answered clearly.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
-        content = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        content = json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
         try:
             answer = await self._call("POST", self._hook, TRIGGER_SECONDS, headers, content)
         except NOT_SENT as error:

@@ -112,11 +112,11 @@ def _usable(value: Any) -> bool:
 
 
 def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunAnswer:
-    """What an answer about a run means: a RunAnswer for any 2xx, else PollError."""
+    """What an answer about a run means: a RunAnswer for any 2xx with JSON (a gateway may send HTML), else PollError."""
     request_id = headers.get("x-request-id")
-    if 200 <= status < 300:
-        return _run_answer(body, headers)
     document = _json(body)
+    if 200 <= status < 300 and isinstance(document, dict | list):
+        return _run_answer(document, body, headers)
     words = _moved(status, headers) if 300 <= status < 400 else _words(document) or f"HTTP {status}"
     if status == 404:
         raise errors.RunNotFound(words, request_id=request_id)
@@ -127,8 +127,7 @@ def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunAn
     raise errors.PollError(words, code=code, request_id=request_id, retry_at=_named_time(headers, now))
 
 
-def _run_answer(body: bytes, headers: Headers) -> RunAnswer:
-    document = _json(body)
+def _run_answer(document: Any, body: bytes, headers: Headers) -> RunAnswer:
     state, unknown = _run_state(document)
     error = _run_error(document)
     moderated = state is RunState.FAILED and bool(error and _MODERATED.search(error))

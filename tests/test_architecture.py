@@ -1,0 +1,75 @@
+"""The direction of imports: functions → wiring → {steps, adapters} → {spending, ports, job, wireflow.errors}."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BASE = {"errorcodes", "job", "config", "log", "spending", "ports", "public_job", "problems"}
+
+# What a part may import of the others. A part that is not named may import only BASE.
+ALLOWED = {
+    "spending": {"errorcodes", "spending"},
+    "job": {"errorcodes"},
+    "errorcodes": set(),
+    "log": set(),
+    "problems": set(),
+    "config": {"spending"},
+    "ports": {"errorcodes", "job", "spending"},
+    "public_job": {"errorcodes", "job"},
+    "steps": {*BASE, "steps", "wireflow.errors"} - {"problems"},
+    "wireflow": {"errorcodes", "ports", "wireflow"},
+    "jobs": {"errorcodes", "job", "ports", "spending", "jobs"},
+    "images": {"errorcodes", "job", "ports", "egress", "images"},
+    "egress": set(),
+    "wiring": {*BASE, "steps", "wireflow", "jobs", "images", "egress"} - {"problems", "public_job"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(ROOT / "shared").parts[0].removesuffix(".py")
+
+
+def is_allowed(name: str, allowed: set[str]) -> bool:
+    inside = name.removeprefix("shared.")
+    return any(inside == item or inside.startswith(f"{item}.") for item in allowed)
+
+
+MODULES = sorted(path for path in (ROOT / "shared").rglob("*.py") if path.name != "__init__.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_imports_back(path: Path):
+    part = part_of(path)
+    for name in imports(path):
+        if name.startswith("functions"):
+            pytest.fail(f"{path.name} imports {name}")
+        if name.startswith("shared.") and name != f"shared.{part}":
+            assert is_allowed(name, ALLOWED[part]), f"{part} must not import {name}"
+
+
+@pytest.mark.parametrize("function", ["trigger", "poller"])
+def test_a_function_needs_nothing_that_is_not_deployed_with_it(function: str):
+    for path in (ROOT / "functions" / function).glob("*.py"):
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert roots.isdisjoint({"functions", "click", "rich", "PIL", "tests"}), path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_edge_reads_time_and_randomness(path: Path):
+    if path.name in {"wiring.py"}:
+        return
+    forbidden = {"datetime.now", "time.time", "time.sleep", "random.random", "asyncio.sleep"}
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    assert calls.isdisjoint(forbidden)

@@ -1,0 +1,118 @@
+"""Settings: read once, all faults in one message, secrets never in it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from shared import config
+from shared.config import ConfigurationError, OnUnknown
+
+GOOD = {
+    "WIREFLOW_WEBHOOK_ID": "hook-1",
+    "WIREFLOW_API_KEY": "sk-test",
+    "JOBS_URL": "sqlite:///jobs.db",
+    "IMAGES_URL": "file:///tmp/images",
+}
+
+
+def load(**changes: str) -> config.Config:
+    return config.load({**GOOD, **changes})
+
+
+def faults(**changes: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(**changes)
+    return caught.value.faults
+
+
+def test_the_four_required_settings_are_enough():
+    loaded = load()
+    assert (loaded.limits.per_minute, loaded.limits.per_day, loaded.requests_per_minute) == (10, 50, 10)
+    assert loaded.wireflow_base_url == "https://www.wireflow.ai/api/v1"
+    assert loaded.lease == 60
+    assert "cdn.wireflow.ai" in loaded.image_hosts
+
+
+def test_every_fault_is_named_at_once():
+    with pytest.raises(ConfigurationError) as caught:
+        config.load({"LEASE_SECONDS": "5", "ON_UNKNOWN": "maybe", "EXECUTIONS_PER_MINUTE": "-1"})
+    named = {fault.split(":")[0] for fault in caught.value.faults}
+    assert named == {*GOOD, "LEASE_SECONDS", "ON_UNKNOWN", "EXECUTIONS_PER_MINUTE"}
+    assert all(name in str(caught.value) for name in named)
+
+
+def test_what_a_copy_and_paste_leaves_around_a_setting_is_dropped():
+    assert load(WIREFLOW_API_KEY=' "sk-test"\r\n').api_key == "sk-test"
+
+
+def test_an_empty_setting_is_as_good_as_an_unset_one():
+    assert load(PUBLIC_URL="", MAX_QUEUE_HOURS=" ").max_queue_hours == 72
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WIREFLOW_BASE_URL", "http://www.wireflow.ai/api/v1"),
+        ("WIREFLOW_BASE_URL", "www.wireflow.ai"),
+        ("WIREFLOW_WEBHOOK_ID", "https://www.wireflow.ai/api/v1/workflow/x/trigger"),
+        ("WIREFLOW_PLAN", "gold"),
+        ("DAILY_EXECUTIONS", "many"),
+        ("JOBS_URL", "postgres://localhost/jobs"),
+        ("JOBS_URL", "firestore://project"),
+        ("IMAGES_URL", "file://relative/path"),
+        ("IMAGES_URL", "gs://"),
+        ("PUBLIC_URL", "example.com"),
+        ("POLL_WINDOW_SECONDS", "nan"),
+        ("RUN_DEADLINE_SECONDS", "0"),
+        ("MAX_IMAGE_BYTES", "50MiB"),
+        ("IMAGE_HOSTS", "https://cdn.wireflow.ai"),
+        ("IMAGE_HOSTS", "*.wireflow.ai"),
+        ("ALLOW_PRIVATE_NETWORK", "yes"),
+    ],
+)
+def test_a_wrong_value_is_named(name: str, value: str):
+    assert [fault.split(":")[0] for fault in faults(**{name: value})] == [name]
+
+
+def test_private_networks_are_refused_on_cloud_run():
+    assert faults(ALLOW_PRIVATE_NETWORK="true", K_SERVICE="trigger")[0].startswith("ALLOW_PRIVATE_NETWORK")
+    assert load(ALLOW_PRIVATE_NETWORK="true", WIREFLOW_BASE_URL="http://127.0.0.1:8090/api/v1").allow_private_network
+
+
+def test_the_plan_sets_the_limits_and_the_operator_may_change_them():
+    assert load(WIREFLOW_PLAN="enterprise").limits.per_day == 0
+    assert load(WIREFLOW_PLAN="pro", DAILY_EXECUTIONS="7").limits.per_day == 7
+
+
+def test_without_a_limit_on_executions_there_is_none_on_requests():
+    assert load(EXECUTIONS_PER_MINUTE="0").requests_per_minute == 0
+
+
+def test_where_things_live_is_a_url():
+    jobs = load(JOBS_URL="firestore://my-project/(default)").jobs
+    assert (jobs.scheme, jobs.host, jobs.path) == ("firestore", "my-project", "(default)")
+    assert load(JOBS_URL="sqlite:////var/jobs.db").jobs.path == "/var/jobs.db"
+    images = load(IMAGES_URL="gs://bucket/a/b").images
+    assert (images.host, images.path) == ("bucket", "a/b")
+
+
+def test_no_secret_shows_in_the_settings_or_their_faults():
+    assert "sk-test" not in repr(load())
+    assert "hook-1" not in repr(load())
+    assert not any("two words" in fault for fault in faults(WIREFLOW_API_KEY="two words"))
+
+
+def test_on_unknown_is_retry_or_hold():
+    assert load().on_unknown is OnUnknown.RETRY
+    assert load(ON_UNKNOWN="hold").on_unknown is OnUnknown.HOLD
+
+
+def test_every_setting_stands_in_the_readme():
+    tree = ast.parse(Path(config.__file__).read_text())
+    literals = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    names = {text for text in literals if re.fullmatch(r"[A-Z][A-Z_]{6,}", text)}
+    readme = Path(config.__file__).parents[1].joinpath("README.md").read_text()
+    assert len(names) > 20
+    assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
