@@ -211,7 +211,7 @@ class RunAnswer:
     moderated: bool = False
     credits_used: float | None = None
     request_id: str | None = None
-    unknown: str | None = None  # the word or shape that nobody has seen before
+    news: tuple[str, ...] = ()  # status words, names and shapes that nobody has seen before
     raw: str = ""
     pace: Mapping[str, int] = field(default_factory=dict)  # the rate limit headers: limit, remaining, reset
 

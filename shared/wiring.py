@@ -19,6 +19,7 @@ from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
 from shared.ports import ImageSource, ImageStore, JobStore
 from shared.steps.admission import Admission
+from shared.steps.drift import Drift
 from shared.steps.requests import Requests
 from shared.steps.services import Services
 
@@ -64,6 +65,7 @@ def services(config: Config) -> Services:
         wireflow=WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock),
         admission=Admission(store, config.limits, clock, log),
         requests=Requests(config.requests_per_minute, clock),
+        drift=Drift(log),
         copy_threads=ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy"),
         random_id=lambda: secrets.token_hex(16),
     )

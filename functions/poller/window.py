@@ -190,6 +190,7 @@ class Window:
             "queueLength": length,
             "running": self._handed_back,
             "executionsToday": state.today(now),
+            "newShapes": sum(self._services.drift.counts.values()),
             "gate": closed and str(closed),
             "gateUntil": timestamp(state.closure.until) if state.closure else None,
         }

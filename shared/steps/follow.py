@@ -156,10 +156,10 @@ async def _learn(lease: Lease, answer: RunAnswer, services: Services) -> None:
     """Keep what is new: image URLs while the run goes on, answers that nobody understands, a run found again."""
     job = lease.job
     changes: dict[str, Any] = {}
+    if services.drift.noticed(answer.news, job) or answer.state is None:
+        lease.notes.strange_answer = lease.notes.strange_answer or answer.raw
     if answer.state is None and job.last_answer is None:
         changes["last_answer"] = answer.raw
-        message = "Wireflow answered in a shape never seen before; the job goes on and keeps the answer."
-        services.log.warning(Event.UNKNOWN_SHAPE, message, shape=answer.unknown, **job.log_fields())
     if job.missing_since is not None:
         changes["missing_since"] = None
     images = _images(job, answer)
@@ -180,7 +180,7 @@ async def _judge(lease: Lease, answer: RunAnswer, services: Services) -> None:
     now, images = services.clock.now(), _images(lease.job, answer)
     error = None if answer.state is RunState.COMPLETED else _vendor_error(lease.job, answer, images)
     if images:
-        await lease.save(**_to_copying(images, answer, now), error=error)
+        await lease.save(**_to_copying(images, answer, now), error=error, last_answer=_strange(lease))
     elif error:
         await _fail(lease, error, answer, services)
     elif lease.notes.empty_at is None:
@@ -195,6 +195,11 @@ def _images(job: Job, answer: RunAnswer) -> tuple[Image, ...]:
     new = [url for url in answer.image_urls if url not in known and not _is_input(url, job)]
     more = [Image(index=index, source_url=url) for index, url in enumerate(new, start=len(known))]
     return (*job.images, *more)
+
+
+def _strange(lease: Lease) -> str | None:
+    """The answer that nobody understood: kept with the next write, for names alone are not worth one of their own."""
+    return lease.job.last_answer or lease.notes.strange_answer
 
 
 def _is_input(url: str, job: Job) -> bool:
@@ -252,5 +257,5 @@ async def _fail(
     changes: dict[str, Any] = {"status": Status.FAILED, "error": error, "completed_at": services.clock.now()}
     if answer:
         changes |= {"credits_used": answer.credits_used, "request_id": answer.request_id}
-    job = await lease.save(**changes, due_at=due_at)
+    job = await lease.save(**changes, last_answer=_strange(lease), due_at=due_at)
     services.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

@@ -22,6 +22,7 @@ class Notes:
     poll_errors: int = 0
     details_at: datetime | None = None
     empty_at: datetime | None = None
+    strange_answer: str | None = None
 
 
 class Lease:

@@ -8,6 +8,7 @@ from shared.config import Config
 from shared.log import Log
 from shared.ports import Clock, ImageSource, ImageStore, JobStore, Wireflow
 from shared.steps.admission import Admission
+from shared.steps.drift import Drift
 from shared.steps.requests import Requests
 
 
@@ -24,5 +25,6 @@ class Services:
     wireflow: Wireflow
     admission: Admission
     requests: Requests
+    drift: Drift
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits

@@ -4,33 +4,23 @@ Every published shape is accepted, wherever the pages contradict each other; wha
 a guess. Sources: https://www.wireflow.ai/docs/api, github.com/wireflowINC/wireflow-skill, the guide of this project.
 """
 
-import json
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from shared.errorcodes import ErrorCode
-from shared.ports import RunAnswer, RunState, Started
-from shared.wireflow import errors
+from shared.ports import RunAnswer, Started
+from shared.wireflow import errors, lookup
+from shared.wireflow.run_answers import run_answer
 
 Headers = Mapping[str, str]  # names in lower case
 
-RAW_LIMIT = 4_096  # characters of an answer that are kept with a job
-DEPTH_LIMIT = 24  # how deep an answer is searched
-TEXT_LIMIT = 500  # characters of the vendor's words that are passed on
 SHORTEST_PAUSE, LONGEST_PAUSE, USUAL_PAUSE = timedelta(seconds=1), timedelta(hours=1), timedelta(seconds=30)
 
-_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _INACTIVE = re.compile(r"not active|inactive|deactivated|disabled", re.IGNORECASE)
-_MODERATED = re.compile(
-    r"moderat|content.?policy|policy.?violation|safety|prohibited|nsfw|inappropriate|blocked.*(content|prompt)"
-    r"|(content|prompt).*blocked|sensitive content|violates",
-    re.IGNORECASE,
-)
 
 
 # --- the paid call -------------------------------------------------------------------------------------------------
@@ -40,7 +30,7 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
     """What an answer to the paid call means: Started, or one of the errors of the tree."""
     request_id = headers.get("x-request-id")
     if 200 <= status < 300:
-        execution_id = _execution_id(_json(body))
+        execution_id = _execution_id(lookup.parse(body))
         if execution_id is None:
             raise errors.NoExecutionId(f"Wireflow answered {status} without an execution id.", request_id=request_id)
         return Started(execution_id=execution_id, request_id=request_id)
@@ -49,8 +39,8 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
 
 def _trigger_error(status: int, headers: Headers, body: bytes, now: datetime) -> errors.WireflowError:
     request_id = headers.get("x-request-id")
-    document = _json(body)
-    words = _words(document) or f"Wireflow answered HTTP {status}."
+    document = lookup.parse(body)
+    words = lookup.words(document) or f"Wireflow answered HTTP {status}."
     if status == 402:
         return _out_of_credits(words, document, request_id)
     if status == 429:
@@ -76,8 +66,8 @@ def _operator_code(status: int) -> ErrorCode:
 
 def _out_of_credits(words: str, document: Any, request_id: str | None) -> errors.OutOfCredits:
     error = errors.OutOfCredits(words, request_id=request_id)
-    error.required = _number(_first(document, {"requiredCredits"}))
-    error.available = _number(_first(document, {"availableCredits"}))
+    error.required = lookup.number(lookup.first(document, {"requiredCredits"}))
+    error.available = lookup.number(lookup.first(document, {"availableCredits"}))
     return error
 
 
@@ -93,12 +83,12 @@ def _moved(status: int, headers: Headers) -> str:
 
 def _execution_id(document: Any) -> str | None:
     """`executionId` wherever it stands, else the id of the first of `executionRuns`, else the answer's own `id`."""
-    found = _first(document, {"executionId", "execution_id"})
+    found = lookup.first(document, {"executionId", "execution_id"})
     if not _usable(found):
-        runs = _first(document, {"executionRuns", "execution", "run"})
-        found = _first(runs, {"id"})
+        runs = lookup.first(document, {"executionRuns", "execution", "run"})
+        found = lookup.first(runs, {"id"})
     if not _usable(found):
-        found = next((part.get("id") for part in _envelopes(document) if _usable(part.get("id"))), None)
+        found = next((part.get("id") for part in lookup.envelopes(document) if _usable(part.get("id"))), None)
     return str(found) if _usable(found) else None
 
 
@@ -114,10 +104,10 @@ def _usable(value: Any) -> bool:
 def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunAnswer:
     """What an answer about a run means: a RunAnswer for any 2xx with JSON (a gateway may send HTML), else PollError."""
     request_id = headers.get("x-request-id")
-    document = _json(body)
+    document = lookup.parse(body)
     if 200 <= status < 300 and isinstance(document, dict | list):
-        return _run_answer(document, body, headers)
-    words = _moved(status, headers) if 300 <= status < 400 else _words(document) or f"HTTP {status}"
+        return run_answer(document, body, headers)
+    words = _moved(status, headers) if 300 <= status < 400 else lookup.words(document) or f"HTTP {status}"
     if status == 404:
         raise errors.RunNotFound(words, request_id=request_id)
     if status == 429:
@@ -127,110 +117,13 @@ def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunAn
     raise errors.PollError(words, code=code, request_id=request_id, retry_at=_named_time(headers, now))
 
 
-def _run_answer(document: Any, body: bytes, headers: Headers) -> RunAnswer:
-    state, unknown = _run_state(document)
-    error = _run_error(document)
-    moderated = state is RunState.FAILED and bool(error and _MODERATED.search(error))
-    return RunAnswer(
-        state=state,
-        image_urls=tuple(dict.fromkeys(_image_urls(document))),
-        error=error,
-        moderated=moderated,
-        credits_used=_number(_first(document, {"creditsUsed", "credits_used", "creditsCharged", "totalCredits"})),
-        request_id=headers.get("x-request-id"),
-        unknown=unknown,
-        raw=body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT],
-        pace=_pace(headers),
-    )
-
-
-def _run_state(document: Any) -> tuple[RunState | None, str | None]:
-    """The run's state, and the word that nobody has seen before.
-
-    The word of the outermost envelope that has a known one counts; a wrapper's own "success" says nothing. Without
-    one, the words of `executionRuns` count, and the run has ended when all of them have. Nodes never count.
-    """
-    words = [part["status"] for part in _envelopes(document) if "status" in part]
-    known = [state for word in words if (state := _known(word))]
-    if known:
-        return next((state for state in known if not state.terminal), known[0]), None
-    runs = [_known(run.get("status")) for run in _execution_runs(document)]
-    if runs and all(runs):
-        return _of_several([state for state in runs if state]), None
-    return None, f"status {str(words[0])[:60]!r}" if words else "no status"
-
-
-def _of_several(states: list[RunState]) -> RunState:
-    going_on = [state for state in states if not state.terminal]
-    failed = [state for state in states if state is not RunState.COMPLETED]
-    return next(iter(going_on or failed), RunState.COMPLETED)
-
-
-def _known(word: Any) -> RunState | None:
-    upper = word.strip().upper() if isinstance(word, str) else ""
-    return RunState(upper) if upper in set(RunState) else None
-
-
-def _envelopes(document: Any) -> Iterator[dict[str, Any]]:
-    """The answer and what it is wrapped in: `data`, `execution`, `run`, `result`, one inside the other."""
-    for _ in range(DEPTH_LIMIT):
-        if not isinstance(document, dict):
-            return
-        yield document
-        document = next(
-            (document[name] for name in ("data", "execution", "run", "result") if isinstance(document.get(name), dict)),
-            None,
-        )
-
-
-def _execution_runs(document: Any) -> list[dict[str, Any]]:
-    found = next((part["executionRuns"] for part in _envelopes(document) if "executionRuns" in part), None)
-    return [run for run in found if isinstance(run, dict)] if isinstance(found, list) else []
-
-
-# Where a result may stand, and under which names an address stands there.
-_RESULTS = ("finalOutput", "output", "outputs", "outputUrl", "outputUrls")
-_ADDRESSES = ("url", "urls", "image", "images", "imageUrl", "imageUrls", *_RESULTS)
-
-
-def _image_urls(document: Any) -> Iterator[str]:
-    """Every address of a result, the run's final one first."""
-    for part in _envelopes(document):
-        yield from _addresses(part.get("finalOutput"))
-    for name, value in _walk(document):
-        if name in _RESULTS:
-            yield from _addresses(value)
-
-
-def _addresses(value: Any, depth: int = 0) -> Iterator[str]:
-    if isinstance(value, str) and _URL.fullmatch(value.strip()):
-        yield value.strip()
-    elif depth < DEPTH_LIMIT and isinstance(value, list):
-        for item in value:
-            yield from _addresses(item, depth + 1)
-    elif depth < DEPTH_LIMIT and isinstance(value, dict):
-        for name in _ADDRESSES:
-            yield from _addresses(value.get(name), depth + 1)
-
-
-def _run_error(document: Any) -> str | None:
-    """The run's own error, else those of its nodes, else the diagnostics: a moderation refusal stands in a node."""
-    own = next((words for part in _envelopes(document) if (words := _text(part.get("error")))), None)
-    if own:
-        return own
-    nodes = [_text(value) for name, value in _walk(document) if name == "error"]
-    notes = [_text(value) for name, value in _walk(_first(document, {"diagnostics"})) if name == "message"]
-    found = list(dict.fromkeys(words for words in [*nodes, *notes] if words))
-    return "; ".join(found)[:TEXT_LIMIT] or None
-
-
 # --- times ---------------------------------------------------------------------------------------------------------
 
 
 def pause_until(headers: Headers, document: Any, now: datetime) -> datetime:
     """When to try again after a 429: what the headers say, else the body, else half a minute; 1 s to 1 h from now."""
     at = _named_time(headers, now) or _moment(headers.get("x-ratelimit-reset"), now)
-    at = at or _moment(_first(document, {"retryAfter", "retry_after"}), now)
+    at = at or _moment(lookup.first(document, {"retryAfter", "retry_after"}), now)
     return at or now + USUAL_PAUSE
 
 
@@ -240,7 +133,7 @@ def _named_time(headers: Headers, now: datetime) -> datetime | None:
 
 def _moment(value: Any, now: datetime) -> datetime | None:
     """A pause in seconds, an epoch (the vendor's `"retryAfter":1711036800` is one), or an HTTP date; clamped."""
-    number = _number(value)
+    number = lookup.number(value)
     try:
         if number is None:
             at = parsedate_to_datetime(value) if isinstance(value, str) else None
@@ -254,57 +147,3 @@ def _moment(value: Any, now: datetime) -> datetime | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max(at, now + SHORTEST_PAUSE), now + LONGEST_PAUSE)
-
-
-def _pace(headers: Headers) -> dict[str, int]:
-    named = {name: _number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining", "reset")}
-    return {name: int(number) for name, number in named.items() if number is not None}
-
-
-# --- JSON of unknown shape -----------------------------------------------------------------------------------------
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _walk(document: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Every name and value of a document, outside in."""
-    if depth > DEPTH_LIMIT:
-        return
-    if isinstance(document, dict):
-        yield from document.items()
-        document = list(document.values())
-    if isinstance(document, list):
-        for item in document:
-            yield from _walk(item, depth + 1)
-
-
-def _first(document: Any, names: set[str]) -> Any:
-    return next((value for name, value in _walk(document) if name in names and value is not None), None)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, dict):
-        value = value.get("message") or value.get("detail") or value.get("error")
-    return value.strip()[:TEXT_LIMIT] or None if isinstance(value, str) else None
-
-
-def _words(document: Any) -> str | None:
-    """The vendor's sentence: `{"error":"text"}` or `{"error":{"type","message","code"}}`."""
-    if not isinstance(document, dict):
-        return None
-    return _text(document.get("error")) or _text(document.get("message")) or _text(document.get("detail"))
