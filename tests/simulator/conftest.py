@@ -1,0 +1,91 @@
+"""A simulator of one's own for each test: in process, on a clock that jumps."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import httpx
+import pytest
+
+from functions.simulator.settings import Settings
+from functions.simulator.state import Simulator
+from tests.simulator.in_process import InProcess
+
+START = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
+KEY = {"Authorization": "Bearer sk-simulator"}
+HOOK = "/api/v1/workflow/demo-webhook/trigger"
+
+
+class JumpingClock:
+    """Sleeping is instant and moves the time."""
+
+    def __init__(self) -> None:
+        self.moment = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+    async def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class Vendor:
+    """A client of one simulator, and the simulator itself."""
+
+    def __init__(self, http: httpx.AsyncClient, simulator: Simulator, clock: JumpingClock) -> None:
+        self.http = http
+        self.simulator = simulator
+        self.clock = clock
+
+    async def trigger(self, prompt: str = "a cat", key: str | None = None, **fields: object) -> httpx.Response:
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self.http.post(HOOK, json={"prompt": prompt, **fields}, headers=headers)
+
+    async def start(self, prompt: str = "a cat", key: str | None = None, **fields: object) -> str:
+        response = await self.trigger(prompt, key, **fields)
+        assert response.status_code == 202, response.text
+        body = response.json()
+        return str((body.get("data") or body)["executionId"])
+
+    async def poll(self, execution_id: str) -> httpx.Response:
+        return await self.http.get(f"/api/v1/workflows/executions/{execution_id}/poll", headers=KEY)
+
+    async def details(self, execution_id: str) -> httpx.Response:
+        return await self.http.get(f"/api/v1/workflows/executions/{execution_id}", headers=KEY)
+
+    async def fault(self, **rule: object) -> None:
+        response = await self.http.post("/_faults", json=rule)
+        assert response.status_code == 200, response.text
+
+    async def stats(self) -> dict:
+        return (await self.http.get("/_stats")).json()
+
+    async def runs(self) -> list:
+        return (await self.http.get("/_runs", params={"pictures": "true"})).json()["runs"]
+
+
+Open = Callable[..., AbstractAsyncContextManager[Vendor]]
+
+
+@pytest.fixture
+def open_vendor() -> Open:
+    """Opens a simulator with these settings; ids count upwards."""
+    numbers = count(1)
+
+    @asynccontextmanager
+    async def opened(clock: JumpingClock | None = None, **settings: object) -> AsyncIterator[Vendor]:
+        clock = clock or JumpingClock()
+        simulator = Simulator(Settings(**settings), clock, lambda: f"{next(numbers):08x}")
+        transport = InProcess(simulator)
+        async with httpx.AsyncClient(transport=transport, base_url="http://wireflow.test", timeout=8) as http:
+            yield Vendor(http, simulator, clock)
+
+    return opened
+
+
+@pytest.fixture
+async def vendor(open_vendor: Open) -> AsyncIterator[Vendor]:
+    """A simulator as it is by default."""
+    async with open_vendor() as opened:
+        yield opened

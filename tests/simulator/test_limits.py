@@ -1,0 +1,69 @@
+"""A plan's published limits are held, in any 60 seconds and in any day."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.simulator.conftest import START, Open
+
+
+@pytest.mark.parametrize(("plan", "requests"), [("free", 10), ("starter", 20), ("pro", 60), ("enterprise", 200)])
+async def test_each_plan_has_its_requests_a_minute(open_vendor: Open, plan: str, requests: int) -> None:
+    async with open_vendor(plan=plan) as vendor:
+        codes = [(await vendor.poll("exec_none")).status_code for _ in range(requests + 1)]
+        assert codes == [404] * requests + [429]
+
+
+@pytest.mark.parametrize("plan", ["starter", "pro", "enterprise"])
+async def test_every_plan_starts_ten_runs_a_minute(open_vendor: Open, plan: str) -> None:
+    async with open_vendor(plan=plan) as vendor:
+        codes = [(await vendor.trigger()).status_code for _ in range(11)]
+        assert codes == [202] * 10 + [429]
+        assert (await vendor.stats())["rateLimited"] == 1
+
+
+async def test_a_429_says_when_to_come_back_and_the_body_says_it_as_an_epoch(open_vendor: Open) -> None:
+    async with open_vendor(plan="pro") as vendor:
+        for _ in range(10):
+            await vendor.start()
+            await vendor.clock.sleep(1)
+        refused = await vendor.trigger()
+        assert refused.headers["retry-after"] == "50"
+        assert refused.json()["retryAfter"] == int((START + timedelta(minutes=1)).timestamp())
+        await vendor.clock.sleep(49.999)
+        assert (await vendor.trigger()).status_code == 429
+        await vendor.clock.sleep(0.001)
+        assert (await vendor.trigger()).status_code == 202
+
+
+async def test_a_free_day_has_fifty_runs(open_vendor: Open) -> None:
+    async with open_vendor(plan="free") as vendor:
+        for _ in range(50):
+            await vendor.start()
+            await vendor.clock.sleep(6.1)
+        refused = await vendor.trigger()
+        assert refused.status_code == 429
+        vendor.clock.moment = START + timedelta(hours=11, minutes=59)
+        assert (await vendor.trigger()).status_code == 429
+        vendor.clock.moment = START + timedelta(hours=12)
+        assert (await vendor.trigger()).status_code == 202
+        assert (await vendor.stats())["maxStartsPerMinute"] == 10
+
+
+async def test_the_headers_count_down_and_come_back(open_vendor: Open) -> None:
+    async with open_vendor(plan="free") as vendor:
+        left = [(await vendor.poll("exec_none")).headers["x-ratelimit-remaining"] for _ in range(3)]
+        assert left == ["9", "8", "7"]
+        await vendor.clock.sleep(60)
+        assert (await vendor.poll("exec_none")).headers["x-ratelimit-remaining"] == "9"
+
+
+async def test_a_replayed_key_is_no_execution(open_vendor: Open) -> None:
+    async with open_vendor(plan="enterprise") as vendor:
+        codes = [(await vendor.trigger(key="key-1")).status_code for _ in range(12)]
+        assert codes == [202] * 12
+
+
+async def test_without_a_plan_nothing_is_limited(open_vendor: Open) -> None:
+    async with open_vendor() as vendor:
+        assert {(await vendor.trigger()).status_code for _ in range(300)} == {202}

@@ -1,0 +1,50 @@
+"""Settings come from the environment; a wrong one stops the start and is named."""
+
+from pathlib import Path
+
+import pytest
+
+from functions.simulator.settings import READERS, Plan, Settings, Style
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.of({}) == Settings()
+    assert Settings.of({"SIMULATOR_PLAN": " ", "SIMULATOR_STATE": ""}) == Settings()
+
+
+def test_every_setting_is_read() -> None:
+    environ = {
+        "SIMULATOR_STATE": "/state/runs.jsonl",
+        "SIMULATOR_RUN_SECONDS": "10-20",
+        "SIMULATOR_HONOUR_KEYS": "false",
+        "SIMULATOR_PLAN": "pro",
+        "SIMULATOR_STYLE": "wrapped",
+        "SIMULATOR_WEBHOOK_ID": "hook",
+        "SIMULATOR_API_KEY": "sk-other",
+        "SIMULATOR_CDN_URL": "http://cdn.test/",
+        "SIMULATOR_SLOW_SECONDS": "2.5",
+        "SIMULATOR_LARGE_BYTES": "1000",
+        "SIMULATOR_SEED": "7",
+    }
+    expected = Settings(
+        state=Path("/state/runs.jsonl"),
+        run_seconds=(10.0, 20.0),
+        honour_keys=False,
+        plan=Plan.PRO,
+        style=Style.WRAPPED,
+        webhook_id="hook",
+        api_key="sk-other",
+        cdn_url="http://cdn.test",
+        slow_seconds=2.5,
+        large_bytes=1000,
+        seed=7,
+    )
+    assert set(environ) == set(READERS)
+    assert Settings.of(environ) == expected
+
+
+def test_one_message_names_every_fault() -> None:
+    wrong = {"SIMULATOR_PLAN": "gold", "SIMULATOR_RUN_SECONDS": "20-10", "SIMULATOR_HONOUR_KEYS": "perhaps"}
+    with pytest.raises(ValueError, match="SIMULATOR_PLAN") as told:
+        Settings.of(wrong)
+    assert all(name in str(told.value) for name in wrong)
