@@ -17,6 +17,7 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 ADDRESSES_TRIED = 3
+MAX_CONNECTIONS = 100
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 
 # https://www.iana.org/assignments/iana-ipv6-special-registry: an IPv6 address that stands for an IPv4 address in its
@@ -67,7 +68,7 @@ class Egress(httpx.BaseTransport):
     def _transport(self) -> httpx.HTTPTransport:
         # httpcore pools connections by address. Two hosts of one CDN share addresses: a kept connection would carry
         # a request for the one over TLS that was verified for the other. So none is kept.
-        limits = httpx.Limits(max_keepalive_connections=0)
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=0)
         return httpx.HTTPTransport(verify=self._tls or _default_tls(), trust_env=False, limits=limits)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

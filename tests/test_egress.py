@@ -202,6 +202,7 @@ def test_tls_proves_the_name_not_the_address(cdn, authority):
 
 
 def test_two_hosts_at_one_address_do_not_share_a_connection(cdn, authority):
+    cdn.put("/", answer(200, b"hello", Connection="keep-alive"))
     with reach(cdn, authority, "cdn.example", "other.example") as client:
         assert client.get(f"https://cdn.example:{cdn.port}/").text == "hello"
         with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):

@@ -1,0 +1,207 @@
+"""Reads a picture from where Wireflow left it: whole, of a known type, not too large, in time; or says why not."""
+
+import hashlib
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from urllib.parse import quote
+
+import google_crc32c
+import httpx
+
+from shared.egress import EgressRefused
+from shared.errorcodes import ErrorCode
+from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, Format, Probe, sniff
+from shared.images.streaming import base64_of
+from shared.ports import CopyError, ImageGone, ImageRefused, Measured
+
+COPY_SECONDS = 240.0
+MAX_REDIRECTS = 3
+INFLATED_CHUNK = 256 * 1024
+
+OUR_AGENT = "wireflow-images/1.0"
+# The CDN answers 403 to user agents that it takes for scripts (github.com/wireflowINC/wireflow-skill).
+BROWSER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+
+GONE = frozenset({403, 404, 410})
+
+
+class Downloads:
+    """Pictures by URL, over `client`, which decides what may be reached at all (shared/egress.py).
+
+    `base_url` is Wireflow's: on its origin stands the download proxy. `monotonic` gives seconds. The time for a copy,
+    COPY_SECONDS, is looked at before each request and after each piece that arrives, so a silent server can overrun
+    it by one read timeout of the client.
+    """
+
+    def __init__(
+        self, client: httpx.Client, *, base_url: str, max_bytes: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
+        self._proxy = str(httpx.URL(base_url).join("/api/download"))
+        self._max_bytes = max_bytes
+        self._monotonic = monotonic
+
+    @contextmanager
+    def open(self, url: str) -> Iterator["Download"]:
+        """Start reading the picture at `url`, by every allowed route in turn; CopyError if none serves it."""
+        deadline = self._monotonic() + COPY_SECONDS
+        with _as_copy_errors():
+            response = self._first_to_serve(url, deadline)
+        try:
+            yield self._picture(response, deadline)
+        finally:
+            response.close()
+
+    def _first_to_serve(self, url: str, deadline: float) -> httpx.Response:
+        """The answer of the first route that has the picture, its body unread."""
+        statuses = []
+        for route, agent in self._routes(url):
+            response = self._get(route, {"user-agent": agent, "accept-encoding": "identity"}, deadline)
+            if response.status_code == httpx.codes.OK:
+                return response
+            response.close()
+            if response.status_code not in GONE:
+                raise CopyError(f"{response.url.host} answered {response.status_code}")
+            statuses.append(f"{response.url.host} {response.status_code}")
+        raise ImageGone(f"no route serves the image: {', '.join(statuses)}")
+
+    def _routes(self, url: str) -> Iterator[tuple[str, str]]:
+        yield url, OUR_AGENT
+        yield url, BROWSER_AGENT
+        yield f"{self._proxy}?url={quote(url, safe='')}", OUR_AGENT
+
+    def _get(self, url: str, headers: Mapping[str, str], deadline: float) -> httpx.Response:
+        """The answer at the end of at most MAX_REDIRECTS redirects; the client checks the place of each."""
+        request = self._client.build_request("GET", url, headers=headers)
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check_time(deadline)
+            response = self._client.send(request, stream=True, follow_redirects=False)
+            if response.next_request is None:
+                return response
+            response.close()
+            request = response.next_request
+        raise CopyError(f"{request.url.host}: more than {MAX_REDIRECTS} redirects")
+
+    def _picture(self, response: httpx.Response, deadline: float) -> "Download":
+        declared = _content_length(response)
+        if declared is not None and declared > self._max_bytes:
+            raise _too_large(f"{declared} bytes")
+        framed = declared is not None or "transfer-encoding" in response.headers
+        body = self._body(response, deadline)
+        head = _first_bytes(body)
+        kind = sniff(head)
+        if kind:
+            return Download(kind, chain([head], body), framed=framed)
+        if not head or (len(head) < MIN_HEAD_BYTES and not framed):
+            raise CopyError(f"the body ended after {len(head)} bytes")
+        raise ImageRefused(ErrorCode.NOT_AN_IMAGE, f"{response.headers.get('content-type')} is not a known image")
+
+    def _body(self, response: httpx.Response, deadline: float) -> Iterator[bytes]:
+        """The bytes as they come in, in pieces of at most INFLATED_CHUNK; CopyError when they stop short."""
+        size = 0
+        with _as_copy_errors():
+            for piece in _identity(response):
+                size += len(piece)
+                if size > self._max_bytes:
+                    raise _too_large(f"more than {self._max_bytes} bytes")
+                self._check_time(deadline)
+                yield piece
+
+    def _check_time(self, deadline: float) -> None:
+        if self._monotonic() > deadline:
+            raise CopyError(f"the copy took longer than {COPY_SECONDS:.0f} s")
+
+
+class Download:
+    """A picture on its way (`shared.ports.Picture`).
+
+    `framed`: the transfer itself shows where the body ends. Where it does not, a cut looks like the end, and only the
+    picture's own end tells them apart.
+    """
+
+    def __init__(self, kind: Format, body: Iterator[bytes], *, framed: bool) -> None:
+        self.content_type = kind.content_type
+        self.extension = kind.extension
+        self._probe = Probe(kind)
+        self._body = body
+        self._framed = framed
+        self._measured: Measured | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes, once; CopyError when they stop short, ImageRefused when they run too long."""
+        size, sha256, crc32c = 0, hashlib.sha256(), 0
+        for chunk in self._body:
+            size += len(chunk)
+            sha256.update(chunk)
+            crc32c = google_crc32c.extend(crc32c, chunk)
+            self._probe.feed(chunk)
+            yield chunk
+        if not (self._framed or self._probe.ended):
+            raise CopyError(f"the connection ended after {size} bytes, before the image did")
+        self._measured = Measured(
+            width=self._probe.width,
+            height=self._probe.height,
+            size=size,
+            sha256=sha256.hexdigest(),
+            crc32c=base64_of(crc32c),
+        )
+
+    def measured(self) -> Measured:
+        """After the last chunk."""
+        if self._measured is None:
+            raise RuntimeError("the last chunk has not passed")
+        return self._measured
+
+
+@contextmanager
+def _as_copy_errors() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, EgressRefused) as error:
+        raise CopyError(f"{type(error).__name__}: {error}") from error
+
+
+def _content_length(response: httpx.Response) -> int | None:
+    """The declared size; a transfer encoding overrides it (RFC 9112, 6.3)."""
+    if "transfer-encoding" in response.headers or "content-length" not in response.headers:
+        return None
+    return int(response.headers["content-length"])
+
+
+def _first_bytes(body: Iterator[bytes]) -> bytes:
+    head = b""
+    while len(head) < HEAD_BYTES and (piece := next(body, b"")):
+        head += piece
+    return head
+
+
+def _identity(response: httpx.Response) -> Iterator[bytes]:
+    """The body without its content encoding, which we asked not to have."""
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    if encoding == "identity":
+        return response.iter_raw()
+    if encoding in {"gzip", "x-gzip", "deflate"}:
+        return _inflated(response.iter_raw())
+    raise CopyError(f"{response.url.host} sends the image as {encoding}, which was not asked for")
+
+
+def _inflated(compressed: Iterator[bytes]) -> Iterator[bytes]:
+    # httpx would inflate a whole piece at once: a thousand times its size. This keeps to INFLATED_CHUNK.
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        for piece in compressed:
+            while piece and not inflater.eof:
+                if inflated := inflater.decompress(piece, INFLATED_CHUNK):
+                    yield inflated
+                piece = inflater.unconsumed_tail
+    except zlib.error as error:
+        raise CopyError(f"the compressed body makes no sense: {error}") from error
+    if not inflater.eof:
+        raise CopyError("the compressed body stops short")
+
+
+def _too_large(what: str) -> ImageRefused:
+    return ImageRefused(ErrorCode.IMAGE_TOO_LARGE, f"the image has {what}")

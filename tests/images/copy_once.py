@@ -1,0 +1,63 @@
+"""Run as a process of its own: copies a small picture, then a large one, and prints what the large one took.
+
+python -m tests.images.copy_once gs://BUCKET|PATH SMALL_URL LARGE_URL → {"bytes", "grown", "seconds"}
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from shared import egress
+from shared.images.directory import DirectoryImages
+from shared.images.download import Downloads
+from shared.images.gcs import BucketImages
+from shared.ports import ImageStore
+
+
+def main(place: str, small: str, large: str) -> None:
+    store = store_at(place)
+    client = egress.client([httpx.URL(large).netloc.decode()], allow_private=True)
+    downloads = Downloads(client, base_url=large, max_bytes=50 * 1024 * 1024)
+    copy(downloads, store, small, "jobs/warm/1/0.png")
+    before, began = resident(), time.perf_counter()
+    size = copy(downloads, store, large, "jobs/measured/1/0.png")
+    seconds = time.perf_counter() - began
+    print(json.dumps({"bytes": size, "grown": peak() - before, "seconds": seconds}))
+
+
+def store_at(place: str) -> ImageStore:
+    if place.startswith("gs://"):
+        return BucketImages(place.removeprefix("gs://"), "", emulator=True)
+    return DirectoryImages(Path(place))
+
+
+def copy(downloads: Downloads, store: ImageStore, url: str, name: str) -> int:
+    with downloads.open(url) as picture:
+        store.write(name, picture)
+        return picture.measured().size
+
+
+def peak() -> int:
+    """The most memory that this process ever had, in bytes. On Linux ru_maxrss still counts the parent's."""
+    return _of_status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def resident() -> int:
+    """What it has now; where that is not told, its peak."""
+    return _of_status("VmRSS") or peak()
+
+
+def _of_status(name: str) -> int | None:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(fields[name].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

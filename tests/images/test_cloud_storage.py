@@ -1,0 +1,268 @@
+"""What Cloud Storage adds to the promises of an image store: uploads that go wrong, metadata, signed URLs."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.exceptions import TransportError
+from google.cloud import storage
+from google.oauth2 import service_account
+
+from shared.images.gcs import (
+    CACHE_CONTROL,
+    URL_MARGIN_SECONDS,
+    URL_SECONDS,
+    URLS_KEPT,
+    BucketImages,
+    IamSigner,
+    SignedUrls,
+)
+from shared.ports import CopyError, StoredImage
+from tests.images.pictures import Passing, png_of_size
+from tests.images.upload_faults import UploadFaults, chunk, last_chunk, start_of_upload
+
+NAME = "jobs/abc/1/0.png"
+PNG = png_of_size(2_500_000)
+
+
+@pytest.fixture
+def faults(storage_server, bucket, monkeypatch):
+    with UploadFaults(storage_server) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+        yield proxy
+
+
+@pytest.fixture
+def store(bucket):
+    return BucketImages(bucket, "", emulator=True)
+
+
+@pytest.fixture
+def objects(bucket, storage_server):
+    """The objects of the bucket, past any proxy: name → blob."""
+    with storage.Client(project=None, client_options={"api_endpoint": storage_server}) as client:
+        yield lambda: {blob.name: blob for blob in client.list_blobs(bucket)}
+
+
+def test_an_object_says_what_it_is_and_may_be_cached(store, objects):
+    store.write(NAME, Passing(PNG, content_type="image/webp"))
+    assert objects()[NAME].content_type == "image/webp"
+    assert objects()[NAME].cache_control == CACHE_CONTROL
+
+
+@pytest.mark.parametrize("prefix", ["some/prefix", "/some/prefix/"])
+def test_objects_stand_under_the_prefix(bucket, objects, prefix):
+    BucketImages(bucket, prefix, emulator=True).write(NAME, Passing(PNG))
+    assert list(objects()) == [f"some/prefix/{NAME}"]
+
+
+# --- uploads that go wrong -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [503, 429, 500, "cut"])
+@pytest.mark.parametrize("where", [start_of_upload, chunk, last_chunk])
+def test_a_fault_in_passing_is_not_noticed(faults, store, objects, where, fault):
+    faults.spoil(where, fault)
+    store.write(NAME, Passing(PNG))
+    assert faults.spoiled == 1
+    assert objects()[NAME].size == len(PNG)
+
+
+@pytest.mark.parametrize("where", [start_of_upload, chunk, last_chunk])
+@pytest.mark.parametrize("status", [403, 410, 412])
+def test_an_upload_that_is_refused_stores_nothing_and_may_be_tried_again(faults, store, objects, where, status):
+    faults.spoil(where, status)
+    with pytest.raises(CopyError, match="could not be stored") as raised:
+        store.write(NAME, Passing(PNG))
+    assert raised.value.__cause__ is not None
+    assert not objects()
+    store.write(NAME, Passing(PNG))
+    assert objects()[NAME].size == len(PNG)
+
+
+@pytest.mark.parametrize("status", [403, 410, 412])
+def test_an_error_at_the_end_is_none_if_the_object_is_this_picture(faults, store, objects, status):
+    faults.spoil(last_chunk, "lost")
+    faults.spoil(last_chunk, status)
+    store.write(NAME, Passing(PNG))
+    assert faults.spoiled == 2
+    assert list(objects()) == [NAME]
+
+
+@pytest.mark.parametrize("where", [start_of_upload, chunk])
+def test_an_error_before_the_end_is_none_if_the_object_is_this_picture(faults, store, where):
+    store.write(NAME, Passing(PNG))
+    faults.spoil(where, 412)
+    store.write(NAME, Passing(PNG))
+
+
+@pytest.mark.parametrize("where", [start_of_upload, chunk, last_chunk])
+def test_an_error_stays_one_if_the_object_is_another_picture(faults, store, where):
+    store.write(NAME, Passing(png_of_size(len(PNG) + 1)))
+    faults.spoil(where, 412)
+    with pytest.raises(CopyError, match="another picture"):
+        store.write(NAME, Passing(PNG))
+
+
+def test_a_picture_that_breaks_off_while_it_is_compared_says_why(faults, store):
+    store.write(NAME, Passing(PNG))
+    faults.spoil(start_of_upload, 412)
+    cut = CopyError("cut")
+    with pytest.raises(CopyError) as raised:
+        store.write(NAME, Passing(PNG, cut))
+    assert raised.value is cut
+
+
+def test_a_picture_that_breaks_off_sends_no_last_chunk(faults, store):
+    with pytest.raises(CopyError):
+        store.write(NAME, Passing(png_of_size(5_000_000), CopyError("cut")))
+    assert any(chunk(request) for request in faults.forwarded)
+    assert not any(last_chunk(request) for request in faults.forwarded)
+
+
+def test_an_error_shows_no_upload_url(faults, store):
+    faults.spoil(chunk, 403)
+    with pytest.raises(CopyError) as raised:
+        store.write(NAME, Passing(PNG))
+    assert "upload_id" not in str(raised.value)
+    assert "http" not in str(raised.value)
+
+
+async def test_a_store_that_refuses_to_be_read_is_a_copy_error(faults, store):
+    faults.spoil(lambda _: True, 403, times=2)
+    with pytest.raises(CopyError, match="Forbidden"):
+        await store.read(NAME)
+    with pytest.raises(CopyError, match="Forbidden"):
+        await store.names("abc")
+
+
+# --- signed URLs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signed():
+    return []
+
+
+@pytest.fixture
+def signing_store(bucket, watch, signed):
+    def sign(blob):
+        signed.append(blob.name)
+        return f"https://signed.example/{blob.name}?number={len(signed)}"
+
+    store = BucketImages(bucket, "", emulator=True, sign=sign, monotonic=watch)
+    store.write(NAME, Passing(PNG))
+    return store
+
+
+async def test_a_url_is_signed_once_and_given_out_until_near_its_end(signing_store, watch, signed):
+    first = await signing_store.read(NAME)
+    watch.now += URL_SECONDS - URL_MARGIN_SECONDS
+    second = await signing_store.read(NAME)
+    assert first.url == second.url == f"https://signed.example/{NAME}?number=1"
+    assert (first.seconds, second.seconds) == (URL_SECONDS, URL_MARGIN_SECONDS)
+    assert (second.size, second.content_type, second.chunks) == (len(PNG), "image/png", None)
+    watch.now += 1
+    third = await signing_store.read(NAME)
+    assert (third.url, third.seconds) == (f"https://signed.example/{NAME}?number=2", URL_SECONDS)
+
+
+async def test_nothing_is_signed_for_a_name_that_nothing_has(signing_store, signed):
+    assert await signing_store.read("jobs/abc/1/9.png") is None
+    assert not signed
+
+
+def test_only_so_many_urls_are_kept(watch):
+    urls = SignedUrls(watch)
+    for number in range(URLS_KEPT + 10):
+        urls.put(str(number), StoredImage(content_type="", size=0, crc32c="", url="https://x", seconds=URL_SECONDS))
+    assert urls.get("9") is None
+    assert urls.get("10") is not None
+
+
+async def test_a_signature_that_fails_is_a_copy_error(bucket, store):
+    def fail(_):
+        raise TransportError("no permission")
+
+    store.write(NAME, Passing(PNG))
+    with pytest.raises(CopyError, match="TransportError"):
+        await BucketImages(bucket, "", emulator=True, sign=fail).read(NAME)
+
+
+class Recorded:
+    """A blob that notes how it is to be signed."""
+
+    def __init__(self):
+        self.calls = []
+
+    def generate_signed_url(self, **arguments):
+        self.calls.append(arguments)
+        return "https://signed"
+
+
+class Attached:
+    """Credentials as Google's servers attach them: the address is known after the first refresh."""
+
+    service_account_email = "default"
+    token = None
+    valid = False
+    refreshed = 0
+
+    def refresh(self, _request):
+        self.refreshed += 1
+        self.token, self.valid = f"token-{self.refreshed}", True
+        self.service_account_email = "poller@project.iam.gserviceaccount.com"
+
+
+def test_iam_signs_with_our_own_address_and_a_fresh_token():
+    blob, credentials = Recorded(), Attached()
+    sign = IamSigner(credentials)
+    assert sign(blob) == sign(blob) == "https://signed"
+    credentials.valid = False
+    sign(blob)
+    assert [call["access_token"] for call in blob.calls] == ["token-1", "token-1", "token-2"]
+    assert blob.calls[0] == {
+        "version": "v4",
+        "method": "GET",
+        "expiration": 900,
+        "service_account_email": "poller@project.iam.gserviceaccount.com",
+        "access_token": "token-1",
+    }
+
+
+def test_a_person_s_credentials_sign_nothing():
+    class Personal:
+        token, valid = "token", True
+
+    assert IamSigner(Personal())(Recorded()) is None
+
+
+async def test_a_signed_url_leads_to_the_bytes_for_fifteen_minutes(bucket):
+    credentials = service_account_of_tests()
+
+    def sign(blob):
+        return blob.generate_signed_url(version="v4", method="GET", expiration=URL_SECONDS, credentials=credentials)
+
+    store = BucketImages(bucket, "", emulator=True, sign=sign)
+    store.write(NAME, Passing(PNG))
+    url = (await store.read(NAME)).url
+    assert parse_qs(urlsplit(url).query)["X-Goog-Expires"] == ["900"]
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(url)
+    assert answer.content == PNG
+    assert answer.headers["content-type"] == "image/png"
+
+
+def test_a_store_needs_neither_credentials_nor_a_network_before_it_is_used():
+    BucketImages("bucket", "", emulator=False)
+
+
+def service_account_of_tests():
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    known = {"client_email": "tests@example.com", "token_uri": "https://oauth.example", "private_key": pem}
+    return service_account.Credentials.from_service_account_info(known)

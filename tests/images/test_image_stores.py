@@ -1,0 +1,145 @@
+"""What every image store promises (`shared.ports.ImageStore`), held by each of them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import google_crc32c
+import pytest
+
+from shared.errorcodes import ErrorCode
+from shared.images.directory import DirectoryImages
+from shared.images.gcs import BucketImages
+from shared.images.streaming import base64_of
+from shared.ports import CopyError, ImageRefused
+from tests.images.pictures import Passing, png_of_size
+
+MIB = 1024 * 1024
+NAME = "jobs/abc/1/0.png"
+PNG = png_of_size(3 * MIB + 5)
+OTHER = png_of_size(3 * MIB + 6)
+
+
+@pytest.fixture(params=["directory", "cloud_storage"])
+def store(request, tmp_path):
+    if request.param == "directory":
+        return DirectoryImages(tmp_path / "pictures")
+    return BucketImages(request.getfixturevalue("bucket"), "some/prefix", emulator=True)
+
+
+async def content(store, name=NAME):
+    stored = await store.read(name)
+    return stored and b"".join([chunk async for chunk in stored.chunks])
+
+
+async def test_what_is_written_is_read(store):
+    store.write(NAME, Passing(PNG))
+    stored = await store.read(NAME)
+    assert (stored.content_type, stored.size) == ("image/png", len(PNG))
+    assert stored.crc32c == base64_of(google_crc32c.value(PNG))
+    assert stored.url is None
+    assert await content(store) == PNG
+
+
+@pytest.mark.parametrize("size", [68, MIB - 1, MIB, MIB + 1, 2 * MIB])
+async def test_every_size_is_stored_whole(store, size):
+    store.write(NAME, Passing(png_of_size(size)))
+    assert await content(store) == png_of_size(size)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "avif"])
+async def test_the_content_type_is_kept(store, kind):
+    extension = {"jpeg": "jpg"}.get(kind, kind)
+    store.write(f"jobs/abc/1/0.{extension}", Passing(PNG, content_type=f"image/{kind}"))
+    assert (await store.read(f"jobs/abc/1/0.{extension}")).content_type == f"image/{kind}"
+
+
+async def test_a_name_that_nothing_has_is_none(store):
+    assert await store.read(NAME) is None
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc/passwd", "jobs//0.png", "jobs/../../x", "jobs", "jobs/"])
+async def test_a_name_that_leads_elsewhere_is_none(store, name, tmp_path):
+    (tmp_path / "x").write_text("secret")
+    store.write(NAME, Passing(PNG))
+    assert await store.read(name) is None
+
+
+async def test_the_same_picture_again_counts_as_done(store):
+    store.write(NAME, Passing(PNG))
+    store.write(NAME, Passing(PNG))
+    assert await content(store) == PNG
+
+
+@pytest.mark.parametrize("other", [OTHER, PNG[:-1] + b"\0", PNG[:-1], png_of_size(100)])
+async def test_another_picture_never_takes_a_name(store, other):
+    store.write(NAME, Passing(PNG))
+    with pytest.raises(CopyError, match="another picture"):
+        store.write(NAME, Passing(other))
+    assert await content(store) == PNG
+
+
+@pytest.mark.parametrize("size", [1_000, 3 * MIB, 6 * MIB])
+@pytest.mark.parametrize("error", [CopyError("cut"), ImageRefused(ErrorCode.IMAGE_TOO_LARGE, "long")])
+async def test_a_picture_that_breaks_off_leaves_nothing_and_says_why(store, size, error):
+    with pytest.raises(CopyError) as raised:
+        store.write(NAME, Passing(png_of_size(size), error))
+    assert raised.value is error
+    assert await store.read(NAME) is None
+    assert await store.names("abc") == []
+
+
+async def test_a_picture_that_broke_off_can_be_written_again(store):
+    with pytest.raises(CopyError):
+        store.write(NAME, Passing(PNG, CopyError("cut")))
+    store.write(NAME, Passing(PNG))
+    assert await content(store) == PNG
+
+
+async def test_a_picture_that_breaks_off_leaves_what_was_there(store):
+    store.write(NAME, Passing(PNG))
+    with pytest.raises(CopyError):
+        store.write(NAME, Passing(PNG, CopyError("cut")))
+    assert await content(store) == PNG
+
+
+async def test_sixteen_writers_of_one_picture_all_succeed(store):
+    results = at_once(store, [PNG] * 16)
+    assert results == [None] * 16
+    assert await store.names("abc") == [NAME]
+    assert await content(store) == PNG
+
+
+async def test_of_sixteen_writers_of_different_pictures_one_wins(store):
+    pictures = [png_of_size(MIB + number) for number in range(16)]
+    results = at_once(store, pictures)
+    assert results.count(None) == 1
+    assert [type(error) for error in results].count(CopyError) == 15
+    assert await content(store) == pictures[results.index(None)]
+
+
+async def test_names_are_those_of_one_job(store):
+    for name in ["jobs/abc/2/10.png", "jobs/abc/1/1.webp", NAME, "jobs/ab/1/0.png", "jobs/abcd/1/0.png"]:
+        store.write(name, Passing(png_of_size(100)))
+    assert await store.names("abc") == [NAME, "jobs/abc/1/1.webp", "jobs/abc/2/10.png"]
+    assert await store.names("nobody") == []
+
+
+@pytest.mark.parametrize("job_id", ["", ".", "..", "../jobs/abc", "abc/1", "abc/", "*", "/"])
+async def test_what_is_no_job_id_has_no_names(store, job_id):
+    store.write(NAME, Passing(PNG))
+    assert await store.names(job_id) == []
+
+
+async def test_a_picture_can_be_read_by_several_at_once(store):
+    store.write(NAME, Passing(PNG))
+    first, second = await store.read(NAME), await store.read(NAME)
+    assert await anext(first.chunks) == (await anext(second.chunks))
+    await first.chunks.aclose()
+    assert await content(store) == PNG
+    await second.chunks.aclose()
+
+
+def at_once(store, contents):
+    """What each writer of NAME meets: None or its error."""
+    with ThreadPoolExecutor(len(contents)) as pool:
+        running = [pool.submit(store.write, NAME, Passing(content)) for content in contents]
+        return [each.exception() for each in running]

@@ -1,0 +1,134 @@
+"""A picture is looked for on every allowed route, in order, and through redirects that stay where they may go."""
+
+import httpx
+import pytest
+
+from shared import egress
+from shared.images.download import BROWSER_AGENT, OUR_AGENT, Downloads
+from shared.ports import CopyError, ImageGone
+from tests.images.fetching import fetched, refusal
+from tests.images.pictures import png_of_size
+from tests.images.site import Asked, Site, answer
+
+PNG = png_of_size(200_000)
+
+
+def test_the_first_route_is_direct_and_says_who_we_are(downloads, cdn, wireflow):
+    fetched(downloads, cdn.put("/cat", answer(200, PNG)))
+    assert [asked.headers["user-agent"] for asked in cdn.asked] == [OUR_AGENT]
+    assert not wireflow.asked
+
+
+def test_a_site_that_refuses_scripts_is_asked_as_a_browser_asks(downloads, cdn, wireflow):
+    def picky(asked: Asked):
+        welcome = asked.headers["user-agent"] == BROWSER_AGENT.lower()
+        return [answer(200, PNG) if welcome else answer(403)]
+
+    assert fetched(downloads, cdn.on("/cat", picky))[1] == PNG
+    assert len(cdn.asked) == 2
+    assert not wireflow.asked
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_what_the_site_does_not_serve_comes_through_the_download_proxy(downloads, cdn, wireflow, status):
+    url = cdn.put("/cat", answer(status)) + "?a=1&b=ü"
+    wireflow.put("/api/download", answer(200, PNG))
+    assert fetched(downloads, url)[1] == PNG
+    proxied = httpx.URL(wireflow.asked[0].path)
+    assert proxied.path == "/api/download"
+    assert dict(proxied.params) == {"url": url}
+
+
+@pytest.mark.parametrize("direct", [403, 404, 410])
+@pytest.mark.parametrize("proxied", [403, 404, 410])
+def test_a_picture_that_no_route_serves_is_gone(downloads, cdn, wireflow, direct, proxied):
+    wireflow.put("/api/download", answer(proxied))
+    error = refusal(downloads, cdn.put("/cat", answer(direct)))
+    assert isinstance(error, ImageGone)
+    assert [len(cdn.asked), len(wireflow.asked)] == [2, 1]
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+def test_a_picture_is_not_gone_while_the_proxy_is_unwell(downloads, cdn, wireflow, status):
+    wireflow.put("/api/download", answer(status))
+    assert type(refusal(downloads, cdn.put("/cat", answer(403)))) is CopyError
+
+
+# --- redirects -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed(downloads, cdn, status):
+    cdn.put("/there", answer(200, PNG))
+    assert fetched(downloads, cdn.put("/cat", answer(status, Location="/there")))[1] == PNG
+
+
+def test_three_redirects_are_followed_and_a_fourth_is_not(downloads, cdn):
+    cdn.put("/0", answer(200, PNG))
+    for hop in range(1, 5):
+        cdn.put(f"/{hop}", answer(302, Location=f"/{hop - 1}"))
+    assert fetched(downloads, f"{cdn.url}/3")[1] == PNG
+    assert "redirects" in str(refusal(downloads, f"{cdn.url}/4"))
+
+
+def test_a_redirect_in_a_circle_ends(downloads, cdn):
+    error = refusal(downloads, cdn.put("/cat", answer(302, Location="/cat")))
+    assert type(error) is CopyError
+    assert len(cdn.asked) == 4
+
+
+def test_a_redirect_to_another_host_is_not_followed(downloads, cdn):
+    with Site() as elsewhere:
+        url = elsewhere.put("/cat", answer(200, PNG))
+        error = refusal(downloads, cdn.put("/cat", answer(302, Location=url)))
+        assert isinstance(error.__cause__, egress.EgressRefused)
+        assert not elsewhere.connections
+
+
+@pytest.mark.parametrize("location", ["ftp://127.0.0.1/cat", "file:///etc/passwd", "//", "http://[", "https://"])
+def test_a_redirect_to_nonsense_may_be_tried_again(downloads, cdn, location):
+    assert type(refusal(downloads, cdn.put("/cat", answer(302, Location=location)))) is CopyError
+
+
+def test_a_redirect_without_a_place_may_be_tried_again(downloads, cdn):
+    assert "302" in str(refusal(downloads, cdn.put("/cat", answer(302))))
+
+
+def test_a_redirect_to_a_private_address_is_not_followed():
+    inside = egress.Egress(["cdn.example"], allow_private=False, resolve=lambda *_: ["10.0.0.5"])
+
+    def network(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "cdn.example":
+            return httpx.Response(302, headers={"location": "https://inside.cdn.example/"})
+        return inside.handle_request(request)
+
+    client = httpx.Client(transport=httpx.MockTransport(network))
+    error = refusal(Downloads(client, base_url="https://www.example", max_bytes=1), "https://cdn.example/cat")
+    assert type(error) is CopyError
+    assert "10.0.0.5" in str(error)
+
+
+@pytest.mark.parametrize("url", ["", "cat.png", "http://", "http://[", "data:image/png;base64,AAAA", "https://x y/"])
+def test_what_is_no_url_may_be_tried_again(downloads, url):
+    assert type(refusal(downloads, url)) is CopyError
+
+
+# --- connections ---------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_that_is_not_read_to_its_end_lets_go_of_its_connection(downloads, cdn, client):
+    url = cdn.put("/cat", answer(200, PNG))
+    client.timeout = httpx.Timeout(2.0)
+    held = []
+    for _ in range(egress.MAX_CONNECTIONS + 1):
+        with downloads.open(url) as picture:
+            held.append(picture)
+
+
+def test_an_error_of_who_reads_passes_unchanged(downloads, cdn):
+    def reading():
+        with downloads.open(cdn.put("/cat", answer(200, PNG))):
+            raise httpx.ReadError("of somebody else")
+
+    with pytest.raises(httpx.ReadError):
+        reading()

@@ -1,0 +1,93 @@
+"""A Cloud Storage server for tests, one that enforces preconditions: one a run, one bucket a test.
+
+fake-gcs-server 1.56.1; older versions let every one of sixteen writers win a race for one name.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.servers.process import answers, end, free_port, start
+
+SERVER = "github.com/fsouza/fake-gcs-server@v1.56.1"
+READY_SECONDS = 20.0
+INSTALL_SECONDS = 600.0
+
+
+@pytest.fixture(scope="session")
+def storage_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the server of STORAGE_EMULATOR_HOST, else of one that lives as long as the tests."""
+    running = os.environ.get("STORAGE_EMULATOR_HOST")
+    if running:
+        url = running if "://" in running else f"http://{running}"
+        if not answers(_ready(url)):
+            pytest.skip(f"nothing answers at STORAGE_EMULATOR_HOST={running}")
+        yield url
+        return
+    yield from _server(_executable(), tmp_path_factory.mktemp("storage") / "server.log")
+
+
+@pytest.fixture
+def bucket(storage_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a new bucket, to which Google's client leads in this test."""
+    name = f"test-{uuid.uuid4().hex}"
+    httpx.post(f"{storage_server}/storage/v1/b", json={"name": name}).raise_for_status()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_server)
+    # Else the client asks for the bucket's metadata in a thread of its own (google-cloud-storage 3.17.1).
+    monkeypatch.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    return name
+
+
+def _server(executable: str, log: Path) -> Iterator[str]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [executable, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
+    # Without -public-host it answers 404 to signed URLs.
+    command += ["-external-url", url, "-public-host", f"127.0.0.1:{port}", "-log-level", "error"]
+    try:
+        process = start(command, {"GOMEMLIMIT": "600MiB"}, _ready(url), READY_SECONDS, log)
+    except RuntimeError as error:
+        pytest.skip(f"the Cloud Storage server did not start: {error}\n{log.read_text()[-2000:]}")
+    try:
+        yield url
+    finally:
+        end(process)
+
+
+def _ready(url: str) -> str:
+    return f"{url}/storage/v1/b"
+
+
+def _executable() -> str:
+    """Where fake-gcs-server is; beside the interpreter after an installation with Go."""
+    ours = Path(sys.executable).parent
+    places = [str(ours), os.environ.get("PATH", os.defpath)]
+    go = shutil.which("go", path=os.pathsep.join(places))
+    if go:
+        places.append(str(Path(_run(go, "env", "GOPATH")) / "bin"))
+    found = shutil.which("fake-gcs-server", path=os.pathsep.join(places))
+    return found or _installed(go, ours)
+
+
+def _installed(go: str | None, place: Path) -> str:
+    if go is None:
+        pytest.skip(f"fake-gcs-server is missing; with Go: go install {SERVER}")
+    try:
+        _run(go, "install", SERVER, GOBIN=str(place), GOFLAGS="-modcacherw")
+    except (subprocess.SubprocessError, OSError) as error:
+        pytest.skip(f"go install {SERVER} failed: {error}")
+    return str(place / "fake-gcs-server")
+
+
+def _run(*command: str, **env: str) -> str:
+    done = subprocess.run(
+        command, env=os.environ | env, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS
+    )
+    return done.stdout.strip()
