@@ -53,7 +53,7 @@ class Egress(httpx.BaseTransport):
     """Sends a request to an address that it has checked, or raises EgressRefused or httpx.TransportError.
 
     `hosts`: `host` (the scheme's own port) or `host:port`; a host stands for its subdomains too.
-    `allow_private` opens plain http and private addresses, for these hosts.
+    `allow_private` opens plain http, private addresses and, where none is named, every port, for these hosts.
     """
 
     def __init__(
@@ -105,7 +105,9 @@ class Egress(httpx.BaseTransport):
         host, port = _host_and_port(url)
         port = port or DEFAULT_PORTS[url.scheme]
         for allowed, its_port in self._hosts:
-            if _within(host, allowed) and port == (its_port or DEFAULT_PORTS[url.scheme]):
+            # A local server is on whatever port was free.
+            any_port = self._allow_private and its_port is None
+            if _within(host, allowed) and (any_port or port == (its_port or DEFAULT_PORTS[url.scheme])):
                 return host, port
         raise EgressRefused(f"{host}:{port} is not among the allowed hosts")
 

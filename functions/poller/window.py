@@ -22,11 +22,14 @@ from shared.steps.lease import Lease, LeaseLost
 from shared.steps.services import Services
 
 SCAN_SECONDS = 2.0
+SCAN_SECONDS_WHILE_THE_LINE_MOVES = 0.25
 JOBS_AT_ONCE = 500  # held in memory at the same time; more wait for the next look
 BATCH = 100
 # A worker keeps a job over a pause of this length; over a longer one it hands the job back.
 LONGEST_HOLD = timedelta(seconds=15)
-CALLS_AT_ONCE = 16  # paid calls
+# Paid calls. No more jobs are recorded as triggering than are called at once: a crash in between leaves each of them
+# with an unknown outcome.
+CALLS_AT_ONCE = 16
 PAUSE_AFTER_FAULT = timedelta(minutes=5)
 
 
@@ -56,7 +59,8 @@ class Window:
         self._busy_at = self._began
         self._oldest_due = 0.0
         self._handed_back = 0
-        self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._calls = 0
+        self._pause = SCAN_SECONDS
         services.requests.open_until(self._end)
 
     async def run(self) -> dict[str, Any]:
@@ -64,7 +68,7 @@ class Window:
         async with asyncio.TaskGroup() as workers:
             while not self._over():
                 await self._pick_up(workers)
-                await self._clock.sleep(min(SCAN_SECONDS, (self._end - self._clock.now()).total_seconds()))
+                await self._clock.sleep(min(self._pause, (self._end - self._clock.now()).total_seconds()))
         return await self._report()
 
     def _over(self) -> bool:
@@ -79,11 +83,12 @@ class Window:
         try:
             for lease in await self._claim_due():
                 workers.create_task(self._hold(lease, self._advance(lease)))
-            line = await take_from_line(self._services, self._room())
+            line = await take_from_line(self._services, min(CALLS_AT_ONCE - self._calls, self._room()))
         except StoreError as error:
             self._services.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
             return
         self._counts.dispatched += len(line.taken)
+        self._pause = SCAN_SECONDS_WHILE_THE_LINE_MOVES if line.taken else SCAN_SECONDS
         for lease, slot in line.taken:
             workers.create_task(self._hold(lease, self._start(lease, slot)))
         if line.moves_at and line.moves_at < self._end:
@@ -129,8 +134,11 @@ class Window:
             self._count(before, lease)
 
     async def _start(self, lease: Lease, slot: Slot) -> None:
-        async with self._calls:
+        self._calls += 1
+        try:
             await send_held(lease, slot, self._services)
+        finally:
+            self._calls -= 1
         if lease.job.status is Status.RUNNING:
             await self._advance(lease)
 

@@ -5,6 +5,7 @@ must not pay at their start.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -123,14 +124,16 @@ class BucketImages:
             return self._bucket
 
     def _connected(self) -> Any:
+        # Else the client asks for the bucket's metadata in a thread of its own, which may go on after the answer.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         import google.auth
-        from google.cloud import storage
+        from google.cloud.storage import Client
 
         if self._emulator:
-            return storage.Client(project=None).bucket(self._name)
+            return Client(project=None).bucket(self._name)
         credentials, _ = google.auth.default(scopes=SCOPES)
         self._sign = self._sign or IamSigner(credentials)
-        return storage.Client(project=None, credentials=credentials).bucket(self._name)
+        return Client(project=None, credentials=credentials).bucket(self._name)
 
 
 class IamSigner:

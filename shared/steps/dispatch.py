@@ -64,7 +64,7 @@ async def take_from_line(services: Services, limit: int) -> Line:
     await services.admission.probe(services.wireflow.healthy)
     state = await services.admission.recent()
     free = gate.free(state, services.config.limits, now)
-    taken = await _take_first(min(free, limit), services) if free else []
+    taken = await _take_first(min(free, limit), services) if min(free, limit) > 0 else []
     return Line(taken, gate.estimate(state, services.config.limits, len(taken), now))
 
 
@@ -135,6 +135,7 @@ async def give_up_waiting(lease: Lease, services: Services) -> None:
 
 async def _pay(job: Job, slot: Slot, services: Services) -> Changes:
     """Make the call; what the job becomes. The gate learns of it too."""
+    services.requests.note(services.clock.now())
     try:
         started = await services.wireflow.trigger(_payload(job), job.idempotency_key)
     except errors.Refused as error:

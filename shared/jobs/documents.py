@@ -1,0 +1,68 @@
+"""What both stores share: the gate as a document, times that stay times, scans that no bad document stops."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.errorcodes import ErrorCode
+from shared.job import Job, camel, from_document
+from shared.spending.gate import Closure, Gate, Reopening
+
+logger = logging.getLogger(__name__)
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment as a plain datetime in UTC, microseconds kept; ValueError for a naive one."""
+    if moment.tzinfo is None:
+        raise ValueError("a time in a store must be an aware datetime")
+    moment = moment.astimezone(UTC)
+    return datetime.combine(moment.date(), moment.time(), UTC)
+
+
+def readable(found: Iterable[tuple[str, Mapping[str, Any], Any]]) -> list[Job]:
+    """The jobs of a scan, given as id, document and revision.
+
+    A document that this version cannot read (a newer one's, or one that was edited by hand) stays where it is and is
+    logged: it comes first in every scan, and would otherwise stop all jobs behind it.
+    """
+    jobs = []
+    for job_id, document, revision in found:
+        try:
+            jobs.append(from_document(job_id, document, revision))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            logger.error("job %s cannot be read: %s: %s", job_id, type(error).__name__, error)
+    return jobs
+
+
+def gate_to_document(gate: Gate) -> dict[str, Any]:
+    """The gate as the stores keep it: camelCase names, datetimes as they are."""
+    return {
+        "starts": list(gate.starts),
+        "day": gate.day,
+        "executionsToday": gate.executions_today,
+        "closure": _closure_to_document(gate.closure) if gate.closure else None,
+    }
+
+
+def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
+    """The gate of a stored document; missing fields have their default."""
+    closure = document.get("closure")
+    return Gate(
+        starts=tuple(document.get("starts") or ()),
+        day=document.get("day") or "",
+        executions_today=document.get("executionsToday") or 0,
+        closure=_closure_from_document(closure) if closure else None,
+        revision=revision,
+    )
+
+
+def _closure_to_document(closure: Closure) -> dict[str, Any]:
+    known = {camel(item.name): getattr(closure, item.name) for item in fields(Closure)}
+    return known | {"reason": str(closure.reason), "reopening": str(closure.reopening)}
+
+
+def _closure_from_document(document: Mapping[str, Any]) -> Closure:
+    known = {item.name: document[camel(item.name)] for item in fields(Closure) if camel(item.name) in document}
+    return Closure(**{**known, "reason": ErrorCode(known["reason"]), "reopening": Reopening(known["reopening"])})

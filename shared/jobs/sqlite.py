@@ -1,0 +1,190 @@
+"""Jobs in one SQLite file, for local runs: several processes may work on it, and a killed one loses no commit.
+
+The same documents as in Firestore, as JSON; a time is `{"$date": "2026-01-31T12:00:00.000000+00:00"}`, as in MongoDB's
+extended JSON, so that it comes back as a time. The fields that are searched are columns computed from the document.
+"""
+
+import asyncio
+import dataclasses
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared.job import Job, from_document, to_document
+from shared.jobs.documents import gate_from_document, gate_to_document, readable, utc
+from shared.ports import AlreadyExists, Conflict, StoreUnavailable
+from shared.spending.gate import Gate
+
+SECONDS = 5.0  # to wait for another process's write
+TRIES = 20  # of a new file's first opening, which several processes may begin at once
+GATE, IDS = "wireflow", "ids"
+
+# WAL: readers and one writer do not wait for each other, and what is committed survives the process, though with
+# NORMAL perhaps not a power cut: https://www.sqlite.org/pragma.html#pragma_synchronous
+SCHEMA = """
+PRAGMA synchronous = NORMAL;
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    due_at TEXT AS (json_extract(document, '$.dueAt."$date"')),
+    queue_at TEXT AS (json_extract(document, '$.queueAt."$date"'))
+);
+CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_line ON jobs (queue_at, id) WHERE queue_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS control (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
+COMMIT;
+"""
+
+# A merge patch replaces what it names, removes what it gives as null, and leaves the rest:
+# https://www.sqlite.org/json1.html#jpatch
+CREATE_JOB = "INSERT INTO jobs (document, id, version) VALUES (json_patch('{}', ?), ?, 1) ON CONFLICT DO NOTHING"
+SAVE_JOB = "UPDATE jobs SET document = json_patch(document, ?), version = version + 1 WHERE id = ? AND version = ?"
+GET_JOB = "SELECT id, document, version FROM jobs WHERE id = ?"
+DUE = "SELECT id, document, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?"
+LINE = "SELECT id, document, version FROM jobs WHERE queue_at <= ? ORDER BY queue_at, id LIMIT ?"
+AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
+CREATE_CONTROL = CREATE_JOB.replace("jobs", "control")
+SAVE_CONTROL = SAVE_JOB.replace("jobs", "control")
+GET_CONTROL = GET_JOB.replace("jobs", "control")
+
+Result = TypeVar("Result")
+Row = tuple[str, dict[str, Any], int]
+
+
+class SqliteJobs:
+    """The port `JobStore` over the file `path`, which is made with its folder if it is not there."""
+
+    def __init__(self, path: str | Path, seconds: float = SECONDS) -> None:
+        self._path = Path(path)
+        self._seconds = seconds
+        # One thread of its own: the connection stays where it was opened, and copies, which fill the default
+        # executor, never stand before the store.
+        self._thread = ThreadPoolExecutor(1, "sqlite")
+        self._connection: sqlite3.Connection | None = None
+        self._secret: bytes | None = None
+
+    async def create(self, job: Job) -> Job:
+        """See the port."""
+        if not await self._write(CREATE_JOB, _json(to_document(job)), job.id):
+            (there,) = await self._rows(GET_JOB, job.id)
+            raise AlreadyExists(from_document(*there))
+        return dataclasses.replace(job, revision=1)
+
+    async def get(self, job_id: str) -> Job | None:
+        """See the port."""
+        found = await self._rows(GET_JOB, job_id)
+        return from_document(*found[0]) if found else None
+
+    async def save(self, job: Job) -> Job:
+        """See the port."""
+        if not await self._write(SAVE_JOB, _json(to_document(job)), job.id, job.revision):
+            raise Conflict(f"job {job.id} was written by somebody else")
+        return dataclasses.replace(job, revision=job.revision + 1)
+
+    async def due(self, now: datetime, limit: int) -> list[Job]:
+        """See the port."""
+        return readable(await self._rows(DUE, _text(now), limit))
+
+    async def line(self, now: datetime, limit: int) -> list[Job]:
+        """See the port."""
+        return readable(await self._rows(LINE, _text(now), limit))
+
+    async def ahead(self, queue_at: datetime) -> int:
+        """See the port."""
+        return await self._in_thread(lambda sql: int(sql.execute(AHEAD, [_text(queue_at)]).fetchone()[0]))
+
+    async def read_gate(self) -> Gate:
+        """See the port."""
+        found = await self._rows(GET_CONTROL, GATE)
+        return gate_from_document(*found[0][1:]) if found else Gate()
+
+    async def save_gate(self, gate: Gate) -> Gate:
+        """See the port."""
+        document = _json(gate_to_document(gate))
+        if gate.revision is None:
+            done = await self._write(CREATE_CONTROL, document, GATE)
+        else:
+            done = await self._write(SAVE_CONTROL, document, GATE, gate.revision)
+        if not done:
+            raise Conflict("the gate was written by somebody else")
+        return dataclasses.replace(gate, revision=(gate.revision or 0) + 1)
+
+    async def id_secret(self) -> bytes:
+        """See the port. It never changes: looked up once in the life of this object."""
+        if self._secret is None:
+            await self._write(CREATE_CONTROL, _json({"secret": secrets.token_hex(32)}), IDS)
+            ((_, document, _),) = await self._rows(GET_CONTROL, IDS)
+            self._secret = bytes.fromhex(document["secret"])
+        return self._secret
+
+    async def close(self) -> None:
+        """See the port."""
+        if self._connection is not None:
+            await self._in_thread(sqlite3.Connection.close)
+            self._connection = None
+        self._thread.shutdown()
+
+    async def _rows(self, query: str, *values: Any) -> list[Row]:
+        rows = await self._in_thread(lambda sql: sql.execute(query, values).fetchall())
+        return [(row_id, json.loads(document, object_hook=_time), version) for row_id, document, version in rows]
+
+    async def _write(self, statement: str, *values: Any) -> bool:
+        """Whether the one row was written. A statement is its own transaction."""
+        return await self._in_thread(lambda sql: sql.execute(statement, values).rowcount == 1)
+
+    async def _in_thread(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, partial(self._with_connection, work))
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(f"SQLite: {type(error).__name__}: {error}") from error
+
+    def _with_connection(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        if self._connection is None:
+            self._connection = _open(self._path, self._seconds)
+        return work(self._connection)
+
+
+def _open(path: Path, seconds: float) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
+    try:
+        _use_wal(connection)
+        connection.executescript(SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite refuses this change at once while somebody writes; for a transaction of ours it waits."""
+    for _ in range(TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    raise sqlite3.OperationalError("the file cannot be switched to WAL")
+
+
+def _json(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, default=lambda moment: {"$date": _text(moment)})
+
+
+def _time(value: dict[str, Any]) -> Any:
+    return datetime.fromisoformat(value["$date"]) if value.keys() == {"$date"} else value
+
+
+def _text(moment: datetime) -> str:
+    """As text that sorts like the times themselves."""
+    return utc(moment).isoformat(timespec="microseconds")
