@@ -20,7 +20,8 @@ KNOWN_NAMES = frozenset(
     "status data error errors message code type success nodeResults nodeRuns executionRuns finalOutput outputs output "
     "images image url urls outputUrl outputUrls nodeStates nodeId nodeType label text progress requestId id "
     "executionId workflowId workflowName batchId name startTime endTime startedAt completedAt createdAt updatedAt "
-    "duration diagnostics version counts severity target hint creditsUsed credits totalCredits execution run result".split()
+    "duration diagnostics version counts severity target hint creditsUsed credits totalCredits execution run "
+    "result".split()
 )
 # What stands below these is a node's own matter.
 FREE = frozenset({"output", "outputs", "finalOutput", "counts", "error", "errors", "progress", "text"})
