@@ -1,0 +1,5 @@
+"""`python -m functions`: the command line."""
+
+from functions.cli.start import main
+
+main()

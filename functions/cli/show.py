@@ -1,0 +1,133 @@
+"""What a command says: progress on standard error, the result on standard output, where --json leaves only the job.
+
+Nothing that comes from elsewhere is read as markup.
+"""
+
+import json
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from functions.cli.client import PublicJob
+from functions.cli.local import Servers
+
+EXAMPLE = "A lighthouse on a cliff at dusk, watercolour"
+
+
+class Screen:
+    """The terminal of `run`."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        quiet = not self._console.is_terminal
+        self._spinner = Progress(*columns, console=self._console, transient=True, disable=quiet)
+        self._began = time.monotonic()
+        self._last = ""
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """A spinner, where standard error is a terminal."""
+        self._spinner.add_task("", total=None)
+        with self._spinner:
+            yield
+
+    def step(self, text: str) -> None:
+        """Say what goes on, once."""
+        if text != self._last:
+            self._last = text
+            self._console.print(f"{time.monotonic() - self._began:5.1f} s  {text}")
+            self._spinner.update(self._spinner.task_ids[0], description=text)
+
+    def job(self, job: PublicJob) -> None:
+        """Say where the job stands."""
+        self.step(f"{job['status']}: {job['message']}{_start_of(job)}")
+
+    def result(self, job: PublicJob) -> None:
+        """The job: a table, or JSON."""
+        self._spinner.stop()
+        if self._as_json:
+            click.echo(json.dumps(job))
+        else:
+            Console(highlight=False).print(_table(job))
+
+    def written(self, paths: Sequence[Path]) -> None:
+        """Where the images are, one path a line."""
+        for path in paths:
+            click.echo(path, err=self._as_json)
+
+
+def failure(job: PublicJob) -> str:
+    """Why the job failed, whether it cost money, and what to do."""
+    if not job["errorCode"]:
+        return f"the job is {job['status']}: {job['message']}"
+    cost = {"yes": "It was charged.", "no": "It was not charged."}.get(job["errorCharged"], "It may have been charged.")
+    return "\n".join([f"the job failed ({job['errorCode']})", job["errorMessage"], cost, job["errorHint"]])
+
+
+def follow_live(job: PublicJob) -> str:
+    """How a job of live work is followed after the command has ended."""
+    address = f"http://127.0.0.1:8080/jobs/{job['id']}"
+    return f"It goes on with `python -m functions serve --live`: {address} and {address}/image."
+
+
+def serving(servers: Servers, folder: Path) -> None:
+    """Where everything is, and a line to try."""
+    rows = {server.name: server.url for server in servers.all()} | {"state, logs": str(folder)}
+    body = json.dumps({"prompt": EXAMPLE})
+    curl = f"curl -i {servers.trigger.url}/ -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    _tell(rows, f"Try it:\n  {curl}")
+
+
+def simulating(url: str, folder: Path) -> None:
+    """Where the simulator is, and how to use it."""
+    rows = {"simulator": url, "state, logs": str(folder), "WIREFLOW_BASE_URL": f"{url}/api/v1"}
+    _tell(rows, f"Its faults: curl {url}/_faults")
+
+
+def _tell(rows: dict[str, str], last: str) -> None:
+    width = max(map(len, rows)) + 2
+    for name, value in rows.items():
+        click.echo(f"{name:<{width}}{value}")
+    click.echo(f"\n{last}\n\nCtrl-C ends it.")
+
+
+def _start_of(job: PublicJob) -> str:
+    return f" It can start at {job['estimatedStartAt']}." if job["estimatedStartAt"] else ""
+
+
+def _table(job: PublicJob) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in _rows(job):
+        table.add_row(Text(name, style="bold"), Text(str(value), overflow="fold"))
+    return table
+
+
+def _rows(job: PublicJob) -> Iterator[tuple[str, Any]]:
+    yield "job", job["id"]
+    yield "status", job["status"]
+    yield "prompt", job["prompt"]
+    for name, label in {"executionId": "execution", "runSeconds": "run seconds", "creditsUsed": "credits"}.items():
+        if job[name] is not None:
+            yield label, job[name]
+    if job["possibleDuplicate"]:
+        yield "note", "The paid call was repeated after an unknown outcome: it may have cost twice."
+    for image in job["images"]:
+        if image["url"]:
+            yield f"image {image['index']}", _measures(image)
+            yield "sha256", image["sha256"]
+
+
+def _measures(image: dict[str, Any]) -> str:
+    size = f"{image['width']} x {image['height']}, " if image["width"] else ""
+    return f"{image['contentType']}, {size}{image['bytes']:,} bytes"

@@ -1,0 +1,38 @@
+"""What a command says of a job that did not go well."""
+
+from typing import Any
+
+import pytest
+
+from functions.cli.show import failure, follow_live
+
+FAILED: dict[str, Any] = {
+    "id": "1f3a9c",
+    "status": "failed",
+    "message": "The job failed.",
+    "errorCode": "timed_out",
+    "errorMessage": "The run did not end in time.",
+    "errorCharged": "unknown",
+    "errorHint": "Look at the execution.",
+}
+
+
+@pytest.mark.parametrize(
+    ("charged", "words"),
+    [("yes", "It was charged."), ("no", "It was not charged."), ("unknown", "It may have been charged.")],
+)
+def test_a_failure_says_why_whether_it_cost_money_and_what_to_do(charged: str, words: str):
+    told = failure(FAILED | {"errorCharged": charged}).splitlines()
+    assert told == ["the job failed (timed_out)", "The run did not end in time.", words, "Look at the execution."]
+
+
+def test_a_canceled_job_cost_nothing():
+    nothing = dict.fromkeys(("errorCode", "errorMessage", "errorCharged", "errorHint"))
+    canceled = {"status": "canceled", "message": "The job was cancelled before it started."}
+    assert "charged" not in failure(FAILED | nothing | canceled)
+
+
+def test_live_work_that_goes_on_can_be_followed():
+    told = follow_live(FAILED)
+    assert "python -m functions serve --live" in told
+    assert "http://127.0.0.1:8080/jobs/1f3a9c/image" in told

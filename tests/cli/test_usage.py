@@ -1,0 +1,58 @@
+"""What is wrong is said before anything is started, with exit code 2 and nothing on standard output."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import ROOT, Command
+
+LIVE = {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "sk-1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "words"),
+    [
+        (["run"], {}, "Missing argument 'PROMPT'"),
+        (["run", "a cat", "--timeout", "soon"], {}, "'--timeout'"),
+        (["run", "a cat", "--out", "a-file"], {}, "'--out'"),
+        (["run", "a cat", "--out", "a-file/below"], {}, "cannot be made"),
+        (["run", "a cat", "--live"], {}, "--live uses the real Wireflow: it needs WIREFLOW_WEBHOOK_ID"),
+        (["run", "a cat", "--live"], LIVE | {"WIREFLOW_BASE_URL": "http://127.0.0.1"}, "WIREFLOW_BASE_URL"),
+        (["run", "a cat"], {"MAX_IMAGE_BYTES": "0", "ON_UNKNOWN": "maybe"}, "MAX_IMAGE_BYTES"),
+        (["run", "a cat"], {"MAX_IMAGE_BYTES": "0", "ON_UNKNOWN": "maybe"}, "ON_UNKNOWN"),
+        (["simulate", "--port", "0"], {}, "'--port'"),
+        (["simulate"], {"SIMULATOR_PLAN": "gold"}, "SIMULATOR_PLAN"),
+    ],
+)
+def test_wrong_usage_is_named(command: Command, arguments: list[str], environ: dict[str, str], words: str):
+    (command.folder / "a-file").touch()
+    result = command.run(*arguments, **environ)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+
+
+@pytest.mark.parametrize("name", ["serve", "simulate"])
+def test_a_port_in_use_is_named(command: Command, name: str):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = command.run(name, "--port", str(port))
+    assert result.code == 2
+    assert f"port {port} of 127.0.0.1 is in use" in result.err
+
+
+def test_without_the_packages_the_command_that_installs_them_is_named(tmp_path: Path):
+    result = subprocess.run(
+        [sys.executable, "-S", "-m", "functions", "run", "a cat"],  # -S: without what is installed
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "-m pip install -r " in result.stderr
+    assert os.path.relpath(ROOT / "functions/cli/requirements.txt", tmp_path) in result.stderr
