@@ -130,7 +130,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.COPY_FAILED: Explanation(
         "The image could not be copied within a day.",
-        "Check IMAGE_HOSTS and the image store's permissions; sourceUrl may still lead to the image.",
+        "Check IMAGE_HOSTS and the image store's permissions; look for the image in Wireflow's dashboard.",
         True,
     ),
     ErrorCode.CONFIGURATION: Explanation(

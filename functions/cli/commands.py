@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from functions.cli import check as checks
 from functions.cli import run as runs
 from functions.cli import serve as services
 from functions.cli.show import Screen
@@ -58,3 +59,9 @@ def serve(port: int, live: bool) -> None:
 def simulate(port: int) -> None:
     """Keep the simulator of Wireflow up, alone, until Ctrl-C."""
     run_until_interrupted(services.simulate(port, os.environ))
+
+
+@cli.command()
+def check() -> None:
+    """Ask Wireflow, without spending, whether the webhook and the key of the environment work."""
+    run_until_interrupted(checks.report(os.environ))

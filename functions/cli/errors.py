@@ -2,6 +2,7 @@
 
 ClickException        shown as one message on standard error
 ├── WrongSetup     2  a setting, a port or a folder does not do; nothing was started
+├── CheckFailed    2  Wireflow does not take the webhook or the key
 ├── NotStarted     2  a process did not come up
 ├── RequestRefused 2  the trigger refused the request: the caller must change it
 ├── NotAccepted    1  the trigger could not take the request in
@@ -17,6 +18,12 @@ import click
 
 class WrongSetup(click.ClickException):
     """A setting, a port or a folder does not do."""
+
+    exit_code = 2
+
+
+class CheckFailed(click.ClickException):
+    """Wireflow does not take the webhook or the key of the environment."""
 
     exit_code = 2
 

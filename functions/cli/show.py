@@ -95,6 +95,14 @@ def simulating(url: str, folder: Path) -> None:
     _tell(rows, f"Its faults: curl {url}/_faults")
 
 
+def findings(rows: Sequence[tuple[str, str, str]]) -> None:
+    """What was asked, how it went, and what to do."""
+    table = Table("Asked", "Answer", "What to do")
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    Console(highlight=False).print(table)
+
+
 def _tell(rows: dict[str, str], last: str) -> None:
     width = max(map(len, rows)) + 2
     for name, value in rows.items():

@@ -77,7 +77,8 @@ def _gone(image: Image, now: datetime) -> Image:
 
 
 def _after_failure(image: Image, job: Job, now: datetime) -> Image:
-    patience = PATIENCE_WHEN_PARTIAL if job.allow_partial else PATIENCE
+    partial = job.allow_partial and any(image.name for image in job.images)
+    patience = PATIENCE_WHEN_PARTIAL if partial else PATIENCE
     over = now - (job.copying_since or now) >= patience
     return image.evolve(gone_since=None, error=ErrorCode.COPY_FAILED if over else None)
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
+from shared.errorcodes import ErrorCode
 from shared.ports import Clock, RunAnswer, Started
 from shared.wireflow import errors, protocol
 
@@ -72,10 +73,17 @@ class WireflowClient:
     async def healthy(self) -> bool:
         """Whether the webhook's free health call answers 200."""
         try:
-            answer = await self._call("GET", self._hook, POLL_SECONDS, {})
+            return (await self._health()).status == 200
         except (httpx.HTTPError, TimeoutError):
             return False
-        return answer.status == 200
+
+    async def check_webhook(self) -> None:
+        """Raise what a paid call would meet now, as far as the free health call shows it: Refused or OutcomeUnknown."""
+        try:
+            answer = await self._health()
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise errors.Unavailable(f"Wireflow could not be reached ({type(error).__name__}).") from error
+        protocol.read_health(answer.status, answer.headers, answer.body, self._clock.now())
 
     async def poll(self, execution_id: str) -> RunAnswer:
         """Where a run stands: https://www.wireflow.ai/docs/api/executions. PollError: ask again."""
@@ -89,11 +97,15 @@ class WireflowClient:
         """Let go of the connections."""
         await self._http.aclose()
 
+    async def _health(self) -> _Answer:
+        return await self._call("GET", self._hook, POLL_SECONDS, {})
+
     async def _ask(self, path: str) -> RunAnswer:
         try:
             answer = await self._call("GET", path, POLL_SECONDS, self._authorization)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise errors.PollError(f"Wireflow could not be asked ({type(error).__name__}).") from error
+            message = f"Wireflow could not be asked ({type(error).__name__})."
+            raise errors.PollError(message, code=ErrorCode.UPSTREAM_UNREACHABLE) from error
         return protocol.read_run(answer.status, answer.headers, answer.body, self._clock.now())
 
     async def _call(

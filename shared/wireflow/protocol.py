@@ -37,6 +37,14 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
     raise _trigger_error(status, headers, body, now)
 
 
+def read_health(status: int, headers: Headers, body: bytes, now: datetime) -> None:
+    """What an answer of the webhook's health call means: nothing if it is good, else one of the errors of the tree."""
+    if not 200 <= status < 300:
+        raise _trigger_error(status, headers, body, now)
+    if lookup.first(lookup.parse(body), {"isActive"}) is False:
+        raise errors.OperatorMustAct("The workflow is not active.", code=ErrorCode.WORKFLOW_INACTIVE)
+
+
 def _trigger_error(status: int, headers: Headers, body: bytes, now: datetime) -> errors.WireflowError:
     request_id = headers.get("x-request-id")
     document = lookup.parse(body)
@@ -113,8 +121,13 @@ def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunAn
     if status == 429:
         at = pause_until(headers, document, now)
         raise errors.PollRateLimited(words, request_id=request_id, retry_at=at)
-    code = ErrorCode.KEY_REFUSED if status in {401, 403} else ErrorCode.UPSTREAM_ERROR
-    raise errors.PollError(words, code=code, request_id=request_id, retry_at=_named_time(headers, now))
+    raise errors.PollError(words, code=_poll_code(status), request_id=request_id, retry_at=_named_time(headers, now))
+
+
+def _poll_code(status: int) -> ErrorCode:
+    if status in {401, 403}:
+        return ErrorCode.KEY_REFUSED
+    return ErrorCode.CONFIGURATION if 300 <= status < 400 else ErrorCode.UPSTREAM_ERROR
 
 
 # --- times ---------------------------------------------------------------------------------------------------------
