@@ -1,0 +1,88 @@
+"""What the port `JobStore` promises of the gate and of the secret behind job ids, held against both stores."""
+
+import asyncio
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from shared.errorcodes import ErrorCode
+from shared.ports import Conflict, JobStore
+from shared.spending.gate import Closure, Gate, Reopening
+from tests.jobs.places import NOW, Place, outcomes
+
+SECOND = timedelta(seconds=1)
+CLOSURE = Closure(
+    reason=ErrorCode.INSUFFICIENT_CREDITS,
+    reopening=Reopening.TRIAL,
+    since=NOW,
+    until=NOW + 300 * SECOND,
+    tries=2,
+    credits_required=12.5,
+    credits_available=3,
+)
+
+
+async def test_a_gate_that_nobody_wrote_is_open(store: JobStore):
+    assert await store.read_gate() == Gate()
+
+
+async def test_a_gate_read_equals_the_gate_written(store: JobStore):
+    gate = Gate(starts=(NOW, NOW, NOW + SECOND), day="2026-03-01", executions_today=3, closure=CLOSURE)
+    saved = await store.save_gate(gate)
+    assert await store.read_gate() == saved == dataclasses.replace(gate, revision=saved.revision)
+    again = await store.save_gate(dataclasses.replace(saved, starts=(), closure=None))
+    assert await store.read_gate() == again == Gate(day="2026-03-01", executions_today=3, revision=again.revision)
+
+
+async def test_a_closure_without_figures_comes_back_without_them(store: JobStore):
+    closure = Closure(reason=ErrorCode.RATE_LIMITED, reopening=Reopening.TIME, since=NOW, until=NOW)
+    await store.save_gate(Gate(closure=closure))
+    assert (await store.read_gate()).closure == closure
+
+
+async def test_a_stale_gate_is_a_conflict(store: JobStore):
+    first = await store.save_gate(Gate(executions_today=1))
+    await store.save_gate(dataclasses.replace(first, executions_today=2))
+    for stale in (first, Gate()):
+        with pytest.raises(Conflict):
+            await store.save_gate(dataclasses.replace(stale, executions_today=9))
+    assert (await store.read_gate()).executions_today == 2
+
+
+async def test_of_many_first_writes_of_the_gate_one_wins(place: Place):
+    stores = [place.open() for _ in range(4)]
+    results = await outcomes(*(store.save_gate(Gate(executions_today=n)) for n, store in enumerate(stores, 1)))
+    (won,) = [result for result in results if isinstance(result, Gate)]
+    assert sum(isinstance(result, Conflict) for result in results) == 3
+    assert await stores[0].read_gate() == won
+    await outcomes(*(store.close() for store in stores))
+
+
+async def test_unknown_fields_of_the_gate_survive_a_save(place: Place, store: JobStore):
+    await store.save_gate(Gate())
+    await place.put("control/wireflow", dollarsToday=1.5)
+    gate = await store.read_gate()
+    await store.save_gate(dataclasses.replace(gate, executions_today=1))
+    assert (await place.look("control/wireflow"))["dollarsToday"] == 1.5
+
+
+async def test_all_who_ask_first_get_the_same_secret(place: Place):
+    stores = [place.open() for _ in range(8)]
+    secrets = await asyncio.gather(*(store.id_secret() for store in stores))
+    assert len(set(secrets)) == 1
+    assert (len(secrets[0]), type(secrets[0])) == (32, bytes)
+    assert await stores[0].id_secret() == secrets[0]
+    await outcomes(*(store.close() for store in stores))
+
+
+async def test_two_places_have_two_secrets(place: Place, store: JobStore):
+    other = type(place)(f"{place.address}-2").open()
+    assert await other.id_secret() != await store.id_secret()
+    await other.close()
+
+
+async def test_close_may_be_called_unused_and_twice(place: Place):
+    store = place.open()
+    await store.close()
+    await store.close()

@@ -1,0 +1,110 @@
+"""What only a file can do: be new to several at once, be locked, not be a database, and lie where nobody may write."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.jobs.sqlite import AHEAD, DUE, LINE, SqliteJobs
+from shared.ports import StoreUnavailable
+from tests.jobs.places import NOW, PATIENCE, SqlitePlace, a_job
+
+
+async def test_many_may_open_a_new_file_at_once(tmp_path: Path):
+    for attempt in range(20):
+        stores = [SqliteJobs(tmp_path / f"{attempt}.db") for _ in range(6)]
+        assert len(set(await asyncio.gather(*(store.id_secret() for store in stores)))) == 1
+        await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_a_file_that_another_process_holds_is_unavailable_in_time_and_then_works_again(sqlite_place: SqlitePlace):
+    store = SqliteJobs(sqlite_place.address, seconds=0.1)
+    job = await store.create(a_job())
+    other = sqlite3.connect(sqlite_place.address, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked") as raised:
+        await store.save(job)
+    assert isinstance(raised.value.__cause__, sqlite3.OperationalError)
+    assert await store.get("job1") == job
+    other.execute("ROLLBACK")
+    other.close()
+    await store.save(job)
+    await store.close()
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A new file, not yet in WAL mode, that somebody is about to write."""
+    other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+    other.execute("CREATE TABLE theirs (id)")
+    other.execute("BEGIN IMMEDIATE")
+    yield other
+    other.close()
+
+
+async def test_a_new_file_that_somebody_holds_is_opened_when_it_is_free(tmp_path: Path, held: sqlite3.Connection):
+    store = SqliteJobs(tmp_path / "jobs.db", seconds=PATIENCE)
+    asyncio.get_running_loop().call_later(0.1, held.execute, "ROLLBACK")
+    assert await store.get("job1") is None
+    await store.close()
+
+
+async def test_a_new_file_that_stays_held_is_unavailable_and_then_works(tmp_path: Path, held: sqlite3.Connection):
+    store = SqliteJobs(tmp_path / "jobs.db", seconds=0.1)
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await store.get("job1")
+    held.execute("ROLLBACK")
+    assert await store.get("job1") is None
+    await store.close()
+
+
+async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path):
+    (tmp_path / "jobs.db").write_text("no database " * 100)
+    store = SqliteJobs(tmp_path / "jobs.db", seconds=0.1)
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        await store.get("job1")
+    await store.close()
+
+
+async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    store = SqliteJobs(tmp_path / "file" / "jobs.db")
+    with pytest.raises(StoreUnavailable) as raised:
+        await store.get("job1")
+    assert isinstance(raised.value.__cause__, OSError)
+    await store.close()
+
+
+async def test_the_file_is_worked_on_by_one_thread_of_the_stores_own(sqlite_place: SqlitePlace):
+    before = threads_of_stores()
+    store = SqliteJobs(sqlite_place.address)
+    assert threads_of_stores() == before
+    await asyncio.gather(*(store.get("job1") for _ in range(50)))
+    assert len(threads_of_stores() - before) == 1
+    await store.close()
+    assert threads_of_stores() <= before
+
+
+def threads_of_stores() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("sqlite")}
+
+
+async def test_scans_use_their_index(sqlite_place: SqlitePlace):
+    store = SqliteJobs(sqlite_place.address)
+    await store.create(a_job(due_at=NOW, queue_at=NOW + timedelta(seconds=1)))
+    await store.close()
+    sql = sqlite3.connect(sqlite_place.address)
+    plans = [
+        sql.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
+        for query, values in ((DUE, ("2027", 1)), (LINE, ("2027", 1)), (AHEAD, ("2027",)))
+    ]
+    sql.close()
+    assert [[step[3].split(" (")[0] for step in plan] for plan in plans] == [
+        ["SEARCH jobs USING INDEX jobs_due"],
+        ["SEARCH jobs USING INDEX jobs_line"],
+        ["SEARCH jobs USING INDEX jobs_line"],
+    ]

@@ -1,0 +1,271 @@
+"""What the port `JobStore` promises of jobs, held against both stores."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from shared.errorcodes import Charged, ErrorCode
+from shared.job import Image, Job, JobError, Status
+from shared.ports import AlreadyExists, Conflict, JobStore
+from shared.spending.gate import Gate
+from tests.jobs.places import NOW, Place, a_job, outcomes
+
+SECOND = timedelta(seconds=1)
+
+
+def everything(job_id: str = "full") -> Job:
+    """A job with a value in every field."""
+    images = (
+        Image(index=0, source_url="https://cdn.example/a.png", gone_since=NOW, error=ErrorCode.IMAGE_EXPIRED),
+        Image(
+            index=1,
+            source_url="https://cdn.example/b.png",
+            name=f"jobs/{job_id}/1/1.png",
+            content_type="image/png",
+            width=1024,
+            height=768,
+            bytes=2_500_000,
+            sha256="ab" * 32,
+            crc32c="yZRlqg==",
+        ),
+    )
+    error = JobError.of(ErrorCode.IMAGE_EXPIRED, charged=Charged.YES, message="gone", request_id="req_1")
+    times = [item.name for item in dataclasses.fields(Job) if "datetime" in str(item.type)]
+    return a_job(
+        job_id,
+        **{name: NOW + index * SECOND for index, name in enumerate(times)},
+        status=Status.FAILED,
+        prompt='Füchse "im" Schnee 🦊 \\ \u0000 $date',
+        input='{"n": 12345678901234567890, "nested": [[1], {"$date": "x"}]}',
+        fingerprint="f" * 64,
+        workflow="pro",
+        caller="zap",
+        allow_partial=True,
+        attempt=3,
+        execution_id="exec_1",
+        possible_duplicate=True,
+        outcome_unknown=True,
+        request_id="req_2",
+        credits_used=0.24,
+        images=images,
+        error=error,
+        wait_reason=ErrorCode.RATE_LIMITED,
+        copy_tries=2,
+        late_look_done=True,
+        last_answer="<html>",
+    )
+
+
+# --- create and get ------------------------------------------------------------------------------------------------
+
+
+async def test_a_job_read_equals_the_job_written(store: JobStore):
+    created = await store.create(everything())
+    found = await store.get("full")
+    assert found == created == everything()
+    assert found.revision == created.revision is not None
+
+
+def test_the_job_of_that_test_has_a_value_in_every_field():
+    unset = [item.name for item in dataclasses.fields(Job) if getattr(everything(), item.name) == item.default]
+    assert unset == ["revision"]
+
+
+async def test_a_job_with_nothing_but_the_required_fields_comes_back_too(store: JobStore):
+    await store.create(a_job())
+    assert await store.get("job1") == a_job()
+
+
+async def test_an_unknown_job_is_none(store: JobStore):
+    assert await store.get("nobody") is None
+
+
+async def test_times_come_back_as_plain_datetimes_in_utc_with_microseconds(store: JobStore):
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    await store.create(a_job(due_at=elsewhere))
+    found = await store.get("job1")
+    assert type(found.due_at) is datetime
+    assert (found.due_at, found.due_at.tzinfo, found.due_at.microsecond) == (NOW, UTC, 123456)
+
+
+async def test_what_is_not_known_is_not_stored(place: Place, store: JobStore):
+    await store.create(a_job())
+    assert not {"dueAt", "queueAt", "error", "executionId"} & (await place.look("jobs/job1")).keys()
+
+
+async def test_a_second_create_meets_the_same_document(store: JobStore):
+    first = await store.create(a_job(prompt="first"))
+    with pytest.raises(AlreadyExists) as met:
+        await store.create(a_job(prompt="second"))
+    assert (met.value.job.prompt, met.value.job.revision) == ("first", first.revision)
+
+
+async def test_of_two_creates_at_once_one_wins_and_the_other_meets_its_document(place: Place):
+    stores = [place.open(), place.open()]
+    jobs = [a_job(prompt="left"), a_job(prompt="right")]
+    results = await outcomes(*(store.create(job) for store, job in zip(stores, jobs, strict=True)))
+    (won,) = [result for result in results if isinstance(result, Job)]
+    (lost,) = [result for result in results if isinstance(result, AlreadyExists)]
+    assert lost.job == won
+    await outcomes(*(store.close() for store in stores))
+
+
+# --- save ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_save_replaces_the_fields_and_carries_the_new_revision(store: JobStore):
+    created = await store.create(a_job(queue_at=NOW))
+    saved = await store.save(created.evolve(status=Status.TRIGGERING, queue_at=None, due_at=NOW))
+    found = await store.get("job1")
+    assert found == saved == a_job(status=Status.TRIGGERING, due_at=NOW)
+    assert created.revision != saved.revision == found.revision
+    await store.save(saved.evolve(status=Status.RUNNING))
+
+
+async def test_a_save_of_the_same_content_is_a_new_revision(store: JobStore):
+    created = await store.create(a_job())
+    await store.save(created)
+    with pytest.raises(Conflict):
+        await store.save(created)
+
+
+async def test_a_stale_revision_is_a_conflict_and_changes_nothing(store: JobStore):
+    stale = await store.create(a_job())
+    newest = await store.save(stale.evolve(attempt=2))
+    with pytest.raises(Conflict):
+        await store.save(stale.evolve(attempt=9))
+    assert (await store.get("job1")).attempt == newest.attempt == 2
+
+
+async def test_a_job_that_was_found_by_a_scan_can_be_saved(store: JobStore):
+    await store.create(a_job(due_at=NOW, queue_at=NOW))
+    (due,) = await store.due(NOW, 1)
+    await store.save(due.evolve(attempt=2))
+    (first,) = await store.line(NOW, 1)
+    await store.save(first.evolve(attempt=3))
+
+
+async def test_a_job_that_create_met_can_be_saved(store: JobStore):
+    await store.create(a_job())
+    with pytest.raises(AlreadyExists) as met:
+        await store.create(a_job())
+    await store.save(met.value.job.evolve(attempt=2))
+
+
+async def test_of_many_saves_at_once_one_wins(place: Place):
+    stores = [place.open() for _ in range(4)]
+    job = await stores[0].create(a_job())
+    results = await outcomes(*(store.save(job.evolve(attempt=number)) for number, store in enumerate(stores * 4, 2)))
+    (won,) = [result for result in results if isinstance(result, Job)]
+    assert sum(isinstance(result, Conflict) for result in results) == 15
+    assert await stores[0].get("job1") == won
+    await outcomes(*(store.close() for store in stores))
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_job_without_a_revision_is_a_conflict(store: JobStore, stored: bool):
+    if stored:
+        await store.create(a_job())
+    with pytest.raises(Conflict):
+        await store.save(a_job(attempt=2))
+    assert await store.get("job1") == (a_job() if stored else None)
+
+
+async def test_a_job_that_is_gone_is_a_conflict_and_does_not_come_back(store: JobStore):
+    job = await store.create(a_job("other"))
+    with pytest.raises(Conflict):
+        await store.save(dataclasses.replace(job, id="job1"))
+    assert await store.get("job1") is None
+
+
+async def test_unknown_fields_survive_a_save(place: Place, store: JobStore):
+    await store.create(a_job())
+    await place.put("jobs/job1", fromTomorrow={"a": [1, 2]})
+    job = await store.get("job1")
+    await store.save(job.evolve(attempt=2))
+    stored = await place.look("jobs/job1")
+    assert (stored["fromTomorrow"], stored["attempt"], stored["schemaVersion"]) == ({"a": [1, 2]}, 2, 1)
+
+
+async def test_lists_and_errors_are_replaced_as_a_whole(store: JobStore):
+    created = await store.create(everything())
+    left = dataclasses.replace(created.images[1], name=None, width=None)
+    error = JobError.of(ErrorCode.COPY_FAILED, charged=Charged.YES)
+    await store.save(created.evolve(images=(left,), error=error))
+    found = await store.get("full")
+    assert (found.images, found.error) == ((left,), error)
+
+
+# --- scans ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scan", "field"), [("due", "due_at"), ("line", "queue_at")])
+async def test_a_scan_gives_what_is_due_in_order_up_to_its_limit(store: JobStore, scan: str, field: str):
+    offsets = {"late": 1e-6, "now": 0, "third": -1e-6, "second": -1, "first": -3600 * 24 * 400}
+    for job_id, seconds in offsets.items():
+        await store.create(a_job(job_id, **{field: NOW + timedelta(seconds=seconds)}))
+    await store.create(a_job("never"))
+    found = getattr(store, scan)
+    assert [job.id for job in await found(NOW, 10)] == ["first", "second", "third", "now"]
+    assert [job.id for job in await found(NOW, 2)] == ["first", "second"]
+    assert await found(NOW - timedelta(days=500), 10) == []
+    assert [job.id for job in await found(NOW.astimezone(timezone(-9 * 3600 * SECOND)), 1)] == ["first"]
+
+
+@pytest.mark.parametrize(("scan", "field"), [("due", "due_at"), ("line", "queue_at")])
+async def test_a_scan_no_longer_gives_a_job_whose_time_was_taken_away(store: JobStore, scan: str, field: str):
+    job = await store.create(a_job(**{field: NOW}))
+    assert await getattr(store, scan)(NOW, 10) == [job]
+    await store.save(job.evolve(**{field: None}))
+    assert await getattr(store, scan)(NOW, 10) == []
+
+
+async def test_a_scan_for_nothing_gives_nothing(store: JobStore):
+    await store.create(a_job(due_at=NOW, queue_at=NOW))
+    assert await store.due(NOW, 0) == await store.line(NOW, 0) == []
+
+
+async def test_one_field_does_not_stand_for_the_other(store: JobStore):
+    await store.create(a_job("flying", due_at=NOW))
+    await store.create(a_job("waiting", queue_at=NOW))
+    assert [job.id for job in await store.due(NOW, 10)] == ["flying"]
+    assert [job.id for job in await store.line(NOW, 10)] == ["waiting"]
+
+
+async def test_ahead_counts_who_stands_in_line_before_a_time(store: JobStore):
+    assert await store.ahead(NOW) == 0
+    for number in range(5):
+        await store.create(a_job(f"job{number}", queue_at=NOW + number * SECOND))
+    await store.create(a_job("flying", due_at=NOW))
+    assert [await store.ahead(NOW + number * SECOND) for number in range(7)] == [0, 1, 2, 3, 4, 5, 5]
+
+
+async def test_a_document_that_nobody_can_read_does_not_stop_the_others(
+    place: Place, store: JobStore, caplog: pytest.LogCaptureFixture
+):
+    for job_id in ("broken", "worse", "whole"):
+        await store.create(a_job(job_id, due_at=NOW))
+    await place.put("jobs/broken", status="from tomorrow")
+    await place.put("jobs/worse", images=["no map"], prompt=None)
+    assert [job.id for job in await store.due(NOW, 10)] == ["whole"]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "job broken cannot be read",
+        "job worse cannot be read",
+    ]
+
+
+@pytest.mark.parametrize("call", ["due", "line", "ahead"])
+async def test_a_naive_time_is_refused(store: JobStore, call: str):
+    naive = NOW.replace(tzinfo=None)
+    with pytest.raises(ValueError, match="aware"):
+        await (store.ahead(naive) if call == "ahead" else getattr(store, call)(naive, 1))
+
+
+async def test_a_naive_time_inside_a_record_is_refused(store: JobStore):
+    image = Image(index=0, source_url="https://cdn.example/a.png", gone_since=NOW.replace(tzinfo=None))
+    with pytest.raises(ValueError, match="aware"):
+        await store.create(a_job(images=(image,)))
+    with pytest.raises(ValueError, match="aware"):
+        await store.save_gate(Gate(starts=(NOW.replace(tzinfo=None),)))
+    assert await store.get("job1") is None

@@ -1,0 +1,40 @@
+"""Google's Firestore emulator for tests: one a run (or one a worker of pytest-xdist), one project id a test."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.process import answers, end, free_port, start
+
+READY_SECONDS = 60.0
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`host:port` of the emulator of FIRESTORE_EMULATOR_HOST, else of one that lives as long as the tests."""
+    running = os.environ.get("FIRESTORE_EMULATOR_HOST")
+    if running:
+        if not answers(f"http://{running}/"):
+            pytest.skip(f"nothing answers at FIRESTORE_EMULATOR_HOST={running}")
+        yield running
+        return
+    missing = [name for name in ("gcloud", "java") if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"the Firestore emulator needs {' and '.join(missing)}")
+    yield from _emulator(tmp_path_factory)
+
+
+def _emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    address = f"127.0.0.1:{free_port()}"
+    log = tmp_path_factory.mktemp("firestore") / "emulator.log"
+    command = ["gcloud", "emulators", "firestore", "start", f"--host-port={address}", "--quiet"]
+    try:
+        process = start(command, None, f"http://{address}/", READY_SECONDS, log)
+    except RuntimeError as error:
+        pytest.skip(f"the Firestore emulator did not start: {error}\n{log.read_text()[-2000:]}")
+    try:
+        yield address
+    finally:
+        end(process)
