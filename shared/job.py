@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, Self
 
 from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
@@ -195,6 +196,7 @@ def _image_from(document: Mapping[str, Any]) -> Image:
     return Image(**{**known, "error": ErrorCode(known["error"]) if known.get("error") else None})
 
 
+@cache
 def camel(name: str) -> str:
     """`source_url` → `sourceUrl`."""
     head, *rest = name.split("_")

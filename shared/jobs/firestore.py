@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from google.api_core import exceptions as google
@@ -24,7 +25,7 @@ from google.cloud.firestore import (
 )
 
 from shared.job import Job, from_document, to_document
-from shared.jobs.documents import gate_from_document, gate_to_document, readable, utc
+from shared.jobs.documents import Row, first_readable, gate_from_document, gate_to_document, utc
 from shared.ports import AlreadyExists, Conflict, StoreUnavailable
 from shared.spending.gate import Gate
 
@@ -88,11 +89,11 @@ class FirestoreJobs:
 
     async def due(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return await self._first("dueAt", now, limit)
+        return await first_readable(partial(self._first, "dueAt", now), limit)
 
     async def line(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return await self._first("queueAt", now, limit)
+        return await first_readable(partial(self._first, "queueAt", now), limit)
 
     async def ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -135,12 +136,12 @@ class FirestoreJobs:
             return bytes(overtaken.there.get("secret"))
         return secret
 
-    async def _first(self, field: str, now: datetime, limit: int) -> list[Job]:
+    async def _first(self, field: str, now: datetime, limit: int) -> list[Row]:
         until_now = FieldFilter(field, "<=", utc(now))
         async with self._reached() as client:
             query = client.collection("jobs").where(filter=until_now).order_by(field).limit(limit)
             found = await query.get(**self._call)
-        return readable((one.id, _plain(one.to_dict()), one.update_time) for one in found)
+        return [(one.id, _plain(one.to_dict()), one.update_time) for one in found]
 
     async def _read(self, path: str) -> Snapshot:
         async with self._reached() as client:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared.job import Job, from_document, to_document
-from shared.jobs.documents import gate_from_document, gate_to_document, readable, utc
+from shared.jobs.documents import Row, first_readable, gate_from_document, gate_to_document, utc
 from shared.ports import AlreadyExists, Conflict, StoreUnavailable
 from shared.spending.gate import Gate
 
@@ -56,7 +56,6 @@ SAVE_CONTROL = SAVE_JOB.replace("jobs", "control")
 GET_CONTROL = GET_JOB.replace("jobs", "control")
 
 Result = TypeVar("Result")
-Row = tuple[str, dict[str, Any], int]
 
 
 class SqliteJobs:
@@ -91,11 +90,11 @@ class SqliteJobs:
 
     async def due(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return readable(await self._rows(DUE, _text(now), limit))
+        return await first_readable(partial(self._rows, DUE, _text(now)), limit)
 
     async def line(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return readable(await self._rows(LINE, _text(now), limit))
+        return await first_readable(partial(self._rows, LINE, _text(now)), limit)
 
     async def ahead(self, queue_at: datetime) -> int:
         """See the port."""

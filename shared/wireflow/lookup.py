@@ -59,7 +59,12 @@ def text(value: Any) -> str | None:
     """A text, or the one inside `{"message"}`, `{"detail"}` or `{"error"}`; bounded."""
     if isinstance(value, dict):
         value = value.get("message") or value.get("detail") or value.get("error")
-    return value.strip()[:TEXT_LIMIT] or None if isinstance(value, str) else None
+    return storable(value.strip())[:TEXT_LIMIT] or None if isinstance(value, str) else None
+
+
+def storable(value: str) -> str:
+    """The text with "?" for half characters (lone surrogates), which JSON can spell and no store can keep."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def words(document: Any) -> str | None:

@@ -97,7 +97,7 @@ def _execution_id(document: Any) -> str | None:
         found = lookup.first(runs, {"id"})
     if not _usable(found):
         found = next((part.get("id") for part in lookup.envelopes(document) if _usable(part.get("id"))), None)
-    return str(found) if _usable(found) else None
+    return lookup.storable(str(found)) if _usable(found) else None
 
 
 def _usable(value: Any) -> bool:

@@ -46,7 +46,7 @@ def run_answer(document: Any, body: bytes, headers: Mapping[str, str]) -> RunAns
         moderated=state is RunState.FAILED and bool(error and _MODERATED.search(error)),
         credits_used=lookup.number(lookup.first(document, CREDITS)),
         request_id=headers.get("x-request-id"),
-        news=(*unheard, *_new_names(document)),
+        news=tuple(map(lookup.storable, (*unheard, *_new_names(document)))),
         raw=body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT],
         pace=_pace(headers),
     )
@@ -106,7 +106,7 @@ def _image_urls(document: Any) -> Iterator[str]:
 
 def _addresses(value: Any, depth: int = 0) -> Iterator[str]:
     if isinstance(value, str) and _URL.fullmatch(value.strip()):
-        yield value.strip()
+        yield lookup.storable(value.strip())
     elif depth < DEPTH_LIMIT and isinstance(value, list):
         for item in value:
             yield from _addresses(item, depth + 1)
