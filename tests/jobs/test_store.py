@@ -1,6 +1,7 @@
 """What the port `JobStore` promises of jobs, held against both stores."""
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
