@@ -30,6 +30,7 @@ from shared.ports import AlreadyExists, Conflict, StoreUnavailable
 from shared.spending.gate import Gate
 
 SECONDS = 5.0  # for one call of the port, with everything that is tried again
+AT_ONCE = 32  # calls; more of them only make each other late
 GATE, IDS = "control/wireflow", "control/ids"
 
 # Every write is conditional and carries a token, so that any of these may be tried again.
@@ -62,6 +63,7 @@ class FirestoreJobs:
         retry = AsyncRetry(_TRANSIENT, initial=0.1, maximum=1.0, timeout=seconds)
         self._call: dict[str, Any] = {"timeout": seconds, "retry": retry}
         self._making = asyncio.Lock()
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._client: AsyncClient | None = None
         self._secret: bytes | None = None
 
@@ -177,7 +179,7 @@ class FirestoreJobs:
         https://github.com/googleapis/python-api-core/issues/654
         """
         try:
-            async with asyncio.timeout(self._seconds):
+            async with self._at_once, asyncio.timeout(self._seconds):
                 yield await self._made()
         except TimeoutError as error:
             raise StoreUnavailable(f"Firestore did not answer within {self._seconds:g} s") from error

@@ -13,7 +13,7 @@ from typing import Any
 from shared.errorcodes import ErrorCode
 from shared.job import Job, Status
 from shared.log import Event
-from shared.ports import AlreadyExists, Conflict
+from shared.ports import AlreadyExists, Conflict, StoreUnavailable
 from shared.spending import gate
 from shared.spending.gate import Slot
 from shared.steps.dispatch import send
@@ -51,12 +51,25 @@ async def accept(order: Order, services: Services) -> Accepted:
         return _replay(there, order)
     slot = await _slot(services)
     try:
-        job = await services.store.create(_new_job(job_id, order, slot, services))
+        job = await _record(_new_job(job_id, order, slot, services), services)
     except AlreadyExists as error:
         await _return(slot, services)
         return _replay(error.job, order)
     services.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
     return Accepted(await send(job, slot, services) if slot else job)
+
+
+async def _record(job: Job, services: Services) -> Job:
+    """Create the job; if the store does not answer, look whether it is there all the same before giving up."""
+    try:
+        return await services.store.create(job)
+    except StoreUnavailable:
+        there = await services.store.get(job.id)
+    if there is None:
+        raise StoreUnavailable(f"job {job.id} could not be recorded")
+    if there != job:
+        raise AlreadyExists(there)
+    return there
 
 
 def fingerprint(value: Any) -> str:
@@ -97,9 +110,12 @@ async def waiting(job: Job, services: Services) -> Wait | None:
     if job.status is not Status.QUEUED or job.queue_at is None:
         return None
     now, limits = services.clock.now(), services.config.limits
-    state = await services.admission.recent()
+    try:
+        state, ahead = await services.admission.recent(), await services.store.ahead(job.queue_at)
+    except StoreUnavailable:  # the job is recorded: an answer without a good estimate is better than none
+        return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_minute(now))
     reason = gate.why_closed(state, limits, now) or job.wait_reason or ErrorCode.RATE_LIMITED
-    at = gate.estimate(state, limits, await services.store.ahead(job.queue_at), now)
+    at = gate.estimate(state, limits, ahead, now)
     return Wait(reason, at if at > now else _next_minute(now))
 
 
@@ -123,10 +139,8 @@ def _replay(job: Job, order: Order) -> Accepted:
 
 
 async def _slot(services: Services) -> Slot | None:
-    """One try, and only when nobody waits in line: who came first goes first."""
-    if await services.store.line(services.clock.now(), 1):
-        return None
-    return await services.admission.try_once()
+    """Only when nobody waits in line: who came first goes first."""
+    return await services.admission.try_once(lambda: services.store.line(services.clock.now(), 1))
 
 
 async def _return(slot: Slot | None, services: Services) -> None:

@@ -30,17 +30,25 @@ class Admission:
         self._seen_at: datetime | None = None
         self._turn = asyncio.Lock()
 
-    async def try_once(self) -> Slot | None:
-        """A slot for a request that cannot wait: one try on a state of at most a second ago."""
-        gate, slots = rules.reserve(await self.recent(), self._limits, 1, self._clock.now())
-        if not slots:
+    async def try_once(self, somebody_waits: Callable[[], Awaitable[object]]) -> Slot | None:
+        """A slot for a request that cannot wait: one try on a state of at most a second ago, if nobody waits in line.
+
+        One at a time: of several that try at once on the same state all but one lose for certain.
+        """
+        if self._turn.locked():
             return None
-        try:
-            self._remember(await self._store.save_gate(gate))
-        except Conflict:
-            self._seen = None
-            return None
-        return slots[0]
+        async with self._turn:
+            if await somebody_waits():
+                return None
+            gate, slots = rules.reserve(await self.recent(), self._limits, 1, self._clock.now())
+            if not slots:
+                return None
+            try:
+                self._remember(await self._store.save_gate(gate))
+            except Conflict:
+                self._seen = None
+                return None
+            return slots[0]
 
     async def take(self, wanted: int) -> list[Slot]:
         """As many slots as the gate allows now, at most `wanted`."""

@@ -245,12 +245,12 @@ async def test_ahead_counts_who_stands_in_line_before_a_time(store: JobStore):
 async def test_a_document_that_nobody_can_read_does_not_stop_the_others(
     place: Place, store: JobStore, capsys: pytest.CaptureFixture[str]
 ):
-    for job_id in ("broken", "worse", "whole"):
+    for job_id in ("broken", "corrupt", "whole"):
         await store.create(a_job(job_id, due_at=NOW))
     await place.put("jobs/broken", status="from tomorrow")
-    await place.put("jobs/worse", images=["no map"], prompt=None)
+    await place.put("jobs/corrupt", images=["no map"], prompt=None)
     assert [job.id for job in await store.due(NOW, 1)] == ["whole"]
-    assert {json.loads(line)["jobId"] for line in capsys.readouterr().out.splitlines()} == {"broken", "worse"}
+    assert {json.loads(line)["jobId"] for line in capsys.readouterr().out.splitlines()} == {"broken", "corrupt"}
 
 
 @pytest.mark.parametrize("call", ["due", "line", "ahead"])

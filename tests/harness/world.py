@@ -1,0 +1,258 @@
+"""The whole product in one process and in virtual time: both functions over SQLite and a folder, and the simulator.
+
+Only the sockets are left out. The settings go through `shared.config`, the copies through `shared.egress`.
+"""
+
+import asyncio
+import io
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from functions.poller.window import Window
+from functions.simulator.settings import Settings
+from functions.simulator.state import Simulator
+from functions.trigger import api
+from shared import config, egress
+from shared.images.directory import DirectoryImages
+from shared.images.download import Downloads
+from shared.job import Job
+from shared.jobs.sqlite import SqliteJobs
+from shared.log import Log
+from shared.ports import JobStore
+from shared.steps.admission import Admission
+from shared.steps.drift import Drift
+from shared.steps.requests import Requests
+from shared.steps.services import Services
+from shared.wireflow.client import WireflowClient
+from tests.harness.vendor import Vendor
+from tests.harness.virtual_time import NOON, ForThreads, Threads, VirtualClock, VirtualLoop
+from tests.simulator.in_process import InProcess, InProcessSync
+
+VENDOR = "https://wireflow.test"
+PUBLIC_URL = "https://images.test"
+PUBLIC_ADDRESS = "93.184.216.34"  # what every name resolves to; nothing ever connects to it
+MINUTE = timedelta(minutes=1)
+# The simulator's smallest picture: it is drawn and copied in a millisecond.
+SMALL = {"aspect_ratio": "64:1"}
+
+Wrap = Callable[[JobStore], JobStore]
+
+
+class World:
+    """One instance of both functions (`services`), the way to Wireflow (`vendor`), and a caller (`http`)."""
+
+    def __init__(
+        self,
+        folder: Path,
+        simulator: Simulator,
+        environ: Mapping[str, str],
+        wrap: Wrap,
+    ) -> None:
+        self.simulator = simulator
+        self.clock = simulator.clock
+        self.lines = io.StringIO()
+        self.vendor = Vendor(simulator)
+        self.services = self._services(_settings(folder, environ), wrap)
+        self.store = self.services.store
+        transport = httpx.ASGITransport(_app(self.services))
+        self.http = httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL)
+
+    # --- what a caller does ----------------------------------------------------------------------------------------
+
+    async def post(self, prompt: str = "a cat", *, key: str | None = None, **fields: Any) -> httpx.Response:
+        """`POST /` for one small picture."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self.http.post("/", json={"prompt": prompt, **SMALL, **fields}, headers=headers)
+
+    async def accepted(self, prompt: str = "a cat", **fields: Any) -> str:
+        """The id of a job that was just accepted."""
+        answer = await self.post(prompt, **fields)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """The public job."""
+        answer = await self.http.get(f"/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def record(self, job_id: str) -> Job:
+        """The job as the store has it."""
+        job = await self.store.get(job_id)
+        assert job is not None
+        return job
+
+    # --- what the scheduler does -----------------------------------------------------------------------------------
+
+    async def tick(self) -> dict[str, Any]:
+        """One window."""
+        return await Window(self.services).run()
+
+    async def run_until(self, done: Callable[[], Any], patience: timedelta = timedelta(hours=30)) -> None:
+        """A window each minute, until `done` (awaited after each) is true."""
+        end = self.clock.now() + patience
+        while not await done():
+            assert self.clock.now() < end, "it did not come to an end"
+            began = self.clock.now()
+            await self.tick()
+            rest = MINUTE - (self.clock.now() - began) % MINUTE
+            await self.clock.sleep(rest.total_seconds())
+
+    async def end_of(self, *job_ids: str, patience: timedelta = timedelta(hours=30)) -> list[dict[str, Any]]:
+        """The public jobs once all of them have ended."""
+
+        async def ended() -> bool:
+            jobs = [await self.record(job_id) for job_id in job_ids]
+            return all(job.finished for job in jobs)
+
+        await self.run_until(ended, patience)
+        return [await self.job(job_id) for job_id in job_ids]
+
+    async def run_for(self, span: timedelta) -> None:
+        """A window each minute, for so long."""
+        end = self.clock.now() + span
+
+        async def over() -> bool:
+            return self.clock.now() >= end
+
+        await self.run_until(over, span + MINUTE)
+
+    # --- what can be seen afterwards -------------------------------------------------------------------------------
+
+    def log(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The log lines so far, or those of one event."""
+        lines = [json.loads(line) for line in self.lines.getvalue().splitlines()]
+        return [line for line in lines if event in (None, line["event"])]
+
+    async def simulated(self, route: str, **rule: Any) -> Any:
+        """One of the simulator's own routes; with a rule it is posted."""
+        async with httpx.AsyncClient(transport=InProcess(self.simulator), base_url=VENDOR) as http:
+            answer = await (http.post(route, json=rule) if rule else http.get(route))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    @property
+    def paid(self) -> int:
+        """How many runs were paid for."""
+        return len(self.simulator.world.runs())
+
+    async def close(self) -> None:
+        await self.http.aclose()
+        await self.services.wireflow.close()
+        self.services.copy_threads.shutdown()
+        await self.store.close()
+
+    # --- as shared/wiring.py does it -------------------------------------------------------------------------------
+
+    def _services(self, settings: config.Config, wrap: Wrap) -> Services:
+        log, clock = Log(self.lines), self.clock
+        store = wrap(SqliteJobs(settings.jobs.path))
+        url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
+        return Services(
+            config=settings,
+            clock=clock,
+            log=log,
+            store=store,
+            images=DirectoryImages(Path(settings.images.path)),
+            source=_source(settings, self.vendor),
+            wireflow=WireflowClient(url, hook, key, clock, transport=self.vendor),
+            admission=Admission(store, settings.limits, clock, log),
+            requests=Requests(settings.requests_per_minute, clock),
+            drift=Drift(log),
+            copy_threads=Threads(4, thread_name_prefix="copy"),
+            random_id=lambda: secrets.token_hex(16),
+        )
+
+
+@asynccontextmanager
+async def world(
+    folder: Path,
+    *,
+    simulator: Simulator | None = None,
+    wrap: Wrap = lambda store: store,
+    now: datetime = NOON,
+    **settings: Any,
+) -> AsyncIterator[World]:
+    """A world with these settings: those in capitals are the product's, the others the simulator's.
+
+    `wrap` goes around the job store. A second world with the simulator of the first is a second instance: they share
+    the store and the images too.
+    """
+    environ = {name: value for name, value in settings.items() if name.isupper()}
+    others = {name: value for name, value in settings.items() if not name.isupper()}
+    simulator = simulator or a_simulator(now, **others)
+    made = World(folder, simulator, environ, wrap)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def a_simulator(now: datetime = NOON, **settings: Any) -> Simulator:
+    """A simulator in virtual time, which begins at `now`; its ids count upwards."""
+    numbers = count(1)
+    return Simulator(Settings(**settings), VirtualClock(now), lambda: f"{next(numbers):08x}")
+
+
+def moment(text: str | None) -> datetime:
+    """A time of the public job."""
+    assert text is not None
+    return datetime.fromisoformat(text)
+
+
+def _settings(folder: Path, environ: Mapping[str, str]) -> config.Config:
+    ours = {
+        "WIREFLOW_BASE_URL": f"{VENDOR}/api/v1",
+        "WIREFLOW_WEBHOOK_ID": "demo-webhook",
+        "WIREFLOW_API_KEY": "sk-simulator",
+        "WIREFLOW_PLAN": "enterprise",
+        "EXECUTIONS_PER_MINUTE": "0",
+        "IMAGE_HOSTS": httpx.URL(VENDOR).host,
+        "JOBS_URL": f"sqlite:///{folder}/jobs.db",
+        "IMAGES_URL": f"file://{folder}/images",
+        "PUBLIC_URL": PUBLIC_URL,
+    }
+    return config.load({**ours, **environ})
+
+
+def _source(settings: config.Config, vendor: Vendor) -> Downloads:
+    """Copies as in production, but for the connection itself."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    client = httpx.Client(transport=_Internet(settings, vendor, loop), timeout=egress.TIMEOUT)
+    limit = settings.max_image_bytes
+    return Downloads(client, base_url=settings.wireflow_base_url, max_bytes=limit, monotonic=loop.time)
+
+
+class _Internet(egress.Egress):
+    """Everything that `Egress` checks is checked; whom it would connect to is the simulator."""
+
+    def __init__(self, settings: config.Config, vendor: Vendor, loop: VirtualLoop) -> None:
+        super().__init__(settings.image_hosts, allow_private=False, resolve=lambda _host, _port: [PUBLIC_ADDRESS])
+        self._transport = _Connections(vendor, ForThreads(loop))  # in the place of its sockets
+
+
+class _Connections(InProcessSync):
+    """A worker thread's way to `vendor`."""
+
+    def __init__(self, vendor: Vendor, loop: ForThreads) -> None:
+        self._inner = vendor
+        self._loop = loop
+
+
+def _app(services: Services) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await api.answer(Request(scope, receive), services)
+        await response(scope, receive, send)
+
+    return app
