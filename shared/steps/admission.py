@@ -31,24 +31,28 @@ class Admission:
         self._turn = asyncio.Lock()
 
     async def try_once(self, somebody_waits: Callable[[], Awaitable[object]]) -> Slot | None:
-        """A slot for a request that cannot wait: one try on a state of at most a second ago, if nobody waits in line.
+        """A slot for a request that cannot wait, on a state of at most a second ago and if nobody waits in line.
 
-        One at a time: of several that try at once on the same state all but one lose for certain.
+        One request at a time: of several that try at once on the same state all but one lose for certain. Who loses
+        to another instance looks anew once; a second loss means a burst.
         """
         if self._turn.locked():
             return None
         async with self._turn:
             if await somebody_waits():
                 return None
-            gate, slots = rules.reserve(await self.recent(), self._limits, 1, self._clock.now())
-            if not slots:
-                return None
-            try:
-                self._remember(await self._store.save_gate(gate))
-            except Conflict:
-                self._seen = None
-                return None
-            return slots[0]
+            return await self._reserve(await self.recent()) or await self._reserve(await self.recent())
+
+    async def _reserve(self, gate: Gate) -> Slot | None:
+        passed, slots = rules.reserve(gate, self._limits, 1, self._clock.now())
+        if not slots:
+            return None
+        try:
+            self._remember(await self._store.save_gate(passed))
+        except Conflict:
+            self._seen = None
+            return None
+        return slots[0]
 
     async def take(self, wanted: int) -> list[Slot]:
         """As many slots as the gate allows now, at most `wanted`."""

@@ -19,6 +19,8 @@ ANSWER_LIMIT = 4 * 1024 * 1024  # bytes of an answer that are read
 
 # Raised before any byte of the request has left: nothing can have been started.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+# All that can go wrong with a call; httpx has no common base for it.
+FAILED = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class WireflowClient:
             answer = await self._call("POST", self._hook, TRIGGER_SECONDS, headers, content)
         except NOT_SENT as error:
             raise errors.Unavailable(f"Wireflow could not be reached ({type(error).__name__}).") from error
-        except (httpx.HTTPError, TimeoutError) as error:
+        except FAILED as error:
             raise errors.OutcomeUnknown(f"Wireflow did not answer clearly ({type(error).__name__}).") from error
         return protocol.read_trigger(answer.status, answer.headers, answer.body, self._clock.now())
 
@@ -74,14 +76,14 @@ class WireflowClient:
         """Whether the webhook's free health call answers 200."""
         try:
             return (await self._health()).status == 200
-        except (httpx.HTTPError, TimeoutError):
+        except FAILED:
             return False
 
     async def check_webhook(self) -> None:
         """Raise what a paid call would meet now, as far as the free health call shows it: Refused or OutcomeUnknown."""
         try:
             answer = await self._health()
-        except (httpx.HTTPError, TimeoutError) as error:
+        except FAILED as error:
             raise errors.Unavailable(f"Wireflow could not be reached ({type(error).__name__}).") from error
         protocol.read_health(answer.status, answer.headers, answer.body, self._clock.now())
 
@@ -103,7 +105,7 @@ class WireflowClient:
     async def _ask(self, path: str) -> RunAnswer:
         try:
             answer = await self._call("GET", path, POLL_SECONDS, self._authorization)
-        except (httpx.HTTPError, TimeoutError) as error:
+        except FAILED as error:
             message = f"Wireflow could not be asked ({type(error).__name__})."
             raise errors.PollError(message, code=ErrorCode.UPSTREAM_UNREACHABLE) from error
         return protocol.read_run(answer.status, answer.headers, answer.body, self._clock.now())

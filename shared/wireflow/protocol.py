@@ -20,6 +20,7 @@ Headers = Mapping[str, str]  # names in lower case
 
 SHORTEST_PAUSE, LONGEST_PAUSE, USUAL_PAUSE = timedelta(seconds=1), timedelta(hours=1), timedelta(seconds=30)
 
+_AMOUNTS = re.compile(r"required:\s*(\d+(?:\.\d+)?)\D+available:\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _INACTIVE = re.compile(r"not active|inactive|deactivated|disabled", re.IGNORECASE)
 
 
@@ -73,9 +74,11 @@ def _operator_code(status: int) -> ErrorCode:
 
 
 def _out_of_credits(words: str, document: Any, request_id: str | None) -> errors.OutOfCredits:
+    """With the vendor's figures: from their own fields, or from the sentence, which is all that one form has."""
     error = errors.OutOfCredits(words, request_id=request_id)
-    error.required = lookup.number(lookup.first(document, {"requiredCredits"}))
-    error.available = lookup.number(lookup.first(document, {"availableCredits"}))
+    spoken = _AMOUNTS.search(words)
+    error.required = lookup.number(lookup.first(document, {"requiredCredits"}) or (spoken and spoken[1]))
+    error.available = lookup.number(lookup.first(document, {"availableCredits"}) or (spoken and spoken[2]))
     return error
 
 

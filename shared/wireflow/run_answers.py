@@ -21,10 +21,10 @@ KNOWN_NAMES = frozenset(
     "images image url urls outputUrl outputUrls nodeStates nodeId nodeType label text progress requestId id "
     "executionId workflowId workflowName batchId name startTime endTime startedAt completedAt createdAt updatedAt "
     "duration diagnostics version counts severity target hint creditsUsed credits totalCredits execution run "
-    "result".split()
+    "result runIndexInBatch inputIndex docs".split()
 )
 # What stands below these is a node's own matter.
-FREE = frozenset({"output", "outputs", "finalOutput", "counts", "error", "errors", "progress", "text"})
+FREE = frozenset({"output", "outputs", "finalOutput", "counts", "target", "error", "errors", "progress", "text"})
 CREDITS = frozenset({"creditsUsed", "credits_used", "creditsCharged", "totalCredits"})
 
 _URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
