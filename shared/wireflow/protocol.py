@@ -77,9 +77,14 @@ def _out_of_credits(words: str, document: Any, request_id: str | None) -> errors
     """With the vendor's figures: from their own fields, or from the sentence, which is all that one form has."""
     error = errors.OutOfCredits(words, request_id=request_id)
     spoken = _AMOUNTS.search(words)
-    error.required = lookup.number(lookup.first(document, {"requiredCredits"}) or (spoken and spoken[1]))
-    error.available = lookup.number(lookup.first(document, {"availableCredits"}) or (spoken and spoken[2]))
+    required, available = spoken.groups() if spoken else (None, None)
+    error.required = lookup.number(_or(lookup.first(document, {"requiredCredits"}), required))
+    error.available = lookup.number(_or(lookup.first(document, {"availableCredits"}), available))
     return error
+
+
+def _or(value: Any, other: Any) -> Any:
+    return other if value is None else value
 
 
 def _moved(status: int, headers: Headers) -> str:

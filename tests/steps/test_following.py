@@ -254,6 +254,26 @@ async def test_what_was_never_seen_is_told_and_kept_and_ends_nothing(here: World
     assert "nodeRuns" in str((await here.record(job_id)).last_answer)
 
 
+async def test_what_is_new_is_told_once_a_kind_and_kept_with_each_job(here: World) -> None:
+    ids = [await here.accepted("a cat [fault:unknown_status]") for _ in range(3)]
+    ids += [await here.accepted("a cat [fault:missing_status]") for _ in range(3)]
+    await here.end_of(*ids)
+    assert sorted(line["kind"] for line in here.log("unknown_shape")) == ["no status", "status 'WARMING_UP'"]
+    assert all([(await here.record(job_id)).last_answer for job_id in ids])
+    assert here.services.drift.counts["status 'WARMING_UP'"] >= 3
+
+
+async def test_a_new_name_is_news_and_no_reason_to_worry(here: World) -> None:
+    job_id = await here.accepted()
+    here.vendor.always("poll", 200, told("COMPLETED", URL, watermark={"strength": 3}))
+    (job,) = await here.end_of(job_id)
+    assert job["status"] == "succeeded"
+    lines = here.log("unknown_shape")
+    assert {line["severity"] for line in lines} == {"INFO"}
+    assert any("watermark" in line["kind"] for line in lines)
+    assert "watermark" in str((await here.record(job_id)).last_answer)
+
+
 async def test_an_answer_that_is_kept_is_bounded(here: World) -> None:
     job_id = await here.accepted()
     here.vendor.always("poll", 200, {"status": "WARMING_UP", "noise": "x" * 1_000_000})
