@@ -1,0 +1,128 @@
+# Where the jobs are.
+
+locals {
+  database = var.create_database ? google_firestore_database.jobs[0].name : var.database_name
+
+  # Fields of a job that no query names: an index on them would only make every write dearer and larger.
+  # A new field goes here, or into a query in shared/jobs/firestore.py.
+  unqueried_fields = [
+    "allowPartial",
+    "attempt",
+    "caller",
+    "completedAt",
+    "copyTries",
+    "copyingSince",
+    "creditsUsed",
+    "error",
+    "executionId",
+    "fingerprint",
+    "giveUpAt",
+    "images",
+    "input",
+    "lastAnswer",
+    "lateLookDone",
+    "missingSince",
+    "outcomeUnknown",
+    "possibleDuplicate",
+    "prompt",
+    "requestId",
+    "schemaVersion",
+    "startedAt",
+    "status",
+    "triggeredAt",
+    "waitReason",
+    "workflow",
+    "writeToken",
+  ]
+}
+
+resource "google_firestore_database" "jobs" {
+  count = var.create_database ? 1 : 0
+
+  name        = var.database_name
+  location_id = coalesce(var.database_location, var.region)
+  type        = "FIRESTORE_NATIVE"
+
+  point_in_time_recovery_enablement = var.point_in_time_recovery ? "POINT_IN_TIME_RECOVERY_ENABLED" : "POINT_IN_TIME_RECOVERY_DISABLED"
+  delete_protection_state           = var.delete_protection ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
+
+  # The default, ABANDON, leaves the database behind, and the next apply meets "already exists".
+  # https://github.com/hashicorp/terraform-provider-google/issues/16325
+  deletion_policy = "DELETE"
+
+  depends_on = [time_sleep.apis]
+}
+
+resource "google_firestore_field" "unqueried" {
+  for_each = toset(local.unqueried_fields)
+
+  database   = local.database
+  collection = "jobs"
+  field      = each.key
+
+  index_config {}
+
+  # Nothing waits for them, and Firestore works on one after the other.
+  skip_wait = true
+
+  depends_on = [time_sleep.apis]
+}
+
+# Expired jobs are deleted by Firestore itself, usually within a day.
+# https://cloud.google.com/firestore/native/docs/ttl
+resource "google_firestore_field" "expire_at" {
+  database   = local.database
+  collection = "jobs"
+  field      = "expireAt"
+
+  ttl_config {}
+  index_config {}
+
+  skip_wait = true
+
+  depends_on = [time_sleep.apis]
+}
+
+resource "google_firestore_backup_schedule" "daily" {
+  count = var.backup_retention_days == null ? 0 : 1
+
+  database  = local.database
+  retention = "${var.backup_retention_days * 24 * 60 * 60}s"
+
+  daily_recurrence {}
+
+  depends_on = [time_sleep.apis]
+}
+
+# The functions come in by IAM, which no rule touches; browsers and phones come in by rules, and shall not.
+# A database that was there before keeps its own rules.
+resource "google_firebaserules_ruleset" "deny_all" {
+  count    = var.create_database ? 1 : 0
+  provider = google.counted
+
+  source {
+    files {
+      name    = "firestore.rules"
+      content = <<-EOT
+        rules_version = "2";
+        service cloud.firestore {
+          match /databases/{database}/documents {
+            match /{document=**} {
+              allow read, write: if false;
+            }
+          }
+        }
+      EOT
+    }
+  }
+
+  depends_on = [google_firestore_database.jobs]
+}
+
+resource "google_firebaserules_release" "deny_all" {
+  count    = var.create_database ? 1 : 0
+  provider = google.counted
+
+  name         = var.database_name == "(default)" ? "cloud.firestore" : "cloud.firestore/${var.database_name}"
+  ruleset_name = google_firebaserules_ruleset.deny_all[0].name
+}

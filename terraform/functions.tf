@@ -1,0 +1,123 @@
+# What the two functions share, written once: names, packages, environment, who builds them.
+
+locals {
+  # Cloud Run turns "_" into "-" and the names no longer match: kebab case only.
+  names   = { for function in ["trigger", "poller"] : function => "${var.name}-${function}" }
+  runtime = "python313"
+
+  required_environment = {
+    JOBS_URL   = "firestore://${var.project_id}/${local.database}"
+    IMAGES_URL = "gs://${google_storage_bucket.images.name}"
+    PUBLIC_URL = local.public_url
+
+    # The platform's own "true" makes functions-framework replace the loggers of an async function.
+    # https://github.com/GoogleCloudPlatform/functions-framework-python/issues/398
+    LOG_EXECUTION_ID = "false"
+  }
+
+  # See settings.tf.
+  optional_environment = {
+    WIREFLOW_BASE_URL      = var.wireflow_base_url
+    WIREFLOW_PLAN          = var.wireflow_plan
+    EXECUTIONS_PER_MINUTE  = var.executions_per_minute
+    DAILY_EXECUTIONS       = var.daily_executions
+    ON_UNKNOWN             = var.on_unknown
+    POLL_WINDOW_SECONDS    = var.poll_window_seconds
+    POLL_IDLE_EXIT_SECONDS = var.poll_idle_exit_seconds
+    LEASE_SECONDS          = var.lease_seconds
+    RUN_DEADLINE_SECONDS   = var.run_deadline_seconds
+    MAX_IMAGE_BYTES        = var.max_image_bytes
+    MAX_QUEUE_HOURS        = var.max_queue_hours
+    RETENTION_DAYS         = var.retention_days
+    IMAGE_HOSTS            = var.image_hosts == null ? null : join(",", var.image_hosts)
+  }
+
+  environment = merge(local.required_environment, {
+    for name, value in local.optional_environment : name => tostring(value) if value != null
+  })
+
+  # The address can be told before the service exists, so that the function may know it.
+  # https://cloud.google.com/run/docs/triggering/https-request#deterministic
+  public_url = coalesce(
+    var.public_url,
+    "https://${local.names.trigger}-${data.google_project.this.number}.${var.region}.run.app",
+  )
+
+  # The zip of each function, name in the zip => file: the function's own files at the root, beside shared/.
+  root   = "${path.module}/.."
+  shared = { for file in setunion(fileset(local.root, "shared/**/*.py"), ["requirements.txt"]) : file => "${local.root}/${file}" }
+  packages = {
+    for function in keys(local.names) : function => merge(local.shared, {
+      for file in fileset("${local.root}/functions/${function}", "**/*.py") : file => "${local.root}/functions/${function}/${file}"
+    })
+  }
+}
+
+# Source blocks hold names and contents only: no time, mode or order of this machine's files gets into the zip.
+data "archive_file" "package" {
+  for_each = local.packages
+
+  type        = "zip"
+  output_path = "${path.module}/.terraform/packages/${each.key}.zip"
+
+  dynamic "source" {
+    for_each = each.value
+    content {
+      filename = source.key
+      content  = file(source.value)
+    }
+  }
+}
+
+resource "google_storage_bucket" "sources" {
+  #checkov:skip=CKV_GCP_62: only the build reads it; audit logs show who else does
+  #checkov:skip=CKV_GCP_78: an object's name is the hash of its contents, so none is ever overwritten
+  name                        = "${var.project_id}-${var.name}-sources"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = true # nothing but zips that can be made again
+
+  soft_delete_policy {
+    retention_duration_seconds = 0
+  }
+
+  depends_on = [time_sleep.apis]
+}
+
+# The name changes with the contents, and only a changed name deploys a function again.
+# https://github.com/hashicorp/terraform-provider-google/issues/1938
+resource "google_storage_bucket_object" "package" {
+  for_each = local.packages
+
+  bucket         = google_storage_bucket.sources.name
+  name           = "${each.key}-${sha256(jsonencode({ for name, file in each.value : name => filesha256(file) }))}.zip"
+  source         = data.archive_file.package[each.key].output_path
+  source_md5hash = data.archive_file.package[each.key].output_md5
+}
+
+# The build runs as its own account: new projects give the default one no roles, and builds then fail silently.
+# https://cloud.google.com/functions/docs/securing/build-custom-sa
+resource "google_service_account" "build" {
+  account_id   = "${var.name}-build"
+  display_name = "Builds the functions of ${var.name}"
+
+  depends_on = [time_sleep.apis]
+}
+
+# On the project: Google's gcf-artifacts repository and gcf-v2-sources bucket do not exist before the first build.
+resource "google_project_iam_member" "build" {
+  for_each = toset(["roles/logging.logWriter", "roles/artifactregistry.writer", "roles/storage.objectViewer"])
+
+  project = var.project_id
+  role    = each.key
+  member  = google_service_account.build.member
+}
+
+# Cloud Run checks access to the secrets while it deploys, and a new grant takes a minute or two to be seen.
+# https://cloud.google.com/iam/docs/access-change-propagation
+resource "time_sleep" "grants" {
+  create_duration = "90s"
+
+  depends_on = [google_project_iam_member.build, google_secret_manager_secret_iam_member.reader]
+}

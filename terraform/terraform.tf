@@ -1,0 +1,34 @@
+terraform {
+  # Ephemeral variables and write-only arguments (secrets that never reach the state) came with 1.11.
+  required_version = ">= 1.11"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 7.46, < 9"
+    }
+    archive = {
+      source  = "hashicorp/archive"
+      version = "~> 2.7"
+    }
+    time = {
+      source  = "hashicorp/time"
+      version = "~> 0.13"
+    }
+  }
+}
+
+provider "google" {
+  project        = var.project_id
+  region         = var.region
+  default_labels = { app = var.name }
+}
+
+# Firebase Rules and budgets refuse a person's credentials unless the request names the project that it is counted to.
+# https://registry.terraform.io/providers/hashicorp/google/latest/docs/guides/provider_reference#user_project_override
+provider "google" {
+  alias                 = "counted"
+  project               = var.project_id
+  billing_project       = var.project_id
+  user_project_override = true
+}

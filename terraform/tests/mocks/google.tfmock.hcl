@@ -1,0 +1,54 @@
+# What the tests need to be able to read. Every other computed value is random and its own, so that a reference shows
+# as two equal values.
+
+mock_data "google_project" {
+  defaults = { number = "123456789012" }
+}
+
+mock_data "google_storage_project_service_account" {
+  defaults = { email_address = "storage@system.iam.gserviceaccount.com" }
+}
+
+mock_resource "google_pubsub_topic" {
+  defaults = { id = "projects/example-project/topics/stored" }
+}
+
+override_resource {
+  target = google_service_account.build
+  values = {
+    id     = "projects/example-project/serviceAccounts/build@example.iam.gserviceaccount.com"
+    name   = "projects/example-project/serviceAccounts/build@example.iam.gserviceaccount.com"
+    email  = "build@example.iam.gserviceaccount.com"
+    member = "serviceAccount:build@example.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = google_service_account.trigger
+  values = {
+    id     = "projects/example-project/serviceAccounts/trigger@example.iam.gserviceaccount.com"
+    name   = "projects/example-project/serviceAccounts/trigger@example.iam.gserviceaccount.com"
+    email  = "trigger@example.iam.gserviceaccount.com"
+    member = "serviceAccount:trigger@example.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = google_service_account.poller
+  values = {
+    id     = "projects/example-project/serviceAccounts/poller@example.iam.gserviceaccount.com"
+    name   = "projects/example-project/serviceAccounts/poller@example.iam.gserviceaccount.com"
+    email  = "poller@example.iam.gserviceaccount.com"
+    member = "serviceAccount:poller@example.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = google_service_account.scheduler
+  values = {
+    id     = "projects/example-project/serviceAccounts/scheduler@example.iam.gserviceaccount.com"
+    name   = "projects/example-project/serviceAccounts/scheduler@example.iam.gserviceaccount.com"
+    email  = "scheduler@example.iam.gserviceaccount.com"
+    member = "serviceAccount:scheduler@example.iam.gserviceaccount.com"
+  }
+}

@@ -1,0 +1,71 @@
+"""Terraform on a copy of the repository, once a run for each version of the google provider."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.mocked import (
+    GOOGLE_VERSIONS,
+    State,
+    TerraformError,
+    copy_repository,
+    initialise,
+    pin_google,
+    run_test,
+    terraform,
+)
+
+DEPLOYMENTS = ("smallest", "largest", "existing_database")
+
+
+@pytest.fixture(scope="session", params=GOOGLE_VERSIONS)
+def google(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A version of the google provider that this machine can have; without Terraform or it, the test is skipped."""
+    if not shutil.which("terraform"):
+        pytest.skip("terraform is not installed")
+    probe = tmp_path_factory.mktemp("probe")
+    pin_google(probe, request.param)
+    (probe / "main.tf").write_text('terraform {\n  required_version = ">= 1.11"\n}\n')
+    try:
+        terraform(probe, "init", "-input=false", "-no-color")
+    except TerraformError as error:
+        reason = str(error).partition("Error: ")[2].partition("\n")[0]
+        pytest.skip(f"terraform >= 1.11 with google {request.param} cannot be had here: {reason}")
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def module(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An initialised copy of the module."""
+    return initialise(copy_repository(tmp_path_factory.mktemp("copy")), google)
+
+
+@pytest.fixture(scope="session")
+def deployments(module: Path) -> dict[str, State]:
+    """What each file of terraform/tests/ with a deployment in it makes."""
+    return {name: run_test(module, name) for name in DEPLOYMENTS}
+
+
+@pytest.fixture(params=DEPLOYMENTS)
+def deployment(request: pytest.FixtureRequest, deployments: dict[str, State]) -> State:
+    """Each deployment in turn."""
+    return deployments[request.param]
+
+
+@pytest.fixture
+def smallest(deployments: dict[str, State]) -> State:
+    """The deployment of the required variables alone."""
+    return deployments["smallest"]
+
+
+@pytest.fixture
+def largest(deployments: dict[str, State]) -> State:
+    """The deployment with every variable set."""
+    return deployments["largest"]
+
+
+@pytest.fixture
+def existing_database(deployments: dict[str, State]) -> State:
+    """The deployment onto a database that was there before."""
+    return deployments["existing_database"]

@@ -1,0 +1,85 @@
+"""The module as a whole: it is formatted, valid, and the test deployments cover what it can do."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.mocked import FUNCTIONS, MODULE, VARIABLES, State, terraform
+
+
+def assigned(text: str) -> set[str]:
+    """The names on the left of an assignment of the outermost level or of a `variables` block."""
+    return set(re.findall(r"^(?: {2})?(\w+)\s*=", text, re.M))
+
+
+def test_the_files_are_formatted(module: Path) -> None:
+    terraform(module, "fmt", "-check", "-diff", "-recursive", "-no-color")
+
+
+def test_the_module_is_valid(module: Path) -> None:
+    terraform(module, "validate", "-no-color")
+
+
+def test_it_is_one_root_module_without_a_backend() -> None:
+    for file in MODULE.glob("*.tf"):
+        assert not re.search(r'^(module "|  backend ")', file.read_text(), re.M), file.name
+
+
+def test_only_the_project_and_the_two_secrets_are_required() -> None:
+    required = {name for name, block in VARIABLES.items() if not re.search(r"^  default ", block, re.M)}
+    assert required == {"project_id", "webhook_id", "api_key"}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_variable_says_what_it_is_and_refuses_what_it_is_not(name: str) -> None:
+    block = VARIABLES[name]
+    assert re.search(r"^  description = ", block, re.M)
+    assert re.search(r"^  type +=", block, re.M)
+    assert re.search(r"^  type +=\s*bool", block, re.M) or "validation {" in block
+    # null either means something or is refused
+    assert re.search(r"^  (default +=\s*null|nullable +=\s*false)", block, re.M)
+
+
+def test_the_largest_deployment_sets_every_variable() -> None:
+    assert assigned((MODULE / "tests/largest.tftest.hcl").read_text()) >= set(VARIABLES)
+
+
+def test_the_example_names_variables_that_exist() -> None:
+    assert assigned((MODULE / "terraform.tfvars.example").read_text().replace("# ", "")) <= set(VARIABLES)
+
+
+def test_no_file_of_a_run_is_left_in_the_repository() -> None:
+    assert not (MODULE / ".terraform.lock.hcl").exists()
+    assert not list(MODULE.glob("*_override.tf"))
+
+
+def test_the_outputs_are_the_four_that_are_promised(deployment: State) -> None:
+    assert set(deployment.outputs) == {"trigger_url", "bucket", "topic", "first_request"}
+    assert deployment.outputs["trigger_url"] == deployment.function("trigger").service["uri"]
+
+
+def test_the_first_request_carries_an_identity_unless_the_trigger_is_public(smallest: State, largest: State) -> None:
+    assert "Authorization: Bearer $(gcloud auth print-identity-token)" in smallest.outputs["first_request"]
+    assert "Authorization" not in largest.outputs["first_request"]
+
+
+def test_nothing_is_made_before_its_api_answers(deployment: State) -> None:
+    free = {"google_project_service", "time_sleep"}
+    made = [item for item in deployment.resources if not item.address.startswith("data.") and item.type not in free]
+    assert [item.address for item in made if "time_sleep.apis" not in item.depends_on] == []
+
+
+def test_nothing_is_asked_of_google_before_its_api_answers() -> None:
+    for file in MODULE.glob("*.tf"):
+        for name, block in re.findall(r'^data "google_(\w+)" "\w+" \{\n(.*?)^\}', file.read_text(), re.M | re.S):
+            assert "depends_on = [time_sleep.apis]" in block, name
+
+
+def test_a_function_waits_for_what_its_build_and_its_start_are_granted(deployment: State) -> None:
+    for name in FUNCTIONS:
+        assert deployment.function(name).depends_on >= {
+            "time_sleep.grants",
+            "google_project_iam_member.build",
+            "google_secret_manager_secret_iam_member.reader",
+        }

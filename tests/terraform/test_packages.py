@@ -1,0 +1,108 @@
+"""What is deployed: each function's files and shared/, under a name that changes with them and with nothing else."""
+
+import os
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes.function import Function
+from tests.terraform.mocked import FUNCTIONS, State, copy_repository, initialise, run_test
+
+
+def package(state: State, function: str) -> dict[str, str]:
+    """Name in the zip → text."""
+    (archive,) = [item for item in state.all("archive_file") if item.address.endswith(f'["{function}"]')]
+    return {item["filename"]: item["content"] for item in archive.values["source"]}
+
+
+def object_names(state: State) -> dict[str, str]:
+    """Function → name of the object that it is built from."""
+    return {
+        name: state.function(name).values["build_config"][0]["source"][0]["storage_source"][0]["object"]
+        for name in FUNCTIONS
+    }
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """Path below `folder` → file, without what Python itself leaves there."""
+    found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    return {name: file for name, file in found.items() if "__pycache__" not in name and not name.endswith(".pyc")}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_zip_holds_the_functions_files_the_shared_ones_and_the_requirements(
+    module: Path, smallest: State, function: str
+) -> None:
+    root = module.parent
+    shared = {f"shared/{name}": file for name, file in files(root / "shared").items()}
+    whole = files(root / "functions" / function) | shared | {"requirements.txt": root / "requirements.txt"}
+    assert package(smallest, function) == {name: file.read_text() for name, file in whole.items()}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_zip_holds_a_test_a_tool_or_anything_but_text(smallest: State, function: str) -> None:
+    names = set(package(smallest, function))
+    assert names >= {"main.py", "shared/__init__.py", "shared/config.py"}
+    assert {Path(name).suffix for name in names} == {".py", ".txt"}
+    stray = re.compile(r"(^|/)(tests?|test_\w+|\w+_test|conftest|simulator|cli|__main__)(/|\.py$)")
+    assert [name for name in names if stray.search(name)] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_entry_point_is_a_function_of_main(smallest: State, function: str) -> None:
+    entry_point = smallest.function(function).values["build_config"][0]["entry_point"]
+    assert re.search(rf"^(async )?def {entry_point}\(", package(smallest, function)["main.py"], re.M)
+
+
+def test_a_function_is_built_from_its_own_object(deployment: State) -> None:
+    for name, built_from in object_names(deployment).items():
+        uploaded = deployment.one(f'google_storage_bucket_object.package["{name}"]').values
+        assert uploaded["name"] == built_from
+        assert uploaded["bucket"] == deployment.one("google_storage_bucket.sources").values["name"]
+
+
+@pytest.mark.parametrize("google", ["8.7.0"], indirect=True)
+def test_the_names_of_the_objects_depend_on_names_and_contents_alone(
+    google: str, module: Path, smallest: State, tmp_path: Path
+) -> None:
+    first = object_names(smallest)
+    other = initialise(copy_repository(tmp_path, module.parent), google)
+    for file in tmp_path.rglob("*.py"):
+        os.utime(file, (0, 1_000_000_000))
+        file.chmod(0o755)
+    assert object_names(run_test(other, "smallest")) == first
+
+    with (tmp_path / "functions/poller/main.py").open("a") as main:
+        main.write("# changed\n")
+    changed = object_names(run_test(other, "smallest"))
+    assert changed["poller"] != first["poller"]
+    assert changed["trigger"] == first["trigger"]
+
+
+@pytest.fixture(params=FUNCTIONS)
+def started(request: pytest.FixtureRequest, smallest: State, tmp_path: Path) -> Iterator[Function]:
+    """A deployed function, run from its own zip's files as the platform would."""
+    folder = tmp_path / "workspace"
+    for name, text in package(smallest, request.param).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    deployed = smallest.function(request.param)
+    environment = {
+        **deployed.service["environment_variables"],
+        **{item["key"]: "made-up" for item in deployed.service["secret_environment_variables"]},
+        "K_SERVICE": deployed.values["name"],
+    }
+    function = Function(deployed.values["build_config"][0]["entry_point"], tmp_path, environment, folder=folder)
+    try:
+        yield function.start()
+    finally:
+        function.kill()
+
+
+@pytest.mark.parametrize("google", ["8.7.0"], indirect=True)
+def test_a_function_starts_from_its_zip_alone_and_answers(google: str, started: Function) -> None:
+    with urllib.request.urlopen(f"{started.url}/health", timeout=5) as answer:
+        assert (answer.status, answer.read()) == (200, b'{"status":"ok"}')

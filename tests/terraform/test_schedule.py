@@ -1,0 +1,64 @@
+"""The poller: one at a time, called every minute by the schedule alone, never cut off by a deadline."""
+
+import pytest
+
+from shared import config
+from shared.images.download import COPY_SECONDS
+from tests.terraform.mocked import State
+
+
+def window(state: State) -> float:
+    """The window that the poller itself will take."""
+    environment = state.function("poller").service["environment_variables"]
+    return config.load(environment | {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "key"}).poll_window
+
+
+def seconds(text: str) -> int:
+    """`320s` → 320."""
+    assert text.endswith("s")
+    return int(text[:-1])
+
+
+def test_window_timeout_and_deadline_follow_from_each_other(deployment: State) -> None:
+    timeout = deployment.function("poller").service["timeout_seconds"]
+    (job,) = deployment.all("google_cloud_scheduler_job")
+    deadline = seconds(job.values["attempt_deadline"])
+    assert window(deployment) + COPY_SECONDS < timeout < deadline <= 30 * 60
+    assert timeout == window(deployment) + COPY_SECONDS + 5
+    assert deadline == timeout + 20
+
+
+def test_by_default_they_are_55_300_and_320_seconds(smallest: State) -> None:
+    (job,) = smallest.all("google_cloud_scheduler_job")
+    timeout = smallest.function("poller").service["timeout_seconds"]
+    assert (window(smallest), timeout, job.values["attempt_deadline"]) == (55, 300, "320s")
+
+
+def test_there_is_one_poller_and_a_call_during_a_window_reaches_it(deployment: State) -> None:
+    service = deployment.function("poller").service
+    assert (service["min_instance_count"], service["max_instance_count"]) == (0, 1)
+    assert service["max_instance_request_concurrency"] == 4
+
+
+@pytest.mark.parametrize("name", ["trigger", "poller"])
+def test_more_than_one_request_at_a_time_has_a_whole_processor(deployment: State, name: str) -> None:
+    service = deployment.function(name).service
+    assert service["max_instance_request_concurrency"] > 1
+    assert service["available_cpu"] == "1"
+
+
+def test_the_triggers_instances_are_what_was_asked_for(smallest: State, largest: State) -> None:
+    for state, expected in ((smallest, (0, 10)), (largest, (1, 20))):
+        service = state.function("trigger").service
+        assert (service["min_instance_count"], service["max_instance_count"]) == expected
+
+
+def test_the_schedule_calls_the_poller_every_minute_with_an_identity_for_it(deployment: State) -> None:
+    (job,) = deployment.all("google_cloud_scheduler_job")
+    address = deployment.function("poller").service["uri"]
+    (target,) = job.values["http_target"]
+    (token,) = target["oidc_token"]
+    assert (job.values["schedule"], job.values["time_zone"]) == ("* * * * *", "Etc/UTC")
+    assert job.values["retry_config"][0]["retry_count"] == 0
+    assert (target["http_method"], target["uri"], token["audience"]) == ("POST", address, address)
+    assert token["service_account_email"] == deployment.one("google_service_account.scheduler").values["email"]

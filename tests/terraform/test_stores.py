@@ -1,0 +1,145 @@
+"""The database and the buckets: closed to the world, indexed for our queries, kept or taken away as asked."""
+
+import ast
+from datetime import UTC, datetime
+
+from shared.job import Job, Status, to_document
+from tests.terraform.mocked import ROOT, State
+
+QUERIES = ROOT / "shared/jobs/firestore.py"
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+KEPT = {"createdAt"}  # lists of jobs are ordered by it
+ADDED = "writeToken"  # by the store, to every write
+
+
+def fields() -> set[str]:
+    """The fields of a job's document."""
+    job = Job(id="x", status=Status.QUEUED, prompt="", created_at=MOMENT, expire_at=MOMENT, give_up_at=MOMENT)
+    return set(to_document(job))
+
+
+def queries() -> set[frozenset[str]]:
+    """For each function of the module with our Firestore queries, the fields that it and its helpers name."""
+    tree = ast.parse(QUERIES.read_text())
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+    def named(name: str, above: frozenset[str]) -> set[str]:
+        parts = list(ast.walk(functions[name]))
+        texts = {part.value for part in parts if isinstance(part, ast.Constant)} & fields()
+        called = {part.attr for part in parts if isinstance(part, ast.Attribute)}
+        called |= {part.id for part in parts if isinstance(part, ast.Name)}
+        return texts.union(*(named(other, above | {name}) for other in called & functions.keys() - above - {name}))
+
+    return {frozenset(found) for name in functions if (found := named(name, frozenset()))}
+
+
+def queried_fields() -> set[str]:
+    """All of them."""
+    return set().union(*queries())
+
+
+def test_the_module_with_our_queries_names_the_two_that_drive_all_work() -> None:
+    assert queried_fields() >= {"dueAt", "queueAt"}
+    assert f'"{ADDED}": ' in QUERIES.read_text()
+
+
+def test_exactly_the_fields_that_no_query_names_are_exempt_from_indexing(deployment: State) -> None:
+    exempt = {item.values["field"] for item in deployment.all("google_firestore_field")}
+    assert exempt == fields() - queried_fields() - KEPT | {ADDED}
+    assert not exempt & {"dueAt", "queueAt", "createdAt"}
+    assert all(item.values["index_config"] == [{"indexes": []}] for item in deployment.all("google_firestore_field"))
+
+
+def test_every_query_of_more_than_one_field_has_its_composite_index(deployment: State) -> None:
+    declared = {
+        frozenset(field["field_path"] for field in item.values["fields"])
+        for item in deployment.all("google_firestore_index")
+    }
+    assert declared == {found for found in queries() if len(found) > 1}
+
+
+def test_firestore_deletes_jobs_that_have_expired(deployment: State) -> None:
+    (expiring,) = [item for item in deployment.all("google_firestore_field") if item.values["ttl_config"]]
+    assert expiring.values["field"] == "expireAt"
+
+
+def test_every_setting_of_the_database_is_for_the_database_in_use(largest: State, existing_database: State) -> None:
+    for state, name in ((largest, "jobs"), (existing_database, "theirs")):
+        parts = state.all("google_firestore_field") + state.all("google_firestore_backup_schedule")
+        assert {item.values["database"] for item in parts} == {name}
+        assert {item.values["collection"] for item in state.all("google_firestore_field")} == {"jobs"}
+
+
+def test_the_options_of_the_database_are_what_was_asked_for(smallest: State, largest: State) -> None:
+    (plain,), (full,) = (state.all("google_firestore_database") for state in (smallest, largest))
+    assert (plain.values["name"], plain.values["location_id"]) == ("(default)", "us-central1")
+    assert plain.values["point_in_time_recovery_enablement"] == "POINT_IN_TIME_RECOVERY_DISABLED"
+    assert smallest.all("google_firestore_backup_schedule") == []
+    assert (full.values["name"], full.values["location_id"]) == ("jobs", "eur3")
+    assert full.values["point_in_time_recovery_enablement"] == "POINT_IN_TIME_RECOVERY_ENABLED"
+    (backups,) = largest.all("google_firestore_backup_schedule")
+    assert backups.values["retention"] == f"{14 * 86400}s"
+
+
+def test_no_browser_or_phone_reads_the_database(smallest: State, largest: State) -> None:
+    for state, name in ((smallest, "cloud.firestore"), (largest, "cloud.firestore/jobs")):
+        (rules,) = state.all("google_firebaserules_ruleset")
+        (release,) = state.all("google_firebaserules_release")
+        content = rules.values["source"][0]["files"][0]["content"]
+        assert content.count("allow") == 1
+        assert "allow read, write: if false;" in content
+        assert (release.values["name"], release.values["ruleset_name"]) == (name, rules.values["name"])
+
+
+def test_no_bucket_can_be_made_public(deployment: State) -> None:
+    buckets = deployment.all("google_storage_bucket")
+    assert {item.name for item in buckets} == {"images", "sources"}
+    for bucket in buckets:
+        assert bucket.values["uniform_bucket_level_access"] is True
+        assert bucket.values["public_access_prevention"] == "enforced"
+
+
+def lifecycle(state: State) -> dict[str, int]:
+    """What happens to an image, and after how many days."""
+    rules = state.one("google_storage_bucket.images").values["lifecycle_rule"]
+    return {rule["action"][0]["type"]: rule["condition"][0]["age"] for rule in rules}
+
+
+def test_an_image_is_deleted_only_if_it_was_asked_for(smallest: State, largest: State) -> None:
+    assert lifecycle(smallest) == {"AbortIncompleteMultipartUpload": 1}
+    assert lifecycle(largest) == {"AbortIncompleteMultipartUpload": 1, "Delete": 365}
+
+
+def test_a_deleted_image_can_be_had_back_for_a_week(deployment: State) -> None:
+    (policy,) = deployment.one("google_storage_bucket.images").values["soft_delete_policy"]
+    assert policy["retention_duration_seconds"] == 7 * 86400
+
+
+def test_only_the_pages_that_were_named_may_read_by_script(smallest: State, largest: State) -> None:
+    assert smallest.one("google_storage_bucket.images").values["cors"] == []
+    (cors,) = largest.one("google_storage_bucket.images").values["cors"]
+    assert (cors["origin"], cors["method"]) == (["https://example.com", "http://localhost:3000"], ["GET", "HEAD"])
+
+
+def test_each_new_image_is_told_to_the_topic(deployment: State) -> None:
+    (notification,) = deployment.all("google_storage_notification")
+    assert notification.values["bucket"] == deployment.outputs["bucket"]
+    assert notification.values["topic"] == deployment.outputs["topic"]
+    assert notification.values["event_types"] == ["OBJECT_FINALIZE"]
+    assert notification.values["object_name_prefix"] == "jobs/"
+    assert "google_pubsub_topic_iam_member.storage_publishes" in notification.depends_on
+
+
+def test_a_protected_deployment_keeps_its_jobs_and_images(smallest: State) -> None:
+    (database,) = smallest.all("google_firestore_database")
+    assert database.values["delete_protection_state"] == "DELETE_PROTECTION_ENABLED"
+    assert smallest.one("google_storage_bucket.images").values["force_destroy"] is False
+
+
+def test_an_unprotected_one_leaves_nothing_behind(largest: State) -> None:
+    (database,) = largest.all("google_firestore_database")
+    assert database.values["delete_protection_state"] == "DELETE_PROTECTION_DISABLED"
+    assert database.values["deletion_policy"] == "DELETE"  # the one whose default is ABANDON
+    assert all(bucket.values["force_destroy"] is True for bucket in largest.all("google_storage_bucket"))
+    kept = {"ABANDON", "PREVENT", "DISABLE"}
+    assert [item.address for item in largest.resources if item.values.get("deletion_policy") in kept] == []

@@ -1,0 +1,214 @@
+"""Alerts, metrics and the dashboard: each moves on a line that the product writes, and on no other."""
+
+import json
+import re
+from collections.abc import Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.virtual_time import run
+from tests.harness.world import world
+from tests.terraform.logging_query import matches
+from tests.terraform.mocked import FUNCTIONS, State
+
+Line = dict[str, Any]
+
+WINDOW = {"running", "oldestDueSeconds", "queueLength", "executionsToday"}
+ALWAYS = {"job_accepted", *WINDOW}
+
+
+@dataclass(frozen=True)
+class Story:
+    """One job, with one answer of Wireflow scripted, and what it moves beside the metrics that every job does."""
+
+    endpoint: str = ""
+    status: int = 200
+    body: Any = None
+    late: float = 0  # seconds until the poller comes
+    alarms: Set[str] = frozenset()
+    counted: Set[str] = frozenset()
+
+
+FAILED = {"status": "FAILED", "error": "The model is down."}
+MODERATED = {"status": "FAILED", "error": "Rejected by the content moderation of the provider."}
+STORIES = {
+    "stored": Story(counted={"job_stored"}),
+    "a run failed": Story("poll", body=FAILED, alarms={"job_failed"}, counted={"job_failed"}),
+    "a prompt was refused": Story("poll", body=MODERATED, counted={"job_failed"}),
+    "a request was refused": Story("trigger", 422, {"error": "no such input"}, counted={"job_failed"}),
+    "nobody knows": Story("trigger", 500, alarms={"job_failed"}, counted={"job_failed"}),
+    "a strange state": Story("poll", body={"status": "DREAMING"}, alarms={"unknown_shape"}),
+    "a new name": Story("poll", body={"status": "RUNNING", "mood": "fine"}),
+    "no credits": Story("trigger", 402, {"error": "Insufficient credits"}, alarms={"out_of_credits"}),
+    "no key": Story("trigger", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
+    "no key for polls": Story("poll", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
+    "no workflow": Story("trigger", 404, {"error": "not found"}, alarms={"key_refused"}),
+    "no active workflow": Story("trigger", 400, {"error": "Workflow is not active"}, alarms={"key_refused"}),
+    "moved": Story("trigger", 301, alarms={"key_refused"}),
+    "too many": Story("trigger", 429),
+    "away": Story("trigger", 503),
+    "punctual": Story(late=200, counted={"job_stored"}),
+    "late": Story(late=400, alarms={"oldest_due_job"}, counted={"job_stored"}),
+}
+
+
+async def tell(story: Story, folder: Path) -> list[Line]:
+    """The lines that the product writes about one job and one window of the poller."""
+    async with world(folder, ON_UNKNOWN="hold") as here:
+        if story.endpoint:
+            here.vendor.always(story.endpoint, story.status, story.body)
+        await here.accepted()
+        await here.clock.sleep(story.late)
+        await here.tick()
+        return here.log()
+
+
+def entry(line: Line, service: str) -> dict[str, Any]:
+    """What Cloud Logging makes of a line: https://cloud.google.com/run/docs/logging."""
+    resource = {"type": "cloud_run_revision", "labels": {"service_name": service}}
+    return {"resource": resource, "severity": line["severity"], "jsonPayload": line}
+
+
+def log_filters(state: State) -> dict[str, str]:
+    """Each alert that looks at log lines → its filter."""
+    found = {}
+    for policy in state.all("google_monitoring_alert_policy"):
+        for condition in policy.values["conditions"]:
+            for matched in condition["condition_matched_log"]:
+                found[re.findall(r'\["(\w+)"\]', policy.address)[0]] = matched["filter"]
+    return found
+
+
+def metric_filters(state: State) -> dict[str, str]:
+    """Each log-based metric → its filter."""
+    metrics = state.all("google_logging_metric")
+    return {re.findall(r'\["(\w+)"\]', item.address)[0]: item.values["filter"] for item in metrics}
+
+
+def matching(filters: dict[str, str], lines: list[Line], service: str) -> set[str]:
+    """The names of the filters that one of the lines matches."""
+    return {name for name, query in filters.items() if any(matches(query, entry(line, service)) for line in lines)}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_story_raises_its_alarms_and_moves_its_metrics(
+    deployments: dict[str, State], name: str, tmp_path: Path
+) -> None:
+    story = STORIES[name]
+    lines = run(tell(story, tmp_path))
+    for state in deployments.values():
+        for function in FUNCTIONS:
+            service = state.function(function).values["name"]
+            assert matching(log_filters(state), lines, service) == story.alarms
+            assert matching(metric_filters(state), lines, service) == ALWAYS | story.counted
+        assert matching(log_filters(state) | metric_filters(state), lines, "another-service") == set()
+
+
+def test_the_stories_raise_every_alarm_and_move_every_metric(smallest: State) -> None:
+    stories = STORIES.values()
+    assert set(log_filters(smallest)) == set().union(*(story.alarms for story in stories))
+    assert set(metric_filters(smallest)) == ALWAYS.union(*(story.counted for story in stories))
+
+
+def test_every_alert_writes_to_every_address(deployment: State) -> None:
+    channels = {item.values["id"] for item in deployment.all("google_monitoring_notification_channel")}
+    policies = deployment.all("google_monitoring_alert_policy")
+    assert len(policies) == len(log_filters(deployment)) + 2
+    for policy in policies:
+        assert set(policy.values["notification_channels"]) == channels
+        assert policy.values["documentation"][0]["content"]
+
+
+def test_an_address_has_one_channel(smallest: State, largest: State) -> None:
+    assert smallest.all("google_monitoring_notification_channel") == []
+    addresses = [
+        item.values["labels"]["email_address"] for item in largest.all("google_monitoring_notification_channel")
+    ]
+    assert addresses == [f"{name}@example.com" for name in ("ada", "b", "c", "d", "e", "f")]
+
+
+def test_an_alert_on_lines_has_one_condition_and_a_rate(deployment: State) -> None:
+    for policy in deployment.all("google_monitoring_alert_policy"):
+        if any(condition["condition_matched_log"] for condition in policy.values["conditions"]):
+            assert len(policy.values["conditions"]) == 1
+            assert policy.values["alert_strategy"][0]["notification_rate_limit"] == [{"period": "3600s"}]
+
+
+def point(service: str, status: str) -> dict[str, Any]:
+    """A point of Cloud Run's own count of requests."""
+    resource = {"type": "cloud_run_revision", "labels": {"service_name": service}}
+    metric = {"type": "run.googleapis.com/request_count", "labels": {"response_code_class": status}}
+    return {"resource": resource, "metric": metric}
+
+
+def test_silence_of_the_poller_is_the_lack_of_good_answers_of_the_poller(deployment: State) -> None:
+    (condition,) = deployment.one("google_monitoring_alert_policy.poller_silent").values["conditions"]
+    query = condition["condition_absent"][0]["filter"]
+    trigger, poller = (deployment.function(name).values["name"] for name in FUNCTIONS)
+    heard = [status for status in ("2xx", "4xx", "5xx") if matches(query, point(poller, status))]
+    assert heard == ["2xx"]
+    assert not matches(query, point(trigger, "2xx"))
+
+
+def test_a_5xx_of_either_function_raises_the_alarm(deployment: State) -> None:
+    conditions = deployment.one("google_monitoring_alert_policy.server_errors").values["conditions"]
+    queries = [condition["condition_threshold"][0]["filter"] for condition in conditions]
+    for name in FUNCTIONS:
+        service = deployment.function(name).values["name"]
+        assert [matches(query, point(service, "5xx")) for query in queries].count(True) == 1
+        assert not any(matches(query, point(service, status)) for query in queries for status in ("2xx", "4xx"))
+
+
+def charts(state: State) -> dict[str, list[str]]:
+    """Title of each chart → the filters of its lines."""
+    (dashboard,) = state.all("google_monitoring_dashboard")
+    widgets = json.loads(dashboard.values["dashboard_json"])["gridLayout"]["widgets"]
+    return {
+        widget["title"]: [
+            line["timeSeriesQuery"]["timeSeriesFilter"]["filter"] for line in widget["xyChart"]["dataSets"]
+        ]
+        for widget in widgets
+    }
+
+
+def test_the_dashboard_shows_what_is_promised(deployment: State) -> None:
+    shown = " ".join(charts(deployment)).lower()
+    promised = (
+        "accepted",
+        "running",
+        "stored",
+        "failed",
+        "oldest due",
+        "length of the line",
+        "5xx",
+        "latency",
+        "today",
+    )
+    assert [word for word in promised if word not in shown] == []
+
+
+def test_the_dashboard_shows_metrics_that_there_are(deployment: State) -> None:
+    queries = [query for lines in charts(deployment).values() for query in lines]
+    ours = {name for query in queries for name in re.findall(r'"logging.googleapis.com/user/([^"]+)"', query)}
+    assert ours == {item.values["name"] for item in deployment.all("google_logging_metric")}
+    services = {name for query in queries for name in re.findall(r'service_name="([^"]+)"', query)}
+    assert services == {deployment.function(name).values["name"] for name in FUNCTIONS}
+
+
+def test_a_gauge_is_taken_from_the_field_that_its_filter_asks_for(deployment: State) -> None:
+    for metric in deployment.all("google_logging_metric"):
+        if extractor := metric.values["value_extractor"]:
+            (field,) = re.findall(r"^EXTRACT\((jsonPayload\.\w+)\)$", extractor)
+            assert f"{field}>=0" in metric.values["filter"]
+
+
+def test_the_budget_is_there_if_it_was_asked_for(smallest: State, largest: State) -> None:
+    assert smallest.all("google_billing_budget") == []
+    (budget,) = largest.all("google_billing_budget")
+    assert budget.values["amount"][0]["specified_amount"][0]["units"] == "20"
+    assert budget.values["budget_filter"][0]["projects"] == ["projects/123456789012"]
+    assert [rule["threshold_percent"] for rule in budget.values["threshold_rules"]] == [0.5, 0.9, 1]
+    assert len(budget.values["all_updates_rule"][0]["monitoring_notification_channels"]) == 5
