@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shared.errorcodes import EXPLANATIONS
 from shared.problems import DOCUMENTATION, PROBLEMS
+from tests.vendor import consequences
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -41,7 +42,12 @@ def promise(path: Path) -> str:
     return " ".join(text.split("\n\n")[0].split())
 
 
-PARTS: dict[str, Callable[[], str]] = {"errorcodes": errorcodes, "problems": problems, "layout": layout}
+PARTS: dict[str, Callable[[], str]] = {
+    "errorcodes": errorcodes,
+    "consequences": consequences.as_markdown,
+    "problems": problems,
+    "layout": layout,
+}
 
 
 def part(name: str, text: str) -> str:
@@ -53,7 +59,7 @@ def part(name: str, text: str) -> str:
 def written(text: str) -> str:
     """The README with all parts renewed."""
     for name, render in PARTS.items():
-        fresh = f"<!-- {name} -->\n{render()}\n<!-- /{name} -->"
+        fresh = f"<!-- {name} -->\n{render().strip()}\n<!-- /{name} -->"
         text = re.sub(rf"<!-- {name} -->\n.*?<!-- /{name} -->", lambda _: fresh, text, flags=re.DOTALL)  # noqa: B023 - used at once
     return text
 

@@ -13,7 +13,7 @@ TEXT = readme.README.read_text()
 
 @pytest.mark.parametrize("name", readme.PARTS)
 def test_a_part_that_follows_from_the_code_is_as_the_code_has_it(name: str):
-    assert readme.part(name, TEXT) == readme.PARTS[name](), "run python -m tests.readme"
+    assert readme.part(name, TEXT) == readme.PARTS[name]().strip(), "run python -m tests.readme"
 
 
 def test_every_file_says_what_it_is_for():

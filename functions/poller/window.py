@@ -66,9 +66,11 @@ class Window:
     async def run(self) -> dict[str, Any]:
         """Work until the window is over or nothing has been in flight for a while; returns the counts."""
         async with asyncio.TaskGroup() as workers:
+            await self._pick_up(workers)
             while not self._over():
-                await self._pick_up(workers)
                 await self._clock.sleep(min(self._pause, (self._end - self._clock.now()).total_seconds()))
+                if self._clock.now() < self._end:
+                    await self._pick_up(workers)
         return await self._report()
 
     def _over(self) -> bool:

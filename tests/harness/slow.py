@@ -1,0 +1,31 @@
+"""A job store whose calls take their time: what two workers do in between gets every order there is."""
+
+import random
+from typing import Any
+
+from shared.ports import Clock, JobStore
+
+
+class SlowJobs:
+    """Each call takes up to `seconds` each way, most of them a tenth of that; the same seed brings the same orders."""
+
+    def __init__(self, inner: JobStore, clock: Clock, seconds: float = 4.0, seed: int = 1) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._seconds = seconds
+        self._chance = random.Random(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        async def late(*args: Any) -> Any:
+            await self._clock.sleep(self._pause())
+            try:
+                return await method(*args)
+            finally:
+                await self._clock.sleep(self._pause())
+
+        return late
+
+    def _pause(self) -> float:
+        return self._chance.uniform(0, self._seconds) / self._chance.choice([1, 10, 10, 10])

@@ -1,0 +1,110 @@
+"""A function as a real process under functions-framework: started, killed, and started again on the same port."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from tests.servers.process import answers
+
+ROOT = Path(__file__).parents[2]
+FRAMEWORK = Path(sysconfig.get_path("scripts")) / "functions-framework"
+READY_SECONDS = 60.0
+# Below the ports that systems give to outgoing connections: one of those could take the port of a function that is
+# down for a moment.
+PORTS = range(20_000, 32_000)
+
+_given: set[int] = set()
+
+
+class Function:
+    """One function on a port of 127.0.0.1, in a session of its own: gunicorn forks, so signals go to the group.
+
+    Standard output and standard error are `{name}.out` and `{name}.err` in `logs`, over all of its lives. Without
+    `source` the framework takes `main.py` of `folder`, as the platform does. `ready` is a path that answers 200.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        logs: Path,
+        environ: Mapping[str, str],
+        *,
+        name: str | None = None,
+        folder: Path = ROOT,
+        source: str | None = None,
+        ready: str = "/health",
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.out = logs / f"{name or target}.out"
+        self.err = logs / f"{name or target}.err"
+        self._command = [str(FRAMEWORK), "--target", target, "--host", "127.0.0.1", "--port", str(self.port)]
+        self._command += ["--source", source] if source else []
+        self._environ = {"PATH": os.environ["PATH"], "LOG_EXECUTION_ID": "false", **environ}
+        self._folder = folder
+        self._ready = self.url + ready
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it and return at once."""
+        with self.out.open("ab") as out, self.err.open("ab") as err:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        return self._process
+
+    def start(self) -> Self:
+        """Start it and return once it answers; RuntimeError, and no process left, if it does not."""
+        process = self.launch()
+        deadline = time.monotonic() + READY_SECONDS
+        while not answers(self._ready):
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"{self._command} did not start:\n{self.err.read_text()[-4000:]}")
+            time.sleep(0.05)
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL to the framework and its workers, if they run; returns when the port is free again."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        while not is_free(self.port):
+            time.sleep(0.01)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """A port on which nothing listens now, and which nobody else here is given."""
+    while True:
+        port = random.choice(PORTS)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port

@@ -1,0 +1,165 @@
+"""The product as people run it: a simulator of Wireflow, the trigger and its pollers, each a process of its own."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from shared.job import FINAL
+from shared.jobs.firestore import FirestoreJobs
+from shared.jobs.sqlite import SqliteJobs
+from shared.ports import JobStore
+from tests.processes.function import ROOT, Function
+
+WEBHOOK_ID, API_KEY = "hook-of-these-tests", "sk-of-these-tests"
+PATIENCE = httpx.Timeout(60.0)  # a busy machine is no fault of the product
+WINDOW_PATIENCE = httpx.Timeout(180.0)
+SECONDS = 30.0
+UNLIMITED = {"EXECUTIONS_PER_MINUTE": "0", "DAILY_EXECUTIONS": "0"}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where jobs and images are kept; `jobs` opens the store from the test."""
+
+    jobs_url: str
+    images_url: str
+    jobs: Callable[[], JobStore]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    bucket: str = ""
+
+    @classmethod
+    def local(cls, folder: Path) -> Self:
+        """A SQLite file and a folder."""
+        file = folder / "jobs.db"
+        return cls(f"sqlite:///{file}", f"file://{folder / 'images'}", lambda: SqliteJobs(file, SECONDS))
+
+    @classmethod
+    def cloud(cls, firestore: str, storage: str) -> Self:
+        """A new project and a new bucket, on the emulators of both; `jobs` needs FIRESTORE_EMULATOR_HOST."""
+        name = f"test-{uuid.uuid4().hex}"
+        httpx.post(f"{storage}/storage/v1/b", json={"name": name}).raise_for_status()
+        hosts = {"FIRESTORE_EMULATOR_HOST": firestore, "STORAGE_EMULATOR_HOST": storage}
+        jobs = partial(FirestoreJobs, name, seconds=SECONDS)
+        return cls(f"firestore://{name}/(default)", f"gs://{name}/pictures", jobs, hosts, name)
+
+
+class Product:
+    """The processes; `settings` go to trigger and pollers, `simulator` to the simulator."""
+
+    def __init__(
+        self,
+        folder: Path,
+        places: Places,
+        *,
+        settings: Mapping[str, str] | None = None,
+        simulator: Mapping[str, str] | None = None,
+        pollers: int = 1,
+    ) -> None:
+        self.places = places
+        repository = {"PYTHONPATH": str(ROOT)}
+        vendor = {"SIMULATOR_WEBHOOK_ID": WEBHOOK_ID, "SIMULATOR_API_KEY": API_KEY, **(simulator or {})}
+        self.simulator = Function(
+            "simulator",
+            folder,
+            repository | vendor,
+            source="functions/simulator/main.py",
+            ready="/_stats",
+        )
+        environ = repository | self._settings() | dict(places.environ) | dict(settings or {})
+        self.trigger = Function("trigger", folder, environ, source="functions/trigger/main.py")
+        self.pollers = [
+            Function("poller", folder, environ, name=f"poller{number}", source="functions/poller/main.py")
+            for number in range(pollers)
+        ]
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "WIREFLOW_BASE_URL": f"{self.simulator.url}/api/v1",
+            "WIREFLOW_WEBHOOK_ID": WEBHOOK_ID,
+            "WIREFLOW_API_KEY": API_KEY,
+            "ALLOW_PRIVATE_NETWORK": "true",
+            "IMAGE_HOSTS": self.simulator.url.removeprefix("http://"),
+            "JOBS_URL": self.places.jobs_url,
+            "IMAGES_URL": self.places.images_url,
+        }
+
+    @property
+    def functions(self) -> list[Function]:
+        """All processes, in the order in which they start."""
+        return [self.simulator, self.trigger, *self.pollers]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Caller"]:
+        """Start everything, with somebody who keeps the pollers at work; no process is left at the end."""
+        async with AsyncExitStack() as stack:
+            for function in self.functions:
+                stack.push_async_callback(asyncio.to_thread, function.kill)
+            await asyncio.gather(*(asyncio.to_thread(function.start) for function in self.functions))
+            for poller in self.pollers:
+                await stack.enter_async_context(ticking(poller.url))
+            client = httpx.AsyncClient(base_url=self.trigger.url, timeout=PATIENCE, trust_env=False)
+            yield Caller(await stack.enter_async_context(client), self.simulator.url)
+
+
+@asynccontextmanager
+async def ticking(url: str) -> AsyncIterator[None]:
+    """Call a poller again and again, as a scheduler that never rests; whatever it answers, or if it is down."""
+    ticker = asyncio.create_task(_tick(url))
+    try:
+        yield
+    finally:
+        ticker.cancel()
+        await asyncio.gather(ticker, return_exceptions=True)
+
+
+async def _tick(url: str) -> None:
+    async with httpx.AsyncClient(timeout=WINDOW_PATIENCE, trust_env=False) as client:
+        while True:
+            try:
+                worked = (await client.post(url)).json().get("seconds", 0.0) > 1
+            except (httpx.TransportError, ValueError):
+                worked = False
+            await asyncio.sleep(0 if worked else 0.3)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who posts prompts and follows jobs; and who may look behind the vendor's curtain."""
+
+    http: httpx.AsyncClient
+    simulator: str
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """The public job."""
+        return (await self.http.get(f"/jobs/{job_id}")).raise_for_status().json()
+
+    async def finished(self, job_id: str, seconds: float, pause: float = 0.5) -> dict[str, Any]:
+        """The job when it has ended, or as it is when `seconds` have passed; asked every `pause` seconds."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            job = await self.job(job_id)
+            if job["status"] in FINAL or asyncio.get_running_loop().time() > deadline:
+                return job
+            await asyncio.sleep(pause)
+
+    async def image_sha256(self, job_id: str) -> str:
+        """Of the bytes that the image route serves."""
+        answer = await self.http.get(f"/jobs/{job_id}/image", follow_redirects=True)
+        return hashlib.sha256(answer.raise_for_status().content).hexdigest()
+
+    async def stats(self) -> dict[str, Any]:
+        """What the simulator was asked."""
+        return (await self.http.get(f"{self.simulator}/_stats")).raise_for_status().json()
+
+    async def runs(self) -> list[dict[str, Any]]:
+        """The simulator's paid runs, each with what its pictures are."""
+        answer = await self.http.get(f"{self.simulator}/_runs?pictures=true", timeout=300)
+        return answer.raise_for_status().json()["runs"]

@@ -1,0 +1,253 @@
+"""Whatever comes, the parser gives a result or "unknown": it never raises, never ends a run, never doubles an image."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.ports import RunAnswer, RunState, Started
+from shared.wireflow import errors
+from shared.wireflow.protocol import read_run, read_trigger
+from tests.vendor.expectations import EXPECTATIONS, NOW
+from tests.vendor.samples import sample
+
+CHEAP = settings(max_examples=150, deadline=None)
+TERMINAL = {str(state) for state in RunState if state.terminal}
+GOING_ON = {str(state) for state in RunState if not state.terminal}
+ABOUT_RUNS = [sample(name).json for name in EXPECTATIONS if name.startswith(("poll", "details", "execute"))]
+REFUSALS = [name for name, means in EXPECTATIONS.items() if means.poll and "html" not in name]
+# What stands below these is about nodes: a node that is COMPLETED does not end its run.
+NODES = {"nodeResults", "nodeRuns", "nodeStates", "outputs", "output", "finalOutput", "diagnostics"}
+NAMES = (
+    "status data error executionRuns nodeRuns nodeResults nodeStates output outputs finalOutput outputUrl outputUrls "
+    "url urls images image id executionId diagnostics message text creditsUsed run result execution"
+)
+
+words = st.sampled_from([*RunState, "success", "WARMING_UP", "", " completed ", "Completed", "done", "error"])
+urls = st.integers(0, 5).map(lambda n: f"https://cdn.wireflow.ai/outputs/{n}.png")
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | words | urls
+names = st.sampled_from(NAMES.split())
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names | st.text(max_size=5), inner, max_size=5),
+    max_leaves=25,
+)
+
+
+def places(value: Any, without: frozenset[str] = frozenset()) -> Iterator[tuple[Any, Any]]:
+    """Every container and key of a JSON value, but for what stands below the names of `without`."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        if key not in without:
+            yield value, key
+            yield from places(inner, without)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, originals: list[Any]) -> Any:
+    """A published answer in which a few things are gone, wrapped, repeated, or something else."""
+    document = {"root": deepcopy(draw(st.sampled_from(originals)))}
+    for _ in range(draw(st.integers(1, 4))):
+        spots = list(places(document))
+        container, key = spots[draw(st.integers(0, len(spots) - 1))]
+        match draw(st.sampled_from(["replace", "drop", "wrap", "repeat", "word"])):
+            case "replace":
+                container[key] = draw(values)
+            case "drop" if isinstance(container, dict) and container is not document:
+                del container[key]
+            case "wrap":
+                container[key] = {draw(names): container[key]}
+            case "repeat":
+                container[key] = [container[key], deepcopy(container[key])]
+            case _:
+                container[key] = draw(words)
+    return document["root"]
+
+
+def said(document: Any) -> RunAnswer:
+    return read(json.dumps(document).encode())
+
+
+def read(body: bytes) -> RunAnswer:
+    """What the poll says; an answer that is to be asked for again says nothing."""
+    try:
+        return read_run(200, {"x-request-id": "req_1"}, body, NOW)
+    except errors.PollError:
+        return RunAnswer(state=None, news=("no answer",))
+
+
+def run_words(document: Any) -> set[str]:
+    """Every status word that is about a run, in upper case."""
+    found = [container[key] for container, key in places(document, frozenset(NODES)) if key == "status"]
+    return {word.strip().upper() for word in found if isinstance(word, str)}
+
+
+def texts(document: Any) -> set[str]:
+    found = [container[key] for container, key in places([document])]
+    return {text.strip() for text in found if isinstance(text, str)}
+
+
+def finished(answer: RunAnswer) -> bool:
+    return answer.state is not None and answer.state.terminal
+
+
+# --- answers about a run -------------------------------------------------------------------------------------------
+
+
+@CHEAP
+@given(mutated(ABOUT_RUNS) | values)
+def test_an_answer_about_a_run_is_read_and_nothing_is_made_up(document: Any) -> None:
+    answer = said(document)
+    assert len(set(answer.image_urls)) == len(answer.image_urls)
+    assert all(url.lower().startswith(("http://", "https://")) for url in answer.image_urls)
+    assert set(answer.image_urls) <= texts(document)
+    assert len(answer.raw) <= 4_096
+    assert answer.error is None or 0 < len(answer.error) <= 500
+    assert answer.state is not None or answer.news, "what is not understood is told"
+
+
+@CHEAP
+@given(mutated(ABOUT_RUNS) | values)
+def test_no_run_ends_without_a_word_of_its_own_that_says_so(document: Any) -> None:
+    if not run_words(document) & TERMINAL:
+        assert not finished(said(document))
+
+
+@CHEAP
+@given(mutated(ABOUT_RUNS), st.sampled_from(sorted(GOING_ON)), st.booleans(), st.booleans())
+def test_no_run_ends_that_is_said_to_go_on(document: Any, word: str, lower: bool, wrapped: bool) -> None:
+    going_on = {**(document if isinstance(document, dict) else {}), "status": word.lower() if lower else word}
+    assert not finished(said({"data": going_on} if wrapped else going_on))
+
+
+@CHEAP
+@given(st.sampled_from(sorted(GOING_ON)), st.lists(words, min_size=1, max_size=4))
+def test_no_run_ends_while_another_of_its_batch_goes_on(word: str, others: list[str]) -> None:
+    runs = [{"id": str(n), "status": other, "nodeRuns": []} for n, other in enumerate([*others, word])]
+    assert not finished(said({"workflowId": "w", "batchId": "b", "executionRuns": runs}))
+
+
+@CHEAP
+@given(st.text(max_size=12))
+def test_a_word_that_nobody_published_ends_nothing(word: str) -> None:
+    if word.strip().upper() not in TERMINAL | GOING_ON:
+        answer = said({"status": word, "nodeStates": [{"status": "COMPLETED"}]})
+        assert answer.state is None
+        assert answer.news
+
+
+PLACES = [
+    "images",
+    "output url",
+    "output text",
+    "finalOutput",
+    "outputUrl",
+    "outputUrls",
+    "outputs url",
+    "outputs urls",
+]
+
+
+def put(document: dict[str, Any], place: str, url: str) -> None:
+    """The address in one of the places in which it is published."""
+    node: dict[str, Any] = {"nodeId": "gen-1", "status": "COMPLETED", "error": None}
+    match place:
+        case "images" | "output url" | "output text":
+            output = {"images": {"images": [{"url": url}]}, "output url": {"url": url}, "output text": url}[place]
+            document.setdefault("nodeResults", {"nodeRuns": []})["nodeRuns"].append({**node, "output": output})
+        case "finalOutput":
+            document["finalOutput"] = {"url": url}
+        case "outputUrl" | "outputUrls":
+            told = url if place == "outputUrl" else [url]
+            document.setdefault("nodeStates", []).append({**node, place: told})
+        case _:
+            told = {"url": url} if place == "outputs url" else {"urls": [url]}
+            document.setdefault("outputs", []).append({**node, **told})
+
+
+@CHEAP
+@given(st.lists(st.tuples(st.sampled_from(PLACES), urls), min_size=1, max_size=10), st.booleans(), st.booleans())
+def test_each_image_is_found_once_wherever_it_stands(
+    images: list[tuple[str, str]], wrapped: bool, in_runs: bool
+) -> None:
+    document: dict[str, Any] = {"status": "COMPLETED"}
+    final = None
+    for place, url in images:
+        put(document, place, url)
+        final = url if place == "finalOutput" else final
+    told = {url for place, url in images if place != "finalOutput"} | ({final} if final else set())
+    document = {"status": "COMPLETED", "executionRuns": [document]} if in_runs else document
+    answer = said({"data": document} if wrapped else document)
+    assert sorted(answer.image_urls) == sorted(told)
+    assert final is None or in_runs or answer.image_urls[0] == final
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"COMPLETED"', b"\xff\xfe", b"<html>", b'{"status":', b"0"])
+def test_what_is_no_object_is_unknown(body: bytes) -> None:
+    answer = read(body)
+    assert (answer.state, answer.image_urls) == (None, ())
+
+
+@pytest.mark.parametrize("name", ["status", "error", "retryAfter", "executionId"])
+@pytest.mark.parametrize("opening", ["[", '{"data":', '{"output":'])
+def test_no_depth_is_too_deep(name: str, opening: str) -> None:
+    """Near the interpreter's own limit reading may succeed where looking fails: every depth around it is tried."""
+    closing = "]" if opening == "[" else "}"
+    for depth in (10, 30, 100, *range(860, 1010), 5_000, 100_000):
+        body = f'{{"{name}": {opening * depth}1{closing * depth}}}'.encode()
+        assert not finished(read(body))
+        with pytest.raises(errors.WireflowError):
+            read_trigger(429, {}, body, NOW)
+        with pytest.raises(errors.NoExecutionId):
+            read_trigger(200, {}, body, NOW)
+
+
+# --- answers to the paid call --------------------------------------------------------------------------------------
+
+
+@CHEAP
+@given(st.integers(200, 299), mutated(ABOUT_RUNS) | values)
+def test_a_2xx_is_a_start_with_an_id_or_nobody_knows(status: int, document: Any) -> None:
+    try:
+        started = read_trigger(status, {}, json.dumps(document).encode(), NOW)
+    except errors.NoExecutionId:
+        return
+    assert isinstance(started, Started)
+    assert 0 < len(started.execution_id) <= 256
+
+
+@CHEAP
+@given(
+    st.integers(100, 199) | st.integers(300, 999),
+    mutated([sample(name).json for name in REFUSALS if sample(name).body]) | values | st.binary(max_size=40),
+    st.dictionaries(
+        st.sampled_from(["retry-after", "x-ratelimit-reset", "location", "x-request-id"]), st.text(max_size=30)
+    ),
+)
+def test_any_other_status_is_an_error_of_the_tree(status: int, document: Any, headers: dict[str, str]) -> None:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    kinds = {read_trigger: (errors.Refused, errors.OutcomeUnknown), read_run: (errors.PollError,)}
+    for reads, raises in kinds.items():
+        with pytest.raises(raises) as caught:
+            reads(status, headers, body, NOW)
+        error = caught.value
+        assert str(error)
+        assert error.retry_at is None or timedelta(seconds=1) <= error.retry_at - NOW <= timedelta(hours=1)
+        assert error.retry_at is not None or status != 429
+
+
+@CHEAP
+@given(
+    st.integers(-10, 2**70) | st.floats() | st.text(max_size=30) | st.sampled_from(["Wed, 99 Foo 9999 99:99:99 GMT"])
+)
+def test_no_time_that_wireflow_names_is_outside_a_second_and_an_hour(named: object) -> None:
+    for headers, body in (({"retry-after": str(named)}, b"{}"), ({}, json.dumps({"retryAfter": named}).encode())):
+        with pytest.raises(errors.RateLimited) as caught:
+            read_trigger(429, headers, body, NOW)
+        assert caught.value.retry_at is not None
+        assert timedelta(seconds=1) <= caught.value.retry_at - NOW <= timedelta(hours=1)

@@ -1,0 +1,131 @@
+"""Every fault of the simulator, in every envelope, through the real functions: each job ends as the table says."""
+
+import hashlib
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.simulator.faults import API, FAULTS
+from functions.simulator.pictures import render
+from functions.simulator.settings import Style
+from shared.errorcodes import Charged, ErrorCode
+from tests.harness.world import World, world
+from tests.vendor.consequences import CONSEQUENCES, Consequence, as_markdown
+
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- consequences -->\n", "<!-- /consequences -->"
+SHORT = {"MAX_QUEUE_HOURS": "1", "MAX_IMAGE_BYTES": "1000000", "large_bytes": 2_000_000}
+STORIES = {name for name, fault in FAULTS.items() if fault.story}
+AT_POLLS = [name for name, fault in FAULTS.items() if set(API) <= set(fault.at)]
+
+
+def consequence(here: World, job: dict[str, Any]) -> Consequence:
+    return Consequence(
+        status=job["status"],
+        code=job["errorCode"],
+        charged=job["errorCharged"],
+        retryable=job["errorRetryable"],
+        calls=len(here.vendor.to("trigger")),
+        paid=here.paid,
+        marked=job["possibleDuplicate"],
+    )
+
+
+def holds_the_right_bytes(here: World, job: dict[str, Any], folder: Path) -> bool:
+    """Every image that the job lists is stored, and is what its run has drawn."""
+    runs = {run.execution_id: run for run in here.simulator.world.runs()}
+    drawn = [hashlib.sha256(render(picture)).hexdigest() for picture in runs[job["executionId"]].pictures()]
+    stored = [(folder / "images" / "jobs" / job["id"]).glob(f"*/{image['index']}.png") for image in job["images"]]
+    found = [hashlib.sha256(path.read_bytes()).hexdigest() for paths in stored for path in paths]
+    return found == [image["sha256"] for image in job["images"]] == drawn
+
+
+@pytest.mark.parametrize("style", Style)
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_job_ends_as_the_table_says(tmp_path: Path, fault: str, style: Style) -> None:
+    async with world(tmp_path, style=style, **SHORT) as here:
+        (job,) = await here.end_of(await here.accepted(f"a cat [fault:{fault}]"))
+        assert consequence(here, job) == CONSEQUENCES[fault]
+        assert fault in here.simulator.stats.faults or FAULTS[fault].name == "blocked_user_agent"
+        if job["status"] == "succeeded":
+            assert holds_the_right_bytes(here, job, tmp_path)
+            assert job["imageCount"] == FAULTS[fault].pictures
+        else:
+            assert job["errorMessage"]
+            assert job["errorHint"]
+
+
+def test_every_fault_has_a_row_and_every_row_a_fault() -> None:
+    assert CONSEQUENCES.keys() == FAULTS.keys()
+
+
+def test_every_row_is_one_that_a_caller_can_meet() -> None:
+    for row in CONSEQUENCES.values():
+        assert (row.status == "succeeded") == (row.code is None)
+        assert row.code is None or (ErrorCode(row.code) and Charged(str(row.charged)))
+        assert row.paid <= row.calls
+        assert not (row.charged == "no" and row.marked), "after an unknown outcome nobody can say that it was free"
+
+
+def test_the_readme_holds_this_table() -> None:
+    _, _, rest = README.read_text().partition(BEGIN)
+    found, _, _ = rest.partition(END)
+    assert found == as_markdown()
+
+
+# --- faults at other places ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", Style)
+@pytest.mark.parametrize("fault", AT_POLLS)
+async def test_no_fault_of_a_poll_ends_a_job(tmp_path: Path, fault: str, style: Style) -> None:
+    async with world(tmp_path, style=style) as here:
+        for place in ("poll", "details"):
+            await here.simulated("/_faults", fault=fault, times=4, **{"for": place})
+        (job,) = await here.end_of(await here.accepted())
+        assert (job["status"], job["possibleDuplicate"], here.paid) == ("succeeded", False, 1)
+        assert here.simulator.stats.faults[fault] >= 4
+
+
+@pytest.mark.parametrize("fault", AT_POLLS)
+async def test_while_the_health_call_fails_nothing_is_paid(tmp_path: Path, fault: str) -> None:
+    async with world(tmp_path) as here:
+        await here.simulated("/_faults", fault=fault, **{"for": "health"})
+        job_id = await here.accepted("a cat [fault:unavailable]")
+        await here.run_for(timedelta(minutes=20))
+        body_cut = {"early_end"}  # the answer is a 200 all the same: its body says nothing that matters
+        assert (await here.job(job_id))["status"] == ("succeeded" if fault in body_cut else "queued")
+
+
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - STORIES))
+async def test_a_vendor_without_keys_is_never_paid_twice_unmarked(tmp_path: Path, fault: str) -> None:
+    async with world(tmp_path, honour_keys=False, **SHORT) as here:
+        (job,) = await here.end_of(await here.accepted(f"a cat [fault:{fault}]"))
+        assert here.paid <= 2
+        assert here.paid < 2 or job["possibleDuplicate"]
+
+
+# --- all at once ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("honour_keys", [True, False])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_with_all_faults_at_once_every_job_ends_and_none_is_paid_twice_unmarked(
+    tmp_path: Path, seed: int, honour_keys: bool
+) -> None:
+    settings = {**SHORT, "MAX_QUEUE_HOURS": "12"}
+    async with world(tmp_path, seed=seed, honour_keys=honour_keys, **settings) as here:
+        await here.simulated("/_faults", fault="any", share=0.2)
+        ids = [await here.accepted(f"cat {n}") for n in range(40)]
+        jobs = await here.end_of(*ids, patience=timedelta(hours=40))
+        paid = Counter(run.prompt for run in here.simulator.world.runs())
+        for job in jobs:
+            assert paid[job["prompt"]] <= (2 if job["possibleDuplicate"] and not honour_keys else 1), job
+            assert job["errorCharged"] != "no" or "outcome_unknown" not in job["errorCode"]
+            if job["status"] == "succeeded":
+                assert holds_the_right_bytes(here, job, tmp_path)
+            else:
+                assert job["errorHint"]

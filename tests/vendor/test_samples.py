@@ -1,0 +1,114 @@
+"""Every published answer means what the table of expectations says."""
+
+import json
+
+import pytest
+
+from shared.ports import RunState
+from shared.wireflow import errors
+from shared.wireflow.protocol import read_run, read_trigger
+from tests.vendor.expectations import EXPECTATIONS, NOW, Means
+from tests.vendor.samples import NAMES, ROOT, sample
+
+ANSWERED = [name for name, means in EXPECTATIONS.items() if means.poll is None]
+REFUSED = [name for name, means in EXPECTATIONS.items() if means.poll]
+# What a start is read from; answers about runs are never read as starts.
+STARTS = [name for name, means in EXPECTATIONS.items() if means.started or means == Means()]
+
+
+def test_every_sample_has_its_expectation_and_its_source() -> None:
+    assert set(NAMES) == set(EXPECTATIONS)
+    for name in NAMES:
+        note, address = (ROOT / name / "source").read_text().splitlines()
+        assert note.endswith(".")
+        assert address.startswith("https://")
+
+
+def test_every_published_form_is_among_the_samples() -> None:
+    kinds = {name.split("/")[0] for name in NAMES}
+    assert kinds >= set("trigger poll details run execute estimate upload inputs health error credits rate".split())
+
+
+def test_every_status_word_is_among_the_samples() -> None:
+    assert {means.state for means in EXPECTATIONS.values()} >= set(RunState)
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_start_is_read_from_every_form_and_from_nothing_else(name: str) -> None:
+    answer, means = sample(name), EXPECTATIONS[name]
+    if means.started is None:
+        with pytest.raises(errors.NoExecutionId):
+            read_trigger(answer.status, answer.headers, answer.body, NOW)
+        return
+    started = read_trigger(answer.status, answer.headers, answer.body, NOW)
+    assert (started.execution_id, started.request_id) == (means.started, answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_an_answer_about_a_run_says_what_the_table_says(name: str) -> None:
+    answer, means = sample(name), EXPECTATIONS[name]
+    said = read_run(answer.status, answer.headers, answer.body, NOW)
+    found = Means(
+        started=means.started,
+        state=said.state,
+        images=said.image_urls,
+        says=said.error,
+        moderated=said.moderated,
+        credits=said.credits_used,
+    )
+    assert found == means
+    assert said.request_id == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERED if name.startswith(("poll", "details"))])
+def test_no_published_answer_is_news(name: str) -> None:
+    answer = sample(name)
+    assert read_run(answer.status, answer.headers, answer.body, NOW).news == ()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_of_the_paid_call_says_what_the_table_says(name: str) -> None:
+    answer, means = sample(name), EXPECTATIONS[name]
+    with pytest.raises(errors.WireflowError) as caught:
+        read_trigger(answer.status, answer.headers, answer.body, NOW)
+    error = caught.value
+    assert type(error) is means.trigger
+    assert (error.code, str(error), error.retry_at) == (means.code, means.says, means.retry_at)
+    assert error.request_id == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if EXPECTATIONS[name].required])
+def test_a_402_says_what_is_missing(name: str) -> None:
+    answer = sample(name)
+    with pytest.raises(errors.OutOfCredits) as caught:
+        read_trigger(answer.status, answer.headers, answer.body, NOW)
+    assert (caught.value.required, caught.value.available) == EXPECTATIONS[name].required
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_poll_that_is_refused_is_asked_again(name: str) -> None:
+    answer, means = sample(name), EXPECTATIONS[name]
+    with pytest.raises(errors.PollError) as caught:
+        read_run(answer.status, answer.headers, answer.body, NOW)
+    assert type(caught.value) is means.poll
+    assert caught.value.retry_at == means.retry_at
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERED if name.startswith("poll/")])
+def test_either_case_and_any_envelope_mean_the_same(name: str) -> None:
+    answer, means = sample(name), EXPECTATIONS[name]
+    word = {True: str.upper, False: str.lower}
+    for upper in (True, False):
+        for wrapped in (True, False):
+            document = _with_words(answer.json, word[upper])
+            body = json.dumps({"data": document} if wrapped else document).encode()
+            said = read_run(200, {}, body, NOW)
+            assert (said.state, said.image_urls, said.error) == (means.state, means.images, means.says)
+
+
+def _with_words(value: object, case: object) -> object:
+    if isinstance(value, list):
+        return [_with_words(item, case) for item in value]
+    if isinstance(value, dict):
+        return {name: case(item) if name == "status" else _with_words(item, case) for name, item in value.items()}
+    return value
