@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.simulator.conftest import HOOK, KEY
-from tests.simulator.real import ROOT, free_port, kill, running
+from tests.servers.process import free_port
+from tests.simulator.real import ROOT, kill, running
 
 
 def test_it_serves_a_run_from_trigger_to_picture_and_outlives_a_kill(tmp_path: Path) -> None:
