@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.simulator.conftest import HOOK, KEY
 from tests.servers.process import free_port
+from tests.simulator.conftest import HOOK, KEY
 from tests.simulator.real import ROOT, kill, running
 
 
