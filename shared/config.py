@@ -4,6 +4,7 @@ Each name stands here as a string literal and nowhere else in the product. READM
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -99,13 +100,13 @@ def load(environ: Mapping[str, str]) -> Config:
         jobs=read.required("JOBS_URL", _jobs_location, _NOWHERE),
         images=read.required("IMAGES_URL", _images_location, _NOWHERE),
         public_url=read.value("PUBLIC_URL", _public_url, None),
-        poll_window=read.value("POLL_WINDOW_SECONDS", _seconds, 55.0),
-        poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", _seconds, 5.0),
-        lease=read.value("LEASE_SECONDS", _lease, 60.0),
-        run_deadline=read.value("RUN_DEADLINE_SECONDS", _positive, 1200.0),
+        poll_window=read.value("POLL_WINDOW_SECONDS", _within(0, 3_600), 55.0),
+        poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", _within(0, 3_600), 5.0),
+        lease=read.value("LEASE_SECONDS", _within(20, 3_600), 60.0),
+        run_deadline=read.value("RUN_DEADLINE_SECONDS", _within(0.001, 604_800), 1200.0),
         max_image_bytes=read.value("MAX_IMAGE_BYTES", _size, 50 * 1024 * 1024),
-        max_queue_hours=read.value("MAX_QUEUE_HOURS", _positive, 72.0),
-        retention_days=read.value("RETENTION_DAYS", _positive, 90.0),
+        max_queue_hours=read.value("MAX_QUEUE_HOURS", _within(0.0001, 8_760), 72.0),
+        retention_days=read.value("RETENTION_DAYS", _within(0.001, 36_500), 90.0),
         image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
         allow_private_network=private,
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
@@ -143,6 +144,7 @@ class _Reader:
 
 
 _NOWHERE = Location("", "", "")
+_HOST = re.compile(r"([a-z0-9_-]+\.)*[a-z0-9_-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
 
 
 def _flag(text: str) -> bool:
@@ -173,22 +175,15 @@ def _number(text: str) -> float:
     return number
 
 
-def _seconds(text: str) -> float:
-    if (number := _number(text)) < 0:
-        raise ValueError("must not be negative")
-    return number
+def _within(least: float, most: float) -> Callable[[str], float]:
+    """A number of that range; whatever the unit, ten years are more than anybody means."""
 
+    def parse(text: str) -> float:
+        if not least <= (number := _number(text)) <= most:
+            raise ValueError(f"must be a number from {least:g} to {most:g}")
+        return number
 
-def _positive(text: str) -> float:
-    if (number := _number(text)) <= 0:
-        raise ValueError("must be greater than 0")
-    return number
-
-
-def _lease(text: str) -> float:
-    if (number := _number(text)) < 20:
-        raise ValueError("must be at least 20")
-    return number
+    return parse
 
 
 def _count(text: str) -> int:
@@ -205,9 +200,17 @@ def _size(text: str) -> int:
 
 def _hosts(text: str) -> tuple[str, ...]:
     hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
-    if not hosts or any("/" in host or "*" in host for host in hosts):
+    if not hosts or not all(_HOST.fullmatch(host) and _has_port(f"//{host}") for host in hosts):
         raise ValueError("must be hosts or host:port, separated by commas, without scheme, path or *")
     return hosts
+
+
+def _has_port(address: str) -> bool:
+    """Whether the port, if there is one, is one."""
+    try:
+        return urlsplit(address).port != 0
+    except ValueError:
+        return False
 
 
 def _base_url(text: str, private: bool) -> str:
@@ -222,7 +225,8 @@ def _public_url(text: str) -> str | None:
 
 def _web_address(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    odd = parts.query or parts.fragment or not text.isascii() or " " in text or not _has_port(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or odd:
         raise ValueError("must be an http(s) address without query or fragment")
     return text.rstrip("/")
 

@@ -132,7 +132,8 @@ class Window:
             keeper.cancel()
             worker.cancel()
             await asyncio.gather(keeper, worker, return_exceptions=True)
-            del self._held[lease.job.id]
+            if self._held.get(lease.job.id) is lease:  # a job may be due and have its turn in the same look
+                del self._held[lease.job.id]
             self._count(before, lease)
 
     async def _start(self, lease: Lease, slot: Slot) -> None:

@@ -80,12 +80,12 @@ async def read_job(request: Request, services: Services, job_id: str) -> Respons
 
 async def delete_job(request: Request, services: Services, job_id: str) -> Response:
     """`DELETE /jobs/{id}`: takes back a job that still waits in line."""
+    job = await _find(job_id, services)
     for _ in range(2):  # a conflict may be a write that leaves the job in line
-        job = await _find(job_id, services)
         try:
             return await _job_response(request, await cancel(job, services), services)
         except Conflict:
-            continue
+            job = await _find(job_id, services)
     detail = f"The job is {job.status}: only a job that waits in line can be cancelled."
     raise Problem("not_cancelable", detail)
 

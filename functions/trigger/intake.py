@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from shared.steps.accept import Order, fingerprint
 
 BODY_LIMIT = 512 * 1024  # bytes
 PROMPT_LIMIT = 4_000  # characters
+NESTING_LIMIT = 100  # levels
 
 # Ours, and not built yet: refused by name, so that nothing is silently ignored or sent to Wireflow.
 RESERVED = (
@@ -38,18 +40,22 @@ async def read_order(request: Request) -> Order:
     """The order that a request holds; Problem if it holds none."""
     key = _idempotency_key(request)
     _check_media_type(request)
-    body = _parse(await _read(request))
+    text = _decoded(await _read(request))
+    body = _parse(text)
     if not isinstance(body, dict):
         _wrong('The body must be a JSON object such as {"prompt": "a cat"}.')
+    _check_nesting(body)
     for name in RESERVED:
         if name in body:
             _reserved(name)
     if body.get("workflow", "default") != "default":
         _wrong('The only workflow is "default".', "workflow")
+    prompt = _prompt(body.get("prompt"))
+    _check_unicode(body)
     return Order(
-        prompt=_prompt(body.get("prompt")),
+        prompt=prompt,
         fields={name: value for name, value in body.items() if name not in OURS},
-        fingerprint=fingerprint(body),
+        fingerprint=fingerprint(text),
         idempotency_key=key,
         deadline_seconds=_deadline(body.get("deadlineSeconds")),
         allow_partial=_flag(body, "allowPartial"),
@@ -91,14 +97,49 @@ async def _read(request: Request) -> bytes:
     return bytes(body)
 
 
-def _parse(body: bytes) -> Any:
+def _decoded(body: bytes) -> str:
     try:
-        value = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
-        json.dumps(value)  # what cannot be written again could not be sent on
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _no_json(error) from error
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        detail = f'The body is not JSON ({type(error).__name__}). Send UTF-8 such as {{"prompt": "a cat"}}.'
-        raise Problem("invalid_json", detail) from error
-    return value
+        raise _no_json(error) from error
+
+
+def _no_json(error: Exception) -> Problem:
+    detail = f'The body is not JSON ({type(error).__name__}). Send UTF-8 such as {{"prompt": "a cat"}}.'
+    return Problem("invalid_json", detail)
+
+
+def _check_nesting(body: dict[str, Any]) -> None:
+    """What is written and sent on later must fit onto the stack there, too."""
+    level: list[Any] = [body]
+    for _ in range(NESTING_LIMIT):
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return
+    _wrong(f"The body is nested more than {NESTING_LIMIT} levels deep.")
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _check_unicode(body: dict[str, Any]) -> None:
+    """JSON can spell half a character, and no store can keep it."""
+    for name, value in body.items():
+        try:
+            json.dumps({name: value}, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            field = name.encode(errors="replace").decode()
+            _wrong("The field holds half a character (a lone surrogate); send valid Unicode.", field)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -118,8 +159,6 @@ def _prompt(value: Any) -> str:
         _wrong("The prompt is blank: say what the image shows.", "prompt")
     if len(value) > PROMPT_LIMIT:
         _wrong(f"The prompt has {len(value):,} characters; at most {PROMPT_LIMIT:,} are allowed.", "prompt")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        _wrong("The prompt holds half a character (a lone surrogate); send valid Unicode.", "prompt")
     return value
 
 

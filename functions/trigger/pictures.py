@@ -28,7 +28,10 @@ async def image(request: Request, services: Services, job_id: str, index: str | 
 
 
 def _name_in(job: Job, number: int | None) -> str | None:
+    """Without a number the first; which one that is, is certain only when the first is stored or the job has ended."""
     stored = [image for image in job.images if image.name]
+    if number is None and not job.finished:
+        number = 0
     wanted = stored if number is None else [image for image in stored if image.index == number]
     return wanted[0].name if wanted else None
 

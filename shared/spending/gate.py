@@ -46,6 +46,7 @@ class Closure:
     tries: int = 1
     credits_required: float | None = None
     credits_available: float | None = None
+    by_poll: bool = False  # heard from a poll, not from a paid call: an answered poll ends it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

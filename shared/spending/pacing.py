@@ -5,11 +5,12 @@ https://www.wireflow.ai/docs/api (limits); the guide: first after 1 s, ×1.5 eac
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 MINUTE = timedelta(seconds=60)
 LONGEST = 10.0  # seconds between two polls of a run
 LONGEST_AFTER_ERRORS = 60.0
+LONGEST_PAUSE = timedelta(hours=1)  # that a header can ask for
 
 
 def until_next_poll(elapsed: float, errors: int = 0) -> float:
@@ -47,12 +48,12 @@ def sent(budget: Budget, at: datetime) -> Budget:
     return replace(budget, sent=(*(earlier for earlier in budget.sent if earlier > at - MINUTE), at))
 
 
-def heard(budget: Budget, headers: Mapping[str, int]) -> Budget:
+def heard(budget: Budget, headers: Mapping[str, int], now: datetime) -> Budget:
     """The budget after an answer's rate limit headers, which are truer than the plan's published figures."""
     if budget.per_minute and headers.get("limit", 0) > 0:
         budget = replace(budget, per_minute=headers["limit"])
-    if headers.get("remaining") == 0 and 0 < headers.get("reset", 0) < 1e12:
-        return paused(budget, datetime.fromtimestamp(headers["reset"], UTC))
+    if headers.get("remaining") == 0 and (seconds := headers.get("reset", 0) - now.timestamp()) > 0:
+        return paused(budget, now + min(timedelta(seconds=min(seconds, 1e9)), LONGEST_PAUSE))
     return budget
 
 

@@ -55,6 +55,9 @@ async def accept(order: Order, services: Services) -> Accepted:
     except AlreadyExists as error:
         await _return(slot, services)
         return _replay(error.job, order)
+    except StoreUnavailable:
+        await _return(slot, services)
+        raise
     services.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
     return Accepted(await send(job, slot, services) if slot else job)
 
@@ -72,18 +75,15 @@ async def _record(job: Job, services: Services) -> Job:
     return there
 
 
-def fingerprint(value: Any) -> str:
-    """The same for the same JSON value, whatever its spelling: spaces, order of names, 1 and 1.0."""
-    canonical = json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"))
+def fingerprint(text: str) -> str:
+    """Of a JSON text: the same for the same value, whatever its spelling (spaces, order of names, 1 and 1.0)."""
+    canonical = json.dumps(json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _canonical(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _canonical(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 async def cancel(job: Job, services: Services) -> Job:
@@ -157,7 +157,7 @@ def _new_job(job_id: str, order: Order, slot: Slot | None, services: Services) -
         id=job_id,
         status=Status.QUEUED,
         prompt=order.prompt,
-        input=json.dumps(order.fields),
+        input=json.dumps(order.fields, ensure_ascii=False),
         fingerprint=order.fingerprint,
         allow_partial=order.allow_partial,
         created_at=now,

@@ -5,6 +5,7 @@ The rules are `spending.gate`; here they meet the one document that all instance
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.errorcodes import EXPLANATIONS, ErrorCode
@@ -76,7 +77,7 @@ class Admission:
     async def started(self, slot: Slot) -> None:
         """A paid call was accepted: if it was the one that tries, the gate opens (a key is proved by a poll)."""
         closure = self._seen.closure if self._seen else None
-        if slot.trial and not (closure and closure.reason is ErrorCode.KEY_REFUSED):
+        if slot.trial and not (closure and closure.by_poll):
             await self._open()
 
     async def refused(self, error: errors.Refused, slot: Slot) -> None:
@@ -95,11 +96,12 @@ class Admission:
     async def key_refused(self) -> None:
         """A poll was refused for its key: what is started now could not be followed."""
         if not (self._seen and self._seen.closure):
-            await self._close(closure_of(errors.OperatorMustAct("", code=ErrorCode.KEY_REFUSED), self._clock.now()))
+            closure = closure_of(errors.OperatorMustAct("", code=ErrorCode.KEY_REFUSED), self._clock.now())
+            await self._close(replace(closure, by_poll=True) if closure else None)
 
     async def key_accepted(self) -> None:
-        """A poll was answered: the key is good."""
-        if self._seen and self._seen.closure and self._seen.closure.reason is ErrorCode.KEY_REFUSED:
+        """A poll was answered: the key is good again, if it was a poll that was refused."""
+        if self._seen and self._seen.closure and self._seen.closure.by_poll:
             await self._open()
 
     async def probe(self, healthy: Callable[[], Awaitable[bool]]) -> None:

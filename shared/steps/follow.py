@@ -54,7 +54,8 @@ async def look_once_more(lease: Lease, services: Services) -> datetime | None:
         await lease.save(late_look_done=True, due_at=None)
         return None
     error = None if answer.state is RunState.COMPLETED else job.error
-    await lease.save(**_to_copying(images, answer, now), error=error, late_look_done=True, completed_at=None)
+    changes = {**_to_copying(images, now), **_named(job, answer)}
+    await lease.save(**changes, error=error, late_look_done=True, completed_at=None)
     return now
 
 
@@ -144,6 +145,8 @@ async def _missing(lease: Lease, services: Services) -> None:
     lease.notes.poll_errors += 1
     if since is None:
         await lease.save(missing_since=now)
+    elif now - since >= MISSING_FOR and lease.job.images:
+        await lease.save(status=Status.COPYING, copying_since=now)  # the run has shown what it made
     elif now - since >= MISSING_FOR:
         services.log.warning(Event.OUTCOME_UNKNOWN, "Wireflow does not know the run.", **lease.job.log_fields())
         await lease.save(status=Status.TRIGGERING, outcome_unknown=True, missing_since=None)
@@ -180,7 +183,8 @@ async def _judge(lease: Lease, answer: RunAnswer, services: Services) -> None:
     now, images = services.clock.now(), _images(lease.job, answer)
     error = None if answer.state is RunState.COMPLETED else _vendor_error(lease.job, answer, images)
     if images:
-        await lease.save(**_to_copying(images, answer, now), error=error, last_answer=_strange(lease))
+        changes = {**_to_copying(images, now), **_named(lease.job, answer)}
+        await lease.save(**changes, error=error, last_answer=_strange(lease))
     elif error:
         await _fail(lease, error, answer, services)
     elif lease.notes.empty_at is None:
@@ -190,11 +194,15 @@ async def _judge(lease: Lease, answer: RunAnswer, services: Services) -> None:
 
 
 def _images(job: Job, answer: RunAnswer) -> tuple[Image, ...]:
-    """The images known so far and those of this answer; a URL of the request itself is an input, not a result."""
-    known = [image.source_url for image in job.images]
-    new = [url for url in answer.image_urls if url not in known and not _is_input(url, job)]
-    more = [Image(index=index, source_url=url) for index, url in enumerate(new, start=len(known))]
-    return (*job.images, *more)
+    """The images of this answer, then those known before that it no longer shows.
+
+    A URL of the request itself is an input, not a result. One that only its query tells from a known one is the same
+    image, signed anew: the newer signature lives longer.
+    """
+    new = [url for url in answer.image_urls if not _is_input(url, job)]
+    shown = {url.partition("?")[0] for url in new}
+    gone = [image.source_url for image in job.images if image.source_url.partition("?")[0] not in shown]
+    return tuple(Image(index=index, source_url=url) for index, url in enumerate([*new, *gone]))
 
 
 def _strange(lease: Lease) -> str | None:
@@ -206,14 +214,18 @@ def _is_input(url: str, job: Job) -> bool:
     return f'"{url}"' in job.input
 
 
-def _to_copying(images: tuple[Image, ...], answer: RunAnswer, now: datetime) -> dict[str, Any]:
+def _to_copying(images: tuple[Image, ...], now: datetime) -> dict[str, Any]:
     return {
         "status": Status.COPYING,
         "images": images,
         "copying_since": now,
-        "credits_used": answer.credits_used,
-        "request_id": answer.request_id,
     }
+
+
+def _named(job: Job, answer: RunAnswer) -> dict[str, Any]:
+    """What an answer says about the run as a whole; one that says nothing takes nothing away."""
+    credits_used = job.credits_used if answer.credits_used is None else answer.credits_used
+    return {"credits_used": credits_used, "request_id": answer.request_id or job.request_id}
 
 
 def _vendor_error(job: Job, answer: RunAnswer, images: tuple[Image, ...]) -> JobError:
@@ -256,6 +268,6 @@ async def _fail(
 ) -> None:
     changes: dict[str, Any] = {"status": Status.FAILED, "error": error, "completed_at": services.clock.now()}
     if answer:
-        changes |= {"credits_used": answer.credits_used, "request_id": answer.request_id}
+        changes |= _named(lease.job, answer)
     job = await lease.save(**changes, last_answer=_strange(lease), due_at=due_at)
     services.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

@@ -51,7 +51,7 @@ class Requests:
 
     def heard(self, headers: Mapping[str, int]) -> None:
         """An answer named its limits."""
-        self._budget = pacing.heard(self._budget, headers)
+        self._budget = pacing.heard(self._budget, headers, self._clock.now())
 
     def pause(self, until: datetime) -> None:
         """Wireflow asked for a pause."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -63,7 +63,7 @@ class WireflowClient:
         Refused: nothing was started. OutcomeUnknown: sent and not answered clearly.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
-        content = json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
+        content = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         try:
             answer = await self._call("POST", self._hook, TRIGGER_SECONDS, headers, content)
         except NOT_SENT as error:
@@ -108,7 +108,8 @@ class WireflowClient:
         except FAILED as error:
             message = f"Wireflow could not be asked ({type(error).__name__})."
             raise errors.PollError(message, code=ErrorCode.UPSTREAM_UNREACHABLE) from error
-        return protocol.read_run(answer.status, answer.headers, answer.body, self._clock.now())
+        said = protocol.read_run(answer.status, answer.headers, answer.body, self._clock.now())
+        return replace(said, error=said.error and self._hidden(said.error), raw=self._hidden(said.raw))
 
     async def _call(
         self, method: str, path: str, seconds: float, headers: Mapping[str, str], content: bytes | None = None
@@ -125,6 +126,9 @@ class WireflowClient:
         names = {name.lower(): value for name, value in response.headers.items()}
         refused = not 200 <= response.status_code < 300
         return _Answer(response.status_code, names, self._without_secrets(body) if refused else body)
+
+    def _hidden(self, text: str) -> str:
+        return self._without_secrets(text.encode()).decode()
 
     def _without_secrets(self, text: bytes) -> bytes:
         """An error may quote the address or the key that it was asked with; from here on nobody sees them."""

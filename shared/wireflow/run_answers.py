@@ -14,6 +14,8 @@ from shared.wireflow.lookup import DEPTH_LIMIT, TEXT_LIMIT
 
 RAW_LIMIT = 4_096  # characters of an answer that are kept with a job
 NEWS_LIMIT = 10
+# A job's document may have 1 MiB: https://cloud.google.com/firestore/quotas
+IMAGES_LIMIT, URL_LIMIT = 100, 4_096
 
 # Every name of the published shapes that is not free text; another one is news.
 KNOWN_NAMES = frozenset(
@@ -27,6 +29,7 @@ KNOWN_NAMES = frozenset(
 FREE = frozenset({"output", "outputs", "finalOutput", "counts", "target", "error", "errors", "progress", "text"})
 CREDITS = frozenset({"creditsUsed", "credits_used", "creditsCharged", "totalCredits"})
 
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 _URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _MODERATED = re.compile(
     r"moderat|content.?policy|policy.?violation|safety|prohibited|nsfw|inappropriate|blocked.*(content|prompt)"
@@ -41,12 +44,12 @@ def run_answer(document: Any, body: bytes, headers: Mapping[str, str]) -> RunAns
     error = _run_error(document)
     return RunAnswer(
         state=state,
-        image_urls=tuple(dict.fromkeys(_image_urls(document))),
+        image_urls=tuple(dict.fromkeys(_image_urls(document)))[:IMAGES_LIMIT],
         error=error,
         moderated=state is RunState.FAILED and bool(error and _MODERATED.search(error)),
         credits_used=lookup.number(lookup.first(document, CREDITS)),
         request_id=headers.get("x-request-id"),
-        news=tuple(map(lookup.storable, (*unheard, *_new_names(document)))),
+        news=(*unheard, *_new_names(document)),
         raw=body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT],
         pace=_pace(headers),
     )
@@ -65,13 +68,18 @@ def _run_state(document: Any) -> tuple[RunState | None, tuple[str, ...]]:
     runs = [_known(run.get("status")) for run in _execution_runs(document)]
     if runs and all(runs):
         return _of_several([state for state in runs if state]), ()
-    return None, (f"status {str(words[0])[:40]!r}" if words else "no status",)
+    return None, (f"status {_word(words[0])}" if words else "no status",)
 
 
 def _new_names(document: Any) -> tuple[str, ...]:
     """Names that are in no published shape, a few of them."""
     names = (name for name, _ in lookup.walk(document, FREE))
-    return tuple(sorted({f"name {str(name)[:40]!r}" for name in names if name not in KNOWN_NAMES})[:NEWS_LIMIT])
+    return tuple(sorted({f"name {_word(name)}" for name in names if name not in KNOWN_NAMES})[:NEWS_LIMIT])
+
+
+def _word(value: Any) -> str:
+    """One word, as status words and names are; anything longer might be a caller's text."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else "that is no word"
 
 
 def _of_several(states: list[RunState]) -> RunState:
@@ -105,7 +113,7 @@ def _image_urls(document: Any) -> Iterator[str]:
 
 
 def _addresses(value: Any, depth: int = 0) -> Iterator[str]:
-    if isinstance(value, str) and _URL.fullmatch(value.strip()):
+    if isinstance(value, str) and len(value) <= URL_LIMIT and _URL.fullmatch(value.strip()):
         yield lookup.storable(value.strip())
     elif depth < DEPTH_LIMIT and isinstance(value, list):
         for item in value:

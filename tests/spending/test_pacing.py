@@ -46,12 +46,17 @@ def test_a_pause_that_wireflow_asks_for_holds_whatever_the_limit():
 
 
 def test_the_headers_are_truer_than_the_plan():
-    budget = pacing.heard(Budget(per_minute=200), {"limit": 2, "remaining": 1, "reset": 0})
+    budget = pacing.heard(Budget(per_minute=200), {"limit": 2, "remaining": 1, "reset": 0}, NOON)
     budget = pacing.sent(pacing.sent(budget, NOON), NOON)
     assert pacing.next_turn(budget, after(1)) == after(60)
 
 
 def test_nothing_remaining_waits_for_the_reset():
     reset = int(after(42).timestamp())
-    budget = pacing.heard(Budget(per_minute=200), {"limit": 200, "remaining": 0, "reset": reset})
+    budget = pacing.heard(Budget(per_minute=200), {"limit": 200, "remaining": 0, "reset": reset}, NOON)
     assert pacing.next_turn(budget, NOON) == after(42)
+
+
+def test_no_header_stops_polls_for_longer_than_an_hour():
+    budget = pacing.heard(Budget(per_minute=200), {"limit": 200, "remaining": 0, "reset": 4_000_000_000}, NOON)
+    assert pacing.next_turn(budget, NOON) == after(3_600)

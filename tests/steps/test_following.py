@@ -258,9 +258,9 @@ async def test_what_is_new_is_told_once_a_kind_and_kept_with_each_job(here: Worl
     ids = [await here.accepted("a cat [fault:unknown_status]") for _ in range(3)]
     ids += [await here.accepted("a cat [fault:missing_status]") for _ in range(3)]
     await here.end_of(*ids)
-    assert sorted(line["kind"] for line in here.log("unknown_shape")) == ["no status", "status 'WARMING_UP'"]
+    assert sorted(line["kind"] for line in here.log("unknown_shape")) == ["no status", "status WARMING_UP"]
     assert all([(await here.record(job_id)).last_answer for job_id in ids])
-    assert here.services.drift.counts["status 'WARMING_UP'"] >= 3
+    assert here.services.drift.counts["status WARMING_UP"] >= 3
 
 
 async def test_a_new_name_is_news_and_no_reason_to_worry(here: World) -> None:

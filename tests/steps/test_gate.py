@@ -203,9 +203,11 @@ async def test_a_429_of_a_poll_moves_all_polls_back(open_world: Open) -> None:
 # --- the minute and the plan ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("window", ["55", "59"])
 @pytest.mark.parametrize("plan", ["pro", "enterprise"])
-async def test_no_plan_starts_more_than_ten_in_any_minute(open_world: Open, plan: str) -> None:
-    async with open_world(plan=plan, WIREFLOW_PLAN=plan, EXECUTIONS_PER_MINUTE="10") as here:
+async def test_no_plan_starts_more_than_ten_in_any_minute(open_world: Open, plan: str, window: str) -> None:
+    limits = {"WIREFLOW_PLAN": plan, "EXECUTIONS_PER_MINUTE": "10", "POLL_WINDOW_SECONDS": window}
+    async with open_world(plan=plan, **limits) as here:
         ids = [await here.accepted() for _ in range(25)]
         jobs = await here.end_of(*ids)
         stats = await here.simulated("/_stats")
@@ -236,3 +238,31 @@ async def test_gate_lines_hold_no_secret(here: World) -> None:
     await here.accepted()
     assert here.log("gate_closed")
     assert "demo-webhook" not in here.lines.getvalue()
+
+
+@pytest.mark.parametrize("case", ["402", "401", "403", "404"])
+async def test_polls_that_are_answered_do_not_open_a_gate_that_the_paid_call_closed(
+    open_world: Open, case: str
+) -> None:
+    status, body, _ = MENDABLE[case]
+    async with open_world(run_seconds=(600.0, 600.0)) as here:
+        running = await here.accepted()
+        here.vendor.always("trigger", status, body)
+        await here.accepted()
+        await here.run_for(14 * MINUTE)
+        assert (await here.job(running))["status"] == "succeeded"
+        assert len(here.vendor.to("poll")) > 40
+        assert len(here.vendor.to("trigger")) == 3, "at once and after 5 minutes; the next is due after 15"
+
+
+@pytest.mark.parametrize("reset", [36_000, 4_102_444_800 - 1_772_452_800, -5])
+async def test_no_header_of_an_answered_poll_stops_polls_for_longer_than_an_hour(open_world: Open, reset: int) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE="10") as here:
+        job_id = await here.accepted()
+        until = str(int(here.clock.now().timestamp()) + reset)
+        headers = {"x_ratelimit_limit": "10", "x_ratelimit_remaining": "0", "x_ratelimit_reset": until}
+        here.vendor.always("poll", 200, {"status": "RUNNING"}, **headers)
+        await here.tick()
+        here.vendor.well()
+        (job,) = await here.end_of(job_id, patience=70 * MINUTE)
+        assert job["status"] == "succeeded"

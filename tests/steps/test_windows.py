@@ -4,8 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections import Counter
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ import pytest
 from starlette.requests import Request
 
 from functions.poller.api import answer
-from functions.poller.window import Window
+from shared.job import Job, Status
+from tests.harness.slow import SlowJobs
 from tests.harness.vendor import Call
+from tests.harness.virtual_time import VirtualClock
 from tests.harness.world import World
 from tests.steps.conftest import Open
 
@@ -246,79 +247,24 @@ async def test_fields_of_a_newer_version_survive(open_world: Open, tmp_path: Pat
         assert json.loads(kept) == {"a": [1, 2]}
 
 
-# --- leases --------------------------------------------------------------------------------------------------------
+class SlowToGiveUp(SlowJobs):
+    """The write that fails a job takes five seconds; all others none."""
+
+    async def save(self, job: Job) -> Job:
+        if job.status is Status.FAILED:
+            await self._clock.sleep(5)
+        return await self._inner.save(job)
 
 
-async def test_a_job_whose_worker_died_is_taken_over_when_its_lease_is_over(open_world: Open) -> None:
-    async with open_world(run_seconds=(50.0, 50.0)) as here:
-        job_id = await here.accepted()
-        window = asyncio.create_task(here.tick())
-        await here.clock.sleep(10)
-        window.cancel()  # as a kill would end it
-        await asyncio.gather(window, return_exceptions=True)
-        died = here.clock.now()
-        await here.end_of(job_id)
-        taken = next(at for at in here.vendor.times("poll") + here.vendor.times("details") if at > died)
-        assert 40 * SECOND <= taken - died <= 2 * MINUTE
-        assert (await here.job(job_id))["status"] == "succeeded"
-
-
-async def test_a_worker_that_lost_its_lease_lets_go(open_world: Open) -> None:
-    async with open_world(run_seconds=(30.0, 30.0)) as here:
-        job_id = await here.accepted()
-        window = asyncio.create_task(here.tick())
-        await here.clock.sleep(10)
-        record = await here.record(job_id)
-        await here.store.save(record.evolve(due_at=here.clock.now() + 10 * MINUTE))  # somebody else claims it
-        await window
-        assert (await here.job(job_id))["status"] == "running"
-        assert any("somebody else" in line["message"] for line in here.log("window"))
-
-
-# --- two at the same time ------------------------------------------------------------------------------------------
-
-
-def together(moments: list[datetime]) -> list[tuple[datetime, datetime]]:
-    """Polls of one run that came closer to each other than one worker's rhythm has them."""
-    return [(one, other) for one, other in pairwise(sorted(moments)) if other - one < SECOND]
-
-
-@pytest.mark.parametrize("span", [15.0, 40.0, 200.0])
-async def test_two_pollers_never_poll_a_job_in_the_same_lease_and_never_copy_twice(
-    open_world: Open, span: float
-) -> None:
-    async with open_world(run_seconds=(span, span)) as here, open_world(simulator=here.simulator) as there:
-        ids = [await here.accepted(f"cat {n}") for n in range(30)]
-        await asyncio.gather(here.end_of(*ids), there.end_of(*ids))
-        assert {(await here.job(job_id))["status"] for job_id in ids} == {"succeeded"}
-        polls = here.simulator.stats.polls
-        assert len(polls) == 30
-        assert [together(times) for times in polls.values() if together(times)] == []
-        copies: Counter[str] = Counter()
-        for place in (here, there):
-            for one in place.vendor.to("cdn"):
-                copies[one.request.url.path] += 1
-        assert set(copies.values()) == {1}
-        assert len(copies) == 30
-        if span == 15:
-            assert all(len(times) <= 6 for times in polls.values()), "each run is followed by one worker"
-
-
-async def test_two_pollers_drain_one_line_without_passing_the_limit_or_paying_twice(open_world: Open) -> None:
-    limits = {"EXECUTIONS_PER_MINUTE": "10", "WIREFLOW_PLAN": "enterprise"}
-    async with (
-        open_world(plan="enterprise", **limits) as here,
-        open_world(simulator=here.simulator, **limits) as there,
-    ):
-        ids = [await here.accepted(f"cat {n}") for n in range(30)]
-        await asyncio.gather(here.end_of(*ids), there.end_of(*ids))
-        stats = await here.simulated("/_stats")
-        assert (stats["paidRuns"], stats["maxStartsPerMinute"], stats["rateLimited"]) == (30, 10, 0)
-        assert len({run.prompt for run in here.simulator.world.runs()}) == 30
-
-
-async def test_two_windows_of_one_instance_share_nothing_that_breaks(here: World) -> None:
-    ids = [await here.accepted() for _ in range(10)]
-    await asyncio.gather(Window(here.services).run(), Window(here.services).run())
-    assert {(await here.job(job_id))["status"] for job_id in ids} == {"succeeded"}
-    assert len(here.vendor.to("cdn")) == 10
+async def test_a_job_whose_patience_ends_as_its_turn_comes_never_stops_the_window(open_world: Open) -> None:
+    """It is due and in line at the same time: one of two workers gets it, the other lets go."""
+    async with open_world(wrap=lambda store: SlowToGiveUp(store, VirtualClock(), 0), DAILY_EXECUTIONS="20") as here:
+        here.vendor.always("trigger", 429, {}, retry_after="30")
+        ids = [await here.accepted(f"cat {n}", deadlineSeconds=40) for n in range(3)]
+        here.vendor.well()
+        await here.clock.sleep(60)  # nobody polled meanwhile
+        await here.tick()
+        jobs = [await here.job(job_id) for job_id in ids]
+        assert {job["status"] for job in jobs} <= {"succeeded", "failed"}
+        paid = Counter(run.prompt for run in here.simulator.world.runs())
+        assert all(paid[job["prompt"]] == (job["status"] == "succeeded") for job in jobs)

@@ -1,0 +1,98 @@
+"""Two hundred requests at the same moment: every one is accepted, paid once, and its image stored."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.processes.measurements import note
+from tests.processes.product import PATIENCE, UNLIMITED, Caller, Places, Product
+
+JOBS = 200
+CLIENTS = 8  # one pool of connections for all would itself be the slowest part
+SECONDS = 300.0
+
+
+@pytest.fixture
+def product(firestore_emulator: str, storage_server: str, tmp_path: Path) -> Product:
+    places = Places.cloud(firestore_emulator, storage_server)
+    return Product(tmp_path, places, settings=UNLIMITED, simulator={"SIMULATOR_RUN_SECONDS": "10-20"})
+
+
+async def test_all_succeed_and_each_is_paid_and_stored_once(
+    product: Product, storage_server: str, request: pytest.FixtureRequest
+):
+    async with product.running() as caller:
+        first, _ = await post(caller.http, "the first, which meets functions and emulators that have done nothing yet")
+        await caller.finished(first["id"], SECONDS)
+        began = time.monotonic()
+        answers = await post_all(product.trigger.url)
+        posted = time.monotonic() - began
+        jobs = [await caller.finished(job["id"], SECONDS) for job in (first, *(job for job, _ in answers))]
+        ended = time.monotonic() - began
+        runs, stats, objects = await caller.runs(), await caller.stats(), await stored(caller, product, storage_server)
+    again = sum(times for _, times in answers)
+    note(
+        request.config,
+        f"load: {JOBS} jobs posted in {posted:.1f} s ({again} posts were answered 503 and sent again), "
+        f"all stored after {ended:.1f} s, of which 10 to 20 s are the runs'",
+    )
+
+    assert {job["status"] for job in jobs} == {"succeeded"}
+    assert len({job["id"] for job in jobs}) == len(runs) == stats["paidRuns"] == 1 + JOBS
+    assert not any(job["possibleDuplicate"] for job in jobs)
+    paid = {run["executionId"]: run for run in runs}
+    assert {job["prompt"] for job in jobs} == {run["prompt"] for run in runs}
+    expected = {}
+    for job in jobs:
+        (image,), (picture,) = job["images"], paid[job["executionId"]]["pictures"]
+        assert image["sha256"] == picture["sha256"]
+        expected[f"pictures/jobs/{job['id']}/1/0.png"] = picture["sha256"]
+    assert objects == expected
+
+
+async def post_all(url: str) -> list[tuple[dict[str, Any], int]]:
+    """Every prompt at once; the jobs, and how often each had to be sent again."""
+    async with clients(url) as pools:
+        return await asyncio.gather(*(post(pools[number % CLIENTS], f"prompt {number}") for number in range(JOBS)))
+
+
+async def post(http: httpx.AsyncClient, prompt: str) -> tuple[dict[str, Any], int]:
+    """As a good client: a 503, which a machine that is busy with other things may bring, is no refusal."""
+    headers, again = {"Idempotency-Key": prompt.replace(" ", "-")}, 0
+    while True:
+        answer = await http.post("/", json={"prompt": prompt, "aspect_ratio": "4:1"}, headers=headers)
+        if answer.status_code == 202:
+            return answer.json(), again
+        assert answer.status_code == 503, answer.text
+        again += 1
+        await asyncio.sleep(int(answer.headers["retry-after"]))
+
+
+@asynccontextmanager
+async def clients(url: str) -> AsyncIterator[list[httpx.AsyncClient]]:
+    pools = [httpx.AsyncClient(base_url=url, timeout=PATIENCE, trust_env=False) for _ in range(CLIENTS)]
+    try:
+        yield pools
+    finally:
+        for pool in pools:
+            await pool.aclose()
+
+
+async def stored(caller: Caller, product: Product, storage_server: str) -> dict[str, str]:
+    """The sha256 of every object in the bucket."""
+    bucket = f"{storage_server}/storage/v1/b/{product.places.bucket}/o"
+    listed = (await caller.http.get(bucket)).raise_for_status().json()
+    assert "nextPageToken" not in listed
+    found = {}
+    for item in listed["items"]:
+        body = await caller.http.get(f"{bucket}/{quote(item['name'], safe='')}?alt=media")
+        found[item["name"]] = hashlib.sha256(body.raise_for_status().content).hexdigest()
+    return found

@@ -1,0 +1,128 @@
+"""What is deployed works on its own: a function's files at the root, `shared/` and `requirements.txt`."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes.function import ROOT, Function
+
+FUNCTIONS = ("trigger", "poller")
+# As on the platform; nothing of it is called.
+SETTINGS = {
+    "K_SERVICE": "images",
+    "WIREFLOW_WEBHOOK_ID": "hook",
+    "WIREFLOW_API_KEY": "sk-key",
+    "JOBS_URL": "firestore://project/(default)",
+    "IMAGES_URL": "gs://bucket",
+}
+LOCAL_ONLY = ("functions", "tests", "PIL", "click", "rich")
+
+
+@pytest.fixture(params=FUNCTIONS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def package(name: str, tmp_path: Path) -> Path:
+    """The tree of a function's zip, unpacked outside the repository."""
+    folder = tmp_path / "workspace"
+    files = {file: file.relative_to(ROOT / "functions" / name) for file in (ROOT / "functions" / name).rglob("*.py")}
+    files |= {file: file.relative_to(ROOT) for file in (ROOT / "shared").rglob("*.py")}
+    for file, place in (files | {ROOT / "requirements.txt": Path("requirements.txt")}).items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder / place)
+    assert ROOT not in folder.parents
+    return folder
+
+
+@pytest.fixture
+def running(name: str, package: Path, tmp_path: Path) -> Iterator[Function]:
+    function = Function(name, tmp_path, SETTINGS, folder=package)
+    try:
+        yield function.start()
+    finally:
+        function.kill()
+
+
+def test_it_answers_where_the_repository_is_not(name: str, running: Function):
+    health = httpx.get(f"{running.url}/health", trust_env=False)
+    assert (health.status_code, health.json()) == (200, {"status": "ok"})
+    status, code = {"trigger": (422, "invalid_field"), "poller": (404, "not_found")}[name]
+    refused = httpx.post(f"{running.url}/{'' if name == 'trigger' else 'nowhere'}", json={}, trust_env=False)
+    assert (refused.status_code, refused.json()["errorCode"]) == (status, code)
+
+
+def test_every_shared_module_can_be_imported_there(package: Path):
+    modules = [".".join(file.relative_to(package).with_suffix("").parts) for file in package.glob("shared/**/*.py")]
+    code = f"import importlib\nfor name in {modules}: print(importlib.import_module(name).__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=package, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(Path(line).is_relative_to(package) for line in done.stdout.splitlines())
+
+
+def test_it_imports_nothing_that_only_runs_locally(package: Path):
+    assert not {name for name in imports(package) if name.partition(".")[0] in LOCAL_ONLY}
+
+
+def test_what_it_imports_is_in_its_requirements(package: Path):
+    installed = metadata.packages_distributions()
+    shipped = with_dependencies(
+        line.partition("==")[0] for line in (package / "requirements.txt").read_text().splitlines() if "==" in line
+    )
+    outside = {name.partition(".")[0] for name in imports(package)} - set(sys.stdlib_module_names) - {"shared"}
+    missing = {top for top in outside if not {normal(dist) for dist in installed.get(top, [])} & shipped}
+    assert not missing
+
+
+def imports(package: Path) -> set[str]:
+    """Every absolute name that some module of the package imports, at its start or later."""
+    found = set()
+    for file in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found.add(node.module)
+    return found
+
+
+def with_dependencies(names: Iterator[str]) -> set[str]:
+    """The distributions and all that they require, without extras."""
+    found: set[str] = set()
+    waiting = [normal(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        required = [text for text in metadata.requires(name) or [] if "extra ==" not in text and is_installed(text)]
+        waiting += [normal(text) for text in required]
+    return found
+
+
+def is_installed(requirement: str) -> bool:
+    """One that is not is for another system or version of Python."""
+    try:
+        metadata.version(normal(requirement))
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def normal(requirement: str) -> str:
+    """https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    name = re.match(r"[\w.-]+", requirement)
+    assert name
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
