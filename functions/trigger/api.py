@@ -16,6 +16,7 @@ from shared.public_job import public_job
 from shared.steps.accept import KeyReused, accept, cancel, waiting
 from shared.steps.services import Services
 
+from .headers import matches
 from .intake import read_order
 from .pictures import image
 
@@ -68,7 +69,7 @@ async def read_job(request: Request, services: Services, job_id: str) -> Respons
     etag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
     response.headers["ETag"] = etag
     response.headers["Cache-Control"] = "private, no-cache"
-    if _matches(request.headers.get("if-none-match", ""), etag):
+    if matches(request, etag):
         kept = {
             name: response.headers[name]
             for name in ("etag", "cache-control", "retry-after")
@@ -125,11 +126,6 @@ def _base_url(request: Request, services: Services) -> str:
         return services.config.public_url
     scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
     return f"{scheme}://{request.url.netloc}"
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or "*" in tags
 
 
 # --- routes --------------------------------------------------------------------------------------------------------

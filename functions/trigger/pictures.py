@@ -9,6 +9,7 @@ from shared.problems import Problem
 from shared.steps.services import Services
 
 from . import placeholders
+from .headers import matches, wants_picture
 
 FOR_EVER = "private, max-age=31536000, immutable"
 RETRY_SECONDS = 5
@@ -54,7 +55,7 @@ def _serve(request: Request, stored: StoredImage) -> Response:
         return RedirectResponse(stored.url, 302, {"Cache-Control": f"private, max-age={stored.seconds}"})
     etag = f'"{stored.crc32c}"'
     headers = {"ETag": etag, "Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
-    if etag in request.headers.get("if-none-match", ""):
+    if matches(request, etag):
         return Response(status_code=304, headers=headers)
     headers |= {"Content-Length": str(stored.size), "Content-Type": stored.content_type}
     if request.method == "HEAD" or stored.chunks is None:
@@ -68,7 +69,7 @@ def _nothing_yet(request: Request, job: Job | None, number: int | None) -> Respo
         raise Problem("not_found", "The job has no image with this number.")
     if job.finished:
         return _failed(request, job)
-    if _wants_picture(request):
+    if wants_picture(request):
         return _placeholder(placeholders.waiting(), {"Retry-After": str(RETRY_SECONDS)})
     detail = "The image is not there yet: ask again after Retry-After seconds, or follow the job's status."
     raise Problem("image_not_ready", detail, headers={"Retry-After": str(RETRY_SECONDS)})
@@ -79,17 +80,11 @@ def _lost(job: Job, number: int | None) -> Image | None:
 
 
 def _failed(request: Request, job: Job) -> Response:
-    if _wants_picture(request):
+    if wants_picture(request):
         return _placeholder(placeholders.failed(), {})
     error = job.error
     detail = f"{error.message} {error.hint}" if error else "The job was cancelled, or this image could not be copied."
     raise Problem("image_failed", detail)
-
-
-def _wants_picture(request: Request) -> bool:
-    """Whether `Accept` names `image/*` or a picture type, as that of an `<img>` does; `*/*` alone does not."""
-    ranges = request.headers.get("accept", "").lower().split(",")
-    return any(item.strip().startswith("image/") and "q=0;" not in f"{item.replace(' ', '')};" for item in ranges)
 
 
 def _placeholder(content: bytes, headers: dict[str, str]) -> Response:
