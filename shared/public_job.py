@@ -77,11 +77,21 @@ def _message(job: Job, wait_reason: ErrorCode | None) -> str:
         return f"{SENTENCES[job.status]} {EXPLANATIONS[wait_reason].message} {EXPLANATIONS[wait_reason].hint}"
     if job.status is Status.TRIGGERING and job.outcome_unknown:
         return "Wireflow did not answer clearly; the job goes on when Wireflow answers again."
+    if job.status is Status.COPYING and job.copy_tries:
+        return _copying_in_vain(job)
     lost = [image for image in job.images if image.error]
     if job.status is Status.SUCCEEDED and lost:
         missing = ", ".join(f"image {image.index} ({image.error})" for image in lost)
         return f"{len(job.images) - len(lost)} of {len(job.images)} images are stored; missing: {missing}."
     return SENTENCES[job.status]
+
+
+def _copying_in_vain(job: Job) -> str:
+    """Copies are tried again for minutes or a day: whoever waits is told what may help meanwhile."""
+    gone = any(image.gone_since for image in job.images)
+    hint = EXPLANATIONS[ErrorCode.IMAGE_EXPIRED if gone else ErrorCode.COPY_FAILED].hint
+    times = "once" if job.copy_tries == 1 else f"{job.copy_tries} times"
+    return f"The image is ready, but could not be copied {times}; it is tried again. {hint}"
 
 
 def _image(image: Image, url: str) -> dict[str, Any]:

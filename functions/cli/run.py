@@ -83,6 +83,8 @@ async def _followed(client: Client, job: PublicJob, seconds: float, screen: Scre
 def _judge(job: PublicJob, wish: Wish) -> None:
     if job["status"] not in FINAL:
         going_on = follow_live(job) if wish.live else "Wait longer with --timeout; this job is not kept."
-        raise Unfinished(f"job {job['id']} is still {job['status']} after {wish.timeout:g} s. {going_on}")
+        raise Unfinished(
+            f"job {job['id']} is still {job['status']} after {wish.timeout:g} s. {job['message']} {going_on}"
+        )
     if job["status"] != Status.SUCCEEDED:
         raise JobFailed(failure(job))

@@ -72,7 +72,14 @@ def failure(job: PublicJob) -> str:
     if not job["errorCode"]:
         return f"the job is {job['status']}: {job['message']}"
     cost = {"yes": "It was charged.", "no": "It was not charged."}.get(job["errorCharged"], "It may have been charged.")
-    return "\n".join([f"the job failed ({job['errorCode']})", job["errorMessage"], cost, job["errorHint"]])
+    return "\n".join(
+        [f"the job failed ({job['errorCode']})", job["errorMessage"], cost, job["errorHint"], *_support(job)]
+    )
+
+
+def _support(job: PublicJob) -> list[str]:
+    """What Wireflow's support asks for, where there is one."""
+    return [f"requestId: {job['requestId']}"] if job["requestId"] else []
 
 
 def follow_live(job: PublicJob) -> str:

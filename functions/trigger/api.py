@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from shared.job import Job
@@ -34,6 +34,8 @@ async def answer(request: Request, services: Services) -> Response:
         return problem.response()
     except (StoreError, CopyError) as error:
         return _store_problem(error, services)
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody reads it
     except Exception as error:  # the last line of defence: the framework would answer plain text
         services.log.error(Event.CONFIGURATION, f"A request raised {type(error).__name__}.", path=_shape(request))
         return Problem("internal_error", "Send the request again; tell the operator if it fails again.").response()

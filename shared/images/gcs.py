@@ -20,6 +20,7 @@ from shared.ports import CopyError, Picture, StoredImage
 CHUNK = 1024 * 1024  # held in memory a few times; the client's default is 100 MiB
 TIMEOUT = (5.0, 30.0)  # seconds to connect and to read, for each try
 RETRY_SECONDS = 30.0  # for all tries of a call
+READ_TIMEOUT, READ_RETRY_SECONDS = (3.0, 5.0), 8.0  # a caller waits
 CACHE_CONTROL = "private, max-age=31536000, immutable"
 
 URL_SECONDS = 900
@@ -102,18 +103,21 @@ class BucketImages:
         stored = StoredImage(content_type=blob.content_type, size=blob.size, crc32c=blob.crc32c)
         if url:
             return replace(stored, url=url, seconds=URL_SECONDS)
-        read = partial(blob.open, "rb", chunk_size=CHUNK, timeout=TIMEOUT, retry=_retry())
+        read = partial(blob.open, "rb", chunk_size=CHUNK, timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
         return replace(stored, chunks=chunks_of(read))
 
     def _find(self, name: str) -> Any:
         """The blob with all that the bucket knows of it, or None."""
         with _as_copy_errors(name):
-            return self._open().get_blob(self._prefix + name, timeout=TIMEOUT, retry=_retry())
+            return self._open().get_blob(self._prefix + name, timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
 
     def _list(self, folder: str) -> list[str]:
         with _as_copy_errors(folder):
             blobs = self._open().list_blobs(
-                prefix=self._prefix + folder, fields="items(name),nextPageToken", timeout=TIMEOUT, retry=_retry()
+                prefix=self._prefix + folder,
+                fields="items(name),nextPageToken",
+                timeout=READ_TIMEOUT,
+                retry=_retry(READ_RETRY_SECONDS),
             )
             return sorted(blob.name.removeprefix(self._prefix) for blob in blobs)
 
@@ -233,10 +237,10 @@ def _upload(blob: Any, source: Source, content_type: str) -> None:
     )
 
 
-def _retry() -> Any:
+def _retry(seconds: float = RETRY_SECONDS) -> Any:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    return DEFAULT_RETRY.with_timeout(RETRY_SECONDS).with_delay(initial=0.5, maximum=8.0, multiplier=2.0)
+    return DEFAULT_RETRY.with_timeout(seconds).with_delay(initial=0.5, maximum=8.0, multiplier=2.0)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ PATIENCE = timedelta(hours=24)
 PATIENCE_WHEN_PARTIAL = timedelta(minutes=10)  # with allowPartial the images that are there do not wait for the others
 GONE_FOR = timedelta(minutes=10)
 LONGEST_PAUSE = 600.0  # seconds between two tries
+LATE_LOOK_AFTER = timedelta(hours=1)  # at a run that was given up on
 
 
 async def copy(lease: Lease, services: Services) -> datetime | None:
@@ -89,7 +90,9 @@ async def _finish(lease: Lease, images: tuple[Image, ...], services: Services) -
     lost = [image for image in images if image.name is None]
     error = job.error or _copy_error(job, images, lost)
     status = Status.FAILED if error else Status.SUCCEEDED
-    job = await lease.save(status=status, images=images, error=error, completed_at=now, due_at=None)
+    look_again = error and error.code is ErrorCode.TIMED_OUT and not job.late_look_done
+    due_at = now + LATE_LOOK_AFTER if look_again else None
+    job = await lease.save(status=status, images=images, error=error, completed_at=now, due_at=due_at)
     if error:
         services.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())
     else:

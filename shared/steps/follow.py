@@ -12,6 +12,7 @@ from shared.job import Image, Job, JobError, Status
 from shared.log import Event
 from shared.ports import RunAnswer, RunState
 from shared.spending.pacing import until_next_poll
+from shared.steps.copy import LATE_LOOK_AFTER
 from shared.steps.lease import Lease
 from shared.steps.services import Services
 from shared.wireflow import errors
@@ -19,7 +20,6 @@ from shared.wireflow import errors
 DETAILS_EVERY = timedelta(seconds=60)
 ASK_AGAIN_WHEN_EMPTY = timedelta(seconds=5)
 MISSING_FOR = timedelta(seconds=60)
-LATE_LOOK_AFTER = timedelta(hours=1)
 LATE_LOOK_RETRY, LATE_LOOK_UNTIL = timedelta(minutes=10), timedelta(hours=3)
 
 
@@ -194,15 +194,26 @@ async def _judge(lease: Lease, answer: RunAnswer, services: Services) -> None:
 
 
 def _images(job: Job, answer: RunAnswer) -> tuple[Image, ...]:
-    """The images of this answer, then those known before that it no longer shows.
+    """The images of this answer, then those known before that it no longer shows; what is stored keeps its number.
 
-    A URL of the request itself is an input, not a result. One that only its query tells from a known one is the same
-    image, signed anew: the newer signature lives longer.
+    A URL of the request itself is an input, not a result. One that only its query tells from an earlier answer's is
+    the same image, signed anew: the newer signature lives longer.
     """
-    new = [url for url in answer.image_urls if not _is_input(url, job)]
-    shown = {url.partition("?")[0] for url in new}
-    gone = [image.source_url for image in job.images if image.source_url.partition("?")[0] not in shown]
-    return tuple(Image(index=index, source_url=url) for index, url in enumerate([*new, *gone]))
+    shown = [url for url in answer.image_urls if not _is_input(url, job)]
+    known = [image.source_url for image in job.images]
+    if any(image.name for image in job.images):
+        more = [url for url in shown if _address(url) not in map(_address, known)]
+        return (*job.images, *_numbered(more, len(known)))
+    gone = [url for url in known if _address(url) not in map(_address, shown)]
+    return _numbered([*shown, *gone], 0)
+
+
+def _numbered(urls: list[str], start: int) -> tuple[Image, ...]:
+    return tuple(Image(index=index, source_url=url) for index, url in enumerate(urls, start))
+
+
+def _address(url: str) -> str:
+    return url.partition("?")[0]
 
 
 def _strange(lease: Lease) -> str | None:

@@ -14,6 +14,7 @@ FAILED: dict[str, Any] = {
     "errorMessage": "The run did not end in time.",
     "errorCharged": "unknown",
     "errorHint": "Look at the execution.",
+    "requestId": "req_1",
 }
 
 
@@ -23,7 +24,8 @@ FAILED: dict[str, Any] = {
 )
 def test_a_failure_says_why_whether_it_cost_money_and_what_to_do(charged: str, words: str):
     told = failure(FAILED | {"errorCharged": charged}).splitlines()
-    assert told == ["the job failed (timed_out)", "The run did not end in time.", words, "Look at the execution."]
+    assert told[:2] == ["the job failed (timed_out)", "The run did not end in time."]
+    assert told[2:] == [words, "Look at the execution.", "requestId: req_1"]
 
 
 def test_a_canceled_job_cost_nothing():
