@@ -232,7 +232,7 @@ def _web_address(text: str) -> str:
 
 
 def _webhook_id(text: str) -> str:
-    if "/" in text or not text.isascii() or not text.isprintable() or " " in text:
+    if "/" in text or not text.strip(".") or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be the id alone, the part of the webhook's address between /workflow/ and /trigger")
     return text
 

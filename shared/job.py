@@ -15,6 +15,7 @@ from typing import Any, Self
 from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
 
 SCHEMA_VERSION = 1
+MESSAGE_LIMIT = 500  # characters of an error's message
 
 
 class Status(StrEnum):
@@ -61,7 +62,8 @@ class JobError:
     ) -> Self:
         """The error that `code` stands for; `message` (the vendor's words) goes before the general sentence."""
         known = EXPLANATIONS[code]
-        return cls(code, message or known.message, known.retryable, charged, known.hint, request_id)
+        words = (message or known.message)[:MESSAGE_LIMIT]
+        return cls(code, words, known.retryable, charged, known.hint, request_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,13 +19,13 @@ async def answer(request: Request, services: Services) -> Response:
         _check(request)
     except Problem as problem:
         return problem.response()
-    if request.url.path == "/health":
+    if request.scope["path"] == "/health":
         return JSONResponse({"status": "ok"})
     return await _work(services)
 
 
 def _check(request: Request) -> None:
-    allowed = {"/": ["POST"], "/health": ["GET", "HEAD"]}.get(request.url.path)
+    allowed = {"/": ["POST"], "/health": ["GET", "HEAD"]}.get(request.scope["path"])
     if allowed is None:
         raise Problem("not_found", "The routes are POST / and GET /health.")
     if request.method not in allowed:

@@ -144,7 +144,7 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
 def _route(request: Request) -> tuple[Handler, dict[str, Any]]:
     """The handler of a path and method; HEAD is a GET whose body the server leaves out."""
     for pattern, methods in ROUTES:
-        if found := pattern.fullmatch(request.url.path):
+        if found := pattern.fullmatch(request.scope["path"]):
             method = "GET" if request.method == "HEAD" else request.method
             if method not in methods:
                 raise Problem.not_allowed(request.method, [*methods, "HEAD"] if "GET" in methods else [*methods])

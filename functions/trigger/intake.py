@@ -14,6 +14,7 @@ from shared.steps.accept import Order, fingerprint
 BODY_LIMIT = 512 * 1024  # bytes
 PROMPT_LIMIT = 4_000  # characters
 NESTING_LIMIT = 100  # levels
+STORED_LIMIT = 900 * 1024  # bytes: `1e15` is longer when it is written again, and a document may have 1 MiB
 
 # Ours, and not built yet: refused by name, so that nothing is silently ignored or sent to Wireflow.
 RESERVED = (
@@ -54,7 +55,7 @@ async def read_order(request: Request) -> Order:
     _check_unicode(body)
     return Order(
         prompt=prompt,
-        fields={name: value for name, value in body.items() if name not in OURS},
+        input=_input({name: value for name, value in body.items() if name not in OURS}),
         fingerprint=fingerprint(text),
         idempotency_key=key,
         deadline_seconds=_deadline(body.get("deadlineSeconds")),
@@ -70,7 +71,7 @@ def _idempotency_key(request: Request) -> str | None:
     key = values[0].strip()
     if len(key) > 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
-    if len(set(values)) > 1 or not _KEY.fullmatch(key):
+    if len(set(values)) > 1 or not _KEY.fullmatch(key) or key[0] == '"' or key[-1] == '"':
         detail = "Send one Idempotency-Key of 1 to 255 visible ASCII characters, for example a UUID."
         raise Problem("invalid_idempotency_key", detail)
     return key
@@ -95,6 +96,13 @@ async def _read(request: Request) -> bytes:
         if len(body) > BODY_LIMIT:
             _too_large()
     return bytes(body)
+
+
+def _input(fields: dict[str, Any]) -> str:
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > STORED_LIMIT:
+        _too_large()
+    return text
 
 
 def _decoded(body: bytes) -> str:

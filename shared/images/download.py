@@ -181,11 +181,11 @@ def _first_bytes(body: Iterator[bytes]) -> bytes:
 def _identity(response: httpx.Response) -> Iterator[bytes]:
     """The body without its content encoding, which we asked not to have."""
     encoding = response.headers.get("content-encoding", "identity").lower()
-    if encoding == "identity":
-        return response.iter_raw()
     if encoding in {"gzip", "x-gzip", "deflate"}:
         return _inflated(response.iter_raw())
-    raise CopyError(f"{response.url.host} sends the image as {encoding}, which was not asked for")
+    if encoding in {"br", "zstd", "compress", "dcb", "dcz"}:
+        raise CopyError(f"{response.url.host} sends the image as {encoding}, which was not asked for")
+    return response.iter_raw()  # "binary", "aws-chunked" and the like: the first bytes tell
 
 
 def _inflated(compressed: Iterator[bytes]) -> Iterator[bytes]:

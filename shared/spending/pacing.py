@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 MINUTE = timedelta(seconds=60)
 LONGEST = 10.0  # seconds between two polls of a run
 LONGEST_AFTER_ERRORS = 60.0
-LONGEST_PAUSE = timedelta(hours=1)  # that a header can ask for
+LONGEST_PAUSE = MINUTE  # for a good answer's headers: a 429 says it again, and for how long
 
 
 def until_next_poll(elapsed: float, errors: int = 0) -> float:

@@ -8,7 +8,6 @@ import hmac
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from shared.errorcodes import ErrorCode
 from shared.job import Job, Status
@@ -22,10 +21,10 @@ from shared.steps.services import Services
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A request that is known to be good. `fields` go to Wireflow beside the prompt, exactly as they came."""
+    """A request that is known to be good. `input`: JSON, what goes to Wireflow beside the prompt."""
 
     prompt: str
-    fields: dict[str, Any]
+    input: str
     fingerprint: str
     idempotency_key: str | None = None
     deadline_seconds: float | None = None
@@ -157,7 +156,7 @@ def _new_job(job_id: str, order: Order, slot: Slot | None, services: Services) -
         id=job_id,
         status=Status.QUEUED,
         prompt=order.prompt,
-        input=json.dumps(order.fields, ensure_ascii=False),
+        input=order.input,
         fingerprint=order.fingerprint,
         allow_partial=order.allow_partial,
         created_at=now,

@@ -12,8 +12,10 @@ from shared.job import Image, Job, JobError, Status
 from shared.log import Event
 from shared.ports import RunAnswer, RunState
 from shared.spending.pacing import until_next_poll
+from shared.steps.addresses import address
 from shared.steps.copy import LATE_LOOK_AFTER
 from shared.steps.lease import Lease
+from shared.steps.requests import NoTurn
 from shared.steps.services import Services
 from shared.wireflow import errors
 
@@ -29,7 +31,7 @@ async def follow(lease: Lease, services: Services) -> datetime | None:
     at = _next_poll(lease)
     if now < at:
         return at
-    answer = await _ask(lease, services)
+    answer, next_turn = await _ask_in_turn(lease, services)
     if answer is not None:
         await _learn(lease, answer, services)
         await _judge(lease, answer, services)
@@ -37,7 +39,9 @@ async def follow(lease: Lease, services: Services) -> datetime | None:
         await _time_out(lease, services)
     if lease.job.finished:
         return None
-    return _next_poll(lease) if lease.job.status is Status.RUNNING else services.clock.now()
+    if lease.job.status is not Status.RUNNING:
+        return services.clock.now()
+    return min(next_turn or _next_poll(lease), _deadline(lease.job, services))
 
 
 async def look_once_more(lease: Lease, services: Services) -> datetime | None:
@@ -83,6 +87,14 @@ def _next_poll(lease: Lease) -> datetime:
         return notes.empty_at + ASK_AGAIN_WHEN_EMPTY
     elapsed = (notes.asked_at - (job.started_at or job.created_at)).total_seconds()
     return notes.asked_at + timedelta(seconds=until_next_poll(elapsed, notes.poll_errors))
+
+
+async def _ask_in_turn(lease: Lease, services: Services) -> tuple[RunAnswer | None, datetime | None]:
+    """The next answer, or the time of the next turn: a run's deadline must not wait for Wireflow's limits."""
+    try:
+        return await _ask(lease, services), None
+    except NoTurn as missed:
+        return None, missed.at
 
 
 async def _ask(lease: Lease, services: Services) -> RunAnswer | None:
@@ -196,24 +208,19 @@ async def _judge(lease: Lease, answer: RunAnswer, services: Services) -> None:
 def _images(job: Job, answer: RunAnswer) -> tuple[Image, ...]:
     """The images of this answer, then those known before that it no longer shows; what is stored keeps its number.
 
-    A URL of the request itself is an input, not a result. One that only its query tells from an earlier answer's is
-    the same image, signed anew: the newer signature lives longer.
+    A URL of the request itself is an input, not a result. Of one image signed several times the newest URL counts: it
+    lives longest.
     """
-    shown = [url for url in answer.image_urls if not _is_input(url, job)]
-    known = [image.source_url for image in job.images]
+    shown = {address(url): url for url in answer.image_urls if not _is_input(url, job)}
+    known = {address(image.source_url): image.source_url for image in job.images}
     if any(image.name for image in job.images):
-        more = [url for url in shown if _address(url) not in map(_address, known)]
-        return (*job.images, *_numbered(more, len(known)))
-    gone = [url for url in known if _address(url) not in map(_address, shown)]
-    return _numbered([*shown, *gone], 0)
+        more = [url for place, url in shown.items() if place not in known]
+        return (*job.images, *_numbered(more, len(job.images)))
+    return _numbered([*shown.values(), *(url for place, url in known.items() if place not in shown)], 0)
 
 
 def _numbered(urls: list[str], start: int) -> tuple[Image, ...]:
     return tuple(Image(index=index, source_url=url) for index, url in enumerate(urls, start))
-
-
-def _address(url: str) -> str:
-    return url.partition("?")[0]
 
 
 def _strange(lease: Lease) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Set
 from typing import Any
 
 DEPTH_LIMIT = 24  # how deep an answer is searched
-TEXT_LIMIT = 500  # characters of the vendor's words that are passed on
+TEXT_LIMIT = 2_000  # characters of the vendor's words that are looked at
 WRAPPERS = ("data", "execution", "run", "result")
 
 

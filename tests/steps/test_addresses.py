@@ -1,0 +1,31 @@
+"""One image signed several times is one image; two that their query tells apart are two."""
+
+import pytest
+
+from shared.steps.addresses import address
+
+PLACE = "https://cdn.wireflow.ai/a/0.png"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?X-Amz-Signature=1&X-Amz-Expires=900",
+        "?X-Goog-Signature=ab&X-Goog-Date=20260301T000000Z",
+        "?Expires=1&Signature=x&Key-Pair-Id=y",
+        "?sv=2024&se=2026&sr=b&sig=z",
+        "?token=abc",
+        "#part",
+        "",
+    ],
+)
+def test_a_signature_is_no_part_of_an_address(query: str):
+    assert address(PLACE + query) == PLACE
+
+
+def test_what_is_no_signature_tells_images_apart():
+    assert address(f"{PLACE}?id=1&token=a") == address(f"{PLACE}?id=1&token=b") != address(f"{PLACE}?id=2&token=a")
+
+
+def test_what_cannot_be_taken_apart_stays_as_it_is():
+    assert address("https://[broken/a.png?token=1") == "https://[broken/a.png?token=1"
