@@ -127,7 +127,8 @@ async def _ask_the_other(lease: Lease, services: Services, *, details: bool) -> 
 async def _question(lease: Lease, services: Services, *, details: bool) -> RunAnswer:
     """One request, in turn and only while the lease holds. Details are noted even if they fail: not every second."""
     execution_id = lease.job.execution_id or ""
-    async with services.requests.turn():
+    before = _deadline(lease.job, services) if lease.job.status is Status.RUNNING else None
+    async with services.requests.turn(before):
         lease.check()
         lease.notes.polls += 1
         lease.notes.asked_at = services.clock.now()

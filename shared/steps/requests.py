@@ -30,12 +30,15 @@ class Requests:
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until a request may be sent, first come, first served; NoTurn if that is after the window."""
+    async def turn(self, before: datetime | None = None) -> AsyncIterator[None]:
+        """Wait until a request may be sent, first come, first served.
+
+        NoTurn rather than wait beyond `before` (a run's deadline) or the end of the window.
+        """
         async with self._at_once:
             async with self._order:
                 while (at := pacing.next_turn(self._budget, now := self._clock.now())) > now:
-                    if self._open_until and at >= self._open_until:
+                    if any(end and at >= end for end in (before, self._open_until)):
                         raise NoTurn(at)
                     await self._clock.sleep((at - now).total_seconds())
                 self.note(now)

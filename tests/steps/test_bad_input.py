@@ -28,6 +28,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "a list": (b'[{"prompt": "a cat"}]', 422),
     "a string": (b'"a cat"', 422),
     "null": (b"null", 422),
+    "101 levels deep": (b'{"prompt": "a cat", "n": ' + b"[" * 101 + b"]" * 101 + b"}", 422),
     "too large": (b'{"prompt": "a cat", "n": "' + b"x" * 512 * 1024 + b'"}', 413),
 }
 FIELDS: dict[str, Any] = {
@@ -39,6 +40,7 @@ FIELDS: dict[str, Any] = {
     "prompt a list": ({"prompt": ["a cat"]}, "prompt"),
     "prompt too long": ({"prompt": LONGEST + "x"}, "prompt"),
     "prompt with half a character": ({"prompt": "a \ud83d cat"}, "prompt"),
+    "another field with half a character": ({"prompt": "a cat", "style": ["x", {"y": "\ud83d"}]}, "style"),
     "deadline zero": ({"prompt": "a cat", "deadlineSeconds": 0}, "deadlineSeconds"),
     "deadline a text": ({"prompt": "a cat", "deadlineSeconds": "60"}, "deadlineSeconds"),
     "deadline true": ({"prompt": "a cat", "deadlineSeconds": True}, "deadlineSeconds"),

@@ -218,6 +218,16 @@ async def test_a_job_waits_for_its_last_image(here: World) -> None:
     assert (job["status"], job["imageCount"]) == ("succeeded", 3)
 
 
+async def test_the_first_image_is_the_first_even_while_it_is_missing(here: World) -> None:
+    here.vendor.answer("cdn", status(503, "/0.png"))
+    job = await here.job(await copying(here, count=2))
+    assert (await here.http.get(f"{job['imageUrl']}/1")).status_code == 200
+    assert (await here.http.get(job["imageUrl"])).status_code == 409
+    here.vendor.well()
+    await here.end_of(job["id"])
+    assert (await here.http.get(job["imageUrl"])).content == (await here.http.get(f"{job['imageUrl']}/0")).content
+
+
 async def test_with_one_of_three_lost_the_job_fails_and_keeps_the_others(here: World) -> None:
     for place in ("cdn", "download"):
         here.vendor.answer(place, lambda call: httpx.Response(404) if "1.png" in str(call.request.url) else None)

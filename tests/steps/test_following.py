@@ -175,6 +175,17 @@ async def test_on_hold_a_lost_run_is_left_to_a_person(open_world: Open) -> None:
         assert (job["status"], job["errorCode"], len(here.vendor.to("trigger"))) == ("failed", "outcome_unknown", 1)
 
 
+async def test_a_lost_run_that_has_shown_its_image_is_copied_and_not_paid_again(here: World) -> None:
+    job_id = await here.accepted()
+    here.vendor.always("poll", 200, told("RUNNING", URL))
+    await here.tick()
+    here.vendor.answer("poll", not_found)
+    here.vendor.answer("details", not_found)
+    (job,) = await here.end_of(job_id)
+    assert (job["status"], job["imageCount"], job["possibleDuplicate"]) == ("succeeded", 1, False)
+    assert len(here.vendor.to("trigger")) == 1
+
+
 # --- how a run ends ------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +198,24 @@ async def test_image_urls_are_saved_as_soon_as_they_are_known(open_world: Open) 
         assert [image["sourceUrl"] for image in job["images"]] == [URL]
         (job,) = await here.end_of(job_id)
         assert (job["status"], job["imageCount"]) == ("succeeded", 1)
+
+
+async def test_an_address_that_is_signed_anew_is_the_same_image_and_the_newest_is_used(here: World) -> None:
+    job_id = await here.accepted()
+    answers = [told("RUNNING", f"{URL}?sig=1"), told("RUNNING", f"{URL}?sig=2"), told("COMPLETED", f"{URL}?sig=3")]
+    here.vendor.answer("poll", lambda _call: httpx.Response(200, json=answers.pop(0)))
+    (job,) = await here.end_of(job_id)
+    assert [image["sourceUrl"] for image in job["images"]] == [f"{URL}?sig=3"]
+    assert [call.request.url.query for call in here.vendor.to("cdn")] == [b"sig=3"]
+
+
+async def test_an_image_that_was_shown_once_is_kept(here: World) -> None:
+    job_id = await here.accepted(count=2)
+    second = URL.replace("0.png", "1.png")
+    answers = [told("RUNNING", URL), told("COMPLETED", second)]
+    here.vendor.answer("poll", lambda _call: httpx.Response(200, json=answers.pop(0)))
+    (job,) = await here.end_of(job_id)
+    assert {image["sourceUrl"] for image in job["images"]} == {URL, second}
 
 
 async def test_completed_without_an_image_is_asked_once_more_after_5_s(here: World) -> None:
@@ -228,6 +257,17 @@ async def test_images_of_a_failed_run_were_paid_for_and_are_kept(here: World, wo
     assert job["errorMessage"] == "the second node broke"
     answer = await here.http.get(job["images"][0]["url"])
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+
+
+async def test_what_a_failed_run_says_is_passed_on_without_our_secrets(here: World) -> None:
+    job_id = await here.accepted()
+    here.vendor.always("poll", 200, told("FAILED", error="webhook demo-webhook, key sk-simulator: out of memory", x=1))
+    (job,) = await here.end_of(job_id)
+    assert job["errorMessage"] == "webhook [hidden], key [hidden]: out of memory"
+    kept = repr(await here.record(job_id))
+    assert "out of memory" in kept
+    assert "demo-webhook" not in kept
+    assert "sk-simulator" not in kept
 
 
 async def test_a_refusal_by_moderation_is_named(here: World) -> None:
@@ -339,3 +379,13 @@ async def test_images_of_a_run_that_never_ends_are_kept_when_it_is_given_up_on(h
     here.vendor.always("details", 200, told("RUNNING", URL))
     (job,) = await here.end_of(job_id)
     assert (job["status"], job["errorCode"], job["imageCount"]) == ("failed", "timed_out", 1)
+
+
+async def test_a_run_that_was_given_up_on_with_an_image_in_hand_is_looked_at_once_more(here: World) -> None:
+    job_id = await here.accepted("a cat [fault:never_ends]")
+    await here.end_of(job_id)
+    job = await here.services.store.get(job_id)
+    assert job is not None
+    assert job.due_at is not None
+    assert job.completed_at is not None
+    assert job.due_at - job.completed_at == timedelta(hours=1)

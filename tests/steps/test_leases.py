@@ -110,6 +110,7 @@ async def test_who_takes_back_a_job_as_its_turn_comes_is_told_the_truth(open_wor
         for n, reply in enumerate(answers):
             assert reply.status_code in {200, 409}
             assert (reply.status_code == 409) == (f"cat {n}" in paid)
+            assert "The job is queued" not in reply.text
 
 
 async def test_two_windows_of_one_instance_share_nothing_that_breaks(here: World) -> None:

@@ -130,7 +130,9 @@ async def test_an_img_gets_a_placeholder_that_no_cache_keeps(here: World, accept
         assert "etag" not in answer.headers
 
 
-@pytest.mark.parametrize("accept", ["*/*", "text/html", "application/json", "", None])
+@pytest.mark.parametrize(
+    "accept", ["*/*", "text/html", "application/json", "image/png;q=0", "image/*; q=0.000", "", None]
+)
 async def test_any_other_gets_a_409_so_that_nobody_stores_the_placeholder(here: World, accept: str | None) -> None:
     job = (await here.post()).json()
     answer = await here.http.get(job["imageUrl"], headers={"Accept": accept} if accept is not None else {})
