@@ -25,7 +25,7 @@ _given: set[int] = set()
 
 
 class Function:
-    """One function on a port of 127.0.0.1, in a session of its own: gunicorn forks, so signals go to the group.
+    """One function on a port of 127.0.0.1, in a process group of its own: gunicorn forks, so signals go to the group.
 
     Standard output and standard error are `{name}.out` and `{name}.err` in `logs`, over all of its lives. Without
     `source` the framework takes `main.py` of `folder`, as the platform does. `ready` is a path that answers 200.

@@ -18,7 +18,9 @@ from tests.vendor.consequences import CONSEQUENCES, Consequence, as_markdown
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- consequences -->\n", "<!-- /consequences -->"
 SHORT = {"MAX_QUEUE_HOURS": "1", "MAX_IMAGE_BYTES": "1000000", "large_bytes": 2_000_000}
+FREE_IF_FAILED = {"moderation", "upstream_error"}  # a model that fails is not charged, says the vendor
 STORIES = {name for name, fault in FAULTS.items() if fault.story}
+SPARED = {"blocked_user_agent"}  # our own user agent is none of those that are blocked
 AT_POLLS = [name for name, fault in FAULTS.items() if set(API) <= set(fault.at)]
 
 
@@ -49,7 +51,7 @@ async def test_a_job_ends_as_the_table_says(tmp_path: Path, fault: str, style: S
     async with world(tmp_path, style=style, **SHORT) as here:
         (job,) = await here.end_of(await here.accepted(f"a cat [fault:{fault}]"))
         assert consequence(here, job) == CONSEQUENCES[fault]
-        assert fault in here.simulator.stats.faults or FAULTS[fault].name == "blocked_user_agent"
+        assert here.simulator.stats.faults.keys() == {fault} - SPARED
         if job["status"] == "succeeded":
             assert holds_the_right_bytes(here, job, tmp_path)
             assert job["imageCount"] == FAULTS[fault].pictures
@@ -96,8 +98,8 @@ async def test_while_the_health_call_fails_nothing_is_paid(tmp_path: Path, fault
         await here.simulated("/_faults", fault=fault, **{"for": "health"})
         job_id = await here.accepted("a cat [fault:unavailable]")
         await here.run_for(timedelta(minutes=20))
-        body_cut = {"early_end"}  # the answer is a 200 all the same: its body says nothing that matters
-        assert (await here.job(job_id))["status"] == ("succeeded" if fault in body_cut else "queued")
+        # Of a healthy answer the status alone counts: one whose body ends early is as good as a whole one.
+        assert (await here.job(job_id))["status"] == ("succeeded" if fault == "early_end" else "queued")
 
 
 @pytest.mark.parametrize("fault", sorted(set(FAULTS) - STORIES))
@@ -124,8 +126,7 @@ async def test_with_all_faults_at_once_every_job_ends_and_none_is_paid_twice_unm
         paid = Counter(run.prompt for run in here.simulator.world.runs())
         for job in jobs:
             assert paid[job["prompt"]] <= (2 if job["possibleDuplicate"] and not honour_keys else 1), job
-            assert job["errorCharged"] != "no" or "outcome_unknown" not in job["errorCode"]
             if job["status"] == "succeeded":
                 assert holds_the_right_bytes(here, job, tmp_path)
-            else:
-                assert job["errorHint"]
+            if job["errorCharged"] == "no":
+                assert not paid[job["prompt"]] or job["errorCode"] in FREE_IF_FAILED
