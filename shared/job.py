@@ -144,6 +144,10 @@ class Job:
         """The key of the paid call, the same for every sending of one attempt."""
         return f"{self.id}.{self.attempt}"
 
+    def cost(self, seems: Charged) -> Charged:
+        """Whether the job cost money. After a repeated call nobody can say that it did not: the first may have."""
+        return Charged.UNKNOWN if seems is Charged.NO and self.possible_duplicate else seems
+
     def evolve(self, **changes: Any) -> "Job":
         """A new record with `changes`; a change of status that the table does not have raises ValueError."""
         following = changes.get("status", self.status)

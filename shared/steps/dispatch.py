@@ -98,7 +98,8 @@ async def resolve(lease: Lease, services: Services) -> datetime | None:
         await send_held(lease, slot, services)
     elif repeatable and now < job.give_up_at:
         opening = gate.estimate(await services.admission.recent(), services.config.limits, 0, now)
-        return max(opening, now + timedelta(seconds=1))
+        # Looked at anew after a minute: a closed gate may open earlier than it says.
+        return min(max(opening, now + timedelta(seconds=1)), now + timedelta(seconds=60))
     else:
         await _give_up(lease, services)
     return None
@@ -124,8 +125,7 @@ async def give_up_waiting(lease: Lease, services: Services) -> None:
     """Fail a job that has waited in line for as long as it may, with the code of what kept it."""
     job, now = lease.job, services.clock.now()
     code = gate.why_closed(await services.admission.recent(), services.config.limits, now) or job.wait_reason
-    charged = Charged.UNKNOWN if job.possible_duplicate else Charged.NO
-    error = JobError.of(code or ErrorCode.RATE_LIMITED, charged=charged, request_id=job.request_id)
+    error = JobError.of(code or ErrorCode.RATE_LIMITED, charged=job.cost(Charged.NO), request_id=job.request_id)
     job = await lease.save(**_failed(error, now))
     _log(services, Event.JOB_FAILED, error.code, job)
 

@@ -203,7 +203,7 @@ async def _judge(lease: Lease, answer: RunAnswer, services: Services) -> None:
     elif lease.notes.empty_at is None:
         lease.notes.empty_at = now  # COMPLETED without an image is asked once more
     else:
-        await _fail(lease, _without_image(answer), answer, services)
+        await _fail(lease, _without_image(lease.job, answer), answer, services)
 
 
 def _images(job: Job, answer: RunAnswer) -> tuple[Image, ...]:
@@ -255,14 +255,15 @@ def _vendor_error(job: Job, answer: RunAnswer, images: tuple[Image, ...]) -> Job
     charged = Charged.NO if answer.state is RunState.FAILED else Charged.UNKNOWN
     if images or (answer.credits_used or 0) > 0:
         charged = Charged.YES
-    return JobError.of(code, charged=charged, message=answer.error, request_id=answer.request_id or job.request_id)
+    request_id = answer.request_id or job.request_id
+    return JobError.of(code, charged=job.cost(charged), message=answer.error, request_id=request_id)
 
 
-def _without_image(answer: RunAnswer) -> JobError:
+def _without_image(job: Job, answer: RunAnswer) -> JobError:
     credits_used = answer.credits_used
     charged = Charged.UNKNOWN if credits_used is None else Charged.YES if credits_used else Charged.NO
     code = ErrorCode.COMPLETED_WITHOUT_IMAGE
-    return JobError.of(code, charged=charged, message=answer.error, request_id=answer.request_id)
+    return JobError.of(code, charged=job.cost(charged), message=answer.error, request_id=answer.request_id)
 
 
 # --- the end -------------------------------------------------------------------------------------------------------

@@ -130,3 +130,10 @@ async def test_with_all_faults_at_once_every_job_ends_and_none_is_paid_twice_unm
                 assert holds_the_right_bytes(here, job, tmp_path)
             if job["errorCharged"] == "no":
                 assert not paid[job["prompt"]] or job["errorCode"] in FREE_IF_FAILED
+
+
+@pytest.mark.parametrize("end", ["failed", "moderation"])
+async def test_after_an_unknown_outcome_nobody_says_that_it_was_free(tmp_path: Path, end: str) -> None:
+    async with world(tmp_path, honour_keys=False) as here:
+        (job,) = await here.end_of(await here.accepted(f"a cat [fault:server_error_once] [fault:{end}]"))
+        assert (job["status"], job["possibleDuplicate"], job["errorCharged"]) == ("failed", True, "unknown")
