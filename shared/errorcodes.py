@@ -64,7 +64,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
         True,
     ),
     ErrorCode.RATE_LIMITED: Explanation(
-        "As many executions as the plan allows have been started.",
+        "Others are before it, or as many executions as the plan allows have been started.",
         "Nothing to do: the job goes when its turn comes. A larger plan raises the daily limit.",
         True,
     ),

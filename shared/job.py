@@ -58,12 +58,18 @@ class JobError:
 
     @classmethod
     def of(
-        cls, code: ErrorCode, *, charged: Charged, message: str | None = None, request_id: str | None = None
+        cls,
+        code: ErrorCode,
+        *,
+        charged: Charged,
+        message: str | None = None,
+        hint: str | None = None,
+        request_id: str | None = None,
     ) -> Self:
-        """The error that `code` stands for; `message` (the vendor's words) goes before the general sentence."""
+        """The error that `code` stands for; `message` (the vendor's words) and `hint` replace the general ones."""
         known = EXPLANATIONS[code]
         words = (message or known.message)[:MESSAGE_LIMIT]
-        return cls(code, words, known.retryable, charged, known.hint, request_id)
+        return cls(code, words, known.retryable, charged, hint or known.hint, request_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

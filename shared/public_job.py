@@ -63,6 +63,11 @@ def public_job(
     }
 
 
+def sentence(words: str) -> str:
+    """The vendor's words as a sentence that another may follow."""
+    return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
 def timestamp(moment: datetime | None) -> str | None:
     """RFC 3339, UTC, milliseconds: `2026-03-01T12:00:00.000Z`."""
     if moment is None:
@@ -72,7 +77,7 @@ def timestamp(moment: datetime | None) -> str | None:
 
 def _message(job: Job, wait_reason: ErrorCode | None) -> str:
     if job.status is Status.FAILED and job.error:
-        return f"{job.error.message} {job.error.hint}"
+        return f"{sentence(job.error.message)} {job.error.hint}"
     if job.status is Status.QUEUED and wait_reason:
         return f"{SENTENCES[job.status]} {EXPLANATIONS[wait_reason].message} {EXPLANATIONS[wait_reason].hint}"
     if job.status is Status.TRIGGERING and job.outcome_unknown:

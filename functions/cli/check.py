@@ -15,6 +15,7 @@ from shared.wiring import SystemClock
 # Not asked for here, but required of a function.
 ELSEWHERE = {"JOBS_URL": "sqlite:///jobs.db", "IMAGES_URL": "file:///images"}
 # No run has this id: a key that works is answered with 404, one that does not with 401.
+UNREACHABLE = "Check the connection and WIREFLOW_BASE_URL, then ask again."
 NO_RUN = "00000000-0000-0000-0000-000000000000"
 
 
@@ -73,4 +74,5 @@ async def _key(client: WireflowClient) -> Finding:
 
 
 def _finding(asked: str, error: WireflowError, code: ErrorCode) -> Finding:
-    return Finding(asked=asked, fault=f"{code}: {error}", cure=EXPLANATIONS[code].hint)
+    cure = UNREACHABLE if code is ErrorCode.UPSTREAM_UNREACHABLE else EXPLANATIONS[code].hint
+    return Finding(asked=asked, fault=f"{code}: {error}", cure=cure)

@@ -4,7 +4,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from shared.log import Event
-from shared.ports import StoreError
 from shared.problems import Problem
 from shared.steps.services import Services
 
@@ -38,8 +37,8 @@ async def _work(services: Services) -> Response:
     _working.add(id(services))
     try:
         return JSONResponse(await Window(services).run())
-    except StoreError as error:
+    except Exception as error:  # the last line of defence: the framework would answer plain text
         services.log.error(Event.WINDOW, f"The window ended early: {type(error).__name__}.")
-        return Problem("store_unavailable", "The job store does not answer; the next call tries again.").response()
+        return Problem("internal_error", "The window ended early; the next call goes on.").response()
     finally:
         _working.discard(id(services))

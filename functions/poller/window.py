@@ -27,15 +27,15 @@ JOBS_AT_ONCE = 500  # held in memory at the same time; more wait for the next lo
 BATCH = 100
 # A worker keeps a job over a pause of this length; over a longer one it hands the job back.
 LONGEST_HOLD = timedelta(seconds=15)
-# Paid calls. No more jobs are recorded as triggering than are called at once: a crash in between leaves each of them
-# with an unknown outcome.
+# Paid calls. A job is recorded as triggering only when its call can go out: a crash in between leaves each of them with
+# an unknown outcome.
 CALLS_AT_ONCE = 16
 PAUSE_AFTER_FAULT = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
 class Counts:
-    """What a window did; `seconds` and the names are the contract's."""
+    """What a window did; the names are the contract's."""
 
     claimed: int = 0
     dispatched: int = 0
@@ -58,7 +58,7 @@ class Window:
         self._end = self._began + timedelta(seconds=services.config.poll_window)
         self._busy_at = self._began
         self._oldest_due = 0.0
-        self._handed_back = 0
+        self._running: set[str] = set()
         self._calls = 0
         self._pause = SCAN_SECONDS
         services.requests.open_until(self._end)
@@ -93,7 +93,7 @@ class Window:
         self._pause = SCAN_SECONDS_WHILE_THE_LINE_MOVES if line.taken else SCAN_SECONDS
         for lease, slot in line.taken:
             workers.create_task(self._hold(lease, self._start(lease, slot)))
-        if line.moves_at and line.moves_at < self._end:
+        if line.moves_at and line.moves_at < self._end:  # worth staying for
             self._busy_at = self._clock.now()
 
     async def _claim_due(self) -> list[Lease]:
@@ -109,6 +109,7 @@ class Window:
         return leases
 
     def _room(self) -> int:
+        """How many more jobs may be held; one at least, so that a full house is no standstill."""
         return max(1, min(BATCH, JOBS_AT_ONCE - len(self._held)))
 
     def _overdue(self, job: Job) -> float:
@@ -150,7 +151,8 @@ class Window:
         while (at := await advance(lease, self._services)) is not None:
             now = self._clock.now()
             if at >= self._end or at - now > LONGEST_HOLD:
-                self._handed_back += 1
+                if lease.job.status is Status.RUNNING:
+                    self._running.add(lease.job.id)
                 await lease.save(due_at=at)
                 return
             await self._clock.sleep((at - now).total_seconds())
@@ -199,7 +201,7 @@ class Window:
         closed = gate.why_closed(state, self._services.config.limits, now)
         return {
             "queueLength": length,
-            "running": self._handed_back,
+            "running": len(self._running),
             "executionsToday": state.today(now),
             "newShapes": sum(self._services.drift.counts.values()),
             "gate": closed and str(closed),

@@ -1,4 +1,4 @@
-"""The routes of the trigger function: parse, call one use case, translate its errors. Nothing is decided here."""
+"""The routes of the trigger function: parse, call one use case, translate its errors."""
 
 import hashlib
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from shared.job import Job
+from shared.job import Job, Status
 from shared.log import Event
 from shared.ports import Conflict, CopyError, StoreError
 from shared.problems import Problem
@@ -89,6 +89,8 @@ async def delete_job(request: Request, services: Services, job_id: str) -> Respo
             return await _job_response(request, await cancel(job, services), services)
         except Conflict:
             job = await _find(job_id, services)
+    if job.status is Status.QUEUED:
+        raise Problem("not_cancelable", "The job was being changed at the same time; try again.")
     detail = f"The job is {job.status}: only a job that waits in line can be cancelled."
     raise Problem("not_cancelable", detail)
 

@@ -78,7 +78,7 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _check_media_type(request: Request) -> None:
-    """JSON, or no word about it."""
+    """A JSON type, or no Content-Type at all."""
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         detail = f"Send the body as JSON with the header Content-Type: application/json, not as {kind[:80]!r}."
@@ -101,7 +101,8 @@ async def _read(request: Request) -> bytes:
 def _input(fields: dict[str, Any]) -> str:
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > STORED_LIMIT:
-        _too_large()
+        detail = f"Written out, the body has more than {STORED_LIMIT // 1024} KiB. Send large inputs as URLs."
+        raise Problem("body_too_large", detail)
     return text
 
 
@@ -174,7 +175,7 @@ def _deadline(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        _wrong("deadlineSeconds must be a number of seconds greater than 0.", "deadlineSeconds")
+        _wrong("deadlineSeconds must be a number of seconds above 0 and below 1,000,000,000.", "deadlineSeconds")
     return float(value)
 
 

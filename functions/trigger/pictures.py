@@ -6,6 +6,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from shared.job import Image, Job, Status
 from shared.ports import StoredImage
 from shared.problems import Problem
+from shared.public_job import sentence
 from shared.steps.services import Services
 
 from . import placeholders
@@ -20,9 +21,9 @@ async def image(request: Request, services: Services, job_id: str, index: str | 
     number = None if index is None else int(index)
     job = await services.store.get(job_id)
     name = _name_in(job, number) if job else await _name_without_document(job_id, number, services)
-    if name is None:
+    if name is None and job:
         return _nothing_yet(request, job, number)
-    stored = await services.images.read(name)
+    stored = await services.images.read(name) if name else None
     if stored is None:
         raise Problem("not_found", "The image has been deleted from the image store.")
     return _serve(request, stored)
@@ -37,7 +38,7 @@ def _name_in(job: Job, number: int | None) -> str | None:
     return wanted[0].name if wanted else None
 
 
-async def _name_without_document(job_id: str, number: int | None, services: Services) -> str | None:
+async def _name_without_document(job_id: str, number: int | None, services: Services) -> str:
     """The image outlives its document: `jobs/{jobId}/{attempt}/{n}.{ext}`, the newest attempt first."""
     found = []
     for name in await services.images.names(job_id):
@@ -63,9 +64,9 @@ def _serve(request: Request, stored: StoredImage) -> Response:
     return StreamingResponse(stored.chunks, headers=headers)
 
 
-def _nothing_yet(request: Request, job: Job | None, number: int | None) -> Response:
+def _nothing_yet(request: Request, job: Job, number: int | None) -> Response:
     """What there is to say about an image that is not stored."""
-    if job is None or (job.status is Status.SUCCEEDED and not _lost(job, number)):
+    if job.status is Status.SUCCEEDED and not _lost(job, number):
         raise Problem("not_found", "The job has no image with this number.")
     if job.finished:
         return _failed(request, job)
@@ -82,9 +83,10 @@ def _lost(job: Job, number: int | None) -> Image | None:
 def _failed(request: Request, job: Job) -> Response:
     if wants_picture(request):
         return _placeholder(placeholders.failed(), {})
-    error = job.error
-    detail = f"{error.message} {error.hint}" if error else "The job was cancelled, or this image could not be copied."
-    raise Problem("image_failed", detail)
+    if job.error:
+        raise Problem("image_failed", f"{sentence(job.error.message)} {job.error.hint}")
+    canceled = job.status is Status.CANCELED
+    raise Problem("image_failed", "The job was cancelled." if canceled else "This image could not be copied.")
 
 
 def _placeholder(content: bytes, headers: dict[str, str]) -> Response:

@@ -1,6 +1,6 @@
 """Accepting a request: what is answered with a 2xx is in the store, and the same request is never paid twice.
 
-The order is reserve, then create: a crash in between costs a slot, not a job.
+First a slot is reserved, then the job created: a crash in between costs a slot, not a job.
 """
 
 import hashlib

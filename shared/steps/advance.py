@@ -1,4 +1,4 @@
-"""One step of a job, whatever its state: the table that the state machine in the README draws."""
+"""For each state of a job the step that does its work."""
 
 from datetime import datetime
 

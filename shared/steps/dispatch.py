@@ -24,6 +24,8 @@ from shared.wireflow import errors
 
 Changes = dict[str, Any]
 
+WAITED = "The job has waited as long as it may. When this is mended, send the request again with a new Idempotency-Key."
+
 
 async def send(job: Job, slot: Slot, services: Services) -> Job:
     """Make the paid call of a job that was just recorded as triggering, and record what came of it."""
@@ -44,7 +46,7 @@ async def send_held(lease: Lease, slot: Slot, services: Services) -> None:
     """The same for a job that this worker holds, and goes on holding if the run was started."""
     changes = await _pay(lease.job, slot, services)
     if changes.get("status") is Status.RUNNING:
-        del changes["due_at"]
+        del changes["due_at"]  # then the save begins the lease anew
     await lease.save(**changes)
 
 
@@ -89,19 +91,22 @@ async def _take(job: Job, services: Services) -> Lease | None:
 
 
 async def resolve(lease: Lease, services: Services) -> datetime | None:
-    """Repeat a paid call whose outcome nobody knows, once; returns when to try again, or None when it was sent."""
+    """Repeat a paid call whose outcome nobody knows, once; returns when to go on, or None if there is nothing to hold.
+
+    Wireflow must be healthy and the gate open: an outage must not eat the one repetition.
+    """
     job, now = lease.job, services.clock.now()
     repeatable = services.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
     slot = await _slot_for_repetition(services) if repeatable else None
     if slot is not None:
         await lease.save(possible_duplicate=True, triggered_at=now)
         await send_held(lease, slot, services)
-    elif repeatable and now < job.give_up_at:
+        return services.clock.now() if lease.job.status is Status.RUNNING else None
+    if repeatable and now < job.give_up_at:
         opening = gate.estimate(await services.admission.recent(), services.config.limits, 0, now)
         # Looked at anew after a minute: a closed gate may open earlier than it says.
         return min(max(opening, now + timedelta(seconds=1)), now + timedelta(seconds=60))
-    else:
-        await _give_up(lease, services)
+    await _give_up(lease, services)
     return None
 
 
@@ -125,7 +130,12 @@ async def give_up_waiting(lease: Lease, services: Services) -> None:
     """Fail a job that has waited in line for as long as it may, with the code of what kept it."""
     job, now = lease.job, services.clock.now()
     code = gate.why_closed(await services.admission.recent(), services.config.limits, now) or job.wait_reason
-    error = JobError.of(code or ErrorCode.RATE_LIMITED, charged=job.cost(Charged.NO), request_id=job.request_id)
+    error = JobError.of(
+        code or ErrorCode.RATE_LIMITED,
+        charged=job.cost(Charged.NO),
+        request_id=job.request_id,
+        hint=WAITED,
+    )
     job = await lease.save(**_failed(error, now))
     _log(services, Event.JOB_FAILED, error.code, job)
 

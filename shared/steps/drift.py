@@ -1,4 +1,4 @@
-"""Drift is seen: what Wireflow says for the first time is logged once per kind, and counted."""
+"""Notices when Wireflow's answers change: what it says for the first time is logged once per kind, and counted."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,11 +18,15 @@ class Drift:
 
     def noticed(self, news: Iterable[str], job: Job) -> bool:
         """Count what is new in an answer; True if any of it was never met before."""
-        fresh = [kind for kind in news if kind not in self.counts and len(self.counts) < KINDS_LIMIT]
-        for kind in fresh:
-            self._tell(kind, job)
-        self.counts.update(kind for kind in news if kind in self.counts or kind in fresh)
-        return bool(fresh)
+        fresh = False
+        for kind in news:
+            if kind not in self.counts:
+                if len(self.counts) >= KINDS_LIMIT:
+                    continue
+                self._tell(kind, job)
+                fresh = True
+            self.counts[kind] += 1
+        return fresh
 
     def _tell(self, kind: str, job: Job) -> None:
         """A new name is news; a status that nobody understands may keep a job from ending."""

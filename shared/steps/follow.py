@@ -12,11 +12,11 @@ from shared.job import Image, Job, JobError, Status
 from shared.log import Event
 from shared.ports import RunAnswer, RunState
 from shared.spending.pacing import until_next_poll
-from shared.steps.addresses import address
 from shared.steps.copy import LATE_LOOK_AFTER
 from shared.steps.lease import Lease
 from shared.steps.requests import NoTurn
 from shared.steps.services import Services
+from shared.steps.signed_urls import unsigned
 from shared.wireflow import errors
 
 DETAILS_EVERY = timedelta(seconds=60)
@@ -212,8 +212,8 @@ def _images(job: Job, answer: RunAnswer) -> tuple[Image, ...]:
     A URL of the request itself is an input, not a result. Of one image signed several times the newest URL counts: it
     lives longest.
     """
-    shown = {address(url): url for url in answer.image_urls if not _is_input(url, job)}
-    known = {address(image.source_url): image.source_url for image in job.images}
+    shown = {unsigned(url): url for url in answer.image_urls if not _is_input(url, job)}
+    known = {unsigned(image.source_url): image.source_url for image in job.images}
     if any(image.name for image in job.images):
         more = [url for place, url in shown.items() if place not in known]
         return (*job.images, *_numbered(more, len(job.images)))

@@ -60,3 +60,10 @@ async def test_half_a_character_in_the_vendors_words_ends_no_job_differently(her
     here.vendor.answer("poll", lambda _call: httpx.Response(200, content=body))
     (job,) = await here.end_of(await here.accepted())
     assert job["errorMessage"] == "half ? a character"
+
+
+async def test_a_repeated_run_is_followed_at_once(here: World) -> None:
+    await here.end_of(await here.accepted("a cat [fault:server_error_once]"))
+    repeated = here.vendor.times("trigger")[1]
+    first, *_ = here.vendor.times("poll")
+    assert (first - repeated).total_seconds() <= 3

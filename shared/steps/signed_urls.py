@@ -9,7 +9,7 @@ SIGNATURE_NAMES = frozenset(
 )
 
 
-def address(url: str) -> str:
+def unsigned(url: str) -> str:
     """The URL without its signature; the URL as it is where it cannot be taken apart."""
     try:
         parts = urlsplit(url)
