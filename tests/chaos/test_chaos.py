@@ -1,0 +1,94 @@
+"""With every fault at once no job is lost, none is paid twice unmarked, and what is reported is there."""
+
+import json
+
+from functions.simulator.faults import FAULTS
+from shared.errorcodes import EXPLANATIONS, ErrorCode
+from shared.log import Event
+from tests.chaos.storm import SECRET_WORD, Report
+from tests.processes.product import API_KEY, WEBHOOK_ID
+
+FREE = {"moderation", "failed"}  # a model that failed is not charged
+
+
+def test_the_storm_was_one(report: Report):
+    assert len(report.struck) > len(FAULTS) / 3
+    assert report.struck.total() > len(report.jobs) / 2
+    assert report.paid_by("trigger")
+    assert report.paid_by("poller")
+
+
+def test_every_job_ends_or_says_what_it_waits_for(report: Report):
+    silent = [job for job in report.unfinished if not job["waitReason"]]
+    assert not silent
+    for job in report.unfinished:
+        known = EXPLANATIONS[ErrorCode(job["waitReason"])]
+        assert known.message in job["message"]
+        assert known.hint in job["message"]
+        assert job["estimatedStartAt"]
+
+
+def test_no_request_is_lost_and_a_repeated_one_makes_no_second_job(report: Report):
+    assert {job_id: job["prompt"] for job_id, job in report.jobs.items()} == report.accepted
+    assert len(set(report.accepted.values())) == len(report.accepted)
+    assert report.repeats == {job_id: job_id for job_id in report.repeats}
+
+
+def test_no_prompt_is_paid_twice_unmarked_and_none_if_keys_are_honoured(report: Report):
+    marked = {job["prompt"] for job in report.jobs.values() if job["possibleDuplicate"]}
+    assert {prompt for prompt, runs in report.paid.items() if runs > 1} <= marked
+    assert max(report.paid.values()) <= (1 if report.keys == "honoured" else 2)
+
+
+def test_every_image_of_a_job_that_succeeded_is_there_and_is_the_one_of_its_run(report: Report):
+    runs = {run["executionId"]: run for run in report.runs}
+    succeeded = [job for job in report.jobs.values() if job["status"] == "succeeded"]
+    assert len(succeeded) > len(report.jobs) / 3
+    assert len({job["executionId"] for job in succeeded}) == len(succeeded)
+    for job in succeeded:
+        drawn = [picture["sha256"] for picture in runs[job["executionId"]]["pictures"]]
+        assert [report.served[url] for url in job["imageUrls"]] == drawn
+        assert [image["sha256"] for image in job["images"]] == drawn
+
+
+def test_nothing_is_reported_that_is_not_there(report: Report):
+    runs = {run["executionId"]: run for run in report.runs}
+    for job in report.jobs.values():
+        run = runs[job["executionId"]] if job["executionId"] else {"prompt": job["prompt"], "pictures": []}
+        drawn = {picture["url"]: picture["sha256"] for picture in run["pictures"]}
+        stored = [image for image in job["images"] if image["url"]]
+        assert run["prompt"] == job["prompt"]
+        assert [image["url"] for image in stored] == job["imageUrls"]
+        assert job["imageCount"] == len(stored)
+        for image in stored:
+            assert report.served[image["url"]] == image["sha256"] == drawn[image["sourceUrl"]]
+
+
+def test_a_job_that_failed_says_why_whether_it_cost_money_and_what_to_do(report: Report):
+    for job in report.jobs.values():
+        if job["status"] != "failed":
+            assert job["errorCode"] is job["errorCharged"] is None
+            continue
+        known = EXPLANATIONS[ErrorCode(job["errorCode"])]
+        assert (job["errorHint"], job["errorRetryable"]) == (known.hint, known.retryable)
+        assert job["errorMessage"]
+        assert not (job["possibleDuplicate"] and job["errorCharged"] == "no"), "who knows what the first call cost?"
+        paid = [run for run in report.runs if run["prompt"] == job["prompt"] and not FREE & set(run["faults"])]
+        assert {"yes": bool(paid), "no": not paid, "unknown": True}[job["errorCharged"]], (job, paid)
+
+
+def test_every_line_of_the_functions_is_one_object_and_none_tells_a_secret(report: Report):
+    secrets = (SECRET_WORD, API_KEY, WEBHOOK_ID, f"{report.vendor}/")
+    for text in (*report.output.values(), *report.errors.values()):
+        assert [secret for secret in secrets if secret in text] == []
+    for text in report.output.values():
+        events = {event_of(line) for line in text.splitlines()}
+        assert events & {Event.JOB_ACCEPTED, Event.WINDOW}
+    assert "Traceback" not in "".join(report.errors.values())
+
+
+def event_of(line: str) -> str:
+    told = json.loads(line)
+    assert told["severity"] in {"INFO", "WARNING", "ERROR"}
+    assert told["message"]
+    return Event(told["event"])
