@@ -114,7 +114,7 @@ async def waiting(job: Job, services: Services) -> Wait | None:
     except StoreUnavailable:  # the job is recorded: an answer without a good estimate is better than none
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_minute(now))
     reason = gate.why_closed(state, limits, now) or job.wait_reason or ErrorCode.RATE_LIMITED
-    at = gate.estimate(state, limits, ahead, now)
+    at = max(gate.estimate(state, limits, ahead, now), job.queue_at)
     return Wait(reason, at if at > now else _next_minute(now))
 
 

@@ -205,9 +205,14 @@ def _after_refusal(job: Job, error: errors.Refused, now: datetime) -> Changes:
         "request_id": error.request_id,
         "wait_reason": error.code,
         "triggered_at": None,
-        "queue_at": job.created_at,
+        "queue_at": _place_after_repetition(job, now) if repeated else job.created_at,
         "due_at": job.give_up_at,
     }
+
+
+def _place_after_repetition(job: Job, now: datetime) -> datetime:
+    """After a pause as long as the job is old: Wireflow may replay this refusal for the key, which stays the same."""
+    return now + min(max(now - job.created_at, gate.FIRST_PROBE), gate.LAST_TRIAL)
 
 
 def _after_unknown(job: Job, error: errors.OutcomeUnknown, services: Services) -> Changes:

@@ -28,7 +28,7 @@ SHARE = 0.2
 SECRET_WORD = "saffron"  # stands in every prompt, and may stand in no log
 CALLERS, BETWEEN_POSTS = 4, (0.05, 0.6)  # seconds
 QUIET_LOOKS = 40  # half a second apart
-STORM_SECONDS, CALM_SECONDS = 240.0, 60.0  # at most; 300 jobs need about 160
+STORM_SECONDS, CALM_SECONDS = 120.0, 60.0  # at most; the storm a second more for each job
 LONGEST_WAIT = timedelta(seconds=25)  # above a lease: who holds a job is not meddled with
 NO_LIMITS = gate.Limits(per_minute=0, per_day=0)
 IN_FLIGHT = {Status.TRIGGERING, Status.RUNNING, Status.COPYING}
@@ -111,7 +111,7 @@ class Storm:
         began = asyncio.get_running_loop().time()
         numbers = iter(range(self._count))
         await asyncio.gather(*(self._call(caller, numbers) for _ in range(CALLERS)))
-        await self._follow(caller, began + STORM_SECONDS)
+        await self._follow(caller, began + STORM_SECONDS + self._count)
         self._report.seconds["storm"] = asyncio.get_running_loop().time() - began
 
     async def _calm(self, caller: Caller) -> None:

@@ -137,3 +137,11 @@ async def test_after_an_unknown_outcome_nobody_says_that_it_was_free(tmp_path: P
     async with world(tmp_path, honour_keys=False) as here:
         (job,) = await here.end_of(await here.accepted(f"a cat [fault:server_error_once] [fault:{end}]"))
         assert (job["status"], job["possibleDuplicate"], job["errorCharged"]) == ("failed", True, "unknown")
+
+
+async def test_a_refusal_that_is_replayed_for_a_repeated_key_is_not_asked_for_again_and_again(tmp_path: Path) -> None:
+    async with world(tmp_path, MAX_QUEUE_HOURS="6") as here:
+        prompt = "a cat [fault:server_error_once] [fault:replayed_first_answer]"
+        (job,) = await here.end_of(await here.accepted(prompt))
+        assert (job["status"], job["errorCharged"]) == ("failed", "unknown")
+        assert len(here.vendor.to("trigger")) < 30
