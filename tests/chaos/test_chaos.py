@@ -83,7 +83,7 @@ def test_every_line_of_the_functions_is_one_object_and_none_tells_a_secret(repor
         assert [secret for secret in secrets if secret in text] == []
     for text in report.output.values():
         events = {event_of(line) for line in text.splitlines()}
-        assert events & {Event.JOB_ACCEPTED, Event.WINDOW}
+        assert events & {Event.JOB_ACCEPTED, Event.JOB_STORED}
     assert "Traceback" not in "".join(report.errors.values())
 
 
