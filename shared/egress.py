@@ -1,4 +1,4 @@
-"""Requests to places that somebody else named reach allowed hosts at public addresses, and nothing else.
+"""Requests to places that somebody else named reach public addresses of hosts that are allowed, and nothing else.
 
 A name is resolved once, every address it has is checked, and the connection goes to a checked address: nobody can
 answer the check with one address and the connection with another. Redirects are requests like any other.
@@ -37,6 +37,7 @@ def client(
     hosts: Iterable[str],
     *,
     allow_private: bool = False,
+    any_public: bool = False,
     resolve: Resolve | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> httpx.Client:
@@ -45,7 +46,9 @@ def client(
     It uses no proxy of the environment and keeps no cookies: one copy must not depend on another.
     """
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    transport = Egress(hosts, allow_private=allow_private, resolve=resolve or addresses_of, tls=tls)
+    transport = Egress(
+        hosts, allow_private=allow_private, any_public=any_public, resolve=resolve or addresses_of, tls=tls
+    )
     return httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT, cookies=no_cookies)
 
 
@@ -54,13 +57,21 @@ class Egress(httpx.BaseTransport):
 
     `hosts`: `host` (the scheme's own port) or `host:port`; a host stands for its subdomains too.
     `allow_private` opens plain http, private addresses and, where none is named, every port, for these hosts.
+    `any_public` allows every other host too, over https on port 443 and at public addresses only.
     """
 
     def __init__(
-        self, hosts: Iterable[str], *, allow_private: bool, resolve: Resolve, tls: ssl.SSLContext | None = None
+        self,
+        hosts: Iterable[str],
+        *,
+        allow_private: bool,
+        resolve: Resolve,
+        any_public: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._hosts = [_host_and_port(httpx.URL(f"//{entry.strip()}")) for entry in hosts]
         self._allow_private = allow_private
+        self._any_public = any_public
         self._resolve = resolve
         self._tls = tls
 
@@ -73,8 +84,8 @@ class Egress(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Try the checked addresses of the request's host in turn, until one accepts a connection."""
-        host, port = self._allowed(request.url)
-        *others, last = self._checked_addresses(host, port)
+        host, port, listed = self._allowed(request.url)
+        *others, last = self._checked_addresses(host, port, listed=listed)
         for address in others:
             try:
                 return self._send(request, host, address)
@@ -98,26 +109,34 @@ class Egress(httpx.BaseTransport):
         )
         return self._transport.handle_request(readdressed)
 
-    def _allowed(self, url: httpx.URL) -> tuple[str, int]:
-        """The host and port of a URL that may be asked."""
+    def _allowed(self, url: httpx.URL) -> tuple[str, int, bool]:
+        """The host and port of a URL that may be asked, and whether `hosts` has them."""
         if url.scheme != "https" and not (url.scheme == "http" and self._allow_private):
             raise EgressRefused(f"{url.scheme or 'no scheme'}: only https is allowed")
         host, port = _host_and_port(url)
         port = port or DEFAULT_PORTS[url.scheme]
+        if self._listed(host, port, url.scheme):
+            return host, port, True
+        if self._any_public and (url.scheme, port) == ("https", 443):
+            return host, port, False
+        elsewhere = "; elsewhere only https on port 443 is allowed" if self._any_public else ""
+        raise EgressRefused(f"{host}:{port} is not among the allowed hosts{elsewhere}")
+
+    def _listed(self, host: str, port: int, scheme: str) -> bool:
         for allowed, its_port in self._hosts:
             # A local server is on whatever port was free.
             any_port = self._allow_private and its_port is None
-            if _within(host, allowed) and (any_port or port == (its_port or DEFAULT_PORTS[url.scheme])):
-                return host, port
-        raise EgressRefused(f"{host}:{port} is not among the allowed hosts")
+            if _within(host, allowed) and (any_port or port == (its_port or DEFAULT_PORTS[scheme])):
+                return True
+        return False
 
-    def _checked_addresses(self, host: str, port: int) -> Sequence[str]:
+    def _checked_addresses(self, host: str, port: int, *, listed: bool) -> Sequence[str]:
         addresses = self._resolve(host, port)
         if not addresses:
             raise httpx.ConnectError(f"{host} has no address")
-        if not self._allow_private:
+        if not (listed and self._allow_private):
             for address in addresses:
-                _refuse_unless_public(host, address)
+                _refuse_unless_public(host, address, listed=listed)
         return addresses[:ADDRESSES_TRIED]
 
 
@@ -152,12 +171,10 @@ def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return ip
 
 
-def _refuse_unless_public(host: str, address: str) -> None:
+def _refuse_unless_public(host: str, address: str, *, listed: bool) -> None:
     if not is_public(address):
-        raise EgressRefused(
-            f"{host} has the address {address}, which is not a public one; "
-            "ALLOW_PRIVATE_NETWORK=true allows it for local runs"
-        )
+        hint = "; ALLOW_PRIVATE_NETWORK=true allows it for local runs" if listed else ""
+        raise EgressRefused(f"{host} has the address {address}, which is not a public one{hint}")
 
 
 def _host_and_port(url: httpx.URL) -> tuple[str, int | None]:

@@ -5,17 +5,17 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import google_crc32c
 
-from shared.images.formats import FORMATS
+from shared.images.formats import HEAD_BYTES, sniff
 from shared.images.streaming import CHUNK, base64_of, chunks_of
 from shared.ports import CopyError, Measured, Picture, StoredImage
 
-CONTENT_TYPES = {f".{kind.extension}": kind.content_type for kind in FORMATS}
 NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # leads nowhere but down, and to nothing hidden
+NOTHING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what a name without a picture meets
 
 
 class DirectoryImages:
@@ -49,6 +49,17 @@ class DirectoryImages:
         path = self._path(name)
         return await asyncio.to_thread(_describe, path) if path else None
 
+    async def content(self, name: str) -> bytes | None:
+        """All bytes of a stored picture, or None if nothing has that name."""
+        path = self._path(name)
+        return await asyncio.to_thread(_content, path) if path else None
+
+    async def delete(self, name: str) -> None:
+        """Remove a picture; nothing if there is none."""
+        path = self._path(name)
+        if path:
+            await asyncio.to_thread(_delete, path)
+
     async def names(self, job_id: str) -> list[str]:
         """The names of all pictures of a job, sorted as text."""
         folder = self._path(f"jobs/{job_id}")
@@ -75,16 +86,36 @@ def _give_name(part: Path, path: Path, measured: Measured) -> None:
         os.close(folder)
 
 
+def _content(path: Path) -> bytes | None:
+    with _as_copy_errors(path.name):
+        try:
+            return path.read_bytes()
+        except NOTHING:
+            return None
+
+
+def _delete(path: Path) -> None:
+    with _as_copy_errors(path.name), suppress(*NOTHING):
+        path.unlink()
+
+
 def _describe(path: Path) -> StoredImage | None:
     with _as_copy_errors(path.name):
         if not path.is_file():
             return None
         return StoredImage(
-            content_type=CONTENT_TYPES.get(path.suffix, "application/octet-stream"),
+            content_type=_content_type(path),
             size=path.stat().st_size,
             crc32c=_crc32c(path),
             chunks=chunks_of(lambda: path.open("rb")),
         )
+
+
+def _content_type(path: Path) -> str:
+    """As the picture's own bytes tell: not every name has an extension."""
+    with path.open("rb") as file:
+        kind = sniff(file.read(HEAD_BYTES))
+    return kind.content_type if kind else "application/octet-stream"
 
 
 def _crc32c(path: Path) -> str:

@@ -1,6 +1,5 @@
-"""Reads a picture from where Wireflow left it: whole, of a known type, not too large, in time; or says why not."""
+"""Reads a picture from where it is on the web: whole, of a known type, not too large, in time; or says why not."""
 
-import hashlib
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -8,14 +7,13 @@ from contextlib import contextmanager
 from itertools import chain
 from urllib.parse import quote
 
-import google_crc32c
 import httpx
 
 from shared.egress import EgressRefused
 from shared.errorcodes import ErrorCode
-from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, Format, Probe, sniff
-from shared.images.streaming import base64_of
-from shared.ports import CopyError, ImageGone, ImageRefused, Measured
+from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
+from shared.images.measured import MeasuredPicture, too_large
+from shared.ports import CopyError, ImageGone, ImageRefused, PlaceRefused
 
 COPY_SECONDS = 240.0
 MAX_REDIRECTS = 3
@@ -31,21 +29,27 @@ GONE = frozenset({403, 404, 410})
 class Downloads:
     """Pictures by URL, over `client`, which decides what may be reached at all (shared/egress.py).
 
-    `base_url` is Wireflow's: on its origin stands the download proxy. `monotonic` gives seconds. The time for a copy,
+    `base_url` is Wireflow's: on its origin stands the download proxy, the last route; without it there is no such
+    route, as for pictures that are not Wireflow's. `monotonic` gives seconds. The time for a copy,
     COPY_SECONDS, is looked at before each request and after each piece that arrives, so a silent server can overrun
     it by one read timeout of the client.
     """
 
     def __init__(
-        self, client: httpx.Client, *, base_url: str, max_bytes: int, monotonic: Callable[[], float] = time.monotonic
+        self,
+        client: httpx.Client,
+        *,
+        base_url: str | None,
+        max_bytes: int,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._proxy = str(httpx.URL(base_url).join("/api/download"))
+        self._proxy = str(httpx.URL(base_url).join("/api/download")) if base_url else None
         self._max_bytes = max_bytes
         self._monotonic = monotonic
 
     @contextmanager
-    def open(self, url: str) -> Iterator["Download"]:
+    def open(self, url: str) -> Iterator[MeasuredPicture]:
         """Start reading the picture at `url`, by every allowed route in turn; CopyError if none serves it."""
         deadline = self._monotonic() + COPY_SECONDS
         with _as_copy_errors():
@@ -71,7 +75,8 @@ class Downloads:
     def _routes(self, url: str) -> Iterator[tuple[str, str]]:
         yield url, OUR_AGENT
         yield url, BROWSER_AGENT
-        yield f"{self._proxy}?url={quote(url, safe='')}", OUR_AGENT
+        if self._proxy:
+            yield f"{self._proxy}?url={quote(url, safe='')}", OUR_AGENT
 
     def _get(self, url: str, headers: Mapping[str, str], deadline: float) -> httpx.Response:
         """The answer at the end of at most MAX_REDIRECTS redirects; the client checks the place of each."""
@@ -85,16 +90,16 @@ class Downloads:
             request = response.next_request
         raise CopyError(f"{request.url.host}: more than {MAX_REDIRECTS} redirects")
 
-    def _picture(self, response: httpx.Response, deadline: float) -> "Download":
+    def _picture(self, response: httpx.Response, deadline: float) -> MeasuredPicture:
         declared = _content_length(response)
         if declared is not None and declared > self._max_bytes:
-            raise _too_large(f"{declared} bytes")
+            raise too_large(f"{declared} bytes")
         framed = declared is not None or "transfer-encoding" in response.headers
         body = self._body(response, deadline)
         head = _first_bytes(body)
         kind = sniff(head)
         if kind:
-            return Download(kind, chain([head], body), framed=framed)
+            return MeasuredPicture(kind, chain([head], body), framed=framed)
         if not head or (len(head) < MIN_HEAD_BYTES and not framed):
             raise CopyError(f"the body ended after {len(head)} bytes")
         raise ImageRefused(ErrorCode.NOT_AN_IMAGE, f"{response.headers.get('content-type')} is not a known image")
@@ -106,7 +111,7 @@ class Downloads:
             for piece in _identity(response):
                 size += len(piece)
                 if size > self._max_bytes:
-                    raise _too_large(f"more than {self._max_bytes} bytes")
+                    raise too_large(f"more than {self._max_bytes} bytes")
                 self._check_time(deadline)
                 yield piece
 
@@ -115,52 +120,13 @@ class Downloads:
             raise CopyError(f"the copy took longer than {COPY_SECONDS:.0f} s")
 
 
-class Download:
-    """A picture on its way (`shared.ports.Picture`).
-
-    `framed`: the transfer itself shows where the body ends. Where it does not, a cut looks like the end, and only the
-    picture's own end tells them apart.
-    """
-
-    def __init__(self, kind: Format, body: Iterator[bytes], *, framed: bool) -> None:
-        self.content_type = kind.content_type
-        self.extension = kind.extension
-        self._probe = Probe(kind)
-        self._body = body
-        self._framed = framed
-        self._measured: Measured | None = None
-
-    def chunks(self) -> Iterator[bytes]:
-        """The bytes, once; CopyError when they stop short, ImageRefused when they run too long."""
-        size, sha256, crc32c = 0, hashlib.sha256(), 0
-        for chunk in self._body:
-            size += len(chunk)
-            sha256.update(chunk)
-            crc32c = google_crc32c.extend(crc32c, chunk)
-            self._probe.feed(chunk)
-            yield chunk
-        if not (self._framed or self._probe.ended):
-            raise CopyError(f"the connection ended after {size} bytes, before the image did")
-        self._measured = Measured(
-            width=self._probe.width,
-            height=self._probe.height,
-            size=size,
-            sha256=sha256.hexdigest(),
-            crc32c=base64_of(crc32c),
-        )
-
-    def measured(self) -> Measured:
-        """After the last chunk."""
-        if self._measured is None:
-            raise RuntimeError("the last chunk has not passed")
-        return self._measured
-
-
 @contextmanager
 def _as_copy_errors() -> Iterator[None]:
     try:
         yield
-    except (httpx.HTTPError, httpx.InvalidURL, EgressRefused) as error:
+    except (httpx.InvalidURL, EgressRefused) as error:
+        raise PlaceRefused(f"{type(error).__name__}: {error}") from error
+    except httpx.HTTPError as error:
         raise CopyError(f"{type(error).__name__}: {error}") from error
 
 
@@ -201,7 +167,3 @@ def _inflated(compressed: Iterator[bytes]) -> Iterator[bytes]:
         raise CopyError(f"the compressed body makes no sense: {error}") from error
     if not inflater.eof:
         raise CopyError("the compressed body stops short")
-
-
-def _too_large(what: str) -> ImageRefused:
-    return ImageRefused(ErrorCode.IMAGE_TOO_LARGE, f"the image has {what}")

@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from threading import Lock
@@ -77,6 +77,15 @@ class BucketImages:
             self._urls.put(name, kept)
         return kept
 
+    async def content(self, name: str) -> bytes | None:
+        """All bytes of a stored picture, or None if nothing has that name."""
+        return await asyncio.to_thread(self._content, name)
+
+    async def delete(self, name: str) -> None:
+        """Remove a picture; nothing if there is none."""
+        await asyncio.to_thread(self._delete, name)
+        self._urls.forget(name)
+
     async def names(self, job_id: str) -> list[str]:
         """The names of all pictures of a job, sorted as text."""
         return [] if "/" in job_id else await asyncio.to_thread(self._list, f"jobs/{job_id}/")
@@ -110,6 +119,18 @@ class BucketImages:
         """The blob with all that the bucket knows of it, or None."""
         with _as_copy_errors(name):
             return self._open().get_blob(self._prefix + name, timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
+
+    def _content(self, name: str) -> bytes | None:
+        with _as_copy_errors(name), suppress(_missing()):
+            blob = self._open().blob(self._prefix + name)
+            content: bytes = blob.download_as_bytes(timeout=TIMEOUT, retry=_retry(), checksum="crc32c")
+            return content
+        return None
+
+    def _delete(self, name: str) -> None:
+        # Without a generation: a name has one picture in its life, so deleting it twice is deleting it once.
+        with _as_copy_errors(name), suppress(_missing()):
+            self._open().blob(self._prefix + name).delete(timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
 
     def _list(self, folder: str) -> list[str]:
         with _as_copy_errors(folder):
@@ -193,6 +214,10 @@ class SignedUrls:
         if len(self._kept) > URLS_KEPT:
             del self._kept[next(iter(self._kept))]
 
+    def forget(self, name: str) -> None:
+        """Nothing has this name any more."""
+        self._kept.pop(name, None)
+
 
 class Source:
     """The chunks of a picture as the file that the client reads: full reads, forward only."""
@@ -241,6 +266,12 @@ def _retry(seconds: float = RETRY_SECONDS) -> Any:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_timeout(seconds).with_delay(initial=0.5, maximum=8.0, multiplier=2.0)
+
+
+def _missing() -> Any:
+    from google.api_core.exceptions import NotFound
+
+    return NotFound
 
 
 @contextmanager

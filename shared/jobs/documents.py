@@ -1,14 +1,19 @@
-"""What both stores share: the gate as a document, times that stay times, scans that no bad document stops."""
+"""What both stores share: the control documents, times that stay times, scans that no bad document stops."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.errorcodes import ErrorCode
 from shared.job import Job, camel, from_document
 from shared.log import Event, Log
+from shared.spending.arrivals import Arrival, Arrivals
 from shared.spending.gate import Closure, Gate, Reopening
+
+BATCH = 100  # jobs that are recorded together
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = tuple[str, Mapping[str, Any], Any]  # id, document, revision
 
@@ -19,6 +24,14 @@ def utc(moment: datetime) -> datetime:
         raise ValueError("a time in a store must be an aware datetime")
     moment = moment.astimezone(UTC)
     return datetime.combine(moment.date(), moment.time(), UTC)
+
+
+def check_batch(jobs: Sequence[Job]) -> None:
+    """ValueError for more jobs than are recorded together, or two of one id: the second would never be there."""
+    if len(jobs) > BATCH:
+        raise ValueError(f"at most {BATCH} jobs are recorded together, not {len(jobs)}")
+    if len({job.id for job in jobs}) < len(jobs):
+        raise ValueError("two of the jobs have the same id")
 
 
 async def first_readable(fetch: Callable[[int], Awaitable[list[Row]]], limit: int) -> list[Job]:
@@ -78,3 +91,25 @@ def _closure_to_document(closure: Closure) -> dict[str, Any]:
 def _closure_from_document(document: Mapping[str, Any]) -> Closure:
     known = {item.name: document[camel(item.name)] for item in fields(Closure) if camel(item.name) in document}
     return Closure(**{**known, "reason": ErrorCode(known["reason"]), "reopening": Reopening(known["reopening"])})
+
+
+def arrivals_to_document(arrivals: Arrivals) -> dict[str, Any]:
+    """The arrivals as the stores keep them: one JSON text of `[microseconds since 1970, address, job id]` each.
+
+    As a list or as maps Firestore would index every part of every entry, with every write.
+    """
+    microsecond = timedelta(microseconds=1)
+    entries = [((utc(one.at) - EPOCH) // microsecond, one.address, one.job_id) for one in arrivals.entries]
+    return {"entries": json.dumps(entries, separators=(",", ":"))}
+
+
+def arrivals_from_document(document: Mapping[str, Any], revision: Any) -> Arrivals:
+    """The arrivals of a stored document; none if it has no entries."""
+    entries = json.loads(document.get("entries") or "[]")
+    return Arrivals(
+        entries=tuple(
+            Arrival(EPOCH + timedelta(microseconds=microseconds), address, job_id)
+            for microseconds, address, job_id in entries
+        ),
+        revision=revision,
+    )

@@ -1,13 +1,14 @@
 """Jobs in Firestore: no write but one that is computed from the newest document, and none that counts twice.
 
-`jobs/{id}` holds the jobs, `control/wireflow` the gate, `control/ids` the secret behind job ids. Every query of the
-product is in this file; single-field indexes, which Firestore makes by itself, serve them all.
+`jobs/{id}` holds the jobs, `control/wireflow` the gate, `control/arrivals` the posts of browsers, `control/ids` the
+secret behind job ids. Every query of the product is in this file. Single-field indexes, which Firestore makes by
+itself, serve them all but the listing by caller, status or workflow: see `_listing`.
 """
 
 import asyncio
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -20,18 +21,31 @@ from google.cloud.firestore import (
     DELETE_FIELD,
     AsyncClient,
     AsyncDocumentReference,
+    AsyncQuery,
+    AsyncWriteBatch,
     DocumentSnapshot,
     FieldFilter,
+    Query,
 )
 
 from shared.job import Job, from_document, to_document
-from shared.jobs.documents import Row, first_readable, gate_from_document, gate_to_document, utc
-from shared.ports import AlreadyExists, Conflict, StoreUnavailable
+from shared.jobs.documents import (
+    Row,
+    arrivals_from_document,
+    arrivals_to_document,
+    check_batch,
+    first_readable,
+    gate_from_document,
+    gate_to_document,
+    utc,
+)
+from shared.ports import AlreadyExists, Conflict, Listing, StoreUnavailable
+from shared.spending.arrivals import Arrivals
 from shared.spending.gate import Gate
 
 SECONDS = 5.0  # for one call of the port, with everything that is tried again
 AT_ONCE = 32  # calls; more of them only make each other late
-GATE, IDS = "control/wireflow", "control/ids"
+GATE, ARRIVALS, IDS = "control/wireflow", "control/arrivals", "control/ids"
 
 # Every write is conditional and carries a token, so that any of these may be tried again.
 # https://cloud.google.com/firestore/docs/understand-error-codes
@@ -46,10 +60,10 @@ Snapshot = DocumentSnapshot[AsyncDocumentReference]
 
 
 class _Overtaken(Conflict):
-    """Somebody else's document is there; `there` is its snapshot."""
+    """Nothing of ours is there; `there` are the snapshots of the documents that are."""
 
-    def __init__(self, there: Snapshot) -> None:
-        super().__init__(f"{there.reference.path} was written by somebody else")
+    def __init__(self, paths: Sequence[str], there: Sequence[Snapshot]) -> None:
+        super().__init__(f"{', '.join(paths)}: written by somebody else")
         self.there = there
 
 
@@ -69,13 +83,19 @@ class FirestoreJobs:
 
     async def create(self, job: Job) -> Job:
         """See the port."""
+        (created,) = await self.create_all([job])
+        return created
+
+    async def create_all(self, jobs: Sequence[Job]) -> list[Job]:
+        """See the port. One commit, which Firestore performs as a whole; it may have 10 MiB."""
+        check_batch(jobs)
         try:
-            revision = await self._write(f"jobs/{job.id}", to_document(job), revision=None)
+            revisions = await self._write({f"jobs/{job.id}": to_document(job) for job in jobs}, revision=None)
         except _Overtaken as overtaken:
-            if not overtaken.there.exists:
-                raise StoreUnavailable(f"job {job.id} expired while it was created") from overtaken
-            raise AlreadyExists(_job(overtaken.there)) from overtaken
-        return dataclasses.replace(job, revision=revision)
+            if not overtaken.there:
+                raise StoreUnavailable("a job expired while it was created") from overtaken
+            raise AlreadyExists(_job(overtaken.there[0])) from overtaken
+        return [dataclasses.replace(job, revision=revision) for job, revision in zip(jobs, revisions, strict=True)]
 
     async def get(self, job_id: str) -> Job | None:
         """See the port."""
@@ -86,16 +106,16 @@ class FirestoreJobs:
         """See the port."""
         if job.revision is None:
             raise Conflict(f"job {job.id} was never read from the store")
-        revision = await self._write(f"jobs/{job.id}", to_document(job), job.revision)
+        (revision,) = await self._write({f"jobs/{job.id}": to_document(job)}, job.revision)
         return dataclasses.replace(job, revision=revision)
 
     async def due(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return await first_readable(partial(self._first, "dueAt", now), limit)
+        return await first_readable(partial(self._rows, _until("dueAt", now)), limit)
 
     async def line(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return await first_readable(partial(self._first, "queueAt", now), limit)
+        return await first_readable(partial(self._rows, _until("queueAt", now)), limit)
 
     async def ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -104,6 +124,10 @@ class FirestoreJobs:
             counted = await client.collection("jobs").where(filter=before).count().get(**self._call)
         return int(counted[0][0].value)
 
+    async def listed(self, listing: Listing) -> list[Job]:
+        """See the port."""
+        return await first_readable(partial(self._rows, _listing(listing)), listing.limit)
+
     async def read_gate(self) -> Gate:
         """See the port."""
         found = await self._read(GATE)
@@ -111,8 +135,18 @@ class FirestoreJobs:
 
     async def save_gate(self, gate: Gate) -> Gate:
         """See the port."""
-        revision = await self._write(GATE, gate_to_document(gate), gate.revision)
+        (revision,) = await self._write({GATE: gate_to_document(gate)}, gate.revision)
         return dataclasses.replace(gate, revision=revision)
+
+    async def read_arrivals(self) -> Arrivals:
+        """See the port."""
+        found = await self._read(ARRIVALS)
+        return arrivals_from_document(_plain(found.to_dict()), found.update_time) if found.exists else Arrivals()
+
+    async def save_arrivals(self, arrivals: Arrivals) -> Arrivals:
+        """See the port."""
+        (revision,) = await self._write({ARRIVALS: arrivals_to_document(arrivals)}, arrivals.revision)
+        return dataclasses.replace(arrivals, revision=revision)
 
     async def id_secret(self) -> bytes:
         """See the port. It never changes: one read in the life of this object."""
@@ -133,43 +167,44 @@ class FirestoreJobs:
             return bytes(found.get("secret"))
         secret = secrets.token_bytes(32)
         try:
-            await self._write(IDS, {"secret": secret}, revision=None)
+            await self._write({IDS: {"secret": secret}}, revision=None)
         except _Overtaken as overtaken:
-            return bytes(overtaken.there.get("secret"))
+            (there,) = overtaken.there
+            return bytes(there.get("secret"))
         return secret
 
-    async def _first(self, field: str, now: datetime, limit: int) -> list[Row]:
-        until_now = FieldFilter(field, "<=", utc(now))
+    async def _rows(self, asking: Callable[[AsyncClient], AsyncQuery], limit: int) -> list[Row]:
         async with self._reached() as client:
-            query = client.collection("jobs").where(filter=until_now).order_by(field).limit(limit)
-            found = await query.get(**self._call)
+            found = await asking(client).limit(limit).get(**self._call)
         return [(one.id, _plain(one.to_dict()), one.update_time) for one in found]
 
     async def _read(self, path: str) -> Snapshot:
         async with self._reached() as client:
             return await client.document(path).get(**self._call)
 
-    async def _write(self, path: str, fields: Mapping[str, Any], revision: Any) -> Any:
-        """Create the document (no revision) or update it, and return its new revision; _Overtaken if it is not ours.
+    async def _write(self, documents: Mapping[str, Mapping[str, Any]], revision: Any) -> list[Any]:
+        """Create all of the documents (no revision) or update the one; their new revisions; _Overtaken if none is ours.
 
         The client library sends a commit again whose answer was lost, and the second sending is refused because of
-        the first: the token shows whose write is there.
+        the first: the token shows whose write is there. A commit is performed as a whole: one of ours stands for all.
         """
         token = secrets.token_hex(16)
         async with self._reached() as client:
-            document = client.document(path)
+            batch = client.batch()
+            for path, fields in documents.items():
+                _add(batch, client.document(path), fields, token, revision)
             try:
-                if revision is None:
-                    written = await document.create({**_present(fields), "writeToken": token}, **self._call)
-                else:
-                    newest = client.write_option(last_update_time=revision)
-                    written = await document.update({**_replacing(fields), "writeToken": token}, newest, **self._call)
-                return written.update_time
+                return [written.update_time for written in await batch.commit(**self._call)]
             except (google.AlreadyExists, google.FailedPrecondition, google.NotFound):
-                there = await document.get(**self._call)
-        if (there.to_dict() or {}).get("writeToken") == token:
-            return there.update_time
-        raise _Overtaken(there)
+                there = await self._there(client, documents)
+        if not any((one.to_dict() or {}).get("writeToken") == token for one in there.values()):
+            raise _Overtaken([*documents], [*there.values()])
+        return [there[path].update_time if path in there else None for path in documents]
+
+    async def _there(self, client: AsyncClient, paths: Iterable[str]) -> dict[str, Snapshot]:
+        references = [client.document(path) for path in paths]
+        found = [one async for one in client.get_all(references, **self._call)]
+        return {one.reference.path: one for one in found if one.exists}
 
     @asynccontextmanager
     async def _reached(self) -> AsyncIterator[AsyncClient]:
@@ -200,6 +235,46 @@ class FirestoreJobs:
 
 def _job(found: Snapshot) -> Job:
     return from_document(found.id, _plain(found.to_dict()), found.update_time)
+
+
+def _until(field: str, now: datetime) -> Callable[[AsyncClient], AsyncQuery]:
+    """The jobs of which `field` is past, the earliest first."""
+    until_now = FieldFilter(field, "<=", utc(now))
+    return lambda client: client.collection("jobs").where(filter=until_now).order_by(field)
+
+
+def _listing(listing: Listing) -> Callable[[AsyncClient], AsyncQuery]:
+    """The jobs of a listing, the newest first.
+
+    `since` and `before` are cursors, so that every filter asks for equality: then Firestore merges the composite
+    indexes (caller, createdAt ↓), (status, createdAt ↓) and (workflow, createdAt ↓) for any combination.
+    https://firebase.google.com/docs/firestore/query-data/index-overview#taking_advantage_of_index_merging
+    """
+
+    def asking(client: AsyncClient) -> AsyncQuery:
+        jobs = client.collection("jobs")
+        found = jobs.order_by("createdAt", direction=Query.DESCENDING).order_by("__name__", direction=Query.DESCENDING)
+        for field in ("caller", "status", "workflow"):
+            value = getattr(listing, field)
+            found = found if value is None else found.where(filter=FieldFilter(field, "==", str(value)))
+        if listing.since is not None:
+            found = found.end_at([utc(listing.since)])
+        if listing.before is not None:
+            created_at, job_id = listing.before
+            found = found.start_after([utc(created_at), jobs.document(job_id)])
+        return found
+
+    return asking
+
+
+def _add(
+    batch: AsyncWriteBatch, document: AsyncDocumentReference, fields: Mapping[str, Any], token: str, revision: Any
+) -> None:
+    if revision is None:
+        batch.create(document, {**_present(fields), "writeToken": token})
+    else:
+        newest = batch._client.write_option(last_update_time=revision)
+        batch.update(document, {**_replacing(fields), "writeToken": token}, option=newest)
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Jobs in one SQLite file, for local runs: several processes may work on it, and a killed one loses no commit.
 
 The same documents as in Firestore, as JSON; a time is `{"$date": "2026-01-31T12:00:00.000000+00:00"}`, as in MongoDB's
-extended JSON, so that it comes back as a time. The fields that are searched are columns computed from the document.
+extended JSON, so that it comes back as a time. The fields that scans search are columns computed from the document;
+the listing searches an expression, because an index can be added to a file of an earlier version, a column cannot.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import dataclasses
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -17,13 +18,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared.job import Job, from_document, to_document
-from shared.jobs.documents import Row, first_readable, gate_from_document, gate_to_document, utc
-from shared.ports import AlreadyExists, Conflict, StoreUnavailable
+from shared.jobs.documents import (
+    Row,
+    arrivals_from_document,
+    arrivals_to_document,
+    check_batch,
+    first_readable,
+    gate_from_document,
+    gate_to_document,
+    utc,
+)
+from shared.ports import AlreadyExists, Conflict, Listing, StoreUnavailable
+from shared.spending.arrivals import Arrivals
 from shared.spending.gate import Gate
 
 SECONDS = 5.0  # to wait for another process's write
 TRIES = 20  # of a new file's first opening, which several processes may begin at once
-GATE, IDS = "wireflow", "ids"
+GATE, ARRIVALS, IDS = "wireflow", "arrivals", "ids"
+CREATED = """json_extract(document, '$.createdAt."$date"')"""
+BEFORE_ALL, AFTER_ALL = "", "~"  # among times written as text
 
 # WAL: readers and one writer do not wait for each other, and what is committed survives the process, though with
 # NORMAL perhaps not a power cut: https://www.sqlite.org/pragma.html#pragma_synchronous
@@ -39,19 +52,33 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_line ON jobs (queue_at, id) WHERE queue_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_created ON jobs (CREATED, id);
 CREATE TABLE IF NOT EXISTS control (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 COMMIT;
-"""
+""".replace("CREATED", CREATED)
 
 # A merge patch replaces what it names, removes what it gives as null, and leaves the rest:
 # https://www.sqlite.org/json1.html#jpatch
-CREATE_JOB = "INSERT INTO jobs (document, id, version) VALUES (json_patch('{}', ?), ?, 1) ON CONFLICT DO NOTHING"
+CREATE_JOBS = """
+INSERT INTO jobs (document, id, version) SELECT json_patch('{}', value), key, 1 FROM json_each(?1)
+WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id IN (SELECT key FROM json_each(?1)))
+"""
+ONE_OF_JOBS = "SELECT id, document, version FROM jobs WHERE id IN (SELECT key FROM json_each(?)) LIMIT 1"
 SAVE_JOB = "UPDATE jobs SET document = json_patch(document, ?), version = version + 1 WHERE id = ? AND version = ?"
 GET_JOB = "SELECT id, document, version FROM jobs WHERE id = ?"
 DUE = "SELECT id, document, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?"
 LINE = "SELECT id, document, version FROM jobs WHERE queue_at <= ? ORDER BY queue_at, id LIMIT ?"
 AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
-CREATE_CONTROL = CREATE_JOB.replace("jobs", "control")
+# Not `(createdAt, id) < (?2, ?3)`: SQLite begins such a search at the newest job, not at the bound.
+LISTED = """
+SELECT id, document, version FROM jobs
+WHERE CREATED >= ?1 AND CREATED <= ?2 AND (CREATED < ?2 OR id < ?3)
+AND (?4 IS NULL OR json_extract(document, '$.caller') = ?4)
+AND (?5 IS NULL OR json_extract(document, '$.status') = ?5)
+AND (?6 IS NULL OR json_extract(document, '$.workflow') = ?6)
+ORDER BY CREATED DESC, id DESC LIMIT ?7
+""".replace("CREATED", CREATED)
+CREATE_CONTROL = "INSERT INTO control (document, id, version) VALUES (json_patch('{}', ?), ?, 1) ON CONFLICT DO NOTHING"
 SAVE_CONTROL = SAVE_JOB.replace("jobs", "control")
 GET_CONTROL = GET_JOB.replace("jobs", "control")
 
@@ -72,10 +99,17 @@ class SqliteJobs:
 
     async def create(self, job: Job) -> Job:
         """See the port."""
-        if not await self._write(CREATE_JOB, _json(to_document(job)), job.id):
-            (there,) = await self._rows(GET_JOB, job.id)
+        (created,) = await self.create_all([job])
+        return created
+
+    async def create_all(self, jobs: Sequence[Job]) -> list[Job]:
+        """See the port. One statement, which writes all of them or none."""
+        check_batch(jobs)
+        documents = _json({job.id: to_document(job) for job in jobs})
+        if await self._write(CREATE_JOBS, documents) < len(jobs):
+            (there,) = await self._rows(ONE_OF_JOBS, documents)
             raise AlreadyExists(from_document(*there))
-        return dataclasses.replace(job, revision=1)
+        return [dataclasses.replace(job, revision=1) for job in jobs]
 
     async def get(self, job_id: str) -> Job | None:
         """See the port."""
@@ -100,6 +134,13 @@ class SqliteJobs:
         """See the port."""
         return await self._in_thread(lambda sql: int(sql.execute(AHEAD, [_text(queue_at)]).fetchone()[0]))
 
+    async def listed(self, listing: Listing) -> list[Job]:
+        """See the port."""
+        since = _text(listing.since) if listing.since else BEFORE_ALL
+        before = (_text(listing.before[0]), listing.before[1]) if listing.before else (AFTER_ALL, "")
+        wanted = (since, *before, listing.caller, listing.status, listing.workflow)
+        return await first_readable(partial(self._rows, LISTED, *wanted), listing.limit)
+
     async def read_gate(self) -> Gate:
         """See the port."""
         found = await self._rows(GET_CONTROL, GATE)
@@ -107,14 +148,17 @@ class SqliteJobs:
 
     async def save_gate(self, gate: Gate) -> Gate:
         """See the port."""
-        document = _json(gate_to_document(gate))
-        if gate.revision is None:
-            done = await self._write(CREATE_CONTROL, document, GATE)
-        else:
-            done = await self._write(SAVE_CONTROL, document, GATE, gate.revision)
-        if not done:
-            raise Conflict("the gate was written by somebody else")
-        return dataclasses.replace(gate, revision=(gate.revision or 0) + 1)
+        return dataclasses.replace(gate, revision=await self._save_control(GATE, gate_to_document(gate), gate.revision))
+
+    async def read_arrivals(self) -> Arrivals:
+        """See the port."""
+        found = await self._rows(GET_CONTROL, ARRIVALS)
+        return arrivals_from_document(*found[0][1:]) if found else Arrivals()
+
+    async def save_arrivals(self, arrivals: Arrivals) -> Arrivals:
+        """See the port."""
+        revision = await self._save_control(ARRIVALS, arrivals_to_document(arrivals), arrivals.revision)
+        return dataclasses.replace(arrivals, revision=revision)
 
     async def id_secret(self) -> bytes:
         """See the port. It never changes: looked up once in the life of this object."""
@@ -135,9 +179,19 @@ class SqliteJobs:
         rows = await self._in_thread(lambda sql: sql.execute(query, values).fetchall())
         return [(row_id, json.loads(document, object_hook=_time), version) for row_id, document, version in rows]
 
-    async def _write(self, statement: str, *values: Any) -> bool:
-        """Whether the one row was written. A statement is its own transaction."""
-        return await self._in_thread(lambda sql: sql.execute(statement, values).rowcount == 1)
+    async def _save_control(self, name: str, fields: Mapping[str, Any], revision: int | None) -> int:
+        """Create the document (no revision) or update it; its new revision."""
+        if revision is None:
+            done = await self._write(CREATE_CONTROL, _json(fields), name)
+        else:
+            done = await self._write(SAVE_CONTROL, _json(fields), name, revision)
+        if not done:
+            raise Conflict(f"control/{name} was written by somebody else")
+        return (revision or 0) + 1
+
+    async def _write(self, statement: str, *values: Any) -> int:
+        """How many rows were written. A statement is its own transaction."""
+        return await self._in_thread(lambda sql: sql.execute(statement, values).rowcount)
 
     async def _in_thread(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         loop = asyncio.get_running_loop()

@@ -2,13 +2,14 @@
 
 import pytest
 
-from shared.images.download import Download, Downloads
+from shared.images.download import Downloads
+from shared.images.measured import MeasuredPicture
 from shared.ports import CopyError
 
 MAX_BYTES = 300_000
 
 
-def fetched(downloads: Downloads, url: str) -> tuple[Download, bytes]:
+def fetched(downloads: Downloads, url: str) -> tuple[MeasuredPicture, bytes]:
     """The picture after its last byte, and all its bytes."""
     with downloads.open(url) as picture:
         content = b"".join(picture.chunks())

@@ -1,5 +1,6 @@
 """What Cloud Storage adds to the promises of an image store: uploads that go wrong, metadata, signed URLs."""
 
+import gc
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -138,6 +139,60 @@ async def test_a_store_that_refuses_to_be_read_is_a_copy_error(faults, store):
         await store.names("abc")
 
 
+# --- input images --------------------------------------------------------------------------------------------------
+
+
+def reading(request):
+    return request[0] == "GET" and "alt=media" in request[1]
+
+
+def deleting(request):
+    return request[0] == "DELETE"
+
+
+@pytest.fixture
+def refused_downloads():
+    """The client leaves connections of refused downloads to the garbage collector, which shall come now."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.usefixtures("refused_downloads")
+@pytest.mark.parametrize("fault", [503, 429, 500, "cut", "lost"])
+@pytest.mark.parametrize("where", [reading, deleting])
+async def test_a_fault_in_passing_is_not_noticed_by_who_reads_or_deletes(faults, store, objects, where, fault):
+    store.write(NAME, Passing(PNG))
+    faults.spoil(where, fault)
+    assert await store.content(NAME) == PNG
+    await store.delete(NAME)
+    assert faults.spoiled == 1
+    assert not objects()
+
+
+async def test_reading_and_deleting_cost_one_request_each_and_name_no_generation(faults, store):
+    store.write(NAME, Passing(PNG))
+    faults.forwarded.clear()
+    await store.content(NAME)
+    await store.delete(NAME)
+    assert [request[0] for request in faults.forwarded] == ["GET", "DELETE"]
+    assert not any("eneration" in request[1] for request in faults.forwarded)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.usefixtures("refused_downloads")
+@pytest.mark.parametrize("status", [401, 403, 412])
+async def test_a_store_that_refuses_is_a_copy_error_without_a_url(faults, store, status):
+    store.write(NAME, Passing(PNG))
+    for where, call in ((reading, store.content), (deleting, store.delete)):
+        faults.spoil(where, status)
+        with pytest.raises(CopyError) as raised:
+            await call(NAME)
+        assert "http" not in str(raised.value)
+        assert raised.value.__cause__ is not None
+    assert await store.content(NAME) == PNG
+
+
 # --- signed URLs ---------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +227,12 @@ async def test_a_url_is_signed_once_and_given_out_until_near_its_end(signing_sto
 async def test_nothing_is_signed_for_a_name_that_nothing_has(signing_store, signed):
     assert await signing_store.read("jobs/abc/1/9.png") is None
     assert not signed
+
+
+async def test_the_url_of_a_deleted_picture_is_not_given_out(signing_store):
+    await signing_store.read(NAME)
+    await signing_store.delete(NAME)
+    assert await signing_store.read(NAME) is None
 
 
 def test_only_so_many_urls_are_kept(watch):

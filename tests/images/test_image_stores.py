@@ -1,5 +1,6 @@
 """What every image store promises (`shared.ports.ImageStore`), held by each of them."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import google_crc32c
@@ -10,10 +11,11 @@ from shared.images.directory import DirectoryImages
 from shared.images.gcs import BucketImages
 from shared.images.streaming import base64_of
 from shared.ports import CopyError, ImageRefused
-from tests.images.pictures import Passing, png_of_size
+from tests.images.pictures import Passing, encoded, png_of_size
 
 MIB = 1024 * 1024
 NAME = "jobs/abc/1/0.png"
+INPUT = f"inputs/{'0123456789abcdef' * 2}"
 PNG = png_of_size(3 * MIB + 5)
 OTHER = png_of_size(3 * MIB + 6)
 
@@ -26,6 +28,7 @@ def store(request, tmp_path):
 
 
 async def content(store, name=NAME):
+    """All bytes, as whoever reads a picture gets them."""
     stored = await store.read(name)
     return stored and b"".join([chunk async for chunk in stored.chunks])
 
@@ -48,8 +51,9 @@ async def test_every_size_is_stored_whole(store, size):
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "avif"])
 async def test_the_content_type_is_kept(store, kind):
     extension = {"jpeg": "jpg"}.get(kind, kind)
-    store.write(f"jobs/abc/1/0.{extension}", Passing(PNG, content_type=f"image/{kind}"))
-    assert (await store.read(f"jobs/abc/1/0.{extension}")).content_type == f"image/{kind}"
+    for name in (f"jobs/abc/1/0.{extension}", INPUT):
+        store.write(name, Passing(encoded(kind, 64, 48), content_type=f"image/{kind}"))
+        assert (await store.read(name)).content_type == f"image/{kind}"
 
 
 async def test_a_name_that_nothing_has_is_none(store):
@@ -114,6 +118,62 @@ async def test_of_sixteen_writers_of_different_pictures_one_wins(store):
     assert results.count(None) == 1
     assert [type(error) for error in results].count(CopyError) == 15
     assert await content(store) == pictures[results.index(None)]
+
+
+# --- input images: read as a whole, and deleted --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [68, MIB, 3 * MIB + 5])
+@pytest.mark.parametrize("name", [NAME, INPUT])
+async def test_the_content_is_all_bytes(store, name, size):
+    store.write(name, Passing(png_of_size(size)))
+    assert await store.content(name) == png_of_size(size)
+
+
+@pytest.mark.parametrize("name", [INPUT, "inputs", "jobs", "../x", f"{INPUT}/0"])
+async def test_a_name_that_nothing_has_has_no_content(store, name, tmp_path):
+    (tmp_path / "x").write_text("secret")
+    assert await store.content(name) is None
+    store.write(f"{INPUT}0", Passing(PNG))
+    assert await store.content(name) is None
+
+
+async def test_what_is_deleted_is_gone_and_its_name_is_free(store):
+    store.write(INPUT, Passing(PNG))
+    await store.delete(INPUT)
+    assert await store.content(INPUT) is None
+    assert await store.read(INPUT) is None
+    store.write(INPUT, Passing(OTHER))
+    assert await store.content(INPUT) == OTHER
+
+
+async def test_deleting_twice_is_deleting_once(store):
+    store.write(INPUT, Passing(PNG))
+    await store.delete(INPUT)
+    await store.delete(INPUT)
+
+
+@pytest.mark.parametrize("name", [INPUT, "inputs", "../x", f"{INPUT}0/0"])
+async def test_nothing_else_is_deleted(store, name, tmp_path):
+    (tmp_path / "x").write_text("precious")
+    store.write(f"{INPUT}0", Passing(PNG))
+    await store.delete(name)
+    assert await store.content(f"{INPUT}0") == PNG
+    assert (tmp_path / "x").read_text() == "precious"
+
+
+async def test_deleting_at_once_from_many_sides_works(store):
+    store.write(INPUT, Passing(PNG))
+    await asyncio.gather(*(store.delete(INPUT) for _ in range(8)))
+    assert await store.content(INPUT) is None
+
+
+async def test_an_input_image_is_no_picture_of_its_job(store):
+    store.write(INPUT, Passing(PNG))
+    assert await store.names(INPUT.removeprefix("inputs/")) == []
+
+
+# --- names ---------------------------------------------------------------------------------------------------------
 
 
 async def test_names_are_those_of_one_job(store):

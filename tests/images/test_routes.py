@@ -5,8 +5,8 @@ import pytest
 
 from shared import egress
 from shared.images.download import BROWSER_AGENT, OUR_AGENT, Downloads
-from shared.ports import CopyError, ImageGone
-from tests.images.fetching import fetched, refusal
+from shared.ports import CopyError, ImageGone, PlaceRefused
+from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.pictures import png_of_size
 from tests.images.site import Asked, Site, answer
 
@@ -54,6 +54,24 @@ def test_a_picture_is_not_gone_while_the_proxy_is_unwell(downloads, cdn, wireflo
     assert type(refusal(downloads, cdn.put("/cat", answer(403)))) is CopyError
 
 
+@pytest.fixture
+def inputs(client, watch):
+    """Pictures that are not Wireflow's: no download proxy."""
+    return Downloads(client, base_url=None, max_bytes=MAX_BYTES, monotonic=watch)
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_without_a_download_proxy_there_is_no_such_route(inputs, cdn, wireflow, status):
+    assert isinstance(refusal(inputs, cdn.put("/cat", answer(status))), ImageGone)
+    assert [asked.headers["user-agent"] for asked in cdn.asked] == [OUR_AGENT, BROWSER_AGENT.lower()]
+    assert not wireflow.asked
+
+
+def test_without_a_download_proxy_pictures_come_as_usual(inputs, cdn):
+    assert fetched(inputs, cdn.put("/cat", answer(200, PNG)))[1] == PNG
+    assert type(refusal(inputs, cdn.put("/cat", answer(503)))) is CopyError
+
+
 # --- redirects -----------------------------------------------------------------------------------------------------
 
 
@@ -81,11 +99,27 @@ def test_a_redirect_to_another_host_is_not_followed(downloads, cdn):
     with Site() as elsewhere:
         url = elsewhere.put("/cat", answer(200, PNG))
         error = refusal(downloads, cdn.put("/cat", answer(302, Location=url)))
+        assert isinstance(error, PlaceRefused)
         assert isinstance(error.__cause__, egress.EgressRefused)
         assert not elsewhere.connections
 
 
-@pytest.mark.parametrize("location", ["ftp://127.0.0.1/cat", "file:///etc/passwd", "//", "http://[", "https://"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "ftp://127.0.0.1/cat",
+        "file:///etc/passwd",
+        "https://169.254.169.254/cat",
+        "http://[",
+        "https://x y/",
+        "https://",
+    ],
+)
+def test_a_redirect_to_where_we_do_not_go_is_a_place_refused(downloads, cdn, location):
+    assert type(refusal(downloads, cdn.put("/cat", answer(302, Location=location)))) is PlaceRefused
+
+
+@pytest.mark.parametrize("location", ["//", "http://127.0.0.1:x/cat"])
 def test_a_redirect_to_nonsense_may_be_tried_again(downloads, cdn, location):
     assert type(refusal(downloads, cdn.put("/cat", answer(302, Location=location)))) is CopyError
 
@@ -104,13 +138,19 @@ def test_a_redirect_to_a_private_address_is_not_followed():
 
     client = httpx.Client(transport=httpx.MockTransport(network))
     error = refusal(Downloads(client, base_url="https://www.example", max_bytes=1), "https://cdn.example/cat")
-    assert type(error) is CopyError
+    assert type(error) is PlaceRefused
     assert "10.0.0.5" in str(error)
 
 
 @pytest.mark.parametrize("url", ["", "cat.png", "http://", "http://[", "data:image/png;base64,AAAA", "https://x y/"])
-def test_what_is_no_url_may_be_tried_again(downloads, url):
-    assert type(refusal(downloads, url)) is CopyError
+def test_what_is_no_url_is_a_place_refused(downloads, url):
+    assert type(refusal(downloads, url)) is PlaceRefused
+
+
+def test_a_host_that_has_no_address_may_be_tried_again():
+    with egress.client([], any_public=True) as client:
+        error = refusal(Downloads(client, base_url=None, max_bytes=1), "https://nowhere.invalid/cat")
+    assert type(error) is CopyError
 
 
 # --- connections ---------------------------------------------------------------------------------------------------

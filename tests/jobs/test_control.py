@@ -1,4 +1,4 @@
-"""What the port `JobStore` promises of the gate and of the secret behind job ids, held against both stores."""
+"""What the port `JobStore` promises of the gate, of arrivals and of the secret behind ids, held against both stores."""
 
 import asyncio
 import dataclasses
@@ -8,6 +8,7 @@ import pytest
 
 from shared.errorcodes import ErrorCode
 from shared.ports import Conflict, JobStore
+from shared.spending.arrivals import Arrival, Arrivals
 from shared.spending.gate import Closure, Gate, Reopening
 from tests.jobs.places import NOW, Place, outcomes
 
@@ -65,6 +66,62 @@ async def test_unknown_fields_of_the_gate_survive_a_save(place: Place, store: Jo
     gate = await store.read_gate()
     await store.save_gate(dataclasses.replace(gate, executions_today=1))
     assert (await place.look("control/wireflow"))["dollarsToday"] == 1.5
+
+
+# --- arrivals ------------------------------------------------------------------------------------------------------
+
+ARRIVED = (
+    Arrival(at=NOW, address="9f" * 8, job_id="0123456789abcdef"),
+    Arrival(at=NOW + timedelta(microseconds=1), address='odd " \\ 🦊', job_id=""),
+)
+
+
+async def test_arrivals_that_nobody_wrote_are_none(store: JobStore):
+    assert await store.read_arrivals() == Arrivals()
+    assert (await store.read_arrivals()).revision is None
+
+
+async def test_arrivals_read_equal_the_arrivals_written(store: JobStore):
+    first = await store.save_arrivals(Arrivals(ARRIVED))
+    found = await store.read_arrivals()
+    assert (found, found.revision) == (Arrivals(ARRIVED), first.revision)
+    second = await store.save_arrivals(dataclasses.replace(found, entries=()))
+    assert await store.read_arrivals() == second == Arrivals()
+
+
+async def test_stale_arrivals_are_a_conflict(store: JobStore):
+    first = await store.save_arrivals(Arrivals())
+    await store.save_arrivals(dataclasses.replace(first, entries=ARRIVED))
+    for stale in (first, Arrivals()):
+        with pytest.raises(Conflict, match="arrivals"):
+            await store.save_arrivals(dataclasses.replace(stale, entries=ARRIVED[:1]))
+    assert (await store.read_arrivals()).entries == ARRIVED
+
+
+async def test_of_many_who_arrive_at_once_one_is_recorded(place: Place):
+    stores = [place.open() for _ in range(4)]
+    last = await stores[0].save_arrivals(Arrivals())
+    claims = [Arrivals((Arrival(at=NOW, address="a", job_id=str(n)),), revision=last.revision) for n in range(8)]
+    results = await outcomes(*(store.save_arrivals(claim) for store, claim in zip(stores * 2, claims, strict=True)))
+    (won,) = [result for result in results if isinstance(result, Arrivals)]
+    assert sum(isinstance(result, Conflict) for result in results) == 7
+    assert await stores[0].read_arrivals() == won
+    await outcomes(*(store.close() for store in stores))
+
+
+async def test_ten_thousand_arrivals_fit_into_one_document(place: Place, store: JobStore):
+    many = tuple(Arrival(at=NOW + n * SECOND, address="9f" * 8, job_id=f"{n:016x}") for n in range(10_000))
+    await store.save_arrivals(Arrivals(many))
+    assert (await store.read_arrivals()).entries == many
+    assert len((await place.look("control/arrivals"))["entries"]) < 700_000
+
+
+async def test_a_naive_arrival_is_refused(store: JobStore):
+    with pytest.raises(ValueError, match="aware"):
+        await store.save_arrivals(Arrivals((Arrival(at=NOW.replace(tzinfo=None), address="a", job_id="b"),)))
+
+
+# --- the secret ----------------------------------------------------------------------------------------------------
 
 
 async def test_all_who_ask_first_get_the_same_secret(place: Place):

@@ -13,7 +13,8 @@ from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import DefaultCredentialsError
 
 from shared.jobs.firestore import FirestoreJobs
-from shared.ports import AlreadyExists, Conflict, JobStore, StoreUnavailable
+from shared.ports import AlreadyExists, Conflict, JobStore, Listing, StoreUnavailable
+from shared.spending.arrivals import Arrivals
 from shared.spending.gate import Gate
 from tests.jobs.places import NOW, FirestorePlace, a_job
 from tests.jobs.proxy import Fault, Proxy, lost_answer, proxy_before
@@ -51,6 +52,10 @@ def calls_of(store: JobStore) -> list:
     known = dataclasses.replace(a_job(), revision=NOW)
     return [
         store.create(a_job()),
+        store.create_all([a_job("job2"), a_job("job3")]),
+        store.listed(Listing(limit=1)),
+        store.read_arrivals(),
+        store.save_arrivals(Arrivals()),
         store.get("job1"),
         store.save(known),
         store.due(NOW, 1),
@@ -86,6 +91,35 @@ async def test_two_lost_answers_in_a_row_count_as_done(proxy: Proxy, store: JobS
     proxy.faults.extend([Fault(), lost_answer(), Fault()])
     saved = await store.save(created.evolve(attempt=2))
     assert (await store.get("job1")).revision == saved.revision
+
+
+async def test_a_batch_whose_answer_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
+    jobs = [a_job(f"job{number}") for number in range(3)]
+    proxy.faults.append(lost_answer())
+    created = await store.create_all(jobs)
+    assert proxy.calls == ["Commit", "Commit", "BatchGetDocuments"]
+    for job in created:
+        assert (await store.get(job.id)).revision == job.revision
+        await store.save(job.evolve(attempt=2))
+
+
+async def test_a_batch_whose_answer_was_lost_is_ours_though_one_of_it_was_changed_since(
+    proxy: Proxy, store: JobStore, rival: JobStore
+):
+    async def take_up() -> None:
+        await rival.save((await rival.get("job0")).evolve(attempt=2))
+
+    proxy.faults.append(lost_answer(take_up))
+    created = await store.create_all([a_job(f"job{number}") for number in range(3)])
+    assert [job.id for job in created] == ["job0", "job1", "job2"]
+    assert (await store.get("job0")).attempt == 2
+
+
+async def test_a_batch_of_somebody_else_is_never_taken_for_ours(proxy: Proxy, store: JobStore, rival: JobStore):
+    jobs = [a_job(f"job{number}") for number in range(3)]
+    proxy.faults.append(Fault(meanwhile=lambda: rival.create_all(jobs)))
+    with pytest.raises(AlreadyExists):
+        await store.create_all(jobs)
 
 
 async def test_a_gate_whose_answer_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
@@ -203,14 +237,19 @@ async def test_every_call_costs_one_request(proxy: Proxy, store: JobStore):
     await store.save(saved)
     gate = await store.save_gate(Gate())
     await store.save_gate(gate)
-    assert proxy.calls == ["Commit"] * 5
+    arrivals = await store.save_arrivals(Arrivals())
+    await store.save_arrivals(arrivals)
+    await store.create_all([a_job(f"together{number}") for number in range(9)])
+    assert proxy.calls == ["Commit"] * 8
     proxy.calls.clear()
     await store.get("job1")
     await store.read_gate()
+    await store.read_arrivals()
     await store.due(NOW, 9)
     await store.line(NOW, 9)
+    await store.listed(Listing(limit=9, caller="zap", since=NOW, before=(NOW, "job1")))
     await store.ahead(NOW)
-    assert proxy.calls == ["BatchGetDocuments"] * 2 + ["RunQuery"] * 2 + ["RunAggregationQuery"]
+    assert proxy.calls == ["BatchGetDocuments"] * 3 + ["RunQuery"] * 3 + ["RunAggregationQuery"]
 
 
 async def test_the_secret_is_read_once(proxy: Proxy, store: JobStore, rival: JobStore):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.jobs.sqlite import AHEAD, DUE, LINE, SqliteJobs
-from shared.ports import StoreUnavailable
+from shared.jobs.sqlite import AHEAD, DUE, LINE, LISTED, SqliteJobs
+from shared.ports import Listing, StoreUnavailable
 from tests.jobs.places import NOW, PATIENCE, SqlitePlace, a_job
 
 
@@ -100,11 +100,48 @@ async def test_scans_use_their_index(sqlite_place: SqlitePlace):
     sql = sqlite3.connect(sqlite_place.address)
     plans = [
         sql.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
-        for query, values in ((DUE, ("2027", 1)), (LINE, ("2027", 1)), (AHEAD, ("2027",)))
+        for query, values in (
+            (DUE, ("2027", 1)),
+            (LINE, ("2027", 1)),
+            (AHEAD, ("2027",)),
+            (LISTED, ("", "~", "", "zap", None, None, 1)),
+        )
     ]
     sql.close()
-    assert [[step[3].split(" (")[0] for step in plan] for plan in plans] == [
-        ["SEARCH jobs USING INDEX jobs_due"],
-        ["SEARCH jobs USING INDEX jobs_line"],
-        ["SEARCH jobs USING INDEX jobs_line"],
+    assert [[step[3] for step in plan] for plan in plans] == [
+        ["SEARCH jobs USING INDEX jobs_due (due_at<?)"],
+        ["SEARCH jobs USING INDEX jobs_line (queue_at<?)"],
+        ["SEARCH jobs USING INDEX jobs_line (queue_at<?)"],
+        ["SEARCH jobs USING INDEX jobs_created (<expr>>? AND <expr><?)"],
     ]
+
+
+FIRST_SCHEMA = """
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    due_at TEXT AS (json_extract(document, '$.dueAt."$date"')),
+    queue_at TEXT AS (json_extract(document, '$.queueAt."$date"'))
+);
+CREATE INDEX jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_line ON jobs (queue_at, id) WHERE queue_at IS NOT NULL;
+CREATE TABLE control (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
+INSERT INTO jobs (id, version, document) VALUES ('old', 3, '{"status": "queued", "prompt": "a fox",
+    "createdAt": {"$date": "2026-01-31T12:00:00.000000+00:00"},
+    "expireAt": {"$date": "2026-05-01T12:00:00.000000+00:00"},
+    "giveUpAt": {"$date": "2026-02-03T12:00:00.000000+00:00"},
+    "queueAt": {"$date": "2026-01-31T12:00:00.000000+00:00"}}');
+"""
+
+
+async def test_a_file_of_the_first_version_is_opened_and_its_jobs_are_listed(tmp_path: Path):
+    with sqlite3.connect(tmp_path / "jobs.db") as sql:
+        sql.executescript(FIRST_SCHEMA)
+    sql.close()
+    store = SqliteJobs(tmp_path / "jobs.db")
+    await store.create(a_job("new"))
+    assert [job.id for job in await store.listed(Listing(limit=9))] == ["new", "old"]
+    (old,) = await store.line(NOW, 9)
+    assert (await store.save(old.evolve(attempt=2))).revision == 4
+    await store.close()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.errorcodes import Charged, ErrorCode
-from shared.job import Image, Job, JobError, Status
+from shared.job import Image, Job, JobError, Status, Step
 from shared.ports import AlreadyExists, Conflict, JobStore
 from shared.spending.gate import Gate
 from tests.jobs.places import NOW, Place, a_job, outcomes
@@ -42,6 +42,13 @@ def everything(job_id: str = "full") -> Job:
         fingerprint="f" * 64,
         workflow="pro",
         caller="zap",
+        private=True,
+        image1="https://example.com/cat.png",
+        image1_kept=True,
+        hosted_url="https://cdn.example/hosted.png",
+        prepared=False,
+        preparing_tries=2,
+        steps=(Step(label="Prompt", status="COMPLETED", progress=100), Step(label="Generate 🦊", progress=0.5), Step()),
         allow_partial=True,
         attempt=3,
         execution_id="exec_1",
@@ -189,13 +196,21 @@ async def test_unknown_fields_survive_a_save(place: Place, store: JobStore):
     assert (stored["fromTomorrow"], stored["attempt"], stored["schemaVersion"]) == ({"a": [1, 2]}, 2, 1)
 
 
+async def test_a_document_of_an_earlier_version_is_a_job(place: Place, store: JobStore):
+    await store.create(a_job())
+    named = {"private", "image1Kept", "prepared", "preparingTries", "steps"}
+    assert named <= (await place.look("jobs/job1")).keys()
+    await place.put("jobs/job1", **dict.fromkeys(named))
+    assert await store.get("job1") == a_job()
+
+
 async def test_lists_and_errors_are_replaced_as_a_whole(store: JobStore):
     created = await store.create(everything())
     left = dataclasses.replace(created.images[1], name=None, width=None)
     error = JobError.of(ErrorCode.COPY_FAILED, charged=Charged.YES)
-    await store.save(created.evolve(images=(left,), error=error))
+    await store.save(created.evolve(images=(left,), error=error, steps=(Step(status="RUNNING"),)))
     found = await store.get("full")
-    assert (found.images, found.error) == ((left,), error)
+    assert (found.images, found.error, found.steps) == ((left,), error, (Step(status="RUNNING"),))
 
 
 # --- scans ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,131 @@
+"""What the port `JobStore` promises of the listing, held against both stores."""
+
+import itertools
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from shared.job import Job, Status
+from shared.ports import JobStore, Listing
+from tests.jobs.places import NOW, Place, a_job
+
+SECOND = timedelta(seconds=1)
+CALLERS = ("zap", "form:https://a.example", None)
+STATUSES = (Status.QUEUED, Status.SUCCEEDED)
+WORKFLOWS = ("default", "pro")
+
+
+async def ids(store: JobStore, limit: int = 100, **wanted: Any) -> list[str]:
+    return [job.id for job in await store.listed(Listing(limit=limit, **wanted))]
+
+
+async def test_no_jobs_are_an_empty_list(store: JobStore):
+    assert await ids(store) == []
+
+
+async def test_jobs_come_from_the_newest_to_the_oldest_and_at_one_time_by_id(store: JobStore):
+    ages = {"b": 0, "a": 0, "c": 0, "old": 3600 * 24 * 400, "just before": 1e-6, "new": -1}
+    for job_id, age in ages.items():
+        await store.create(a_job(job_id, created_at=NOW - timedelta(seconds=age)))
+    assert await ids(store) == ["new", "c", "b", "a", "just before", "old"]
+    assert await ids(store, limit=3) == ["new", "c", "b"]
+    assert await ids(store, limit=0) == []
+
+
+async def test_a_listed_job_is_the_whole_job_and_can_be_saved(store: JobStore):
+    created = await store.create(a_job())
+    (listed,) = await store.listed(Listing(limit=1))
+    assert (listed, listed.revision) == (created, created.revision)
+    await store.save(listed.evolve(attempt=2))
+
+
+async def test_pages_follow_each_other_without_a_gap_or_a_repeat(store: JobStore):
+    # Three jobs at each moment: pages end in the middle of one.
+    for number in range(24):
+        await store.create(a_job(f"job{number:02}", created_at=NOW - number // 3 * SECOND))
+    whole, pages, before = await ids(store), [], None
+    for size in (5, 5, 5, 5, 4):
+        page = await store.listed(Listing(limit=5, before=before))
+        assert len(page) == size
+        pages += [job.id for job in page]
+        before = page[-1].created_at, page[-1].id
+    assert pages == whole
+    assert await ids(store, before=before) == []
+
+
+async def test_a_job_that_comes_between_two_pages_moves_nothing(store: JobStore):
+    for number in range(4):
+        await store.create(a_job(f"job{number}", created_at=NOW - number * SECOND))
+    first = await store.listed(Listing(limit=2))
+    await store.create(a_job("newest", created_at=NOW + SECOND))
+    assert await ids(store, before=(first[-1].created_at, first[-1].id)) == ["job2", "job3"]
+
+
+async def test_a_page_may_begin_at_a_job_that_is_gone(store: JobStore):
+    for job_id in ("a", "c"):
+        await store.create(a_job(job_id))
+    assert await ids(store, before=(NOW, "b")) == ["a"]
+    assert await ids(store, before=(NOW, "c")) == ["a"]
+    assert await ids(store, before=(NOW, "a")) == []
+    assert await ids(store, before=(NOW + SECOND, "a")) == ["c", "a"]
+
+
+async def test_since_is_inclusive_to_the_microsecond(store: JobStore):
+    for job_id, offset in (("before", -1e-6), ("at", 0), ("after", 1e-6)):
+        await store.create(a_job(job_id, created_at=NOW + timedelta(seconds=offset)))
+    assert await ids(store, since=NOW) == ["after", "at"]
+    assert await ids(store, since=NOW.astimezone(timezone(9 * 3600 * SECOND))) == ["after", "at"]
+    assert await ids(store, since=datetime(1, 1, 1, tzinfo=UTC)) == ["after", "at", "before"]
+    assert await ids(store, since=datetime(9999, 12, 31, tzinfo=UTC)) == []
+    assert await ids(store, since=NOW, before=(NOW + SECOND, "x"), limit=1) == ["after"]
+    assert await ids(store, since=NOW, before=(NOW, "at")) == []
+
+
+@pytest.fixture
+async def mixed(store: JobStore) -> list[Job]:
+    """Every combination twice, in a mixed order, the newest first."""
+    kinds = itertools.product(range(2), WORKFLOWS, STATUSES, CALLERS)
+    jobs = [
+        a_job(f"job{n:02}", caller=caller, status=status, workflow=workflow, created_at=NOW - n * SECOND)
+        for n, (_, workflow, status, caller) in enumerate(kinds)
+    ]
+    await store.create_all(jobs)
+    return jobs
+
+
+@pytest.mark.parametrize("since", [None, NOW - 15 * SECOND])
+@pytest.mark.parametrize("before", [None, (NOW - 3 * SECOND, "job03")])
+async def test_all_filters_hold_together(store: JobStore, mixed: list[Job], since: Any, before: Any):
+    for caller, status, workflow in itertools.product((None, "zap", "nobody"), (None, *STATUSES), (None, *WORKFLOWS)):
+        expected = [
+            job.id
+            for job in mixed
+            if caller in (None, job.caller)
+            and status in (None, job.status)
+            and workflow in (None, job.workflow)
+            and (since is None or job.created_at >= since)
+            and (before is None or (job.created_at, job.id) < before)
+        ]
+        wanted = {"caller": caller, "status": status, "workflow": workflow, "since": since, "before": before}
+        assert await ids(store, **wanted) == expected
+        assert await ids(store, limit=2, **wanted) == expected[:2]
+
+
+async def test_a_document_that_nobody_can_read_does_not_end_the_listing(
+    place: Place, store: JobStore, capsys: pytest.CaptureFixture[str]
+):
+    names = ("whole", "corrupt", "broken", "newest")
+    await store.create_all([a_job(name, created_at=NOW + n * SECOND) for n, name in enumerate(names)])
+    await place.put("jobs/broken", status="from tomorrow")
+    await place.put("jobs/corrupt", images=["no map"], prompt=None)
+    assert await ids(store, limit=2) == ["newest", "whole"]
+    assert await ids(store, limit=2, before=(NOW + 3 * SECOND, "newest")) == ["whole"]
+    assert {json.loads(line)["jobId"] for line in capsys.readouterr().out.splitlines()} == {"broken", "corrupt"}
+
+
+@pytest.mark.parametrize("wanted", [{"since": NOW.replace(tzinfo=None)}, {"before": (NOW.replace(tzinfo=None), "a")}])
+async def test_a_naive_time_is_refused(store: JobStore, wanted: dict[str, Any]):
+    with pytest.raises(ValueError, match="aware"):
+        await ids(store, **wanted)
