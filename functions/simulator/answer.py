@@ -7,20 +7,24 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import files, vendor
+from . import files, starts, upload, vendor
 from .case import Case
 from .control import control
 from .faults import Fault
 from .refusals import rate_limited, refusal
-from .routes import API, Call, Endpoint, allowed, route
+from .routes import API, PAID, Call, Endpoint, allowed, route
 from .state import Simulator
 from .wire import Broken
 
 Handler = Callable[[Case, Simulator], Awaitable[Response]]
 
 HANDLERS: dict[Endpoint, Handler] = {
-    Endpoint.TRIGGER: vendor.trigger,
+    Endpoint.TRIGGER: starts.start,
+    Endpoint.RUN: starts.start,
+    Endpoint.EXECUTE: starts.start,
     Endpoint.HEALTH: vendor.health,
+    Endpoint.DESCRIBE: vendor.describe,
+    Endpoint.UPLOAD: upload.upload,
     Endpoint.POLL: vendor.poll,
     Endpoint.DETAILS: vendor.details,
     Endpoint.DOWNLOAD: files.download,
@@ -41,7 +45,7 @@ async def answer(request: Request, simulator: Simulator) -> Response:
 
 
 async def _answer(request: Request, call: Call, simulator: Simulator) -> Response:
-    body = await _json(request) if call.endpoint is Endpoint.TRIGGER else {}
+    body = await _json(request) if call.endpoint in PAID else {}
     run = simulator.world.find(files.execution_of(call, request))
     now = simulator.clock.now()
     case = Case(request, call, now, simulator.clock, simulator.settings, run, body or {})
@@ -54,13 +58,13 @@ async def _judged(case: Case, simulator: Simulator) -> Response:
     exceeded = simulator.limits.request(case.now) if case.call.endpoint in API else None
     if exceeded:
         return rate_limited(exceeded, case.now, case.style)
-    replay = await vendor.first_answer(case, simulator)
+    replay = await starts.first_answer(case, simulator)
     if replay:
         return _settled(replay, case, simulator)
     try:
         fault = simulator.book.strike(case)
     except ValueError:
-        fault = None  # the prompt names a fault that there is not: the trigger says so
+        fault = None  # the prompt names a fault that there is not: the endpoint says so
     return await (_struck(case, fault, simulator) if fault else _honest(case, simulator))
 
 
@@ -69,7 +73,7 @@ async def _honest(case: Case, simulator: Simulator) -> Response:
 
 
 def _settled(response: Response, case: Case, simulator: Simulator) -> Response:
-    if case.call.endpoint is Endpoint.TRIGGER and response.status_code == 202:
+    if case.call.endpoint in PAID and response.status_code in (201, 202):
         simulator.book.settle(case.prompt)
     return response
 

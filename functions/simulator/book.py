@@ -10,6 +10,7 @@ from typing import Any, Self
 from .case import Case
 from .faults import FAULTS, Fault
 from .routes import Endpoint
+from .shapes import Progress
 
 ANY = "any"
 _IN_PROMPT = re.compile(r"\[fault:([\w-]+(?:@[\w-]+)?)\]")
@@ -126,6 +127,15 @@ class Book:
 def check_prompt(prompt: str) -> None:
     """ValueError for a prompt that names a fault that there is not."""
     list(_wishes(prompt))
+
+
+def with_stories(told: Progress, endpoint: Endpoint) -> Progress:
+    """What an endpoint tells of a run, by the faults of the run itself."""
+    for text in told.run.stories:
+        wish = Wish.of(text)
+        if wish.fault.story and endpoint in wish.at:
+            told = wish.fault.story(told)
+    return told
 
 
 def _wishes(prompt: str) -> Iterator[tuple[Wish, str]]:

@@ -7,15 +7,16 @@ from typing import Any
 
 from starlette.requests import Request
 
+from .asked import asked
 from .clock import Clock
-from .routes import Call
+from .routes import PAID, Call
 from .settings import Settings, Style
 from .world import Run
 
 
 @dataclass(frozen=True)
 class Case:
-    """A request, the call that it is, and the run that it is about (for a trigger: its body)."""
+    """A request, the call that it is, and the run that it is about (for a paid call: its body)."""
 
     request: Request
     call: Call
@@ -30,8 +31,7 @@ class Case:
         """The prompt that the request is about, or nothing."""
         if self.run:
             return self.run.prompt
-        prompt = self.body.get("prompt")
-        return prompt if isinstance(prompt, str) else ""
+        return asked(self.call.endpoint, self.body).prompt if self.call.endpoint in PAID else ""
 
     @property
     def key(self) -> str | None:
@@ -46,4 +46,9 @@ class Case:
     @property
     def cdn(self) -> str:
         """What picture URLs begin with: SIMULATOR_CDN_URL, or the address that the request came to."""
-        return self.settings.cdn_url or str(self.request.base_url).rstrip("/")
+        return self.settings.cdn_url or self.base
+
+    @property
+    def base(self) -> str:
+        """The address that the request came to."""
+        return str(self.request.base_url).rstrip("/")

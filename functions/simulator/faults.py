@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import stories, strikes
-from .routes import API, FILES, Endpoint
+from .routes import API, FILES, PAID, Endpoint
 from .stories import Story
 from .strikes import Afterwards, Instead
 from .wire import Break
 
-TRIGGER = (Endpoint.TRIGGER,)
 CDN = (Endpoint.CDN,)
-RUN = (Endpoint.POLL, Endpoint.DETAILS)
+TOLD = (Endpoint.POLL, Endpoint.DETAILS)
 EVERYWHERE = (*API, *FILES)
 
 
@@ -36,7 +35,7 @@ class Fault:
 
 
 def _refused(name: str, what: str, instead: Instead, times: int | None = None) -> Fault:
-    return Fault(name, what, API, TRIGGER, times, instead=instead)
+    return Fault(name, what, API, PAID, times, instead=instead)
 
 
 def _wire(name: str, what: str, how: Break, usual: tuple[Endpoint, ...]) -> Fault:
@@ -47,7 +46,7 @@ def _file(name: str, what: str, instead: Instead, at: tuple[Endpoint, ...] = FIL
     return Fault(name, what, at, at, instead=instead)
 
 
-def _run(name: str, what: str, story: Story, at: tuple[Endpoint, ...] = RUN, pictures: int = 1) -> Fault:
+def _run(name: str, what: str, story: Story, at: tuple[Endpoint, ...] = TOLD, pictures: int = 1) -> Fault:
     return Fault(name, what, at, at, story=story, pictures=pictures)
 
 
@@ -74,20 +73,20 @@ _REFUSED = (
 )
 
 _WIRE = (
-    Fault("hang", "no answer, nothing done", EVERYWHERE, TRIGGER, 1, instead=strikes.hang),
-    Fault("hang_after_start", "no answer, run started", TRIGGER, TRIGGER, 1, afterwards=strikes.broken(Break.HANG)),
-    _wire("cut_in_header", "all done, the connection ends in the header", Break.CUT_IN_HEADER, TRIGGER),
+    Fault("hang", "no answer, nothing done", EVERYWHERE, PAID, 1, instead=strikes.hang),
+    Fault("hang_after_start", "no answer, run started", PAID, PAID, 1, afterwards=strikes.broken(Break.HANG)),
+    _wire("cut_in_header", "all done, the connection ends in the header", Break.CUT_IN_HEADER, PAID),
     _wire("cut_in_body", "all done, the connection ends in the body", Break.CUT_IN_BODY, CDN),
     _wire("wrong_content_length", "Content-Length promises more than there is", Break.WRONG_LENGTH, CDN),
     _wire("early_end", "no Content-Length, and half of the body", Break.EARLY_END, CDN),
-    _wire("slow_first_byte", "the whole answer, late", Break.SLOW_FIRST_BYTE, TRIGGER),
+    _wire("slow_first_byte", "the whole answer, late", Break.SLOW_FIRST_BYTE, PAID),
     _wire("trickle", "the whole answer, in drops", Break.TRICKLE, CDN),
-    Fault("no_execution_id", "202 without an id, run started", TRIGGER, TRIGGER, 1, afterwards=strikes.without_id),
+    Fault("no_execution_id", "202 without an id, run started", PAID, PAID, 1, afterwards=strikes.without_id),
     Fault(
         "replayed_first_answer",
         "429 once; that answer is kept under the key and replayed for it",
-        TRIGGER,
-        TRIGGER,
+        PAID,
+        PAID,
         1,
         instead=strikes.wait_in_seconds,
         keeps_answer=True,
@@ -108,9 +107,9 @@ _FILES = (
 )
 
 _RUNS = (
-    _run("lower_case", "status words in lower case", stories.in_lower_case, (*TRIGGER, *RUN)),
-    _run("wrapped", "answers under `data`", stories.wrapped, (*TRIGGER, *RUN)),
-    _run("nested", "answers under `data`, in executionRuns", stories.nested, (*TRIGGER, *RUN)),
+    _run("lower_case", "status words in lower case", stories.in_lower_case, (*PAID, *TOLD)),
+    _run("wrapped", "answers under `data`", stories.wrapped, (*PAID, *TOLD)),
+    _run("nested", "answers under `data`, in executionRuns", stories.nested, (*PAID, *TOLD)),
     _run("completed_without_image", "COMPLETED, no picture", stories.without_image),
     _run("image_before_end", "the picture is told while the run goes on", stories.image_before_end),
     _run("same_url_thrice", "one URL in three places", stories.repeated),

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from .thumbnail import InputImage
 
 LONG_SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
 CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -20,6 +22,7 @@ SAVE_OPTIONS: dict[str, dict[str, int]] = {
 }
 SHOWN_CHARACTERS = 600
 COLUMNS = 34
+IMAGE_DESCRIPTION = 0x010E  # Exif's; PNG, JPEG and WebP all carry it
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Picture:
     width: int
     height: int
     format: str  # png, jpeg or webp
+    input: InputImage | None = None
 
     @property
     def path(self) -> str:
@@ -44,16 +48,18 @@ class Picture:
         return CONTENT_TYPES[self.format]
 
 
-def picture_of(execution_id: str, index: int, prompt: str, body: Mapping[str, Any]) -> Picture:
-    """The picture that a trigger's body asks for; what it does not say, or says wrongly, is 1K, 1:1, png."""
-    width, height = _size(body.get("resolution"), body.get("aspect_ratio"))
-    wanted = str(body.get("format")).lower()
-    return Picture(execution_id, index, prompt, width, height, wanted if wanted in CONTENT_TYPES else "png")
+def picture_of(
+    execution_id: str, index: int, prompt: str, fields: Mapping[str, Any], image: InputImage | None = None
+) -> Picture:
+    """The picture that a call's fields ask for; what they do not say, or say wrongly, is 1K, 1:1, png."""
+    width, height = _size(fields.get("resolution"), fields.get("aspect_ratio"))
+    wanted = str(fields.get("format")).lower()
+    return Picture(execution_id, index, prompt, width, height, wanted if wanted in CONTENT_TYPES else "png", image)
 
 
-def count_of(body: Mapping[str, Any]) -> int:
-    """How many pictures a trigger's body asks for: 1 to 4."""
-    count = body.get("count")
+def count_of(fields: Mapping[str, Any]) -> int:
+    """How many pictures a call's fields ask for: 1 to 4."""
+    count = fields.get("count")
     return int(count) if isinstance(count, int) and 1 <= count <= 4 else 1
 
 
@@ -72,10 +78,22 @@ def render(picture: Picture) -> bytes:
     seed = hashlib.sha256(f"{picture.execution_id}/{picture.index}".encode()).digest()
     image = _background(picture.width, picture.height, seed)
     _write_prompt(image, picture)
+    drawn = image if picture.format == "png" and not picture.input else image.convert("RGB")
+    exif = Image.Exif()
+    if picture.input:
+        _paste(drawn, picture.input)
+        exif[IMAGE_DESCRIPTION] = f"input sha256 {picture.input.sha256}"
     file = io.BytesIO()
-    drawn = image if picture.format == "png" else image.convert("RGB")
-    drawn.save(file, picture.format.upper(), **SAVE_OPTIONS[picture.format])
+    drawn.save(file, picture.format.upper(), exif=exif, **SAVE_OPTIONS[picture.format])
     return file.getvalue()
+
+
+def _paste(image: Image.Image, given: InputImage) -> None:
+    """The input image in the lower right corner, a quarter as high or as wide as the shorter side."""
+    side = min(image.size) // 4
+    with Image.open(io.BytesIO(given.thumbnail)) as thumbnail:
+        small = ImageOps.contain(thumbnail, (side, side))
+    image.paste(small, (image.width - small.width, image.height - small.height))
 
 
 def _background(width: int, height: int, seed: bytes) -> Image.Image:

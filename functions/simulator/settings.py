@@ -37,6 +37,8 @@ class Settings:
     plan: Plan | None = None
     style: Style = Style.FLAT
     webhook_id: str = "demo-webhook"
+    execute_id: str = "demo-execute"
+    run_id: str = "demo-saved"
     api_key: str = field(default="sk-simulator", repr=False)
     cdn_url: str | None = None
     slow_seconds: float = 30.0
@@ -89,6 +91,8 @@ READERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SIMULATOR_PLAN": ("plan", _plan),
     "SIMULATOR_STYLE": ("style", Style),
     "SIMULATOR_WEBHOOK_ID": ("webhook_id", str),
+    "SIMULATOR_EXECUTE_ID": ("execute_id", str),
+    "SIMULATOR_RUN_ID": ("run_id", str),
     "SIMULATOR_API_KEY": ("api_key", str),
     "SIMULATOR_CDN_URL": ("cdn_url", lambda text: text.rstrip("/")),
     "SIMULATOR_SLOW_SECONDS": ("slow_seconds", float),

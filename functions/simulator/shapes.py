@@ -4,17 +4,19 @@ Shapes by their numbers in the project's notes: 1 flat · 2, 3 and 7 wrapped · 
 nested. Sources: www.wireflow.ai/docs/api/executions, and the vendor's clients on GitHub.
 """
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from .clock import stamp
+from .order import Node
+from .routes import Endpoint
 from .settings import Style
 from .world import Run
 
 WORKFLOW_ID = "cm1simulated"
-NODE = {"nodeId": "gen-1", "label": "Nano Banana Pro"}
 PENDING_FOR = timedelta(seconds=1)
 
 Json = dict[str, Any]
@@ -41,27 +43,67 @@ class Progress:
         """Whether the run is over."""
         return self.run.ended(self.now)
 
+    @property
+    def percent(self) -> int | None:
+        """How far the generating node is; None where it ended without a result."""
+        if self.node_status == "COMPLETED":
+            return 100
+        if self.ended and self.node_status != "RUNNING":
+            return None
+        whole = (self.run.ends_at - self.run.started_at).total_seconds()
+        return min(99, int(100 * (self.now - self.run.started_at).total_seconds() / whole)) if whole else 99
+
     def word(self, status: str) -> str:
         """A status word in this answer's case."""
         return status.lower() if self.lower or self.style == Style.NESTED else status
 
 
 def progress(run: Run, now: datetime, style: Style, cdn: str) -> Progress:
-    """A run without faults: PENDING for a second, RUNNING, then COMPLETED with its pictures."""
+    """A run without faults: PENDING for a second, RUNNING, then COMPLETED with its pictures.
+
+    One that the executor refuses FAILED instead.
+    """
     drawn = tuple(cdn + picture.path for picture in run.pictures())
+    if run.ended(now) and run.refused:
+        return Progress(run, now, style, drawn, "FAILED", "FAILED", error=run.refused, node_error=run.refused)
     if run.ended(now):
         return Progress(run, now, style, drawn, "COMPLETED", "COMPLETED", drawn)
     word = "PENDING" if now < run.started_at + PENDING_FOR else "RUNNING"
     return Progress(run, now, style, drawn, word, word)
 
 
-def started(run: Run, style: Style, lower: bool) -> Json:
-    """The answer to a trigger."""
-    if style == Style.FLAT:
-        text = "Workflow execution queued successfully"
-        return {"executionId": run.execution_id, "status": "queued", "message": text}
-    word = "running" if lower or style == Style.NESTED else "RUNNING"
-    return {"data": {"executionId": run.execution_id, "status": word}}
+def started(told: Progress) -> Json:
+    """The answer to a paid call. It is the same at any time: it is replayed for its key."""
+    brief = {"executionId": told.run.execution_id, "status": told.word("RUNNING")}
+    if told.style == Style.FLAT and told.run.endpoint is Endpoint.TRIGGER:
+        return {**brief, "status": "queued", "message": "Workflow execution queued successfully"}
+    if told.run.endpoint is Endpoint.EXECUTE and told.style == Style.NESTED:
+        return {"data": _batch(told)}
+    if told.run.endpoint is Endpoint.EXECUTE and told.style == Style.FLAT:
+        # With a target: https://github.com/wireflowINC/wireflow-skill/blob/main/references/api.md
+        return brief if "targetNodeId" in told.run.body else _batch(told)
+    return {"data": brief}
+
+
+def _batch(told: Progress) -> Json:
+    """The answer of https://www.wireflow.ai/docs/api/executions to a graph: a batch of one run."""
+    batch_id = str(uuid.uuid5(uuid.NAMESPACE_URL, told.run.execution_id))
+    entry: Json = {
+        "id": told.run.execution_id,
+        "startTime": stamp(told.run.started_at),
+        "endTime": None,
+        "status": told.word("RUNNING"),
+        "error": None,
+        "nodeRuns": [],
+        "batchId": batch_id,
+        "runIndexInBatch": 0,
+        "inputIndex": 0,
+    }
+    return {"workflowId": _workflow_id(told.run), "batchId": batch_id, "executionRuns": [entry]}
+
+
+def _workflow_id(run: Run) -> str:
+    return WORKFLOW_ID if run.endpoint is Endpoint.TRIGGER else run.webhook_id
 
 
 def health(webhook_active: bool) -> Json:
@@ -104,7 +146,12 @@ def _wrapped(told: Progress) -> Json:
 
 def _nested(told: Progress) -> Json:
     entry = _execution_run(told)
-    answer = {"workflowId": WORKFLOW_ID, **_status(told), "executionRuns": [entry], "outputs": _outputs(told)}
+    answer = {
+        "workflowId": _workflow_id(told.run),
+        **_status(told),
+        "executionRuns": [entry],
+        "outputs": _outputs(told),
+    }
     return {"data": {**answer, **_repeated(told)}}
 
 
@@ -133,7 +180,7 @@ def _execution_run(told: Progress) -> Json:
 def _node_run(told: Progress) -> Json:
     output = _output(told) if told.urls else None
     return {
-        "nodeId": NODE["nodeId"],
+        "nodeId": told.run.order.generator.id,
         "status": told.word(told.node_status),
         "error": told.node_error,
         "output": output,
@@ -148,22 +195,33 @@ def _output(told: Progress) -> object:
 
 
 def _node_states(told: Progress) -> list[Json]:
-    return [
-        {
-            **NODE,
-            "status": told.word(told.node_status),
-            "error": told.node_error,
-            "outputUrl": told.urls[0] if told.urls else None,
-            "outputUrls": list(told.urls),
-            "text": None,
-            "progress": 100 if told.ended else 50,
-            "requestId": f"req-{told.run.execution_id}",
-        }
-    ]
+    order = told.run.order
+    inputs = [_node_state(told, node, "COMPLETED", 100) for node in order.inputs]
+    last = _node_state(told, order.generator, told.node_status, told.percent)
+    requested = {"error": told.node_error, "requestId": f"req-{told.run.execution_id}"}
+    shown = {"outputUrl": told.urls[0] if told.urls else None, "outputUrls": list(told.urls)}
+    return [*inputs, {**last, **requested, **shown}]
+
+
+def _node_state(told: Progress, node: Node, status: str, percent: int | None) -> Json:
+    return {
+        **_named(node),
+        "status": told.word(status),
+        "error": None,
+        "outputUrl": None,
+        "outputUrls": [],
+        "text": node.text,
+        "progress": percent,
+        "requestId": None,
+    }
+
+
+def _named(node: Node) -> Json:
+    return {"nodeId": node.id, "label": node.label}
 
 
 def _outputs(told: Progress) -> list[Json]:
-    entry: Json = {**NODE, "status": told.word(told.node_status)}
+    entry: Json = {**_named(told.run.order.generator), "status": told.word(told.node_status)}
     many = {"urls": list(told.urls)} if len(told.urls) > 1 else {"url": told.urls[0] if told.urls else None}
     return [{**entry, **many}]
 

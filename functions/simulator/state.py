@@ -2,14 +2,16 @@
 
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
 from .book import Book
 from .clock import Clock, SystemClock
+from .fetch import fetch
 from .ledger import Ledger
 from .limits import Limits
+from .media import Media
 from .settings import Settings
 from .stats import Stats
 from .world import World
@@ -21,23 +23,27 @@ def random_id() -> str:
 
 
 class Simulator:
-    """The stand-in's memory; only the paid runs are on the disk."""
+    """The stand-in's memory; only the paid runs and the uploaded images are on the disk."""
 
     def __init__(
         self,
         settings: Settings | None = None,
         clock: Clock | None = None,
         new_id: Callable[[], str] = random_id,
+        fetch: Callable[[str], Awaitable[bytes]] = fetch,
     ) -> None:
         self.settings = settings or Settings()
         self.clock = clock or SystemClock()
         self.new_id = new_id
+        self.fetch = fetch
         self.world = World(Ledger(self.settings.state))
+        self.media = Media(self.settings.state)
         self._begin()
 
     def reset(self) -> None:
-        """Forget runs, counts and faults; the settings stay."""
+        """Forget runs, uploads, counts and faults; the settings stay."""
         self.world.clear()
+        self.media.clear()
         self._begin()
 
     def change(self, settings: Settings) -> None:

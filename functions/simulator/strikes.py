@@ -86,9 +86,12 @@ def broken(how: Break) -> Afterwards:
 
 
 def without_id(_case: Case, whole: Response) -> Response:
-    """The answer of a started run without the id, in any envelope."""
+    """The answer of a started run without the id, in any envelope, and without its address."""
     body = json.loads(bytes(whole.body))
-    (body.get("data") or body).pop("executionId", None)
+    told = body.get("data") or body
+    told.pop("executionId", None)
+    for run in told.get("executionRuns", ()):
+        run.pop("id")
     return JSONResponse(body, whole.status_code)
 
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from .asked import asked
 from .clock import stamp
 from .ledger import Ledger
+from .order import Order
 from .pictures import Picture, picture_of
+from .routes import Endpoint
+from .thumbnail import InputImage
 
 # "Identical keys within 24 hours replay the original response": the guide, step 5.
 KEY_LIFE = timedelta(hours=24)
@@ -17,7 +21,7 @@ KEY_LIFE = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Run:
-    """One run that was paid for."""
+    """One run that was paid for. `webhook_id`: of the webhook or the workflow that was called."""
 
     execution_id: str
     webhook_id: str
@@ -28,6 +32,14 @@ class Run:
     ends_at: datetime
     count: int = 1
     stories: tuple[str, ...] = ()  # faults of the run itself, as `name` or `name@endpoint`
+    endpoint: Endpoint = Endpoint.TRIGGER
+    input: InputImage | None = None
+    refused: str | None = None  # why the executor fails it
+
+    @property
+    def order(self) -> Order:
+        """What was asked for."""
+        return asked(self.endpoint, self.body)
 
     def ended(self, now: datetime) -> bool:
         """Whether the result is there."""
@@ -35,10 +47,16 @@ class Run:
 
     def pictures(self) -> tuple[Picture, ...]:
         """What the run draws, in order."""
-        return tuple(picture_of(self.execution_id, n, self.prompt, self.body) for n in range(self.count))
+        order = self.order
+        numbers = range(self.count)
+        return tuple(picture_of(self.execution_id, n, order.caption, order.fields, self.input) for n in numbers)
 
     def to_json(self) -> dict[str, Any]:
-        """The run as its line in the ledger and in /_runs."""
+        """The run as it stands in /_runs."""
+        return {**self.to_line(), "input": self.input.sha256 if self.input else None}
+
+    def to_line(self) -> dict[str, Any]:
+        """The run as its line in the ledger."""
         return {
             "executionId": self.execution_id,
             "webhookId": self.webhook_id,
@@ -49,11 +67,14 @@ class Run:
             "endsAt": stamp(self.ends_at),
             "count": self.count,
             "faults": list(self.stories),
+            "endpoint": self.endpoint,
+            "input": self.input.to_json() if self.input else None,
+            "refused": self.refused,
         }
 
     @classmethod
-    def from_json(cls, line: Mapping[str, Any]) -> Self:
-        """The run that `to_json` wrote."""
+    def of_line(cls, line: Mapping[str, Any]) -> Self:
+        """The run that `to_line` wrote."""
         return cls(
             line["executionId"],
             line["webhookId"],
@@ -64,6 +85,10 @@ class Run:
             datetime.fromisoformat(line["endsAt"]),
             line["count"],
             tuple(line["faults"]),
+            # A ledger may be older than these.
+            Endpoint(line.get("endpoint", Endpoint.TRIGGER)),
+            InputImage.from_json(line["input"]) if line.get("input") else None,
+            line.get("refused"),
         )
 
 
@@ -76,7 +101,7 @@ class World:
         self._by_key: dict[tuple[str, str], Run] = {}
         self._writing: dict[str, asyncio.Task[None]] = {}
         for line in ledger.read():
-            self._remember(Run.from_json(line))
+            self._remember(Run.of_line(line))
 
     async def start(self, run: Run) -> None:
         """Pay for a run; returns when a kill can no longer undo it."""
@@ -113,7 +138,7 @@ class World:
 
     async def _write(self, run: Run) -> None:
         try:
-            await self._ledger.append(run.to_json())
+            await self._ledger.append(run.to_line())
         except OSError:
             self._forget(run)
             raise

@@ -8,13 +8,18 @@ from itertools import count
 import httpx
 import pytest
 
+from functions.simulator.routes import Endpoint
 from functions.simulator.settings import Settings
 from functions.simulator.state import Simulator
+from tests.simulator.bodies import graph, inputs
 from tests.simulator.in_process import InProcess
 
 START = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 KEY = {"Authorization": "Bearer sk-simulator"}
 HOOK = "/api/v1/workflow/demo-webhook/trigger"
+SAVED = "/api/v1/workflows/demo-saved/run"
+GRAPH = "/api/v1/workflows/demo-execute/execute"
+UPLOAD = "/api/v1/media/upload"
 
 
 class JumpingClock:
@@ -41,6 +46,31 @@ class Vendor:
     async def trigger(self, prompt: str = "a cat", key: str | None = None, **fields: object) -> httpx.Response:
         headers = {"Idempotency-Key": key} if key else {}
         return await self.http.post(HOOK, json={"prompt": prompt, **fields}, headers=headers)
+
+    async def run(self, key: str | None = None, **values: object) -> httpx.Response:
+        headers = KEY | ({"Idempotency-Key": key} if key else {})
+        return await self.http.post(SAVED, json=inputs(**values), headers=headers)
+
+    async def execute(self, prompt: str = "a cat", key: str | None = None, **wanted: object) -> httpx.Response:
+        headers = KEY | ({"Idempotency-Key": key} if key else {})
+        return await self.http.post(GRAPH, json=graph(prompt, **wanted), headers=headers)
+
+    async def pay(self, place: Endpoint, prompt: str = "a cat", key: str | None = None) -> httpx.Response:
+        """One of the three paid calls."""
+        if place is Endpoint.RUN:
+            return await self.run(key, prompt=prompt)
+        return await (self.execute(prompt, key) if place is Endpoint.EXECUTE else self.trigger(prompt, key))
+
+    async def describe(self) -> httpx.Response:
+        return await self.http.get(SAVED, headers=KEY)
+
+    async def upload(self, content: bytes, kind: str = "image/png") -> httpx.Response:
+        return await self.http.post(UPLOAD, files={"file": ("image", content, kind)}, headers=KEY)
+
+    async def hosted(self, content: bytes) -> str:
+        response = await self.upload(content)
+        assert response.status_code == 200, response.text
+        return str(response.json()["data"]["url"])
 
     async def start(self, prompt: str = "a cat", key: str | None = None, **fields: object) -> str:
         response = await self.trigger(prompt, key, **fields)

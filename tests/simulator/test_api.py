@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from functions.simulator.settings import Settings
+from tests.simulator.bodies import picture
 from tests.simulator.conftest import Open, Vendor
 
 
@@ -125,7 +126,7 @@ async def test_the_wrapped_style_is_under_data_with_every_companion(open_vendor:
         await vendor.clock.sleep(15)
         told = (await vendor.poll(run)).json()["data"]
         assert told["status"] == "COMPLETED"
-        assert told["finalOutput"]["url"] == told["nodeStates"][0]["outputUrl"]
+        assert told["finalOutput"]["url"] == told["nodeStates"][-1]["outputUrl"]
         assert told["nodeResults"]["nodeRuns"][0]["output"] == told["finalOutput"]
         assert told["diagnostics"]["version"] == 1
         assert (await vendor.details(run)).json()["data"]["status"] == "COMPLETED"
@@ -151,6 +152,18 @@ async def test_stats_count_calls_starts_and_polls(vendor: Vendor) -> None:
     assert (stats["endpoints"]["trigger"], stats["endpoints"]["poll"]) == (1, 2)
     assert (stats["starts"], stats["paidRuns"], stats["maxStartsPerMinute"]) == (1, 1, 1)
     assert stats["polls"] == {run: ["2026-03-20T12:00:00.000Z", "2026-03-20T12:00:02.000Z"]}
+
+
+async def test_stats_count_each_endpoint(vendor: Vendor) -> None:
+    await vendor.describe()
+    await vendor.upload(picture())
+    await vendor.run(prompt="a cat")
+    await vendor.execute()
+    stats = await vendor.stats()
+    counted = [stats["endpoints"][name] for name in ("describe", "upload", "run", "execute", "trigger")]
+    assert counted == [1, 1, 1, 1, 0]
+    assert stats["answers"]["execute"] == {"201": 1}
+    assert (stats["starts"], stats["paidRuns"]) == (2, 2)
 
 
 async def test_a_reset_forgets_runs_and_counts(vendor: Vendor) -> None:

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from functions.simulator.faults import FAULTS
-from functions.simulator.routes import Endpoint
+from functions.simulator.routes import PAID, Endpoint
+from tests.simulator.bodies import picture
 from tests.simulator.conftest import START, Open, Vendor
 
 Check = Callable[[httpx.Response], bool]
@@ -54,7 +55,7 @@ STRUCK: dict[str, Check | type[Exception]] = {
     "early_end": lambda a: a.status_code == 200 and "content-length" not in a.headers and b"IEND" not in a.content,
     "slow_first_byte": httpx.ReadTimeout,
     "trickle": lambda a: a.status_code == 200 and a.content.endswith(b"IEND\xaeB`\x82"),
-    "no_execution_id": lambda a: a.status_code == 202 and "executionId" not in a.text,
+    "no_execution_id": lambda a: a.is_success and "exec_" not in f"{a.text} {a.headers}",
     "replayed_first_answer": refused(429),
     "blocked_user_agent": refused(403),
     "cdn_forbidden": refused(403),
@@ -73,8 +74,12 @@ ONCE = {name for name, fault in FAULTS.items() if fault.times == 1}
 
 async def call(vendor: Vendor, place: Endpoint, prompt: str, client: str = "python-httpx/0.28") -> httpx.Response:
     """One call to an endpoint about a run of this prompt, which was started before faults could strike."""
-    if place is Endpoint.TRIGGER:
-        return await vendor.trigger(prompt)
+    if place in PAID:
+        return await vendor.pay(place, prompt)
+    if place is Endpoint.DESCRIBE:
+        return await vendor.describe()
+    if place is Endpoint.UPLOAD:
+        return await vendor.upload(picture())
     if place is Endpoint.HEALTH:
         return await vendor.http.get("/api/v1/workflow/demo-webhook/trigger")
     run = vendor.simulator.world.runs()[-1].execution_id
@@ -90,41 +95,77 @@ def test_every_fault_of_a_request_has_its_expectation() -> None:
     assert set(STRUCK) == {name for name, fault in FAULTS.items() if not fault.story}
 
 
-@pytest.mark.parametrize("name", STRUCK)
-async def test_a_prompt_is_struck_where_its_fault_usually_strikes(open_vendor: Open, name: str) -> None:
-    fault, expected = FAULTS[name], STRUCK[name]
+@pytest.mark.parametrize(("name", "place"), [(name, place) for name in STRUCK for place in FAULTS[name].usual])
+async def test_a_prompt_is_struck_where_its_fault_usually_strikes(
+    open_vendor: Open, name: str, place: Endpoint
+) -> None:
+    expected = STRUCK[name]
     prompt = f"a cat [fault:{name}]"
     async with open_vendor(large_bytes=300_000) as vendor:
-        if fault.usual[0] is not Endpoint.TRIGGER:
+        if place not in PAID:
             await vendor.start(prompt)
         if isinstance(expected, type):
             with pytest.raises(expected):
-                await call(vendor, fault.usual[0], prompt)
+                await call(vendor, place, prompt)
         else:
-            assert expected(await call(vendor, fault.usual[0], prompt))
-        again = await call(vendor, fault.usual[0], prompt, client="images/1.0")
+            assert expected(await call(vendor, place, prompt))
+        again = await call(vendor, place, prompt, client="images/1.0")
         assert again.is_success if name in ONCE | {"blocked_user_agent"} else expected(again)
         assert (await vendor.stats())["faults"][name] >= 1
 
 
+@pytest.mark.parametrize("place", PAID)
 @pytest.mark.parametrize("name", ["hang_after_start", "cut_in_header", "no_execution_id", "slow_first_byte"])
-async def test_these_start_the_run_and_a_known_key_finds_it_again(vendor: Vendor, name: str) -> None:
+async def test_these_start_the_run_and_a_known_key_finds_it_again(vendor: Vendor, name: str, place: Endpoint) -> None:
     prompt = f"a cat [fault:{name}]"
     try:
-        lost = await vendor.trigger(prompt, "key-1")
-        assert "executionId" not in lost.text
+        lost = await vendor.pay(place, prompt, "key-1")
+        assert "exec_" not in lost.text
     except httpx.TransportError:
         pass
     (run,) = await vendor.runs()
-    assert await vendor.start(prompt, "key-1") == run["executionId"]
+    assert run["executionId"] in (await vendor.pay(place, prompt, "key-1")).text
     assert (await vendor.stats())["paidRuns"] == 1
 
 
+@pytest.mark.parametrize("place", PAID)
 @pytest.mark.parametrize("name", ["hang", "server_error_once", "rate_limited_seconds", "html_error", "redirect"])
-async def test_these_start_nothing(vendor: Vendor, name: str) -> None:
+async def test_these_start_nothing(vendor: Vendor, name: str, place: Endpoint) -> None:
     with suppress(httpx.TransportError):
-        await vendor.trigger(f"a cat [fault:{name}]")
+        await vendor.pay(place, f"a cat [fault:{name}]")
     assert (await vendor.stats())["paidRuns"] == 0
+
+
+@pytest.mark.parametrize("style", ["flat", "wrapped", "nested"])
+async def test_an_answer_without_an_id_has_none_in_any_envelope(open_vendor: Open, style: str) -> None:
+    async with open_vendor(style=style) as vendor:
+        for place in PAID:
+            lost = await vendor.pay(place, "a cat [fault:no_execution_id]")
+            assert "exec_" not in f"{lost.text} {lost.headers}"
+        assert len(await vendor.runs()) == 3
+
+
+FREE = [name for name, fault in FAULTS.items() if {Endpoint.DESCRIBE, Endpoint.UPLOAD} <= set(fault.at)]
+
+
+@pytest.mark.parametrize("place", [Endpoint.DESCRIBE, Endpoint.UPLOAD])
+@pytest.mark.parametrize("name", sorted({*FREE} - {"early_end", "trickle", "cut_in_body", "wrong_content_length"}))
+async def test_a_rule_strikes_descriptions_and_uploads(vendor: Vendor, name: str, place: Endpoint) -> None:
+    await vendor.fault(fault=name, times=1, **{"for": place})
+    expected = STRUCK[name]
+    if isinstance(expected, type):
+        with pytest.raises(expected):
+            await call(vendor, place, "")
+    else:
+        assert expected(await call(vendor, place, ""))
+    assert (await call(vendor, place, "")).status_code == 200
+
+
+async def test_an_upload_that_is_refused_hosts_nothing(vendor: Vendor) -> None:
+    await vendor.fault(fault="server_error", times=1, **{"for": "upload"})
+    assert (await vendor.upload(picture())).status_code == 500
+    url = await vendor.hosted(picture("blue"))
+    assert (await vendor.http.get(url)).content == picture("blue")
 
 
 async def test_a_replayed_refusal_holds_for_its_key_and_not_for_the_next(vendor: Vendor) -> None:
@@ -134,10 +175,11 @@ async def test_a_replayed_refusal_holds_for_its_key_and_not_for_the_next(vendor:
     assert (await vendor.trigger(prompt, "job.2")).status_code == 202
 
 
-async def test_the_same_prompt_sent_as_another_job_is_struck_again(vendor: Vendor) -> None:
+@pytest.mark.parametrize("place", PAID)
+async def test_the_same_prompt_sent_as_another_job_is_struck_again(vendor: Vendor, place: Endpoint) -> None:
     prompt = "a cat [fault:server_error_once]"
-    codes = [(await vendor.trigger(prompt)).status_code for _ in range(4)]
-    assert codes == [500, 202, 500, 202]
+    worked = [(await vendor.pay(place, prompt)).is_success for _ in range(4)]
+    assert worked == [False, True, False, True]
 
 
 async def test_so_is_one_whose_run_was_found_again_by_its_key(vendor: Vendor) -> None:

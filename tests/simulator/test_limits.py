@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from functions.simulator.routes import PAID, Endpoint
+from tests.simulator.bodies import picture
 from tests.simulator.conftest import START, Open
 
 
@@ -20,6 +22,20 @@ async def test_every_plan_starts_ten_runs_a_minute(open_vendor: Open, plan: str)
         codes = [(await vendor.trigger()).status_code for _ in range(11)]
         assert codes == [202] * 10 + [429]
         assert (await vendor.stats())["rateLimited"] == 1
+
+
+async def test_every_paid_call_is_one_of_the_ten(open_vendor: Open) -> None:
+    async with open_vendor(plan="pro") as vendor:
+        assert {(await vendor.pay(PAID[n % 3])).status_code for n in range(10)} == {201, 202}
+        assert [(await vendor.pay(place)).status_code for place in PAID] == [429, 429, 429]
+
+
+@pytest.mark.parametrize("place", [Endpoint.DESCRIBE, Endpoint.UPLOAD])
+async def test_descriptions_and_uploads_are_requests_and_no_executions(open_vendor: Open, place: Endpoint) -> None:
+    async with open_vendor(plan="starter") as vendor:
+        upload = place is Endpoint.UPLOAD
+        codes = [(await (vendor.upload(picture()) if upload else vendor.describe())).status_code for _ in range(21)]
+        assert codes == [200] * 20 + [429]
 
 
 async def test_a_429_says_when_to_come_back_and_the_body_says_it_as_an_epoch(open_vendor: Open) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from functions.simulator.media import LIMIT
 from tests.servers.process import free_port
-from tests.simulator.conftest import HOOK, KEY
+from tests.simulator.bodies import graph, picture
+from tests.simulator.conftest import GRAPH, HOOK, KEY, UPLOAD
 from tests.simulator.real import ROOT, kill, running
 
 
@@ -33,6 +35,41 @@ def test_it_serves_a_run_from_trigger_to_picture_and_outlives_a_kill(tmp_path: P
         (listed,) = http.get("/_runs?pictures=true").json()["runs"]
         picture = http.get(told["nodeResults"]["nodeRuns"][0]["output"]["images"][0]["url"])
         assert hashlib.sha256(picture.content).hexdigest() == listed["pictures"][0]["sha256"]
+
+
+def test_it_takes_an_upload_and_a_graph_and_knows_both_after_a_kill(tmp_path: Path) -> None:
+    port, log, content = free_port(), tmp_path / "log", picture(size=(300, 200))
+    environ = {"SIMULATOR_STATE": str(tmp_path / "runs.jsonl"), "SIMULATOR_RUN_SECONDS": "0"}
+    with running(log, port, **environ) as (url, process), httpx.Client(base_url=url, headers=KEY) as http:
+        hosted = http.post(UPLOAD, files={"file": ("cat.png", content, "image/png")}).json()["data"]["url"]
+        again = http.post(UPLOAD, json={"url": hosted})
+        assert again.json()["data"]["url"] == hosted
+        assert http.post(GRAPH, json=graph(image1=hosted)).status_code == 201
+        before = http.get("/_runs?pictures=true").json()
+        kill(process)
+    with running(log, port, **environ) as (url, _):
+        assert httpx.get(hosted).content == content
+        after = httpx.get(f"{url}/_runs?pictures=true").json()
+    assert after == before
+    assert after["runs"][0]["input"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_large_upload_that_is_refused_hears_why(misbehaving: httpx.Client) -> None:
+    large = picture() + bytes(LIMIT)
+    file = {"file": ("cat.png", large, "image/png")}
+    assert misbehaving.post(UPLOAD, files=file, timeout=20).status_code == 413
+    assert httpx.post(f"{misbehaving.base_url}{UPLOAD}", files=file, timeout=20).status_code == 401
+    misbehaving.post("/_faults", json={"fault": "unavailable", "times": 1, "for": "upload"})
+    assert misbehaving.post(UPLOAD, files=file, timeout=20).status_code == 503
+
+
+def test_an_image_elsewhere_is_fetched_over_http(misbehaving: httpx.Client, tmp_path: Path) -> None:
+    with running(tmp_path / "log", SIMULATOR_RUN_SECONDS="0") as (elsewhere, _):
+        run = httpx.post(elsewhere + HOOK, json={"prompt": "a cat"}).json()["executionId"]
+        source = f"{elsewhere}/cdn/{run}/0.png"
+        hosted = misbehaving.post(UPLOAD, json={"url": source}).json()["data"]["url"]
+        assert misbehaving.get(hosted).content == httpx.get(source).content
+        assert misbehaving.post(UPLOAD, json={"url": f"{elsewhere}/nowhere.png"}).status_code == 400
 
 
 def test_every_run_that_was_answered_outlives_a_kill_amid_the_crowd(tmp_path: Path) -> None:
