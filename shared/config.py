@@ -11,7 +11,9 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from shared.doors import DoorSettings, parse_origins, parse_signing_secrets, parse_tokens
 from shared.spending.gate import Limits
+from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
 T = TypeVar("T")
 
@@ -75,6 +77,12 @@ class Config:
     image_hosts: tuple[str, ...]
     allow_private_network: bool
     storage_emulator: str | None
+    workflows: tuple[Workflow, ...]
+    doors: DoorSettings
+
+    def workflow(self, name: str) -> Workflow | None:
+        """The workflow of this name, if there is one."""
+        return next((workflow for workflow in self.workflows if workflow.name == name), None)
 
 
 def load(environ: Mapping[str, str]) -> Config:
@@ -88,12 +96,13 @@ def load(environ: Mapping[str, str]) -> Config:
         per_minute=read.value("EXECUTIONS_PER_MINUTE", _count, per_minute),
         per_day=read.value("DAILY_EXECUTIONS", _count, per_day),
     )
+    webhook_id = read.required("WIREFLOW_WEBHOOK_ID", _webhook_id, "")
     config = Config(
         wireflow_base_url=read.value(
             "WIREFLOW_BASE_URL", lambda text: _base_url(text, private), "https://www.wireflow.ai/api/v1"
         ),
-        webhook_id=read.required("WIREFLOW_WEBHOOK_ID", _webhook_id, ""),
-        api_key=read.required("WIREFLOW_API_KEY", _api_key, ""),
+        webhook_id=webhook_id,
+        api_key=read.required("WIREFLOW_API_KEY", _one_word, ""),
         limits=limits,
         requests_per_minute=requests if limits.per_minute else 0,
         on_unknown=read.value("ON_UNKNOWN", _on_unknown, OnUnknown.RETRY),
@@ -110,10 +119,59 @@ def load(environ: Mapping[str, str]) -> Config:
         image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
         allow_private_network=private,
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
+        workflows=_workflows(read, webhook_id),
+        doors=_doors(read, private=private),
     )
     if read.faults:
         raise ConfigurationError(read.faults)
     return config
+
+
+def _workflows(read: "_Reader", webhook_id: str) -> tuple[Workflow, ...]:
+    """Those of the setting, and "default", which is the webhook unless the setting says otherwise."""
+    models = read.value("WIREFLOW_MODELS", parse_models, parse_models("{}"))
+    nothing: tuple[Workflow, ...] = ()
+    named = read.value("WIREFLOW_WORKFLOWS", lambda text: parse_workflows(text, models), nothing)
+    if any(workflow.name == DEFAULT for workflow in named):
+        return named
+    return (Workflow(name=DEFAULT, mode=Mode.WEBHOOK, id=webhook_id), *named)
+
+
+def _doors(read: "_Reader", *, private: bool) -> DoorSettings:
+    known = DoorSettings()
+    doors = DoorSettings(
+        tokens=read.value("TRIGGER_TOKENS", parse_tokens, ()),
+        signing_secrets=read.value("TRIGGER_SIGNING_SECRETS", parse_signing_secrets, ()),
+        event_account=read.value("EVENT_SERVICE_ACCOUNT", _one_word, None),
+        event_audience=read.value("EVENT_AUDIENCE", _one_word, None),
+        origins=read.value("FORM_ORIGINS", parse_origins, ()),
+        form_per_minute=read.value("FORM_PER_MINUTE", _count, known.form_per_minute),
+        form_per_hour=read.value("FORM_PER_HOUR", _count, known.form_per_hour),
+        form_token_required=read.value("FORM_REQUIRE_TOKEN", _flag, False),
+        turnstile_secret=read.value("TURNSTILE_SECRET", _one_word, None),
+        turnstile_url=read.value("TURNSTILE_VERIFY_URL", _elsewhere(known.turnstile_url, private), known.turnstile_url),
+        certs_url=read.value("GOOGLE_CERTS_URL", _elsewhere(known.certs_url, private), known.certs_url),
+        public=read.value("TRIGGER_PUBLIC", _flag, None),
+        trusted_proxies=read.value("TRUSTED_PROXIES", _count, 0),
+        on_cloud_run=bool(read.text("K_SERVICE")),
+    )
+    read.faults.extend(_door_faults(doors))
+    return doors
+
+
+def _door_faults(doors: DoorSettings) -> list[str]:
+    """What does not go together."""
+    faults = []
+    if doors.event_account and not doors.event_audience:
+        faults.append("EVENT_AUDIENCE: is required with EVENT_SERVICE_ACCOUNT; it is the address that events come to")
+    if doors.event_audience and not doors.event_account:
+        faults.append("EVENT_SERVICE_ACCOUNT: is required with EVENT_AUDIENCE; it is the account that sends events")
+    if doors.public and not doors.configured:
+        faults.append(
+            "TRIGGER_PUBLIC: anyone could spend; set TRIGGER_TOKENS, TRIGGER_SIGNING_SECRETS, EVENT_SERVICE_ACCOUNT "
+            "or FORM_ORIGINS, or make the deployment private"
+        )
+    return faults
 
 
 class _Reader:
@@ -151,6 +209,23 @@ def _flag(text: str) -> bool:
     if text.lower() not in {"true", "false"}:
         raise ValueError("must be true or false")
     return text.lower() == "true"
+
+
+def _one_word(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be one word of visible ASCII characters")
+    return text
+
+
+def _elsewhere(usual: str, private: bool) -> Callable[[str], str]:
+    """An address that only tests change."""
+
+    def parse(text: str) -> str:
+        if text != usual and not private:
+            raise ValueError("may be changed only with ALLOW_PRIVATE_NETWORK=true")
+        return _web_address(text)
+
+    return parse
 
 
 def _plan(text: str) -> tuple[int, int, int]:
@@ -234,12 +309,6 @@ def _web_address(text: str) -> str:
 def _webhook_id(text: str) -> str:
     if "/" in text or not text.strip(".") or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be the id alone, the part of the webhook's address between /workflow/ and /trigger")
-    return text
-
-
-def _api_key(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be one word of visible ASCII characters")
     return text
 
 

@@ -35,6 +35,7 @@ class ErrorCode(StrEnum):
     NOT_AN_IMAGE = "not_an_image"
     IMAGE_EXPIRED = "image_expired"
     COPY_FAILED = "copy_failed"
+    INPUT_IMAGE_UNAVAILABLE = "input_image_unavailable"
     CONFIGURATION = "configuration"
 
 
@@ -119,8 +120,8 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
         False,
     ),
     ErrorCode.NOT_AN_IMAGE: Explanation(
-        "What the run produced is not a PNG, JPEG, WebP, GIF or AVIF image.",
-        "Check in Wireflow that the workflow's last node makes an image.",
+        "What the run produced, or the input image, is not a PNG, JPEG, WebP, GIF or AVIF image.",
+        "Check in Wireflow that the workflow's last node makes an image; or send another input image.",
         False,
     ),
     ErrorCode.IMAGE_EXPIRED: Explanation(
@@ -131,6 +132,11 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ErrorCode.COPY_FAILED: Explanation(
         "The image could not be copied within a day.",
         "Check IMAGE_HOSTS and the image store's permissions; look for the image in Wireflow's dashboard.",
+        True,
+    ),
+    ErrorCode.INPUT_IMAGE_UNAVAILABLE: Explanation(
+        "The input image could not be fetched.",
+        "Let the address of image1 answer to everybody. A waiting job goes on by itself when it does.",
         True,
     ),
     ErrorCode.CONFIGURATION: Explanation(

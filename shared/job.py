@@ -94,11 +94,21 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What Wireflow reported last of one node of the run. `progress`: its own figure, as it came."""
+
+    label: str | None = None
+    status: str | None = None
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One request for images and what has become of it. Times are aware UTC datetimes.
 
     `due_at`: when a job in flight wants attention; `queue_at`: its place in line. A job with nothing left to do has
-    neither. `input` is the JSON text of the fields that go to Wireflow beside `prompt`.
+    neither. `input` is the JSON text of the fields that go to Wireflow beside `prompt`; of a saved workflow that is run
+    by its inputs, once it is prepared, all of them by node.
     """
 
     id: str
@@ -111,6 +121,14 @@ class Job:
     fingerprint: str | None = None  # of the request: the same key with another one is a mistake
     workflow: str = "default"
     caller: str | None = None
+    private: bool = False  # only its caller may read it
+    image1: str | None = None  # the input image: its address, or its name in the image store
+    image1_kept: bool = False  # the image store has it as `inputs/{id}` until the job has ended
+    hosted_url: str | None = None  # where Wireflow finds it
+    prepared: bool = True  # nothing has to be hosted or looked up before the paid call
+    preparing_tries: int = 0
+    image1_gone_since: datetime | None = None
+    steps: tuple[Step, ...] = ()
     allow_partial: bool = False
     attempt: int = 1
     execution_id: str | None = None
@@ -159,7 +177,10 @@ class Job:
         following = changes.get("status", self.status)
         if following is not self.status and not self._may_become(following):
             raise ValueError(f"a job that is {self.status} cannot become {following}")
-        return dataclasses.replace(self, **changes)
+        changed = dataclasses.replace(self, **changes)
+        if changed.finished and changed.image1_kept and changed.due_at is None:
+            return dataclasses.replace(changed, due_at=changed.completed_at)  # its input image is to be removed
+        return changed
 
     def _may_become(self, following: Status) -> bool:
         return following in TRANSITIONS[self.status] or (self.status, following) == RESCUE
@@ -194,6 +215,7 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
         known["wait_reason"] = ErrorCode(known["wait_reason"])
     if known.get("error"):
         known["error"] = _error_from(known["error"])
+    known["steps"] = tuple(Step(**_decode(Step, item)) for item in known.get("steps") or ())
     known["images"] = tuple(_image_from(item) for item in known.get("images") or ())
     return Job(**{**known, "id": job_id, "revision": revision})
 

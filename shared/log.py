@@ -53,6 +53,7 @@ class Log:
 
 
 def quiet_libraries() -> None:
-    """Keep httpx from printing the addresses of Wireflow's calls: they hold the webhook's id."""
+    """Keep httpx from printing the addresses of Wireflow's calls, which hold the webhook's id, and bytes of forms."""
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

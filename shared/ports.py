@@ -1,6 +1,6 @@
 """What the steps need from the world, in the words of the domain: a clock, a job store, an image store, Wireflow."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from shared.errorcodes import ErrorCode
-from shared.job import Job
+from shared.job import Job, Status, Step
+from shared.spending.arrivals import Arrivals
 from shared.spending.gate import Gate
+from shared.workflows import NodeInput, Workflow
 
 
 class Clock(Protocol):
@@ -51,6 +53,18 @@ class StoreUnavailable(StoreError):
     """The store did not answer in time or reported a fault of its own."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Which jobs are listed. None: any. `before`: `createdAt` and id of the last job that was seen."""
+
+    limit: int
+    caller: str | None = None
+    status: Status | None = None
+    workflow: str | None = None
+    since: datetime | None = None  # inclusive
+    before: tuple[datetime, str] | None = None
+
+
 class JobStore(Protocol):
     """Jobs and the gate's document. Every write is conditional on the revision that it was computed from.
 
@@ -76,6 +90,18 @@ class JobStore(Protocol):
     async def ahead(self, queue_at: datetime) -> int:
         """How many jobs stand in line before this time: `queueAt < queue_at`."""
 
+    async def create_all(self, jobs: Sequence[Job]) -> list[Job]:
+        """Record all of these new jobs or none of them, at most 100; AlreadyExists with one that is there."""
+
+    async def listed(self, listing: Listing) -> list[Job]:
+        """Jobs from the newest to the oldest: `createdAt` and then the id, descending."""
+
+    async def read_arrivals(self) -> Arrivals:
+        """The posts of browsers of the last hour, with their revision; none if there is no document yet."""
+
+    async def save_arrivals(self, arrivals: Arrivals) -> Arrivals:
+        """Replace them if their revision is still the newest, else Conflict."""
+
     async def read_gate(self) -> Gate:
         """The gate's state with its revision; a new, open one if there is none yet."""
 
@@ -97,7 +123,8 @@ class CopyError(Exception):
 
     CopyError            the network or a store, now: try again
     ├── ImageGone        403, 404 or 410 on every route: it has probably expired
-    └── ImageRefused     trying again does not help: not an image, too large
+    ├── ImageRefused     trying again does not help: not an image, too large
+    └── PlaceRefused     we do not go there: the scheme, the host or a private address; a redirect may lead there too
     """
 
 
@@ -111,6 +138,10 @@ class ImageRefused(CopyError):
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class PlaceRefused(CopyError):
+    """The image was not asked for; the text says which rule forbids it, and is for logs only: it names addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +188,10 @@ class StoredImage:
 
 
 class ImageStore(Protocol):
-    """Where pictures are kept, under names that never change: `jobs/{jobId}/{attempt}/{n}.{ext}`."""
+    """Where pictures are kept, under names that never change: `jobs/{jobId}/{attempt}/{n}.{ext}`.
+
+    Beside them, until their job has ended, stand input images: `inputs/{jobId}`.
+    """
 
     def write(self, name: str, picture: Picture) -> None:
         """Store all of the picture or nothing; a name that already holds the same bytes counts as done.
@@ -167,6 +201,12 @@ class ImageStore(Protocol):
 
     async def read(self, name: str) -> StoredImage | None:
         """A way to the bytes, or None if nothing has that name."""
+
+    async def content(self, name: str) -> bytes | None:
+        """All bytes of a stored picture, or None if nothing has that name. CopyError if the store does not answer."""
+
+    async def delete(self, name: str) -> None:
+        """Remove a picture; nothing if there is none. CopyError if the store does not answer."""
 
     async def names(self, job_id: str) -> list[str]:
         """The names of all pictures of a job, for when its document has expired."""
@@ -213,14 +253,21 @@ class RunAnswer:
     request_id: str | None = None
     news: tuple[str, ...] = ()  # status words, names and shapes that nobody has seen before
     raw: str = ""
+    steps: tuple[Step, ...] = ()  # what is said of the nodes
     pace: Mapping[str, int] = field(default_factory=dict)  # the rate limit headers: limit, remaining, reset
 
 
 class Wireflow(Protocol):
     """The vendor. Errors: shared/wireflow/errors.py."""
 
-    async def trigger(self, payload: Mapping[str, Any], idempotency_key: str) -> Started:
+    async def start(self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str) -> Started:
         """The paid call, within 8 s. Refused: nothing was started. OutcomeUnknown: nobody knows."""
+
+    async def describe(self, workflow: Workflow) -> tuple[NodeInput, ...]:
+        """The inputs of a saved workflow. RequestRefused: 400, 413, 415, 422; any other WireflowError: ask again."""
+
+    async def host(self, content: bytes, content_type: str) -> str:
+        """Upload an input image; its address at Wireflow. Errors as with `describe`."""
 
     async def healthy(self) -> bool:
         """Whether the free health call answers 200."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.errorcodes import EXPLANATIONS, ErrorCode
-from shared.job import Image, Job, Status
+from shared.job import Image, Job, Status, Step
 
 SENTENCES: Mapping[Status, str] = {
     Status.QUEUED: "The job waits in line.",
@@ -52,7 +52,7 @@ def public_job(
         "requestId": job.request_id,
         "creditsUsed": job.credits_used,
         "caller": job.caller,
-        "steps": None,
+        "steps": [_step(step) for step in job.steps] or None,
         "createdAt": timestamp(job.created_at),
         "startedAt": timestamp(job.started_at),
         "completedAt": timestamp(job.completed_at),
@@ -111,6 +111,10 @@ def _image(image: Image, url: str) -> dict[str, Any]:
         "sha256": image.sha256,
         "crc32c": image.crc32c,
     }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {"label": step.label, "status": step.status, "progress": step.progress}
 
 
 def _run_seconds(job: Job) -> float | None:

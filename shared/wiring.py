@@ -17,13 +17,16 @@ from urllib.parse import urlsplit
 from shared import config as settings
 from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
-from shared.ports import ImageSource, ImageStore, JobStore
+from shared.ports import ImageSource, ImageStore, JobStore, Picture
 from shared.steps.admission import Admission
+from shared.steps.descriptions import Descriptions
 from shared.steps.drift import Drift
-from shared.steps.requests import Requests
+from shared.steps.request_budget import RequestBudget
 from shared.steps.services import Services
 
 COPIES_AT_ONCE = 8  # threads; each holds about one chunk of 1 MiB
+UPLOADS_AT_ONCE = 2  # of input images, each of which is held in memory
+INPUT_BYTES = 25 * 1024 * 1024  # what Wireflow takes: github.com/wireflowINC/wireflow-skill
 
 
 class SystemClock:
@@ -55,6 +58,8 @@ def services(config: Config) -> Services:
 
     clock, log = SystemClock(), Log()
     store = job_store(config)
+    hidden = [workflow.id for workflow in config.workflows]
+    wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, hidden=hidden)
     return Services(
         config=config,
         clock=clock,
@@ -62,10 +67,14 @@ def services(config: Config) -> Services:
         store=store,
         images=image_store(config),
         source=image_source(config),
-        wireflow=WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock),
+        wireflow=wireflow,
         admission=Admission(store, config.limits, clock, log),
-        requests=Requests(config.requests_per_minute, clock),
+        requests=RequestBudget(config.requests_per_minute, clock),
         drift=Drift(log),
+        descriptions=Descriptions(wireflow, clock),
+        inputs=input_source(config),
+        picture_of=picture_of,
+        uploads=asyncio.Semaphore(UPLOADS_AT_ONCE),
         copy_threads=ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy"),
         random_id=lambda: secrets.token_hex(16),
     )
@@ -98,6 +107,25 @@ def image_source(config: Config) -> ImageSource:
     from shared import egress
     from shared.images.download import Downloads
 
-    hosts = (*config.image_hosts, urlsplit(config.wireflow_base_url).netloc)
-    client = egress.client(hosts, allow_private=config.allow_private_network)
+    client = egress.client(_known_hosts(config), allow_private=config.allow_private_network)
     return Downloads(client, base_url=config.wireflow_base_url, max_bytes=config.max_image_bytes)
+
+
+def input_source(config: Config) -> ImageSource:
+    """Where input images are fetched from: any public place."""
+    from shared import egress
+    from shared.images.download import Downloads
+
+    client = egress.client(_known_hosts(config), allow_private=config.allow_private_network, any_public=True)
+    return Downloads(client, base_url=None, max_bytes=INPUT_BYTES)
+
+
+def picture_of(content: bytes) -> Picture:
+    """The input image that these bytes are; ImageRefused if they are none."""
+    from shared.images import measured
+
+    return measured.picture_of(content, max_bytes=INPUT_BYTES)
+
+
+def _known_hosts(config: Config) -> tuple[str, ...]:
+    return (*config.image_hosts, urlsplit(config.wireflow_base_url).netloc)

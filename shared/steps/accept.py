@@ -3,57 +3,53 @@
 First a slot is reserved, then the job created: a crash in between costs a slot, not a job.
 """
 
-import hashlib
-import hmac
-import json
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
-from shared.errorcodes import ErrorCode
 from shared.job import Job, Status
 from shared.log import Event
-from shared.ports import AlreadyExists, Conflict, StoreUnavailable
-from shared.spending import gate
+from shared.ports import AlreadyExists, CopyError, StoreUnavailable
 from shared.spending.gate import Slot
 from shared.steps.dispatch import send
+from shared.steps.input_images import keep_file, source_of
+from shared.steps.orders import Accepted, Order, id_of, new_job, replay
+from shared.steps.prepare import prepared
 from shared.steps.services import Services
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A request that is known to be good. `input`: JSON, what goes to Wireflow beside the prompt."""
-
-    prompt: str
-    input: str
-    fingerprint: str
-    idempotency_key: str | None = None
-    deadline_seconds: float | None = None
-    allow_partial: bool = False
+Admit = Callable[[str], Awaitable[None]]  # by the id of a job that is new; raises what its caller is told
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The order's job. `replayed`: it was there before."""
-
-    job: Job
-    replayed: bool = False
+async def everybody(_job_id: str) -> None:
+    """Nobody is turned away."""
 
 
-class KeyReused(Exception):
-    """The idempotency key came before with another request."""
+async def accept(order: Order, services: Services, admit: Admit = everybody) -> Accepted:
+    """Record the order and, if the gate lets it through at once, make the paid call.
+
+    KeyReused or InputRefused: the caller must change something.
+    """
+    job_id = await id_of(order, services)
+    if order.key and (there := await services.store.get(job_id)):
+        return replay(there, order)
+    source = await source_of(order, services)
+    await admit(job_id)
+    if order.file is not None:
+        try:
+            source = await keep_file(job_id, order.file, services)
+        except CopyError:  # perhaps because the key came with another file
+            if there := await services.store.get(job_id):
+                return replay(there, order)
+            raise
+    return await _take_in(prepared(new_job(job_id, order, source, services), services), order, services)
 
 
-async def accept(order: Order, services: Services) -> Accepted:
-    """Record the order and, if the gate lets it through at once, make the paid call."""
-    job_id = await _job_id(order, services)
-    if order.idempotency_key and (there := await services.store.get(job_id)):
-        return _replay(there, order)
-    slot = await _slot(services)
+async def _take_in(job: Job, order: Order, services: Services) -> Accepted:
+    slot = await _slot(services) if job.prepared else None
     try:
-        job = await _record(_new_job(job_id, order, slot, services), services)
+        job = await _record(_leased(job, services) if slot else job, services)
     except AlreadyExists as error:
         await _return(slot, services)
-        return _replay(error.job, order)
+        return replay(error.job, order)
     except StoreUnavailable:
         await _return(slot, services)
         raise
@@ -74,69 +70,6 @@ async def _record(job: Job, services: Services) -> Job:
     return there
 
 
-def fingerprint(text: str) -> str:
-    """Of a JSON text: the same for the same value, whatever its spelling (spaces, order of names, 1 and 1.0)."""
-    canonical = json.dumps(json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
-
-
-async def cancel(job: Job, services: Services) -> Job:
-    """Take back a job that still waits; Conflict if it does not any more."""
-    if job.status is not Status.QUEUED:
-        raise Conflict(job.id)
-    now = services.clock.now()
-    changes = {"status": Status.CANCELED, "completed_at": now, "queue_at": None, "due_at": None, "wait_reason": None}
-    canceled = await services.store.save(job.evolve(**changes))
-    services.log.info(Event.JOB_CANCELED, "A job was cancelled by its caller.", **canceled.log_fields())
-    return canceled
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """What keeps a job in line, and when it can go if nothing changes."""
-
-    reason: ErrorCode
-    until: datetime
-
-
-async def waiting(job: Job, services: Services) -> Wait | None:
-    """Why a queued job waits; None for any other."""
-    if job.status is not Status.QUEUED or job.queue_at is None:
-        return None
-    now, limits = services.clock.now(), services.config.limits
-    try:
-        state, ahead = await services.admission.recent(), await services.store.ahead(job.queue_at)
-    except StoreUnavailable:  # the job is recorded: an answer without a good estimate is better than none
-        return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_minute(now))
-    reason = gate.why_closed(state, limits, now) or job.wait_reason or ErrorCode.RATE_LIMITED
-    at = max(gate.estimate(state, limits, ahead, now), job.queue_at)
-    return Wait(reason, at if at > now else _next_minute(now))
-
-
-def _next_minute(now: datetime) -> datetime:
-    """The poller's next call: the scheduler makes one a minute."""
-    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-
-
-async def _job_id(order: Order, services: Services) -> str:
-    """Unguessable; with a key the same for the same caller and key, so that a repeat meets the same document."""
-    if order.idempotency_key is None:
-        return services.random_id()
-    text = json.dumps(["key", None, order.idempotency_key]).encode()
-    return hmac.new(await services.store.id_secret(), text, hashlib.sha256).hexdigest()[:32]
-
-
-def _replay(job: Job, order: Order) -> Accepted:
-    if job.fingerprint != order.fingerprint:
-        raise KeyReused
-    return Accepted(job, replayed=True)
-
-
 async def _slot(services: Services) -> Slot | None:
     """Only when nobody waits in line: who came first goes first."""
     return await services.admission.try_once(lambda: services.store.line(services.clock.now(), 1))
@@ -147,25 +80,8 @@ async def _return(slot: Slot | None, services: Services) -> None:
         await services.admission.give_back([slot])
 
 
-def _new_job(job_id: str, order: Order, slot: Slot | None, services: Services) -> Job:
-    now, config = services.clock.now(), services.config
-    patience = timedelta(hours=config.max_queue_hours)
-    if order.deadline_seconds is not None:
-        patience = min(patience, timedelta(seconds=order.deadline_seconds))
-    job = Job(
-        id=job_id,
-        status=Status.QUEUED,
-        prompt=order.prompt,
-        input=order.input,
-        fingerprint=order.fingerprint,
-        allow_partial=order.allow_partial,
-        created_at=now,
-        expire_at=now + timedelta(days=config.retention_days),
-        give_up_at=now + patience,
-        queue_at=now,
-        due_at=now + patience,
-    )
-    if slot is None:
-        return job.evolve(wait_reason=ErrorCode.RATE_LIMITED)
-    lease_over = now + timedelta(seconds=config.lease)
-    return job.evolve(status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_over)
+def _leased(job: Job, services: Services) -> Job:
+    """The job as it is while its paid call is made here."""
+    now = services.clock.now()
+    lease_over = now + timedelta(seconds=services.config.lease)
+    return job.evolve(status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_over, wait_reason=None)

@@ -5,9 +5,11 @@ from datetime import datetime
 from shared.job import Status
 from shared.steps.copy import copy
 from shared.steps.dispatch import give_up_waiting, resolve
-from shared.steps.follow import follow, look_once_more
+from shared.steps.follow import follow, look_once_more, may_come_late
+from shared.steps.input_images import forget
 from shared.steps.lease import Lease
-from shared.steps.requests import NoTurn
+from shared.steps.prepare import prepare
+from shared.steps.request_budget import NoTurn
 from shared.steps.services import Services
 
 
@@ -21,6 +23,8 @@ async def advance(lease: Lease, services: Services) -> datetime | None:
 
 async def _step(lease: Lease, services: Services) -> datetime | None:
     match lease.job.status:
+        case Status.QUEUED if not lease.job.prepared:
+            return await prepare(lease, services)
         case Status.QUEUED:
             await give_up_waiting(lease, services)
             return None
@@ -30,8 +34,7 @@ async def _step(lease: Lease, services: Services) -> datetime | None:
             return await follow(lease, services)
         case Status.COPYING:
             return await copy(lease, services)
-        case Status.FAILED:
+        case Status.FAILED if may_come_late(lease.job):
             return await look_once_more(lease, services)
-        case Status.SUCCEEDED | Status.CANCELED:
-            await lease.save(due_at=None)
-            return None
+        case Status.SUCCEEDED | Status.CANCELED | Status.FAILED:
+            return await forget(lease, services)

@@ -21,6 +21,7 @@ from shared.spending.pacing import until_next_poll
 from shared.steps.lease import Lease
 from shared.steps.services import Services
 from shared.wireflow import errors
+from shared.workflows import FieldRefused, Mode, call_body
 
 Changes = dict[str, Any]
 
@@ -129,7 +130,8 @@ async def _give_up(lease: Lease, services: Services) -> None:
 async def give_up_waiting(lease: Lease, services: Services) -> None:
     """Fail a job that has waited in line for as long as it may, with the code of what kept it."""
     job, now = lease.job, services.clock.now()
-    code = gate.why_closed(await services.admission.recent(), services.config.limits, now) or job.wait_reason
+    closed = gate.why_closed(await services.admission.recent(), services.config.limits, now) if job.prepared else None
+    code = closed or job.wait_reason
     error = JobError.of(
         code or ErrorCode.RATE_LIMITED,
         charged=job.cost(Charged.NO),
@@ -147,7 +149,7 @@ async def _pay(job: Job, slot: Slot, services: Services) -> Changes:
     """Make the call; what the job becomes. The gate learns of it too."""
     services.requests.note(services.clock.now())
     try:
-        started = await services.wireflow.trigger(_payload(job), job.idempotency_key)
+        started = await _call(job, services)
     except errors.Refused as error:
         await _tell_gate(services.admission.refused(error, slot), services)
         changes, event, code = _after_refusal(job, error, services.clock.now()), Event.UPSTREAM_REFUSED, error.code
@@ -174,8 +176,18 @@ async def _tell_gate(telling: Any, services: Services) -> None:
         services.log.warning(Event.GATE_CLOSED, f"The gate could not be written: {type(error).__name__}")
 
 
-def _payload(job: Job) -> dict[str, Any]:
-    return {"prompt": job.prompt, **json.loads(job.input)}
+async def _call(job: Job, services: Services) -> Started:
+    """What the settings of today make of the job; an error where they do not know its workflow or its fields."""
+    workflow = services.config.workflow(job.workflow)
+    if workflow is None:
+        raise errors.RequestRefused(f"There is no workflow {job.workflow!r} any more.", code=ErrorCode.CONFIGURATION)
+    fields = json.loads(job.input)
+    try:
+        known = workflow.mode is Mode.RUN
+        body = {"inputs": fields} if known else call_body(workflow, job.prompt, fields, job.hosted_url)
+    except FieldRefused as error:
+        raise errors.RequestRefused(f"{error.field}: {error}") from error
+    return await services.wireflow.start(workflow, body, job.idempotency_key)
 
 
 def _after_start(started: Started, now: datetime) -> Changes:

@@ -14,7 +14,7 @@ from shared.ports import RunAnswer, RunState
 from shared.spending.pacing import until_next_poll
 from shared.steps.copy import LATE_LOOK_AFTER
 from shared.steps.lease import Lease
-from shared.steps.requests import NoTurn
+from shared.steps.request_budget import NoTurn
 from shared.steps.services import Services
 from shared.steps.signed_urls import unsigned
 from shared.wireflow import errors
@@ -42,6 +42,11 @@ async def follow(lease: Lease, services: Services) -> datetime | None:
     if lease.job.status is not Status.RUNNING:
         return services.clock.now()
     return min(next_turn or _next_poll(lease), _deadline(lease.job, services))
+
+
+def may_come_late(job: Job) -> bool:
+    """Whether a failed job's run was given up on, and nobody has looked at it since."""
+    return job.error is not None and job.error.code is ErrorCode.TIMED_OUT and not job.late_look_done
 
 
 async def look_once_more(lease: Lease, services: Services) -> datetime | None:
@@ -172,6 +177,7 @@ async def _learn(lease: Lease, answer: RunAnswer, services: Services) -> None:
     """Keep what is new: image URLs while the run goes on, answers that nobody understands, a run found again."""
     job = lease.job
     changes: dict[str, Any] = {}
+    lease.notes.steps = answer.steps or lease.notes.steps
     if services.drift.noticed(answer.news, job) or answer.state is None:
         lease.notes.strange_answer = lease.notes.strange_answer or answer.raw
     if answer.state is None and job.last_answer is None:
@@ -230,7 +236,7 @@ def _strange(lease: Lease) -> str | None:
 
 
 def _is_input(url: str, job: Job) -> bool:
-    return f'"{url}"' in job.input
+    return url in (job.hosted_url, job.image1) or f'"{url}"' in job.input
 
 
 def _to_copying(images: tuple[Image, ...], now: datetime) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from shared.job import Job
+from shared.job import Job, Step
 from shared.ports import Clock, Conflict, JobStore, StoreUnavailable
 
 
@@ -23,6 +23,7 @@ class Notes:
     details_at: datetime | None = None
     empty_at: datetime | None = None
     strange_answer: str | None = None
+    steps: tuple[Step, ...] = ()  # of the newest answer: written with whatever is written next
 
 
 class Lease:
@@ -67,6 +68,8 @@ class Lease:
     async def _write(self, changes: dict[str, Any]) -> Job:
         """Try until it is written or the lease has run out; the store may be away for a moment."""
         pause = 0.5
+        if self.notes.steps:
+            changes = {"steps": self.notes.steps, **changes}
         while True:
             due_at = self._clock.now() + self._length
             try:

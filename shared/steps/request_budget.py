@@ -19,7 +19,7 @@ class NoTurn(Exception):
         self.at = at
 
 
-class Requests:
+class RequestBudget:
     """The request budget of one instance. Polls wait for it; the paid call only counts."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -12,15 +13,20 @@ import httpx
 from shared.errorcodes import ErrorCode
 from shared.ports import Clock, RunAnswer, Started
 from shared.wireflow import errors, protocol
+from shared.wireflow.hiding import Hiding
+from shared.workflows import Mode, NodeInput, Workflow
 
 USER_AGENT = "wireflow-images/1.0"
-TRIGGER_SECONDS, POLL_SECONDS, CONNECT_SECONDS = 8.0, 10.0, 4.0
+START_SECONDS, POLL_SECONDS, UPLOAD_SECONDS, CONNECT_SECONDS = 8.0, 10.0, 60.0, 4.0
 ANSWER_LIMIT = 4 * 1024 * 1024  # bytes of an answer that are read
+UPLOAD_LIMIT = 25 * 1024 * 1024  # bytes of an input image: github.com/wireflowINC/wireflow-skill
 
 # Raised before any byte of the request has left: nothing can have been started.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 # All that can go wrong with a call; httpx has no common base for it.
 FAILED = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, TimeoutError)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,10 @@ class _Answer:
 
 
 class WireflowClient:
-    """Wireflow over HTTP. `base_url` ends in /api/v1; neither the webhook's id nor the key leaves in an error."""
+    """Wireflow over HTTP. `base_url` ends in /api/v1; `hidden`: the ids of the workflows.
+
+    Neither these, nor the webhook's id, nor the key leave in an error or in what is kept of an answer.
+    """
 
     def __init__(
         self,
@@ -40,15 +49,15 @@ class WireflowClient:
         api_key: str,
         clock: Clock,
         transport: httpx.AsyncBaseTransport | None = None,
+        hidden: Iterable[str] = (),
     ) -> None:
         self._base_url = base_url
-        self._hook = f"/workflow/{quote(webhook_id, safe='')}/trigger"
-        self._secrets = (webhook_id, api_key)
+        self._hook = _path(Mode.WEBHOOK, webhook_id)
+        self._hide = Hiding((webhook_id, api_key, *hidden))
         self._authorization = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
         self._http = httpx.AsyncClient(
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            timeout=httpx.Timeout(POLL_SECONDS, connect=CONNECT_SECONDS),
             # A kept connection may be closed by the other side just as a paid call leaves on it: an unknown outcome.
             limits=httpx.Limits(max_keepalive_connections=0),
             # The answer to a redirected POST may come from a GET, and a key may be dropped on the way.
@@ -57,35 +66,62 @@ class WireflowClient:
             transport=transport,
         )
 
-    async def trigger(self, payload: Mapping[str, Any], idempotency_key: str) -> Started:
-        """The paid call, at most 8 s. https://www.wireflow.ai/docs/api/webhooks: it needs no key.
+    # --- the paid call ---------------------------------------------------------------------------------------------
+
+    async def start(self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str) -> Started:
+        """The paid call, at most 8 s; a webhook needs no key: https://www.wireflow.ai/docs/api/webhooks.
 
         Refused: nothing was started. OutcomeUnknown: sent and not answered clearly.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
-        content = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        if workflow.mode is not Mode.WEBHOOK:
+            headers |= self._authorization
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        path = _path(workflow.mode, workflow.id)
         try:
-            answer = await self._call("POST", self._hook, TRIGGER_SECONDS, headers, content)
+            answer = await self._call("POST", path, START_SECONDS, headers, content=content)
         except NOT_SENT as error:
-            raise errors.Unavailable(f"Wireflow could not be reached ({type(error).__name__}).") from error
+            raise _unreachable(error) from error
         except FAILED as error:
             raise errors.OutcomeUnknown(f"Wireflow did not answer clearly ({type(error).__name__}).") from error
-        return protocol.read_trigger(answer.status, answer.headers, answer.body, self._clock.now())
+        started = self._read(protocol.read_trigger, answer)
+        if started.execution_id in self._hide.secrets:  # an answer that names the workflow only
+            raise errors.NoExecutionId("Wireflow answered without an execution id.", request_id=started.request_id)
+        return started
+
+    # --- before it -------------------------------------------------------------------------------------------------
+
+    async def describe(self, workflow: Workflow) -> tuple[NodeInput, ...]:
+        """The inputs of a saved workflow: https://www.wireflow.ai/docs/api/run.
+
+        RequestRefused: 400, 413, 415, 422; any other WireflowError: ask again.
+        """
+        path = _path(Mode.RUN, workflow.id)
+        answer = await self._free("GET", path, POLL_SECONDS, self._authorization)
+        found = self._read(protocol.read_inputs, answer)
+        return tuple(replace(item, label=self._hide(item.label)) for item in found)
+
+    async def host(self, content: bytes, content_type: str) -> str:
+        """Upload an input image, at most 60 s and 25 MiB; its address at Wireflow. Errors as with `describe`."""
+        if len(content) > UPLOAD_LIMIT:
+            raise errors.RequestRefused("The input image is larger than the 25 MiB that Wireflow takes.")
+        name = f"image.{content_type.partition('/')[2] or 'bin'}"
+        files = {"file": (name, content, content_type)}
+        answer = await self._free("POST", "/media/upload", UPLOAD_SECONDS, self._authorization, files=files)
+        return self._read(protocol.read_upload, answer)
 
     async def healthy(self) -> bool:
         """Whether the webhook's free health call answers 200."""
         try:
-            return (await self._health()).status == 200
+            return (await self._call("GET", self._hook, POLL_SECONDS, {})).status == 200
         except FAILED:
             return False
 
     async def check_webhook(self) -> None:
         """Raise what a paid call would meet now, as far as the free health call shows it: Refused or OutcomeUnknown."""
-        try:
-            answer = await self._health()
-        except FAILED as error:
-            raise errors.Unavailable(f"Wireflow could not be reached ({type(error).__name__}).") from error
-        protocol.read_health(answer.status, answer.headers, answer.body, self._clock.now())
+        self._read(protocol.read_health, await self._free("GET", self._hook, POLL_SECONDS, {}))
+
+    # --- after it --------------------------------------------------------------------------------------------------
 
     async def poll(self, execution_id: str) -> RunAnswer:
         """Where a run stands: https://www.wireflow.ai/docs/api/executions. PollError: ask again."""
@@ -99,8 +135,7 @@ class WireflowClient:
         """Let go of the connections."""
         await self._http.aclose()
 
-    async def _health(self) -> _Answer:
-        return await self._call("GET", self._hook, POLL_SECONDS, {})
+    # --- one way for all -------------------------------------------------------------------------------------------
 
     async def _ask(self, path: str) -> RunAnswer:
         try:
@@ -108,30 +143,55 @@ class WireflowClient:
         except FAILED as error:
             message = f"Wireflow could not be asked ({type(error).__name__})."
             raise errors.PollError(message, code=ErrorCode.UPSTREAM_UNREACHABLE) from error
-        said = protocol.read_run(answer.status, answer.headers, answer.body, self._clock.now())
-        return replace(said, error=said.error and self._hidden(said.error), raw=self._hidden(said.raw))
+        return self._without_secrets(self._read(protocol.read_run, answer))
 
-    async def _call(
-        self, method: str, path: str, seconds: float, headers: Mapping[str, str], content: bytes | None = None
-    ) -> _Answer:
-        async with (
-            asyncio.timeout(seconds),
-            self._http.stream(method, self._base_url + path, headers=headers, content=content) as response,
-        ):
-            body = b""
+    async def _free(self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any) -> _Answer:
+        """A call that costs nothing: however it fails, it may be made again."""
+        try:
+            return await self._call(method, path, seconds, headers, **body)
+        except FAILED as error:
+            raise _unreachable(error) from error
+
+    async def _call(self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any) -> _Answer:
+        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        request = self._http.stream(method, self._base_url + path, headers=headers, timeout=timeout, **body)
+        async with asyncio.timeout(seconds), request as response:
+            content = b""
             async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > ANSWER_LIMIT:
+                content += chunk
+                if len(content) > ANSWER_LIMIT:
                     break
         names = {name.lower(): value for name, value in response.headers.items()}
-        refused = not 200 <= response.status_code < 300
-        return _Answer(response.status_code, names, self._without_secrets(body) if refused else body)
+        return _Answer(response.status_code, names, content)
 
-    def _hidden(self, text: str) -> str:
-        return self._without_secrets(text.encode()).decode()
+    def _read(self, reader: Callable[[int, dict[str, str], bytes, datetime], T], answer: _Answer) -> T:
+        """What the answer means; an error that quotes a secret says it no more."""
+        try:
+            return reader(answer.status, answer.headers, answer.body, self._clock.now())
+        except errors.WireflowError as error:
+            error.args = (self._hide(str(error)),)
+            raise
 
-    def _without_secrets(self, text: bytes) -> bytes:
-        """An error may quote the address or the key that it was asked with; from here on nobody sees them."""
-        for secret in self._secrets:
-            text = text.replace(secret.encode(), b"[hidden]")
-        return text
+    def _without_secrets(self, said: RunAnswer) -> RunAnswer:
+        """All texts of an answer; the addresses of images stay as they are, or nobody could copy them."""
+        hide = self._hide
+        steps = (
+            replace(step, label=step.label and hide(step.label), status=step.status and hide(step.status))
+            for step in said.steps
+        )
+        return replace(
+            said,
+            error=said.error and hide(said.error),
+            news=tuple(hide(text) for text in said.news),
+            raw=hide(said.raw),
+            steps=tuple(steps),
+        )
+
+
+def _path(mode: Mode, workflow_id: str) -> str:
+    safe = quote(workflow_id, safe="")
+    return f"/workflow/{safe}/trigger" if mode is Mode.WEBHOOK else f"/workflows/{safe}/{mode}"
+
+
+def _unreachable(error: Exception) -> errors.Unavailable:
+    return errors.Unavailable(f"Wireflow could not be reached ({type(error).__name__}).")

@@ -2,12 +2,12 @@
 
 WireflowError
 ├── Refused                  nothing was started; the job waits, or failed if the caller must mend it
-│   ├── RequestRefused       the caller: 400, 413, 422, and 409 on a first sending
+│   ├── RequestRefused       the caller: 400, 413, 422, 415 of an upload, 409 on a first sending
 │   │   └── KeyConflict      409: on a repetition it means that the first sending may live
 │   ├── OperatorMustAct      the operator: credits, key, workflow, address
 │   │   └── OutOfCredits     402, with Wireflow's figures
 │   ├── RateLimited          nobody, later: 429
-│   └── Unavailable          the vendor, later: 503, or the request never left
+│   └── Unavailable          the vendor, later: 503, the request never left, or it cost nothing
 ├── OutcomeUnknown           it was sent and not answered clearly; a run may have started
 │   └── NoExecutionId        a 2xx without an id: an answer, but not one we understand
 └── PollError                where a run stands could not be told; ask again
@@ -74,7 +74,7 @@ class RateLimited(Refused):
 
 
 class Unavailable(Refused):
-    """503, connection refused, DNS or TLS: the request was not taken."""
+    """503, connection refused, DNS or TLS: the request was not taken; or a call that costs nothing was not answered."""
 
     code = ErrorCode.UPSTREAM_UNREACHABLE
 

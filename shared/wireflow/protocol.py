@@ -5,22 +5,25 @@ a guess. Sources: https://www.wireflow.ai/docs/api, github.com/wireflowINC/wiref
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from shared.errorcodes import ErrorCode
 from shared.ports import RunAnswer, Started
 from shared.wireflow import errors, lookup
-from shared.wireflow.run_answers import run_answer
+from shared.wireflow.run_answers import LABEL_LIMIT, URL_LIMIT, run_answer
+from shared.workflows import NodeInput
 
 Headers = Mapping[str, str]  # names in lower case
 
 SHORTEST_PAUSE, LONGEST_PAUSE, USUAL_PAUSE = timedelta(seconds=1), timedelta(hours=1), timedelta(seconds=30)
+INPUTS_LIMIT = 200
 
 _AMOUNTS = re.compile(r"required:\s*(\d+(?:\.\d+)?)\D+available:\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
+_EXECUTION = re.compile(r"/executions/([^/?#]+)")
 _INACTIVE = re.compile(r"not active|inactive|deactivated|disabled", re.IGNORECASE)
 
 
@@ -31,7 +34,7 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
     """What an answer to the paid call means: Started, or one of the errors of the tree."""
     request_id = headers.get("x-request-id")
     if 200 <= status < 300:
-        execution_id = _execution_id(lookup.parse(body))
+        execution_id = _execution_id(lookup.parse(body), headers)
         if execution_id is None:
             raise errors.NoExecutionId(f"Wireflow answered {status} without an execution id.", request_id=request_id)
         return Started(execution_id=execution_id, request_id=request_id)
@@ -97,21 +100,85 @@ def _moved(status: int, headers: Headers) -> str:
     return f"Wireflow answered HTTP {status} and points to {origin}; WIREFLOW_BASE_URL must be the final address."
 
 
-def _execution_id(document: Any) -> str | None:
-    """`executionId` wherever it stands, else the id of the first of `executionRuns`, else the answer's own `id`."""
-    found = lookup.first(document, {"executionId", "execution_id"})
-    if not _usable(found):
-        runs = lookup.first(document, {"executionRuns", "execution", "run"})
-        found = lookup.first(runs, {"id"})
-    if not _usable(found):
-        found = next((part.get("id") for part in lookup.envelopes(document) if _usable(part.get("id"))), None)
-    return lookup.storable(str(found)) if _usable(found) else None
+def _execution_id(document: Any, headers: Headers) -> str | None:
+    """`executionId` wherever it stands, else the id of the first of `executionRuns`, else what Location names.
+
+    The answer's own `id` comes last: it may be another thing's.
+    """
+    runs = lookup.first(document, {"executionRuns", "execution", "run"})
+    location = _EXECUTION.search(headers.get("location", ""))
+    candidates = (
+        lookup.first(document, {"executionId", "execution_id"}),
+        lookup.first(runs, {"id"}),
+        unquote(location.group(1)) if location else None,
+        *(part.get("id") for part in lookup.envelopes(document)),
+    )
+    found = next((value for value in candidates if _usable(value)), None)
+    return None if found is None else lookup.storable(str(found))
 
 
 def _usable(value: Any) -> bool:
     if isinstance(value, bool):
         return False
     return isinstance(value, int) or (isinstance(value, str) and 0 < len(value.strip()) <= 256)
+
+
+# --- before the paid call: calls that cost nothing -----------------------------------------------------------------
+
+
+def read_inputs(status: int, headers: Headers, body: bytes, now: datetime) -> tuple[NodeInput, ...]:
+    """The inputs of a saved workflow, else one of the errors of the tree: https://www.wireflow.ai/docs/api/run."""
+    document = _well(status, headers, body, now)
+    lists = (value for name, value in lookup.walk(document) if name == "inputs" and isinstance(value, list))
+    told = next(lists, None)
+    found = {item.node_id: item for item in _inputs(told or [])}
+    if told is None or (told and not found):
+        raise errors.Unavailable("Wireflow did not describe the workflow.", request_id=headers.get("x-request-id"))
+    return tuple(found.values())[:INPUTS_LIMIT]
+
+
+def _inputs(told: list[Any]) -> Iterator[NodeInput]:
+    """Those that can be named: a value without its node's id reaches nothing."""
+    for item in told:
+        node_id = item.get("nodeId") if isinstance(item, dict) else None
+        if isinstance(node_id, str) and _usable(node_id) and node_id == lookup.storable(node_id):
+            kind = lookup.text(item.get("type")) or "unknown"
+            label = lookup.text(item.get("label")) or ""
+            required = item.get("required") is True
+            yield NodeInput(node_id=node_id, label=label[:LABEL_LIMIT], kind=kind.lower()[:40], required=required)
+
+
+def read_upload(status: int, headers: Headers, body: bytes, now: datetime) -> str:
+    """The address of an uploaded image, else one of the errors of the tree: `{"data":{"url"}}`, however wrapped."""
+    document = _well(status, headers, body, now)
+    found = (value.strip() for name, value in lookup.walk(document) if name == "url" and isinstance(value, str))
+    url = next((text for text in found if _is_address(text)), None)
+    if url is None:
+        words = "Wireflow took the input image and named no address for it."
+        raise errors.Unavailable(words, request_id=headers.get("x-request-id"))
+    return url
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    visible = text.isprintable() and " " not in text and text == lookup.storable(text)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and visible and len(text) <= URL_LIMIT
+
+
+def _well(status: int, headers: Headers, body: bytes, now: datetime) -> Any:
+    """The value of a 2xx. RequestRefused: only the caller can mend it; any other error: nothing was paid, ask again."""
+    if 200 <= status < 300:
+        return lookup.parse(body)
+    error = _trigger_error(status, headers, body, now)
+    request_id, retry_at = error.request_id, error.retry_at
+    if status in {400, 413, 415, 422}:
+        raise errors.RequestRefused(str(error), request_id=request_id)
+    if isinstance(error, errors.KeyConflict | errors.OutcomeUnknown):
+        raise errors.Unavailable(str(error), request_id=request_id, retry_at=retry_at)
+    raise error
 
 
 # --- polls and details ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What an answer about a run says, pure: its state, its images, its error, and what nobody has seen before.
+"""What an answer about a run says, pure: its state, images, nodes and error, and what nobody has seen before.
 
 Every published shape is accepted (https://www.wireflow.ai/docs/api/executions, github.com/wireflowINC/wireflow-skill);
 COMPLETED does not prove an image, and a refusal may stand in a node while the run's own error is null.
@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from shared.job import Step
 from shared.ports import RunAnswer, RunState
 from shared.wireflow import lookup
 from shared.wireflow.lookup import DEPTH_LIMIT, TEXT_LIMIT
@@ -16,6 +17,7 @@ RAW_LIMIT = 4_096  # characters of an answer that are kept with a job
 NEWS_LIMIT = 10
 # A job's document may have 1 MiB: https://cloud.google.com/firestore/quotas
 IMAGES_LIMIT, URL_LIMIT = 100, 4_096
+STEPS_LIMIT, LABEL_LIMIT, WORD_LIMIT = 50, 200, 40
 
 # Every name of the published shapes that is not free text; another one is news.
 KNOWN_NAMES = frozenset(
@@ -50,6 +52,7 @@ def run_answer(document: Any, body: bytes, headers: Mapping[str, str]) -> RunAns
         credits_used=lookup.number(lookup.first(document, CREDITS)),
         request_id=headers.get("x-request-id"),
         news=(*unheard, *_new_names(document)),
+        steps=tuple(_steps(document))[:STEPS_LIMIT],
         raw=body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT],
         pace=_pace(headers),
     )
@@ -121,6 +124,42 @@ def _addresses(value: Any, depth: int = 0) -> Iterator[str]:
     elif depth < DEPTH_LIMIT and isinstance(value, dict):
         for name in _ADDRESSES:
             yield from _addresses(value.get(name), depth + 1)
+
+
+# Where something is said of single nodes; the first that says a thing of a node is believed.
+_OF_NODES = ("nodeStates", "outputs", "nodeRuns")
+
+
+def _steps(document: Any) -> Iterator[Step]:
+    """What is said of each node. Nodes without an id are told apart by their place."""
+    nodes: dict[str | int, dict[str, Any]] = {}
+    for place in _OF_NODES:
+        for index, node in enumerate(_nodes(document, place)):
+            node_id = node.get("nodeId")
+            key = node_id if isinstance(node_id, str) else index
+            nodes[key] = {**_said_of(node), **nodes.get(key, {})}
+    return (Step(**said) for said in nodes.values() if said)
+
+
+def _nodes(document: Any, place: str) -> Iterator[dict[str, Any]]:
+    """All that stand under this name, but not what a node has put out: that may have any names."""
+    for name, value in lookup.walk(document, FREE):
+        if name == place and isinstance(value, list):
+            yield from (node for node in value if isinstance(node, dict))
+
+
+def _said_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Step that the node has; its id is nobody's label."""
+    label, word = (
+        lookup.text(node.get(name)) if isinstance(node.get(name), str) else None for name in ("label", "status")
+    )
+    state = _known(word)
+    said = {
+        "label": label[:LABEL_LIMIT] if label and label != node.get("nodeId") else None,
+        "status": str(state) if state else word and word[:WORD_LIMIT],
+        "progress": lookup.number(node.get("progress")),
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _run_error(document: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""The way to Wireflow and its CDN, watched: every call is noted, and a test may answer some of them itself."""
+"""The way to Wireflow, its CDN and the rest of the world, watched; a test may answer some of the calls itself."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -42,10 +42,14 @@ class Vendor(httpx.AsyncBaseTransport):
     def __init__(self, simulator: Simulator) -> None:
         self.calls: list[Call] = []
         self.script: Script | None = None
+        self.sites: dict[str, Callable[[httpx.Request], httpx.Response]] = {}  # other places in the world, by host
         self._simulator = simulator
         self._inner = InProcess(simulator)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.headers["host"]  # the address has been put in its place
+        if host in self.sites:
+            return self.sites[host](request)
         found = route(request.method, request.url.path)
         assert found is not None, "the product asks for what Wireflow does not have"
         await request.aread()

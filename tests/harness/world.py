@@ -22,7 +22,9 @@ from functions.poller.window import Window
 from functions.simulator.settings import Settings
 from functions.simulator.state import Simulator
 from functions.trigger import api
-from shared import config, egress
+from functions.trigger.context import Context
+from functions.trigger.doors import Doors
+from shared import config, egress, wiring
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloads
 from shared.job import Job
@@ -30,8 +32,9 @@ from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
 from shared.ports import JobStore
 from shared.steps.admission import Admission
+from shared.steps.descriptions import Descriptions
 from shared.steps.drift import Drift
-from shared.steps.requests import Requests
+from shared.steps.request_budget import RequestBudget
 from shared.steps.services import Services
 from shared.wireflow.client import WireflowClient
 from tests.harness.vendor import Vendor
@@ -41,6 +44,7 @@ from tests.simulator.in_process import InProcess, InProcessSync
 VENDOR = "https://wireflow.test"
 PUBLIC_URL = "https://images.test"
 PUBLIC_ADDRESS = "93.184.216.34"  # what every name resolves to; nothing ever connects to it
+PRIVATE_ADDRESS = "10.0.0.7"  # or this, if "private" is in the name
 MINUTE = timedelta(minutes=1)
 # The simulator's smallest picture: it is drawn and copied in a millisecond.
 SMALL = {"aspect_ratio": "64:1"}
@@ -57,6 +61,7 @@ class World:
         simulator: Simulator,
         environ: Mapping[str, str],
         wrap: Wrap,
+        witnesses: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.simulator = simulator
         self.clock = simulator.clock
@@ -64,8 +69,18 @@ class World:
         self.vendor = Vendor(simulator)
         self.services = self._services(_settings(folder, environ), wrap)
         self.store = self.services.store
-        transport = httpx.ASGITransport(_app(self.services))
-        self.http = httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL)
+        doors = self.services.config.doors
+        self.asked = httpx.AsyncClient(transport=witnesses or httpx.MockTransport(_nobody))
+        public_url = self.services.config.public_url
+        self.context = Context(
+            self.services, Doors(doors, public_url, self.store, self.clock, self.services.log, lambda: self.asked)
+        )
+        self.http = self.caller("127.0.0.1")
+
+    def caller(self, address: str, **headers: str) -> httpx.AsyncClient:
+        """Somebody at an address, with headers that it always sends."""
+        transport = httpx.ASGITransport(_app(self.context), client=(address, 50_000))
+        return httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers)
 
     # --- what a caller does ----------------------------------------------------------------------------------------
 
@@ -148,6 +163,7 @@ class World:
 
     async def close(self) -> None:
         await self.http.aclose()
+        await self.asked.aclose()
         await self.services.wireflow.close()
         self.services.copy_threads.shutdown()
         await self.store.close()
@@ -158,6 +174,7 @@ class World:
         log, clock = Log(self.lines), self.clock
         store = wrap(SqliteJobs(settings.jobs.path))
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
+        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor)
         return Services(
             config=settings,
             clock=clock,
@@ -165,10 +182,14 @@ class World:
             store=store,
             images=DirectoryImages(Path(settings.images.path)),
             source=_source(settings, self.vendor),
-            wireflow=WireflowClient(url, hook, key, clock, transport=self.vendor),
+            wireflow=wireflow,
             admission=Admission(store, settings.limits, clock, log),
-            requests=Requests(settings.requests_per_minute, clock),
+            requests=RequestBudget(settings.requests_per_minute, clock),
             drift=Drift(log),
+            descriptions=Descriptions(wireflow, clock),
+            inputs=_source(settings, self.vendor, inputs=True),
+            picture_of=wiring.picture_of,
+            uploads=asyncio.Semaphore(2),
             copy_threads=Threads(4, thread_name_prefix="copy"),
             random_id=lambda: secrets.token_hex(16),
         )
@@ -180,18 +201,19 @@ async def world(
     *,
     simulator: Simulator | None = None,
     wrap: Wrap = lambda store: store,
+    witnesses: httpx.AsyncBaseTransport | None = None,
     now: datetime = NOON,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """A world with these settings: those in capitals are the product's, the others the simulator's.
 
-    `wrap` goes around the job store. A second world with the simulator of the first is a second instance: they share
-    the store and the images too.
+    `wrap` goes around the job store; `witnesses` are whom the doors ask. A second world with the simulator of the
+    first is a second instance: they share the store and the images too.
     """
     environ = {name: value for name, value in settings.items() if name.isupper()}
     others = {name: value for name, value in settings.items() if not name.isupper()}
     simulator = simulator or a_simulator(now, **others)
-    made = World(folder, simulator, environ, wrap)
+    made = World(folder, simulator, environ, wrap, witnesses)
     try:
         yield made
     finally:
@@ -225,20 +247,26 @@ def _settings(folder: Path, environ: Mapping[str, str]) -> config.Config:
     return config.load({**ours, **environ})
 
 
-def _source(settings: config.Config, vendor: Vendor) -> Downloads:
+def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) -> Downloads:
     """Copies as in production, but for the connection itself."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    client = httpx.Client(transport=_Internet(settings, vendor, loop), timeout=egress.TIMEOUT)
-    limit = settings.max_image_bytes
-    return Downloads(client, base_url=settings.wireflow_base_url, max_bytes=limit, monotonic=loop.time)
+    client = httpx.Client(transport=_Internet(settings, vendor, loop, inputs=inputs), timeout=egress.TIMEOUT)
+    base_url = None if inputs else settings.wireflow_base_url
+    limit = wiring.INPUT_BYTES if inputs else settings.max_image_bytes
+    return Downloads(client, base_url=base_url, max_bytes=limit, monotonic=loop.time)
 
 
 class _Internet(egress.Egress):
-    """Everything that `Egress` checks is checked; whom it would connect to is the simulator."""
+    """Everything that `Egress` checks is checked; whom it would connect to is the simulator, or the test's own site."""
 
-    def __init__(self, settings: config.Config, vendor: Vendor, loop: VirtualLoop) -> None:
-        super().__init__(settings.image_hosts, allow_private=False, resolve=lambda _host, _port: [PUBLIC_ADDRESS])
+    def __init__(self, settings: config.Config, vendor: Vendor, loop: VirtualLoop, *, inputs: bool) -> None:
+        super().__init__(
+            settings.image_hosts,
+            allow_private=False,
+            any_public=inputs,
+            resolve=lambda host, _port: [PRIVATE_ADDRESS if "private" in host else PUBLIC_ADDRESS],
+        )
         self._transport = _Connections(vendor, ForThreads(loop))  # in the place of its sockets
 
 
@@ -250,9 +278,14 @@ class _Connections(InProcessSync):
         self._loop = loop
 
 
-def _app(services: Services) -> ASGIApp:
+def _nobody(_request: httpx.Request) -> httpx.Response:
+    """Google's certificates and the Turnstile check, where a test does not say who answers."""
+    return httpx.Response(503)
+
+
+def _app(context: Context) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await api.answer(Request(scope, receive), services)
+        response = await api.answer(Request(scope, receive), context)
         await response(scope, receive, send)
 
     return app

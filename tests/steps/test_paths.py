@@ -36,7 +36,7 @@ async def test_the_image_is_the_one_that_was_made(here: World) -> None:
 
 
 async def test_fields_that_are_not_ours_go_to_wireflow_as_they_came(here: World) -> None:
-    fields = {"resolution": "2K", "nested": {"a": [1, [2.5, None]]}, "image1": "https://x.test/1.png", "website": "w"}
+    fields = {"resolution": "2K", "nested": {"a": [1, [2.5, None]]}, "website": "w"}
     await here.accepted("a cat", **fields, allowPartial=True, deadlineSeconds=600, workflow="default")
     (run,) = here.simulator.world.runs()
     assert dict(run.body) == {"prompt": "a cat", "aspect_ratio": "64:1", **fields}

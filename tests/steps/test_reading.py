@@ -192,7 +192,7 @@ class Signing:
 async def test_a_store_that_signs_urls_is_redirected_to(here: World) -> None:
     job = await done(here)
     scope = {"type": "http", "method": "GET", "path": f"/jobs/{job['id']}/image", "headers": [], "query_string": b""}
-    response = await answer(Request(scope), replace(here.services, images=Signing()))
+    response = await answer(Request(scope), replace(here.context, services=replace(here.services, images=Signing())))
     assert response.status_code == 302
     assert response.headers["location"] == f"https://storage.test/jobs/{job['id']}/1/0.png?signed"
     assert response.headers["cache-control"].startswith("private")

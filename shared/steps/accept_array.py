@@ -1,0 +1,70 @@
+"""Accepting an array of requests: all of them are in the store, or none; then they wait in line like any other."""
+
+import asyncio
+from collections.abc import Sequence
+
+from shared.job import Job
+from shared.log import Event
+from shared.ports import AlreadyExists, StoreUnavailable
+from shared.steps.input_images import InputRefused, source_of
+from shared.steps.orders import Accepted, KeyReused, Order, id_of, new_job, replay
+from shared.steps.prepare import prepared
+from shared.steps.services import Services
+
+TRIES = 5  # while others record the same rows
+
+Outcome = Accepted | KeyReused | InputRefused
+
+
+class RowRefused(Exception):
+    """One row of an array cannot be accepted, for the reason `why`; nothing was recorded."""
+
+    def __init__(self, row: int, why: KeyReused | InputRefused) -> None:
+        super().__init__(f"row {row}")
+        self.row, self.why = row, why
+
+
+async def accept_all(orders: Sequence[Order], services: Services, *, partial: bool) -> list[Outcome]:
+    """What became of each row. RowRefused for the first bad one, unless `partial` leaves such rows out."""
+    for _ in range(TRIES):
+        outcomes = await _plan(orders, services)
+        for row, outcome in enumerate(outcomes):
+            if isinstance(outcome, Exception) and not partial:
+                raise RowRefused(row, outcome)
+        try:
+            return await _record(outcomes, services)
+        except AlreadyExists:
+            continue  # somebody else has just recorded a row of these: now it is there
+    raise StoreUnavailable("the rows are being recorded by others at the same time")
+
+
+async def _plan(orders: Sequence[Order], services: Services) -> list[Outcome]:
+    """For each row the job that is there, a new one (without a revision), or what is wrong with it."""
+    ids = [await id_of(order, services) for order in orders]
+    known = {job.id: job for job in await asyncio.gather(*(services.store.get(one) for one in ids)) if job}
+    outcomes: list[Outcome] = []
+    for row, (job_id, order) in enumerate(zip(ids, orders, strict=True)):
+        try:
+            if job_id in known:  # also by an earlier row of this array
+                outcomes.append(replay(known[job_id], order))
+                continue
+            source = await source_of(order, services)
+            known[job_id] = prepared(new_job(job_id, order, source, services, row), services)
+            outcomes.append(Accepted(known[job_id]))
+        except (KeyReused, InputRefused) as refusal:
+            outcomes.append(refusal)
+    return outcomes
+
+
+async def _record(outcomes: Sequence[Outcome], services: Services) -> list[Outcome]:
+    new = [outcome.job for outcome in outcomes if isinstance(outcome, Accepted) and not outcome.replayed]
+    created = {job.id: job for job in await services.store.create_all(new)} if new else {}
+    for job in created.values():
+        services.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
+    return [_recorded(outcome, created) for outcome in outcomes]
+
+
+def _recorded(outcome: Outcome, created: dict[str, Job]) -> Outcome:
+    if isinstance(outcome, Accepted):
+        return Accepted(created.get(outcome.job.id, outcome.job), outcome.replayed)
+    return outcome

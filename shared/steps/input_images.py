@@ -1,0 +1,107 @@
+"""The input image of a job: where it comes from, and `inputs/{jobId}`, where it is kept until the job has ended."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from shared.config import Config
+from shared.job import Job, Status
+from shared.ports import CopyError, ImageGone, ImageSource, ImageStore
+from shared.steps.lease import Lease
+from shared.steps.orders import Order
+from shared.steps.services import Services
+
+TRY_AGAIN = timedelta(minutes=5)
+
+
+class InputRefused(Exception):
+    """The picture of an earlier job that a request names cannot be its input; `field` names the mistake.
+
+    InputRefused
+    ├── SourceNotFound     there is no such job of this caller
+    ├── SourceUnfinished   the job has no pictures yet, or will have none
+    └── NoSuchPicture      it has no picture with this number
+    """
+
+    field = "fromJob"
+
+
+class SourceNotFound(InputRefused):
+    """There is no such job of this caller."""
+
+
+class SourceUnfinished(InputRefused):
+    """The job has not succeeded."""
+
+
+class NoSuchPicture(InputRefused):
+    """The job has no picture with this number."""
+
+    field = "fromImage"
+
+
+async def source_of(order: Order, services: Services) -> str | None:
+    """Where the order's image is: an address, or a name in the image store; None without one, or for a file."""
+    if order.from_job is None:
+        return order.image_url
+    job = await services.store.get(order.from_job)
+    if job is None or not (order.admin or job.caller == order.caller):
+        raise SourceNotFound("There is no such job of yours; fromJob is the id of one of your own jobs.")
+    if job.status is not Status.SUCCEEDED:
+        raise SourceUnfinished(f"The job of fromJob is {job.status}: it must have succeeded.")
+    found = next((image.name for image in job.images if image.index == order.from_image and image.name), None)
+    if found is None:
+        raise NoSuchPicture(f"The job of fromJob has no image {order.from_image}; they count from 0.")
+    return found
+
+
+def at_wireflow(url: str, config: Config) -> bool:
+    """Whether the image is on Wireflow's own hosts: where the executor finds it as it is."""
+    home = urlsplit(config.wireflow_base_url).netloc.lower().removeprefix("www.")
+    place = urlsplit(url).netloc.lower()
+    return place == home or place.endswith(f".{home}")
+
+
+def kept_name(job_id: str) -> str:
+    """The image's name in the image store."""
+    return f"inputs/{job_id}"
+
+
+async def keep_file(job_id: str, content: bytes, services: Services) -> str:
+    """Store a file that came with a request, before its job is recorded; returns its name."""
+    await _in_thread(services, lambda: services.images.write(kept_name(job_id), services.picture_of(content)))
+    return kept_name(job_id)
+
+
+async def content_of(job: Job, services: Services) -> bytes:
+    """The image's bytes; one that has an address is fetched and kept first. CopyError, as with copies, without them."""
+    address = job.image1 or ""
+    name = kept_name(job.id) if job.image1_kept else address
+    content = await services.images.content(name)
+    if content is None and name != address:
+        await _in_thread(services, lambda: _fetch(address, name, services.inputs, services.images))
+        content = await services.images.content(name)
+    if content is None:
+        raise ImageGone(f"{name} is not in the image store")
+    return content
+
+
+def _fetch(url: str, name: str, source: ImageSource, store: ImageStore) -> None:
+    with source.open(url) as picture:
+        store.write(name, picture)
+
+
+async def _in_thread(services: Services, work: Callable[[], None]) -> None:
+    await asyncio.get_running_loop().run_in_executor(services.copy_threads, work)
+
+
+async def forget(lease: Lease, services: Services) -> datetime | None:
+    """Remove the image of a job that has ended; returns when to try again if the image store does not answer."""
+    if lease.job.image1_kept:
+        try:
+            await services.images.delete(kept_name(lease.job.id))
+        except CopyError:
+            return services.clock.now() + TRY_AGAIN
+    await lease.save(image1_kept=False, due_at=None)
+    return None

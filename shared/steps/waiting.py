@@ -1,0 +1,39 @@
+"""What keeps a job in line, and when it can go if nothing changes."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.errorcodes import ErrorCode
+from shared.job import Job, Status
+from shared.ports import StoreUnavailable
+from shared.spending import gate
+from shared.steps.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """`until`: None where nobody can tell."""
+
+    reason: ErrorCode
+    until: datetime | None
+
+
+async def waiting(job: Job, services: Services) -> Wait | None:
+    """Why a queued job waits; None for any other, and for one that is about to be prepared."""
+    if job.status is not Status.QUEUED:
+        return None
+    if job.queue_at is None:
+        return Wait(job.wait_reason, job.due_at) if job.wait_reason else None
+    now, limits = services.clock.now(), services.config.limits
+    try:
+        state, ahead = await services.admission.recent(), await services.store.ahead(job.queue_at)
+    except StoreUnavailable:  # the job is recorded: an answer without a good estimate is better than none
+        return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_minute(now))
+    reason = gate.why_closed(state, limits, now) or job.wait_reason or ErrorCode.RATE_LIMITED
+    at = max(gate.estimate(state, limits, ahead, now), job.queue_at)
+    return Wait(reason, at if at > now else _next_minute(now))
+
+
+def _next_minute(now: datetime) -> datetime:
+    """The poller's next call: the scheduler makes one a minute."""
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
