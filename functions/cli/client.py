@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import os
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn, Self
 
 import httpx
 
 from functions.cli.errors import NotAccepted, RequestRefused
+from functions.cli.input_image import Picture
 
 PublicJob = dict[str, Any]  # README, "The job"
 
@@ -32,12 +35,16 @@ class Client:
         """Close all connections."""
         await self._http.aclose()
 
-    async def submit(self, prompt: str, idempotency_key: str) -> PublicJob:
-        """The job that the trigger made of the prompt; RequestRefused or NotAccepted says why there is none."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
-        content = json.dumps({"prompt": prompt})
+    async def submit(self, fields: Mapping[str, str], idempotency_key: str, file: Picture | None = None) -> PublicJob:
+        """The job that the trigger made of a request; RequestRefused or NotAccepted says why there is none.
+
+        With a `file`, its input image, the request is a form.
+        """
+        body = _form(fields, file) if file else _json(fields)
+        request = self._http.build_request("POST", f"{self._trigger}/", **body)
+        request.headers["Idempotency-Key"] = idempotency_key
         try:
-            answer = await self._http.post(f"{self._trigger}/", content=content, headers=headers)
+            answer = await self._http.send(request)
         except httpx.HTTPError as error:
             raise NotAccepted(f"the trigger did not answer ({type(error).__name__})") from error
         if answer.is_client_error:
@@ -60,6 +67,16 @@ class Client:
             await asyncio.sleep(BETWEEN_TICKS)  # first of all: a new run is not due before
             with suppress(httpx.HTTPError):
                 await self._http.post(f"{self._poller}/", timeout=WINDOW_SECONDS)
+
+
+def _json(fields: Mapping[str, str]) -> dict[str, Any]:
+    return {"content": json.dumps(fields), "headers": {"Content-Type": "application/json"}}
+
+
+def _form(fields: Mapping[str, str], file: Picture) -> dict[str, Any]:
+    """Bytes of the command line that are no text go as they are: the trigger says what is wrong with them."""
+    data = {name: os.fsencode(value) for name, value in fields.items()}
+    return {"data": data, "files": {"image1": ("image1", file.content, file.content_type)}}
 
 
 def _job(answer: httpx.Response) -> PublicJob:

@@ -1,8 +1,8 @@
 """How a command can end other than well: each way with its exit code.
 
 ClickException        shown as one message on standard error
-├── WrongSetup     2  a setting, a port or a folder does not do; nothing was started
-├── CheckFailed    2  Wireflow does not take the webhook or the key
+├── WrongSetup     2  a setting, a name, a port or a folder does not do; nothing was started
+├── CheckFailed    2  Wireflow does not take the webhook, the key or a workflow
 ├── NotStarted     2  a process did not come up
 ├── RequestRefused 2  the trigger refused the request: the caller must change it
 ├── NotAccepted    1  the trigger could not take the request in
@@ -17,13 +17,13 @@ import click
 
 
 class WrongSetup(click.ClickException):
-    """A setting, a port or a folder does not do."""
+    """A setting, a name, a port or a folder does not do."""
 
     exit_code = 2
 
 
 class CheckFailed(click.ClickException):
-    """Wireflow does not take the webhook or the key of the environment."""
+    """Wireflow does not take the webhook, the key or a workflow of the environment."""
 
     exit_code = 2
 

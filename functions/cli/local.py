@@ -1,15 +1,20 @@
 """What the local processes are told: the real Wireflow's settings or the simulator's, never a mixture.
 
+Who may come in is said for a deployment: `serve` keeps those doors, to try them; `run` is let in without. Never kept is
+what only a deployment knows, whether it is public: all of it listens on 127.0.0.1.
+
 State lies in the current folder under .local/: `live` for the real Wireflow, `serve` and `simulate` for the simulator.
 """
 
 import fcntl
+import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from functions.cli.errors import WrongSetup
@@ -21,6 +26,13 @@ STATE = Path(".local")
 # The framework reads these itself; what a shell has set for other programs must not change our processes.
 FRAMEWORK = ("DEBUG", "FUNCTION_SIGNATURE_TYPE", "FUNCTION_USE_ASGI", "WORKERS", "THREADS", "CLOUD_RUN_TIMEOUT_SECONDS")
 GRACE_SECONDS = 3.0
+# Said of a deployment, and not true here.
+DEPLOYED = ("TRIGGER_PUBLIC", "TRUSTED_PROXIES")
+DOORS = (
+    *("TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "EVENT_SERVICE_ACCOUNT", "EVENT_AUDIENCE", "GOOGLE_CERTS_URL"),
+    *("FORM_ORIGINS", "FORM_PER_MINUTE", "FORM_PER_HOUR", "FORM_REQUIRE_TOKEN"),
+    *("TURNSTILE_SECRET", "TURNSTILE_VERIFY_URL"),
+)
 DEFAULTS = {
     "LEASE_SECONDS": "20",  # the shortest: a job whose worker was ended goes on when its lease is over
     "POLL_IDLE_EXIT_SECONDS": "1",  # a window that has nothing to do must not keep Ctrl-C waiting
@@ -30,8 +42,9 @@ LIVE_HINT = "--live uses the real Wireflow: it needs WIREFLOW_WEBHOOK_ID and WIR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """The two functions, and the simulator unless the real Wireflow is used."""
+    """The two functions, and the simulator unless the real Wireflow is used. `config`: what the functions will read."""
 
+    config: config.Config
     trigger: Server
     poller: Server
     simulator: Server | None
@@ -55,6 +68,7 @@ def servers(
     simulator_port: int | None = None,
 ) -> Servers:
     """The processes for a state in `folder`, on free ports where none is given; WrongSetup names every fault."""
+    environ = _without(DEPLOYED, environ)
     ports = iter(free_ports(3))
     simulator = None if live else simulate(folder, environ, simulator_port or next(ports))
     trigger_port, poller_port = trigger_port or next(ports), next(ports)
@@ -66,8 +80,8 @@ def servers(
         "IMAGES_URL": f"file://{quote(str(folder.absolute() / 'images'))}",
         "PUBLIC_URL": f"http://{HOST}:{trigger_port}",
     }
-    _check(settings, live=live)
     return Servers(
+        config=_checked(settings, live=live),
         simulator=simulator,
         trigger=Server(name="trigger", port=trigger_port, environ=_process(settings)),
         poller=Server(name="poller", port=poller_port, environ=_process(settings)),
@@ -84,6 +98,11 @@ def simulate(folder: Path, environ: Mapping[str, str], port: int) -> Server:
     return Server(name="simulator", port=port, environ=_process(settings), ready="/_stats")
 
 
+def without_doors(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what it says of callers."""
+    return _without(DOORS, environ)
+
+
 def _vendor(simulator: Server | None) -> dict[str, str]:
     """Where Wireflow is: as the environment says, or the simulator and nobody else."""
     if simulator is None:
@@ -95,21 +114,40 @@ def _vendor(simulator: Server | None) -> dict[str, str]:
         "WIREFLOW_API_KEY": expected.api_key,
         "IMAGE_HOSTS": f"{HOST}:{simulator.port}",
         "ALLOW_PRIVATE_NETWORK": "true",
+        "WIREFLOW_WORKFLOWS": json.dumps(_workflows(expected)),
+        "WIREFLOW_MODELS": "{}",
     }
 
 
-def _check(settings: Mapping[str, str], *, live: bool) -> None:
+def _workflows(simulated: Settings) -> dict[str, dict[str, Any]]:
+    """One of each mode beside the webhook, which is `default`; the prices are the guide's."""
+    pro = {
+        "mode": "execute",
+        "id": simulated.execute_id,
+        "model": "nano_banana_pro",
+        "resolution": "2K",
+        "aspectRatio": "16:9",
+        "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24},
+        "overridable": ["aspect_ratio", "resolution"],
+    }
+    return {"pro": pro, "saved": {"mode": "run", "id": simulated.run_id, "pricePerImage": 0.07}}
+
+
+def _checked(settings: Mapping[str, str], *, live: bool) -> config.Config:
     """The same check that stops the functions, before anything is started."""
     try:
-        config.load(settings)
+        return config.load(settings)
     except config.ConfigurationError as error:
         raise WrongSetup("\n".join([str(error), *([LIVE_HINT] if live else [])])) from error
 
 
 def _process(settings: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in settings.items() if name not in FRAMEWORK}
     path = os.pathsep.join(filter(None, [str(ROOT), settings.get("PYTHONPATH")]))
-    return {**kept, "PYTHONPATH": path, "LOG_EXECUTION_ID": "false"}
+    return {**_without(FRAMEWORK, settings), "PYTHONPATH": path, "LOG_EXECUTION_ID": "false"}
+
+
+def _without(names: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name not in names}
 
 
 # --- ports and folders ---------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from functions.cli import local
 from functions.cli.client import Client, PublicJob
-from functions.cli.errors import JobFailed, Unfinished
+from functions.cli.errors import JobFailed, Unfinished, WrongSetup
 from functions.cli.files import save_images
+from functions.cli.input_image import InputImage
 from functions.cli.processes import running, watch
 from functions.cli.show import Screen, failure, follow_live
 from functions.cli.tasks import first
@@ -20,6 +21,7 @@ from shared.job import FINAL, Status
 LOOK_SECONDS = 0.3
 # A simulated run need not take as long as a real one.
 SIMULATED = {"SIMULATOR_RUN_SECONDS": "2"}
+NO_EARLIER_JOB = "--image: a run without --live starts fresh and knows no earlier job; name the file that it wrote."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +32,25 @@ class Wish:
     out: Path
     timeout: float
     live: bool
+    workflow: str | None = None
+    image: InputImage | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields of the request."""
+        named = {"workflow": self.workflow} if self.workflow is not None else {}
+        return {"prompt": self.prompt, **named, **(self.image.fields if self.image else {})}
 
 
 async def run(wish: Wish, environ: Mapping[str, str], screen: Screen) -> None:
-    """Show the job and write its images; JobFailed or Unfinished if there is more to say than that."""
+    """Show the job and write its images; JobFailed or Unfinished if there is more to say than that.
+
+    Nobody else knows the trigger of this run: it answers this machine alone, whatever doors the environment names.
+    """
+    if wish.image and wish.image.job and not wish.live:
+        raise WrongSetup(NO_EARLIER_JOB)
     with _folders(live=wish.live) as (state, logs), screen.progress():
-        servers = local.servers(state, {**SIMULATED, **environ}, live=wish.live)
+        servers = local.servers(state, local.without_doors({**SIMULATED, **environ}), live=wish.live)
         local.made(wish.out)
         screen.step("starting " + ", ".join(server.name for server in servers.all()))
         async with running(servers.all(), logs, grace=servers.grace if wish.live else 0) as processes:
@@ -60,7 +75,7 @@ def _folders(*, live: bool) -> Iterator[tuple[Path, Path]]:
 
 
 async def _ended(client: Client, wish: Wish, screen: Screen) -> PublicJob:
-    job = await client.submit(wish.prompt, str(uuid.uuid4()))
+    job = await client.submit(wish.fields, str(uuid.uuid4()), wish.image.file if wish.image else None)
     screen.job(job)
     try:
         return await first(_followed(client, job, wish.timeout, screen), client.tick())

@@ -19,6 +19,9 @@ from rich.text import Text
 
 from functions.cli.client import PublicJob
 from functions.cli.local import Servers
+from functions.cli.tokens import NewToken
+from shared.doors import DoorSettings
+from shared.workflows import DEFAULT
 
 EXAMPLE = "A lighthouse on a cliff at dusk, watercolour"
 
@@ -89,11 +92,44 @@ def follow_live(job: PublicJob) -> str:
 
 
 def serving(servers: Servers, folder: Path) -> None:
-    """Where everything is, and a line to try."""
+    """Where everything is, what may be asked for by whom, and a line to try."""
     rows = {server.name: server.url for server in servers.all()} | {"state, logs": str(folder)}
+    rows["workflows"] = ", ".join(workflow.name for workflow in servers.config.workflows)
+    if doors := _doors(servers.config.doors):
+        rows["doors"] = ", ".join(doors)
+    _tell(rows, _example(servers))
+
+
+def _doors(settings: DoorSettings) -> list[str]:
+    """The names of the settings that say who may come in."""
+    configured = {
+        "TRIGGER_TOKENS": settings.tokens,
+        "TRIGGER_SIGNING_SECRETS": settings.signing_secrets,
+        "EVENT_SERVICE_ACCOUNT": settings.event_account,
+        "FORM_ORIGINS": settings.origins,
+    }
+    return [name for name, value in configured.items() if value]
+
+
+def _example(servers: Servers) -> str:
+    doors, credential = servers.config.doors, ""
+    if doors.configured and not doors.tokens:
+        return 'Only who comes through one of the doors is let in: README, "Who may come in".'
+    if doors.tokens:
+        credential = '-H "Authorization: Bearer $TOKEN" '
     body = json.dumps({"prompt": EXAMPLE})
-    curl = f"curl -i {servers.trigger.url}/ -H 'Content-Type: application/json' -d {shlex.quote(body)}"
-    _tell(rows, f"Try it:\n  {curl}")
+    curl = f"curl -i {servers.trigger.url}/ {credential}-H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    return f"Try it{' (TOKEN: a token of TRIGGER_TOKENS)' if doors.tokens else ''}:\n  {curl}"
+
+
+def new_token(token: NewToken) -> None:
+    """Two lines for a script on standard output, what they are on standard error."""
+    click.echo("A new token (it is shown only now), and the setting TRIGGER_TOKENS that lets its holder in:", err=True)
+    click.echo(token.text)
+    click.echo(token.setting)
+    click.echo(
+        "Several callers stand in one JSON object. Requests bring it as `Authorization: Bearer TOKEN`.", err=True
+    )
 
 
 def simulating(url: str, folder: Path) -> None:
@@ -132,6 +168,8 @@ def _rows(job: PublicJob) -> Iterator[tuple[str, Any]]:
     yield "job", job["id"]
     yield "status", job["status"]
     yield "prompt", job["prompt"]
+    if job["workflow"] != DEFAULT:
+        yield "workflow", job["workflow"]
     for name, label in {"executionId": "execution", "runSeconds": "run seconds", "creditsUsed": "credits"}.items():
         if job[name] is not None:
             yield label, job[name]

@@ -1,11 +1,15 @@
 """What the local processes are told: the simulator and nobody else, or what the environment says of the real one."""
 
+import ast
+import inspect
+import json
 import socket
 from pathlib import Path
 
-from functions.cli.local import kept_port, servers
+from functions.cli.local import DEPLOYED, DOORS, kept_port, servers, without_doors
 from shared import config
 
+MY_WORKFLOWS = json.dumps({"poster": {"mode": "run", "id": "my-poster"}})
 MINE = {"WIREFLOW_WEBHOOK_ID": "mine", "WIREFLOW_API_KEY": "sk-mine", "JOBS_URL": "firestore://mine/db"}
 
 
@@ -31,6 +35,45 @@ def test_live_keeps_the_settings_of_the_environment_and_opens_nothing(tmp_path: 
     assert told.image_hosts == ("fal.media",)
     assert told.allow_private_network is False
     assert told.jobs.scheme == "sqlite"
+
+
+def test_without_live_there_is_a_workflow_of_each_mode_at_the_simulator(tmp_path: Path):
+    mine = {"WIREFLOW_WORKFLOWS": MY_WORKFLOWS, "WIREFLOW_MODELS": '{"nano_banana_pro": ["8K"]}'}
+    told = servers(tmp_path, mine | {"SIMULATOR_EXECUTE_ID": "other"}, live=False).config
+    assert [(one.name, one.mode, one.id) for one in told.workflows] == [
+        ("default", "webhook", "demo-webhook"),
+        ("pro", "execute", "other"),
+        ("saved", "run", "demo-saved"),
+    ]
+    pro = told.workflows[1]
+    assert (pro.model, pro.resolution, pro.aspect_ratio) == ("nano_banana_pro", "2K", "16:9")
+    assert pro.overridable == ("aspect_ratio", "resolution")
+
+
+def test_live_the_workflows_are_those_of_the_environment(tmp_path: Path):
+    told = servers(tmp_path, MINE | {"WIREFLOW_WORKFLOWS": MY_WORKFLOWS}, live=True).config
+    assert [(one.name, one.id) for one in told.workflows] == [("default", "mine"), ("poster", "my-poster")]
+
+
+def test_the_doors_are_kept_unless_they_are_taken_out(tmp_path: Path):
+    environ = {"TRIGGER_TOKENS": json.dumps({"zapier": "a" * 64}), "FORM_ORIGINS": "https://a.example"}
+    kept = servers(tmp_path, environ, live=False).config.doors
+    assert ([token.name for token in kept.tokens], kept.origins) == (["zapier"], ("https://a.example",))
+    assert servers(tmp_path, without_doors(environ), live=False).config.doors.configured is False
+
+
+def test_whether_a_deployment_is_public_says_nothing_of_this_machine(tmp_path: Path):
+    for public in ("true", "false"):
+        chosen = servers(tmp_path, {"TRIGGER_PUBLIC": public}, live=False)
+        assert chosen.config.doors.public is None
+        assert config.load(chosen.trigger.environ).doors.public is None
+
+
+def test_every_setting_of_a_door_is_known_as_one():
+    """What `config` reads of the doors, but for where it runs."""
+    source = ast.parse(inspect.getsource(config._doors))
+    read = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert {name for name in read if name.isupper()} == {*DOORS, *DEPLOYED, "K_SERVICE"}
 
 
 def test_what_the_user_set_goes_through_and_what_the_framework_reads_does_not(tmp_path: Path):

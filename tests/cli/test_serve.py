@@ -49,6 +49,25 @@ def test_jobs_finished_and_unfinished_survive_a_restart(command: Command):
         assert job(unfinished)["possibleDuplicate"] is False
 
 
+def test_the_doors_of_the_environment_are_kept_and_a_new_token_opens_one(command: Command):
+    token, setting = command.run("token", "zapier").out.splitlines()
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    doors = {"TRIGGER_TOKENS": setting, "FORM_ORIGINS": "https://forms.example", "TRIGGER_PUBLIC": "false"}
+    with command.started("serve", "--port", str(port), **doors, SIMULATOR_RUN_SECONDS="1") as process:
+        told = read_until(process, "Ctrl-C")
+        assert '-H "Authorization: Bearer $TOKEN"' in told
+        assert "TRIGGER_TOKENS, FORM_ORIGINS" in told
+        assert "default, pro, saved" in told
+        with httpx.Client(base_url=url, timeout=20) as http:
+            assert http.post("/", json={"prompt": "a cat"}).status_code == 401
+            assert http.post("/", json={"prompt": "a cat"}, headers={"Origin": "https://x.example"}).status_code == 401
+            http.headers["Authorization"] = f"Bearer {token}"
+            assert [one["name"] for one in http.get("/workflows").json()["workflows"]] == ["default", "pro", "saved"]
+            made = http.post("/", json={"prompt": "a cat", "workflow": "pro", "resolution": "1K"}).headers["location"]
+            eventually(lambda: http.get(made).json()["status"] == "succeeded")
+            assert http.get(made).json()["caller"] == "zapier"
+
+
 def test_a_process_that_ends_by_itself_is_named_and_takes_the_others_along(command: Command):
     port = free_port()
     with command.started("serve", "--port", str(port)) as process:

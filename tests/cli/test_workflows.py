@@ -1,0 +1,142 @@
+"""One prompt and one picture through each workflow, on real processes: what comes out shows what went in."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from functions.simulator.pictures import IMAGE_DESCRIPTION
+from tests.cli.command import Command, Ended
+from tests.simulator.real import running
+
+PRO = {"mode": "execute", "id": "demo-execute", "model": "nano_banana_pro", "resolution": "4K"}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: Any) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def cat(command: Command) -> Path:
+    """`cat.png` in the folder of the command."""
+    path = command.folder / "cat.png"
+    Image.effect_mandelbrot((320, 200), (-2.0, -1.5, 1.0, 1.5), 40).convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def wireflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(tmp_path_factory.mktemp("simulator") / "log", SIMULATOR_RUN_SECONDS="1") as (url, _):
+        yield url
+
+
+@pytest.fixture
+def elsewhere(command: Command) -> Iterator[str]:
+    """The folder of the command as a site."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=command.folder)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def live(wireflow: str, *hosts: str) -> dict[str, str]:
+    return {
+        "WIREFLOW_BASE_URL": f"{wireflow}/api/v1",
+        "WIREFLOW_WEBHOOK_ID": "demo-webhook",
+        "WIREFLOW_API_KEY": "sk-simulator",
+        "WIREFLOW_WORKFLOWS": json.dumps({"large": PRO}),
+        "IMAGE_HOSTS": ",".join(url.removeprefix("http://") for url in (wireflow, *hosts)),
+        "ALLOW_PRIVATE_NETWORK": "true",
+    }
+
+
+def picture_of(ended: Ended, command: Command) -> Path:
+    """The only file that was written."""
+    assert ended.code == 0, ended.err
+    (line,) = (line for line in ended.err.splitlines() if line.startswith("pictures/"))
+    return command.folder / line
+
+
+def job_of(ended: Ended) -> dict[str, Any]:
+    job: dict[str, Any] = json.loads(ended.out)
+    return job
+
+
+def last_run(wireflow: str) -> dict[str, Any]:
+    run: dict[str, Any] = httpx.get(f"{wireflow}/_runs").json()["runs"][-1]
+    return run
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("workflow", "size"), [("default", (1024, 1024)), ("pro", (2048, 1152)), ("saved", (1024, 1024))]
+)
+def test_the_picture_of_each_workflow_shows_the_input_image(
+    command: Command, cat: Path, workflow: str, size: tuple[int, int]
+):
+    asked = ("a cat in winter", "--workflow", workflow, "--image", "cat.png")
+    ended = command.run("run", *asked, "--json", "--out", "pictures")
+    with Image.open(picture_of(ended, command)) as made:
+        assert made.getexif()[IMAGE_DESCRIPTION] == f"input sha256 {sha256(cat)}"
+        assert made.size == size
+    assert job_of(ended)["workflow"] == workflow
+
+
+def test_live_the_workflows_are_those_of_the_environment_and_a_job_goes_on_from_an_earlier_one(
+    command: Command, cat: Path, wireflow: str
+):
+    asked = ("--live", "--json", "--out", "pictures")
+    first = command.run("run", "a cat", "--workflow", "large", "--image", "cat.png", *asked, **live(wireflow))
+    made = picture_of(first, command)
+    assert last_run(wireflow)["input"] == sha256(cat)
+    assert last_run(wireflow)["endpoint"] == "execute"
+    with Image.open(made) as picture:
+        assert picture.size == (4096, 4096)
+
+    second = command.run("run", "now as a comic", "--image", job_of(first)["id"], *asked, **live(wireflow))
+    assert second.code == 0, second.err
+    assert last_run(wireflow)["input"] == sha256(made)
+
+
+def test_an_image_at_an_address_is_fetched_and_shown(command: Command, cat: Path, wireflow: str, elsewhere: str):
+    image = f"{elsewhere}/cat.png"
+    settings = live(wireflow, elsewhere)
+    ended = command.run("run", "a cat", "--image", image, "--live", "--json", "--out", "pictures", **settings)
+    assert ended.code == 0, ended.err
+    assert last_run(wireflow)["input"] == sha256(cat)
+
+
+def test_a_workflow_that_is_not_there_is_wrong_usage(command: Command):
+    ended = command.run("run", "a cat", "--workflow", "best")
+    assert (ended.code, ended.out) == (2, "")
+    assert "default, pro, saved" in ended.err
+
+
+def test_a_job_that_nobody_has_is_wrong_usage(command: Command, wireflow: str):
+    ended = command.run("run", "a cat", "--image", "0" * 32, "--live", **live(wireflow))
+    assert (ended.code, ended.out) == (2, "")
+    assert "fromJob" in ended.err
+
+
+def test_the_doors_of_the_environment_do_not_lock_a_run_out(command: Command):
+    doors = {"TRIGGER_TOKENS": json.dumps({"zapier": "a" * 64}), "FORM_ORIGINS": "https://a.example"}
+    ended = command.run("run", "a cat", TRIGGER_PUBLIC="true", **doors)
+    assert ended.code == 0, ended.err
+
+
+def test_bytes_that_are_no_text_are_refused_beside_a_file_too(command: Command, cat: Path):
+    ended = command.run("run", "a c\udce4t", "--image", "cat.png")
+    assert (ended.code, ended.out) == (2, "")
+    assert "UTF-8" in ended.err
