@@ -144,7 +144,7 @@ def _inputs(told: list[Any]) -> Iterator[NodeInput]:
         if isinstance(node_id, str) and _usable(node_id) and node_id == lookup.storable(node_id):
             kind = lookup.text(item.get("type")) or "unknown"
             label = lookup.text(item.get("label")) or ""
-            required = item.get("required") is True
+            required = item.get("required") is True and item.get("default") in (None, "")
             yield NodeInput(node_id=node_id, label=label[:LABEL_LIMIT], kind=kind.lower()[:40], required=required)
 
 

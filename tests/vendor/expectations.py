@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from shared.errorcodes import ErrorCode
+from shared.job import Step
 from shared.ports import RunState
 from shared.wireflow import errors
+from shared.workflows import NodeInput
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 AT_FIVE_PAST = NOW + timedelta(minutes=5)
@@ -84,6 +86,7 @@ EXPECTATIONS: dict[str, Means] = {
     "execute/batch": starts("exec_456", S.RUNNING, ATOMU + "early.png"),
     "execute/flat": starts("exec_461", S.RUNNING),
     "execute/stale-upstream": starts("exec_456", S.RUNNING),
+    "execute/location-only": starts("exec_462"),
     "poll/flat-running": run(S.RUNNING),
     "poll/flat-completed": run(S.COMPLETED, CDN + "a.png"),
     "poll/flat-lower-case": run(S.COMPLETED, CDN + "a.png"),
@@ -102,6 +105,7 @@ EXPECTATIONS: dict[str, Means] = {
     "poll/wrapped-lower-case": run(S.COMPLETED, CDN + "a.png"),
     "poll/node-states-running": run(S.RUNNING),
     "poll/node-states-completed": run(S.COMPLETED, CDN + "a.png", CDN + "b.png"),
+    "poll/node-states-and-outputs": run(S.RUNNING, CDN + "a.png"),
     "poll/node-states-output-url-only": run(S.COMPLETED, CDN + "a.png"),
     "poll/moderation": run(S.FAILED, says="Request was rejected by the provider's content moderation", moderated=True),
     "poll/text-only": run(S.COMPLETED),
@@ -120,6 +124,7 @@ EXPECTATIONS: dict[str, Means] = {
     "details/failed-silently": run(S.FAILED, says="Out of memory"),
     "health/active": NOTHING,
     "inputs/described": NOTHING,
+    "inputs/every-type": NOTHING,
     "estimate/complete": NOTHING,
     "estimate/lower-bound": NOTHING,
     "upload/hosted": NOTHING,
@@ -165,4 +170,41 @@ EXPECTATIONS: dict[str, Means] = {
     "rate/429-date": limited(AT_FIVE_PAST),
     "rate/429-typed": limited(NOW + timedelta(seconds=42)),
     "rate/429-silent": limited(NOW + timedelta(seconds=30)),
+}
+
+# What is said of the nodes, where anything is said.
+PRO = "Nano Banana Pro"
+STEPS: dict[str, tuple[Step, ...]] = {
+    "poll/node-states-running": (
+        Step(label="Prompt", status="COMPLETED"),
+        Step(label=PRO, status="RUNNING", progress=40),
+    ),
+    "poll/node-states-completed": (Step(label=PRO, status="COMPLETED", progress=100),),
+    "poll/node-states-and-outputs": (
+        Step(label=PRO, status="COMPLETED", progress=100),
+        Step(status="RUNNING", progress=12.5),
+        Step(status="COMPLETED"),
+    ),
+    "poll/moderation": (Step(label=PRO, status="FAILED"),),
+    "poll/outputs-urls": (Step(label="Image", status="COMPLETED"),),
+    "poll/flat-completed": (Step(status="COMPLETED"),),
+    "poll/flat-lower-case": (Step(status="COMPLETED"),),
+    "poll/wrapped-completed": (Step(status="COMPLETED"),),
+    "poll/execution-runs-running": (Step(status="COMPLETED"),),
+    "poll/flat-queued": (),
+}
+
+INPUTS: dict[str, tuple[NodeInput, ...]] = {
+    "inputs/described": (
+        NodeInput(node_id="input-1", label="Prompt", kind="text", required=True),
+        NodeInput(node_id="input-2", label="Reference", kind="image"),
+    ),
+    "inputs/every-type": (
+        NodeInput(node_id="input-1", label="Prompt", kind="text", required=True),
+        NodeInput(node_id="input-2", label="Reference", kind="image"),
+        NodeInput(node_id="input-3", label="Page", kind="url"),
+        NodeInput(node_id="input-4", label="Seed", kind="number"),
+        NodeInput(node_id="input-5", label="Upscale", kind="boolean"),
+        NodeInput(node_id="input-6", label="Style", kind="select", required=True),
+    ),
 }

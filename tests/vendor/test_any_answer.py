@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.ports import RunAnswer, RunState, Started
 from shared.wireflow import errors
-from shared.wireflow.protocol import read_run, read_trigger
+from shared.wireflow.protocol import read_inputs, read_run, read_trigger, read_upload
 from tests.vendor.expectations import EXPECTATIONS, NOW
 from tests.vendor.samples import sample
 
@@ -20,12 +20,14 @@ CHEAP = settings(max_examples=150, deadline=None)
 TERMINAL = {str(state) for state in RunState if state.terminal}
 GOING_ON = {str(state) for state in RunState if not state.terminal}
 ABOUT_RUNS = [sample(name).json for name in EXPECTATIONS if name.startswith(("poll", "details", "execute"))]
+BEFORE = [sample(name).json for name in EXPECTATIONS if name.startswith(("inputs", "upload"))]
 REFUSALS = [name for name, means in EXPECTATIONS.items() if means.poll and "html" not in name]
 # What stands below these is about nodes: a node that is COMPLETED does not end its run.
 NODES = {"nodeResults", "nodeRuns", "nodeStates", "outputs", "output", "finalOutput", "diagnostics"}
 NAMES = (
     "status data error executionRuns nodeRuns nodeResults nodeStates output outputs finalOutput outputUrl outputUrls "
-    "url urls images image id executionId diagnostics message text creditsUsed run result execution"
+    "url urls images image id executionId diagnostics message text creditsUsed run result execution "
+    "nodeId label progress inputs type required"
 )
 
 words = st.sampled_from([*RunState, "success", "WARMING_UP", "", " completed ", "Completed", "done", "error"])
@@ -205,6 +207,86 @@ def test_no_depth_is_too_deep(name: str, opening: str) -> None:
             read_trigger(429, {}, body, NOW)
         with pytest.raises(errors.NoExecutionId):
             read_trigger(200, {}, body, NOW)
+
+
+@CHEAP
+@given(mutated(ABOUT_RUNS) | values)
+def test_what_is_said_of_the_nodes_is_bounded_and_can_be_stored(document: Any) -> None:
+    steps = said(document).steps
+    assert len(steps) <= 50
+    for step in steps:
+        assert (step.label, step.status, step.progress) != (None, None, None)
+        assert step.label is None or 0 < len(step.label.encode()) <= 800
+        assert step.status is None or len(step.status) <= 40
+        assert step.progress is None or step.progress == step.progress
+
+
+def test_a_run_of_a_thousand_nodes_is_cut_short() -> None:
+    nodes = [{"nodeId": str(n), "label": "x" * 1_000, "status": "y" * 1_000} for n in range(1_000)]
+    steps = said({"status": "RUNNING", "nodeStates": nodes}).steps
+    assert len(steps) == 50
+    assert (steps[0].label, steps[0].status) == ("x" * 200, "y" * 40)
+
+
+def test_what_a_node_has_put_out_is_no_node() -> None:
+    output = {"nodeStates": [{"label": "a text of a model", "status": "COMPLETED"}]}
+    runs = [{"nodeId": "gen-1", "status": "RUNNING", "output": output}]
+    assert [step.label for step in said({"status": "RUNNING", "nodeRuns": runs}).steps] == [None]
+
+
+# --- answers before the paid call ----------------------------------------------------------------------------------
+
+
+@CHEAP
+@given(st.integers(100, 599), mutated(BEFORE) | mutated(ABOUT_RUNS) | values | st.binary(max_size=40))
+def test_a_description_or_an_upload_is_understood_or_an_error_of_the_tree(status: int, document: Any) -> None:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    for reads in (read_inputs, read_upload):
+        try:
+            found = reads(status, {}, body, NOW)
+        except errors.Refused:
+            continue
+        assert 200 <= status < 300
+        if isinstance(found, str):
+            assert found.startswith(("http://", "https://"))
+            assert found in texts(document)
+        else:
+            assert len({item.node_id for item in found}) == len(found) <= 200
+            assert all(len(item.label) <= 200 and item.node_id and item.kind.encode() for item in found)
+
+
+@pytest.mark.parametrize("node_id", [None, "", " ", 7, [], "\ud800", "x" * 300])
+def test_an_input_that_cannot_be_named_is_left_out(node_id: object) -> None:
+    odd, good = {"nodeId": node_id, "label": "Odd", "type": "text"}, {"nodeId": "in-1"}
+    (found,) = read_inputs(200, {}, json.dumps({"inputs": [odd, "text", good]}).encode(), NOW)
+    assert (found.node_id, found.label, found.kind, found.required) == ("in-1", "", "unknown", False)
+    with pytest.raises(errors.Unavailable):
+        read_inputs(200, {}, json.dumps({"inputs": [odd]}).encode(), NOW)
+
+
+def test_a_workflow_may_have_no_inputs() -> None:
+    assert read_inputs(200, {}, b'{"data": {"example": {"inputs": {}}, "inputs": []}}', NOW) == ()
+
+
+ADDRESSES = ["ftp://x.test/a.png", "/a.png", "https://", "https:///a.png", "data:image/png;base64,AA", "", "https://[x"]
+
+
+@pytest.mark.parametrize("url", [*ADDRESSES, "https://x.test/a b", "https://x.test/" + "a" * 5_000, None, 7, {}])
+def test_an_upload_without_a_usable_address_is_asked_for_again(url: object) -> None:
+    with pytest.raises(errors.Unavailable):
+        read_upload(200, {}, json.dumps({"data": {"url": url}}).encode(), NOW)
+
+
+@pytest.mark.parametrize("name", ["url", "inputs"])
+@pytest.mark.parametrize("opening", ["[", '{"data":'])
+def test_no_depth_is_too_deep_before_the_paid_call(name: str, opening: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    for depth in (10, 30, *range(960, 1010, 7), 100_000):
+        body = f'{{"{name}": {opening * depth}1{closing * depth}}}'.encode()
+        with pytest.raises(errors.Unavailable):
+            read_upload(200, {}, body, NOW)
+        with pytest.raises(errors.Refused):
+            read_inputs(422, {}, body, NOW)
 
 
 # --- answers to the paid call --------------------------------------------------------------------------------------

@@ -1,17 +1,26 @@
 """The client: every way in which httpx can fail has a place in our error tree, and no secret leaves in an error."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes
 from typing import Any
 
 import httpx
 import pytest
 
 from shared.wireflow import errors
-from shared.wireflow.client import ANSWER_LIMIT, WireflowClient
+from shared.wireflow.client import ANSWER_LIMIT, UPLOAD_LIMIT, WireflowClient
+from shared.workflows import Mode, NodeInput, Workflow
 from tests.harness.virtual_time import VirtualClock
 
 BASE, HOOK, KEY = "https://wireflow.test/api/v1", "whk_very_secret", "sk-very-secret"
+SAVED = "wf_very_secret"
+WEBHOOK, RUN, EXECUTE = (Workflow(name=mode, mode=mode, id=SAVED) for mode in Mode)
+STARTS = [(f"/workflow/{SAVED}/trigger", WEBHOOK), (f"/workflows/{SAVED}/run", RUN)]
+STARTS += [(f"/workflows/{SAVED}/execute", EXECUTE)]
+PNG = b"\x89PNG\r\n\x1a\n and so on"
 REQUEST = httpx.Request("POST", BASE)
 # Raised before the first byte of a request: nothing can have been started.
 NOT_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError"}
@@ -41,7 +50,7 @@ def instance(kind: type[Exception]) -> Exception:
 
 
 def client(handler: Handler) -> WireflowClient:
-    return WireflowClient(BASE, HOOK, KEY, VirtualClock(), httpx.MockTransport(handler))
+    return WireflowClient(BASE, HOOK, KEY, VirtualClock(), httpx.MockTransport(handler), hidden=[SAVED])
 
 
 def failing(error: Exception) -> WireflowClient:
@@ -51,11 +60,19 @@ def failing(error: Exception) -> WireflowClient:
     return client(handler)
 
 
+def before(client: WireflowClient) -> list[Coroutine[Any, Any, object]]:
+    """What a job may need before its paid call; it costs nothing."""
+    return [client.describe(RUN), client.host(PNG, "image/png")]
+
+
 @pytest.mark.parametrize("name", sorted(raised_by_httpx()))
 async def test_every_error_of_httpx_is_mapped(name: str) -> None:
     error = instance(raised_by_httpx()[name])
     with pytest.raises(errors.Unavailable if name in NOT_SENT else errors.OutcomeUnknown):
-        await failing(error).trigger({"prompt": "a cat"}, "key")
+        await failing(error).start(WEBHOOK, {"prompt": "a cat"}, "key")
+    for call in (*before(failing(error)), failing(error).check_webhook()):
+        with pytest.raises(errors.Unavailable):
+            await call
     with pytest.raises(errors.PollError):
         await failing(error).poll("exec_1")
     with pytest.raises(errors.PollError):
@@ -75,52 +92,165 @@ async def test_what_breaks_inside_the_body_is_mapped_too(name: str) -> None:
         return httpx.Response(202, content=body())
 
     with pytest.raises(errors.WireflowError):
-        await client(handler).trigger({"prompt": "a cat"}, "key")
+        await client(handler).start(EXECUTE, {"nodes": []}, "key")
+    for call in (*before(client(handler)), client(handler).check_webhook()):
+        with pytest.raises(errors.Unavailable):
+            await call
     with pytest.raises(errors.PollError):
         await client(handler).poll("exec_1")
     assert await client(handler).healthy() is False
 
 
-async def test_a_vendor_that_says_nothing_has_8_s_for_the_paid_call_and_10_s_for_others() -> None:
+async def test_a_vendor_that_says_nothing_has_its_time_and_no_more() -> None:
     async def handler(_request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(3600)
         return httpx.Response(200)
 
-    loop = asyncio.get_running_loop()
-    for seconds, call in ((8, client(handler).trigger({}, "key")), (10, client(handler).poll("e"))):
+    loop, slow = asyncio.get_running_loop(), client(handler)
+    calls: list[tuple[int, Coroutine[Any, Any, object]]] = [
+        (8, slow.start(w, {}, "key")) for w in (WEBHOOK, RUN, EXECUTE)
+    ]
+    calls += [(10, slow.poll("e")), (10, slow.describe(RUN)), (60, slow.host(PNG, "image/png"))]
+    for seconds, call in calls:
         began = loop.time()
         with pytest.raises(errors.WireflowError):
             await call
         assert loop.time() - began == seconds
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503, 301])
-async def test_no_error_quotes_the_webhook_or_the_key(status: int) -> None:
-    def handler(request: httpx.Request) -> httpx.Response:
-        text = f"{request.method} {request.url} with Bearer {KEY} is refused"
-        return httpx.Response(status, json={"error": text}, headers={"Location": f"https://www.x.test/{HOOK}?k={KEY}"})
+@pytest.mark.parametrize("workflow", [WEBHOOK, RUN, EXECUTE])
+async def test_no_part_of_an_upload_is_waited_for_longer_than_the_whole(workflow: Workflow) -> None:
+    """httpx has its own limits for each read and write; they must not end a call before its time."""
+    seen: list[Any] = []
 
-    for call in (client(handler).trigger({"prompt": "x"}, "key"), client(handler).poll("exec_1")):
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"])
+        return httpx.Response(200, json={"executionId": "exec_1", "url": "https://cdn.wireflow.test/a.png"})
+
+    await client(handler).start(workflow, {}, "key")
+    await client(handler).host(PNG, "image/png")
+    assert [limits["read"] for limits in seen] == [8, 60]
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503, 301])
+async def test_no_error_quotes_a_workflow_or_the_key(status: int) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        text = f"{request.method} {request.url} with Bearer {KEY} for {SAVED.upper()} is refused {KEY[:-1]}"
+        headers = {"Location": f"https://{SAVED.replace('_', '-')}.test/{HOOK}?k={KEY}"}
+        return httpx.Response(status, json={"error": text, SAVED: 1}, headers=headers)
+
+    here = client(handler)
+    calls = [here.start(workflow, {"prompt": "x"}, "key") for workflow in (WEBHOOK, RUN, EXECUTE)]
+    calls += before(here) if status == 200 else [*before(here), here.check_webhook(), here.poll("exec_1")]
+    for call in calls:
         with pytest.raises(errors.WireflowError) as caught:
             await call
-        assert HOOK not in str(caught.value)
-        assert KEY not in str(caught.value)
+        assert not any(secret in str(caught.value).lower() for secret in (HOOK, KEY, SAVED, KEY[:-1]))
 
 
-async def test_the_paid_call_is_one_post_with_our_key_and_without_the_api_key() -> None:
+async def test_nothing_that_is_kept_of_an_answer_quotes_a_workflow_or_the_key() -> None:
+    url = f"https://cdn.wireflow.test/{SAVED}/a.png"
+    node = {"nodeId": "gen-1", "label": f"Model of {SAVED}", "status": SAVED, "outputUrl": url}
+    told = {"status": "FAILED", "error": f"{SAVED} or {HOOK}", SAVED: KEY, "nodeStates": [node]}
+    said = await client(lambda _request: httpx.Response(200, json=told)).poll("exec_1")
+    assert said.image_urls == (url,), "or nobody could copy it"
+    assert said.steps[0].label == "Model of [hidden]"
+    kept = repr(replace(said, image_urls=()))
+    assert not any(secret in kept for secret in (HOOK, KEY, SAVED))
+
+
+@pytest.mark.parametrize("workflow", [RUN, EXECUTE])
+async def test_the_id_of_a_workflow_is_not_taken_for_that_of_a_run(workflow: Workflow) -> None:
+    with pytest.raises(errors.NoExecutionId):
+        await client(lambda _request: httpx.Response(201, json={"id": SAVED})).start(workflow, {}, "key")
+
+
+@pytest.mark.parametrize(("path", "workflow"), STARTS)
+async def test_the_paid_call_is_one_post_with_our_key_and_the_api_key_where_it_is_asked_for(
+    path: str, workflow: Workflow
+) -> None:
     seen: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(202, json={"executionId": "exec_1"})
 
-    await client(handler).trigger({"prompt": "a cat", "n": [1, None]}, "job.1")
+    started = await client(handler).start(workflow, {"prompt": "a cat", "n": [1, None]}, "job.1")
     (request,) = seen
-    assert (request.method, str(request.url)) == ("POST", f"{BASE}/workflow/{HOOK}/trigger")
+    assert started.execution_id == "exec_1"
+    assert (request.method, str(request.url)) == ("POST", BASE + path)
     assert request.headers["idempotency-key"] == "job.1"
     assert request.headers["content-type"] == "application/json"
-    assert "authorization" not in request.headers
+    assert request.headers.get("authorization") == (None if workflow is WEBHOOK else f"Bearer {KEY}")
     assert request.content == b'{"prompt":"a cat","n":[1,null]}'
+
+
+async def test_a_workflow_is_described() -> None:
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        told = {"nodeId": "input-1", "label": f"Prompt of {SAVED}", "type": "TEXT", "required": True}
+        return httpx.Response(200, json={"data": {"inputs": [told]}})
+
+    found = await client(handler).describe(RUN)
+    assert found == (NodeInput(node_id="input-1", label="Prompt of [hidden]", kind="text", required=True),)
+    assert (seen[0].method, str(seen[0].url)) == ("GET", f"{BASE}/workflows/{SAVED}/run")
+    assert seen[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_an_input_image_is_uploaded_as_a_file_of_a_form() -> None:
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(201, json={"data": {"url": f"https://cdn.wireflow.test/{SAVED}.png"}})
+
+    url = await client(handler).host(PNG, "image/png")
+    assert url == f"https://cdn.wireflow.test/{SAVED}.png"
+    assert (seen[0].method, str(seen[0].url)) == ("POST", f"{BASE}/media/upload")
+    assert seen[0].headers["authorization"] == f"Bearer {KEY}"
+    form = message_from_bytes(
+        b"Content-Type: " + seen[0].headers["content-type"].encode() + b"\r\n\r\n" + seen[0].content
+    )
+    (part,) = form.get_payload()
+    assert part.get_param("name", header="content-disposition") == "file"
+    assert (part.get_filename(), part.get_content_type()) == ("image.png", "image/png")
+    assert PNG in seen[0].content
+
+
+async def test_an_input_image_that_is_too_large_is_refused_without_a_call() -> None:
+    def handler(_request: httpx.Request) -> httpx.Response:
+        raise AssertionError("no call")
+
+    with pytest.raises(errors.RequestRefused):
+        await client(handler).host(bytes(UPLOAD_LIMIT + 1), "image/png")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        *((status, errors.RequestRefused, "invalid_request") for status in (400, 413, 415, 422)),
+        *((status, errors.OperatorMustAct, "key_refused") for status in (401, 403)),
+        (402, errors.OutOfCredits, "insufficient_credits"),
+        (404, errors.OperatorMustAct, "workflow_not_found"),
+        (307, errors.OperatorMustAct, "configuration"),
+        (429, errors.RateLimited, "rate_limited"),
+        *((status, errors.Unavailable, "upstream_unreachable") for status in (200, 204, 408, 409, 500, 502, 503, 599)),
+    ],
+)
+async def test_a_refusal_before_the_paid_call_says_who_must_act_and_when(
+    status: int, kind: type[errors.WireflowError], code: str
+) -> None:
+    def handler(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json={"error": "Workflow is not active"}, headers={"Retry-After": "42"})
+
+    for call in before(client(handler)):
+        with pytest.raises(errors.WireflowError) as caught:
+            await call
+        assert (type(caught.value), caught.value.code) == (kind, code)
+        if status in {429, 503}:
+            assert caught.value.retry_at == VirtualClock().now() + timedelta(seconds=42)
 
 
 async def test_questions_carry_the_key_and_ids_are_quoted() -> None:
@@ -144,10 +274,13 @@ async def test_no_redirect_is_followed(status: int) -> None:
         return httpx.Response(status, headers={"Location": "https://www.wireflow.test/elsewhere"})
 
     with pytest.raises(errors.OperatorMustAct):
-        await client(handler).trigger({"prompt": "a cat"}, "key")
+        await client(handler).start(EXECUTE, {"nodes": []}, "key")
+    for call in before(client(handler)):
+        with pytest.raises(errors.OperatorMustAct):
+            await call
     with pytest.raises(errors.PollError):
         await client(handler).poll("exec_1")
-    assert len(seen) == 2
+    assert len(seen) == 4
 
 
 async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
@@ -160,7 +293,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
             yield b" " * 65_536
 
     with pytest.raises(errors.NoExecutionId):
-        await client(lambda _request: httpx.Response(202, content=body())).trigger({}, "key")
+        await client(lambda _request: httpx.Response(202, content=body())).start(RUN, {}, "key")
     assert sent <= 2 * ANSWER_LIMIT
 
 

@@ -1,15 +1,19 @@
 """Every published answer means what the table of expectations says."""
 
 import json
+from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
+from shared.errorcodes import ErrorCode
 from shared.ports import RunState
 from shared.wireflow import errors
-from shared.wireflow.protocol import read_run, read_trigger
-from tests.vendor.expectations import EXPECTATIONS, NOW, Means
+from shared.wireflow.protocol import read_inputs, read_run, read_trigger, read_upload
+from tests.vendor.expectations import EXPECTATIONS, INPUTS, NOW, STEPS, Means
 from tests.vendor.samples import NAMES, ROOT, sample
 
+Reader = Callable[[int, dict[str, str], bytes, datetime], object]
 ANSWERED = [name for name, means in EXPECTATIONS.items() if means.poll is None]
 REFUSED = [name for name, means in EXPECTATIONS.items() if means.poll]
 # What a start is read from; answers about runs are never read as starts.
@@ -64,6 +68,61 @@ def test_an_answer_about_a_run_says_what_the_table_says(name: str) -> None:
 def test_no_published_answer_is_news(name: str) -> None:
     answer = sample(name)
     assert read_run(answer.status, answer.headers, answer.body, NOW).news == ()
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_nodes_of_a_run_are_told_once_each_by_their_labels(name: str) -> None:
+    answer = sample(name)
+    assert read_run(answer.status, answer.headers, answer.body, NOW).steps == STEPS[name]
+
+
+# --- calls that cost nothing ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_inputs_of_a_workflow_are_read(name: str) -> None:
+    answer = sample(name)
+    assert read_inputs(answer.status, answer.headers, answer.body, NOW) == INPUTS[name]
+
+
+def test_every_description_has_its_expectation() -> None:
+    assert {name for name in NAMES if name.startswith("inputs/")} == set(INPUTS)
+
+
+def test_the_address_of_an_upload_is_read() -> None:
+    answer = sample("upload/hosted")
+    assert read_upload(answer.status, answer.headers, answer.body, NOW) == "https://cdn.wireflow.ai/uploads/shot.png"
+
+
+@pytest.mark.parametrize("reads", [read_inputs, read_upload])
+@pytest.mark.parametrize("name", [name for name in ANSWERED if not name.startswith(("inputs", "upload"))])
+def test_another_answer_is_no_description_and_no_upload(name: str, reads: Reader) -> None:
+    answer = sample(name)
+    if reads is read_upload and EXPECTATIONS[name].images:
+        return  # nobody could tell the address of a result from that of an upload
+    with pytest.raises(errors.Unavailable) as caught:
+        reads(answer.status, answer.headers, answer.body, NOW)
+    assert caught.value.request_id == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("reads", [read_inputs, read_upload])
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_before_the_paid_call_is_the_callers_or_is_asked_again(name: str, reads: Reader) -> None:
+    answer, means = sample(name), EXPECTATIONS[name]
+    with pytest.raises(errors.Refused) as caught:
+        reads(answer.status, answer.headers, answer.body, NOW)
+    error = caught.value
+    if answer.status in {400, 413, 422}:
+        assert (type(error), error.code) == (errors.RequestRefused, ErrorCode.INVALID_REQUEST)
+    elif answer.status == 409 or means.trigger is errors.OutcomeUnknown:
+        assert (type(error), error.code) == (errors.Unavailable, ErrorCode.UPSTREAM_UNREACHABLE)
+    else:
+        assert (type(error), error.code) == (means.trigger, means.code)
+    assert (str(error), error.retry_at, error.request_id) == (
+        means.says,
+        means.retry_at,
+        answer.headers["x-request-id"],
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)

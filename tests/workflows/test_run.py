@@ -1,0 +1,130 @@
+"""Run: each field goes to one input, in the form that it wants, or is refused by its name."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.workflows import FieldRefused, call_body, check_fields
+from tests.workflows.examples import CHEAP, HOSTED, INPUTS, SAVED, body, node, one, refusal, values
+
+
+def test_the_prompt_and_the_image_go_to_the_first_inputs_of_their_kind() -> None:
+    assert body(SAVED, {}, None, INPUTS) == {"inputs": {"in-1": "a cat"}}
+    assert body(SAVED, {}, HOSTED, INPUTS) == {"inputs": {"in-1": "a cat", "in-3": HOSTED}}
+
+
+def test_fields_go_to_nodes_by_id_else_by_label() -> None:
+    crossed = (*INPUTS, node("Seed", "Odd", "text"))
+    fields = {"in-2": "dogs", "Style": "photo", "Seed": "by id"}
+    assert body(SAVED, fields, None, crossed) == {
+        "inputs": {"in-1": "a cat", "in-2": "dogs", "in-8": "photo", "Seed": "by id"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        ("Negative prompt", "dogs", "dogs"),
+        ("Negative prompt", "", ""),
+        ("Negative prompt", 5, "5"),
+        ("Negative prompt", 1.5, "1.5"),
+        ("Second", HOSTED, HOSTED),
+        ("Page", " https://example.com/a ", "https://example.com/a"),
+        ("Seed", 7, 7),
+        ("Seed", "7", 7),
+        ("Seed", " 0.5 ", 0.5),
+        ("Seed", -1e300, -1e300),
+        ("Upscale", True, True),
+        ("Upscale", "on", True),
+        ("Upscale", "False", False),
+        ("Upscale", 0, False),
+        ("Style", "photo", "photo"),
+        ("Style", 3, 3),
+        ("Thing", {"any": ["thing"]}, {"any": ["thing"]}),
+    ],
+)
+def test_a_value_is_read_as_its_input_wants_it(name: str, value: Any, sent: Any) -> None:
+    values = body(SAVED, {name: value}, None, INPUTS)["inputs"]
+    del values["in-1"]
+    (found,) = values.values()
+    assert (found, type(found)) == (sent, type(sent))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("Negative prompt", value) for value in (["a"], {}, True)),
+        *(("Second", value) for value in ("a.png", 7, "ftp://x.test/a.png", "data:image/png;base64,AA")),
+        *(("Page", value) for value in ("example.com", ["https://x.test"], False)),
+        *(("Seed", value) for value in ("many", "nan", float("inf"), 10**400, True, [7])),
+        *(("Upscale", value) for value in ("perhaps", 2, [], {})),
+        *(("Style", value) for value in (["photo", "art"], {})),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(name: str, value: Any) -> None:
+    field, why = refusal(SAVED, {name: value}, inputs=INPUTS)
+    assert field == name
+    assert why.startswith("Must be ")
+
+
+def test_an_empty_field_is_not_sent() -> None:
+    fields = {"Seed": "", "Upscale": None, "Negative prompt": None}
+    assert body(SAVED, fields, None, INPUTS) == {"inputs": {"in-1": "a cat"}}
+
+
+@pytest.mark.parametrize("name", ["model", "seed", "", "in-10"])
+def test_a_field_without_an_input_is_refused_with_the_names_there_are(name: str) -> None:
+    unnamed = (*INPUTS, node("in-0", "", "text"))
+    field, why = refusal(SAVED, {name: "x"}, inputs=unnamed)
+    assert field == name
+    assert "Negative prompt" in why
+    assert "in-0" in why
+
+
+def test_a_label_that_means_two_inputs_is_refused() -> None:
+    twins = (*INPUTS, node("in-10", "Style", "select"))
+    assert refusal(SAVED, {"Style": "photo"}, inputs=twins)[1].endswith("in-8, in-10.")
+
+
+def test_an_input_is_not_filled_twice() -> None:
+    assert refusal(SAVED, {"Prompt": "a dog"}, inputs=INPUTS)[1].startswith("This input takes prompt")
+    assert refusal(SAVED, {"in-3": HOSTED}, image=True, inputs=INPUTS)[1].startswith("This input takes image1")
+    assert "twice" in refusal(SAVED, {"in-8": "a", "Style": "b"}, inputs=INPUTS)[1]
+
+
+def test_a_workflow_without_an_input_for_it_takes_no_prompt_and_no_image() -> None:
+    assert refusal(SAVED, {}, inputs=INPUTS[2:])[0] == "prompt"
+    assert refusal(SAVED, {}, image=True, inputs=INPUTS[:2])[0] == "image1"
+    assert refusal(SAVED, {}, inputs=())[0] == "prompt"
+
+
+def test_what_a_workflow_needs_must_be_there() -> None:
+    needs = (
+        INPUTS[0],
+        node("in-8", "Style", "select", required=True),
+        node("in-3", "Reference", "image", required=True),
+    )
+    assert refusal(SAVED, {}, image=True, inputs=needs)[0] == "Style"
+    assert refusal(SAVED, {"Style": ""}, image=True, inputs=needs)[0] == "Style"
+    assert refusal(SAVED, {"Style": "photo"}, inputs=needs)[0] == "image1"
+    assert body(SAVED, {"Style": "photo"}, HOSTED, needs)["inputs"]["in-3"] == HOSTED
+
+
+def test_as_long_as_the_inputs_are_unknown_nothing_is_refused_and_nothing_is_made() -> None:
+    check_fields(SAVED, {"any": "thing"}, has_image=True, inputs=None)
+    with pytest.raises(ValueError, match="must be known"):
+        call_body(SAVED, "a cat", {}, None)
+
+
+@CHEAP
+@given(st.dictionaries(st.text(max_size=5) | st.sampled_from([item.label for item in INPUTS]), values), st.booleans())
+def test_whatever_is_asked_for_is_refused_or_can_be_sent(fields: dict[str, Any], image: bool) -> None:
+    for workflow in (SAVED, one(overridable=["model", "resolution", "aspect_ratio"])):
+        try:
+            check_fields(workflow, fields, has_image=image, inputs=INPUTS)
+        except FieldRefused:
+            continue
+        assert json.dumps(call_body(workflow, "a cat", fields, HOSTED if image else None, INPUTS))
