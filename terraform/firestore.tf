@@ -8,7 +8,6 @@ locals {
   unqueried_fields = [
     "allowPartial",
     "attempt",
-    "caller",
     "completedAt",
     "copyTries",
     "copyingSince",
@@ -17,6 +16,10 @@ locals {
     "executionId",
     "fingerprint",
     "giveUpAt",
+    "hostedUrl",
+    "image1",
+    "image1GoneSince",
+    "image1Kept",
     "images",
     "input",
     "lastAnswer",
@@ -24,14 +27,16 @@ locals {
     "missingSince",
     "outcomeUnknown",
     "possibleDuplicate",
+    "prepared",
+    "preparingTries",
+    "private",
     "prompt",
     "requestId",
     "schemaVersion",
     "startedAt",
-    "status",
+    "steps",
     "triggeredAt",
     "waitReason",
-    "workflow",
     "writeToken",
   ]
 }
@@ -77,6 +82,30 @@ resource "google_firestore_field" "expire_at" {
 
   ttl_config {}
   index_config {}
+
+  skip_wait = true
+
+  depends_on = [time_sleep.apis]
+}
+
+# GET /jobs: the newest first, of one caller, status or workflow, or several of them at once, for which Firestore joins
+# these. Without any of them the index on createdAt does, which Firestore makes by itself.
+# https://firebase.google.com/docs/firestore/query-data/index-overview#taking_advantage_of_index_merging
+resource "google_firestore_index" "listed" {
+  for_each = toset(["caller", "status", "workflow"])
+
+  database   = local.database
+  collection = "jobs"
+
+  fields {
+    field_path = each.key
+    order      = "ASCENDING"
+  }
+
+  fields {
+    field_path = "createdAt"
+    order      = "DESCENDING"
+  }
 
   skip_wait = true
 

@@ -5,6 +5,12 @@ locals {
   names   = { for function in ["trigger", "poller"] : function => "${var.name}-${function}" }
   runtime = "python313"
 
+  # Each function's environment: what both are told, and what concerns the trigger alone (trigger.tf).
+  environment = {
+    trigger = merge(local.required_environment, local.settings, local.doors, local.event_door)
+    poller  = merge(local.required_environment, local.settings)
+  }
+
   required_environment = {
     JOBS_URL   = "firestore://${var.project_id}/${local.database}"
     IMAGES_URL = "gs://${google_storage_bucket.images.name}"
@@ -15,10 +21,11 @@ locals {
     LOG_EXECUTION_ID = "false"
   }
 
-  # See settings.tf.
-  optional_environment = {
+  # See settings.tf. null: the name is left out.
+  settings = { for name, value in {
     WIREFLOW_BASE_URL      = var.wireflow_base_url
     WIREFLOW_PLAN          = var.wireflow_plan
+    WIREFLOW_MODELS        = var.wireflow_models == null ? null : jsonencode(var.wireflow_models)
     EXECUTIONS_PER_MINUTE  = var.executions_per_minute
     DAILY_EXECUTIONS       = var.daily_executions
     ON_UNKNOWN             = var.on_unknown
@@ -30,18 +37,12 @@ locals {
     MAX_QUEUE_HOURS        = var.max_queue_hours
     RETENTION_DAYS         = var.retention_days
     IMAGE_HOSTS            = var.image_hosts == null ? null : join(",", var.image_hosts)
-  }
-
-  environment = merge(local.required_environment, {
-    for name, value in local.optional_environment : name => tostring(value) if value != null
-  })
+  } : name => tostring(value) if value != null }
 
   # The address can be told before the service exists, so that the function may know it.
   # https://cloud.google.com/run/docs/triggering/https-request#deterministic
-  public_url = coalesce(
-    var.public_url,
-    "https://${local.names.trigger}-${data.google_project.this.number}.${var.region}.run.app",
-  )
+  trigger_address = "https://${local.names.trigger}-${data.google_project.this.number}.${var.region}.run.app"
+  public_url      = coalesce(var.public_url, local.trigger_address)
 
   # The zip of each function, name in the zip => file: the function's own files at the root, beside shared/.
   root   = "${path.module}/.."

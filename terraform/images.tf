@@ -1,5 +1,17 @@
 # Where the images are, and the message about each new one.
 
+locals {
+  # Input images stand beside the pictures until their job has ended: no prefix of the one begins like the other.
+  pictures = "jobs/"
+  inputs   = "inputs/"
+
+  # Condition of a grant on input images alone.
+  is_input = "resource.name.startsWith(\"projects/_/buckets/${google_storage_bucket.images.name}/objects/${local.inputs}\")"
+
+  # A job waits this long at most, and is at an end a few days later whatever happens. 72: shared/config.py.
+  inputs_days = ceil(coalesce(var.max_queue_hours, 72) / 24) + 8
+}
+
 resource "google_storage_bucket" "images" {
   #checkov:skip=CKV_GCP_62: whoever reads an image comes through the trigger, which writes a request log
   #checkov:skip=CKV_GCP_78: nobody may overwrite an object; soft delete keeps a deleted one for a week
@@ -22,6 +34,17 @@ resource "google_storage_bucket" "images" {
     }
   }
 
+  # What a crash has left behind: the poller removes the others.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age            = local.inputs_days
+      matches_prefix = [local.inputs]
+    }
+  }
+
   dynamic "lifecycle_rule" {
     for_each = var.image_retention_days[*]
     content {
@@ -29,7 +52,8 @@ resource "google_storage_bucket" "images" {
         type = "Delete"
       }
       condition {
-        age = lifecycle_rule.value
+        age            = lifecycle_rule.value
+        matches_prefix = [local.pictures]
       }
     }
   }
@@ -70,7 +94,7 @@ resource "google_storage_notification" "stored" {
   topic              = google_pubsub_topic.images.id
   payload_format     = "JSON_API_V1"
   event_types        = ["OBJECT_FINALIZE"]
-  object_name_prefix = "jobs/"
+  object_name_prefix = local.pictures
 
   # Cloud Storage tries the topic at once.
   # https://github.com/hashicorp/terraform-provider-google/issues/12111

@@ -109,6 +109,34 @@ resource "google_monitoring_alert_policy" "poller_silent" {
   depends_on = [time_sleep.apis]
 }
 
+resource "google_monitoring_alert_policy" "dead_letters" {
+  count = var.pubsub_push ? 1 : 0
+
+  display_name          = "${var.name}: a message would not go through"
+  severity              = "WARNING"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "the dead-letter subscription holds a message"
+    condition_threshold {
+      filter          = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.dead_letters[0].name}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_MAX"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+
+  documentation {
+    content = "The trigger refused it five times, and no job was made of it. The trigger's request log has the status: 4xx is the message's own fault or a wrong event_service_account, 503 an outage. Pull the message, mend it, publish it again, acknowledge it."
+  }
+}
+
 resource "google_monitoring_alert_policy" "server_errors" {
   display_name          = "${var.name}: a function answers with 5xx"
   severity              = "ERROR"

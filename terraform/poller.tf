@@ -32,6 +32,18 @@ resource "google_storage_bucket_iam_member" "poller_stores_images" {
   member = google_service_account.poller.member
 }
 
+# An input image goes when its job has ended.
+resource "google_storage_bucket_iam_member" "poller_removes_inputs" {
+  bucket = google_storage_bucket.images.name
+  role   = "roles/storage.objectUser"
+  member = google_service_account.poller.member
+
+  condition {
+    title      = "inputs only"
+    expression = local.is_input
+  }
+}
+
 resource "google_cloudfunctions2_function" "poller" {
   #checkov:skip=CKV_GCP_124: whether Scheduler counts as internal is not documented; IAM lets in Scheduler alone
   name     = local.names.poller
@@ -59,10 +71,10 @@ resource "google_cloudfunctions2_function" "poller" {
     available_memory                 = "512Mi"
     timeout_seconds                  = local.poller_timeout_seconds
     ingress_settings                 = "ALLOW_ALL"
-    environment_variables            = local.environment
+    environment_variables            = local.environment["poller"]
 
     dynamic "secret_environment_variables" {
-      for_each = local.secret_environment
+      for_each = local.secret_environment["poller"]
       content {
         key        = secret_environment_variables.key
         project_id = var.project_id

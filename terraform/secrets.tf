@@ -1,26 +1,39 @@
-# The webhook id and the API key: in Secret Manager, in neither the plan nor the state.
+# The secrets: in Secret Manager, in neither the plan nor the state.
 
 locals {
-  # Environment variable => what its secret is called. Whoever knows a webhook id can spend: it is a secret too.
-  secrets = {
-    WIREFLOW_WEBHOOK_ID = "${var.name}-webhook-id"
-    WIREFLOW_API_KEY    = "${var.name}-api-key"
-  }
+  # Environment variable => the variable that it comes from, and who reads it. Whoever knows a webhook id can spend: it
+  # is a secret too. The values are ephemeral and cannot say what there is: the optional ones are in use by their names.
+  secrets = { for setting, secret in {
+    WIREFLOW_WEBHOOK_ID     = { variable = "webhook_id", readers = ["trigger", "poller"] }
+    WIREFLOW_API_KEY        = { variable = "api_key", readers = ["trigger", "poller"] }
+    WIREFLOW_WORKFLOWS      = { variable = "wireflow_workflows", readers = ["trigger", "poller"] }
+    TRIGGER_TOKENS          = { variable = "trigger_tokens", readers = ["trigger"] }
+    TRIGGER_SIGNING_SECRETS = { variable = "trigger_signing_secrets", readers = ["trigger"] }
+    TURNSTILE_SECRET        = { variable = "turnstile_secret", readers = ["trigger"] }
+  } : setting => secret if contains(concat(["webhook_id", "api_key"], var.secrets), secret.variable) }
+
   secret_values = {
-    WIREFLOW_WEBHOOK_ID = var.webhook_id
-    WIREFLOW_API_KEY    = var.api_key
+    WIREFLOW_WEBHOOK_ID     = var.webhook_id
+    WIREFLOW_API_KEY        = var.api_key
+    WIREFLOW_WORKFLOWS      = var.wireflow_workflows
+    TRIGGER_TOKENS          = var.trigger_tokens
+    TRIGGER_SIGNING_SECRETS = var.trigger_signing_secrets
+    TURNSTILE_SECRET        = var.turnstile_secret
   }
-  # What the functions' environments refer to.
-  secret_environment = {
-    for name, secret in google_secret_manager_secret.wireflow :
-    name => { secret = secret.secret_id, version = google_secret_manager_secret_version.wireflow[name].version }
-  }
+
+  # What each function's environment refers to.
+  secret_environment = { for function in keys(local.names) : function => {
+    for setting, secret in local.secrets : setting => {
+      secret  = google_secret_manager_secret.wireflow[setting].secret_id
+      version = google_secret_manager_secret_version.wireflow[setting].version
+    } if contains(secret.readers, function)
+  } }
 }
 
 resource "google_secret_manager_secret" "wireflow" {
   for_each = local.secrets
 
-  secret_id = each.value
+  secret_id = "${var.name}-${replace(each.value.variable, "_", "-")}"
 
   replication {
     auto {}
@@ -44,12 +57,14 @@ resource "google_secret_manager_secret_version" "wireflow" {
 }
 
 resource "google_secret_manager_secret_iam_member" "reader" {
-  for_each = { for pair in setproduct(keys(local.secrets), keys(local.names)) : join(" ", pair) => pair }
+  for_each = merge([for setting, secret in local.secrets : {
+    for function in secret.readers : "${setting} ${function}" => { setting = setting, function = function }
+  }]...)
 
-  secret_id = google_secret_manager_secret.wireflow[each.value[0]].id
+  secret_id = google_secret_manager_secret.wireflow[each.value.setting].id
   role      = "roles/secretmanager.secretAccessor"
   member = {
     trigger = google_service_account.trigger.member
     poller  = google_service_account.poller.member
-  }[each.value[1]]
+  }[each.value.function]
 }

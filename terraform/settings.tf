@@ -33,6 +33,17 @@ variable "wireflow_plan" {
   }
 }
 
+variable "wireflow_models" {
+  description = "Models beside those that are known, each with its resolutions."
+  type        = map(list(string))
+  default     = null
+
+  validation {
+    condition     = var.wireflow_models == null || try(length(var.wireflow_models) > 0 && alltrue([for name, resolutions in var.wireflow_models : can(regex("^[a-z0-9_]+$", name)) && length(resolutions) > 0 && alltrue([for resolution in resolutions : can(regex("^[0-9A-Za-z]+$", resolution))])]), false)
+    error_message = "wireflow_models is a map: name of a model => list of its resolutions, such as [\"1K\", \"2K\"]."
+  }
+}
+
 variable "executions_per_minute" {
   description = "Executions to start a minute instead of the plan's; 0: no limit."
   type        = number
@@ -152,5 +163,174 @@ variable "image_hosts" {
   validation {
     condition     = var.image_hosts == null || try(length(var.image_hosts) > 0 && alltrue([for host in var.image_hosts : can(regex("^[a-z0-9.-]+(:[0-9]+)?$", host))]), false)
     error_message = "Each image host is a lower-case host or host:port, without a scheme or path."
+  }
+}
+
+# --- who may come in, and how often: the trigger's alone ----------------------------------------------------------
+
+variable "form_origins" {
+  description = "Origins whose pages may post without a token, such as https://example.com. Anyone who opens such a page may spend, within the two limits below."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.form_origins == null || try(length(var.form_origins) > 0 && alltrue([for origin in var.form_origins : can(regex("^https?://[a-z0-9.-]+(:[0-9]+)?$", origin))]), false)
+    error_message = "An origin is scheme://host[:port] in lower case, without a path or a wildcard."
+  }
+}
+
+variable "form_per_minute" {
+  description = "Jobs that browsers without a token may make a minute from one address; 0: no limit."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.form_per_minute == null || try(var.form_per_minute >= 0 && floor(var.form_per_minute) == var.form_per_minute, false)
+    error_message = "form_per_minute is a whole number from 0 on."
+  }
+}
+
+variable "form_per_hour" {
+  description = "Jobs that browsers without a token may make an hour in all; 0: no limit."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.form_per_hour == null || try(var.form_per_hour >= 0 && floor(var.form_per_hour) == var.form_per_hour, false)
+    error_message = "form_per_hour is a whole number from 0 on."
+  }
+}
+
+variable "form_require_token" {
+  description = "Whether a form must send a form token, which its page fetches first."
+  type        = bool
+  default     = null
+}
+
+variable "trusted_proxies" {
+  description = "How many proxies of yours stand before the trigger: so many entries further left in X-Forwarded-For is the caller's address."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.trusted_proxies == null || try(var.trusted_proxies >= 0 && floor(var.trusted_proxies) == var.trusted_proxies, false)
+    error_message = "trusted_proxies is a whole number from 0 on."
+  }
+}
+
+variable "event_service_account" {
+  description = "Account whose Google-signed tokens events come with; null: one is made if pubsub_push or eventarc needs it. One that is named must be usable by Pub/Sub, and may call the trigger."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.event_service_account == null || can(regex("^[a-z0-9-]+@[a-z0-9.-]+\\.gserviceaccount\\.com$", var.event_service_account))
+    error_message = "event_service_account is the address of a service account, such as events@my-project.iam.gserviceaccount.com."
+  }
+}
+
+variable "event_audience" {
+  description = "Audience of those tokens; null: the trigger's own https://NAME-trigger-PROJECTNUMBER.REGION.run.app."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.event_audience == null || can(regex("^[!-~]+$", var.event_audience))
+    error_message = "event_audience is one word, as a rule an address."
+  }
+
+  validation {
+    condition     = var.event_audience == null || var.event_service_account != null || var.pubsub_push || var.eventarc
+    error_message = "event_audience needs event_service_account, pubsub_push or eventarc."
+  }
+}
+
+# --- secret settings, which never reach the plan or the state -----------------------------------------------------
+
+variable "secrets" {
+  description = "Which of the optional secrets below are in use, by name: Terraform may not look at an ephemeral value to decide what to make."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.secrets : contains(["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"], name)])
+    error_message = "The optional secrets are trigger_tokens, trigger_signing_secrets, turnstile_secret and wireflow_workflows."
+  }
+}
+
+variable "trigger_tokens" {
+  description = "Tokens of callers, as JSON: name => SHA-256 of the token in lower-case hex, or {\"sha256\", \"admin\"}. `python -m functions token NAME` prints one."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.trigger_tokens != "") == contains(var.secrets, "trigger_tokens")
+    error_message = "trigger_tokens has a value if and only if secrets names it."
+  }
+
+  validation {
+    condition     = var.trigger_tokens == "" || try(length(keys(jsondecode(var.trigger_tokens))) > 0 && alltrue([for name, token in jsondecode(var.trigger_tokens) : can(regex("^[0-9a-f]{64}$", try(token.sha256, token)))]), false)
+    error_message = "trigger_tokens is a JSON object: name => SHA-256 in 64 lower-case hex digits, or {\"sha256\": …, \"admin\": true}."
+  }
+}
+
+variable "trigger_signing_secrets" {
+  description = "Secrets of callers that sign with Standard Webhooks, as JSON: name => list of whsec_…, two while one is changed."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.trigger_signing_secrets != "") == contains(var.secrets, "trigger_signing_secrets")
+    error_message = "trigger_signing_secrets has a value if and only if secrets names it."
+  }
+
+  validation {
+    condition     = var.trigger_signing_secrets == "" || try(length(keys(jsondecode(var.trigger_signing_secrets))) > 0 && alltrue([for name, secrets in jsondecode(var.trigger_signing_secrets) : length(secrets) > 0 && alltrue([for secret in secrets : startswith(secret, "whsec_")])]), false)
+    error_message = "trigger_signing_secrets is a JSON object: name => list of secrets that begin with whsec_."
+  }
+}
+
+variable "turnstile_secret" {
+  description = "Secret key of Cloudflare Turnstile: posts of browsers without a token then need its answer."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.turnstile_secret != "") == contains(var.secrets, "turnstile_secret")
+    error_message = "turnstile_secret has a value if and only if secrets names it."
+  }
+
+  validation {
+    condition     = var.turnstile_secret == "" || can(regex("^[!-~]+$", trimspace(var.turnstile_secret)))
+    error_message = "turnstile_secret is one word."
+  }
+}
+
+variable "wireflow_workflows" {
+  description = "Workflows by name, as JSON: see the README. A secret, because it holds webhook ids."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.wireflow_workflows != "") == contains(var.secrets, "wireflow_workflows")
+    error_message = "wireflow_workflows has a value if and only if secrets names it."
+  }
+
+  validation {
+    condition     = var.wireflow_workflows == "" || try(length(keys(jsondecode(var.wireflow_workflows))) > 0 && alltrue([for name, workflow in jsondecode(var.wireflow_workflows) : contains(["webhook", "run", "execute"], workflow.mode) && workflow.id != ""]), false)
+    error_message = "wireflow_workflows is a JSON object: name => {\"mode\": \"webhook\", \"run\" or \"execute\", \"id\": …}."
   }
 }

@@ -1,5 +1,17 @@
 # HTTP in: records jobs and hands out images. Private unless `public` is set.
 
+locals {
+  # See settings.tf. Who may come in is the trigger's business alone; null: the name is left out.
+  doors = { for name, value in {
+    TRIGGER_PUBLIC     = var.public # always said: events on a private deployment are believed only if it says "false"
+    FORM_ORIGINS       = var.form_origins == null ? null : join(",", var.form_origins)
+    FORM_PER_MINUTE    = var.form_per_minute
+    FORM_PER_HOUR      = var.form_per_hour
+    FORM_REQUIRE_TOKEN = var.form_require_token
+    TRUSTED_PROXIES    = var.trusted_proxies
+  } : name => tostring(value) if value != null }
+}
+
 resource "google_service_account" "trigger" {
   account_id   = local.names.trigger
   display_name = "Trigger of ${var.name}"
@@ -18,6 +30,19 @@ resource "google_storage_bucket_iam_member" "trigger_reads_images" {
   bucket = google_storage_bucket.images.name
   role   = "roles/storage.objectViewer"
   member = google_service_account.trigger.member
+}
+
+# Input images alone, and without overwriting: pictures of jobs are the poller's.
+# https://cloud.google.com/iam/docs/conditions-resource-attributes#resource-name
+resource "google_storage_bucket_iam_member" "trigger_keeps_inputs" {
+  bucket = google_storage_bucket.images.name
+  role   = "roles/storage.objectCreator"
+  member = google_service_account.trigger.member
+
+  condition {
+    title      = "inputs only"
+    expression = local.is_input
+  }
 }
 
 # Signed URLs: without a key file the account asks IAM to sign for itself.
@@ -49,15 +74,15 @@ resource "google_cloudfunctions2_function" "trigger" {
     service_account_email            = google_service_account.trigger.email
     min_instance_count               = var.min_instances
     max_instance_count               = var.max_instances
-    max_instance_request_concurrency = 32
-    available_cpu                    = "1" # more than one request at a time needs a whole one
-    available_memory                 = "512Mi"
+    max_instance_request_concurrency = 12    # each may hold an upload twice, as it came and taken apart: 12 × 52 MiB
+    available_cpu                    = "1"   # more than one request at a time needs a whole one
+    available_memory                 = "1Gi" # the uploads, and 0.2 GiB for the process itself
     timeout_seconds                  = 60
     ingress_settings                 = "ALLOW_ALL"
-    environment_variables            = local.environment
+    environment_variables            = local.environment["trigger"]
 
     dynamic "secret_environment_variables" {
-      for_each = local.secret_environment
+      for_each = local.secret_environment["trigger"]
       content {
         key        = secret_environment_variables.key
         project_id = var.project_id

@@ -67,10 +67,22 @@ variable "name" {
 # --- who may come in ---------------------------------------------------------------------------------------------
 
 variable "public" {
-  description = "Whether the trigger answers without a Google identity. Anyone who finds the address may then spend your Wireflow credits."
+  description = "Whether the trigger answers without a Google identity. Anyone who finds the address and comes through one of its doors may then spend your Wireflow credits."
   type        = bool
   default     = false
   nullable    = false
+
+  validation {
+    # The function would refuse to start: see shared/config.py.
+    condition = !var.public || anytrue([
+      length(setintersection(var.secrets, ["trigger_tokens", "trigger_signing_secrets"])) > 0,
+      var.form_origins != null,
+      var.event_service_account != null,
+      var.pubsub_push,
+      var.eventarc,
+    ])
+    error_message = "Without a door anyone could spend: a public trigger needs trigger_tokens or trigger_signing_secrets (named in secrets), form_origins, event_service_account, pubsub_push or eventarc."
+  }
 }
 
 variable "invokers" {
@@ -85,10 +97,10 @@ variable "invokers" {
   }
 }
 
-# --- the secrets -------------------------------------------------------------------------------------------------
+# --- the secrets: see also settings.tf -----------------------------------------------------------------------------
 
 variable "secrets_version" {
-  description = "Raise it by one when webhook_id or api_key changes: Terraform does not see that a write-only value did."
+  description = "Raise it by one when the value of any secret changes: Terraform does not see that a write-only value did."
   type        = number
   default     = 1
   nullable    = false
@@ -96,6 +108,43 @@ variable "secrets_version" {
   validation {
     condition     = var.secrets_version >= 1 && floor(var.secrets_version) == var.secrets_version
     error_message = "secrets_version is a whole number from 1 on."
+  }
+}
+
+# --- events ------------------------------------------------------------------------------------------------------
+
+variable "pubsub_push" {
+  description = "Whether to make a topic whose messages become jobs, pushed to the trigger, with a dead-letter topic for those that will not go through."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "eventarc" {
+  description = "Whether to make an Eventarc trigger: the messages of a topic become jobs."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "eventarc_topic" {
+  description = "Topic that Eventarc takes messages from, as projects/PROJECT/topics/TOPIC; null: one is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.eventarc_topic == null || can(regex("^projects/[^/\\s]+/topics/[^/\\s]+$", var.eventarc_topic))
+    error_message = "eventarc_topic looks like projects/PROJECT/topics/TOPIC."
+  }
+
+  validation {
+    condition     = var.eventarc_topic == null || var.eventarc
+    error_message = "eventarc_topic needs eventarc = true."
+  }
+
+  validation {
+    condition     = !(var.eventarc && var.pubsub_push && var.eventarc_topic == null)
+    error_message = "With pubsub_push the new topic is delivered already; name another one in eventarc_topic."
   }
 }
 
@@ -114,7 +163,7 @@ variable "min_instances" {
 }
 
 variable "max_instances" {
-  description = "Most instances of the trigger; each takes 32 requests at a time."
+  description = "Most instances of the trigger; each takes 12 requests at a time."
   type        = number
   default     = 10
   nullable    = false

@@ -14,15 +14,28 @@ variables {
   webhook_id = "hook-that-nobody-may-see"
   api_key    = "key-that-nobody-may-see"
 
+  # An optional ephemeral variable that is left unset makes `terraform test` fail, and nothing else.
+  # https://github.com/hashicorp/terraform/issues/38974
+
   region = "europe-west1"
   name   = "pictures"
 
   public   = true
   invokers = ["user:ada@example.com", "serviceAccount:site@example-project.iam.gserviceaccount.com"]
 
-  secrets_version = 7
-  min_instances   = 1
-  max_instances   = 20
+  pubsub_push    = true
+  eventarc       = true
+  eventarc_topic = "projects/example-project/topics/theirs"
+
+  secrets_version         = 7
+  secrets                 = ["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"]
+  trigger_tokens          = "{\"zap\": \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\", \"owner\": {\"sha256\": \"fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210\", \"admin\": true}}"
+  trigger_signing_secrets = "{\"shop\": [\"whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh\"]}"
+  turnstile_secret        = "turnstile-that-nobody-may-see"
+  wireflow_workflows      = "{\"hook\": {\"mode\": \"webhook\", \"id\": \"workflow-that-nobody-may-see\"}}"
+
+  min_instances = 1
+  max_instances = 20
 
   create_database        = true
   database_name          = "jobs"
@@ -41,6 +54,7 @@ variables {
   public_url             = "https://images.example.com"
   wireflow_base_url      = "https://www.example.com/api/v1"
   wireflow_plan          = "pro"
+  wireflow_models        = { dream = ["1K", "2K"] }
   executions_per_minute  = 0
   daily_executions       = 500
   on_unknown             = "hold"
@@ -52,6 +66,14 @@ variables {
   max_queue_hours        = 0.5
   retention_days         = 30
   image_hosts            = ["cdn.wireflow.ai", "localhost:8090"]
+
+  form_origins          = ["https://example.com", "http://localhost:3000"]
+  form_per_minute       = 2
+  form_per_hour         = 0
+  form_require_token    = true
+  trusted_proxies       = 1
+  event_service_account = "theirs@example-project.iam.gserviceaccount.com"
+  event_audience        = "https://events.example.com"
 }
 
 run "largest" {}

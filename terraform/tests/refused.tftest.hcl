@@ -14,6 +14,13 @@ variables {
   project_id = "example-project"
   webhook_id = "hook-that-nobody-may-see"
   api_key    = "key-that-nobody-may-see"
+
+  # An optional ephemeral variable that is left unset makes `terraform test` fail, and nothing else.
+  # https://github.com/hashicorp/terraform/issues/38974
+  trigger_tokens          = ""
+  trigger_signing_secrets = ""
+  turnstile_secret        = ""
+  wireflow_workflows      = ""
 }
 
 run "empty_or_below_the_least" {
@@ -49,6 +56,14 @@ run "empty_or_below_the_least" {
     max_queue_hours        = 0
     retention_days         = 0
     image_hosts            = []
+    wireflow_models        = {}
+    secrets                = ["webhook_id"]
+    eventarc_topic         = ""
+    form_origins           = []
+    form_per_minute        = -1
+    form_per_hour          = -1
+    trusted_proxies        = -1
+    event_service_account  = ""
   }
 
   expect_failures = [
@@ -57,7 +72,9 @@ run "empty_or_below_the_least" {
     var.image_retention_days, var.cors_origins, var.notification_emails, var.billing_account,
     var.public_url, var.wireflow_base_url, var.wireflow_plan, var.executions_per_minute, var.daily_executions,
     var.on_unknown, var.poll_window_seconds, var.poll_idle_exit_seconds, var.lease_seconds, var.run_deadline_seconds,
-    var.max_image_bytes, var.max_queue_hours, var.retention_days, var.image_hosts,
+    var.max_image_bytes, var.max_queue_hours, var.retention_days, var.image_hosts, var.wireflow_models, var.secrets,
+    var.eventarc_topic, var.form_origins, var.form_per_minute, var.form_per_hour, var.trusted_proxies,
+    var.event_service_account,
   ]
 }
 
@@ -93,6 +110,20 @@ run "the_wrong_kind_or_above_the_most" {
     max_queue_hours        = -1
     retention_days         = 1.5
     image_hosts            = ["https://cdn.wireflow.ai"]
+    wireflow_models        = { dream = [] }
+    eventarc               = true
+    eventarc_topic         = "theirs"
+    form_origins           = ["https://*.example.com"]
+    form_per_minute        = 1.5
+    form_per_hour          = 1.5
+    trusted_proxies        = 1.5
+    event_service_account  = "ada@example.com"
+
+    secrets                 = ["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"]
+    trigger_tokens          = "{\"zap\": \"the token itself\"}"
+    trigger_signing_secrets = "{\"shop\": [\"secret\"]}"
+    turnstile_secret        = "two words"
+    wireflow_workflows      = "{\"hook\": {\"mode\": \"wait\", \"id\": \"1\"}}"
   }
 
   expect_failures = [
@@ -101,7 +132,9 @@ run "the_wrong_kind_or_above_the_most" {
     var.notification_emails, var.monthly_budget_usd, var.public_url, var.wireflow_base_url,
     var.wireflow_plan, var.executions_per_minute, var.daily_executions, var.on_unknown, var.poll_window_seconds,
     var.poll_idle_exit_seconds, var.lease_seconds, var.run_deadline_seconds, var.max_image_bytes, var.max_queue_hours,
-    var.retention_days, var.image_hosts,
+    var.retention_days, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins, var.form_per_minute,
+    var.form_per_hour, var.trusted_proxies, var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets,
+    var.turnstile_secret, var.wireflow_workflows,
   ]
 }
 
@@ -116,9 +149,59 @@ run "other_ways_to_be_wrong" {
     image_hosts         = ["*.wireflow.ai"]
     monthly_budget_usd  = 20 # without a billing account
     poll_window_seconds = 20.5
+    wireflow_models     = { Dream = ["1K"] }
+    form_origins        = ["https://example.com/"]
+    eventarc_topic      = "projects/p/topics/t"        # without eventarc
+    event_audience      = "https://images.example.com" # without anybody who sends events
+
+    # Two without a value, two without a name.
+    secrets                 = ["trigger_tokens", "turnstile_secret"]
+    trigger_signing_secrets = "{\"shop\": [\"whsec_c2VjcmV0\"]}"
+    wireflow_workflows      = "{\"hook\": {\"mode\": \"run\", \"id\": \"1\"}}"
   }
 
   expect_failures = [
     var.name, var.invokers, var.max_instances, var.cors_origins, var.image_hosts, var.monthly_budget_usd, var.poll_window_seconds,
+    var.wireflow_models, var.form_origins, var.eventarc_topic, var.event_audience, var.trigger_tokens,
+    var.trigger_signing_secrets, var.turnstile_secret, var.wireflow_workflows,
   ]
+}
+
+run "no_json" {
+  command = plan
+
+  variables {
+    secrets                 = ["trigger_tokens", "trigger_signing_secrets", "wireflow_workflows"]
+    trigger_tokens          = "zap"
+    trigger_signing_secrets = "[]"
+    wireflow_workflows      = "{}"
+  }
+
+  expect_failures = [var.trigger_tokens, var.trigger_signing_secrets, var.wireflow_workflows]
+}
+
+# Neither a second proof nor workflows keep anybody out.
+run "everybody_without_a_door" {
+  command = plan
+
+  variables {
+    public             = true
+    secrets            = ["turnstile_secret", "wireflow_workflows"]
+    turnstile_secret   = "word"
+    wireflow_workflows = "{\"hook\": {\"mode\": \"run\", \"id\": \"1\"}}"
+  }
+
+  expect_failures = [var.public]
+}
+
+run "one_topic_delivered_twice" {
+  command = plan
+
+  variables {
+    pubsub_push    = true
+    eventarc       = true
+    event_audience = "two words"
+  }
+
+  expect_failures = [var.eventarc_topic, var.event_audience]
 }

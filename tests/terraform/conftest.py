@@ -16,7 +16,7 @@ from tests.terraform.mocked import (
     terraform,
 )
 
-DEPLOYMENTS = ("smallest", "largest", "existing_database")
+DEPLOYMENTS = ("smallest", "largest", "existing_database", "pubsub", "eventarc")
 
 
 @pytest.fixture(scope="session", params=GOOGLE_VERSIONS)
@@ -63,6 +63,18 @@ def smallest(deployments: dict[str, State]) -> State:
 def largest(deployments: dict[str, State]) -> State:
     """The deployment with every variable set."""
     return deployments["largest"]
+
+
+@pytest.fixture
+def pubsub(deployments: dict[str, State]) -> State:
+    """The deployment with requests from a topic, pushed by Pub/Sub; public, with a form."""
+    return deployments["pubsub"]
+
+
+@pytest.fixture
+def eventarc(deployments: dict[str, State]) -> State:
+    """The deployment with requests from a topic by way of Eventarc; with tokens."""
+    return deployments["eventarc"]
 
 
 @pytest.fixture

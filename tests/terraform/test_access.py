@@ -1,16 +1,25 @@
 """Who may do what: exactly the table below, and nobody else anything else."""
 
 import json
-
-import pytest
+import re
 
 from tests.terraform.mocked import FUNCTIONS, MODULE, Resource, State
 
 PROJECT = "google_project.this"
 IMAGES = "google_storage_bucket.images"
-SECRETS = [f'google_secret_manager_secret.wireflow["{name}"]' for name in ("WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY")]
+INPUTS = f'{IMAGES} if resource.name.startsWith("projects/_/buckets/example-project-wireflow-images/objects/inputs/")'
 TRIGGER = "google_cloudfunctions2_function.trigger"
 POLLER = "google_cloudfunctions2_function.poller"
+PUBSUB = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
+
+
+def reads(who: str, *settings: str) -> set[tuple[str, str, str]]:
+    """The grants to read these secrets."""
+    return {
+        (who, "roles/secretmanager.secretAccessor", f'google_secret_manager_secret.wireflow["{name}"]')
+        for name in settings
+    }
+
 
 # (who, role, on what). Whatever is granted and does not stand here is a mistake.
 GRANTS = {
@@ -20,18 +29,34 @@ GRANTS = {
     ("trigger", "roles/datastore.user", PROJECT),
     ("trigger", "roles/storage.objectViewer", IMAGES),
     ("trigger", "roles/iam.serviceAccountTokenCreator", "google_service_account.trigger"),
-    *(("trigger", "roles/secretmanager.secretAccessor", secret) for secret in SECRETS),
+    ("trigger", "roles/storage.objectCreator", INPUTS),
+    *reads("trigger", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY"),
     ("poller", "roles/datastore.user", PROJECT),
     ("poller", "roles/storage.objectViewer", IMAGES),
     ("poller", "roles/storage.objectCreator", IMAGES),
-    *(("poller", "roles/secretmanager.secretAccessor", secret) for secret in SECRETS),
+    ("poller", "roles/storage.objectUser", INPUTS),
+    *reads("poller", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY"),
     ("scheduler", "roles/run.invoker", POLLER),
     ("storage", "roles/pubsub.publisher", "google_pubsub_topic.images"),
 }
 INVITED = {
     ("user:ada@example.com", "roles/run.invoker", TRIGGER),
     ("serviceAccount:site@example-project.iam.gserviceaccount.com", "roles/run.invoker", TRIGGER),
+    ("serviceAccount:theirs@example-project.iam.gserviceaccount.com", "roles/run.invoker", TRIGGER),
     ("allUsers", "roles/run.invoker", TRIGGER),
+}
+# What the options add.
+DEAD_LETTERS = {
+    ("Pub/Sub", "roles/pubsub.publisher", "google_pubsub_topic.dead_letters[0]"),
+    ("Pub/Sub", "roles/pubsub.subscriber", "google_pubsub_subscription.requests[0]"),
+}
+EVENTS = {
+    ("events", "roles/run.invoker", TRIGGER),
+    ("Pub/Sub", "roles/iam.serviceAccountTokenCreator", "google_service_account.events[0]"),
+}
+OPTIONAL_SECRETS = {
+    *reads("trigger", "TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "TURNSTILE_SECRET", "WIREFLOW_WORKFLOWS"),
+    *reads("poller", "WIREFLOW_WORKFLOWS"),
 }
 EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 
@@ -44,6 +69,7 @@ KINDS = {
     "google_secret_manager_secret_iam_member": ("secret_id", "google_secret_manager_secret", "id"),
     "google_cloud_run_v2_service_iam_member": ("name", "google_cloudfunctions2_function", "name"),
     "google_pubsub_topic_iam_member": ("topic", "google_pubsub_topic", "id"),
+    "google_pubsub_subscription_iam_member": ("subscription", "google_pubsub_subscription", "name"),
 }
 
 
@@ -55,17 +81,19 @@ def grants(state: State) -> list[tuple[str, str, str]]:
 
 
 def whom(state: State, member: str) -> str:
-    """The account's name in the module, "storage" for Cloud Storage's own, else the member as it stands."""
+    """The account's name in the module, "storage" and "Pub/Sub" for Google's own, else the member as it stands."""
     accounts = {item.values["member"]: item.name for item in state.all("google_service_account")}
     (storage,) = state.all("google_storage_project_service_account")
-    return ({f"serviceAccount:{storage.values['email_address']}": "storage"} | accounts).get(member, member)
+    googles = {f"serviceAccount:{storage.values['email_address']}": "storage", PUBSUB: "Pub/Sub"}
+    return (googles | accounts).get(member, member)
 
 
 def target(state: State, grant: Resource) -> str:
-    """The address of what a grant is on, without `data.`."""
+    """The address of what a grant is on, without `data.`, and on what condition."""
     attribute, kind, key = KINDS[grant.type]
     (found,) = [item.address for item in state.all(kind) if item.values[key] == grant.values[attribute]]
-    return found.removeprefix("data.")
+    condition = "".join(f" if {item['expression']}" for item in grant.values.get("condition") or ())
+    return found.removeprefix("data.") + condition
 
 
 def test_who_may_do_what_is_this_table(smallest: State, existing_database: State) -> None:
@@ -74,15 +102,28 @@ def test_who_may_do_what_is_this_table(smallest: State, existing_database: State
 
 
 def test_the_trigger_opens_for_those_who_were_asked_in(largest: State) -> None:
-    assert grants(largest) == sorted(GRANTS | INVITED)
+    elsewhere = {
+        (who, role, what.replace("example-project-wireflow-images", "example-project-pictures"))
+        for who, role, what in GRANTS
+    }
+    assert grants(largest) == sorted(elsewhere | INVITED | DEAD_LETTERS | OPTIONAL_SECRETS)
 
 
-def test_everybody_stands_nowhere_but_at_a_public_trigger(deployment: State, largest: State) -> None:
+def test_events_come_in_as_an_account_that_may_call_the_trigger_and_nothing_else(
+    pubsub: State, eventarc: State
+) -> None:
+    everybody = ("allUsers", "roles/run.invoker", TRIGGER)
+    assert grants(pubsub) == sorted(GRANTS | EVENTS | DEAD_LETTERS | {everybody})
+    assert grants(eventarc) == sorted(GRANTS | EVENTS | reads("trigger", "TRIGGER_TOKENS"))
+
+
+def test_everybody_stands_nowhere_but_at_a_public_trigger(deployment: State) -> None:
     named = [
         item.address for item in deployment.resources if any(word in json.dumps(item.values) for word in EVERYBODY)
     ]
     public = ['google_cloud_run_v2_service_iam_member.trigger_invoker["allUsers"]']
-    assert named == (public if deployment is largest else [])
+    said = deployment.function("trigger").service["environment_variables"]["TRIGGER_PUBLIC"]
+    assert named == (public if said == "true" else [])
 
 
 def test_no_role_is_a_basic_or_an_administrators_one(deployment: State) -> None:
@@ -90,16 +131,22 @@ def test_no_role_is_a_basic_or_an_administrators_one(deployment: State) -> None:
     assert not [role for role in roles if role in {"roles/owner", "roles/editor", "roles/viewer"} or "admin" in role]
 
 
-def test_build_trigger_poller_and_schedule_each_work_as_their_own_account(deployment: State) -> None:
+def test_build_trigger_poller_schedule_and_events_each_work_as_their_own_account(
+    deployment: State, pubsub: State, eventarc: State
+) -> None:
     accounts = {item.name: item.values for item in deployment.all("google_service_account")}
-    assert set(accounts) == {"build", "trigger", "poller", "scheduler"}
+    events = {"events"} if deployment in (pubsub, eventarc) else set()
+    assert set(accounts) == {"build", "trigger", "poller", "scheduler"} | events
     for name in FUNCTIONS:
         function = deployment.function(name)
         assert function.service["service_account_email"] == accounts[name]["email"]
         assert function.values["build_config"][0]["service_account"] == accounts["build"]["id"]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_an_invoker_is_granted_again_when_its_function_is_replaced(name: str) -> None:
-    block = (MODULE / f"{name}.tf").read_text().partition(f'"{name}_invoker"')[2]
-    assert f"replace_triggered_by = [google_cloudfunctions2_function.{name}.id]" in block
+def test_an_invoker_is_granted_again_when_its_function_is_replaced() -> None:
+    grant = r'^resource "google_cloud_run_v2_service_iam_member" "\w+" \{\n(.*?)^\}'
+    blocks = [block for file in MODULE.glob("*.tf") for block in re.findall(grant, file.read_text(), re.M | re.S)]
+    assert len(blocks) == 3
+    for block in blocks:
+        (function,) = re.findall(r"^  name += (google_cloudfunctions2_function\.\w+)\.name$", block, re.M)
+        assert f"replace_triggered_by = [{function}.id]" in block

@@ -1,6 +1,7 @@
 """What the functions are told: every setting that shared/config.py reads, and no other."""
 
 import ast
+import json
 import re
 
 import pytest
@@ -11,9 +12,39 @@ from shared.spending.gate import Limits
 from tests.terraform.mocked import FUNCTIONS, ROOT, Resource, State
 
 # Cloud Run's own name, and what only local runs may have.
-NOT_GIVEN = {"K_SERVICE", "ALLOW_PRIVATE_NETWORK", "FIRESTORE_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"}
-ALWAYS = {"JOBS_URL", "IMAGES_URL", "PUBLIC_URL", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY"}
-SECRETS = {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "key"}
+NOT_GIVEN = {
+    "K_SERVICE",
+    "ALLOW_PRIVATE_NETWORK",
+    "FIRESTORE_EMULATOR_HOST",
+    "STORAGE_EMULATOR_HOST",
+    "GOOGLE_CERTS_URL",
+    "TURNSTILE_VERIFY_URL",
+}
+ALWAYS = {"JOBS_URL", "IMAGES_URL", "PUBLIC_URL", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY", "LOG_EXECUTION_ID"}
+# Who may come in: the trigger's business alone.
+DOORS = {
+    "TRIGGER_PUBLIC",
+    "TRIGGER_TOKENS",
+    "TRIGGER_SIGNING_SECRETS",
+    "TURNSTILE_SECRET",
+    "FORM_ORIGINS",
+    "FORM_PER_MINUTE",
+    "FORM_PER_HOUR",
+    "FORM_REQUIRE_TOKEN",
+    "TRUSTED_PROXIES",
+    "EVENT_SERVICE_ACCOUNT",
+    "EVENT_AUDIENCE",
+}
+OWN_ADDRESS = "https://wireflow-images-trigger-123456789012.us-central1.run.app"
+SHA256 = "0123456789abcdef" * 4
+SECRETS = {
+    "WIREFLOW_WEBHOOK_ID": "hook",
+    "WIREFLOW_API_KEY": "key",
+    "WIREFLOW_WORKFLOWS": json.dumps({"hook": {"mode": "webhook", "id": "1"}}),
+    "TRIGGER_TOKENS": json.dumps({"zap": SHA256}),
+    "TRIGGER_SIGNING_SECRETS": json.dumps({"shop": ["whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh"]}),
+    "TURNSTILE_SECRET": "word",
+}
 
 
 def settings() -> set[str]:
@@ -31,23 +62,24 @@ def names(function: Resource) -> list[str]:
 
 def load(function: Resource) -> Config:
     """What the function makes of its environment."""
-    given = function.service["environment_variables"] | SECRETS | {"K_SERVICE": function.values["name"]}
-    return config.load(given)
+    secrets = {item["key"]: SECRETS[item["key"]] for item in function.service["secret_environment_variables"]}
+    return config.load(function.service["environment_variables"] | secrets | {"K_SERVICE": function.values["name"]})
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_with_every_option_on_a_function_is_given_what_it_reads(largest: State, name: str) -> None:
-    assert names(largest.function(name)) == sorted((settings() - NOT_GIVEN) | {"LOG_EXECUTION_ID"})
+def test_with_every_option_on_a_function_is_given_what_it_reads(largest: State) -> None:
+    everything = (settings() - NOT_GIVEN) | {"LOG_EXECUTION_ID"}
+    assert names(largest.function("trigger")) == sorted(everything)
+    assert names(largest.function("poller")) == sorted(everything - DOORS)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_an_option_that_is_off_leaves_its_name_out(smallest: State, name: str) -> None:
-    assert names(smallest.function(name)) == sorted(ALWAYS | {"LOG_EXECUTION_ID"})
+def test_an_option_that_is_off_leaves_its_name_out(smallest: State) -> None:
+    assert names(smallest.function("trigger")) == sorted(ALWAYS | {"TRIGGER_PUBLIC"})
+    assert names(smallest.function("poller")) == sorted(ALWAYS)
 
 
-def test_both_functions_are_told_the_same(deployment: State) -> None:
-    trigger, poller = (deployment.function(name).service for name in FUNCTIONS)
-    assert trigger["environment_variables"] == poller["environment_variables"]
+def test_both_functions_are_told_the_same_but_who_may_come_in(deployment: State) -> None:
+    trigger, poller = (deployment.function(name).service["environment_variables"] for name in FUNCTIONS)
+    assert {name: value for name, value in trigger.items() if name not in DOORS} == poller
 
 
 def test_the_platform_is_kept_from_replacing_the_loggers(deployment: State) -> None:
@@ -59,7 +91,7 @@ def test_a_function_understands_the_smallest_environment(smallest: State, name: 
     understood = load(smallest.function(name))
     assert understood.jobs == Location("firestore", "example-project", "(default)")
     assert understood.images == Location("gs", "example-project-wireflow-images", "")
-    assert understood.public_url == "https://wireflow-images-trigger-123456789012.us-central1.run.app"
+    assert understood.public_url == OWN_ADDRESS
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -72,6 +104,29 @@ def test_a_function_understands_the_largest_environment(largest: State, name: st
     assert (understood.poll_window, understood.poll_idle_exit, understood.max_queue_hours) == (50, 1, 0.5)
     assert understood.image_hosts == ("cdn.wireflow.ai", "localhost:8090")
     assert understood.public_url == "https://images.example.com"
+
+
+def test_the_trigger_understands_its_doors(largest: State) -> None:
+    doors = load(largest.function("trigger")).doors
+    assert [token.name for token in doors.tokens] == ["zap"]
+    assert [secret.name for secret in doors.signing_secrets] == ["shop"]
+    assert doors.origins == ("https://example.com", "http://localhost:3000")
+    assert (doors.form_per_minute, doors.form_per_hour, doors.form_token_required) == (2, 0, True)
+    assert (doors.event_account, doors.event_audience) == (
+        "theirs@example-project.iam.gserviceaccount.com",
+        "https://events.example.com",
+    )
+    assert (doors.turnstile_secret, doors.trusted_proxies, doors.public) == ("word", 1, True)
+
+
+def test_a_private_trigger_is_told_so(smallest: State) -> None:
+    doors = load(smallest.function("trigger")).doors
+    assert (doors.public, doors.configured) == (False, False)
+
+
+def test_models_are_told_as_json(largest: State) -> None:
+    told = largest.function("poller").service["environment_variables"]["WIREFLOW_MODELS"]
+    assert json.loads(told) == {"dream": ["1K", "2K"]}
 
 
 def test_a_database_that_was_there_is_used_and_left_as_it_is(existing_database: State) -> None:

@@ -54,14 +54,26 @@ def test_no_file_of_a_run_is_left_in_the_repository() -> None:
     assert not list(MODULE.glob("*_override.tf"))
 
 
-def test_the_outputs_are_the_four_that_are_promised(deployment: State) -> None:
-    assert set(deployment.outputs) == {"trigger_url", "bucket", "topic", "first_request"}
+def test_the_outputs_are_those_that_are_promised(deployment: State) -> None:
+    always = {"trigger_url", "bucket", "topic", "first_request"}
+    assert always <= set(deployment.outputs) <= always | {"request_topic", "dead_letter_subscription"}
     assert deployment.outputs["trigger_url"] == deployment.function("trigger").service["uri"]
 
 
-def test_the_first_request_carries_an_identity_unless_the_trigger_is_public(smallest: State, largest: State) -> None:
-    assert "Authorization: Bearer $(gcloud auth print-identity-token)" in smallest.outputs["first_request"]
-    assert "Authorization" not in largest.outputs["first_request"]
+def headers(state: State) -> list[str]:
+    """What the command of the output `first_request` sends, beside the type."""
+    sent = re.findall(r"""-H ["'](.*?)["'](?= )""", state.outputs["first_request"])
+    return [header for header in sent if not header.startswith("Content-Type: ")]
+
+
+def test_the_first_request_brings_what_lets_it_in(
+    smallest: State, largest: State, pubsub: State, eventarc: State
+) -> None:
+    identity = "Bearer $(gcloud auth print-identity-token)"
+    assert headers(smallest) == [f"Authorization: {identity}"]
+    assert headers(largest) == ["Authorization: Bearer $TOKEN"]
+    assert headers(pubsub) == ["Origin: https://example.com"]
+    assert headers(eventarc) == [f"X-Serverless-Authorization: {identity}", "Authorization: Bearer $TOKEN"]
 
 
 def test_nothing_is_made_before_its_api_answers(deployment: State) -> None:

@@ -2,15 +2,23 @@
 
 import pytest
 
+from functions.trigger.forms import MULTIPART_LIMIT
 from shared import config
 from shared.images.download import COPY_SECONDS
 from tests.terraform.mocked import State
+
+UPLOAD = MULTIPART_LIMIT / 1024 / 1024  # MiB: the largest body; held as it came and taken apart
 
 
 def window(state: State) -> float:
     """The window that the poller itself will take."""
     environment = state.function("poller").service["environment_variables"]
     return config.load(environment | {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "key"}).poll_window
+
+
+def mebibytes(text: str) -> int:
+    """`512Mi`, `1Gi` → 512, 1024."""
+    return int(text[:-2]) * {"Mi": 1, "Gi": 1024}[text[-2:]]
 
 
 def seconds(text: str) -> int:
@@ -45,6 +53,12 @@ def test_more_than_one_request_at_a_time_has_a_whole_processor(deployment: State
     service = deployment.function(name).service
     assert service["max_instance_request_concurrency"] > 1
     assert service["available_cpu"] == "1"
+
+
+def test_an_instance_of_the_trigger_has_room_for_as_many_uploads_as_it_takes_requests(deployment: State) -> None:
+    service = deployment.function("trigger").service
+    uploads = service["max_instance_request_concurrency"] * 2 * UPLOAD
+    assert uploads + 200 <= mebibytes(service["available_memory"])
 
 
 def test_the_triggers_instances_are_what_was_asked_for(smallest: State, largest: State) -> None:

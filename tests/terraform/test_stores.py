@@ -21,7 +21,8 @@ def fields() -> set[str]:
 def queries() -> set[frozenset[str]]:
     """For each function of the module with our Firestore queries, the fields that it and its helpers name."""
     tree = ast.parse(QUERIES.read_text())
-    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    outer = [*tree.body, *(part for node in tree.body if isinstance(node, ast.ClassDef) for part in node.body)]
+    functions = {node.name: node for node in outer if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
     def named(name: str, above: frozenset[str]) -> set[str]:
         parts = list(ast.walk(functions[name]))
@@ -50,12 +51,15 @@ def test_exactly_the_fields_that_no_query_names_are_exempt_from_indexing(deploym
     assert all(item.values["index_config"] == [{"indexes": []}] for item in deployment.all("google_firestore_field"))
 
 
-def test_every_query_of_more_than_one_field_has_its_composite_index(deployment: State) -> None:
-    declared = {
-        frozenset(field["field_path"] for field in item.values["fields"])
+def test_a_list_of_jobs_has_an_index_for_each_field_that_it_may_be_narrowed_by(deployment: State) -> None:
+    declared = [
+        [(field["field_path"], field["order"]) for field in item.values["fields"]]
         for item in deployment.all("google_firestore_index")
-    }
-    assert declared == {found for found in queries() if len(found) > 1}
+    ]
+    # Several of them at once are served by joining: each has to end in the same order.
+    (listed,) = {found for found in queries() if len(found) > 1}
+    newest_first = ("createdAt", "DESCENDING")
+    assert sorted(declared) == [[(name, "ASCENDING"), newest_first] for name in sorted(listed - {"createdAt"})]
 
 
 def test_firestore_deletes_jobs_that_have_expired(deployment: State) -> None:
@@ -65,9 +69,10 @@ def test_firestore_deletes_jobs_that_have_expired(deployment: State) -> None:
 
 def test_every_setting_of_the_database_is_for_the_database_in_use(largest: State, existing_database: State) -> None:
     for state, name in ((largest, "jobs"), (existing_database, "theirs")):
-        parts = state.all("google_firestore_field") + state.all("google_firestore_backup_schedule")
+        fields_and_indexes = state.all("google_firestore_field") + state.all("google_firestore_index")
+        assert {item.values["collection"] for item in fields_and_indexes} == {"jobs"}
+        parts = fields_and_indexes + state.all("google_firestore_backup_schedule")
         assert {item.values["database"] for item in parts} == {name}
-        assert {item.values["collection"] for item in state.all("google_firestore_field")} == {"jobs"}
 
 
 def test_the_options_of_the_database_are_what_was_asked_for(smallest: State, largest: State) -> None:
@@ -99,15 +104,30 @@ def test_no_bucket_can_be_made_public(deployment: State) -> None:
         assert bucket.values["public_access_prevention"] == "enforced"
 
 
-def lifecycle(state: State) -> dict[str, int]:
-    """What happens to an image, and after how many days."""
+def lifecycle(state: State) -> dict[tuple[str, str], int]:
+    """What happens to the objects under which prefix, and after how many days."""
     rules = state.one("google_storage_bucket.images").values["lifecycle_rule"]
-    return {rule["action"][0]["type"]: rule["condition"][0]["age"] for rule in rules}
+    return {
+        (rule["action"][0]["type"], ",".join(rule["condition"][0]["matches_prefix"] or ())): rule["condition"][0]["age"]
+        for rule in rules
+    }
 
 
 def test_an_image_is_deleted_only_if_it_was_asked_for(smallest: State, largest: State) -> None:
-    assert lifecycle(smallest) == {"AbortIncompleteMultipartUpload": 1}
-    assert lifecycle(largest) == {"AbortIncompleteMultipartUpload": 1, "Delete": 365}
+    always = {("AbortIncompleteMultipartUpload", ""): 1}
+    assert lifecycle(smallest) == always | {("Delete", "inputs/"): 11}
+    assert lifecycle(largest) == always | {("Delete", "inputs/"): 9, ("Delete", "jobs/"): 365}
+
+
+def test_an_input_image_is_deleted_long_after_its_job_has_ended(deployment: State) -> None:
+    told = deployment.function("poller").service["environment_variables"]
+    hours = float(told.get("MAX_QUEUE_HOURS", 72))
+    assert lifecycle(deployment)["Delete", "inputs/"] * 24 >= hours + 7 * 24
+
+
+def test_an_input_image_is_told_to_nobody(deployment: State) -> None:
+    (notification,) = deployment.all("google_storage_notification")
+    assert not "inputs/".startswith(notification.values["object_name_prefix"])
 
 
 def test_a_deleted_image_can_be_had_back_for_a_week(deployment: State) -> None:

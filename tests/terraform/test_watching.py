@@ -116,7 +116,8 @@ def test_the_stories_raise_every_alarm_and_move_every_metric(smallest: State) ->
 def test_every_alert_writes_to_every_address(deployment: State) -> None:
     channels = {item.values["id"] for item in deployment.all("google_monitoring_notification_channel")}
     policies = deployment.all("google_monitoring_alert_policy")
-    assert len(policies) == len(log_filters(deployment)) + 2
+    others = {"poller_silent", "server_errors"} | {item.name for item in policies if item.name == "dead_letters"}
+    assert len(policies) == len(log_filters(deployment)) + len(others)
     for policy in policies:
         assert set(policy.values["notification_channels"]) == channels
         assert policy.values["documentation"][0]["content"]
@@ -160,6 +161,20 @@ def test_a_5xx_of_either_function_raises_the_alarm(deployment: State) -> None:
         service = deployment.function(name).values["name"]
         assert [matches(query, point(service, "5xx")) for query in queries].count(True) == 1
         assert not any(matches(query, point(service, status)) for query in queries for status in ("2xx", "4xx"))
+
+
+def test_a_message_in_the_dead_letter_subscription_raises_the_alarm(pubsub: State, smallest: State) -> None:
+    (condition,) = pubsub.one("google_monitoring_alert_policy.dead_letters[0]").values["conditions"]
+    threshold = condition["condition_threshold"][0]
+    metric = {"type": "pubsub.googleapis.com/subscription/num_undelivered_messages"}
+    kept, pushed = (
+        {"resource": {"type": "pubsub_subscription", "labels": {"subscription_id": name}}, "metric": metric}
+        for name in ("wireflow-images-dead-letters", "wireflow-images-requests")
+    )
+    assert matches(threshold["filter"], kept)
+    assert not matches(threshold["filter"], pushed)
+    assert (threshold["comparison"], threshold["threshold_value"]) == ("COMPARISON_GT", 0)
+    assert "google_monitoring_alert_policy.dead_letters[0]" not in {item.address for item in smallest.resources}
 
 
 def charts(state: State) -> dict[str, list[str]]:

@@ -9,8 +9,19 @@ mock_data "google_storage_project_service_account" {
   defaults = { email_address = "storage@system.iam.gserviceaccount.com" }
 }
 
-mock_resource "google_pubsub_topic" {
-  defaults = { id = "projects/example-project/topics/stored" }
+override_resource {
+  target = google_pubsub_topic.images
+  values = { id = "projects/example-project/topics/stored" }
+}
+
+override_resource {
+  target = google_pubsub_topic.requests
+  values = { id = "projects/example-project/topics/requests" }
+}
+
+override_resource {
+  target = google_pubsub_topic.dead_letters
+  values = { id = "projects/example-project/topics/dead-letters" }
 }
 
 override_resource {
@@ -50,5 +61,15 @@ override_resource {
     name   = "projects/example-project/serviceAccounts/scheduler@example.iam.gserviceaccount.com"
     email  = "scheduler@example.iam.gserviceaccount.com"
     member = "serviceAccount:scheduler@example.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = google_service_account.events
+  values = {
+    id     = "projects/example-project/serviceAccounts/events@example.iam.gserviceaccount.com"
+    name   = "projects/example-project/serviceAccounts/events@example.iam.gserviceaccount.com"
+    email  = "events@example.iam.gserviceaccount.com"
+    member = "serviceAccount:events@example.iam.gserviceaccount.com"
   }
 }
