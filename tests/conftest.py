@@ -6,7 +6,10 @@ import pytest
 
 pytest_plugins = ["tests.servers.firestore", "tests.servers.storage"]
 
-OURS = ("WIREFLOW_", "SIMULATOR_", "JOBS_URL", "IMAGES_URL", "PUBLIC_URL", "GOOGLE_", "K_SERVICE", "LOG_EXECUTION_ID")
+OURS = (
+    *("WIREFLOW_", "SIMULATOR_", "JOBS_URL", "IMAGES_URL", "PUBLIC_URL", "GOOGLE_", "K_SERVICE", "LOG_EXECUTION_ID"),
+    *("TRIGGER_", "EVENT_", "FORM_", "TURNSTILE_", "TRUSTED_", "FORWARDED_"),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,7 @@ def test_nothing_imports_back(path: Path):
 
 @pytest.mark.parametrize("function", ["trigger", "poller"])
 def test_a_function_needs_nothing_that_is_not_deployed_with_it(function: str):
-    for path in (ROOT / "functions" / function).glob("*.py"):
+    for path in (ROOT / "functions" / function).rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(path)}
         assert roots.isdisjoint({"functions", "click", "rich", "PIL", "tests"}), path
 
@@ -75,3 +75,16 @@ def test_only_the_edge_reads_time_and_randomness(path: Path):
     forbidden = {"datetime.now", "time.time", "time.sleep", "random.random", "asyncio.sleep"}
     calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
     assert calls.isdisjoint(forbidden)
+
+
+WAYS_IN = {"intake": {"events", "forms", "json_bodies"}, "doors": {"tokens", "signatures", "google_tokens", "browsers"}}
+# What reads JSON is a tool for events, too; it knows nothing of any way in.
+TOOLS = {"json_bodies"}
+
+
+@pytest.mark.parametrize("package", WAYS_IN)
+def test_no_way_in_knows_another(package: str):
+    for name in WAYS_IN[package]:
+        tree = ast.parse((ROOT / "functions" / "trigger" / package / f"{name}.py").read_text())
+        known = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
+        assert known.isdisjoint(WAYS_IN[package] - TOOLS), name

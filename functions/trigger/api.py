@@ -1,6 +1,5 @@
-"""The routes of the trigger function: parse, call one use case, translate its errors."""
+"""The routes of the trigger function: find the one that is asked for, and translate its errors."""
 
-import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,28 +7,34 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from shared.job import Job, Status
 from shared.log import Event
-from shared.ports import Conflict, CopyError, StoreError
+from shared.ports import CopyError, StoreError
 from shared.problems import Problem
-from shared.public_job import public_job
-from shared.steps.accept import KeyReused, accept, cancel, waiting
 from shared.steps.services import Services
 
-from .headers import matches
-from .intake import read_order
+from .context import Context
+from .jobs import delete_job, read_job
+from .listing import list_jobs
+from .openapi import openapi
 from .pictures import image
+from .posting import post
+from .workflows import list_workflows
 
 Handler = Callable[..., Awaitable[Response]]
 
-RETRY_SECONDS, LONGEST_RETRY_SECONDS = 5, 60
 
-
-async def answer(request: Request, services: Services) -> Response:
+async def answer(request: Request, context: Context) -> Response:
     """Answer any request; every error is a problem document."""
+    response = await _answer(request, context)
+    response.headers.update(context.doors.cors(request, response.headers.get("vary")))
+    return response
+
+
+async def _answer(request: Request, context: Context) -> Response:
+    services = context.services
     try:
         handler, parameters = _route(request)
-        return await handler(request, services, **parameters)
+        return await handler(request, context, **parameters)
     except Problem as problem:
         return problem.response()
     except (StoreError, CopyError) as error:
@@ -47,89 +52,14 @@ def _store_problem(error: StoreError | CopyError, services: Services) -> Respons
     return Problem("store_unavailable", detail, headers={"Retry-After": "5"}).response()
 
 
-# --- jobs ----------------------------------------------------------------------------------------------------------
-
-
-async def post(request: Request, services: Services) -> Response:
-    """`POST /`: 202 and the job; a repeat with the same key answers with the same job."""
-    try:
-        accepted = await accept(await read_order(request), services)
-    except KeyReused as error:
-        detail = "This Idempotency-Key came before with another body. Use a new key for a new request."
-        raise Problem("idempotency_key_reused", detail) from error
-    job = accepted.job
-    headers = {"Location": f"/jobs/{job.id}"}
-    if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    status = 200 if accepted.replayed and job.finished else 202
-    return await _job_response(request, job, services, status=status, headers=headers)
-
-
-async def read_job(request: Request, services: Services, job_id: str) -> Response:
-    """`GET /jobs/{id}`, with ETag and 304."""
-    response = await _job_response(request, await _find(job_id, services), services)
-    etag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
-    response.headers["ETag"] = etag
-    response.headers["Cache-Control"] = "private, no-cache"
-    if matches(request, etag):
-        kept = {
-            name: response.headers[name]
-            for name in ("etag", "cache-control", "retry-after")
-            if name in response.headers
-        }
-        return Response(status_code=304, headers=kept)
-    return response
-
-
-async def delete_job(request: Request, services: Services, job_id: str) -> Response:
-    """`DELETE /jobs/{id}`: takes back a job that still waits in line."""
-    job = await _find(job_id, services)
-    for _ in range(2):  # a conflict may be a write that leaves the job in line
-        try:
-            return await _job_response(request, await cancel(job, services), services)
-        except Conflict:
-            job = await _find(job_id, services)
-    if job.status is Status.QUEUED:
-        raise Problem("not_cancelable", "The job was being changed at the same time; try again.")
-    detail = f"The job is {job.status}: only a job that waits in line can be cancelled."
-    raise Problem("not_cancelable", detail)
-
-
-async def health(_request: Request, _services: Services) -> Response:
+async def health(_request: Request, _context: Context) -> Response:
     """`GET /health`: without touching a store."""
     return JSONResponse({"status": "ok"})
 
 
-async def _find(job_id: str, services: Services) -> Job:
-    job = await services.store.get(job_id)
-    if job is None:
-        raise Problem("not_found", "There is no job with this id; jobs are forgotten after their retention time.")
-    return job
-
-
-async def _job_response(
-    request: Request, job: Job, services: Services, *, status: int = 200, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    wait = await waiting(job, services)
-    document = public_job(
-        job,
-        _base_url(request, services),
-        wait_reason=wait.reason if wait else None,
-        estimated_start=wait.until if wait else None,
-    )
-    response = JSONResponse(document, status, headers)
-    if not job.finished:
-        pause = (wait.until - services.clock.now()).total_seconds() if wait else 0
-        response.headers["Retry-After"] = str(int(min(max(pause, RETRY_SECONDS), LONGEST_RETRY_SECONDS)))
-    return response
-
-
-def _base_url(request: Request, services: Services) -> str:
-    """PUBLIC_URL, or the address that the request came to; a proxy in front says that it was https."""
-    if services.config.public_url:
-        return services.config.public_url
-    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
-    return f"{scheme}://{request.url.netloc}"
+async def form_token(request: Request, context: Context) -> Response:
+    """`GET /form-token`: for a page on an allowed origin, before its form is sent."""
+    return JSONResponse(await context.doors.form_token(request), headers={"Cache-Control": "no-store"})
 
 
 # --- routes --------------------------------------------------------------------------------------------------------
@@ -138,8 +68,12 @@ ID = r"(?P<job_id>[0-9a-f]{32})"
 ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"POST": post}),
     (re.compile(r"/health"), {"GET": health}),
+    (re.compile(r"/jobs"), {"GET": list_jobs}),
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
+    (re.compile(r"/workflows"), {"GET": list_workflows}),
+    (re.compile(r"/form-token"), {"GET": form_token}),
+    (re.compile(r"/openapi\.json"), {"GET": openapi}),
 ]
 
 
@@ -147,11 +81,22 @@ def _route(request: Request) -> tuple[Handler, dict[str, Any]]:
     """The handler of a path and method; HEAD is a GET whose body the server leaves out."""
     for pattern, methods in ROUTES:
         if found := pattern.fullmatch(request.scope["path"]):
-            method = "GET" if request.method == "HEAD" else request.method
-            if method not in methods:
-                raise Problem.not_allowed(request.method, [*methods, "HEAD"] if "GET" in methods else [*methods])
-            return methods[method], found.groupdict()
-    raise Problem("not_found", "The routes are POST /, /jobs/{id}, /jobs/{id}/image and /health.")
+            return _handler(request, methods), found.groupdict() if request.method != "OPTIONS" else {}
+    raise Problem("not_found", "The routes are POST /, /jobs, /jobs/{id}, /jobs/{id}/image, /workflows and /health.")
+
+
+def _handler(request: Request, methods: dict[str, Handler]) -> Handler:
+    allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
+    if request.method == "OPTIONS":
+
+        async def options(request: Request, context: Context) -> Response:
+            return context.doors.options(request, allowed)
+
+        return options
+    method = "GET" if request.method == "HEAD" else request.method
+    if method not in methods:
+        raise Problem.not_allowed(request.method, allowed)
+    return methods[method]
 
 
 def _shape(request: Request) -> str:

@@ -13,13 +13,23 @@ def matches(request: Request, etag: str) -> bool:
 
 def wants_picture(request: Request) -> bool:
     """Whether `Accept` names `image/*` or a picture type, as that of an `<img>` does; `*/*` alone does not."""
-    return any(_is_picture(item) for item in _items(request, "accept"))
+    return any(kind.startswith("image/") for kind in _accepted(request))
 
 
-def _is_picture(item: str) -> bool:
+def wants_page(request: Request) -> bool:
+    """Whether `Accept` names `text/html`, as that of a browser does that opens an address or sends a form."""
+    return "text/html" in _accepted(request)
+
+
+def _accepted(request: Request) -> list[str]:
+    """The media types that `Accept` names, but for those with q=0."""
+    return [kind for item in _items(request, "accept") if (kind := _kind(item))]
+
+
+def _kind(item: str) -> str | None:
     kind, *parameters = (part.strip().lower() for part in item.split(";"))
     unwanted = any(parameter.startswith("q=") and _is_zero(parameter[2:]) for parameter in parameters)
-    return kind.startswith("image/") and not unwanted
+    return None if unwanted else kind
 
 
 def _is_zero(quality: str) -> bool:

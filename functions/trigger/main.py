@@ -1,5 +1,9 @@
 """HTTP in: callers' requests become jobs. Deployed as the function `trigger`."""
 
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,11 +11,37 @@ from starlette.responses import Response
 from shared import wiring
 
 from . import api
+from .context import Context
+from .doors.doors import Doors
+
+if TYPE_CHECKING:
+    import httpx
+
+# The server, which reads this after the import, would else take the address of a caller on this machine from its own
+# X-Forwarded-For. https://uvicorn.dev/deployment/#proxies-and-forwarded-headers
+os.environ["FORWARDED_ALLOW_IPS"] = ""
 
 CONFIG = wiring.configuration()
+ASKING_SECONDS = 5.0  # a caller waits
 
 
 @functions_framework.aio.http
 async def trigger(request: Request) -> Response:
     """Answer one request of a caller; README, "The contract", has the routes."""
-    return await api.answer(request, wiring.services(CONFIG))
+    return await api.answer(request, _context())
+
+
+@cache
+def _context() -> Context:
+    """Made by the first request: the framework forks after the import."""
+    services = wiring.services(CONFIG)
+    doors = Doors(CONFIG.doors, CONFIG.public_url, services.store, services.clock, services.log, _http)
+    return Context(services, doors)
+
+
+@cache
+def _http() -> "httpx.AsyncClient":
+    """For what the doors ask, Google's certificates and the Turnstile check; not needed by every deployment."""
+    import httpx
+
+    return httpx.AsyncClient(timeout=ASKING_SECONDS, trust_env=False)

@@ -10,20 +10,31 @@ from shared.public_job import sentence
 from shared.steps.services import Services
 
 from . import placeholders
+from .context import Context
 from .headers import matches, wants_picture
+from .prefer import applied, preferred_wait, waited
 
 FOR_EVER = "private, max-age=31536000, immutable"
 RETRY_SECONDS = 5
 
 
-async def image(request: Request, services: Services, job_id: str, index: str | None = None) -> Response:
+async def image(request: Request, context: Context, job_id: str, index: str | None = None) -> Response:
     """`GET /jobs/{id}/image` (the first) and `/image/{n}`."""
-    number = None if index is None else int(index)
-    job = await services.store.get(job_id)
+    number, services = None if index is None else int(index), context.services
+    job, seconds = await services.store.get(job_id), preferred_wait(request)
+    if job:
+        job = await waited(job, seconds, services, lambda job: job.finished or _name_in(job, number) is not None)
     name = _name_in(job, number) if job else await _name_without_document(job_id, number, services)
     if name is None and job:
-        return _nothing_yet(request, job, number)
-    stored = await services.images.read(name) if name else None
+        response = _nothing_yet(request, job, number)
+    else:
+        response = await _stored(request, name or "", services)
+    response.headers.update(applied(seconds))
+    return response
+
+
+async def _stored(request: Request, name: str, services: Services) -> Response:
+    stored = await services.images.read(name)
     if stored is None:
         raise Problem("not_found", "The image has been deleted from the image store.")
     return _serve(request, stored)

@@ -68,8 +68,8 @@ class Downloads:
                 return response
             response.close()
             if response.status_code not in GONE:
-                raise CopyError(f"{response.url.host} answered {response.status_code}")
-            statuses.append(f"{response.url.host} {response.status_code}")
+                raise CopyError(f"{_host(response.url)} answered {response.status_code}")
+            statuses.append(f"{_host(response.url)} {response.status_code}")
         raise ImageGone(f"no route serves the image: {', '.join(statuses)}")
 
     def _routes(self, url: str) -> Iterator[tuple[str, str]]:
@@ -88,7 +88,7 @@ class Downloads:
                 return response
             response.close()
             request = response.next_request
-        raise CopyError(f"{request.url.host}: more than {MAX_REDIRECTS} redirects")
+        raise CopyError(f"{_host(request.url)}: more than {MAX_REDIRECTS} redirects")
 
     def _picture(self, response: httpx.Response, deadline: float) -> MeasuredPicture:
         declared = _content_length(response)
@@ -130,6 +130,11 @@ def _as_copy_errors() -> Iterator[None]:
         raise CopyError(f"{type(error).__name__}: {error}") from error
 
 
+def _host(url: httpx.URL) -> str:
+    """As it is asked for: not every name that can be has another spelling."""
+    return url.raw_host.decode("ascii", "replace")
+
+
 def _content_length(response: httpx.Response) -> int | None:
     """The declared size; a transfer encoding overrides it (RFC 9112, 6.3)."""
     if "transfer-encoding" in response.headers or "content-length" not in response.headers:
@@ -150,7 +155,7 @@ def _identity(response: httpx.Response) -> Iterator[bytes]:
     if encoding in {"gzip", "x-gzip", "deflate"}:
         return _inflated(response.iter_raw())
     if encoding in {"br", "zstd", "compress", "dcb", "dcz"}:
-        raise CopyError(f"{response.url.host} sends the image as {encoding}, which was not asked for")
+        raise CopyError(f"{_host(response.url)} sends the image as {encoding}, which was not asked for")
     return response.iter_raw()  # "binary", "aws-chunked" and the like: the first bytes tell
 
 

@@ -8,7 +8,7 @@ import io
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -23,20 +23,21 @@ from functions.simulator.settings import Settings
 from functions.simulator.state import Simulator
 from functions.trigger import api
 from functions.trigger.context import Context
-from functions.trigger.doors import Doors
+from functions.trigger.doors.doors import Doors
 from shared import config, egress, wiring
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloads
 from shared.job import Job
 from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
-from shared.ports import JobStore
+from shared.ports import JobStore, StoreUnavailable
 from shared.steps.admission import Admission
 from shared.steps.descriptions import Descriptions
 from shared.steps.drift import Drift
 from shared.steps.request_budget import RequestBudget
 from shared.steps.services import Services
 from shared.wireflow.client import WireflowClient
+from tests.harness.leaks import Leaks
 from tests.harness.vendor import Vendor
 from tests.harness.virtual_time import NOON, ForThreads, Threads, VirtualClock, VirtualLoop
 from tests.simulator.in_process import InProcess, InProcessSync
@@ -53,7 +54,10 @@ Wrap = Callable[[JobStore], JobStore]
 
 
 class World:
-    """One instance of both functions (`services`), the way to Wireflow (`vendor`), and a caller (`http`)."""
+    """One instance of both functions (`services`), the way to Wireflow (`vendor`), and a caller (`http`).
+
+    `leaks`: what must be in none of its answers and log lines.
+    """
 
     def __init__(
         self,
@@ -67,7 +71,10 @@ class World:
         self.clock = simulator.clock
         self.lines = io.StringIO()
         self.vendor = Vendor(simulator)
-        self.services = self._services(_settings(folder, environ), wrap)
+        settings = _settings(folder, environ)
+        self.leaks = Leaks.of(settings)
+        self._kept = SqliteJobs(settings.jobs.path)
+        self.services = self._services(settings, wrap(self._kept))
         self.store = self.services.store
         doors = self.services.config.doors
         self.asked = httpx.AsyncClient(transport=witnesses or httpx.MockTransport(_nobody))
@@ -79,7 +86,7 @@ class World:
 
     def caller(self, address: str, **headers: str) -> httpx.AsyncClient:
         """Somebody at an address, with headers that it always sends."""
-        transport = httpx.ASGITransport(_app(self.context), client=(address, 50_000))
+        transport = httpx.ASGITransport(_app(self.context, self.leaks), client=(address, 50_000))
         return httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers)
 
     # --- what a caller does ----------------------------------------------------------------------------------------
@@ -161,6 +168,13 @@ class World:
         """How many runs were paid for."""
         return len(self.simulator.world.runs())
 
+    async def check_leaks(self) -> None:
+        """AssertionError if a secret was in an answer, or is in a log line."""
+        with suppress(StoreUnavailable):  # a test has taken it away for good
+            self.leaks.hide_id_secret(await self._kept.id_secret())
+        self.leaks.look_at_lines("the log", self.lines.getvalue().encode())
+        self.leaks.check()
+
     async def close(self) -> None:
         await self.http.aclose()
         await self.asked.aclose()
@@ -170,11 +184,11 @@ class World:
 
     # --- as shared/wiring.py does it -------------------------------------------------------------------------------
 
-    def _services(self, settings: config.Config, wrap: Wrap) -> Services:
+    def _services(self, settings: config.Config, store: JobStore) -> Services:
         log, clock = Log(self.lines), self.clock
-        store = wrap(SqliteJobs(settings.jobs.path))
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
-        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor)
+        hidden = [workflow.id for workflow in settings.workflows]
+        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, hidden=hidden)
         return Services(
             config=settings,
             clock=clock,
@@ -216,6 +230,7 @@ async def world(
     made = World(folder, simulator, environ, wrap, witnesses)
     try:
         yield made
+        await made.check_leaks()
     finally:
         await made.close()
 
@@ -283,9 +298,9 @@ def _nobody(_request: httpx.Request) -> httpx.Response:
     return httpx.Response(503)
 
 
-def _app(context: Context) -> ASGIApp:
+def _app(context: Context, leaks: Leaks) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         response = await api.answer(Request(scope, receive), context)
         await response(scope, receive, send)
 
-    return app
+    return leaks.watching(app)

@@ -1,0 +1,50 @@
+"""`GET /openapi.json`: what this deployment takes and answers (OpenAPI 3.1), made of the constants that the code obeys.
+
+https://spec.openapis.org/oas/v3.1.1.html
+"""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from shared.doors import DoorSettings
+
+from .context import Context
+from .job_answers import base_url
+from .openapi_answers import answers
+from .openapi_keys import key_schemas, keyed
+from .openapi_paths import paths, security_schemes
+from .openapi_requests import Described, requests
+from .workflows import inputs_of
+
+TITLE, VERSION = "Wireflow images", "1"
+DESCRIPTION = (
+    "Prompts become jobs, and jobs become images that stay. Every error is a problem document (RFC 9457) that says what "
+    "to change. An unknown path is 404; a known one with another method is 405, with `Allow`. Pages of allowed origins "
+    "get CORS headers. A token must not stand in an address (400)."
+)
+
+
+async def openapi(request: Request, context: Context) -> Response:
+    """The description of this deployment: its workflows and origins, but no id and no secret."""
+    services = context.services
+    workflows = [Described(one, await inputs_of(one, services)) for one in services.config.workflows]
+    document = described(workflows, services.config.doors, base_url(request, services))
+    return JSONResponse(document, headers={"Cache-Control": "no-cache"})
+
+
+def described(workflows: list[Described], doors: DoorSettings, url: str) -> dict[str, Any]:
+    """The document. `url`: where the routes are."""
+    schemes = security_schemes(doors)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": VERSION, "description": DESCRIPTION},
+        "servers": [{"url": url}],
+        "paths": paths(doors),
+        "components": {
+            "schemas": answers() | requests(workflows, doors) | key_schemas(),
+            **keyed(),
+            **({"securitySchemes": schemes} if schemes else {}),
+        },
+    }

@@ -1,0 +1,250 @@
+"""The operations in the description of the interface: what each route takes, and everything that it may answer."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from shared.doors import DoorSettings
+from shared.job import Status
+from shared.problems import PROBLEMS
+
+from .listing import CURSOR, MOST, USUAL
+from .openapi_answers import HEADERS, LAST_IMAGE, PICTURES, WAIT, Schema, problem, ref
+from .openapi_keys import NOTE
+from .openapi_requests import content
+from .openapi_texts import FLAG, spelled, whole
+from .placeholders import SIDE
+
+Content = dict[str, Any]
+
+ALWAYS = ("internal_error",)
+STORE = (*ALWAYS, "store_unavailable")
+READING = (*STORE, "token_in_url", "unauthorized", "check_unavailable")
+POSTING = (
+    *(*READING, "invalid_json", "invalid_form", "invalid_event", "invalid_idempotency_key", "forbidden"),
+    *("challenge_failed", "not_found", "source_not_ready", "body_too_large", "unsupported_media_type"),
+    *("invalid_field", "field_not_supported", "idempotency_key_reused", "rate_limited"),
+)
+POSTED = ("Location", "Retry-After", "Idempotent-Replayed", "Preference-Applied", "RateLimit", "RateLimit-Policy")
+# What problems with this status have, or may have, in their headers.
+PROBLEM_HEADERS = {
+    401: ("WWW-Authenticate",),
+    409: ("Retry-After",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+}
+
+PARTIAL = "For an array: a problem in the place of each bad element, and the others are taken (207)."
+PLACEHOLDER = f"For an `Accept` that names pictures: the image, else word of it, a PNG of {SIDE} pixels (`no-store`)."
+
+
+def paths(doors: DoorSettings) -> dict[str, Any]:
+    """All paths. HEAD is there wherever GET is."""
+    return {
+        "/": {"post": _post(doors)},
+        "/jobs": _read(_list_jobs(), _readers(doors)),
+        "/jobs/{jobId}": {
+            "parameters": [_path("jobId", ref("JobId"))],
+            **_read(_get_job(), _readers(doors, optional=True)),
+            "delete": _delete_job() | _readers(doors, optional=True),
+        },
+        "/jobs/{jobId}/image": {"parameters": [_path("jobId", ref("JobId"))], **_read(_get_image("getFirstImage"))},
+        "/jobs/{jobId}/image/{index}": {
+            "parameters": [_path("jobId", ref("JobId")), _path("index", _within(0, LAST_IMAGE))],
+            **_read(_get_image("getImage")),
+        },
+        "/workflows": _read(_list_workflows(), _readers(doors)),
+        "/form-token": _read(_form_token()),
+        "/health": _read(_operation("getHealth", "Whether it is up", {200: _answer("It is.", "Health")}, ALWAYS)),
+        "/openapi.json": _read(_describe()),
+    }
+
+
+# --- operations ----------------------------------------------------------------------------------------------------
+
+
+def _post(doors: DoorSettings) -> Content:
+    taken = "A new job, or one that is not finished; of an array all jobs."
+    both = {"application/json": {"schema": {"anyOf": [ref("Job"), ref("Accepted")]}}}
+    answers = {
+        200: _answer("The job has ended: it was there before, or was waited for.", "Job", POSTED),
+        202: {"description": taken, "headers": _headers(POSTED), "content": both},
+        207: _answer("Of an array with `partial`: what became of each element.", "Accepted"),
+        303: _redirect("For a form and an `Accept` with text/html, or for pictures when the image is ready.", POSTED),
+    }
+    parameters = [_query("partial", {"type": "string", "pattern": spelled(FLAG)}, PARTIAL), PREFER]
+    body = {"required": True, "description": NOTE, "content": content()}
+    made = _operation("createJob", "Make images", answers, POSTING, parameters)
+    return {**made, "requestBody": body, **_posters(doors)}
+
+
+def _list_jobs() -> Content:
+    blank: Schema = {"const": ""}
+    parameters = [
+        _query("status", {"type": "string", "enum": [*map(str, Status), ""]}, "Only jobs that stand there."),
+        _query("workflow", {"type": "string"}, "Only jobs of this workflow."),
+        _query("since", {"anyOf": [{"type": "string", "format": "date-time"}, blank]}, "Only jobs made then or later."),
+        _query("limit", {"anyOf": [_within(1, MOST), blank]}, f"At most so many; {USUAL} unless said."),
+        _query("cursor", {"type": "string", "pattern": f"^$|{whole(CURSOR)}"}, "`nextCursor` of the page before."),
+    ]
+    answers = {200: _answer("The caller's jobs, newest first; an admin's list has everybody's.", "Jobs")}
+    return _operation("listJobs", "List jobs", answers, (*READING, "forbidden", "invalid_field"), parameters)
+
+
+def _get_job() -> Content:
+    shown = _answer(
+        "The job; for an `Accept` with text/html a page.", "Job", ("ETag", "Retry-After", "Preference-Applied")
+    )
+    shown["content"]["text/html"] = {"schema": {"type": "string"}}
+    answers = {200: shown, 304: NOT_MODIFIED}
+    return _operation("getJob", "Read a job", answers, (*READING, "not_found"), [PREFER, IF_NONE_MATCH])
+
+
+def _delete_job() -> Content:
+    answers = {200: _answer("The job, taken back.", "Job", ("Retry-After",))}
+    return _operation("cancelJob", "Take back a job that waits", answers, (*READING, "not_found", "not_cancelable"))
+
+
+def _get_image(name: str) -> Content:
+    shown = {
+        "description": PLACEHOLDER,
+        "headers": _headers(("ETag", "Retry-After", "Preference-Applied")),
+        "content": {kind: {} for kind in PICTURES},
+    }
+    answers = {200: shown, 302: _redirect("To the bytes.", ("Location", "Preference-Applied")), 304: NOT_MODIFIED}
+    codes = (*STORE, "not_found", "image_not_ready", "image_failed")
+    return _operation(name, "The stored image", answers, codes, [PREFER, IF_NONE_MATCH])
+
+
+def _list_workflows() -> Content:
+    answers = {200: _answer("What a request may say for each.", "Workflows")}
+    return _operation("listWorkflows", "List workflows", answers, (*READING, "forbidden"))
+
+
+def _form_token() -> Content:
+    answers = {200: _answer("For a page on an allowed origin, before its form is sent.", "FormToken")}
+    return _operation("getFormToken", "A token for a form", answers, (*STORE, "forbidden"))
+
+
+def _describe() -> Content:
+    anything = {"description": "This document.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    return _operation("describe", "This description", {200: anything}, ALWAYS)
+
+
+def _operation(
+    name: str, summary: str, answers: dict[int, Content], codes: Iterable[str], parameters: Iterable[Content] = ()
+) -> Content:
+    given = list(parameters)
+    problems: dict[int, list[str]] = {}
+    for code in codes:
+        problems.setdefault(PROBLEMS[code].status, []).append(code)
+    responses = answers | {status: _problem(status, known) for status, known in problems.items()}
+    return {
+        "operationId": name,
+        "summary": summary,
+        **({"parameters": given} if given else {}),
+        "responses": {str(status): responses[status] for status in sorted(responses)},
+    }
+
+
+def _read(operation: Content, security: Content | None = None) -> Content:
+    """GET, and HEAD, which answers the same without a body."""
+    get = operation | (security or {})
+    bare = {
+        status: {name: value for name, value in answer.items() if name != "content"}
+        for status, answer in get["responses"].items()
+    }
+    return {"get": get, "head": {**get, "operationId": f"{get['operationId']}Head", "responses": bare}}
+
+
+# --- parts ---------------------------------------------------------------------------------------------------------
+
+
+def _answer(description: str, schema: str, headers: Iterable[str] = ()) -> Content:
+    return {
+        "description": description,
+        **_with_headers(headers),
+        "content": {"application/json": {"schema": ref(schema)}},
+    }
+
+
+def _redirect(description: str, headers: Iterable[str]) -> Content:
+    shown = _headers(headers)
+    return {"description": description, "headers": shown | {"Location": {**shown["Location"], "required": True}}}
+
+
+def _problem(status: int, codes: list[str]) -> Content:
+    return {
+        "description": ". ".join(PROBLEMS[code].title for code in codes) + ".",
+        **_with_headers(PROBLEM_HEADERS.get(status, ())),
+        "content": {"application/problem+json": {"schema": problem(codes)}},
+    }
+
+
+def _with_headers(names: Iterable[str]) -> Content:
+    shown = _headers(names)
+    return {"headers": shown} if shown else {}
+
+
+def _headers(names: Iterable[str]) -> Content:
+    return {name: HEADERS[name] for name in names}
+
+
+def _within(least: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def _path(name: str, schema: Schema) -> Content:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query(name: str, schema: Schema, description: str) -> Content:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _header(name: str, description: str) -> Content:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+PREFER = _header("Prefer", WAIT)
+IF_NONE_MATCH = _header("If-None-Match", "An ETag of an answer before, or several; 304 if it is still the same.")
+NOT_MODIFIED = {"description": "It is as the caller knows it.", "headers": _headers(("ETag",))}
+
+
+# --- who may -------------------------------------------------------------------------------------------------------
+
+SCHEMES: dict[str, Content] = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of TRIGGER_TOKENS."},
+    "password": {"type": "http", "scheme": "basic", "description": "The token as the password, any user."},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks, over webhook-id, webhook-timestamp and the body; five minutes.",
+    },
+    "event": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Google's, of a subscription."},
+}
+
+
+def security_schemes(doors: DoorSettings) -> dict[str, Content]:
+    """Those of the doors that are configured."""
+    names = [*_readers_schemes(doors), *(["event"] if doors.event_account else [])]
+    return {name: SCHEMES[name] for name in names}
+
+
+def _readers_schemes(doors: DoorSettings) -> list[str]:
+    return [*(["token", "password"] if doors.tokens else []), *(["signature"] if doors.signing_secrets else [])]
+
+
+def _posters(doors: DoorSettings) -> Content:
+    """A credential of any door; a page of an allowed origin needs none."""
+    return _security([*security_schemes(doors)], free=bool(doors.origins))
+
+
+def _readers(doors: DoorSettings, *, optional: bool = False) -> Content:
+    return _security(_readers_schemes(doors), free=optional)
+
+
+def _security(names: list[str], *, free: bool) -> Content:
+    if not names:
+        return {}
+    return {"security": [*({name: []} for name in names), *([{}] if free else [])]}

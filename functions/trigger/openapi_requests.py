@@ -1,0 +1,185 @@
+"""What the description of the interface says of requests: a schema for each workflow, as strict as the code.
+
+As far as schemas go: that a key must not come again with another request, none can say. What carries one stands apart
+(openapi_keys.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from shared.doors import DoorSettings
+from shared.workflows import DEFAULT, NodeInput, Workflow
+
+from .intake.arrays import ROWS_LIMIT
+from .intake.fields import DEADLINE_LIMIT, PROMPT_LIMIT
+from .intake.names import RESERVED
+from .intake.urls import LONGEST
+from .openapi_answers import LAST_IMAGE, Schema, ref
+from .openapi_texts import ADDRESS, FLAG, INDEX, NOT_BLANK, SECONDS, if_at_all, on_origins
+from .openapi_workflows import Variant, variants
+
+PROMPT = "What the image shows."
+IMAGE = "An input image: an https address on a public host. The host may be a public IP address, too."
+DEADLINE = "Seconds after which the job fails if it still waits in line."
+PARTIAL = "Whether images that can be had are enough, if others cannot be copied."
+REDIRECT = "Where a form without JavaScript goes on: an address on an origin of FORM_ORIGINS."
+TOKEN = "As `Authorization: Bearer`; never kept."
+WEBSITE = "People leave it empty. If a browser without a token fills it in, nothing is stored."
+TURNSTILE = "Of the page's Turnstile widget, where the deployment asks browsers for it."
+KEYS = "It may hold `idempotencyKey`, `dedupeField` and `formToken`, too: see the schema `Keys`."
+MANY = "Many requests at once: texts, or requests without a token. For callers with a token, a signature or an event."
+BESIDE = "What stands beside `prompts` holds for each of them that does not say otherwise."
+
+TEXT: Schema = {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A workflow, and of a saved one its inputs where they are known."""
+
+    workflow: Workflow
+    inputs: tuple[NodeInput, ...] | None = None
+
+
+def requests(workflows: Iterable[Described], doors: DoorSettings) -> dict[str, Schema]:
+    """The schemas of what may be posted, by name; `JsonBody` and `Form` are all of it."""
+    workflows = list(workflows)
+    json = {f"Request.{one.workflow.name}": _request(one, JSON, doors) for one in workflows}
+    form = {f"Form.{one.workflow.name}": _request(one, FORM, doors) for one in workflows}
+    return {
+        "Prompt": {**TEXT, "description": PROMPT, "pattern": NOT_BLANK, "maxLength": PROMPT_LIMIT},
+        "ImageAddress": {**TEXT, "description": IMAGE, "pattern": ADDRESS, "maxLength": LONGEST},
+        **json,
+        "Request": _any_of(json),
+        "Requests": _many(),
+        "Prompts": {
+            "type": "object",
+            "description": BESIDE,
+            "properties": {"prompts": _many(), "token": TEXT, **dict.fromkeys(RESERVED, False)},
+            "required": ["prompts"],
+        },
+        "JsonBody": _any_of(["Request", "Prompts", "Requests"]),
+        **form,
+        "Form": _any_of(form),
+    }
+
+
+def content() -> dict[str, Any]:
+    """The body of `POST /` by its media type."""
+    form = {"schema": ref("Form")}
+    return {
+        "application/json": {"schema": ref("JsonBody"), "example": {"prompt": "a cat"}},
+        "application/x-www-form-urlencoded": form,
+        "multipart/form-data": form,
+    }
+
+
+def _any_of(names: Iterable[str]) -> Schema:
+    return {"anyOf": [ref(name) for name in names]}
+
+
+def _many() -> Schema:
+    request = {"allOf": [ref("Request"), {"properties": {"token": False}}]}
+    items = {"anyOf": [ref("Prompt"), request]}
+    return {"type": "array", "description": MANY, "items": items, "minItems": 1, "maxItems": ROWS_LIMIT}
+
+
+# --- one request ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """How our fields are written. `said`: what must be so of one for it to count; `refused`: one that is not taken."""
+
+    form: bool
+    image: Schema
+    job: Schema
+    index: Schema
+    flag: Schema
+    seconds: Schema
+    other: Any
+    refused: Any
+    said: Any
+
+
+JSON = Spelling(
+    form=False,
+    image=ref("ImageAddress"),
+    job=ref("JobId"),
+    index={"type": "integer", "minimum": 0, "maximum": LAST_IMAGE},
+    flag={"type": "boolean"},
+    seconds={"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": DEADLINE_LIMIT},
+    other=True,
+    refused=False,
+    said=True,
+)
+# Of ours, an empty text is none: https://html.spec.whatwg.org/#constructing-the-form-data-set has all inputs sent.
+FORM = Spelling(
+    form=True,
+    image={"anyOf": [ref("ImageAddress"), {"const": ""}]},
+    job={"anyOf": [ref("JobId"), {"const": ""}]},
+    index={**TEXT, "pattern": if_at_all(INDEX)},
+    flag={**TEXT, "pattern": if_at_all(FLAG)},
+    seconds={**TEXT, "pattern": if_at_all(SECONDS)},
+    other={"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
+    refused={"const": ""},
+    said={"minLength": 1},
+)
+
+
+def _request(one: Described, spelling: Spelling, doors: DoorSettings) -> Schema:
+    ways = [
+        _way(one.workflow.name, variant, spelling, doors)
+        for variant in variants(one.workflow, one.inputs, form=spelling.form)
+    ]
+    return ways[0] if len(ways) == 1 else {"anyOf": ways}
+
+
+def _way(name: str, variant: Variant, spelling: Spelling, doors: DoorSettings) -> Schema:
+    usual = name == DEFAULT
+    rules = [*variant.rules, *(_image_rules(spelling) if variant.image else [])]
+    return {
+        "type": "object",
+        "description": KEYS,
+        "properties": {
+            "prompt": ref("Prompt"),
+            "workflow": {"enum": [name, *([""] if usual and spelling.form else [])]},
+            **_image(spelling, taken=variant.image),
+            **_ours(spelling, doors, website=variant.others or bool(doors.origins)),
+            **variant.fields,
+        },
+        "required": ["prompt", *([] if usual else ["workflow"])],
+        "additionalProperties": spelling.other if variant.others else False,
+        **({"allOf": rules} if rules else {}),
+    }
+
+
+def _ours(spelling: Spelling, doors: DoorSettings, *, website: bool) -> dict[str, Any]:
+    redirect = {**TEXT, "description": REDIRECT, "pattern": on_origins(doors.origins), "maxLength": LONGEST}
+    empty = [{"const": ""}] if spelling.form else []
+    anything: Schema = TEXT if spelling.form else {}
+    fields: dict[str, Any] = {
+        "redirectUrl": {"anyOf": [redirect, *empty]} if doors.origins else spelling.refused,
+        "allowPartial": {**spelling.flag, "description": PARTIAL},
+        "deadlineSeconds": {**spelling.seconds, "description": DEADLINE},
+        "token": {**TEXT, "description": TOKEN},
+        "cf-turnstile-response": {**anything, "description": TURNSTILE},
+        **dict.fromkeys(RESERVED, spelling.refused),
+    }
+    return fields | ({"website": {**anything, "description": WEBSITE}} if website else {})
+
+
+def _image(spelling: Spelling, *, taken: bool) -> dict[str, Any]:
+    names = {"image1": spelling.image, "fromJob": spelling.job, "fromImage": spelling.index}
+    return names if taken else dict.fromkeys(names, spelling.refused)
+
+
+def _image_rules(spelling: Spelling) -> list[Schema]:
+    """Either an address or an earlier job's image, whose number needs that job."""
+
+    def said(name: str) -> Schema:
+        return {"required": [name], "properties": {name: spelling.said}}
+
+    one_source = {"not": {"allOf": [said("image1"), said("fromJob")]}}
+    return [one_source, {"anyOf": [{"not": said("fromImage")}, said("fromJob")]}]

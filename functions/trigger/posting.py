@@ -1,0 +1,133 @@
+"""`POST /`: whatever came in becomes jobs, and whoever sent it gets the answer that it expects."""
+
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from shared.job import Job, Status
+from shared.problems import Problem
+from shared.steps.accept import accept
+from shared.steps.accept_array import Outcome, RowRefused, accept_all
+from shared.steps.input_images import InputRefused, NoSuchPicture, SourceNotFound
+from shared.steps.orders import Accepted, KeyReused, Order, new_job
+
+from .context import Context
+from .doors.doors import Caller
+from .headers import wants_page, wants_picture
+from .intake.intake import Orders, orders, read_posted
+from .job_answers import base_url, document, job_answer
+from .prefer import applied, preferred_wait, waited
+from .workflows import checked
+
+
+async def post(request: Request, context: Context) -> Response:
+    """`POST /`: 202 and the job, or the jobs of an array; a repeat with the same key answers with the same job."""
+    posted = await read_posted(request)
+    caller = await context.doors.identify(request, posted.raw, posted.token)
+    taken = await orders(posted, caller, request, context.services.config, checked(context.services))
+    if taken.array:
+        return await _post_array(request, taken, context)
+    order = taken.orders[0]
+    if isinstance(order, Problem):
+        raise order
+    return await _post_one(request, order, taken, caller, context)
+
+
+# --- one request ---------------------------------------------------------------------------------------------------
+
+
+async def _post_one(request: Request, order: Order, taken: Orders, caller: Caller, context: Context) -> Response:
+    await context.doors.check_form_token(taken.form_token, caller)
+    if taken.honeypot:
+        return await _pretended(request, order, taken, context)
+    headers: dict[str, str] = {}
+
+    async def admit(job_id: str) -> None:
+        if caller.browser:
+            headers.update(await context.doors.admit(request, job_id, taken.turnstile_response))
+
+    try:
+        accepted = await accept(order, context.services, admit)
+    except (KeyReused, InputRefused) as refusal:
+        raise _problem(refusal, order) from refusal
+    return await _answer(request, accepted, taken, headers, context)
+
+
+async def _pretended(request: Request, order: Order, taken: Orders, context: Context) -> Response:
+    """What a program that fills in every field of a form sees: an answer like any other. Nothing is stored."""
+    services = context.services
+    job = new_job(services.random_id(), order, None, services)
+    if page := _page_address(request, job, taken):
+        return RedirectResponse(page, 303)
+    return await job_answer(request, job, services, status=202, headers={"Location": f"/jobs/{job.id}"})
+
+
+async def _answer(
+    request: Request, accepted: Accepted, taken: Orders, headers: dict[str, str], context: Context
+) -> Response:
+    services, seconds = context.services, preferred_wait(request)
+    job = await waited(accepted.job, seconds, services)
+    headers |= applied(seconds)
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if page := _page_address(request, job, taken):
+        return RedirectResponse(page, 303, headers)
+    if job.status is Status.SUCCEEDED and wants_picture(request):
+        return RedirectResponse(f"{base_url(request, services)}/jobs/{job.id}/image", 303, headers)
+    ready = job.finished and (accepted.replayed or seconds is not None)
+    headers["Location"] = f"/jobs/{job.id}"
+    return await job_answer(request, job, services, status=200 if ready else 202, headers=headers)
+
+
+def _page_address(request: Request, job: Job, taken: Orders) -> str | None:
+    """Where a form without JavaScript goes on; None for everybody else."""
+    if not (taken.form and wants_page(request)):
+        return None
+    if taken.redirect_url is None:
+        return f"/jobs/{job.id}"
+    parts = urlsplit(taken.redirect_url)
+    query = "&".join(filter(None, [parts.query, urlencode({"jobId": job.id})]))
+    return parts._replace(query=query).geturl()
+
+
+# --- an array ------------------------------------------------------------------------------------------------------
+
+
+async def _post_array(request: Request, taken: Orders, context: Context) -> Response:
+    """202 and all jobs, or the first problem; with `?partial=true` 207 and a problem in the place of each bad row."""
+    rows = taken.orders
+    good = [row for row in rows if isinstance(row, Order)]
+    try:
+        outcomes = iter(await accept_all(good, context.services, partial=taken.partial))
+    except RowRefused as refused:
+        raise _problem(refused.why, good[refused.row], taken.row_names[refused.row]) from refused
+    answers: list[dict[str, Any]] = []
+    for row, name in zip(rows, taken.row_names, strict=True):
+        outcome = next(outcomes) if isinstance(row, Order) else row
+        answers.append(await _row(request, outcome, row, name, context))
+    return JSONResponse({"jobs": answers}, 207 if taken.partial else 202)
+
+
+async def _row(
+    request: Request, outcome: Outcome | Problem, row: Order | Problem, name: str, context: Context
+) -> dict[str, Any]:
+    if isinstance(outcome, Accepted):
+        shown, _ = await document(request, outcome.job, context.services)
+        return shown
+    problem = outcome if isinstance(outcome, Problem) else _problem(outcome, row, name)
+    return problem.document()
+
+
+def _problem(refusal: KeyReused | InputRefused, order: Order | Problem, row: str | None = None) -> Problem:
+    """What the caller is told. `row`: how an array's problems begin their field, such as `[3]`."""
+    if isinstance(refusal, InputRefused):
+        code = "not_found" if isinstance(refusal, SourceNotFound) else "source_not_ready"
+        code = "invalid_field" if isinstance(refusal, NoSuchPicture) else code
+        return Problem(code, str(refusal), field=f"{row}.{refusal.field}" if row else refusal.field)
+    kind = order.key.kind if isinstance(order, Order) and order.key else "key"
+    detail = "The same key came before with another request. Use a new key for a new request."
+    if kind == "formToken":
+        detail = "This formToken was used for another request. Get a new one for each request."
+    return Problem("idempotency_key_reused", detail, field="formToken" if kind == "formToken" else row)

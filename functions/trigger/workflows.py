@@ -1,0 +1,50 @@
+"""`GET /workflows`, and the check of a request against the workflow that it names."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from shared.problems import Problem
+from shared.steps.services import Services
+from shared.wireflow.errors import WireflowError
+from shared.workflows import FieldRefused, Mode, NodeInput, Workflow, check_fields, public_workflow
+
+from .context import Context
+
+Check = Callable[[str, Mapping[str, Any], bool], Awaitable[None]]
+
+
+async def list_workflows(request: Request, context: Context) -> Response:
+    """`GET /workflows`: what a request may say for each; never an id of Wireflow's."""
+    context.doors.may_list(await context.doors.reader(request))
+    services = context.services
+    shown = [public_workflow(one, await inputs_of(one, services)) for one in services.config.workflows]
+    return JSONResponse({"workflows": shown}, headers={"Cache-Control": "private, no-store"})
+
+
+def checked(services: Services) -> Check:
+    """Problem if the workflow is not there, or a field does not fit it."""
+
+    async def check(name: str, fields: Mapping[str, Any], has_image: bool) -> None:
+        workflow = services.config.workflow(name)
+        if workflow is None:
+            known = ", ".join(one.name for one in services.config.workflows)
+            raise Problem("invalid_field", f"There is no workflow of this name. There are: {known}.", field="workflow")
+        try:
+            check_fields(workflow, fields, has_image=has_image, inputs=await inputs_of(workflow, services))
+        except FieldRefused as refused:
+            raise Problem("invalid_field", str(refused), field=refused.field) from refused
+
+    return check
+
+
+async def inputs_of(workflow: Workflow, services: Services) -> tuple[NodeInput, ...] | None:
+    """What a saved workflow takes, where Wireflow tells: while it does not, requests wait instead of being refused."""
+    if workflow.mode is not Mode.RUN:
+        return None
+    try:
+        return await services.descriptions.ask(workflow)
+    except WireflowError:
+        return None
