@@ -1,0 +1,65 @@
+"""Debian's Chromium, driven by its own ChromeDriver; nothing is downloaded, and only the tests' pages are opened."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import pytest
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+T = TypeVar("T")
+
+SECONDS = 60.0
+# Without these it looks for Google's hosts at every start.
+FLAGS = (
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+BLOCKED = 2  # a content setting of Chromium
+
+
+@contextmanager
+def browser(profile: Path, *, javascript: bool) -> Iterator[Chrome]:
+    """A new browser with a profile of its own; skips the test where there is no Chromium."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("the browser tests need chromium and chromedriver (Debian: chromium, chromium-driver)")
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
+        options.add_argument(flag)
+    if not javascript:
+        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": BLOCKED})
+    chrome = Chrome(options, ChromeService(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+def soon(chrome: Chrome, look: Callable[[Chrome], T | Literal[False]]) -> T:
+    """What `look` finds once it finds something, on a page that may change at any moment."""
+    wait = WebDriverWait(chrome, SECONDS, 0.2, [StaleElementReferenceException])
+    return wait.until(lambda _: look(chrome))
+
+
+def picture(chrome: Chrome) -> WebElement | Literal[False]:
+    """The picture that people see on the page, if there is one."""
+    images = chrome.find_elements(By.TAG_NAME, "img")
+    return next((image for image in images if _is_seen(image)), False)
+
+
+def _is_seen(image: WebElement) -> bool:
+    return image.is_displayed() and image.get_property("naturalWidth") not in (None, 0)

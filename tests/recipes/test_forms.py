@@ -1,0 +1,250 @@
+"""The README's forms, pasted into a page and used in Chromium."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+
+from tests.recipes.browser import browser, picture, soon
+from tests.recipes.deployment import Deployment, deployed
+from tests.recipes.readme_blocks import blocks, filled_in
+from tests.recipes.small_server import Answer, Request, serving
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">{head}<title>A page</title></head>
+<body><noscript><p id="without">without JavaScript</p></noscript>
+{body}
+</body></html>"""
+LOSE_THE_FIRST_ANSWER = """
+const real = window.fetch;
+window.fetch = async (...request) => {
+  const response = await real(...request);
+  if (request[1]?.method !== "POST") return response;
+  window.fetch = real;
+  throw new TypeError("the connection is broken");
+};"""
+NO_REFERRER = '<meta name="referrer" content="no-referrer">'
+FORM, SCRIPT = range(2)
+
+
+@dataclass
+class Site:
+    """A web site of somebody else, with two origins; FORM_ORIGINS names the first."""
+
+    allowed: str = ""
+    foreign: str = ""
+    pages: dict[str, bytes] = field(default_factory=dict)
+
+    def answer(self, request: Request) -> Answer:
+        body = self.pages.get(request.path)
+        return Answer(body or b"", {"Content-Type": "text/html"}, 200 if body else 404)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody at a browser."""
+
+    chrome: Chrome
+    site: Site
+    deployment: Deployment
+
+    def opens(self, *parts: int, origin: str | None = None, head: str = "") -> None:
+        """A page with these blocks of the README."""
+        code = "\n".join(blocks("A form on a web page", "html")[part] for part in parts)
+        body = filled_in(code, self.deployment.trigger)
+        self.site.pages["/page"] = PAGE.format(head=head, body=body).encode()
+        self.chrome.get(f"{origin or self.site.allowed}/page")
+
+    def types(self, prompt: str) -> None:
+        self.chrome.find_element(By.NAME, "prompt").send_keys(prompt)
+
+    def clicks(self) -> None:
+        self.chrome.find_element(By.CSS_SELECTOR, "#image-form button").click()
+
+    def sees_its_picture(self, prompt: str) -> bool:
+        """Whether there is, after a while, a picture on the page, and it is that of the one job with this prompt."""
+        shown = soon(self.chrome, picture)
+        job = self.deployment.finished(prompt)
+        return shown.get_attribute("alt") == prompt and f"/jobs/{job['id']}/image" in str(shown.get_attribute("src"))
+
+    def reads(self, enough: Callable[[str], bool]) -> str:
+        """What the script says, once that is enough."""
+
+        def said(chrome: Chrome) -> str | Literal[False]:
+            text = chrome.find_element(By.ID, "image-answer").text
+            return enough(text) and text
+
+        return soon(self.chrome, said)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    site = Site()
+    with serving(site.answer) as site.allowed, serving(site.answer) as site.foreign:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def product(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("deployment")
+    with deployed(folder, FORM_ORIGINS=site.allowed, FORM_PER_MINUTE="0") as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bool], Chrome]]:
+    """One with JavaScript and one without, each started when it is first asked for."""
+    started: dict[bool, Chrome] = {}
+    with ExitStack() as stack:
+
+        def get(javascript: bool) -> Chrome:
+            if javascript not in started:
+                folder = tmp_path_factory.mktemp("profile")
+                started[javascript] = stack.enter_context(browser(folder, javascript=javascript))
+            return started[javascript]
+
+        yield get
+
+
+@pytest.fixture
+def visitor(browsers: Callable[[bool], Chrome], site: Site, product: Deployment) -> Visitor:
+    return Visitor(browsers(True), site, product)
+
+
+@pytest.fixture
+def plain_visitor(browsers: Callable[[bool], Chrome], site: Site, product: Deployment) -> Visitor:
+    """One whose browser has JavaScript switched off."""
+    return Visitor(browsers(False), site, product)
+
+
+@pytest.mark.parametrize("parts", [(FORM,), (FORM, SCRIPT)], ids=["the form", "the form and its script"])
+def test_without_javascript_it_ends_with_the_picture_on_the_page_of_the_job(
+    plain_visitor: Visitor, parts: tuple[int, ...]
+) -> None:
+    prompt = f"a heron without JavaScript, {len(parts)}"
+    plain_visitor.opens(*parts)
+    assert plain_visitor.chrome.find_element(By.ID, "without").is_displayed()
+    plain_visitor.types(prompt)
+    plain_visitor.clicks()
+    assert plain_visitor.sees_its_picture(prompt)
+    assert plain_visitor.chrome.current_url.startswith(f"{plain_visitor.deployment.trigger}/jobs/")
+
+
+def test_with_javascript_it_ends_with_the_picture_on_the_same_page(visitor: Visitor) -> None:
+    prompt = "a heron with JavaScript & a “quotation”"
+    visitor.opens(FORM, SCRIPT)
+    visitor.types(prompt)
+    visitor.clicks()
+    assert visitor.sees_its_picture(prompt)
+    assert visitor.chrome.current_url == f"{visitor.site.allowed}/page"
+    assert visitor.deployment.finished(prompt)["caller"] == f"form:{visitor.site.allowed}"
+
+
+def test_the_file_is_what_the_run_begins_with(visitor: Visitor, tmp_path: Path) -> None:
+    prompt, file = "the same heron at night", tmp_path / "heron.png"
+    Image.new("RGB", (64, 48), "red").save(file)
+    visitor.opens(FORM, SCRIPT)
+    visitor.types(prompt)
+    visitor.chrome.find_element(By.NAME, "image1").send_keys(str(file))
+    visitor.clicks()
+    assert visitor.sees_its_picture(prompt)
+    (run,) = visitor.deployment.runs_of(prompt)
+    assert run["input"]
+
+
+def test_a_double_click_makes_one_job(visitor: Visitor) -> None:
+    prompt = "a heron that was clicked twice"
+    visitor.opens(FORM, SCRIPT)
+    visitor.types(prompt)
+    button = visitor.chrome.find_element(By.CSS_SELECTOR, "#image-form button")
+    ActionChains(visitor.chrome).double_click(button).perform()
+    assert visitor.sees_its_picture(prompt)
+
+
+def test_another_try_after_a_broken_connection_is_the_same_job(visitor: Visitor) -> None:
+    prompt = "a heron whose first answer was lost"
+    visitor.opens(FORM, SCRIPT)
+    visitor.chrome.execute_script(LOSE_THE_FIRST_ANSWER)
+    visitor.types(prompt)
+    visitor.clicks()
+    visitor.reads(lambda text: text == "the connection is broken")
+    assert len(visitor.deployment.jobs_of(prompt)) == 1
+    visitor.clicks()
+    assert visitor.sees_its_picture(prompt)
+
+
+def test_a_second_picture_is_a_second_job(visitor: Visitor) -> None:
+    visitor.opens(FORM, SCRIPT)
+    for prompt in ("a first heron", "a first heron and another"):
+        visitor.types(prompt.removeprefix("a first heron") or prompt)
+        visitor.clicks()
+        soon(visitor.chrome, lambda chrome: (shown := picture(chrome)) and shown.get_attribute("alt") == prompt)  # noqa: B023 - used at once
+    assert visitor.deployment.finished("a first heron")["id"] != visitor.deployment.finished(prompt)["id"]
+
+
+def test_what_went_wrong_is_said_on_the_page_and_the_next_try_is_a_new_one(visitor: Visitor) -> None:
+    visitor.opens(FORM, SCRIPT)
+    visitor.types("   ")
+    visitor.clicks()
+    assert visitor.reads(lambda text: "blank" in text) == "The prompt is blank: say what the image shows."
+    visitor.types("then a heron")
+    visitor.clicks()
+    assert visitor.sees_its_picture("   then a heron")
+
+
+def test_a_job_that_fails_says_why_on_the_page(visitor: Visitor) -> None:
+    visitor.opens(FORM, SCRIPT)
+    visitor.types("a heron [fault:moderation]")
+    visitor.clicks()
+    assert "Change the prompt" in visitor.reads(lambda text: "Change" in text)
+
+
+def test_nobody_sees_the_honeypot_and_a_program_that_fills_it_in_makes_no_job(visitor: Visitor) -> None:
+    prompt = "a heron that a program asks for"
+    visitor.opens(FORM)
+    visitor.types(prompt)
+    trap = visitor.chrome.find_element(By.NAME, "website")
+    assert trap.rect["x"] + trap.rect["width"] < 0
+    visitor.chrome.execute_script("arguments[0].value = 'https://spam.example'", trap)
+    visitor.clicks()
+    soon(visitor.chrome, lambda chrome: "/jobs/" in chrome.current_url)
+    assert visitor.deployment.jobs_of(prompt) == []
+
+
+@pytest.mark.parametrize("parts", [(FORM,), (FORM, SCRIPT)], ids=["plain", "with its script"])
+def test_from_another_origin_nothing_is_stored(visitor: Visitor, parts: tuple[int, ...]) -> None:
+    prompt = f"a heron from elsewhere, {len(parts)}"
+    visitor.opens(*parts, origin=visitor.site.foreign)
+    refused_in_a_browser(visitor, prompt, parts)
+    assert_nothing_was_made(visitor, prompt)
+
+
+def test_a_page_without_referrer_is_refused_as_a_foreign_one(visitor: Visitor) -> None:
+    prompt = "a heron from nowhere"
+    visitor.opens(FORM, head=NO_REFERRER)
+    refused_in_a_browser(visitor, prompt, (FORM,))
+    assert_nothing_was_made(visitor, prompt)
+
+
+def refused_in_a_browser(visitor: Visitor, prompt: str, parts: tuple[int, ...]) -> None:
+    visitor.types(prompt)
+    visitor.clicks()
+    if SCRIPT in parts:
+        visitor.reads(lambda text: "Failed to fetch" in text)
+        return
+    soon(visitor.chrome, lambda chrome: urlsplit(chrome.current_url).path == "/")
+    body = visitor.chrome.find_element(By.TAG_NAME, "body").text
+    assert '"errorCode":"unauthorized"' in body.replace(" ", "")
+
+
+def assert_nothing_was_made(visitor: Visitor, prompt: str) -> None:
+    time.sleep(1)  # for whatever might still come
+    assert visitor.deployment.jobs_of(prompt) == []
+    assert visitor.deployment.runs_of(prompt) == []
