@@ -211,7 +211,7 @@ async def test_what_is_tried_again_late_does_not_get_more_time(proxy: Proxy, fir
 
 
 async def test_calls_that_come_at_once_share_one_client(store: JobStore):
-    first, second = await asyncio.gather(store._made(), store._made())
+    first, second = await asyncio.gather(store._database._made(), store._database._made())
     assert first is second
 
 
