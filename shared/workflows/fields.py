@@ -162,10 +162,11 @@ def _by_node(prompt: str, fields: Fields, image_url: str | None, inputs: Inputs)
         item = _named(name, inputs)
         if item.node_id in ours:
             raise FieldRefused(name, f"This input takes {_taker(item)}: leave the field out.")
+        if not (_given(value) or (item.kind == "text" and value == "")):
+            continue
         if item.node_id in values:
             raise FieldRefused(name, "This input is named twice, by its id and by its label: leave one out.")
-        if _given(value) or (item.kind == "text" and value == ""):
-            values[item.node_id] = _fitting(name, item.kind, value)
+        values[item.node_id] = _fitting(name, item.kind, value)
     for item in inputs:
         if item.required and item.node_id not in values:
             missing = IMAGE if item is _first(inputs, "image") else _name(item, inputs)

@@ -161,8 +161,8 @@ async def test_without_a_door_nobody_else_does(peer: str | None):
     assert await without_doors(peer, public=True) == "forbidden"
 
 
-async def test_on_cloud_run_no_peer_is_this_machine():
-    assert await without_doors("127.0.0.1", on_cloud_run=True) == "forbidden"
+async def test_on_cloud_run_a_stranger_stays_one():
+    assert await without_doors("169.254.8.129", on_cloud_run=True) == "forbidden"
 
 
 async def test_on_a_private_deployment_whom_iam_let_in_comes_in():

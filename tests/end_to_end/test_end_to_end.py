@@ -1,5 +1,6 @@
 """From a POST to the bytes, with real processes on every side: what the contract promises to a caller."""
 
+import asyncio
 import hashlib
 from typing import Any
 from urllib.parse import quote
@@ -7,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.end_to_end.conftest import Running
+from tests.images.pictures import encoded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,6 +66,25 @@ async def test_the_same_key_and_value_is_the_same_job_and_is_paid_once(running: 
     assert len(await runs_of(prompt, running)) == 1
 
 
+async def test_an_input_image_reaches_the_model_and_is_not_kept_longer_than_needed(running: Running):
+    http, picture = running.caller.http, encoded("png", 40, 30)
+    files = {"image1": ("fox.png", picture, "image/png")}
+    posted = await http.post("/", data={"prompt": "a fox in the snow"}, files=files)
+    assert posted.status_code == 202, posted.text
+    job = await running.caller.finished(posted.json()["id"], SECONDS)
+    assert job["status"] == "succeeded", job
+    (run,) = await runs_of("a fox in the snow", running)
+    assert run["input"] == hashlib.sha256(picture).hexdigest()
+
+    listed = (await http.get("/jobs", params={"status": "succeeded", "limit": 1})).json()
+    assert [one["id"] for one in listed["jobs"]] == [job["id"]]
+    name = quote(f"pictures/inputs/{job['id']}", safe="")
+    address = f"{running.storage}/storage/v1/b/{running.product.places.bucket}/o/{name}"
+    async with asyncio.timeout(SECONDS):
+        while (await http.get(address)).status_code != 404:
+            await asyncio.sleep(0.5)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status", "allow"),
     [
@@ -74,7 +95,7 @@ async def test_the_same_key_and_value_is_the_same_job_and_is_paid_once(running: 
         ("GET", f"/jobs/{'0' * 32}", "", {}, 404, None),
         ("GET", f"/jobs/{'0' * 32}/image", "", {}, 404, None),
         ("GET", "/nowhere", "", {}, 404, None),
-        ("POST", "/", "prompt=a+fox", {"Content-Type": "application/x-www-form-urlencoded"}, 415, None),
+        ("POST", "/", "a fox", {"Content-Type": "text/plain"}, 415, None),
         ("POST", "/", "{}", {}, 422, None),
         ("POST", "/", '{"prompt": "a fox", "callbackUrl": "https://example.com"}', {}, 422, None),
         ("POST", "/", '{"prompt": ', {}, 400, None),

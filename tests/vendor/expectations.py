@@ -194,9 +194,10 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "poll/flat-queued": (),
 }
 
+# What has a default is not asked of a caller, whatever `required` says.
 INPUTS: dict[str, tuple[NodeInput, ...]] = {
     "inputs/described": (
-        NodeInput(node_id="input-1", label="Prompt", kind="text", required=True),
+        NodeInput(node_id="input-1", label="Prompt", kind="text"),
         NodeInput(node_id="input-2", label="Reference", kind="image"),
     ),
     "inputs/every-type": (
@@ -205,6 +206,6 @@ INPUTS: dict[str, tuple[NodeInput, ...]] = {
         NodeInput(node_id="input-3", label="Page", kind="url"),
         NodeInput(node_id="input-4", label="Seed", kind="number"),
         NodeInput(node_id="input-5", label="Upscale", kind="boolean"),
-        NodeInput(node_id="input-6", label="Style", kind="select", required=True),
+        NodeInput(node_id="input-6", label="Style", kind="select"),
     ),
 }

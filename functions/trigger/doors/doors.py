@@ -171,8 +171,7 @@ class Doors:
 
     def _refuse_strangers(self, request: Request) -> None:
         """Without a door: this machine alone, or whoever IAM let in; and no foreign page."""
-        local = loopback.is_peer(request) and not self.settings.on_cloud_run
-        if not local and self.settings.public is not False:
+        if not loopback.is_peer(request) and self.settings.public is not False:
             raise Problem("forbidden", NO_DOOR)
         if loopback.comes_from_elsewhere(request, self._public_url):
             raise Problem("forbidden", "Pages of this origin may not call; FORM_ORIGINS names those that may.")
