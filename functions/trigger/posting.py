@@ -11,7 +11,7 @@ from shared.problems import Problem
 from shared.steps.accept import accept
 from shared.steps.accept_array import Outcome, RowRefused, accept_all
 from shared.steps.input_images import InputRefused, NoSuchPicture, SourceNotFound
-from shared.steps.orders import Accepted, KeyReused, Order, new_job
+from shared.steps.orders import Accepted, KeyReused, Order, id_of, new_job
 
 from .context import Context
 from .doors.doors import Caller
@@ -46,7 +46,7 @@ async def _post_one(request: Request, order: Order, taken: Orders, caller: Calle
 
     async def admit(job_id: str) -> None:
         if caller.browser:
-            headers.update(await context.doors.admit(request, job_id, taken.turnstile_response))
+            headers.update(await context.doors.admit(request, job_id, taken.turnstile_response, taken.form_token))
 
     try:
         accepted = await accept(order, context.services, admit)
@@ -58,7 +58,7 @@ async def _post_one(request: Request, order: Order, taken: Orders, caller: Calle
 async def _pretended(request: Request, order: Order, taken: Orders, context: Context) -> Response:
     """What a program that fills in every field of a form sees: an answer like any other. Nothing is stored."""
     services = context.services
-    job = new_job(services.random_id(), order, None, services)
+    job = new_job(await id_of(order, services), order, None, services)
     if page := _page_address(request, job, taken):
         return RedirectResponse(page, 303)
     return await job_answer(request, job, services, status=202, headers={"Location": f"/jobs/{job.id}"})

@@ -94,12 +94,12 @@ def _closure_from_document(document: Mapping[str, Any]) -> Closure:
 
 
 def arrivals_to_document(arrivals: Arrivals) -> dict[str, Any]:
-    """The arrivals as the stores keep them: one JSON text of `[microseconds since 1970, address, job id]` each.
+    """The arrivals as the stores keep them: one JSON text of `[microseconds since 1970, address, job id, ticket]` each.
 
     As a list or as maps Firestore would index every part of every entry, with every write.
     """
     microsecond = timedelta(microseconds=1)
-    entries = [((utc(one.at) - EPOCH) // microsecond, one.address, one.job_id) for one in arrivals.entries]
+    entries = [((utc(one.at) - EPOCH) // microsecond, one.address, one.job_id, one.ticket) for one in arrivals.entries]
     return {"entries": json.dumps(entries, separators=(",", ":"))}
 
 
@@ -108,8 +108,8 @@ def arrivals_from_document(document: Mapping[str, Any], revision: Any) -> Arriva
     entries = json.loads(document.get("entries") or "[]")
     return Arrivals(
         entries=tuple(
-            Arrival(EPOCH + timedelta(microseconds=microseconds), address, job_id)
-            for microseconds, address, job_id in entries
+            Arrival(EPOCH + timedelta(microseconds=microseconds), address, job_id, ticket)
+            for microseconds, address, job_id, ticket in entries
         ),
         revision=revision,
     )

@@ -16,11 +16,15 @@ MOST = 5_000  # entries: the document must fit into 1 MiB
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One new job of a browser. `address`: a keyed hash; `job_id`: its first 16 digits do."""
+    """One new job of a browser. `address`: a keyed hash; `job_id`: its first 16 digits do.
+
+    `ticket`: what stands for the form token that it came with, which is good for one job.
+    """
 
     at: datetime
     address: str
     job_id: str
+    ticket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Verdict:
     arrivals: Arrivals
     standings: tuple[Standing, ...]
     retry_seconds: int = 0
+    ticket_used: bool = False  # for another job
 
 
 def policies(per_minute: int, per_hour: int) -> tuple[Policy, ...]:
@@ -70,11 +75,13 @@ def policies(per_minute: int, per_hour: int) -> tuple[Policy, ...]:
 
 
 def arrive(seen: Arrivals, new: Arrival, limits: Sequence[Policy]) -> Verdict:
-    """What becomes of a new job under at least one policy."""
-    longest = max(policy.window for policy in limits)
-    recent = _within(seen.entries, longest, new.at)
+    """What becomes of a new job. With neither a policy nor a ticket there is nothing to ask."""
+    longest = max([policy.window for policy in limits], default=MINUTE)
+    recent = [entry for entry in seen.entries if entry.at > new.at - (HOUR if entry.ticket else longest)]
     if any(entry.job_id == new.job_id for entry in recent):
         return Verdict(True, seen, _standings(recent, new, limits))
+    if new.ticket and any(entry.ticket == new.ticket for entry in recent):
+        return Verdict(False, seen, (), ticket_used=True)
     exhausted = [standing for standing in _standings(recent, new, limits) if not standing.left]
     waits = [standing.seconds for standing in exhausted]
     if len(recent) >= MOST:

@@ -11,7 +11,7 @@ from functions.trigger.intake.intake import Orders
 from shared.problems import Problem
 from shared.steps.identity import Key, fingerprint
 from shared.steps.orders import Order
-from tests.callers.posting import BROWSER, TOKEN, all_orders, order, refusal, refused, sent
+from tests.callers.posting import BEARER, BROWSER, TOKEN, all_orders, order, refusal, refused, sent
 
 PARTIAL = "https://images.test/?partial=true"
 
@@ -147,16 +147,16 @@ async def test_prompts_in_the_query_do_not_fit_an_array() -> None:
 
 async def test_what_the_defaults_make_of_an_array_may_have_8_mib() -> None:
     style = "x" * 800_000
-    found = await all_orders(sent(json={"prompts": ["a cat"] * 10, "style": style}))
+    found = await all_orders(sent(json={"prompts": ["a cat"] * 10, "style": style}, headers=BEARER))
     assert len(good(found)) == 10
     for url in ("https://images.test/", PARTIAL):
-        assert (await refusal(sent(url, json={"prompts": ["a cat"] * 11, "style": style})))[0] == 413
+        assert (await refusal(sent(url, json={"prompts": ["a cat"] * 11, "style": style}, headers=BEARER)))[0] == 413
 
 
 async def test_each_request_may_have_900_kib() -> None:
     body = [{"prompt": "a cat", "style": "x" * 921_600}, "a dog"]
-    assert await refusal(sent(json=body)) == (413, "[0]")
-    first, second = (await all_orders(sent(PARTIAL, json=body))).orders
+    assert await refusal(sent(json=body, headers=BEARER)) == (413, "[0]")
+    first, second = (await all_orders(sent(PARTIAL, json=body, headers=BEARER))).orders
     assert isinstance(first, Problem)
     assert isinstance(second, Order)
 

@@ -12,7 +12,7 @@ from functions.trigger.doors.doors import Caller, Door
 from functions.trigger.intake.intake import read_posted
 from shared.problems import Problem
 from shared.steps.identity import Key
-from tests.callers.posting import all_orders, order, refusal, refused, sent
+from tests.callers.posting import BEARER, all_orders, order, refusal, refused, sent
 
 CAT = {"prompt": "a cat"}
 EVENT = Caller(Door.EVENT, "event")
@@ -233,9 +233,9 @@ async def test_fields_called_so_without_an_id_are_fields() -> None:
 
 async def test_the_request_inside_may_have_512_kib() -> None:
     fits, exceeds = {**CAT, "style": "x" * 500_000}, {**CAT, "style": "x" * 524_288}
-    assert (await order(sent(json=push(fits)))).prompt == "a cat"
-    assert (await refusal(sent(json=push(exceeds))))[0] == 413
-    assert (await refusal(sent(json=exceeds, headers={"x-goog-pubsub-message-id": "1"})))[0] == 413
+    assert (await order(sent(json=push(fits), headers=BEARER))).prompt == "a cat"
+    assert (await refusal(sent(json=push(exceeds), headers=BEARER)))[0] == 413
+    assert (await refusal(sent(json=exceeds, headers={**BEARER, "x-goog-pubsub-message-id": "1"})))[0] == 413
 
 
 async def test_a_webhooks_id_comes_before_that_of_the_event() -> None:

@@ -14,7 +14,7 @@ from functions.trigger.intake.intake import read_posted
 from functions.trigger.intake.names import NOT_COMPARED, OURS
 from shared.problems import PROBLEMS, Problem
 from shared.steps.identity import fingerprint
-from tests.callers.posting import BROWSER, TOKEN, all_orders, endless, order, refusal, refused, sent
+from tests.callers.posting import BEARER, BROWSER, TOKEN, all_orders, endless, order, refusal, refused, sent
 
 CAT = {"prompt": "a cat"}
 JSON = {"Content-Type": "application/json"}
@@ -72,9 +72,15 @@ async def test_a_body_that_is_no_request_is_refused(content: bytes, status: int)
     assert (await refusal(sent(content=content, headers=JSON)))[0] == status
 
 
+async def test_a_name_that_stands_twice_is_refused() -> None:
+    body = b'{"prompt": "a cat", "n": {"x": 1, "x": 2}}'
+    assert (await refusal(sent(content=body, headers=JSON)))[0] == 400
+
+
 @pytest.mark.parametrize("body", [["x" * 900_000], {"prompts": ["a cat"], "style": "x" * 600_000}])
 async def test_only_an_array_may_have_4_mib(body: Any) -> None:
-    assert (await read_posted(sent(json=body))).body == body
+    assert (await read_posted(sent(json=body, headers=BEARER))).body == body
+    assert (await refusal(sent(json=body)))[0] == 413
     assert (await refusal(sent(content=json.dumps(body).ljust(4 * 1024 * 1024 + 1).encode(), headers=JSON)))[0] == 413
 
 

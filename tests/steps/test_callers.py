@@ -1,6 +1,7 @@
 """One URL for every caller: who may do what, and the answer that each of them expects."""
 
 import asyncio
+import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from standardwebhooks import Webhook
 
 from functions.trigger.prefer import LONGEST_WAIT
 from tests.harness.world import SMALL, World
@@ -328,3 +330,42 @@ async def ticking(here: World) -> AsyncIterator[None]:
     finally:
         ticker.cancel()
         await asyncio.gather(ticker, return_exceptions=True)
+
+
+async def test_a_form_token_is_good_for_one_request_whatever_key_comes_along(open_world: Open) -> None:
+    async with open_world(**DOORS, FORM_PER_MINUTE="0", FORM_PER_HOUR="0") as here:
+        page = here.caller("203.0.113.9", Origin=SHOP)
+        token = (await page.get("/form-token")).json()["formToken"]
+        await here.clock.sleep(4)
+        first = await page.post("/", json={"prompt": "a cat", "formToken": token})
+        keyed = {"Idempotency-Key": "a-key-of-a-browser-1"}
+        other = await page.post("/", json={"prompt": "a dog", "formToken": token}, headers=keyed)
+        assert (first.status_code, other.status_code, other.json()["field"]) == (202, 422, "formToken")
+        fresh = (await page.get("/form-token")).json()["formToken"]
+        await here.clock.sleep(4)
+        made = await page.post("/", json={"prompt": "a dog", "formToken": fresh}, headers=keyed)
+        again = await page.post("/", json={"prompt": "a dog", "formToken": token}, headers=keyed)
+        assert (made.status_code, again.json()["id"]) == (202, made.json()["id"])
+
+
+async def test_whoever_has_caught_a_signed_request_gets_no_second_image(open_world: Open) -> None:
+    secret = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+    async with open_world(TRIGGER_SIGNING_SECRETS=json.dumps({"shop": [secret]})) as here:
+        body, now = json.dumps({"prompt": "a cat", **SMALL}), here.clock.now()
+        signed = {
+            "webhook-id": "order-4711",
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(secret).sign("order-4711", now, body),
+            "Content-Type": "application/json",
+        }
+        first = await here.http.post("/", content=body, headers=signed)
+        caught = await here.http.post("/", content=body, headers={**signed, "Idempotency-Key": "another"})
+        query = await here.http.post("/?idempotencyKey=another", content=body, headers=signed)
+        assert {first.json()["id"], caught.json()["id"], query.json()["id"]} == {first.json()["id"]}
+        assert here.paid == 1
+
+
+async def test_a_tunnel_does_not_make_the_world_this_machine(here: World) -> None:
+    for name in ("X-Forwarded-For", "Forwarded"):
+        answer = await here.http.post("/", json={"prompt": "a cat"}, headers={name: "for=127.0.0.1"})
+        assert answer.status_code == 403

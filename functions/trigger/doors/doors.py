@@ -197,15 +197,17 @@ class Doors:
 
     # --- browsers --------------------------------------------------------------------------------------------------
 
-    async def admit(self, request: Request, job_id: str, turnstile_response: Any) -> dict[str, str]:
-        """Let in a new job of a browser: the headers for its answer. Problem 403, 429 or 503, or StoreUnavailable.
+    async def admit(
+        self, request: Request, job_id: str, turnstile_response: Any, form_token: str | None = None
+    ) -> dict[str, str]:
+        """Let in a new job of a browser: the headers for its answer. Problem 403, 422, 429 or 503, or StoreUnavailable.
 
         A job that was let in before is let in again, and not counted again.
         """
         address = client_address(request, self.settings)
         if self._turnstile:
             await self._turnstile.check(turnstile_response, address, job_id)
-        return await self._limits.admit(counted_as(address), job_id)
+        return await self._limits.admit(counted_as(address), job_id, form_token)
 
     async def form_token(self, request: Request) -> dict[str, Any]:
         """`{"formToken","notBefore","expiresAt"}` for a page of an allowed origin, else Problem 403. Not to be kept."""

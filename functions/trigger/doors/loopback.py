@@ -9,8 +9,9 @@ from shared.doors import origin_of
 
 
 def is_peer(request: Request) -> bool:
-    """Whether the request comes from this machine."""
-    return request.client is not None and _is_loopback(request.client.host)
+    """Whether the request comes from this machine, and nobody has sent it on from elsewhere: a tunnel, a proxy."""
+    sent_on = not {"forwarded", "x-forwarded-for"}.isdisjoint(request.headers)
+    return request.client is not None and _is_loopback(request.client.host) and not sent_on
 
 
 def comes_from_elsewhere(request: Request, public_url: str | None) -> bool:

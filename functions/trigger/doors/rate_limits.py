@@ -13,6 +13,7 @@ from shared.spending.arrivals import Arrival, Policy, Standing, Verdict
 
 TRIES = 30  # how often it is counted anew when other instances count at the same time
 HASH_DIGITS = 16
+USED = "This formToken was used for another request. Get a new one for each request."
 
 
 class RateLimits:
@@ -23,24 +24,28 @@ class RateLimits:
         self._store, self._clock = store, clock
         self._turn = asyncio.Lock()
 
-    async def admit(self, address: str, job_id: str) -> dict[str, str]:
+    async def admit(self, address: str, job_id: str, form_token: str | None = None) -> dict[str, str]:
         """Count a new job from this address; the headers that say what is left. Problem 429 if nothing is.
 
-        Not again if it is counted already. StoreUnavailable: it could not be counted, so it may not come in.
+        Not again if it is counted already. Problem 422 for a form token that another job came with.
+        StoreUnavailable: it could not be counted, so it may not come in.
         """
-        if not self._policies:
+        if not self._policies and form_token is None:
             return {}
         who = await self._hashed(address)
+        ticket = hashlib.sha256(form_token.encode()).hexdigest()[:HASH_DIGITS] if form_token else None
         async with self._turn:
-            verdict = await self._counted(who, job_id[:HASH_DIGITS])
+            verdict = await self._counted(who, job_id[:HASH_DIGITS], ticket)
+        if verdict.ticket_used:
+            raise Problem.wrong(USED, "formToken")
         if not verdict.admitted:
             raise self._refusal(verdict)
         return self._headers(verdict.standings)
 
-    async def _counted(self, who: str, job: str) -> Verdict:
+    async def _counted(self, who: str, job: str, ticket: str | None) -> Verdict:
         for _ in range(TRIES):
             seen = await self._store.read_arrivals()
-            verdict = rules.arrive(seen, Arrival(self._clock.now(), who, job), self._policies)
+            verdict = rules.arrive(seen, Arrival(self._clock.now(), who, job, ticket), self._policies)
             try:
                 if verdict.arrivals is not seen:
                     await self._store.save_arrivals(verdict.arrivals)
@@ -61,6 +66,8 @@ class RateLimits:
 
     def _headers(self, standings: Sequence[Standing]) -> dict[str, str]:
         """https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-11.html, sections 3 and 4."""
+        if not self._policies:
+            return {}
         headers = {"RateLimit-Policy": ", ".join(_policy(policy) for policy in self._policies)}
         if standings:
             headers["RateLimit"] = ", ".join(f'"{one.policy.name}";r={one.left};t={one.seconds}' for one in standings)

@@ -15,7 +15,7 @@ from shared.problems import Problem
 from shared.steps.identity import Key
 from shared.steps.orders import Order
 
-from ..doors.doors import Caller, may_send_arrays, springs_honeypot
+from ..doors.doors import Caller, Door, may_send_arrays, springs_honeypot
 from . import events, forms, keys
 from .arrays import Row, is_array, named, rows
 from .bodies import ARRAY_LIMIT, BODY_LIMIT, KIB, MIB, read, too_large
@@ -85,7 +85,7 @@ async def read_posted(request: Request) -> Posted:
 
 
 async def _read_json(request: Request) -> Posted:
-    raw = await read(request, ARRAY_LIMIT)
+    raw = await _read(request)
     try:
         body = parse(raw)
     except NotJson as error:
@@ -99,10 +99,19 @@ async def _read_json(request: Request) -> Posted:
     return await _posted(request, raw, body)
 
 
+async def _read(request: Request) -> bytes:
+    """The body; a large one only from whom may send arrays: taking it apart keeps others waiting."""
+    raw = await read(request, ARRAY_LIMIT)
+    credential = not {"authorization", "webhook-signature"}.isdisjoint(request.headers) or b'"token"' in raw
+    if len(raw) > BODY_LIMIT and not credential:
+        raise too_large(BODY_LIMIT)
+    return raw
+
+
 async def _read_event(request: Request, kind: str) -> Posted:
     if not events.takes(request.headers, kind):
         raise _not_taken(kind)
-    raw = await read(request, ARRAY_LIMIT)
+    raw = await _read(request)
     return await _posted_event(request, raw, events.read(request.headers, raw))
 
 
@@ -243,7 +252,12 @@ def _without_envelope(fields: Mapping[str, Any], caller: Caller) -> dict[str, An
 
 
 def _key_of_request(request: Request, posted: Posted, fields: Mapping[str, Any], caller: Caller) -> Key | None:
-    """The first that is there, but for `dedupeField`, which each request of an array has for itself."""
+    """The first that is there, but for `dedupeField`, which each request of an array has for itself.
+
+    Of a signed request only `webhook-id`: whoever has caught it could put any other key beside it.
+    """
+    if caller.door is Door.SIGNATURE and posted.keys:
+        return posted.keys[0]
     if key := keys.of_request(request.headers, fields, browser=caller.browser):
         return key
     if posted.keys:

@@ -18,7 +18,7 @@ def parse(raw: bytes | str) -> Any:
     """The value of a JSON text in UTF-8; NotJson if there is none."""
     try:
         text = raw if isinstance(raw, str) else raw.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as error:
         raise NotJson(type(error).__name__) from error
 
@@ -54,6 +54,14 @@ def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two fields of one name readers take either (RFC 8259, 4): what one has checked another would not see."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NotJson("a name stands twice in one object")
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:

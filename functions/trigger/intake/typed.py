@@ -42,13 +42,13 @@ def flag(name: str, text: str) -> bool:
 def _number(name: str, text: str) -> float:
     if not _NUMBER.fullmatch(text.strip()):
         raise Problem.wrong(f"{name} must be a number.", name)
-    return float(text)
+    return float(text.strip())
 
 
 def _whole(name: str, text: str) -> int:
     if not _WHOLE.fullmatch(text.strip()):
         raise Problem.wrong(f"{name} must be a whole number.", name)
-    return int(text)
+    return int(text.strip())
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
