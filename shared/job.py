@@ -123,7 +123,7 @@ class Job:
     caller: str | None = None
     private: bool = False  # only its caller may read it
     image1: str | None = None  # the input image: its address, or its name in the image store
-    image1_kept: bool = False  # the image store has it as `inputs/{id}` until the job has ended
+    image1_kept: str | None = None  # its name there, for as long as it is ours to remove: until the job has ended
     hosted_url: str | None = None  # where Wireflow finds it
     prepared: bool = True  # nothing has to be hosted or looked up before the paid call
     preparing_tries: int = 0

@@ -5,11 +5,13 @@ While it waits the job is read again and again, with growing pauses: an image ta
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from starlette.requests import Request
 
 from shared.job import Job
+from shared.ports import StoreUnavailable
 from shared.steps.services import Services
 
 LONGEST_WAIT = 25  # seconds: within the time limits of those who ask
@@ -43,5 +45,6 @@ async def waited(job: Job, seconds: int | None, services: Services, enough: Call
     while not enough(job) and (left := (end - clock.now()).total_seconds()) > 0:
         await clock.sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_PAUSE)
-        job = await services.store.get(job.id) or job
+        with suppress(StoreUnavailable):  # one look without news
+            job = await services.store.get(job.id) or job
     return job

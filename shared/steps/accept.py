@@ -4,14 +4,15 @@ First a slot is reserved, then the job created: a crash in between costs a slot,
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from shared.job import Job, Status
 from shared.log import Event
-from shared.ports import AlreadyExists, CopyError, StoreUnavailable
+from shared.ports import AlreadyExists, Conflict, StoreUnavailable
 from shared.spending.gate import Slot
 from shared.steps.dispatch import send
-from shared.steps.input_images import keep_file, source_of
+from shared.steps.input_images import keep, source_of
 from shared.steps.orders import Accepted, Order, id_of, new_job, replay
 from shared.steps.prepare import prepared
 from shared.steps.services import Services
@@ -34,12 +35,7 @@ async def accept(order: Order, services: Services, admit: Admit = everybody) -> 
     source = await source_of(order, services)
     await admit(job_id)
     if order.file is not None:
-        try:
-            source = await keep_file(job_id, order.file, services)
-        except CopyError:  # perhaps because the key came with another file
-            if there := await services.store.get(job_id):
-                return replay(there, order)
-            raise
+        source = await keep(job_id, order.file, services)
     return await _take_in(prepared(new_job(job_id, order, source, services), services), order, services)
 
 
@@ -49,12 +45,20 @@ async def _take_in(job: Job, order: Order, services: Services) -> Accepted:
         job = await _record(_leased(job, services) if slot else job, services)
     except AlreadyExists as error:
         await _return(slot, services)
+        await _hand_over(job, error.job, services)
         return replay(error.job, order)
     except StoreUnavailable:
         await _return(slot, services)
         raise
     services.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
     return Accepted(await send(job, slot, services) if slot else job)
+
+
+async def _hand_over(job: Job, there: Job, services: Services) -> None:
+    """The file of a request that came twice at once may have been stored after its job has removed it: once more."""
+    if job.image1_kept and there.finished and there.image1_kept is None:
+        with suppress(Conflict, StoreUnavailable):
+            await services.store.save(there.evolve(image1_kept=job.image1_kept))
 
 
 async def _record(job: Job, services: Services) -> Job:

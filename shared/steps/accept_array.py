@@ -58,10 +58,25 @@ async def _plan(orders: Sequence[Order], services: Services) -> list[Outcome]:
 
 async def _record(outcomes: Sequence[Outcome], services: Services) -> list[Outcome]:
     new = [outcome.job for outcome in outcomes if isinstance(outcome, Accepted) and not outcome.replayed]
-    created = {job.id: job for job in await services.store.create_all(new)} if new else {}
+    created = {job.id: job for job in await _create_all(new, services)}
     for job in created.values():
         services.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
     return [_recorded(outcome, created) for outcome in outcomes]
+
+
+async def _create_all(new: Sequence[Job], services: Services) -> Sequence[Job]:
+    """Create the jobs; if the store does not answer, look whether they are there all the same before giving up."""
+    if not new:
+        return ()
+    try:
+        return await services.store.create_all(new)
+    except StoreUnavailable:
+        there = [job for one in new if (job := await services.store.get(one.id))]
+    if not there:
+        raise StoreUnavailable("the array could not be recorded")
+    if there != list(new):
+        raise AlreadyExists(there[0])
+    return there
 
 
 def _recorded(outcome: Outcome, created: dict[str, Job]) -> Outcome:

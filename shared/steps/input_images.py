@@ -1,18 +1,22 @@
 """The input image of a job: where it comes from, and `inputs/{jobId}`, where it is kept until the job has ended."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from shared.config import Config
 from shared.job import Job, Status
-from shared.ports import CopyError, ImageGone, ImageSource, ImageStore
+from shared.ports import CopyError, ImageGone, ImageSource
 from shared.steps.lease import Lease
 from shared.steps.orders import Order
 from shared.steps.services import Services
 
 TRY_AGAIN = timedelta(minutes=5)
+
+T = TypeVar("T")
 
 
 class InputRefused(Exception):
@@ -63,45 +67,47 @@ def at_wireflow(url: str, config: Config) -> bool:
     return place == home or place.endswith(f".{home}")
 
 
-def kept_name(job_id: str) -> str:
-    """The image's name in the image store."""
-    return f"inputs/{job_id}"
+async def keep(job_id: str, content: bytes, services: Services) -> str:
+    """Store an input image until its job has ended; its name. ImageRefused if it is none.
 
-
-async def keep_file(job_id: str, content: bytes, services: Services) -> str:
-    """Store a file that came with a request, before its job is recorded; returns its name."""
-    await _in_thread(services, lambda: services.images.write(kept_name(job_id), services.picture_of(content)))
-    return kept_name(job_id)
+    A crash between a file and its job leaves a file without a job: the next one under the same key takes another name.
+    """
+    picture, name = services.picture_of(content), f"inputs/{job_id}"
+    try:
+        await _in_thread(services, lambda: services.images.write(name, picture))
+    except CopyError:
+        other = f"{name}.{hashlib.sha256(content).hexdigest()[:16]}"
+        await _in_thread(services, lambda: services.images.write(other, services.picture_of(content)))
+        return other
+    return name
 
 
 async def content_of(job: Job, services: Services) -> bytes:
-    """The image's bytes; one that has an address is fetched and kept first. CopyError, as with copies, without them."""
+    """The image's bytes, from the image store or from its address. CopyError, as with copies, if they cannot be had."""
     address = job.image1 or ""
-    name = kept_name(job.id) if job.image1_kept else address
-    content = await services.images.content(name)
-    if content is None and name != address:
-        await _in_thread(services, lambda: _fetch(address, name, services.inputs, services.images))
-        content = await services.images.content(name)
+    if job.image1_kept is None and "://" in address:
+        return await _in_thread(services, lambda: _fetch(address, services.inputs))
+    content = await services.images.content(job.image1_kept or address)
     if content is None:
-        raise ImageGone(f"{name} is not in the image store")
+        raise ImageGone("the image store has it no more")
     return content
-
-
-def _fetch(url: str, name: str, source: ImageSource, store: ImageStore) -> None:
-    with source.open(url) as picture:
-        store.write(name, picture)
-
-
-async def _in_thread(services: Services, work: Callable[[], None]) -> None:
-    await asyncio.get_running_loop().run_in_executor(services.copy_threads, work)
 
 
 async def forget(lease: Lease, services: Services) -> datetime | None:
     """Remove the image of a job that has ended; returns when to try again if the image store does not answer."""
     if lease.job.image1_kept:
         try:
-            await services.images.delete(kept_name(lease.job.id))
+            await services.images.delete(lease.job.image1_kept)
         except CopyError:
             return services.clock.now() + TRY_AGAIN
-    await lease.save(image1_kept=False, due_at=None)
+    await lease.save(image1_kept=None, due_at=None)
     return None
+
+
+def _fetch(url: str, source: ImageSource) -> bytes:
+    with source.open(url) as picture:
+        return b"".join(picture.chunks())
+
+
+async def _in_thread(services: Services, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(services.copy_threads, work)

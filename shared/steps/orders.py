@@ -79,7 +79,7 @@ def new_job(job_id: str, order: Order, source: str | None, services: Services, r
         caller=order.caller,
         private=order.private,
         image1=source,
-        image1_kept=order.image_url is not None or order.file is not None,
+        image1_kept=source if order.file is not None else None,
         allow_partial=order.allow_partial,
         created_at=now,
         expire_at=now + timedelta(days=config.retention_days),

@@ -15,7 +15,7 @@ from shared.log import Event
 from shared.ports import CopyError, ImageGone, ImageRefused, PlaceRefused
 from shared.steps.copy import GONE_FOR
 from shared.steps.dispatch import give_up_waiting
-from shared.steps.input_images import at_wireflow, content_of
+from shared.steps.input_images import at_wireflow, content_of, keep
 from shared.steps.lease import Lease
 from shared.steps.services import Services
 from shared.wireflow import errors
@@ -47,7 +47,7 @@ class _Later(Exception):
 def prepared(job: Job, services: Services) -> Job:
     """The new job, ready for its paid call if nobody has to be asked; else it is due at once, and not in line yet."""
     if job.image1 and at_wireflow(job.image1, services.config):
-        job = job.evolve(hosted_url=job.image1, image1_kept=False)
+        job = job.evolve(hosted_url=job.image1)
     workflow = services.config.workflow(job.workflow)
     inputs = services.descriptions.known(workflow) if workflow else None
     if workflow and (job.hosted_url or not job.image1) and (inputs is not None or workflow.mode is not Mode.RUN):
@@ -86,16 +86,20 @@ async def _host(lease: Lease, services: Services) -> None:
     if lease.job.image1 is None or lease.job.hosted_url:
         return
     async with services.uploads:
-        content = await _content(lease, services)
-        kind = services.picture_of(content).content_type
+        content, kind = await _content(lease, services)
         async with services.requests.turn(lease.job.give_up_at):
             url = await _asked(services.wireflow.host(content, kind))
     await lease.save(hosted_url=url)
 
 
-async def _content(lease: Lease, services: Services) -> bytes:
+async def _content(lease: Lease, services: Services) -> tuple[bytes, str]:
+    """The image's bytes and type; kept from here on, in case that the upload has to be tried again."""
     try:
-        return await content_of(lease.job, services)
+        content = await content_of(lease.job, services)
+        kind = services.picture_of(content).content_type
+        if "://" in (lease.job.image1 or "") and lease.job.image1_kept is None:
+            await lease.save(image1_kept=await keep(lease.job.id, content, services))
+        return content, kind
     except PlaceRefused as error:
         words = "image1 is at a place that is not asked: only public https addresses are, on port 443."
         raise _Unfit(ErrorCode.INVALID_REQUEST, words) from error

@@ -44,7 +44,7 @@ def everything(job_id: str = "full") -> Job:
         caller="zap",
         private=True,
         image1="https://example.com/cat.png",
-        image1_kept=True,
+        image1_kept="inputs/job1",
         hosted_url="https://cdn.example/hosted.png",
         prepared=False,
         preparing_tries=2,
@@ -198,7 +198,7 @@ async def test_unknown_fields_survive_a_save(place: Place, store: JobStore):
 
 async def test_a_document_of_an_earlier_version_is_a_job(place: Place, store: JobStore):
     await store.create(a_job())
-    named = {"private", "image1Kept", "prepared", "preparingTries", "steps"}
+    named = {"private", "prepared", "preparingTries", "steps"}
     assert named <= (await place.look("jobs/job1")).keys()
     await place.put("jobs/job1", **dict.fromkeys(named))
     assert await store.get("job1") == a_job()

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,12 @@ from typing import Any, Self
 
 import httpx
 
+from shared import config
 from shared.job import FINAL
 from shared.jobs.firestore import FirestoreJobs
 from shared.jobs.sqlite import SqliteJobs
 from shared.ports import JobStore
+from tests.harness.leaks import Leaks
 from tests.processes.function import ROOT, Function
 
 WEBHOOK_ID, API_KEY = "hook-of-these-tests", "sk-of-these-tests"
@@ -52,7 +54,11 @@ class Places:
 
 
 class Product:
-    """The processes; `settings` go to trigger and pollers, `simulator` to the simulator."""
+    """The processes; `settings` go to triggers and pollers, `simulator` to the simulator.
+
+    `leaks`: what none of them may let out. At the end their log files are searched, and all answers to `watched`
+    clients have been.
+    """
 
     def __init__(
         self,
@@ -61,6 +67,7 @@ class Product:
         *,
         settings: Mapping[str, str] | None = None,
         simulator: Mapping[str, str] | None = None,
+        triggers: int = 1,
         pollers: int = 1,
     ) -> None:
         self.places = places
@@ -74,11 +81,13 @@ class Product:
             ready="/_stats",
         )
         environ = repository | self._settings() | dict(places.environ) | dict(settings or {})
-        self.trigger = Function("trigger", folder, environ, source="functions/trigger/main.py")
-        self.pollers = [
-            Function("poller", folder, environ, name=f"poller{number}", source="functions/poller/main.py")
-            for number in range(pollers)
-        ]
+        self.leaks = Leaks.of(config.load(environ))
+
+        def function(target: str, name: str) -> Function:
+            return Function(target, folder, environ, name=name, source=f"functions/{target}/main.py")
+
+        self.triggers = [function("trigger", f"trigger{number or ''}") for number in range(triggers)]
+        self.pollers = [function("poller", f"poller{number}") for number in range(pollers)]
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -92,9 +101,19 @@ class Product:
         }
 
     @property
+    def trigger(self) -> Function:
+        """The first one."""
+        return self.triggers[0]
+
+    @property
     def functions(self) -> list[Function]:
         """All processes, in the order in which they start."""
-        return [self.simulator, self.trigger, *self.pollers]
+        return [self.simulator, *self.ours]
+
+    @property
+    def ours(self) -> list[Function]:
+        """Those that must keep secrets: the vendor knows its own."""
+        return [*self.triggers, *self.pollers]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Caller"]:
@@ -104,15 +123,49 @@ class Product:
                 stack.push_async_callback(asyncio.to_thread, function.kill)
             await asyncio.gather(*(asyncio.to_thread(function.start) for function in self.functions))
             for poller in self.pollers:
-                await stack.enter_async_context(ticking(poller.url))
-            client = httpx.AsyncClient(base_url=self.trigger.url, timeout=PATIENCE, trust_env=False)
+                await stack.enter_async_context(ticking(poller.url, self.watch))
+            client = self.client(self.trigger)
             yield Caller(await stack.enter_async_context(client), self.simulator.url)
+        self.check_leaks()
+
+    # --- what they let out -----------------------------------------------------------------------------------------
+
+    def client(self, function: Function, **headers: str) -> httpx.AsyncClient:
+        """A caller of one of the functions who tells of every secret in an answer."""
+        hooks = {"response": [self.watch]}
+        return httpx.AsyncClient(
+            base_url=function.url, timeout=PATIENCE, trust_env=False, headers=headers, event_hooks=hooks
+        )
+
+    async def watch(self, response: httpx.Response) -> None:
+        """For `event_hooks` of an AsyncClient."""
+        await response.aread()
+        self.look_at(response)
+
+    def look_at(self, response: httpx.Response) -> None:
+        """Search an answer that has been read, if it is one of ours."""
+        request, url = response.request, str(response.request.url)
+        if not url.startswith(tuple(f"{function.url}/" for function in self.ours)):
+            return
+        with suppress(httpx.RequestNotRead):  # a body in pieces is gone
+            self.leaks.hide_credentials(request.headers.get_list("authorization"), request.content)
+        what = f"{request.method} {request.url.path}"
+        self.leaks.look_at_answer(what, response.status_code, response.headers.raw, response.content)
+
+    def check_leaks(self) -> None:
+        """AssertionError if a secret was in an answer, or is in what the functions have written."""
+        for file in (file for function in self.ours for file in (function.out, function.err) if file.exists()):
+            self.leaks.look_at_lines(file.name, file.read_bytes())
+        self.leaks.check()
+
+
+Watch = Callable[[httpx.Response], Awaitable[None]]
 
 
 @asynccontextmanager
-async def ticking(url: str) -> AsyncIterator[None]:
+async def ticking(url: str, *watch: Watch) -> AsyncIterator[None]:
     """Call a poller again and again, as a scheduler that never rests; whatever it answers, or if it is down."""
-    ticker = asyncio.create_task(_tick(url))
+    ticker = asyncio.create_task(_tick(url, watch))
     try:
         yield
     finally:
@@ -120,8 +173,9 @@ async def ticking(url: str) -> AsyncIterator[None]:
         await asyncio.gather(ticker, return_exceptions=True)
 
 
-async def _tick(url: str) -> None:
-    async with httpx.AsyncClient(timeout=WINDOW_PATIENCE, trust_env=False) as client:
+async def _tick(url: str, watch: Sequence[Watch]) -> None:
+    hooks = {"response": list(watch)}
+    async with httpx.AsyncClient(timeout=WINDOW_PATIENCE, trust_env=False, event_hooks=hooks) as client:
         while True:
             try:
                 worked = (await client.post(url)).json().get("seconds", 0.0) > 1
@@ -139,7 +193,7 @@ class Caller:
 
     async def job(self, job_id: str) -> dict[str, Any]:
         """The public job."""
-        return (await self.http.get(f"/jobs/{job_id}")).raise_for_status().json()
+        return dict((await self.http.get(f"/jobs/{job_id}")).raise_for_status().json())
 
     async def finished(self, job_id: str, seconds: float, pause: float = 0.5) -> dict[str, Any]:
         """The job when it has ended, or as it is when `seconds` have passed; asked every `pause` seconds."""
@@ -157,9 +211,9 @@ class Caller:
 
     async def stats(self) -> dict[str, Any]:
         """What the simulator was asked."""
-        return (await self.http.get(f"{self.simulator}/_stats")).raise_for_status().json()
+        return dict((await self.http.get(f"{self.simulator}/_stats")).raise_for_status().json())
 
     async def runs(self) -> list[dict[str, Any]]:
         """The simulator's paid runs, each with what its pictures are."""
         answer = await self.http.get(f"{self.simulator}/_runs?pictures=true", timeout=300)
-        return answer.raise_for_status().json()["runs"]
+        return list(answer.raise_for_status().json()["runs"])

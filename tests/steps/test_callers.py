@@ -7,13 +7,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from standardwebhooks import Webhook
 
 from functions.trigger.prefer import LONGEST_WAIT
+from shared.ports import JobStore, StoreUnavailable
 from tests.harness.world import SMALL, World
 from tests.steps.conftest import Open
 
@@ -369,3 +370,37 @@ async def test_a_tunnel_does_not_make_the_world_this_machine(here: World) -> Non
     for name in ("X-Forwarded-For", "Forwarded"):
         answer = await here.http.post("/", json={"prompt": "a cat"}, headers={name: "for=127.0.0.1"})
         assert answer.status_code == 403
+
+
+class Answerless:
+    """A job store that does what it is told, and whose answers are lost for one call after `times` good ones."""
+
+    def __init__(self, inner: JobStore, call: str, times: int = 0) -> None:
+        self._inner, self._call, self._times = inner, call, times
+
+    def __getattr__(self, name: str) -> Any:
+        return self._lost if name == self._call else getattr(self._inner, name)
+
+    async def _lost(self, *given: Any) -> Any:
+        done = await getattr(self._inner, self._call)(*given)
+        self._times -= 1
+        if self._times == -1:
+            raise StoreUnavailable("the answer is lost")
+        return done
+
+
+async def test_an_array_whose_write_was_not_answered_is_there_all_the_same(open_world: Open) -> None:
+    async with open_world(**DOORS, wrap=lambda store: cast("JobStore", Answerless(store, "create_all"))) as here:
+        answer = await here.http.post("/", json=["a cat", "a dog"], headers=bearer("zap"))
+        assert (answer.status_code, len(answer.json()["jobs"])) == (202, 2)
+        assert await ended(here, *answer.json()["jobs"]) == ["succeeded", "succeeded"]
+        assert here.paid == 2
+
+
+async def test_who_waits_is_not_sent_away_by_a_store_that_is_silent_for_a_moment(open_world: Open) -> None:
+    async with (
+        open_world(wrap=lambda store: cast("JobStore", Answerless(store, "get", 1))) as here,
+        ticking(here),
+    ):
+        answer = await here.http.post("/", json={"prompt": "a cat", **SMALL}, headers={"Prefer": "wait=25"})
+        assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")

@@ -5,13 +5,15 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from shared.job import Status
-from shared.ports import CopyError, ImageStore
+from shared.ports import CopyError, ImageStore, JobStore
+from shared.steps import identity
+from shared.steps.identity import Key
 from tests.harness.world import World
 from tests.images.pictures import encoded
 from tests.steps.conftest import Open
@@ -74,7 +76,7 @@ async def test_a_file_reaches_the_model_and_is_kept_until_the_job_has_ended(
         await here.tick()
         assert (job["status"], await inputs_of(here), kept(tmp_path)) == ("succeeded", [SHA256], [])
         record = await here.record(job_id)
-        assert (record.due_at, record.image1_kept) == (None, False)
+        assert (record.due_at, record.image1_kept) == (None, None)
 
 
 async def test_the_picture_of_an_earlier_job_reaches_the_model(open_world: Open, tmp_path: Path) -> None:
@@ -235,3 +237,65 @@ async def test_the_same_file_under_the_same_key_is_the_same_job_and_another_is_r
     assert (again.headers["idempotent-replayed"], other.status_code) == ("true", 422)
     await here.end_of(first.json()["id"])
     assert here.paid == 1
+
+
+async def left_behind(here: World, key: str, content: bytes) -> str:
+    """The file of a request that died before its job was recorded."""
+    job_id = identity.job_id(Key("key", key), None, await here.store.id_secret())
+    here.services.images.write(f"inputs/{job_id}", here.services.picture_of(content))
+    return job_id
+
+
+@pytest.mark.parametrize("by", ["file", "address"])
+async def test_what_a_crash_left_behind_is_never_taken_for_the_image(here: World, by: str) -> None:
+    serving(here, httpx.Response(200, content=CAT))
+    job_id = await left_behind(here, "k", encoded("png", 41, 30))
+    headers = {"Idempotency-Key": "k"}
+    if by == "file":
+        answer = await here.http.post("/", data={"prompt": "a cat"}, files={"image1": ("c.png", CAT)}, headers=headers)
+    else:
+        answer = await here.http.post("/", json={"prompt": "a cat", "image1": URL}, headers=headers)
+    assert (answer.status_code, answer.json()["id"]) == (202, job_id)
+    (job,) = await here.end_of(job_id)
+    assert (job["status"], await inputs_of(here)) == ("succeeded", [SHA256])
+
+
+async def test_a_file_that_came_twice_is_removed_though_the_second_was_stored_late(here: World, tmp_path: Path) -> None:
+    async def post() -> httpx.Response:
+        headers = {"Idempotency-Key": "k"}
+        return await here.http.post("/", data={"prompt": "a cat"}, files={"image1": ("c.png", CAT)}, headers=headers)
+
+    job_id = (await post()).json()["id"]
+    await here.end_of(job_id)
+    await here.tick()
+    known, forgetful = here.context.services, Forgetful(here.store, 1)
+    here.context = replace(here.context, services=replace(known, store=cast("JobStore", forgetful)))
+    here.http = here.caller("127.0.0.1")
+    again = await post()
+    assert (again.headers["idempotent-replayed"], kept(tmp_path)) == ("true", [job_id])
+    await here.tick()
+    assert kept(tmp_path) == []
+
+
+class Forgetful:
+    """A job store that has not seen a job yet, so many times: as when two requests come at once."""
+
+    def __init__(self, inner: JobStore, times: int) -> None:
+        self._inner, self._times = inner, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def get(self, job_id: str) -> Any:
+        self._times -= 1
+        return None if self._times >= 0 else await self._inner.get(job_id)
+
+
+async def test_an_earlier_picture_that_is_too_large_fails_the_job_at_once(open_world: Open) -> None:
+    async with open_world(large_bytes=26 * 1024 * 1024) as here:
+        (first,) = await here.end_of(await here.accepted())
+        image = (await here.record(first["id"])).images[0]
+        large = CAT + b"\0" * (26 * 1024 * 1024)
+        (Path(here.services.config.images.path) / str(image.name)).write_bytes(large)
+        (job,) = await here.end_of(await here.accepted(fromJob=first["id"]), patience=HOUR)
+        assert (job["errorCode"], job["errorCharged"]) == ("image_too_large", "no")

@@ -1,0 +1,145 @@
+"""One request sent fifty times at the same moment, to two triggers, by every way in: one job, and paid once.
+
+Wireflow's keys do not count here: only our own dedupe stands between a repeat and a second run.
+"""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.ports import Listing
+from tests.load.ways_in import ORIGIN, SIGNING_SECRET, TOKEN, WAYS, Post, Senders, prompts_of
+from tests.processes.measurements import note
+from tests.processes.product import UNLIMITED, Caller, Places, Product
+from tests.recipes.google import ACCOUNT, AUDIENCE, Google, google
+
+TIMES = 50
+FORM_TOKEN_SECONDS = 3.2  # it is no good before
+SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answers by way, and afterwards the jobs of the store and the paid runs, by prompt."""
+
+    answers: dict[str, list[httpx.Response]]
+    jobs: Counter[str]
+    runs: Counter[str]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "firestore"])
+def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    """Of all ways, one after the other."""
+    folder, store = tmp_path_factory.mktemp("fifty"), request.param
+    names = ["firestore_emulator", "storage_server"] if store == "firestore" else []
+    servers = [request.getfixturevalue(name) for name in names]
+    places = Places.cloud(*servers) if servers else Places.local(folder)
+    with pytest.MonkeyPatch.context() as environ, google() as signer:
+        for name, value in places.environ.items():
+            environ.setenv(name, value)  # for a look into the store
+        began = time.monotonic()
+        found, seconds = asyncio.run(outcome_of(folder, places, signer))
+        note(
+            request.config,
+            f"fifty at once ({store}): {len(WAYS)} ways, all {len(WAYS) * TIMES} answered in {seconds:.1f} s, "
+            f"{time.monotonic() - began:.1f} s with starting and looking",
+        )
+        yield found
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_job_and_one_paid_run(outcome: Outcome, way: str) -> None:
+    answers, prompts = outcome.answers[way], prompts_of(WAYS[way], way)
+    assert Counter(answer.status_code // 100 for answer in answers) == {2: TIMES}, [one.text for one in answers]
+    assert len({tuple(ids_of(answer.json())) for answer in answers}) == 1
+    if len(prompts) == 1:  # the answer to an array does not say so
+        assert sum("idempotent-replayed" in answer.headers for answer in answers) == TIMES - 1
+    assert {prompt: (outcome.jobs[prompt], outcome.runs[prompt]) for prompt in prompts} == dict.fromkeys(
+        prompts, (1, 1)
+    )
+
+
+def ids_of(answer: Any) -> list[str]:
+    return [job["id"] for job in answer.get("jobs", [answer])]
+
+
+async def outcome_of(folder: Path, places: Places, signer: Google) -> tuple[Outcome, float]:
+    """And the seconds in which everything was answered."""
+    product = Product(
+        folder,
+        places,
+        settings=settings(signer),
+        simulator={"SIMULATOR_RUN_SECONDS": "1", "SIMULATOR_HONOUR_KEYS": "false"},
+        triggers=2,
+    )
+    product.leaks.hide("the token", TOKEN)
+    async with product.running() as caller, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(product.client(trigger)) for trigger in product.triggers]
+        senders = Senders(signer.token(), await new_form_token(clients[0]))
+        began = time.monotonic()
+        answers = {name: await send(clients, list(way(name, TIMES, senders))) for name, way in WAYS.items()}
+        seconds = time.monotonic() - began
+        await all_ended(caller, answers)
+        runs = Counter(run["prompt"] for run in await caller.runs())
+        return Outcome(answers, await jobs_in(places), runs), seconds
+
+
+def settings(signer: Google) -> dict[str, str]:
+    """All doors. One image a minute is what a browser gets: repeats are not counted."""
+    return {
+        **UNLIMITED,
+        "TRIGGER_TOKENS": json.dumps({"caller": {"sha256": hashlib.sha256(TOKEN.encode()).hexdigest(), "admin": True}}),
+        "TRIGGER_SIGNING_SECRETS": json.dumps({"signer": [SIGNING_SECRET]}),
+        "EVENT_SERVICE_ACCOUNT": ACCOUNT,
+        "EVENT_AUDIENCE": AUDIENCE,
+        "GOOGLE_CERTS_URL": signer.certs_url,
+        "FORM_ORIGINS": ORIGIN,
+        "FORM_PER_MINUTE": "1",
+        "FORM_REQUIRE_TOKEN": "true",
+        "TRIGGER_PUBLIC": "true",
+        "POLL_WINDOW_SECONDS": "3",
+        "POLL_IDLE_EXIT_SECONDS": "1",
+    }
+
+
+async def new_form_token(client: httpx.AsyncClient) -> str:
+    answer = (await client.get("/form-token", headers={"Origin": ORIGIN})).raise_for_status().json()
+    await asyncio.sleep(FORM_TOKEN_SECONDS)
+    return str(answer["formToken"])
+
+
+async def send(clients: list[httpx.AsyncClient], posts: list[Post]) -> list[httpx.Response]:
+    """All at once, in turn to each trigger, over connections that stand already."""
+    turns = [clients[number % len(clients)] for number in range(len(posts))]
+    await asyncio.gather(*(client.get("/health") for client in turns))
+    sent = (
+        client.post("/", content=post.content, headers=dict(post.headers))
+        for client, post in zip(turns, posts, strict=True)
+    )
+    return await asyncio.gather(*sent)
+
+
+async def all_ended(caller: Caller, answers: dict[str, list[httpx.Response]]) -> None:
+    """Whatever could still be paid for has been paid for."""
+    caller.http.headers["Authorization"] = f"Bearer {TOKEN}"
+    good = [answer.json() for posts in answers.values() for answer in posts if answer.is_success]
+    for job_id in {job_id for answer in good for job_id in ids_of(answer)}:
+        await caller.finished(job_id, SECONDS)
+
+
+async def jobs_in(places: Places) -> Counter[str]:
+    store = places.jobs()
+    try:
+        return Counter(job.prompt for job in await store.listed(Listing(limit=1000)))
+    finally:
+        await store.close()
