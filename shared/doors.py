@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 LEAST_SECRET = 16  # bytes
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:(?P<port>\d+))?"
@@ -160,9 +160,9 @@ def _is_name(name: str) -> bool:
 
 def _check_name(name: str) -> None:
     if not _is_name(name):
-        raise ValueError("a name has 1 to 64 letters, digits, dots, dashes or underscores, and is not a secret")
-    if name == "event" or name.startswith("form"):
-        raise ValueError("this name belongs to another door; take one that is not event and does not begin with form")
+        raise ValueError("a name has 1 to 31 letters, digits, dots, dashes or underscores, and is not a secret")
+    if name == "event":
+        raise ValueError("this name belongs to another door; take another one")
 
 
 def _token(name: str, entry: Any) -> Token:

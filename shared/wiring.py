@@ -58,6 +58,7 @@ def services(config: Config) -> Services:
 
     clock, log = SystemClock(), Log()
     store = job_store(config)
+    requests = RequestBudget(config.requests_per_minute, clock)
     hidden = [workflow.id for workflow in config.workflows]
     wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, hidden=hidden)
     return Services(
@@ -69,9 +70,9 @@ def services(config: Config) -> Services:
         source=image_source(config),
         wireflow=wireflow,
         admission=Admission(store, config.limits, clock, log),
-        requests=RequestBudget(config.requests_per_minute, clock),
+        requests=requests,
         drift=Drift(log),
-        descriptions=Descriptions(wireflow, clock),
+        descriptions=Descriptions(wireflow, requests, clock),
         inputs=input_source(config),
         picture_of=picture_of,
         uploads=asyncio.Semaphore(UPLOADS_AT_ONCE),

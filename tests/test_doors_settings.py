@@ -47,7 +47,7 @@ def test_a_fault_names_the_entry_and_never_the_hash(entry: object, words: str):
     assert "good" not in fault
 
 
-@pytest.mark.parametrize("name", ["", "a" * 65, "zap ier", "zäpier", "a/b", "event", "form", "form:x", "formal"])
+@pytest.mark.parametrize("name", ["", "a" * 32, "zap ier", "zäpier", "a/b", "event", "form:x"])
 def test_a_name_is_short_plain_and_no_other_doors(name: str):
     assert said(parse_tokens, {name: HASH})
     assert said(parse_signing_secrets, {name: [SECRET]})

@@ -15,7 +15,7 @@ from shared.steps.services import Services
 from .context import Context
 from .jobs import delete_job, read_job
 from .listing import list_jobs
-from .openapi import openapi
+from .openapi.openapi import openapi
 from .pictures import image
 from .posting import post
 from .workflows import list_workflows
@@ -82,7 +82,7 @@ def _route(request: Request) -> tuple[Handler, dict[str, Any]]:
     for pattern, methods in ROUTES:
         if found := pattern.fullmatch(request.scope["path"]):
             return _handler(request, methods), found.groupdict() if request.method != "OPTIONS" else {}
-    raise Problem("not_found", "The routes are POST /, /jobs, /jobs/{id}, /jobs/{id}/image, /workflows and /health.")
+    raise Problem("not_found", "GET /openapi.json has the routes: POST /, /jobs/{id}, /jobs/{id}/image and more.")
 
 
 def _handler(request: Request, methods: dict[str, Handler]) -> Handler:

@@ -21,6 +21,15 @@ from .job_answers import base_url, document, job_answer
 from .prefer import applied, preferred_wait, waited
 from .workflows import checked
 
+KEYS = {
+    "key": "Idempotency-Key",
+    "webhook-id": "webhook-id",
+    "message": "message id of Pub/Sub",
+    "event": "source and id of a CloudEvent",
+    "formToken": "formToken",
+    "field": "value of the field that dedupeField names",
+}
+
 
 async def post(request: Request, context: Context) -> Response:
     """`POST /`: 202 and the job, or the jobs of an array; a repeat with the same key answers with the same job."""
@@ -127,7 +136,6 @@ def _problem(refusal: KeyReused | InputRefused, order: Order | Problem, row: str
         code = "invalid_field" if isinstance(refusal, NoSuchPicture) else code
         return Problem(code, str(refusal), field=f"{row}.{refusal.field}" if row else refusal.field)
     kind = order.key.kind if isinstance(order, Order) and order.key else "key"
-    detail = "The same key came before with another request. Use a new key for a new request."
-    if kind == "formToken":
-        detail = "This formToken was used for another request. Get a new one for each request."
-    return Problem("idempotency_key_reused", detail, field="formToken" if kind == "formToken" else row)
+    detail = f"The same {KEYS[kind]} came before with another request. A new request needs a new one."
+    field = {"formToken": "formToken", "field": "dedupeField"}.get(kind)
+    return Problem("idempotency_key_reused", detail, field=".".join(filter(None, [row, field])) or None)

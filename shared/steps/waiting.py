@@ -12,9 +12,9 @@ from shared.steps.services import Services
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """`until`: None where nobody can tell."""
+    """`reason`: None where nothing but its turn keeps it; `until`: None where nobody can tell."""
 
-    reason: ErrorCode
+    reason: ErrorCode | None
     until: datetime | None
 
 
@@ -29,7 +29,9 @@ async def waiting(job: Job, services: Services) -> Wait | None:
         state, ahead = await services.admission.recent(), await services.store.ahead(job.queue_at)
     except StoreUnavailable:  # the job is recorded: an answer without a good estimate is better than none
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_minute(now))
-    reason = gate.why_closed(state, limits, now) or job.wait_reason or ErrorCode.RATE_LIMITED
+    reason = gate.why_closed(state, limits, now) or job.wait_reason
+    if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free(state, limits, now):
+        reason = None  # the poller's next look takes it along
     at = max(gate.estimate(state, limits, ahead, now), job.queue_at)
     return Wait(reason, at if at > now else _next_minute(now))
 

@@ -22,7 +22,7 @@ ONLY_EXECUTE = ("model", "resolution", "aspectRatio", "overridable")
 ID_LIMIT = 256
 DEAREST = 10_000  # dollars an image; more is a slip
 
-_ALIAS = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ALIAS = re.compile(r"[A-Za-z0-9_-]{1,31}")
 _MODEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _RESOLUTION = re.compile(r"[A-Za-z0-9_.-]{1,16}")
 _QUOTABLE = re.compile(r"[A-Za-z_]{1,32}")  # a misspelt name, hardly an id
@@ -34,7 +34,7 @@ def parse_workflows(text: str, models: Models) -> tuple[Workflow, ...]:
     for number, (name, entry) in enumerate(entries.items(), 1):
         where = f'"{name}"' if _ALIAS.fullmatch(name) else f"entry {number}"
         if not _ALIAS.fullmatch(name):
-            faults.append(f"{where}: its name must be 1 to 64 letters, digits, _ or -")
+            faults.append(f"{where}: its name must be 1 to 31 letters, digits, _ or -")
         faults.extend(f"{where}: {fault}" for fault in _entry_faults(entry, models))
     _refuse(faults)
     return tuple(_workflow(name, entry, models) for name, entry in entries.items())

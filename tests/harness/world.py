@@ -188,6 +188,7 @@ class World:
         log, clock = Log(self.lines), self.clock
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
         hidden = [workflow.id for workflow in settings.workflows]
+        requests = RequestBudget(settings.requests_per_minute, clock)
         wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, hidden=hidden)
         return Services(
             config=settings,
@@ -198,9 +199,9 @@ class World:
             source=_source(settings, self.vendor),
             wireflow=wireflow,
             admission=Admission(store, settings.limits, clock, log),
-            requests=RequestBudget(settings.requests_per_minute, clock),
+            requests=requests,
             drift=Drift(log),
-            descriptions=Descriptions(wireflow, clock),
+            descriptions=Descriptions(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),
             picture_of=wiring.picture_of,
             uploads=asyncio.Semaphore(2),

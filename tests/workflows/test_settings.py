@@ -97,7 +97,7 @@ def test_every_fault_is_named_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, "a/b", "a.b"])
 def test_a_workflows_name_is_a_word(name: str) -> None:
-    assert "entry 1: its name must be 1 to 64 letters" in fault(json.dumps({name: PRO}))
+    assert "entry 1: its name must be 1 to 31 letters" in fault(json.dumps({name: PRO}))
 
 
 def test_what_stands_twice_is_a_fault() -> None:

@@ -40,13 +40,15 @@ def cors(request: Request, settings: DoorSettings, vary: str | None) -> dict[str
 
 
 def options(request: Request, settings: DoorSettings, methods: Sequence[str]) -> Response:
-    """Answer OPTIONS for a path that takes `methods`."""
+    """Answer OPTIONS for a path that takes `methods`. Who asks nothing in particular is told nothing."""
     sender = request.headers.get("webhook-request-origin", "")
     if settings.event_account and "POST" in methods and _SENDER.fullmatch(sender):
         headers = {"Allow": ", ".join(methods), "WebHook-Allowed-Origin": sender, "WebHook-Allowed-Rate": "*"}
         return Response(status_code=200, headers=headers)
-    if "origin" not in request.headers or "access-control-request-method" not in request.headers:
+    if sender:
         raise Problem.not_allowed("OPTIONS", methods)
+    if "origin" not in request.headers or "access-control-request-method" not in request.headers:
+        return Response(status_code=204)
     if not allowed_origin(request, settings):
         raise Problem("forbidden", "Pages of this origin may not call; FORM_ORIGINS names those that may.")
     return _preflight(methods)

@@ -118,6 +118,8 @@ class Doors:
             return caller
         if origin := browsers.allowed_origin(request, self.settings):
             return Caller(Door.FORM, f"form:{origin}")
+        if "origin" in request.headers:
+            raise _unauthorized("Pages of this origin may not call; FORM_ORIGINS names those that may.")
         raise _unauthorized("Send a token, as Authorization: Bearer, or sign the request (Standard Webhooks).")
 
     async def reader(self, request: Request) -> Caller | None:
@@ -143,7 +145,7 @@ class Doors:
             elif one.bearer and one.text.count(".") == 2:
                 events.append(one.text)
             else:
-                _refuse("The token is not known here.")
+                _refuse("The token is not known here. Send it as Authorization: Bearer TOKEN, or as Basic's password.")
         if signatures.is_signed(request):
             found.append(Caller(Door.SIGNATURE, self._signer(request, body)))
         for jwt in events:

@@ -1,7 +1,6 @@
-"""What the description of the interface says of requests: a schema for each workflow, as strict as the code.
+"""What the description says of requests: a schema for each workflow, as strict as the code.
 
-As far as schemas go: that a key must not come again with another request, none can say. What carries one stands apart
-(openapi_keys.py).
+As far as schemas go: what depends on earlier requests stands apart (more.py).
 """
 
 from collections.abc import Iterable
@@ -11,23 +10,21 @@ from typing import Any
 from shared.doors import DoorSettings
 from shared.workflows import DEFAULT, NodeInput, Workflow
 
-from .intake.arrays import ROWS_LIMIT
-from .intake.fields import DEADLINE_LIMIT, PROMPT_LIMIT
-from .intake.names import RESERVED
-from .intake.urls import LONGEST
-from .openapi_answers import LAST_IMAGE, Schema, ref
-from .openapi_texts import ADDRESS, FLAG, INDEX, NOT_BLANK, SECONDS, if_at_all, on_origins
-from .openapi_workflows import Variant, variants
+from ..intake.arrays import ROWS_LIMIT
+from ..intake.fields import PROMPT_LIMIT
+from ..intake.names import RESERVED
+from ..intake.urls import LONGEST
+from .answers import Schema, ref
+from .texts import ADDRESS, FLAG, NOT_BLANK, if_at_all, on_origins
+from .workflows import Variant, variants
 
 PROMPT = "What the image shows."
 IMAGE = "An input image: an https address on a public host. The host may be a public IP address, too."
-DEADLINE = "Seconds after which the job fails if it still waits in line."
 PARTIAL = "Whether images that can be had are enough, if others cannot be copied."
 REDIRECT = "Where a form without JavaScript goes on: an address on an origin of FORM_ORIGINS."
-TOKEN = "As `Authorization: Bearer`; never kept."
-WEBSITE = "People leave it empty. If a browser without a token fills it in, nothing is stored."
+CREDENTIAL = "As `Authorization: Bearer`; never kept."
 TURNSTILE = "Of the page's Turnstile widget, where the deployment asks browsers for it."
-KEYS = "It may hold `idempotencyKey`, `dedupeField` and `formToken`, too: see the schema `Keys`."
+MORE = "It may hold the fields of `MoreFields`, too."
 MANY = "Many requests at once: texts, or requests without a token. For callers with a token, a signature or an event."
 BESIDE = "What stands beside `prompts` holds for each of them that does not say otherwise."
 
@@ -95,9 +92,7 @@ class Spelling:
     form: bool
     image: Schema
     job: Schema
-    index: Schema
     flag: Schema
-    seconds: Schema
     other: Any
     refused: Any
     said: Any
@@ -107,9 +102,7 @@ JSON = Spelling(
     form=False,
     image=ref("ImageAddress"),
     job=ref("JobId"),
-    index={"type": "integer", "minimum": 0, "maximum": LAST_IMAGE},
     flag={"type": "boolean"},
-    seconds={"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": DEADLINE_LIMIT},
     other=True,
     refused=False,
     said=True,
@@ -119,9 +112,7 @@ FORM = Spelling(
     form=True,
     image={"anyOf": [ref("ImageAddress"), {"const": ""}]},
     job={"anyOf": [ref("JobId"), {"const": ""}]},
-    index={**TEXT, "pattern": if_at_all(INDEX)},
     flag={**TEXT, "pattern": if_at_all(FLAG)},
-    seconds={**TEXT, "pattern": if_at_all(SECONDS)},
     other={"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
     refused={"const": ""},
     said={"minLength": 1},
@@ -138,15 +129,15 @@ def _request(one: Described, spelling: Spelling, doors: DoorSettings) -> Schema:
 
 def _way(name: str, variant: Variant, spelling: Spelling, doors: DoorSettings) -> Schema:
     usual = name == DEFAULT
-    rules = [*variant.rules, *(_image_rules(spelling) if variant.image else [])]
+    rules = [*variant.rules, *([_one_source(spelling)] if variant.image else [])]
     return {
         "type": "object",
-        "description": KEYS,
+        "description": MORE,
         "properties": {
             "prompt": ref("Prompt"),
             "workflow": {"enum": [name, *([""] if usual and spelling.form else [])]},
             **_image(spelling, taken=variant.image),
-            **_ours(spelling, doors, website=variant.others or bool(doors.origins)),
+            **_ours(spelling, doors),
             **variant.fields,
         },
         "required": ["prompt", *([] if usual else ["workflow"])],
@@ -155,31 +146,25 @@ def _way(name: str, variant: Variant, spelling: Spelling, doors: DoorSettings) -
     }
 
 
-def _ours(spelling: Spelling, doors: DoorSettings, *, website: bool) -> dict[str, Any]:
+def _ours(spelling: Spelling, doors: DoorSettings) -> dict[str, Any]:
     redirect = {**TEXT, "description": REDIRECT, "pattern": on_origins(doors.origins), "maxLength": LONGEST}
     empty = [{"const": ""}] if spelling.form else []
     anything: Schema = TEXT if spelling.form else {}
-    fields: dict[str, Any] = {
+    return {
         "redirectUrl": {"anyOf": [redirect, *empty]} if doors.origins else spelling.refused,
         "allowPartial": {**spelling.flag, "description": PARTIAL},
-        "deadlineSeconds": {**spelling.seconds, "description": DEADLINE},
-        "token": {**TEXT, "description": TOKEN},
+        "token": {**TEXT, "description": CREDENTIAL},
         "cf-turnstile-response": {**anything, "description": TURNSTILE},
         **dict.fromkeys(RESERVED, spelling.refused),
     }
-    return fields | ({"website": {**anything, "description": WEBSITE}} if website else {})
 
 
 def _image(spelling: Spelling, *, taken: bool) -> dict[str, Any]:
-    names = {"image1": spelling.image, "fromJob": spelling.job, "fromImage": spelling.index}
+    names = {"image1": spelling.image, "fromJob": spelling.job}
     return names if taken else dict.fromkeys(names, spelling.refused)
 
 
-def _image_rules(spelling: Spelling) -> list[Schema]:
-    """Either an address or an earlier job's image, whose number needs that job."""
-
-    def said(name: str) -> Schema:
-        return {"required": [name], "properties": {name: spelling.said}}
-
-    one_source = {"not": {"allOf": [said("image1"), said("fromJob")]}}
-    return [one_source, {"anyOf": [{"not": said("fromImage")}, said("fromJob")]}]
+def _one_source(spelling: Spelling) -> Schema:
+    """Either an address or an earlier job."""
+    said = [{"required": [name], "properties": {name: spelling.said}} for name in ("image1", "fromJob")]
+    return {"not": {"allOf": said}}

@@ -1,4 +1,4 @@
-"""What the description of the interface says of each workflow's own fields: schemas as strict as shared/workflows.
+"""What the description says of each workflow's own fields: schemas as strict as shared/workflows.
 
 What a field gets is a JSON value or, in a form, a text; nothing (null, an empty text) is always taken for not said.
 """
@@ -10,8 +10,8 @@ from typing import Any
 from shared.workflows import Mode, NodeInput, Workflow
 from shared.workflows.workflow import ASPECT_RATIOS, TAKES_IMAGE
 
-from .openapi_answers import Schema
-from .openapi_texts import NUMBER, TRUTH, WEB, if_at_all
+from .answers import Schema
+from .texts import NUMBER, TRUTH, WEB, if_at_all
 
 # Of each kind of input: the texts that fit (None: all), and what else fits in JSON.
 KINDS: dict[str, tuple[str | None, list[Schema]]] = {
@@ -96,7 +96,7 @@ def _filled(inputs: tuple[NodeInput, ...], taken: set[str], *, image: bool, form
         names = _names(item, inputs)
         fields |= {name: _kind(item.kind, form=form) for name in names}
         if len(names) > 1:
-            rules.append({"not": {"required": names}})
+            rules.append({"not": {"allOf": [_given(name, item.kind) for name in names]}})
         if item.required:
             rules.append({"anyOf": [_given(name, item.kind) for name in names]})
     if image:

@@ -1,4 +1,4 @@
-"""The operations in the description of the interface: what each route takes, and everything that it may answer."""
+"""The operations in the description: what each route takes, and everything that it may answer."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,12 +7,13 @@ from shared.doors import DoorSettings
 from shared.job import Status
 from shared.problems import PROBLEMS
 
-from .listing import CURSOR, MOST, USUAL
-from .openapi_answers import HEADERS, LAST_IMAGE, PICTURES, WAIT, Schema, problem, ref
-from .openapi_keys import NOTE
-from .openapi_requests import content
-from .openapi_texts import FLAG, spelled, whole
-from .placeholders import SIDE
+from ..intake.fields import JOB_ID
+from ..listing import ALIAS, CURSOR, MOST, USUAL
+from ..placeholders import SIDE
+from .answers import HEADERS, LAST_IMAGE, PICTURES, WAIT, Schema, problem, ref
+from .more import NOTE
+from .requests import content
+from .texts import whole
 
 Content = dict[str, Any]
 
@@ -25,6 +26,7 @@ POSTING = (
     *("invalid_field", "field_not_supported", "idempotency_key_reused", "rate_limited"),
 )
 POSTED = ("Location", "Retry-After", "Idempotent-Replayed", "Preference-Applied", "RateLimit", "RateLimit-Policy")
+READ = ("ETag", "Retry-After", "Preference-Applied")
 # What problems with this status have, or may have, in their headers.
 PROBLEM_HEADERS = {
     401: ("WWW-Authenticate",),
@@ -33,7 +35,14 @@ PROBLEM_HEADERS = {
     503: ("Retry-After",),
 }
 
-PARTIAL = "For an array: a problem in the place of each bad element, and the others are taken (207)."
+# In words, not as an operation: who reads a description takes DELETE for removal, and looks for a 404 afterwards.
+TAKING_BACK = (
+    "`DELETE` takes back a job that waits in line: 200 and the job, which stays readable as `canceled`; 409 for any "
+    "other. It needs what reading the job needs."
+)
+# Not called an id: tools that follow ids would find jobs that have failed or were taken back, and hold the 410 of their
+# images for a fault.
+TICKET: Schema = {"type": "string", "pattern": whole(JOB_ID), "description": "The `id` of a job."}
 PLACEHOLDER = f"For an `Accept` that names pictures: the image, else word of it, a PNG of {SIDE} pixels (`no-store`)."
 
 
@@ -42,14 +51,14 @@ def paths(doors: DoorSettings) -> dict[str, Any]:
     return {
         "/": {"post": _post(doors)},
         "/jobs": _read(_list_jobs(), _readers(doors)),
-        "/jobs/{jobId}": {
-            "parameters": [_path("jobId", ref("JobId"))],
+        "/jobs/{ticket}": {
+            "description": TAKING_BACK,
+            "parameters": [_path("ticket", TICKET)],
             **_read(_get_job(), _readers(doors, optional=True)),
-            "delete": _delete_job() | _readers(doors, optional=True),
         },
-        "/jobs/{jobId}/image": {"parameters": [_path("jobId", ref("JobId"))], **_read(_get_image("getFirstImage"))},
-        "/jobs/{jobId}/image/{index}": {
-            "parameters": [_path("jobId", ref("JobId")), _path("index", _within(0, LAST_IMAGE))],
+        "/jobs/{ticket}/image": {"parameters": [_path("ticket", TICKET)], **_read(_get_image("getFirstImage"))},
+        "/jobs/{ticket}/image/{index}": {
+            "parameters": [_path("ticket", TICKET), _path("index", _within(0, LAST_IMAGE))],
             **_read(_get_image("getImage")),
         },
         "/workflows": _read(_list_workflows(), _readers(doors)),
@@ -71,9 +80,8 @@ def _post(doors: DoorSettings) -> Content:
         207: _answer("Of an array with `partial`: what became of each element.", "Accepted"),
         303: _redirect("For a form and an `Accept` with text/html, or for pictures when the image is ready.", POSTED),
     }
-    parameters = [_query("partial", {"type": "string", "pattern": spelled(FLAG)}, PARTIAL), PREFER]
     body = {"required": True, "description": NOTE, "content": content()}
-    made = _operation("createJob", "Make images", answers, POSTING, parameters)
+    made = _operation("createJob", "Make images", answers, POSTING, [PREFER])
     return {**made, "requestBody": body, **_posters(doors)}
 
 
@@ -81,12 +89,13 @@ def _list_jobs() -> Content:
     blank: Schema = {"const": ""}
     parameters = [
         _query("status", {"type": "string", "enum": [*map(str, Status), ""]}, "Only jobs that stand there."),
-        _query("workflow", {"type": "string"}, "Only jobs of this workflow."),
+        _query("workflow", {"type": "string", "pattern": f"^$|{whole(ALIAS)}"}, "Only jobs of this workflow."),
         _query("since", {"anyOf": [{"type": "string", "format": "date-time"}, blank]}, "Only jobs made then or later."),
         _query("limit", {"anyOf": [_within(1, MOST), blank]}, f"At most so many; {USUAL} unless said."),
         _query("cursor", {"type": "string", "pattern": f"^$|{whole(CURSOR)}"}, "`nextCursor` of the page before."),
     ]
-    answers = {200: _answer("The caller's jobs, newest first; an admin's list has everybody's.", "Jobs")}
+    shown = _answer("The caller's jobs, newest first; an admin's list has everybody's.", "Jobs")
+    answers = {200: shown}
     return _operation("listJobs", "List jobs", answers, (*READING, "forbidden", "invalid_field"), parameters)
 
 
@@ -99,15 +108,10 @@ def _get_job() -> Content:
     return _operation("getJob", "Read a job", answers, (*READING, "not_found"), [PREFER, IF_NONE_MATCH])
 
 
-def _delete_job() -> Content:
-    answers = {200: _answer("The job, taken back.", "Job", ("Retry-After",))}
-    return _operation("cancelJob", "Take back a job that waits", answers, (*READING, "not_found", "not_cancelable"))
-
-
 def _get_image(name: str) -> Content:
     shown = {
         "description": PLACEHOLDER,
-        "headers": _headers(("ETag", "Retry-After", "Preference-Applied")),
+        "headers": _headers(READ),
         "content": {kind: {} for kind in PICTURES},
     }
     answers = {200: shown, 302: _redirect("To the bytes.", ("Location", "Preference-Applied")), 304: NOT_MODIFIED}
@@ -168,8 +172,8 @@ def _answer(description: str, schema: str, headers: Iterable[str] = ()) -> Conte
 
 
 def _redirect(description: str, headers: Iterable[str]) -> Content:
-    shown = _headers(headers)
-    return {"description": description, "headers": shown | {"Location": {**shown["Location"], "required": True}}}
+    location = {**HEADERS["Location"], "required": True}
+    return {"description": description, "headers": _headers(headers) | {"Location": location}}
 
 
 def _problem(status: int, codes: list[str]) -> Content:
@@ -186,7 +190,7 @@ def _with_headers(names: Iterable[str]) -> Content:
 
 
 def _headers(names: Iterable[str]) -> Content:
-    return {name: HEADERS[name] for name in names}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _within(least: int, most: int) -> Schema:

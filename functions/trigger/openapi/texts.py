@@ -1,9 +1,9 @@
-"""Texts in the description of the interface: regular expressions of what the code reads from them, as ECMA-262 has it."""
+"""Texts in the description: what the code reads from them, as regular expressions of ECMA-262."""
 
 import re
 from collections.abc import Iterable
 
-from .intake.urls import NAME, PORT, REST
+from ..intake.urls import NAME, PORT, REST
 
 # What `str.strip` takes for blank; `\s` is something else in every dialect.
 BLANK = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -14,8 +14,6 @@ WEB = f"^(?:[{BLANK}]*[Hh][Tt][Tt][Pp][Ss]?://|$)"  # or nothing
 
 FLAG = "[Tt][Rr][Uu][Ee]|[Oo][Nn]|1|[Ff][Aa][Ll][Ss][Ee]|[Oo][Ff][Ff]|0"
 TRUTH = f"{FLAG}|[Yy][Ee][Ss]|[Nn][Oo]"
-INDEX = "-?0{1,15}|0{0,11}[0-9]{1,4}"
-SECONDS = r"0{0,6}[1-9][0-9]{0,8}(?:\.[0-9]{1,15})?|0{1,15}\.[0-9]{0,7}[1-9][0-9]{0,7}"
 NUMBER = r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?"
 
 

@@ -1,4 +1,4 @@
-"""What the description of the interface says of answers: the public job, lists, problems, and their headers."""
+"""What the description says of answers: the public job, lists, problems, and their headers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,11 +9,11 @@ from shared.job import Status
 from shared.problems import DOCUMENTATION, PROBLEMS
 from shared.workflows import Mode
 
-from .doors.form_tokens import OLDEST, YOUNGEST
-from .intake.fields import IMAGES_LIMIT, JOB_ID
-from .listing import CURSOR
-from .openapi_texts import whole
-from .prefer import LONGEST_WAIT
+from ..doors.form_tokens import OLDEST, YOUNGEST
+from ..intake.fields import IMAGES_LIMIT, JOB_ID
+from ..listing import CURSOR
+from ..prefer import LONGEST_WAIT
+from .texts import whole
 
 Schema = dict[str, Any]
 
@@ -78,7 +78,7 @@ def answers() -> dict[str, Schema]:
             {"jobs": _list({"anyOf": [ref("Job"), ref("Problem")]})},
             "The answer to an array: a job for each element; with `partial=true` a problem in the place of a bad one.",
         ),
-        "Problem": problem(PROBLEMS, "RFC 9457. `detail` says what to change, `field` which field is wrong."),
+        "Problem": _problem(),
         "Workflows": closed({"workflows": _list(ref("Workflow"))}),
         "Workflow": _workflow(),
         "FormToken": closed(
@@ -89,19 +89,23 @@ def answers() -> dict[str, Schema]:
     }
 
 
-def problem(codes: Iterable[str], description: str = "") -> Schema:
+def problem(codes: Iterable[str]) -> Schema:
     """A problem document with one of these codes."""
-    codes = list(codes)
+    return {"allOf": [ref("Problem"), {"properties": {"errorCode": one_of(codes)}}]}
+
+
+def _problem() -> Schema:
+    """As shared/problems.py writes it."""
     return closed(
         {
-            "type": one_of(DOCUMENTATION + code.replace("_", "-") for code in codes),
-            "title": one_of(PROBLEMS[code].title for code in codes),
-            "status": {"type": "integer", "enum": sorted({PROBLEMS[code].status for code in codes})},
+            "type": one_of(DOCUMENTATION + code.replace("_", "-") for code in PROBLEMS),
+            "title": one_of(known.title for known in PROBLEMS.values()),
+            "status": {"type": "integer", "enum": sorted({known.status for known in PROBLEMS.values()})},
             "detail": TEXT,
-            "errorCode": one_of(codes),
+            "errorCode": one_of(PROBLEMS),
             "field": TEXT,
         },
-        description,
+        "RFC 9457. `detail` says what to change, `field` which field is wrong.",
         optional=["field"],
     )
 
@@ -186,8 +190,8 @@ def _workflow() -> Schema:
 # --- headers -------------------------------------------------------------------------------------------------------
 
 
-def _header(description: str, schema: Schema, *, required: bool = False) -> Schema:
-    return {"description": description, "schema": schema, **({"required": True} if required else {})}
+def _header(description: str, schema: Schema) -> Schema:
+    return {"description": description, "schema": schema}
 
 
 HEADERS: dict[str, Schema] = {

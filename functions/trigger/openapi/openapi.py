@@ -10,19 +10,19 @@ from starlette.responses import JSONResponse, Response
 
 from shared.doors import DoorSettings
 
-from .context import Context
-from .job_answers import base_url
-from .openapi_answers import answers
-from .openapi_keys import key_schemas, keyed
-from .openapi_paths import paths, security_schemes
-from .openapi_requests import Described, requests
-from .workflows import inputs_of
+from ..context import Context
+from ..job_answers import base_url
+from ..workflows import inputs_of
+from . import more
+from .answers import HEADERS, answers
+from .paths import paths, security_schemes
+from .requests import Described, requests
 
 TITLE, VERSION = "Wireflow images", "1"
 DESCRIPTION = (
-    "Prompts become jobs, and jobs become images that stay. Every error is a problem document (RFC 9457) that says what "
-    "to change. An unknown path is 404; a known one with another method is 405, with `Allow`. Pages of allowed origins "
-    "get CORS headers. A token must not stand in an address (400)."
+    "Prompts become jobs, and jobs become images that stay. Every error is a problem document (RFC 9457) that says "
+    "what to change. An unknown path is 404; a known one with another method is 405, with `Allow`. Pages of allowed "
+    "origins get CORS headers. A token must not stand in an address (400)."
 )
 
 
@@ -43,8 +43,10 @@ def described(workflows: list[Described], doors: DoorSettings, url: str) -> dict
         "servers": [{"url": url}],
         "paths": paths(doors),
         "components": {
-            "schemas": answers() | requests(workflows, doors) | key_schemas(),
-            **keyed(),
+            "schemas": answers() | requests(workflows, doors) | more.schemas(),
+            "headers": HEADERS,
+            "parameters": more.parameters(),
+            "requestBodies": more.request_bodies(),
             **({"securitySchemes": schemes} if schemes else {}),
         },
     }
