@@ -81,7 +81,7 @@ async def test_an_input_image_reaches_the_model_and_is_not_kept_longer_than_need
     name = quote(f"pictures/inputs/{job['id']}", safe="")
     address = f"{running.storage}/storage/v1/b/{running.product.places.bucket}/o/{name}"
     for _ in range(int(2 * SECONDS)):
-        if (gone := (await http.get(address)).status_code == 404):
+        if gone := (await http.get(address)).status_code == 404:
             break
         await asyncio.sleep(0.5)
     assert gone
