@@ -10,6 +10,10 @@ from shared.steps.identity import Key
 from shared.steps.services import Services
 
 
+# From the paid call to the end of the last copy: a job must not expire before.
+LONGEST_RUN = timedelta(days=2)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A request that is known to be good. `input`: JSON, what goes to Wireflow beside the prompt and the image.
@@ -82,7 +86,7 @@ def new_job(job_id: str, order: Order, source: str | None, services: Services, r
         image1_kept=source if order.file is not None else None,
         allow_partial=order.allow_partial,
         created_at=now,
-        expire_at=now + timedelta(days=config.retention_days),
+        expire_at=now + max(timedelta(days=config.retention_days), patience + LONGEST_RUN),
         give_up_at=now + patience,
         queue_at=now + row * apart,
         due_at=now + patience,

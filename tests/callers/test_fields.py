@@ -49,7 +49,7 @@ async def test_a_field_that_is_wrong_is_named(name: str, value: Any) -> None:
 
 URLS = [
     "https://a.example/b.png",
-    "https://a.example:8443/b.png?x=1&y=[2]#z",
+    "https://a.example:443/b.png?x=1&y=[2]#z",
     "HTTPS://A.example",
     "https://xn--mnchen-3ya.example/%C3%A4.png",
     "https://93.184.216.34/b.png",
@@ -60,6 +60,7 @@ NO_URLS = [
     *(None, 7, "", "b.png", "/b.png", "//a.example/b.png", "https:", "https://", "https:///b.png", "https:a.example"),
     *("http://a.example/b.png", "ftp://a.example/b.png", "data:image/png;base64,AAAA", "file:///etc/passwd"),
     *(
+        "https://a.example:8443/",
         "https://user@a.example/",
         "https://user:password@a.example/",
         "https://@a.example/",

@@ -22,6 +22,8 @@ from shared.job import FINAL, Status
 from shared.log import Event
 from shared.ports import StoreError
 from shared.spending import gate
+from tests.crash.inputs import inputs_in, job_of
+from tests.crash.posts import BEARER, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 
 SHARE = 0.2
@@ -33,7 +35,7 @@ LONGEST_WAIT = timedelta(seconds=25)  # above a lease: who holds a job is not me
 NO_LIMITS = gate.Limits(per_minute=0, per_day=0)
 IN_FLIGHT = {Status.TRIGGERING, Status.RUNNING, Status.COPYING}
 # So short that slow faults end: a run that never does, an answer in drops, a paid call that nobody answered.
-SETTINGS = UNLIMITED | {"LEASE_SECONDS": "20", "RUN_DEADLINE_SECONDS": "20", "MAX_IMAGE_BYTES": "1000000"}
+IMPATIENT = {"LEASE_SECONDS": "20", "RUN_DEADLINE_SECONDS": "20", "MAX_IMAGE_BYTES": "1000000"}
 SIMULATOR = {"SIMULATOR_RUN_SECONDS": "0.5-3", "SIMULATOR_SLOW_SECONDS": "2", "SIMULATOR_LARGE_BYTES": "2000000"}
 
 
@@ -43,7 +45,9 @@ class Report:
 
     keys: str
     accepted: dict[str, str] = field(default_factory=dict)  # prompts by job
-    repeats: dict[str, str] = field(default_factory=dict)  # the job that a repeated request was answered with, by job
+    posts: list[Post] = field(default_factory=list)
+    repeats: list[tuple[list[str], list[str]]] = field(default_factory=list)  # jobs of a request, and of its repetition
+    inputs: list[str] = field(default_factory=list)  # names of input images that are left
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     served: dict[str, str] = field(default_factory=dict)  # sha256 of the bytes, by each image URL that a job names
     runs: list[dict[str, Any]] = field(default_factory=list)  # paid
@@ -90,14 +94,17 @@ class Storm:
         self._chance = random.Random(keys)
         self._report = Report(keys)
         honour = {"SIMULATOR_HONOUR_KEYS": "true" if keys == "honoured" else "false"}
-        places = Places.local(folder)
-        self._store = places.jobs()
-        self._product = Product(folder, places, settings=SETTINGS, simulator=SIMULATOR | honour)
+        self._places = Places.local(folder)
+        self._store = self._places.jobs()
+        self._product = Product(
+            folder, self._places, settings=UNLIMITED | SETTINGS | IMPATIENT, simulator=SIMULATOR | honour
+        )
 
     async def run(self) -> Report:
         """The report; an assertion that fails on the way is raised."""
         try:
             async with self._product.running() as caller, self._in_a_hurry():
+                caller.http.headers.update(BEARER)
                 await self._storm(caller)
                 await self._calm(caller)
                 await self._look(caller)
@@ -110,7 +117,9 @@ class Storm:
         (await caller.http.post(f"{caller.simulator}/_faults", json=rule)).raise_for_status()
         began = asyncio.get_running_loop().time()
         numbers = iter(range(self._count))
-        await asyncio.gather(*(self._call(caller, numbers) for _ in range(CALLERS)))
+        names = [f"a {SECRET_WORD} lighthouse by caller {number}" for number in range(CALLERS)]
+        senders = [Sender(name, self._chance, careful=True) for name in names]
+        await asyncio.gather(*(self._call(caller, sender, numbers) for sender in senders))
         await self._follow(caller, began + STORM_SECONDS + self._count)
         self._report.seconds["storm"] = asyncio.get_running_loop().time() - began
 
@@ -134,6 +143,7 @@ class Storm:
             for url in job["imageUrls"]:
                 answer = await caller.http.get(url, follow_redirects=True)
                 report.served[url] = hashlib.sha256(answer.raise_for_status().content).hexdigest()
+        report.inputs = await self._left(report)
         report.runs = await caller.runs()
         report.struck.update((await caller.stats())["faults"])
         report.vendor = caller.simulator
@@ -141,30 +151,41 @@ class Storm:
             report.output[function.out.name] = function.out.read_text()
             report.errors[function.err.name] = function.err.read_text()
 
+    async def _left(self, report: Report) -> list[str]:
+        """The input images that a few windows have not removed, but for those of jobs that have not ended."""
+        for _ in range(QUIET_LOOKS):
+            ended = {job_id for job_id, job in report.jobs.items() if job["status"] in FINAL}
+            left = [name for name in await asyncio.to_thread(inputs_in, self._places) if job_of(name) in ended]
+            if not left:
+                break
+            await asyncio.sleep(0.5)
+        return left
+
     # --- callers -------------------------------------------------------------------------------------------------
 
-    async def _call(self, caller: Caller, numbers: Iterator[int]) -> None:
-        """Post one prompt after the other: every third when nobody waits in line, so that the trigger pays for it.
+    async def _call(self, caller: Caller, sender: Sender, numbers: Iterator[int]) -> None:
+        """Send one request after the other: every third when nobody waits in line, so that the trigger pays for it.
 
         Of every fifth the answer is lost, and it is sent again.
         """
         for number in numbers:
             if number % 3 == 0:
                 await self._nobody_waits()
-            prompt = f"a {SECRET_WORD} lighthouse, number {number}"
-            job_id = await self._post(caller.http, prompt, number)
-            self._report.accepted[job_id] = prompt
+            post = await sender.next(caller.http)
+            self._report.posts.append(post)
+            job_ids = await self._post(caller.http, post)
+            sender.earlier += job_ids
+            self._report.accepted |= zip(job_ids, post.prompts, strict=True)
             if number % 5 == 0:
-                self._report.repeats[job_id] = await self._post(caller.http, prompt, number)
+                self._report.repeats.append((job_ids, await self._post(caller.http, post)))
             await asyncio.sleep(self._chance.uniform(*BETWEEN_POSTS))
 
-    async def _post(self, http: httpx.AsyncClient, prompt: str, number: int) -> str:
-        headers = {"Idempotency-Key": f"request-{number}"}
+    async def _post(self, http: httpx.AsyncClient, post: Post) -> list[str]:
         while True:
-            answer = await http.post("/", json={"prompt": prompt, "aspect_ratio": "16:1"}, headers=headers)
+            answer = await post.send(http)
             if answer.status_code != 503:
                 assert answer.status_code in (200, 202), answer.text
-                return str(answer.json()["id"])
+                return ids_of(answer)
             await asyncio.sleep(int(answer.headers["retry-after"]))
 
     async def _nobody_waits(self) -> None:
@@ -203,6 +224,7 @@ class Storm:
         """Jobs that were told to come back when the gate opens, or when a copy is tried again."""
         now = datetime.now(UTC)
         for job in await self._store.due(now + timedelta(hours=2), 10_000):
-            if job.status in IN_FLIGHT and job.due_at and job.due_at > now + LONGEST_WAIT:
+            waits = job.status in IN_FLIGHT or not job.prepared or job.image1_kept
+            if waits and job.due_at and job.due_at > now + LONGEST_WAIT:
                 await self._store.save(job.evolve(due_at=now))
                 self._report.shortened[job.status] += 1

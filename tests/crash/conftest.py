@@ -10,7 +10,7 @@ from tests.processes.measurements import note
 from tests.processes.product import Places
 
 CASES = [Case(store, keys) for store in ("sqlite", "firestore") for keys in ("honoured", "ignored")]
-KILLS, SEED = 10, 1
+KILLS, SEED = 8, 1
 
 Outcomes = dict[Case, Report | BaseException]
 

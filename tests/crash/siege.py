@@ -1,14 +1,15 @@
-"""The product under SIGKILL: prompts keep coming while its functions die at random moments and are started again.
+"""The product under SIGKILL: requests keep coming while its functions die at random moments and are started again.
 
 A kill can hide one thing only: whether a paid call that was on its way started a run. After each kill the store tells
-which jobs it left so: `triggering`, since before the kill. Those are the hits.
+which jobs it left so: `triggering`, since before the kill. Those are the hits. A second thing may be left of a POST
+that nobody answered: its file, which is stored before its job is recorded.
 """
 
 import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,18 +17,23 @@ from typing import Any
 
 import httpx
 
-from shared.job import Status
-from shared.ports import JobStore
-from tests.processes.product import PATIENCE, UNLIMITED, Caller, Places, Product
+from shared.job import Job, Status
+from shared.ports import JobStore, Listing
+from tests.crash.inputs import inputs_in, job_of
+from tests.crash.posts import BEARER, SETTINGS, Post, Sender, ids_of
+from tests.processes.product import UNLIMITED, Caller, Places, Product
 
 LEASE_SECONDS = 20  # the shortest that is allowed: an open paid call waits for its end
 SETTLE_SECONDS = 240.0
 BETWEEN_KILLS = (0.5, 3.5)  # seconds
-BETWEEN_POSTS = (0.1, 0.6)
+AFTER_A_FILE = (0.0, 0.06)  # from the moment when it is sent: while it is read, stored and recorded
+FORGETTING_SECONDS = 30.0  # a few windows
+BETWEEN_POSTS = (0.15, 0.8)
 CALLERS = (
     1,
     3,
 )  # first one, whose jobs the trigger pays for itself; then several, who get in each other's way and wait in line
+EVERYTHING = Listing(limit=10_000)
 VICTIMS = (("trigger",), ("poller",), ("trigger", "poller"))
 
 
@@ -49,9 +55,16 @@ class Report:
     case: Case
     kills: Counter[str] = field(default_factory=Counter)
     hitting: int = 0  # kills that left at least one paid call open
-    accepted: set[str] = field(default_factory=set)  # ids of jobs that were answered with 202
+    posts: list[Post] = field(default_factory=list)  # whatever became of them
+    answered: list[Post] = field(default_factory=list)  # with a 2xx
+    accepted: dict[str, str] = field(default_factory=dict)  # prompts of the jobs that were answered with a 2xx, by id
+    torn: list[tuple[str, ...]] = field(default_factory=list)  # arrays of which a kill left only some rows
     hits: dict[str, set[datetime]] = field(default_factory=dict)  # by job: when the calls that were left open were made
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)  # accepted or hit, as they ended
+    stored: list[Job] = field(default_factory=list)  # all of them, as they ended
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)  # all of them, as the caller sees them
+    kept: set[str] = field(default_factory=set)  # names of input images that were there after a kill
+    inputs: list[str] = field(default_factory=list)  # names of input images that are left, and of halves of some
+    uploads: int = 0  # that the vendor was sent
     runs: list[dict[str, Any]] = field(default_factory=list)  # paid
     served: dict[str, str] = field(default_factory=dict)  # sha256 of the image of each job that succeeded
 
@@ -66,6 +79,11 @@ class Report:
         return {prompt for prompt, runs in Counter(run["prompt"] for run in self.runs).items() if runs > 1}
 
     @property
+    def unanswered_files(self) -> int:
+        """Files that were sent and never answered with a 2xx."""
+        return sum(post.has_file for post in self.posts) - sum(post.has_file for post in self.answered)
+
+    @property
     def unknown(self) -> set[str]:
         """Jobs that were given up on because nobody knows whether they were paid for."""
         return {job_id for job_id, job in self.jobs.items() if job["errorCode"] == "outcome_unknown"}
@@ -74,8 +92,12 @@ class Report:
         victims = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
         return (
             f"{self.case}: {self.kills.total()} kills ({victims}), {self.hitting} of them left {len(self.hits)} paid "
-            f"calls open; {len(self.accepted)} jobs, {len(self.runs)} paid runs, {len(self.marked)} jobs marked, "
-            f"{len(self.paid_twice)} prompts paid twice, {len(self.unknown)} outcomes unknown"
+            f"calls open; {len(self.posts)} requests, {len(self.posts) - len(self.answered)} of them not answered "
+            f"({self.unanswered_files} with a file); {len(self.stored)} jobs, {len(self.runs)} paid runs, "
+            f"{len(self.marked)} jobs marked, {len(self.paid_twice)} prompts paid twice, "
+            f"{len(self.unknown)} outcomes unknown; "
+            f"{sum(bool(run['input']) for run in self.runs)} runs from a picture, {self.uploads} uploads, "
+            f"{len(self.inputs)} input images left"
         )
 
 
@@ -83,13 +105,15 @@ class Siege:
     """One case from its first prompt to the end of its last job."""
 
     def __init__(self, case: Case, places: Places, folder: Path, kills: int, chance: random.Random) -> None:
+        self._plan: list[tuple[float, tuple[str, ...]]]
         self._plan = [(chance.uniform(*BETWEEN_KILLS), chance.choice(VICTIMS)) for _ in range(kills)]
         self._chance = chance
         self._places = places
         self._report = Report(case)
         honour = "true" if case.keys == "honoured" else "false"
         simulator = {"SIMULATOR_RUN_SECONDS": "0.5-2", "SIMULATOR_HONOUR_KEYS": honour, "SIMULATOR_SLOW_SECONDS": "0.6"}
-        settings = {**UNLIMITED, "LEASE_SECONDS": str(LEASE_SECONDS)}
+        settings = {**UNLIMITED, **SETTINGS, "LEASE_SECONDS": str(LEASE_SECONDS)}
+        self._file_sent = asyncio.Event()
         self._product = Product(folder, places, settings=settings, simulator=simulator)
 
     async def run(self) -> Report:
@@ -97,57 +121,61 @@ class Siege:
         store = self._places.jobs()
         try:
             async with self._product.running() as caller:
+                caller.http.headers.update(BEARER)
                 await self._slow_down(caller)
                 for turn, callers in enumerate(CALLERS):
-                    async with self._prompts(callers):
+                    async with self._requests(callers):
                         await self._kill_by_turns(self._plan[turn :: len(CALLERS)], store)
-                await self._settle(caller)
+                await self._settle(caller, store)
         finally:
             await store.close()
         return self._report
 
     async def _slow_down(self, caller: Caller) -> None:
-        """Half of the paid calls are answered late, after the run was paid for: a kill meets some on their way."""
-        fault = {"fault": "slow_first_byte", "for": "trigger", "share": 0.5}
-        (await caller.http.post(f"{caller.simulator}/_faults", json=fault)).raise_for_status()
+        """Half of the paid calls and uploads are answered late, after all is done: a kill meets some on their way."""
+        for place in ("trigger", "run", "execute", "upload"):
+            fault = {"fault": "slow_first_byte", "for": place, "share": 0.5}
+            (await caller.http.post(f"{caller.simulator}/_faults", json=fault)).raise_for_status()
 
     # --- callers -------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _prompts(self, count: int) -> AsyncIterator[None]:
+    async def _requests(self, count: int) -> AsyncIterator[None]:
         """Callers who go on until the block ends, and then finish what they have begun."""
         over = asyncio.Event()
         async with asyncio.TaskGroup() as callers:
             for number in range(count):
-                callers.create_task(self._call(f"caller {number} of {count}", over))
+                sender = Sender(f"caller {number} of {count}", self._chance)
+                callers.create_task(self._call(sender, over))
             try:
                 yield
             finally:
                 over.set()
 
-    async def _call(self, name: str, over: asyncio.Event) -> None:
-        number = 0
-        async with httpx.AsyncClient(base_url=self._product.trigger.url, timeout=PATIENCE, trust_env=False) as http:
+    async def _call(self, sender: Sender, over: asyncio.Event) -> None:
+        async with self._product.client(self._product.trigger, **BEARER) as http:
             while not over.is_set():
-                number += 1
-                key = f"{name.replace(' ', '-')}-{number}" if number % 3 else None
-                await self._post(http, f"{name}, prompt {number}", key)
+                post = await sender.next(http)
+                self._report.posts.append(post)
+                sender.earlier += await self._post(http, post)
                 await asyncio.sleep(self._chance.uniform(*BETWEEN_POSTS))
 
-    async def _post(self, http: httpx.AsyncClient, prompt: str, key: str | None) -> None:
+    async def _post(self, http: httpx.AsyncClient, post: Post) -> list[str]:
         """As a good client: what got no answer is sent again, with its key; without a key it is not."""
-        headers = {"Idempotency-Key": key} if key else {}
         while True:
+            if post.has_file:
+                self._file_sent.set()
             try:
-                answer = await http.post("/", json={"prompt": prompt, "aspect_ratio": "16:1"}, headers=headers)
+                answer = await post.send(http)
             except httpx.TransportError:
                 answer = None
             if answer is not None and answer.status_code != 503:
                 assert answer.status_code in (200, 202), answer.text
-                self._report.accepted.add(answer.json()["id"])
-                return
-            if key is None:
-                return
+                self._report.answered.append(post)
+                self._report.accepted |= zip(ids_of(answer), post.prompts, strict=True)
+                return ids_of(answer)
+            if post.key is None:
+                return []
             await asyncio.sleep(self._chance.uniform(*BETWEEN_POSTS))
 
     # --- kills ---------------------------------------------------------------------------------------------------
@@ -155,7 +183,16 @@ class Siege:
     async def _kill_by_turns(self, plan: list[tuple[float, tuple[str, ...]]], store: JobStore) -> None:
         for pause, names in plan:
             await asyncio.sleep(pause)
+            if names == VICTIMS[0]:
+                await self._just_after_a_file()
             await self._kill(names, store)
+
+    async def _just_after_a_file(self) -> None:
+        """The moment between a stored file and its recorded job is too short to be met by chance alone."""
+        self._file_sent.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._file_sent.wait(), BETWEEN_KILLS[1])
+        await asyncio.sleep(self._chance.uniform(*AFTER_A_FILE))
 
     async def _kill(self, names: tuple[str, ...], store: JobStore) -> None:
         functions = {"trigger": self._product.trigger, "poller": self._product.pollers[0]}
@@ -163,8 +200,17 @@ class Siege:
         await asyncio.gather(*(asyncio.to_thread(victim.kill) for victim in victims))
         killed_at = datetime.now(UTC)
         self._report.kills[" and ".join(names)] += 1
+        await self._note_torn(store)
         await asyncio.gather(*(asyncio.to_thread(victim.start) for victim in victims))
         await self._note_hits(store, killed_at)
+        self._report.kept.update(await asyncio.to_thread(inputs_in, self._places))
+
+    async def _note_torn(self, store: JobStore) -> None:
+        """Before a repetition can mend it."""
+        recorded = {job.prompt for job in await store.listed(EVERYTHING)}
+        rows = [recorded & set(post.prompts) for post in self._report.posts]
+        pairs = zip(self._report.posts, rows, strict=True)
+        self._report.torn += [post.prompts for post, there in pairs if 0 < len(there) < len(post.prompts)]
 
     async def _note_hits(self, store: JobStore, killed_at: datetime) -> None:
         """An open paid call is due within a lease; what was on its way elsewhere has been answered since the kill."""
@@ -182,12 +228,25 @@ class Siege:
 
     # --- the end -------------------------------------------------------------------------------------------------
 
-    async def _settle(self, caller: Caller) -> None:
+    async def _settle(self, caller: Caller, store: JobStore) -> None:
         report, loop = self._report, asyncio.get_running_loop()
         deadline = loop.time() + SETTLE_SECONDS
-        for job_id in report.accepted | set(report.hits):
-            report.jobs[job_id] = await caller.finished(job_id, max(0.0, deadline - loop.time()))
+        for job in await store.listed(EVERYTHING):
+            report.jobs[job.id] = await caller.finished(job.id, max(0.0, deadline - loop.time()))
+        await self._forget()
+        report.stored = await store.listed(EVERYTHING)
         report.runs = await caller.runs()
-        for job_id, job in report.jobs.items():
-            if job["status"] == "succeeded":
+        report.uploads = (await caller.stats())["endpoints"]["upload"]
+        for job_id, told in report.jobs.items():
+            if told["status"] == "succeeded":
                 report.served[job_id] = await caller.image_sha256(job_id)
+
+    async def _forget(self) -> None:
+        """Give the poller a few windows to remove the input images of jobs that have ended."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + FORGETTING_SECONDS
+        while loop.time() < deadline:
+            self._report.inputs = await asyncio.to_thread(inputs_in, self._places)
+            if not {job_of(name) for name in self._report.inputs} & set(self._report.jobs):
+                return
+            await asyncio.sleep(1)

@@ -167,3 +167,9 @@ async def test_a_job_is_taken_back_once(open_world: Open) -> None:
         _, second = await posted(here, 2)
         answers = [await here.http.delete(f"/jobs/{second}") for _ in range(2)]
         assert [answer.status_code for answer in answers] == [200, 409]
+
+
+async def test_no_job_expires_while_it_may_still_wait_or_run(open_world: Open) -> None:
+    async with open_world(RETENTION_DAYS="1", MAX_QUEUE_HOURS="72") as here:
+        record = await here.record(await here.accepted())
+        assert record.expire_at > record.give_up_at + timedelta(days=1)

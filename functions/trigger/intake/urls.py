@@ -36,6 +36,8 @@ def image_url(value: Any, config: Config) -> str:
     if not (config.allow_private_network and _is_known(_host(url), config)):
         if url.scheme != "https":
             raise Problem.wrong("The address of image1 must begin with https://.", "image1")
+        if url.port is not None:  # nothing else is asked for it (shared/egress.py)
+            raise Problem.wrong("The address of image1 must be on port 443.", "image1")
         if _is_private(_host(url)):
             raise Problem.wrong("image1 must be on a public host.", "image1")
     return str(value)

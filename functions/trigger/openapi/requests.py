@@ -113,7 +113,7 @@ FORM = Spelling(
     image={"anyOf": [ref("ImageAddress"), {"const": ""}]},
     job={"anyOf": [ref("JobId"), {"const": ""}]},
     flag={**TEXT, "pattern": if_at_all(FLAG)},
-    other={"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
+    other=True,  # whatever it is, it comes as text
     refused={"const": ""},
     said={"minLength": 1},
 )

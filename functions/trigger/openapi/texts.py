@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterable
 
-from ..intake.urls import NAME, PORT, REST
+from ..intake.urls import NAME, REST
 
 # What `str.strip` takes for blank; `\s` is something else in every dialect.
 BLANK = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 NOT_BLANK = f"[^{BLANK}]"
 
-ADDRESS = f"^https://{NAME}(?::(?:{PORT})?)?{REST}$"
+ADDRESS = f"^https://{NAME}(?::(?:0*443)?)?{REST}$"
 WEB = f"^(?:[{BLANK}]*[Hh][Tt][Tt][Pp][Ss]?://|$)"  # or nothing
 
 FLAG = "[Tt][Rr][Uu][Ee]|[Oo][Nn]|1|[Ff][Aa][Ll][Ss][Ee]|[Oo][Ff][Ff]|0"
