@@ -9,7 +9,6 @@ from shared.steps import identity
 from shared.steps.identity import Key
 from shared.steps.services import Services
 
-
 # From the paid call to the end of the last copy: a job must not expire before.
 LONGEST_RUN = timedelta(days=2)
 
