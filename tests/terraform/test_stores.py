@@ -7,6 +7,7 @@ from shared.job import Job, Status, to_document
 from tests.terraform.mocked import ROOT, State
 
 QUERIES = ROOT / "shared/jobs/firestore.py"
+WRITES = ROOT / "shared/jobs/firestore_database.py"
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 KEPT = {"createdAt"}  # lists of jobs are ordered by it
 ADDED = "writeToken"  # by the store, to every write
@@ -41,7 +42,7 @@ def queried_fields() -> set[str]:
 
 def test_the_module_with_our_queries_names_the_two_that_drive_all_work() -> None:
     assert queried_fields() >= {"dueAt", "queueAt"}
-    assert f'"{ADDED}": ' in QUERIES.read_text()
+    assert f'"{ADDED}": ' in WRITES.read_text()
 
 
 def test_exactly_the_fields_that_no_query_names_are_exempt_from_indexing(deployment: State) -> None:
