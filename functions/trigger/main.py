@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import functions_framework.aio
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 # The server, which reads this after the import, would else take the address of a caller on this machine from its own
 # X-Forwarded-For. https://uvicorn.dev/deployment/#proxies-and-forwarded-headers
 os.environ["FORWARDED_ALLOW_IPS"] = ""
+
+
+class _AnyPath(PathConvertor):
+    """The framework's route for all paths; it would itself answer one with a line break, in plain text."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("path", _AnyPath())
 
 CONFIG = wiring.configuration()
 ASKING_SECONDS = 5.0  # a caller waits
