@@ -124,8 +124,13 @@ class CopyError(Exception):
     CopyError            the network or a store, now: try again
     ├── ImageGone        403, 404 or 410 on every route: it has probably expired
     ├── ImageRefused     trying again does not help: not an image, too large
+    ├── NameTaken        the image store has another picture under this name
     └── PlaceRefused     we do not go there: the scheme, the host or a private address; a redirect may lead there too
     """
+
+
+class NameTaken(CopyError):
+    """The name holds another picture, and names never change what they hold."""
 
 
 class ImageGone(CopyError):

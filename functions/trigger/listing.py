@@ -1,5 +1,6 @@
 """`GET /jobs`: a caller's own jobs, newest first; an admin's and an open deployment's list has everybody's."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
@@ -12,7 +13,7 @@ from shared.ports import Listing
 from shared.problems import Problem
 
 from .context import Context
-from .doors.doors import Door
+from .doors.caller import Door
 from .job_answers import document
 
 USUAL, MOST = 20, 100
@@ -38,7 +39,8 @@ async def list_jobs(request: Request, context: Context) -> Response:
             before=_before(query.get("cursor")),
         )
     )
-    shown = [(await document(request, job, services))[0] for job in found[:limit]]
+    answers = await asyncio.gather(*(document(request, job, services) for job in found[:limit]))
+    shown = [job for job, _ in answers]
     more = _cursor(found[limit - 1]) if len(found) > limit else None
     return JSONResponse({"jobs": shown, "nextCursor": more}, headers={"Cache-Control": "private, no-store"})
 

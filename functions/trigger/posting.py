@@ -1,5 +1,6 @@
 """`POST /`: whatever came in becomes jobs, and whoever sent it gets the answer that it expects."""
 
+import asyncio
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -14,7 +15,7 @@ from shared.steps.input_images import InputRefused, NoSuchPicture, SourceNotFoun
 from shared.steps.orders import Accepted, KeyReused, Order, id_of, new_job
 
 from .context import Context
-from .doors.doors import Caller
+from .doors.caller import Caller
 from .headers import wants_page, wants_picture
 from .intake.intake import Orders, orders, read_posted
 from .job_answers import base_url, document, job_answer
@@ -112,10 +113,9 @@ async def _post_array(request: Request, taken: Orders, context: Context) -> Resp
         outcomes = iter(await accept_all(good, context.services, partial=taken.partial))
     except RowRefused as refused:
         raise _problem(refused.why, good[refused.row], taken.row_names[refused.row]) from refused
-    answers: list[dict[str, Any]] = []
-    for row, name in zip(rows, taken.row_names, strict=True):
-        outcome = next(outcomes) if isinstance(row, Order) else row
-        answers.append(await _row(request, outcome, row, name, context))
+    found = [next(outcomes) if isinstance(row, Order) else row for row in rows]
+    named = zip(found, rows, taken.row_names, strict=True)
+    answers = await asyncio.gather(*(_row(request, outcome, row, name, context) for outcome, row, name in named))
     return JSONResponse({"jobs": answers}, 207 if taken.partial else 202)
 
 

@@ -1,6 +1,6 @@
 """`GET /workflows`, and the check of a request against the workflow that it names."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -12,8 +12,7 @@ from shared.wireflow.errors import WireflowError
 from shared.workflows import FieldRefused, Mode, NodeInput, Workflow, check_fields, public_workflow
 
 from .context import Context
-
-Check = Callable[[str, Mapping[str, Any], bool], Awaitable[None]]
+from .intake.fields import Check
 
 
 async def list_workflows(request: Request, context: Context) -> Response:

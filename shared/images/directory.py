@@ -12,7 +12,7 @@ import google_crc32c
 
 from shared.images.formats import HEAD_BYTES, sniff
 from shared.images.streaming import CHUNK, base64_of, chunks_of
-from shared.ports import CopyError, Measured, Picture, StoredImage
+from shared.ports import CopyError, Measured, NameTaken, Picture, StoredImage
 
 NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # leads nowhere but down, and to nothing hidden
 NOTHING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what a name without a picture meets
@@ -78,7 +78,7 @@ def _give_name(part: Path, path: Path, measured: Measured) -> None:
         os.link(part, path)
     except FileExistsError:
         if (path.stat().st_size, _crc32c(path)) != (measured.size, measured.crc32c):
-            raise CopyError(f"{path.name} already holds another picture") from None
+            raise NameTaken(f"{path.name} already holds another picture") from None
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # a name is kept by its folder

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from shared.images.streaming import chunks_of
-from shared.ports import CopyError, Picture, StoredImage
+from shared.ports import CopyError, NameTaken, Picture, StoredImage
 
 CHUNK = 1024 * 1024  # held in memory a few times; the client's default is 100 MiB
 TIMEOUT = (5.0, 30.0)  # seconds to connect and to read, for each try
@@ -101,7 +101,7 @@ class BucketImages:
         source.drain()
         measured = picture.measured()
         if (kept.size, kept.crc32c) != (measured.size, measured.crc32c):
-            raise CopyError(f"{name} already holds another picture") from error
+            raise NameTaken(f"{name} already holds another picture") from error
 
     def _look_up(self, name: str) -> StoredImage | None:
         blob = self._find(name)

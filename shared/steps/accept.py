@@ -5,13 +5,12 @@ First a slot is reserved, then the job created: a crash in between costs a slot,
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
 
-from shared.job import Job, Status
+from shared.job import Job
 from shared.log import Event
 from shared.ports import AlreadyExists, Conflict, StoreUnavailable
 from shared.spending.gate import Slot
-from shared.steps.dispatch import send
+from shared.steps.dispatch import send, triggering
 from shared.steps.input_images import keep, source_of
 from shared.steps.orders import Accepted, Order, id_of, new_job, replay
 from shared.steps.prepare import prepared
@@ -42,7 +41,7 @@ async def accept(order: Order, services: Services, admit: Admit = everybody) -> 
 async def _take_in(job: Job, order: Order, services: Services) -> Accepted:
     slot = await _slot(services) if job.prepared else None
     try:
-        job = await _record(_leased(job, services) if slot else job, services)
+        job = await _record(triggering(job, services) if slot else job, services)
     except AlreadyExists as error:
         await _return(slot, services)
         await _hand_over(job, error.job, services)
@@ -82,10 +81,3 @@ async def _slot(services: Services) -> Slot | None:
 async def _return(slot: Slot | None, services: Services) -> None:
     if slot:
         await services.admission.give_back([slot])
-
-
-def _leased(job: Job, services: Services) -> Job:
-    """The job as it is while its paid call is made here."""
-    now = services.clock.now()
-    lease_over = now + timedelta(seconds=services.config.lease)
-    return job.evolve(status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_over, wait_reason=None)

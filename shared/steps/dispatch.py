@@ -51,6 +51,13 @@ async def send_held(lease: Lease, slot: Slot, services: Services) -> None:
     await lease.save(**changes)
 
 
+def triggering(job: Job, services: Services) -> Job:
+    """The job as it is recorded before its paid call: leased to whoever makes it."""
+    now = services.clock.now()
+    lease_over = now + timedelta(seconds=services.config.lease)
+    return job.evolve(status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_over, wait_reason=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """What may leave the line now, recorded as triggering; `moves_at`: when the next may go, None if nobody waits."""
@@ -81,14 +88,11 @@ async def _take_first(wanted: int, services: Services) -> list[tuple[Lease, Slot
 
 
 async def _take(job: Job, services: Services) -> Lease | None:
-    now = services.clock.now()
-    lease = services.config.lease
-    taken = job.evolve(status=Status.TRIGGERING, queue_at=None, triggered_at=now, due_at=now + timedelta(seconds=lease))
     try:
-        taken = await services.store.save(taken)
+        taken = await services.store.save(triggering(job, services))
     except (Conflict, StoreUnavailable):
         return None
-    return Lease(taken, services.store, services.clock, lease)
+    return Lease(taken, services.store, services.clock, services.config.lease)
 
 
 async def resolve(lease: Lease, services: Services) -> datetime | None:
@@ -138,7 +142,7 @@ async def give_up_waiting(lease: Lease, services: Services) -> None:
         request_id=job.request_id,
         hint=WAITED,
     )
-    job = await lease.save(**_failed(error, now))
+    job = await lease.save(**failed(error, now))
     _log(services, Event.JOB_FAILED, error.code, job)
 
 
@@ -209,7 +213,7 @@ def _after_refusal(job: Job, error: errors.Refused, now: datetime) -> Changes:
         if repeated:
             return _outcome_unknown(job, error, now)
         refused = JobError.of(error.code, charged=Charged.NO, message=str(error), request_id=error.request_id)
-        return _failed(refused, now)
+        return failed(refused, now)
     return {
         "status": Status.QUEUED,
         # A new key, because Wireflow may replay its refusal; the same one if the first sending may live.
@@ -238,10 +242,11 @@ def _outcome_unknown(job: Job, error: errors.WireflowError | None, now: datetime
     request_id = error.request_id if error else job.request_id
     words = str(error) if error else None
     code = ErrorCode.OUTCOME_UNKNOWN
-    return _failed(JobError.of(code, charged=Charged.UNKNOWN, message=words, request_id=request_id), now)
+    return failed(JobError.of(code, charged=Charged.UNKNOWN, message=words, request_id=request_id), now)
 
 
-def _failed(error: JobError, now: datetime) -> Changes:
+def failed(error: JobError, now: datetime) -> Changes:
+    """What a job becomes that ends with this error."""
     return {
         "status": Status.FAILED,
         "error": error,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from shared.config import Config
 from shared.job import Job, Status
-from shared.ports import CopyError, ImageGone, ImageSource
+from shared.ports import CopyError, ImageGone, ImageSource, NameTaken
 from shared.steps.lease import Lease
 from shared.steps.orders import Order
 from shared.steps.services import Services
@@ -75,7 +75,7 @@ async def keep(job_id: str, content: bytes, services: Services) -> str:
     picture, name = services.picture_of(content), f"inputs/{job_id}"
     try:
         await _in_thread(services, lambda: services.images.write(name, picture))
-    except CopyError:
+    except NameTaken:
         other = f"{name}.{hashlib.sha256(content).hexdigest()[:16]}"
         await _in_thread(services, lambda: services.images.write(other, services.picture_of(content)))
         return other

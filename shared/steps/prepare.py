@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import Job, JobError, Status
+from shared.job import Job, JobError
 from shared.log import Event
 from shared.ports import CopyError, ImageGone, ImageRefused, PlaceRefused
 from shared.steps.copy import GONE_FOR
-from shared.steps.dispatch import give_up_waiting
+from shared.steps.dispatch import failed, give_up_waiting
 from shared.steps.input_images import at_wireflow, content_of, keep
 from shared.steps.lease import Lease
 from shared.steps.services import Services
@@ -176,6 +176,5 @@ async def _wait(lease: Lease, later: _Later, services: Services) -> datetime:
 
 async def _fail(lease: Lease, error: _Unfit, services: Services) -> None:
     known = JobError.of(error.code, charged=Charged.NO, message=str(error), hint=HINT)
-    changes = {"status": Status.FAILED, "error": known, "completed_at": services.clock.now(), "due_at": None}
-    job = await lease.save(**changes)
+    job = await lease.save(**failed(known, services.clock.now()))
     services.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from starlette.requests import Request
 
-from functions.trigger.doors.doors import Caller, Door
+from functions.trigger.doors.caller import Caller, Door
 from functions.trigger.intake.intake import Orders, orders, read_posted
 from shared import config
 from shared.problems import Problem

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.trigger.doors.doors import Caller, Door
+from functions.trigger.doors.caller import Caller, Door
 from functions.trigger.intake.intake import Orders
 from shared.problems import Problem
 from shared.steps.identity import Key, fingerprint

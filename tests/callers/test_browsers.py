@@ -4,7 +4,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from functions.trigger.doors import addresses
-from functions.trigger.doors.doors import Caller, Door, springs_honeypot
+from functions.trigger.doors.caller import Caller, Door, springs_honeypot
 from shared.doors import DoorSettings
 from shared.problems import Problem
 from tests.callers.stand_ins import House, request

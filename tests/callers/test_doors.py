@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from functions.trigger.doors.doors import UNKNOWN_JOB, Caller, Door, may_send_arrays
+from functions.trigger.doors.caller import Caller, Door, check_may_send_arrays
+from functions.trigger.doors.doors import UNKNOWN_JOB
 from shared.doors import DoorSettings, SigningSecret, Token
 from shared.job import Job, Status
 from shared.problems import Problem
@@ -127,10 +128,10 @@ def test_lists_are_for_tokens_and_signatures_or_for_all_where_there_is_no_door()
 
 def test_arrays_need_a_credential():
     for caller in (ZAPIER, BANK, EVENT):
-        may_send_arrays(caller)
+        check_may_send_arrays(caller)
     for caller in (FORM, OPEN):
         with pytest.raises(Problem) as caught:
-            may_send_arrays(caller)
+            check_may_send_arrays(caller)
         assert caught.value.code == "forbidden"
 
 

@@ -8,7 +8,7 @@ import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
-from functions.trigger.doors.doors import Caller, Door
+from functions.trigger.doors.caller import Caller, Door
 from functions.trigger.intake.intake import read_posted
 from shared.problems import Problem
 from shared.steps.identity import Key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.trigger.doors.doors import Caller, Door
+from functions.trigger.doors.caller import Caller, Door
 from shared.doors import DoorSettings
 from shared.problems import Problem
 from tests.callers.stand_ins import House, request

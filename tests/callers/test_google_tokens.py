@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import crypt
 from google.auth import jwt as google_jwt
 
-from functions.trigger.doors.doors import Caller, Door
+from functions.trigger.doors.caller import Caller, Door
 from shared.doors import DoorSettings
 from shared.problems import Problem
 from tests.callers.stand_ins import NOON, House, Site, request, serving

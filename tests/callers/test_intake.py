@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from functions.trigger.doors.doors import Caller, Door
+from functions.trigger.doors.caller import Caller, Door
 from functions.trigger.intake.intake import read_posted
 from functions.trigger.intake.names import NOT_COMPARED, OURS
 from shared.problems import PROBLEMS, Problem

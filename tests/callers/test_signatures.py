@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from standardwebhooks import Webhook
 
-from functions.trigger.doors.doors import Caller, Door
+from functions.trigger.doors.caller import Caller, Door
 from shared.doors import DoorSettings, SigningSecret
 from shared.problems import Problem
 from tests.callers.stand_ins import NOON, House, request

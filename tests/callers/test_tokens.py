@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from functions.trigger.doors.doors import Caller, Door
+from functions.trigger.doors.caller import Caller, Door
 from shared.doors import DoorSettings, Token
 from shared.problems import Problem
 from tests.callers.stand_ins import House, request

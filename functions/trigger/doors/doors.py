@@ -5,8 +5,6 @@ A credential that is there is examined, also one for a door that is not configur
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from starlette.requests import Request
@@ -21,6 +19,7 @@ from shared.public_job import timestamp
 
 from . import browsers, form_tokens, loopback, signatures, tokens
 from .addresses import client_address, counted_as
+from .caller import Caller, Door
 from .certificates import Certificates
 from .google_tokens import GoogleTokens, signature_removed
 from .outside import Unanswered
@@ -33,52 +32,6 @@ if TYPE_CHECKING:
 CHALLENGE = 'Bearer realm="wireflow-images"'
 NO_DOOR = "No door is configured, so only calls from this machine to itself are answered. Set TRIGGER_TOKENS."
 UNKNOWN_JOB = "There is no job with this id; jobs are forgotten after their retention time."
-
-
-class Door(StrEnum):
-    """How a caller came in."""
-
-    TOKEN = "token"  # noqa: S105 - the door's name
-    SIGNATURE = "signature"
-    EVENT = "event"
-    FORM = "form"
-    OPEN = "open"  # no door is configured
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls. `admin` sees the jobs of all callers."""
-
-    door: Door
-    name: str | None = None
-    admin: bool = False
-
-    @property
-    def private(self) -> bool:
-        """Whether its jobs are read by nobody else."""
-        return self.door in (Door.TOKEN, Door.SIGNATURE)
-
-    @property
-    def browser(self) -> bool:
-        """Whether it is anybody who opened a page."""
-        return self.door is Door.FORM
-
-    @property
-    def may_send_arrays(self) -> bool:
-        """Whether it may order many images at once."""
-        return self.door in (Door.TOKEN, Door.SIGNATURE, Door.EVENT)
-
-
-def may_send_arrays(caller: Caller) -> None:
-    """Problem 403 unless the caller may order many images at once."""
-    if not caller.may_send_arrays:
-        raise Problem("forbidden", "Arrays and prompts need a token, a signature or an event. Send one prompt.")
-
-
-def springs_honeypot(caller: Caller, website: Any) -> bool:
-    """Whether the field that people do not see was filled in; only of browsers, for others it is a field as any."""
-    blank = website is None or (isinstance(website, str) and not website.strip())
-    return caller.browser and not blank
 
 
 class Doors:

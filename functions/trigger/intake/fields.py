@@ -13,7 +13,7 @@ from shared.steps.identity import Key, fingerprint
 from shared.steps.orders import Order
 from shared.workflows import DEFAULT
 
-from ..doors.doors import Caller
+from ..doors.caller import Caller
 from .bodies import KIB
 from .json_bodies import check_unicode
 from .names import NOT_COMPARED, OURS, RESERVED

@@ -15,7 +15,7 @@ from shared.problems import Problem
 from shared.steps.identity import Key
 from shared.steps.orders import Order
 
-from ..doors.doors import Caller, Door, may_send_arrays, springs_honeypot
+from ..doors.caller import Caller, Door, check_may_send_arrays, springs_honeypot
 from . import events, forms, keys
 from .arrays import Row, is_array, named, rows
 from .bodies import ARRAY_LIMIT, BODY_LIMIT, KIB, MIB, read, too_large
@@ -196,7 +196,7 @@ async def orders(posted: Posted, caller: Caller, request: Request, config: Confi
 
 
 def _check_array(posted: Posted, fields: Mapping[str, Any], caller: Caller) -> None:
-    may_send_arrays(caller)
+    check_may_send_arrays(caller)
     if posted.file is not None:
         raise Problem.wrong("A file is for one request; send an array with addresses.", forms.FILE_FIELD)
     if isinstance(posted.body, list) and "prompts" in fields:
