@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from shared.doors import DoorSettings, parse_origins, parse_signing_secrets, parse_tokens
+from shared.auth_settings import AuthSettings, parse_origins, parse_signing_secrets, parse_tokens
 from shared.spending.gate import Limits
 from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
@@ -78,7 +78,7 @@ class Config:
     allow_private_network: bool
     storage_emulator: str | None
     workflows: tuple[Workflow, ...]
-    doors: DoorSettings
+    auth: AuthSettings
 
     def workflow(self, name: str) -> Workflow | None:
         """The workflow of this name, if there is one."""
@@ -120,7 +120,7 @@ def load(environ: Mapping[str, str]) -> Config:
         allow_private_network=private,
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
         workflows=_workflows(read, webhook_id),
-        doors=_doors(read, private=private),
+        auth=_auth(read, private=private),
     )
     if read.faults:
         raise ConfigurationError(read.faults)
@@ -137,9 +137,9 @@ def _workflows(read: "_Reader", webhook_id: str) -> tuple[Workflow, ...]:
     return (Workflow(name=DEFAULT, mode=Mode.WEBHOOK, id=webhook_id), *named)
 
 
-def _doors(read: "_Reader", *, private: bool) -> DoorSettings:
-    known = DoorSettings()
-    doors = DoorSettings(
+def _auth(read: "_Reader", *, private: bool) -> AuthSettings:
+    known = AuthSettings()
+    auth = AuthSettings(
         tokens=read.value("TRIGGER_TOKENS", parse_tokens, ()),
         signing_secrets=read.value("TRIGGER_SIGNING_SECRETS", parse_signing_secrets, ()),
         event_account=read.value("EVENT_SERVICE_ACCOUNT", _one_word, None),
@@ -155,18 +155,18 @@ def _doors(read: "_Reader", *, private: bool) -> DoorSettings:
         trusted_proxies=read.value("TRUSTED_PROXIES", _count, 0),
         on_cloud_run=bool(read.text("K_SERVICE")),
     )
-    read.faults.extend(_door_faults(doors))
-    return doors
+    read.faults.extend(_auth_faults(auth))
+    return auth
 
 
-def _door_faults(doors: DoorSettings) -> list[str]:
+def _auth_faults(auth: AuthSettings) -> list[str]:
     """What does not go together."""
     faults = []
-    if doors.event_account and not doors.event_audience:
+    if auth.event_account and not auth.event_audience:
         faults.append("EVENT_AUDIENCE: is required with EVENT_SERVICE_ACCOUNT; it is the address that events come to")
-    if doors.event_audience and not doors.event_account:
+    if auth.event_audience and not auth.event_account:
         faults.append("EVENT_SERVICE_ACCOUNT: is required with EVENT_AUDIENCE; it is the account that sends events")
-    if doors.public and not doors.configured:
+    if auth.public and not auth.configured:
         faults.append(
             "TRIGGER_PUBLIC: anyone could spend; set TRIGGER_TOKENS, TRIGGER_SIGNING_SECRETS, EVENT_SERVICE_ACCOUNT "
             "or FORM_ORIGINS, or make the deployment private"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Self
 
-from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 
 SCHEMA_VERSION = 1
 MESSAGE_LIMIT = 500  # characters of an error's message

@@ -7,10 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.job import Job, Status, Step
-from shared.spending.arrivals import Arrivals
 from shared.spending.gate import Gate
+from shared.spending.rate_window import RateWindow
 from shared.workflows import NodeInput, Workflow
 
 
@@ -54,7 +54,7 @@ class StoreUnavailable(StoreError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class JobQuery:
     """Which jobs are listed. None: any. `before`: `createdAt` and id of the last job that was seen."""
 
     limit: int
@@ -84,22 +84,22 @@ class JobStore(Protocol):
     async def due(self, now: datetime, limit: int) -> list[Job]:
         """Jobs in flight that want attention: `dueAt <= now`, the oldest first."""
 
-    async def line(self, now: datetime, limit: int) -> list[Job]:
+    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
         """Jobs whose place in line has come: `queueAt <= now`, the first first."""
 
-    async def ahead(self, queue_at: datetime) -> int:
+    async def count_ahead(self, queue_at: datetime) -> int:
         """How many jobs stand in line before this time: `queueAt < queue_at`."""
 
     async def create_all(self, jobs: Sequence[Job]) -> list[Job]:
         """Record all of these new jobs or none of them, at most 100; AlreadyExists with one that is there."""
 
-    async def listed(self, listing: Listing) -> list[Job]:
+    async def list_jobs(self, listing: JobQuery) -> list[Job]:
         """Jobs from the newest to the oldest: `createdAt` and then the id, descending."""
 
-    async def read_arrivals(self) -> Arrivals:
+    async def read_arrivals(self) -> RateWindow:
         """The posts of browsers of the last hour, with their revision; none if there is no document yet."""
 
-    async def save_arrivals(self, arrivals: Arrivals) -> Arrivals:
+    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
         """Replace them if their revision is still the newest, else Conflict."""
 
     async def read_gate(self) -> Gate:
@@ -124,13 +124,13 @@ class CopyError(Exception):
     CopyError            the network or a store, now: try again
     ├── ImageGone        403, 404 or 410 on every route: it has probably expired
     ├── ImageRefused     trying again does not help: not an image, too large
-    ├── NameTaken        the image store has another picture under this name
-    └── PlaceRefused     we do not go there: the scheme, the host or a private address; a redirect may lead there too
+    ├── NameTaken        the image store has another image under this name
+    └── UrlNotAllowed     we do not go there: the scheme, the host or a private address; a redirect may lead there too
     """
 
 
 class NameTaken(CopyError):
-    """The name holds another picture, and names never change what they hold."""
+    """The name holds another image, and names never change what they hold."""
 
 
 class ImageGone(CopyError):
@@ -145,13 +145,13 @@ class ImageRefused(CopyError):
         self.code = code
 
 
-class PlaceRefused(CopyError):
+class UrlNotAllowed(CopyError):
     """The image was not asked for; the text says which rule forbids it, and is for logs only: it names addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What is known of a picture once its last byte has passed. `crc32c` is base64, as Cloud Storage writes it."""
+    """What is known of a image once its last byte has passed. `crc32c` is base64, as Cloud Storage writes it."""
 
     width: int | None
     height: int | None
@@ -160,8 +160,8 @@ class Measured:
     crc32c: str
 
 
-class Picture(Protocol):
-    """A picture on its way: the type is known from its first bytes, the rest when the last chunk has passed."""
+class ImageStream(Protocol):
+    """A image on its way: the type is known from its first bytes, the rest when the last chunk has passed."""
 
     content_type: str
     extension: str
@@ -174,15 +174,15 @@ class Picture(Protocol):
 
 
 class ImageSource(Protocol):
-    """Where pictures come from. Synchronous: it runs in a worker thread."""
+    """Where images come from. Synchronous: it runs in a worker thread."""
 
-    def open(self, url: str) -> AbstractContextManager[Picture]:
-        """Start reading the picture at `url`, by every allowed route in turn; CopyError if none serves it."""
+    def open(self, url: str) -> AbstractContextManager[ImageStream]:
+        """Start reading the image at `url`, by every allowed route in turn; CopyError if none serves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """A way to the bytes of a stored picture: either `url`, valid for `seconds`, or `chunks`."""
+    """A way to the bytes of a stored image: either `url`, valid for `seconds`, or `chunks`."""
 
     content_type: str
     size: int
@@ -193,28 +193,28 @@ class StoredImage:
 
 
 class ImageStore(Protocol):
-    """Where pictures are kept, under names that never change: `jobs/{jobId}/{attempt}/{n}.{ext}`.
+    """Where images are kept, under names that never change: `jobs/{jobId}/{attempt}/{n}.{ext}`.
 
     Beside them, until their job has ended, stand input images: `inputs/{jobId}`.
     """
 
-    def write(self, name: str, picture: Picture) -> None:
-        """Store all of the picture or nothing; a name that already holds the same bytes counts as done.
+    def write(self, name: str, image: ImageStream) -> None:
+        """Store all of the image or nothing; a name that already holds the same bytes counts as done.
 
-        Synchronous: it runs in a worker thread. CopyError if the picture or the store fails.
+        Synchronous: it runs in a worker thread. CopyError if the image or the store fails.
         """
 
     async def read(self, name: str) -> StoredImage | None:
         """A way to the bytes, or None if nothing has that name."""
 
     async def content(self, name: str) -> bytes | None:
-        """All bytes of a stored picture, or None if nothing has that name. CopyError if the store does not answer."""
+        """All bytes of a stored image, or None if nothing has that name. CopyError if the store does not answer."""
 
     async def delete(self, name: str) -> None:
-        """Remove a picture; nothing if there is none. CopyError if the store does not answer."""
+        """Remove a image; nothing if there is none. CopyError if the store does not answer."""
 
     async def names(self, job_id: str) -> list[str]:
-        """The names of all pictures of a job, for when its document has expired."""
+        """The names of all images of a job, for when its document has expired."""
 
 
 # --- Wireflow ------------------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunAnswer:
+class RunResponse:
     """What an answer about a run says. `state` is None where no known word was found; `raw` is bounded."""
 
     state: RunState | None
@@ -277,8 +277,8 @@ class Wireflow(Protocol):
     async def healthy(self) -> bool:
         """Whether the free health call answers 200."""
 
-    async def poll(self, execution_id: str) -> RunAnswer:
+    async def poll(self, execution_id: str) -> RunResponse:
         """Where a run stands; PollError if that cannot be told now."""
 
-    async def details(self, execution_id: str) -> RunAnswer:
+    async def details(self, execution_id: str) -> RunResponse:
         """The same from the details endpoint."""

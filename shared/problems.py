@@ -30,7 +30,7 @@ PROBLEMS = {
     "not_found": Known(404, "There is nothing here"),
     "method_not_allowed": Known(405, "This method is not allowed here"),
     "not_cancelable": Known(409, "The job does not wait any more"),
-    "source_not_ready": Known(409, "The job whose picture is asked for has not succeeded"),
+    "source_not_ready": Known(409, "The job whose image is asked for has not succeeded"),
     "image_not_ready": Known(409, "The image is not ready yet"),
     "image_failed": Known(410, "There will be no image"),
     "body_too_large": Known(413, "The body is too large"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.errorcodes import EXPLANATIONS, ErrorCode
+from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Image, Job, Status, Step
 
 SENTENCES: Mapping[Status, str] = {

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 from shared import config as settings
 from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
-from shared.ports import ImageSource, ImageStore, JobStore, Picture
-from shared.steps.admission import Admission
-from shared.steps.descriptions import Descriptions
-from shared.steps.drift import Drift
-from shared.steps.request_budget import RequestBudget
-from shared.steps.services import Services
+from shared.ports import ImageSource, ImageStore, ImageStream, JobStore
+from shared.runtime.admission import Admission
+from shared.runtime.dependencies import Deps
+from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.workflow_inputs import WorkflowInputs
 
 COPIES_AT_ONCE = 8  # threads; each holds about one chunk of 1 MiB
 UPLOADS_AT_ONCE = 2  # of input images, each of which is held in memory
@@ -52,16 +52,16 @@ def configuration() -> Config:
 
 
 @cache
-def services(config: Config) -> Services:
+def deps(config: Config) -> Deps:
     """Everything that an instance works with. Nothing is called yet: clients connect when they are first used."""
     from shared.wireflow.client import WireflowClient
 
     clock, log = SystemClock(), Log()
     store = job_store(config)
-    requests = RequestBudget(config.requests_per_minute, clock)
+    requests = RequestLimiter(config.requests_per_minute, clock)
     hidden = [workflow.id for workflow in config.workflows]
     wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, hidden=hidden)
-    return Services(
+    return Deps(
         config=config,
         clock=clock,
         log=log,
@@ -71,10 +71,10 @@ def services(config: Config) -> Services:
         wireflow=wireflow,
         admission=Admission(store, config.limits, clock, log),
         requests=requests,
-        drift=Drift(log),
-        descriptions=Descriptions(wireflow, requests, clock),
+        drift=UnknownShapes(log),
+        descriptions=WorkflowInputs(wireflow, requests, clock),
         inputs=input_source(config),
-        picture_of=picture_of,
+        image_from_bytes=image_from_bytes,
         uploads=asyncio.Semaphore(UPLOADS_AT_ONCE),
         copy_threads=ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy"),
         random_id=lambda: secrets.token_hex(16),
@@ -121,11 +121,11 @@ def input_source(config: Config) -> ImageSource:
     return Downloads(client, base_url=None, max_bytes=INPUT_BYTES)
 
 
-def picture_of(content: bytes) -> Picture:
+def image_from_bytes(content: bytes) -> ImageStream:
     """The input image that these bytes are; ImageRefused if they are none."""
-    from shared.images import measured
+    from shared.images import measure
 
-    return measured.picture_of(content, max_bytes=INPUT_BYTES)
+    return measure.image_from_bytes(content, max_bytes=INPUT_BYTES)
 
 
 def _known_hosts(config: Config) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.errorcodes import EXPLANATIONS
+from shared.error_codes import EXPLANATIONS
 from shared.problems import DOCUMENTATION, PROBLEMS
 from tests.vendor import consequences
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
-def errorcodes() -> str:
+def error_codes() -> str:
     """What went wrong with a job."""
     rows = [f"| `{code}` | {known.message} | {known.hint} |" for code, known in EXPLANATIONS.items()]
     return "\n".join(["| Code | What happened | What to do |", "|---|---|---|", *rows])
@@ -43,7 +43,7 @@ def promise(path: Path) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "errorcodes": errorcodes,
+    "error_codes": error_codes,
     "consequences": consequences.as_markdown,
     "problems": problems,
     "layout": layout,

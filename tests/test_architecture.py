@@ -1,4 +1,4 @@
-"""The direction of imports: functions → wiring → {steps, adapters} → {spending, ports, job, wireflow.errors}."""
+"""Imports go one way: functions → wiring → {steps, adapters} → runtime → {spending, ports, job, wireflow.errors}."""
 
 import ast
 from pathlib import Path
@@ -6,26 +6,42 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASE = {"doors", "workflows", "errorcodes", "job", "config", "log", "spending", "ports", "public_job", "problems"}
+BASE = {
+    "auth_settings",
+    "idempotency",
+    "submission",
+    "workflows",
+    "error_codes",
+    "job",
+    "config",
+    "log",
+    "spending",
+    "ports",
+    "public_job",
+    "problems",
+}
 
 # What a part may import of the others. A part that is not named may import only BASE.
 ALLOWED = {
-    "spending": {"errorcodes", "spending"},
-    "job": {"errorcodes"},
-    "errorcodes": set(),
+    "spending": {"error_codes", "spending"},
+    "job": {"error_codes"},
+    "error_codes": set(),
     "log": set(),
     "problems": set(),
-    "config": {"doors", "spending", "workflows"},
-    "ports": {"errorcodes", "job", "spending", "workflows"},
-    "doors": set(),
+    "config": {"auth_settings", "spending", "workflows"},
+    "ports": {"error_codes", "job", "spending", "workflows"},
+    "auth_settings": set(),
+    "idempotency": set(),
+    "submission": {"error_codes", "idempotency", "job", "runtime"},
+    "runtime": {*BASE, "runtime", "wireflow.errors"} - {"problems", "public_job", "submission"},
     "workflows": {"workflows"},
-    "public_job": {"errorcodes", "job"},
-    "steps": {*BASE, "steps", "wireflow.errors"} - {"problems"},
-    "wireflow": {"errorcodes", "job", "ports", "wireflow", "workflows"},
-    "jobs": {"errorcodes", "job", "log", "ports", "spending", "jobs"},
-    "images": {"errorcodes", "job", "ports", "egress", "images"},
+    "public_job": {"error_codes", "job"},
+    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.signed_urls"} - {"problems"},
+    "wireflow": {"error_codes", "job", "ports", "wireflow", "workflows"},
+    "jobs": {"error_codes", "job", "log", "ports", "spending", "jobs"},
+    "images": {"error_codes", "job", "ports", "egress", "images"},
     "egress": set(),
-    "wiring": {*BASE, "steps", "wireflow", "jobs", "images", "egress"} - {"problems", "public_job"},
+    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress"} - {"problems", "public_job"},
 }
 
 
@@ -77,9 +93,9 @@ def test_only_the_edge_reads_time_and_randomness(path: Path):
     assert calls.isdisjoint(forbidden)
 
 
-WAYS_IN = {"intake": {"events", "forms", "json_bodies"}, "doors": {"tokens", "signatures", "google_tokens", "browsers"}}
+WAYS_IN = {"parsing": {"events", "forms", "json_body"}, "auth": {"tokens", "signatures", "google_tokens", "cors"}}
 # What reads JSON is a tool for events, too; it knows nothing of any way in.
-TOOLS = {"json_bodies"}
+TOOLS = {"json_body"}
 
 
 @pytest.mark.parametrize("package", WAYS_IN)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import FINAL, TRANSITIONS, Image, Job, JobError, Status, from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
 

@@ -8,7 +8,7 @@ from functions.cli import show
 from functions.cli.errors import CheckFailed, WrongSetup
 from shared import config
 from shared.config import Config
-from shared.errorcodes import EXPLANATIONS, ErrorCode
+from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.wireflow.client import WireflowClient
 from shared.wireflow.errors import PollError, RunNotFound, WireflowError
 from shared.wiring import SystemClock

@@ -20,7 +20,7 @@ from rich.text import Text
 from functions.cli.client import PublicJob
 from functions.cli.local import Servers
 from functions.cli.tokens import NewToken
-from shared.doors import DoorSettings
+from shared.auth_settings import AuthSettings
 from shared.workflows import DEFAULT
 
 EXAMPLE = "A lighthouse on a cliff at dusk, watercolour"
@@ -95,12 +95,12 @@ def serving(servers: Servers, folder: Path) -> None:
     """Where everything is, what may be asked for by whom, and a line to try."""
     rows = {server.name: server.url for server in servers.all()} | {"state, logs": str(folder)}
     rows["workflows"] = ", ".join(workflow.name for workflow in servers.config.workflows)
-    if doors := _doors(servers.config.doors):
+    if doors := _doors(servers.config.auth):
         rows["doors"] = ", ".join(doors)
     _tell(rows, _example(servers))
 
 
-def _doors(settings: DoorSettings) -> list[str]:
+def _doors(settings: AuthSettings) -> list[str]:
     """The names of the settings that say who may come in."""
     configured = {
         "TRIGGER_TOKENS": settings.tokens,
@@ -112,7 +112,7 @@ def _doors(settings: DoorSettings) -> list[str]:
 
 
 def _example(servers: Servers) -> str:
-    doors, credential = servers.config.doors, ""
+    doors, credential = servers.config.auth, ""
     if doors.configured and not doors.tokens:
         return 'Only who comes through one of the doors is let in: README, "Who may come in".'
     if doors.tokens:

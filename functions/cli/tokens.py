@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from functions.cli.errors import WrongSetup
-from shared.doors import parse_tokens
+from shared.auth_settings import parse_tokens
 
 TOKEN_BYTES = 32
 

@@ -5,14 +5,14 @@ from starlette.responses import JSONResponse, Response
 
 from shared.log import Event
 from shared.problems import Problem
-from shared.steps.services import Services
+from shared.runtime.dependencies import Deps
 
 from .window import Window
 
 _working: set[int] = set()
 
 
-async def answer(request: Request, services: Services) -> Response:
+async def answer(request: Request, deps: Deps) -> Response:
     """Answer the scheduler. A call while this instance works is answered at once: nothing may run after an answer."""
     try:
         _check(request)
@@ -20,7 +20,7 @@ async def answer(request: Request, services: Services) -> Response:
         return problem.response()
     if request.scope["path"] == "/health":
         return JSONResponse({"status": "ok"})
-    return await _work(services)
+    return await _work(deps)
 
 
 def _check(request: Request) -> None:
@@ -31,14 +31,14 @@ def _check(request: Request) -> None:
         raise Problem.not_allowed(request.method, allowed)
 
 
-async def _work(services: Services) -> Response:
-    if id(services) in _working:
+async def _work(deps: Deps) -> Response:
+    if id(deps) in _working:
         return JSONResponse({"busy": True})
-    _working.add(id(services))
+    _working.add(id(deps))
     try:
-        return JSONResponse(await Window(services).run())
+        return JSONResponse(await Window(deps).run())
     except Exception as error:  # the last line of defence: the framework would answer plain text
-        services.log.error(Event.WINDOW, f"The window ended early: {type(error).__name__}.")
+        deps.log.error(Event.WINDOW, f"The window ended early: {type(error).__name__}.")
         return Problem("internal_error", "The window ended early; the next call goes on.").response()
     finally:
-        _working.discard(id(services))
+        _working.discard(id(deps))

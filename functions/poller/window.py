@@ -14,12 +14,12 @@ from shared.job import Job, Status
 from shared.log import Event
 from shared.ports import StoreError
 from shared.public_job import timestamp
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease, LeaseLost
 from shared.spending import gate
 from shared.spending.gate import Slot
 from shared.steps.advance import advance
 from shared.steps.dispatch import send_held, take_from_line
-from shared.steps.lease import Lease, LeaseLost
-from shared.steps.services import Services
 
 SCAN_SECONDS = 2.0
 SCAN_SECONDS_WHILE_THE_LINE_MOVES = 0.25
@@ -49,19 +49,19 @@ class Counts:
 class Window:
     """One call of the poller."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._clock = services.clock
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._clock = deps.clock
         self._counts = Counts()
         self._held: dict[str, Lease] = {}
         self._began = self._clock.now()
-        self._end = self._began + timedelta(seconds=services.config.poll_window)
+        self._end = self._began + timedelta(seconds=deps.config.poll_window)
         self._busy_at = self._began
         self._oldest_due = 0.0
         self._running: set[str] = set()
         self._calls = 0
         self._pause = SCAN_SECONDS
-        services.requests.open_until(self._end)
+        deps.requests.open_until(self._end)
 
     async def run(self) -> dict[str, Any]:
         """Work until the window is over or nothing has been in flight for a while; returns the counts."""
@@ -77,7 +77,7 @@ class Window:
         now = self._clock.now()
         if self._held:
             self._busy_at = now
-        idle = now - self._busy_at >= timedelta(seconds=self._services.config.poll_idle_exit)
+        idle = now - self._busy_at >= timedelta(seconds=self._deps.config.poll_idle_exit)
         return now >= self._end or idle
 
     async def _pick_up(self, workers: asyncio.TaskGroup) -> None:
@@ -85,9 +85,9 @@ class Window:
         try:
             for lease in await self._claim_due():
                 workers.create_task(self._hold(lease, self._advance(lease)))
-            line = await take_from_line(self._services, min(CALLS_AT_ONCE - self._calls, self._room()))
+            line = await take_from_line(self._deps, min(CALLS_AT_ONCE - self._calls, self._room()))
         except StoreError as error:
-            self._services.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
+            self._deps.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
             return
         self._counts.dispatched += len(line.taken)
         self._pause = SCAN_SECONDS_WHILE_THE_LINE_MOVES if line.taken else SCAN_SECONDS
@@ -97,10 +97,10 @@ class Window:
             self._busy_at = self._clock.now()
 
     async def _claim_due(self) -> list[Lease]:
-        due = await self._services.store.due(self._clock.now(), self._room())
+        due = await self._deps.store.due(self._clock.now(), self._room())
         self._oldest_due = max([self._oldest_due, *(self._overdue(job) for job in due)])
         claims = [
-            Lease.claim(job, self._services.store, self._clock, self._services.config.lease)
+            Lease.claim(job, self._deps.store, self._clock, self._deps.config.lease)
             for job in due
             if job.id not in self._held
         ]
@@ -119,14 +119,14 @@ class Window:
         """Do `work` on a job while its lease is kept; whatever goes wrong is this job's problem alone."""
         before, self._held[lease.job.id] = lease.job, lease
         if before.started_at:
-            self._services.requests.note(before.started_at)
+            self._deps.requests.note(before.started_at)
         keeper = asyncio.create_task(lease.keep())
         worker = asyncio.create_task(work)
         try:
             await asyncio.wait({keeper, worker}, return_when=asyncio.FIRST_COMPLETED)
             await (worker if worker.done() else keeper)
         except LeaseLost:
-            self._services.log.warning(Event.WINDOW, "The job is somebody else's by now.", **lease.job.log_fields())
+            self._deps.log.warning(Event.WINDOW, "The job is somebody else's by now.", **lease.job.log_fields())
         except Exception as error:  # one bad job never stops the window
             await self._set_aside(lease, error)
         finally:
@@ -140,7 +140,7 @@ class Window:
     async def _start(self, lease: Lease, slot: Slot) -> None:
         self._calls += 1
         try:
-            await send_held(lease, slot, self._services)
+            await send_held(lease, slot, self._deps)
         finally:
             self._calls -= 1
         if lease.job.status is Status.RUNNING:
@@ -148,7 +148,7 @@ class Window:
 
     async def _advance(self, lease: Lease) -> None:
         """Step by step, until the job has ended or must wait for longer than a worker keeps it."""
-        while (at := await advance(lease, self._services)) is not None:
+        while (at := await advance(lease, self._deps)) is not None:
             now = self._clock.now()
             if at >= self._end or at - now > LONGEST_HOLD:
                 if lease.job.status is Status.RUNNING:
@@ -159,7 +159,7 @@ class Window:
 
     async def _set_aside(self, lease: Lease, error: Exception) -> None:
         message = f"A job raised {type(error).__name__}; it is tried again later."
-        self._services.log.error(Event.WINDOW, message, **lease.job.log_fields())
+        self._deps.log.error(Event.WINDOW, message, **lease.job.log_fields())
         try:
             await lease.save(due_at=self._clock.now() + PAUSE_AFTER_FAULT)
         except LeaseLost:
@@ -180,7 +180,7 @@ class Window:
     async def _report(self) -> dict[str, Any]:
         counts = {name: getattr(self._counts, name) for name in Counts.__slots__}
         seconds = round((self._clock.now() - self._began).total_seconds(), 3)
-        self._services.log.info(
+        self._deps.log.info(
             Event.WINDOW,
             "A window is over.",
             **counts,
@@ -194,16 +194,16 @@ class Window:
         """What the dashboard shows beside the counts; not worth failing a window for."""
         try:
             now = self._clock.now()
-            state = await self._services.admission.recent()
-            length = await self._services.store.ahead(now + timedelta(days=365))
+            state = await self._deps.admission.recent()
+            length = await self._deps.store.count_ahead(now + timedelta(days=365))
         except StoreError:
             return {}
-        closed = gate.why_closed(state, self._services.config.limits, now)
+        closed = gate.wait_reason_of(state, self._deps.config.limits, now)
         return {
             "queueLength": length,
             "running": len(self._running),
             "executionsToday": state.today(now),
-            "newShapes": sum(self._services.drift.counts.values()),
+            "newShapes": sum(self._deps.drift.counts.values()),
             "gate": closed and str(closed),
             "gateUntil": timestamp(state.closure.until) if state.closure else None,
         }

@@ -1,15 +1,15 @@
-"""What every route works with: what the steps share, and the doors."""
+"""What every route works with: what the steps share, and the auth."""
 
 from dataclasses import dataclass
 
-from shared.steps.services import Services
+from shared.runtime.dependencies import Deps
 
-from .doors.doors import Doors
+from .auth.auth import Auth
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """One of each in an instance, made by `main` or by a test."""
 
-    services: Services
-    doors: Doors
+    deps: Deps
+    auth: Auth

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from shared import wiring
 
-from . import api
+from . import router
+from .auth.auth import Auth
 from .context import Context
-from .doors.doors import Doors
 
 if TYPE_CHECKING:
     import httpx
@@ -38,20 +38,20 @@ ASKING_SECONDS = 5.0  # a caller waits
 @functions_framework.aio.http
 async def trigger(request: Request) -> Response:
     """Answer one request of a caller; README, "The contract", has the routes."""
-    return await api.answer(request, _context())
+    return await router.handle(request, _context())
 
 
 @cache
 def _context() -> Context:
     """Made by the first request: the framework forks after the import."""
-    services = wiring.services(CONFIG)
-    doors = Doors(CONFIG.doors, CONFIG.public_url, services.store, services.clock, services.log, _http)
-    return Context(services, doors)
+    deps = wiring.deps(CONFIG)
+    auth = Auth(CONFIG.auth, CONFIG.public_url, deps.store, deps.clock, deps.log, _http)
+    return Context(deps, auth)
 
 
 @cache
 def _http() -> "httpx.AsyncClient":
-    """For what the doors ask, Google's certificates and the Turnstile check; not needed by every deployment."""
+    """For what the auth ask, Google's certificates and the Turnstile check; not needed by every deployment."""
     import httpx
 
     return httpx.AsyncClient(timeout=ASKING_SECONDS, trust_env=False)

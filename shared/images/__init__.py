@@ -1,1 +1,1 @@
-"""Pictures: where they come from and where they are kept."""
+"""Images: where they come from and where they are kept."""

@@ -1,4 +1,4 @@
-"""Pictures in a folder: a name holds a whole picture or nothing, and what it holds never changes."""
+"""Images in a folder: a name holds a whole image or nothing, and what it holds never changes."""
 
 import asyncio
 import os
@@ -12,10 +12,10 @@ import google_crc32c
 
 from shared.images.formats import HEAD_BYTES, sniff
 from shared.images.streaming import CHUNK, base64_of, chunks_of
-from shared.ports import CopyError, Measured, NameTaken, Picture, StoredImage
+from shared.ports import CopyError, ImageStream, Measured, NameTaken, StoredImage
 
 NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # leads nowhere but down, and to nothing hidden
-NOTHING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what a name without a picture meets
+NOTHING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what a name without a image meets
 
 
 class DirectoryImages:
@@ -27,8 +27,8 @@ class DirectoryImages:
     def __init__(self, path: Path) -> None:
         self._root = path.absolute()
 
-    def write(self, name: str, picture: Picture) -> None:
-        """Store all of the picture or nothing; a name that already holds the same bytes counts as done.
+    def write(self, name: str, image: ImageStream) -> None:
+        """Store all of the image or nothing; a name that already holds the same bytes counts as done.
 
         ValueError if `name` would lead out of the folder.
         """
@@ -38,11 +38,11 @@ class DirectoryImages:
         with _as_copy_errors(name):
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part") as part:
-                for chunk in picture.chunks():
+                for chunk in image.chunks():
                     part.write(chunk)
                 part.flush()
                 os.fsync(part.fileno())
-                _give_name(Path(part.name), path, picture.measured())
+                _give_name(Path(part.name), path, image.measured())
 
     async def read(self, name: str) -> StoredImage | None:
         """The bytes as chunks, or None if nothing has that name."""
@@ -50,18 +50,18 @@ class DirectoryImages:
         return await asyncio.to_thread(_describe, path) if path else None
 
     async def content(self, name: str) -> bytes | None:
-        """All bytes of a stored picture, or None if nothing has that name."""
+        """All bytes of a stored image, or None if nothing has that name."""
         path = self._path(name)
         return await asyncio.to_thread(_content, path) if path else None
 
     async def delete(self, name: str) -> None:
-        """Remove a picture; nothing if there is none."""
+        """Remove a image; nothing if there is none."""
         path = self._path(name)
         if path:
             await asyncio.to_thread(_delete, path)
 
     async def names(self, job_id: str) -> list[str]:
-        """The names of all pictures of a job, sorted as text."""
+        """The names of all images of a job, sorted as text."""
         folder = self._path(f"jobs/{job_id}")
         return await asyncio.to_thread(self._names_in, folder) if folder else []
 
@@ -78,7 +78,7 @@ def _give_name(part: Path, path: Path, measured: Measured) -> None:
         os.link(part, path)
     except FileExistsError:
         if (path.stat().st_size, _crc32c(path)) != (measured.size, measured.crc32c):
-            raise NameTaken(f"{path.name} already holds another picture") from None
+            raise NameTaken(f"{path.name} already holds another image") from None
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # a name is kept by its folder
@@ -112,7 +112,7 @@ def _describe(path: Path) -> StoredImage | None:
 
 
 def _content_type(path: Path) -> str:
-    """As the picture's own bytes tell: not every name has an extension."""
+    """As the image's own bytes tell: not every name has an extension."""
     with path.open("rb") as file:
         kind = sniff(file.read(HEAD_BYTES))
     return kind.content_type if kind else "application/octet-stream"

@@ -1,4 +1,4 @@
-"""Reads a picture from where it is on the web: whole, of a known type, not too large, in time; or says why not."""
+"""Reads a image from where it is on the web: whole, of a known type, not too large, in time; or says why not."""
 
 import time
 import zlib
@@ -10,10 +10,10 @@ from urllib.parse import quote
 import httpx
 
 from shared.egress import EgressRefused
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
-from shared.images.measured import MeasuredPicture, too_large
-from shared.ports import CopyError, ImageGone, ImageRefused, PlaceRefused
+from shared.images.measure import MeasuredPicture, too_large
+from shared.ports import CopyError, ImageGone, ImageRefused, UrlNotAllowed
 
 COPY_SECONDS = 240.0
 MAX_REDIRECTS = 3
@@ -27,10 +27,10 @@ GONE = frozenset({403, 404, 410})
 
 
 class Downloads:
-    """Pictures by URL, over `client`, which decides what may be reached at all (shared/egress.py).
+    """Images by URL, over `client`, which decides what may be reached at all (shared/egress.py).
 
     `base_url` is Wireflow's: on its origin stands the download proxy, the last route; without it there is no such
-    route, as for pictures that are not Wireflow's. `monotonic` gives seconds. The time for a copy,
+    route, as for images that are not Wireflow's. `monotonic` gives seconds. The time for a copy,
     COPY_SECONDS, is looked at before each request and after each piece that arrives, so a silent server can overrun
     it by one read timeout of the client.
     """
@@ -50,17 +50,17 @@ class Downloads:
 
     @contextmanager
     def open(self, url: str) -> Iterator[MeasuredPicture]:
-        """Start reading the picture at `url`, by every allowed route in turn; CopyError if none serves it."""
+        """Start reading the image at `url`, by every allowed route in turn; CopyError if none serves it."""
         deadline = self._monotonic() + COPY_SECONDS
         with _as_copy_errors():
             response = self._first_to_serve(url, deadline)
         try:
-            yield self._picture(response, deadline)
+            yield self._image(response, deadline)
         finally:
             response.close()
 
     def _first_to_serve(self, url: str, deadline: float) -> httpx.Response:
-        """The answer of the first route that has the picture, its body unread."""
+        """The answer of the first route that has the image, its body unread."""
         statuses = []
         for route, agent in self._routes(url):
             response = self._get(route, {"user-agent": agent, "accept-encoding": "identity"}, deadline)
@@ -90,7 +90,7 @@ class Downloads:
             request = response.next_request
         raise CopyError(f"{_host(request.url)}: more than {MAX_REDIRECTS} redirects")
 
-    def _picture(self, response: httpx.Response, deadline: float) -> MeasuredPicture:
+    def _image(self, response: httpx.Response, deadline: float) -> MeasuredPicture:
         declared = _content_length(response)
         if declared is not None and declared > self._max_bytes:
             raise too_large(f"{declared} bytes")
@@ -125,7 +125,7 @@ def _as_copy_errors() -> Iterator[None]:
     try:
         yield
     except (httpx.InvalidURL, EgressRefused) as error:
-        raise PlaceRefused(f"{type(error).__name__}: {error}") from error
+        raise UrlNotAllowed(f"{type(error).__name__}: {error}") from error
     except httpx.HTTPError as error:
         raise CopyError(f"{type(error).__name__}: {error}") from error
 

@@ -1,6 +1,6 @@
-"""What a picture's bytes tell while they pass, whatever the chunks: type, width, height, and whether it is whole.
+"""What a image's bytes tell while they pass, whatever the chunks: type, width, height, and whether it is whole.
 
-Nothing here raises on bytes that make no sense: such a picture has no dimensions, or never ends.
+Nothing here raises on bytes that make no sense: such a image has no dimensions, or never ends.
 """
 
 import re
@@ -8,14 +8,14 @@ import struct
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-HEAD_BYTES = 64  # enough to tell every type; no picture is shorter than MIN_HEAD_BYTES
+HEAD_BYTES = 64  # enough to tell every type; no image is shorter than MIN_HEAD_BYTES
 MIN_HEAD_BYTES = 12
 MAX_TAKE = 64 * 1024  # the most that is ever held
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A type of picture that we keep. `walk` goes through its structure: see `Walk`."""
+    """A type of image that we keep. `walk` goes through its structure: see `Walk`."""
 
     content_type: str
     extension: str
@@ -24,7 +24,7 @@ class Format:
 
 @dataclass(slots=True)
 class Findings:
-    """What a walk has found so far. `ended`: the next byte, if there is one, is not the picture's any more."""
+    """What a walk has found so far. `ended`: the next byte, if there is one, is not the image's any more."""
 
     width: int | None = None
     height: int | None = None
@@ -59,7 +59,7 @@ Walk = Generator[Wish, bytes, None]  # yields wishes and is sent the bytes; retu
 
 
 class Probe:
-    """Looks at a picture in passing: feed it every chunk. It holds at most one chunk and MAX_TAKE bytes."""
+    """Looks at a image in passing: feed it every chunk. It holds at most one chunk and MAX_TAKE bytes."""
 
     def __init__(self, kind: Format) -> None:
         self._findings = Findings()
@@ -79,7 +79,7 @@ class Probe:
 
     @property
     def ended(self) -> bool:
-        """Whether the picture is whole, as far as its own structure tells."""
+        """Whether the image is whole, as far as its own structure tells."""
         return self._findings.ended and not self._ahead
 
     def feed(self, chunk: bytes) -> None:
@@ -119,7 +119,7 @@ class Probe:
 
 
 def sniff(head: bytes) -> Format | None:
-    """The type that a picture's first HEAD_BYTES bytes show (all of them, if it is shorter), or None."""
+    """The type that a image's first HEAD_BYTES bytes show (all of them, if it is shorter), or None."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PNG
     if head.startswith(b"\xff\xd8\xff"):
@@ -220,7 +220,7 @@ def _walk_webp(findings: Findings) -> Walk:
     findings.ended = True
 
 
-# The largest of the sizes in the `meta` box is the picture's; others are those of its tiles and of its thumbnail.
+# The largest of the sizes in the `meta` box is the image's; others are those of its tiles and of its thumbnail.
 AVIF_SIZE = re.compile(rb"\x00\x00\x00\x14ispe\x00\x00\x00\x00(.{8})", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Pictures in a Cloud Storage bucket: a name holds a whole picture or nothing, and what it holds never changes.
+"""Images in a Cloud Storage bucket: a name holds a whole image or nothing, and what it holds never changes.
 
 The client is imported and built at the first use, in a worker thread: that takes half a second, which the functions
 must not pay at their start.
@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from shared.images.streaming import chunks_of
-from shared.ports import CopyError, NameTaken, Picture, StoredImage
+from shared.ports import CopyError, ImageStream, NameTaken, StoredImage
 
 CHUNK = 1024 * 1024  # held in memory a few times; the client's default is 100 MiB
 TIMEOUT = (5.0, 30.0)  # seconds to connect and to read, for each try
@@ -57,17 +57,17 @@ class BucketImages:
         self._bucket: Any = None
         self._urls = SignedUrls(monotonic)
 
-    def write(self, name: str, picture: Picture) -> None:
-        """Store all of the picture or nothing; a name that already holds the same bytes counts as done."""
+    def write(self, name: str, image: ImageStream) -> None:
+        """Store all of the image or nothing; a name that already holds the same bytes counts as done."""
         with _as_copy_errors(name):
             blob = self._open().blob(self._prefix + name, chunk_size=CHUNK)
-        source = Source(picture.chunks())
+        source = Source(image.chunks())
         try:
-            _upload(blob, source, picture.content_type)
-        except CopyError:  # the picture's own: the upload is not finished and leaves no object
+            _upload(blob, source, image.content_type)
+        except CopyError:  # the image's own: the upload is not finished and leaves no object
             raise
         except Exception as error:  # of five libraries, without a common base; the bucket knows what became of it
-            self._settle(name, source, picture, error)
+            self._settle(name, source, image, error)
 
     async def read(self, name: str) -> StoredImage | None:
         """A signed URL, or the bytes as chunks where nothing can be signed; None if nothing has that name."""
@@ -78,30 +78,30 @@ class BucketImages:
         return kept
 
     async def content(self, name: str) -> bytes | None:
-        """All bytes of a stored picture, or None if nothing has that name."""
+        """All bytes of a stored image, or None if nothing has that name."""
         return await asyncio.to_thread(self._content, name)
 
     async def delete(self, name: str) -> None:
-        """Remove a picture; nothing if there is none."""
+        """Remove a image; nothing if there is none."""
         await asyncio.to_thread(self._delete, name)
         self._urls.forget(name)
 
     async def names(self, job_id: str) -> list[str]:
-        """The names of all pictures of a job, sorted as text."""
+        """The names of all images of a job, sorted as text."""
         return [] if "/" in job_id else await asyncio.to_thread(self._list, f"jobs/{job_id}/")
 
-    def _settle(self, name: str, source: "Source", picture: Picture, error: Exception) -> None:
-        """Done all the same if the name holds this very picture: of an earlier copy, or the answer was lost.
+    def _settle(self, name: str, source: "Source", image: ImageStream, error: Exception) -> None:
+        """Done all the same if the name holds this very image: of an earlier copy, or the answer was lost.
 
-        A 412 may come before the first byte: the rest of the picture must pass to be compared.
+        A 412 may come before the first byte: the rest of the image must pass to be compared.
         """
         kept = self._find(name)
         if kept is None:
             raise CopyError(f"{name} could not be stored: {type(error).__name__}") from error
         source.drain()
-        measured = picture.measured()
+        measured = image.measured()
         if (kept.size, kept.crc32c) != (measured.size, measured.crc32c):
-            raise NameTaken(f"{name} already holds another picture") from error
+            raise NameTaken(f"{name} already holds another image") from error
 
     def _look_up(self, name: str) -> StoredImage | None:
         blob = self._find(name)
@@ -128,7 +128,7 @@ class BucketImages:
         return None
 
     def _delete(self, name: str) -> None:
-        # Without a generation: a name has one picture in its life, so deleting it twice is deleting it once.
+        # Without a generation: a name has one image in its life, so deleting it twice is deleting it once.
         with _as_copy_errors(name), suppress(_missing()):
             self._open().blob(self._prefix + name).delete(timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
 
@@ -200,13 +200,13 @@ class SignedUrls:
         self._kept: dict[str, tuple[StoredImage, float]] = {}
 
     def get(self, name: str) -> StoredImage | None:
-        """The picture with the seconds that are left, or None if they are too few."""
+        """The image with the seconds that are left, or None if they are too few."""
         stored, end = self._kept.get(name, (None, 0.0))
         left = int(end - self._monotonic())
         return replace(stored, seconds=left) if stored and left >= URL_MARGIN_SECONDS else None
 
     def put(self, name: str, stored: StoredImage | None) -> None:
-        """Remember a picture that has a URL; of too many, forget the one that came first."""
+        """Remember a image that has a URL; of too many, forget the one that came first."""
         if stored is None or stored.url is None:
             return
         self._kept.pop(name, None)
@@ -220,7 +220,7 @@ class SignedUrls:
 
 
 class Source:
-    """The chunks of a picture as the file that the client reads: full reads, forward only."""
+    """The chunks of a image as the file that the client reads: full reads, forward only."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks

@@ -6,11 +6,11 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.job import Job, camel, from_document
 from shared.log import Event, Log
-from shared.spending.arrivals import Arrival, Arrivals
-from shared.spending.gate import Closure, Gate, Reopening
+from shared.spending.gate import Gate, ResumeOn, Suspension
+from shared.spending.rate_window import Arrival, RateWindow
 
 BATCH = 100  # jobs that are recorded together
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,17 +83,17 @@ def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
     )
 
 
-def _closure_to_document(closure: Closure) -> dict[str, Any]:
-    known = {camel(item.name): getattr(closure, item.name) for item in fields(Closure)}
+def _closure_to_document(closure: Suspension) -> dict[str, Any]:
+    known = {camel(item.name): getattr(closure, item.name) for item in fields(Suspension)}
     return known | {"reason": str(closure.reason), "reopening": str(closure.reopening)}
 
 
-def _closure_from_document(document: Mapping[str, Any]) -> Closure:
-    known = {item.name: document[camel(item.name)] for item in fields(Closure) if camel(item.name) in document}
-    return Closure(**{**known, "reason": ErrorCode(known["reason"]), "reopening": Reopening(known["reopening"])})
+def _closure_from_document(document: Mapping[str, Any]) -> Suspension:
+    known = {item.name: document[camel(item.name)] for item in fields(Suspension) if camel(item.name) in document}
+    return Suspension(**{**known, "reason": ErrorCode(known["reason"]), "reopening": ResumeOn(known["reopening"])})
 
 
-def arrivals_to_document(arrivals: Arrivals) -> dict[str, Any]:
+def arrivals_to_document(arrivals: RateWindow) -> dict[str, Any]:
     """The arrivals as the stores keep them: one JSON text of `[microseconds since 1970, address, job id, ticket]` each.
 
     As a list or as maps Firestore would index every part of every entry, with every write.
@@ -103,10 +103,10 @@ def arrivals_to_document(arrivals: Arrivals) -> dict[str, Any]:
     return {"entries": json.dumps(entries, separators=(",", ":"))}
 
 
-def arrivals_from_document(document: Mapping[str, Any], revision: Any) -> Arrivals:
+def arrivals_from_document(document: Mapping[str, Any], revision: Any) -> RateWindow:
     """The arrivals of a stored document; none if it has no entries."""
     entries = json.loads(document.get("entries") or "[]")
-    return Arrivals(
+    return RateWindow(
         entries=tuple(
             Arrival(EPOCH + timedelta(microseconds=microseconds), address, job_id, ticket)
             for microseconds, address, job_id, ticket in entries

@@ -23,10 +23,10 @@ from shared.jobs.documents import (
     gate_to_document,
     utc,
 )
-from shared.jobs.firestore_database import Asking, Database, Overtaken
-from shared.ports import AlreadyExists, Conflict, Listing, StoreUnavailable
-from shared.spending.arrivals import Arrivals
+from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
+from shared.ports import AlreadyExists, Conflict, JobQuery, StoreUnavailable
 from shared.spending.gate import Gate
+from shared.spending.rate_window import RateWindow
 
 SECONDS = 5.0  # for one call of the port, with everything that is tried again
 GATE, ARRIVALS, IDS = "control/wireflow", "control/arrivals", "control/ids"
@@ -49,7 +49,7 @@ class FirestoreJobs:
         check_batch(jobs)
         try:
             revisions = await self._database.write({f"jobs/{job.id}": to_document(job) for job in jobs}, revision=None)
-        except Overtaken as overtaken:
+        except WriteConflict as overtaken:
             if not overtaken.there:
                 raise StoreUnavailable("a job expired while it was created") from overtaken
             raise AlreadyExists(from_document(*overtaken.there[0])) from overtaken
@@ -71,16 +71,16 @@ class FirestoreJobs:
         """See the port."""
         return await first_readable(partial(self._database.rows, _until("dueAt", now)), limit)
 
-    async def line(self, now: datetime, limit: int) -> list[Job]:
+    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
         return await first_readable(partial(self._database.rows, _until("queueAt", now)), limit)
 
-    async def ahead(self, queue_at: datetime) -> int:
+    async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
         before = FieldFilter("queueAt", "<", utc(queue_at))
         return await self._database.count(lambda client: client.collection("jobs").where(filter=before))
 
-    async def listed(self, listing: Listing) -> list[Job]:
+    async def list_jobs(self, listing: JobQuery) -> list[Job]:
         """See the port."""
         return await first_readable(partial(self._database.rows, _listing(listing)), listing.limit)
 
@@ -94,12 +94,12 @@ class FirestoreJobs:
         (revision,) = await self._database.write({GATE: gate_to_document(gate)}, gate.revision)
         return dataclasses.replace(gate, revision=revision)
 
-    async def read_arrivals(self) -> Arrivals:
+    async def read_arrivals(self) -> RateWindow:
         """See the port."""
         found = await self._database.read(ARRIVALS)
-        return arrivals_from_document(*found[1:]) if found else Arrivals()
+        return arrivals_from_document(*found[1:]) if found else RateWindow()
 
-    async def save_arrivals(self, arrivals: Arrivals) -> Arrivals:
+    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
         """See the port."""
         (revision,) = await self._database.write({ARRIVALS: arrivals_to_document(arrivals)}, arrivals.revision)
         return dataclasses.replace(arrivals, revision=revision)
@@ -120,19 +120,19 @@ class FirestoreJobs:
         secret = secrets.token_bytes(32)
         try:
             await self._database.write({IDS: {"secret": secret}}, revision=None)
-        except Overtaken as overtaken:
+        except WriteConflict as overtaken:
             ((_, there, _),) = overtaken.there
             return bytes(there["secret"])
         return secret
 
 
-def _until(field: str, now: datetime) -> Asking:
+def _until(field: str, now: datetime) -> BuildQuery:
     """The jobs of which `field` is past, the earliest first."""
     until_now = FieldFilter(field, "<=", utc(now))
     return lambda client: client.collection("jobs").where(filter=until_now).order_by(field)
 
 
-def _listing(listing: Listing) -> Asking:
+def _listing(listing: JobQuery) -> BuildQuery:
     """The jobs of a listing, the newest first.
 
     `since` and `before` are cursors, so that every filter asks for equality: then Firestore merges the composite

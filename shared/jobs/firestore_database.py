@@ -39,10 +39,10 @@ _TRANSIENT = if_exception_type(
 Snapshot = DocumentSnapshot[AsyncDocumentReference]
 
 
-Asking = Callable[[AsyncClient], AsyncQuery]
+BuildQuery = Callable[[AsyncClient], AsyncQuery]
 
 
-class Overtaken(Conflict):
+class WriteConflict(Conflict):
     """Nothing of ours is there; `there`: the documents that are."""
 
     def __init__(self, paths: Sequence[str], there: Sequence[Row]) -> None:
@@ -65,30 +65,30 @@ class Database:
 
     async def read(self, path: str) -> Row | None:
         """The document at `path`, if there is one."""
-        async with self._reached() as client:
+        async with self._session() as client:
             found = await client.document(path).get(**self._call)
         return row_of(found) if found.exists else None
 
-    async def rows(self, asking: Asking, limit: int) -> list[Row]:
+    async def rows(self, asking: BuildQuery, limit: int) -> list[Row]:
         """The first documents of a query."""
-        async with self._reached() as client:
+        async with self._session() as client:
             found = await asking(client).limit(limit).get(**self._call)
         return [row_of(one) for one in found]
 
-    async def count(self, asking: Asking) -> int:
+    async def count(self, asking: BuildQuery) -> int:
         """How many documents a query finds."""
-        async with self._reached() as client:
+        async with self._session() as client:
             counted = await asking(client).count().get(**self._call)
         return int(counted[0][0].value)
 
     async def write(self, documents: Mapping[str, Mapping[str, Any]], revision: Any) -> list[Any]:
-        """Create all of the documents (no revision) or update the one; their new revisions; Overtaken if none is ours.
+        """Create the documents (no revision) or update the one; return the new revisions. WriteConflict: none is ours.
 
         The client library sends a commit again whose answer was lost, and the second sending is refused because of
         the first: the token shows whose write is there. A commit is performed as a whole: one of ours stands for all.
         """
         token = secrets.token_hex(16)
-        async with self._reached() as client:
+        async with self._session() as client:
             batch = client.batch()
             for path, fields in documents.items():
                 _add(batch, client.document(path), fields, token, revision)
@@ -97,7 +97,7 @@ class Database:
             except (google.AlreadyExists, google.FailedPrecondition, google.NotFound):
                 there = await self._there(client, documents)
         if not any((one.to_dict() or {}).get("writeToken") == token for one in there.values()):
-            raise Overtaken([*documents], [row_of(one) for one in there.values()])
+            raise WriteConflict([*documents], [row_of(one) for one in there.values()])
         return [there[path].update_time if path in there else None for path in documents]
 
     async def close(self) -> None:
@@ -113,7 +113,7 @@ class Database:
         return {one.reference.path: one for one in found if one.exists}
 
     @asynccontextmanager
-    async def _reached(self) -> AsyncIterator[AsyncClient]:
+    async def _session(self) -> AsyncIterator[AsyncClient]:
         """The client, a bound on all that is done with it, and the port's error for what Google's libraries raise.
 
         The bound is needed: an attempt that begins in the last second is given the whole timeout once more.
@@ -121,13 +121,13 @@ class Database:
         """
         try:
             async with self._at_once, asyncio.timeout(self._seconds):
-                yield await self._made()
+                yield await self._get_client()
         except TimeoutError as error:
             raise StoreUnavailable(f"Firestore did not answer within {self._seconds:g} s") from error
         except (google.GoogleAPIError, GoogleAuthError) as error:
             raise StoreUnavailable(f"Firestore: {type(error).__name__}: {error}") from error
 
-    async def _made(self) -> AsyncClient:
+    async def _get_client(self) -> AsyncClient:
         """The client, made by the first call: the framework forks after the import, which gRPC does not survive.
 
         In a thread, because finding the credentials asks the metadata server and blocks meanwhile.

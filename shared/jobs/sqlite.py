@@ -28,9 +28,9 @@ from shared.jobs.documents import (
     gate_to_document,
     utc,
 )
-from shared.ports import AlreadyExists, Conflict, Listing, StoreUnavailable
-from shared.spending.arrivals import Arrivals
+from shared.ports import AlreadyExists, Conflict, JobQuery, StoreUnavailable
 from shared.spending.gate import Gate
+from shared.spending.rate_window import RateWindow
 
 SECONDS = 5.0  # to wait for another process's write
 TRIES = 20  # of a new file's first opening, which several processes may begin at once
@@ -126,15 +126,15 @@ class SqliteJobs:
         """See the port."""
         return await first_readable(partial(self._rows, DUE, _text(now)), limit)
 
-    async def line(self, now: datetime, limit: int) -> list[Job]:
+    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
         return await first_readable(partial(self._rows, LINE, _text(now)), limit)
 
-    async def ahead(self, queue_at: datetime) -> int:
+    async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
         return await self._in_thread(lambda sql: int(sql.execute(AHEAD, [_text(queue_at)]).fetchone()[0]))
 
-    async def listed(self, listing: Listing) -> list[Job]:
+    async def list_jobs(self, listing: JobQuery) -> list[Job]:
         """See the port."""
         since = _text(listing.since) if listing.since else BEFORE_ALL
         before = (_text(listing.before[0]), listing.before[1]) if listing.before else (AFTER_ALL, "")
@@ -150,12 +150,12 @@ class SqliteJobs:
         """See the port."""
         return dataclasses.replace(gate, revision=await self._save_control(GATE, gate_to_document(gate), gate.revision))
 
-    async def read_arrivals(self) -> Arrivals:
+    async def read_arrivals(self) -> RateWindow:
         """See the port."""
         found = await self._rows(GET_CONTROL, ARRIVALS)
-        return arrivals_from_document(*found[0][1:]) if found else Arrivals()
+        return arrivals_from_document(*found[0][1:]) if found else RateWindow()
 
-    async def save_arrivals(self, arrivals: Arrivals) -> Arrivals:
+    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
         """See the port."""
         revision = await self._save_control(ARRIVALS, arrivals_to_document(arrivals), arrivals.revision)
         return dataclasses.replace(arrivals, revision=revision)

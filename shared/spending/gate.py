@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 
 # A start counts where it arrives, not where it was reserved: one second more than Wireflow's minute covers the way.
 WINDOW = timedelta(seconds=61)
@@ -19,7 +19,7 @@ FIRST_PROBE, LAST_PROBE = timedelta(seconds=5), timedelta(seconds=300)
 UNLIMITED = 1_000  # what one look at an unlimited gate lets through at once
 
 
-class Reopening(StrEnum):
+class ResumeOn(StrEnum):
     """What ends a closure. The later ones in this list outweigh the earlier ones."""
 
     TIME = "time"  # 429: the time that Wireflow named
@@ -36,11 +36,11 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closure:
+class Suspension:
     """Why the gate is closed, and when it is tried again. `credits_*` are Wireflow's figures of a 402."""
 
     reason: ErrorCode
-    reopening: Reopening
+    reopening: ResumeOn
     since: datetime
     until: datetime
     tries: int = 1
@@ -56,7 +56,7 @@ class Gate:
     starts: tuple[datetime, ...] = ()
     day: str = ""
     executions_today: int = 0
-    closure: Closure | None = None
+    closure: Suspension | None = None
     revision: Any = None
 
     def today(self, now: datetime) -> int:
@@ -81,7 +81,7 @@ def free(gate: Gate, limits: Limits, now: datetime) -> int:
         slots = min(slots, limits.per_day - gate.today(now))
     if gate.closure and _shut(gate.closure, now):
         slots = 0
-    elif gate.closure and gate.closure.reopening is Reopening.TRIAL:
+    elif gate.closure and gate.closure.reopening is ResumeOn.TRIAL:
         slots = min(slots, 1)
     return max(slots, 0)
 
@@ -91,7 +91,7 @@ def reserve(gate: Gate, limits: Limits, wanted: int, now: datetime) -> tuple[Gat
     count = min(wanted, free(gate, limits, now))
     if not count:
         return gate, []
-    trial = gate.closure is not None and gate.closure.reopening is Reopening.TRIAL
+    trial = gate.closure is not None and gate.closure.reopening is ResumeOn.TRIAL
     starts = (*_recent(gate, now), *[now] * count) if limits.per_minute else ()
     passed = replace(
         gate,
@@ -103,7 +103,7 @@ def reserve(gate: Gate, limits: Limits, wanted: int, now: datetime) -> tuple[Gat
     return passed, [Slot(at=now, trial=trial)] * count
 
 
-def give_back(gate: Gate, slots: Sequence[Slot]) -> Gate:
+def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
     """The gate without starts that did not happen: refused by Wireflow, or not needed after all."""
     starts = list(gate.starts)
     for slot in slots:
@@ -113,14 +113,14 @@ def give_back(gate: Gate, slots: Sequence[Slot]) -> Gate:
     return replace(gate, starts=tuple(starts), executions_today=max(0, gate.executions_today - len(today)))
 
 
-def close(gate: Gate, closure: Closure) -> Gate:
+def close(gate: Gate, closure: Suspension) -> Gate:
     """The gate with `closure`, unless what closes it already is as strong and lasts."""
     there = gate.closure
     if there is None or not _shut(there, closure.since):
         return replace(gate, closure=closure)
-    ranks = list(Reopening)
+    ranks = list(ResumeOn)
     stronger = ranks.index(closure.reopening) > ranks.index(there.reopening)
-    later = closure.reopening is there.reopening is Reopening.TIME and closure.until > there.until
+    later = closure.reopening is there.reopening is ResumeOn.TIME and closure.until > there.until
     return replace(gate, closure=closure) if stronger or later else gate
 
 
@@ -129,7 +129,7 @@ def reopen(gate: Gate) -> Gate:
     return replace(gate, closure=None)
 
 
-def probed_in_vain(gate: Gate, now: datetime) -> Gate:
+def probe_failed(gate: Gate, now: datetime) -> Gate:
     """The gate after a health call that did not answer 200: asked again after twice the time."""
     closure = gate.closure
     return replace(gate, closure=_postponed(closure, now)) if closure else gate
@@ -145,7 +145,7 @@ def first_probe(now: datetime) -> datetime:
     return now + FIRST_PROBE
 
 
-def why_closed(gate: Gate, limits: Limits, now: datetime) -> ErrorCode | None:
+def wait_reason_of(gate: Gate, limits: Limits, now: datetime) -> ErrorCode | None:
     """What keeps a job from starting now, or None."""
     if gate.closure and _shut(gate.closure, now):
         return gate.closure.reason
@@ -175,16 +175,16 @@ def _after_minutes(gate: Gate, per_minute: int, ahead: int, at: datetime) -> dat
     return max(at, slots[place]) + rounds * WINDOW
 
 
-def _shut(closure: Closure, now: datetime) -> bool:
-    return closure.reopening is Reopening.HEALTH or now < closure.until
+def _shut(closure: Suspension, now: datetime) -> bool:
+    return closure.reopening is ResumeOn.HEALTH or now < closure.until
 
 
-def _lasting(closure: Closure | None, now: datetime) -> Closure | None:
+def _lasting(closure: Suspension | None, now: datetime) -> Suspension | None:
     return closure if closure and _shut(closure, now) else None
 
 
-def _postponed(closure: Closure, now: datetime) -> Closure:
-    trial = closure.reopening is Reopening.TRIAL
+def _postponed(closure: Suspension, now: datetime) -> Suspension:
+    trial = closure.reopening is ResumeOn.TRIAL
     first, last = (FIRST_TRIAL, LAST_TRIAL) if trial else (FIRST_PROBE, LAST_PROBE)
     pause = min(first * 2 ** min(closure.tries, 10), last)
     return replace(closure, until=now + pause, tries=closure.tries + 1)

@@ -6,12 +6,12 @@ An image was paid for: copies are tried again with growing pauses for a day. The
 import asyncio
 from datetime import datetime, timedelta
 
-from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Image, Job, JobError, Status
 from shared.log import Event
 from shared.ports import CopyError, ImageGone, ImageRefused, ImageSource, ImageStore
-from shared.steps.lease import Lease
-from shared.steps.services import Services
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease
 
 PATIENCE = timedelta(hours=24)
 PATIENCE_WHEN_PARTIAL = timedelta(minutes=10)  # with allowPartial the images that are there do not wait for the others
@@ -20,45 +20,43 @@ LONGEST_PAUSE = 600.0  # seconds between two tries
 LATE_LOOK_AFTER = timedelta(hours=1)  # at a run that was given up on
 
 
-async def copy(lease: Lease, services: Services) -> datetime | None:
+async def copy(lease: Lease, deps: Deps) -> datetime | None:
     """Try each image that is missing once; returns when to try again, or None when the job has ended."""
-    images = await asyncio.gather(*(_try(image, lease.job, services) for image in lease.job.images))
+    images = await asyncio.gather(*(_try(image, lease.job, deps) for image in lease.job.images))
     if any(_open(image) for image in images):
         tries = lease.job.copy_tries + 1
         await lease.save(images=tuple(images), copy_tries=tries)
-        return services.clock.now() + timedelta(seconds=min(2.0**tries, LONGEST_PAUSE))
-    await _finish(lease, tuple(images), services)
+        return deps.clock.now() + timedelta(seconds=min(2.0**tries, LONGEST_PAUSE))
+    await _finish(lease, tuple(images), deps)
     return None
 
 
-async def _try(image: Image, job: Job, services: Services) -> Image:
+async def _try(image: Image, job: Job, deps: Deps) -> Image:
     """The image as it is after one more try: stored, refused, given up on, or still open."""
     if not _open(image):
         return image
     base = f"jobs/{job.id}/{job.attempt}/{image.index}"
     loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(
-            services.copy_threads, copy_one, image, base, services.source, services.images
-        )
+        return await loop.run_in_executor(deps.copy_threads, copy_one, image, base, deps.source, deps.images)
     except ImageRefused as error:
         return image.evolve(error=error.code)
     except ImageGone:
-        return _gone(image, services.clock.now())
+        return _gone(image, deps.clock.now())
     except CopyError as error:
-        services.log.warning(Event.UPSTREAM_REFUSED, f"A copy failed: {type(error).__name__}", **job.log_fields())
-        return _after_failure(image, job, services.clock.now())
+        deps.log.warning(Event.UPSTREAM_REFUSED, f"A copy failed: {type(error).__name__}", **job.log_fields())
+        return _after_failure(image, job, deps.clock.now())
 
 
 def copy_one(image: Image, base: str, source: ImageSource, store: ImageStore) -> Image:
     """Stream one image into the store, in a worker thread; what was measured on the way goes into the record."""
-    with source.open(image.source_url) as picture:
-        name = f"{base}.{picture.extension}"
-        store.write(name, picture)
-        measured = picture.measured()
+    with source.open(image.source_url) as stream:
+        name = f"{base}.{stream.extension}"
+        store.write(name, stream)
+        measured = stream.measured()
     return image.evolve(
         name=name,
-        content_type=picture.content_type,
+        content_type=stream.content_type,
         width=measured.width,
         height=measured.height,
         bytes=measured.size,
@@ -84,9 +82,9 @@ def _after_failure(image: Image, job: Job, now: datetime) -> Image:
     return image.evolve(gone_since=None, error=ErrorCode.COPY_FAILED if over else None)
 
 
-async def _finish(lease: Lease, images: tuple[Image, ...], services: Services) -> None:
+async def _finish(lease: Lease, images: tuple[Image, ...], deps: Deps) -> None:
     """All images have been decided on: the job ends with what the run said, or with what could not be copied."""
-    job, now = lease.job, services.clock.now()
+    job, now = lease.job, deps.clock.now()
     lost = [image for image in images if image.name is None]
     error = job.error or _copy_error(job, images, lost)
     status = Status.FAILED if error else Status.SUCCEEDED
@@ -94,10 +92,10 @@ async def _finish(lease: Lease, images: tuple[Image, ...], services: Services) -
     due_at = now + LATE_LOOK_AFTER if look_again else None
     job = await lease.save(status=status, images=images, error=error, completed_at=now, due_at=due_at)
     if error:
-        services.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())
+        deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())
     else:
         stored = len(images) - len(lost)
-        services.log.info(Event.JOB_STORED, f"Stored {stored} of {len(images)} images.", **job.log_fields())
+        deps.log.info(Event.JOB_STORED, f"Stored {stored} of {len(images)} images.", **job.log_fields())
 
 
 def _copy_error(job: Job, images: tuple[Image, ...], lost: list[Image]) -> JobError | None:

@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.config import OnUnknown
-from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job, JobError, Status
 from shared.log import Event
 from shared.ports import Conflict, Started, StoreUnavailable
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.spending.gate import Slot
 from shared.spending.pacing import until_next_poll
-from shared.steps.lease import Lease
-from shared.steps.services import Services
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, call_body
 
@@ -28,33 +28,33 @@ Changes = dict[str, Any]
 WAITED = "The job has waited as long as it may. When this is mended, send the request again with a new Idempotency-Key."
 
 
-async def send(job: Job, slot: Slot, services: Services) -> Job:
+async def send(job: Job, slot: Slot, deps: Deps) -> Job:
     """Make the paid call of a job that was just recorded as triggering, and record what came of it."""
-    outcome = job.evolve(**await _pay(job, slot, services))
+    outcome = job.evolve(**await _pay(job, slot, deps))
     for _ in range(2):
         try:
-            return await services.store.save(outcome)
+            return await deps.store.save(outcome)
         except StoreUnavailable:
             continue
         except Conflict:
             break
     # The job stays triggering and is resolved like any other unknown outcome.
-    services.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be recorded.", **outcome.log_fields())
+    deps.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be recorded.", **outcome.log_fields())
     return job
 
 
-async def send_held(lease: Lease, slot: Slot, services: Services) -> None:
+async def send_held(lease: Lease, slot: Slot, deps: Deps) -> None:
     """The same for a job that this worker holds, and goes on holding if the run was started."""
-    changes = await _pay(lease.job, slot, services)
+    changes = await _pay(lease.job, slot, deps)
     if changes.get("status") is Status.RUNNING:
         del changes["due_at"]  # then the save begins the lease anew
     await lease.save(**changes)
 
 
-def triggering(job: Job, services: Services) -> Job:
+def triggering(job: Job, deps: Deps) -> Job:
     """The job as it is recorded before its paid call: leased to whoever makes it."""
-    now = services.clock.now()
-    lease_over = now + timedelta(seconds=services.config.lease)
+    now = deps.clock.now()
+    lease_over = now + timedelta(seconds=deps.config.lease)
     return job.evolve(status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_over, wait_reason=None)
 
 
@@ -66,75 +66,75 @@ class Line:
     moves_at: datetime | None
 
 
-async def take_from_line(services: Services, limit: int) -> Line:
+async def take_from_line(deps: Deps, limit: int) -> Line:
     """Take as many jobs from the head of the line as the gate lets through."""
-    now = services.clock.now()
-    if not await services.store.line(now, 1):
+    now = deps.clock.now()
+    if not await deps.store.queue_head(now, 1):
         return Line([], None)
-    await services.admission.probe(services.wireflow.healthy)
-    state = await services.admission.recent()
-    free = gate.free(state, services.config.limits, now)
-    taken = await _take_first(min(free, limit), services) if min(free, limit) > 0 else []
-    return Line(taken, gate.estimate(state, services.config.limits, len(taken), now))
+    await deps.admission.probe(deps.wireflow.healthy)
+    state = await deps.admission.recent()
+    free = gate.free(state, deps.config.limits, now)
+    taken = await _take_first(min(free, limit), deps) if min(free, limit) > 0 else []
+    return Line(taken, gate.estimate(state, deps.config.limits, len(taken), now))
 
 
-async def _take_first(wanted: int, services: Services) -> list[tuple[Lease, Slot]]:
-    jobs = await services.store.line(services.clock.now(), wanted)
-    slots = await services.admission.take(len(jobs))
-    leases = await asyncio.gather(*(_take(job, services) for job, _ in zip(jobs, slots, strict=False)))
+async def _take_first(wanted: int, deps: Deps) -> list[tuple[Lease, Slot]]:
+    jobs = await deps.store.queue_head(deps.clock.now(), wanted)
+    slots = await deps.admission.take(len(jobs))
+    leases = await asyncio.gather(*(_take(job, deps) for job, _ in zip(jobs, slots, strict=False)))
     pairs = list(zip(leases, slots, strict=True))
-    await services.admission.give_back([slot for lease, slot in pairs if lease is None])
+    await deps.admission.release([slot for lease, slot in pairs if lease is None])
     return [(lease, slot) for lease, slot in pairs if lease is not None]
 
 
-async def _take(job: Job, services: Services) -> Lease | None:
+async def _take(job: Job, deps: Deps) -> Lease | None:
     try:
-        taken = await services.store.save(triggering(job, services))
+        taken = await deps.store.save(triggering(job, deps))
     except (Conflict, StoreUnavailable):
         return None
-    return Lease(taken, services.store, services.clock, services.config.lease)
+    return Lease(taken, deps.store, deps.clock, deps.config.lease)
 
 
-async def resolve(lease: Lease, services: Services) -> datetime | None:
+async def resolve(lease: Lease, deps: Deps) -> datetime | None:
     """Repeat a paid call whose outcome nobody knows, once; returns when to go on, or None if there is nothing to hold.
 
     Wireflow must be healthy and the gate open: an outage must not eat the one repetition.
     """
-    job, now = lease.job, services.clock.now()
-    repeatable = services.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
-    slot = await _slot_for_repetition(services) if repeatable else None
+    job, now = lease.job, deps.clock.now()
+    repeatable = deps.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
+    slot = await _slot_for_repetition(deps) if repeatable else None
     if slot is not None:
         await lease.save(possible_duplicate=True, triggered_at=now)
-        await send_held(lease, slot, services)
-        return services.clock.now() if lease.job.status is Status.RUNNING else None
+        await send_held(lease, slot, deps)
+        return deps.clock.now() if lease.job.status is Status.RUNNING else None
     if repeatable and now < job.give_up_at:
-        opening = gate.estimate(await services.admission.recent(), services.config.limits, 0, now)
+        opening = gate.estimate(await deps.admission.recent(), deps.config.limits, 0, now)
         # Looked at anew after a minute: a closed gate may open earlier than it says.
         return min(max(opening, now + timedelta(seconds=1)), now + timedelta(seconds=60))
-    await _give_up(lease, services)
+    await _give_up(lease, deps)
     return None
 
 
-async def _slot_for_repetition(services: Services) -> Slot | None:
+async def _slot_for_repetition(deps: Deps) -> Slot | None:
     """A slot, once Wireflow is healthy: an outage must not eat the one repetition."""
-    await services.admission.probe(services.wireflow.healthy)
-    if not gate.free(await services.admission.recent(), services.config.limits, services.clock.now()):
+    await deps.admission.probe(deps.wireflow.healthy)
+    if not gate.free(await deps.admission.recent(), deps.config.limits, deps.clock.now()):
         return None
-    if not await services.wireflow.healthy():
-        await services.admission.unhealthy()
+    if not await deps.wireflow.healthy():
+        await deps.admission.unhealthy()
         return None
-    return next(iter(await services.admission.take(1)), None)
+    return next(iter(await deps.admission.take(1)), None)
 
 
-async def _give_up(lease: Lease, services: Services) -> None:
-    job = await lease.save(**_outcome_unknown(lease.job, None, services.clock.now()))
-    _log(services, Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, job)
+async def _give_up(lease: Lease, deps: Deps) -> None:
+    job = await lease.save(**_outcome_unknown(lease.job, None, deps.clock.now()))
+    _log(deps, Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, job)
 
 
-async def give_up_waiting(lease: Lease, services: Services) -> None:
+async def give_up_waiting(lease: Lease, deps: Deps) -> None:
     """Fail a job that has waited in line for as long as it may, with the code of what kept it."""
-    job, now = lease.job, services.clock.now()
-    closed = gate.why_closed(await services.admission.recent(), services.config.limits, now) if job.prepared else None
+    job, now = lease.job, deps.clock.now()
+    closed = gate.wait_reason_of(await deps.admission.recent(), deps.config.limits, now) if job.prepared else None
     code = closed or job.wait_reason
     error = JobError.of(
         code or ErrorCode.RATE_LIMITED,
@@ -143,46 +143,46 @@ async def give_up_waiting(lease: Lease, services: Services) -> None:
         hint=WAITED,
     )
     job = await lease.save(**failed(error, now))
-    _log(services, Event.JOB_FAILED, error.code, job)
+    _log(deps, Event.JOB_FAILED, error.code, job)
 
 
 # --- the call and its outcomes -------------------------------------------------------------------------------------
 
 
-async def _pay(job: Job, slot: Slot, services: Services) -> Changes:
+async def _pay(job: Job, slot: Slot, deps: Deps) -> Changes:
     """Make the call; what the job becomes. The gate learns of it too."""
-    services.requests.note(services.clock.now())
+    deps.requests.note(deps.clock.now())
     try:
-        started = await _call(job, services)
+        started = await _call(job, deps)
     except errors.Refused as error:
-        await _tell_gate(services.admission.refused(error, slot), services)
-        changes, event, code = _after_refusal(job, error, services.clock.now()), Event.UPSTREAM_REFUSED, error.code
+        await _tell_gate(deps.admission.refused(error, slot), deps)
+        changes, event, code = _after_refusal(job, error, deps.clock.now()), Event.UPSTREAM_REFUSED, error.code
     except errors.OutcomeUnknown as error:
-        await _tell_gate(services.admission.unclear(error), services)
-        changes, event, code = _after_unknown(job, error, services), Event.OUTCOME_UNKNOWN, error.code
+        await _tell_gate(deps.admission.unclear(error), deps)
+        changes, event, code = _after_unknown(job, error, deps), Event.OUTCOME_UNKNOWN, error.code
     else:
-        await _tell_gate(services.admission.started(slot), services)
-        changes = _after_start(started, services.clock.now())
-        services.log.info(Event.JOB_STARTED, "Wireflow has started the run.", **job.evolve(**changes).log_fields())
+        await _tell_gate(deps.admission.started(slot), deps)
+        changes = _after_start(started, deps.clock.now())
+        deps.log.info(Event.JOB_STARTED, "Wireflow has started the run.", **job.evolve(**changes).log_fields())
         return changes
     after = job.evolve(**changes)
-    _log(services, event, code, after)
+    _log(deps, event, code, after)
     if after.error:
-        _log(services, Event.JOB_FAILED, after.error.code, after)
+        _log(deps, Event.JOB_FAILED, after.error.code, after)
     return changes
 
 
-async def _tell_gate(telling: Any, services: Services) -> None:
+async def _tell_gate(telling: Any, deps: Deps) -> None:
     """The gate's state is advice; the job's outcome is a fact that must be recorded whatever becomes of the other."""
     try:
         await telling
     except (Conflict, StoreUnavailable) as error:
-        services.log.warning(Event.GATE_CLOSED, f"The gate could not be written: {type(error).__name__}")
+        deps.log.warning(Event.GATE_CLOSED, f"The gate could not be written: {type(error).__name__}")
 
 
-async def _call(job: Job, services: Services) -> Started:
+async def _call(job: Job, deps: Deps) -> Started:
     """What the settings of today make of the job; an error where they do not know its workflow or its fields."""
-    workflow = services.config.workflow(job.workflow)
+    workflow = deps.config.workflow(job.workflow)
     if workflow is None:
         raise errors.RequestRefused(f"There is no workflow {job.workflow!r} any more.", code=ErrorCode.CONFIGURATION)
     fields = json.loads(job.input)
@@ -191,7 +191,7 @@ async def _call(job: Job, services: Services) -> Started:
         body = {"inputs": fields} if known else call_body(workflow, job.prompt, fields, job.hosted_url)
     except FieldRefused as error:
         raise errors.RequestRefused(f"{error.field}: {error}") from error
-    return await services.wireflow.start(workflow, body, job.idempotency_key)
+    return await deps.wireflow.start(workflow, body, job.idempotency_key)
 
 
 def _after_start(started: Started, now: datetime) -> Changes:
@@ -231,9 +231,9 @@ def _place_after_repetition(job: Job, now: datetime) -> datetime:
     return now + min(max(now - job.created_at, gate.FIRST_PROBE), gate.LAST_TRIAL)
 
 
-def _after_unknown(job: Job, error: errors.OutcomeUnknown, services: Services) -> Changes:
-    if job.possible_duplicate or services.config.on_unknown is OnUnknown.HOLD:
-        return _outcome_unknown(job, error, services.clock.now())
+def _after_unknown(job: Job, error: errors.OutcomeUnknown, deps: Deps) -> Changes:
+    if job.possible_duplicate or deps.config.on_unknown is OnUnknown.HOLD:
+        return _outcome_unknown(job, error, deps.clock.now())
     # The lease goes on: it is over when a call that is still on its way has long been answered.
     return {"outcome_unknown": True, "request_id": error.request_id, "due_at": job.due_at}
 
@@ -257,6 +257,6 @@ def failed(error: JobError, now: datetime) -> Changes:
     }
 
 
-def _log(services: Services, event: Event, code: ErrorCode, job: Job) -> None:
+def _log(deps: Deps, event: Event, code: ErrorCode, job: Job) -> None:
     """Our own sentence, never the vendor's: it may quote the prompt."""
-    services.log.warning(event, EXPLANATIONS[code].message, **{**job.log_fields(), "errorCode": code})
+    deps.log.warning(event, EXPLANATIONS[code].message, **{**job.log_fields(), "errorCode": code})

@@ -7,17 +7,17 @@ https://www.wireflow.ai/docs/api/executions; the guide: without a result after 6
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.errorcodes import EXPLANATIONS, Charged, ErrorCode
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Image, Job, JobError, Status
 from shared.log import Event
-from shared.ports import RunAnswer, RunState
+from shared.ports import RunResponse, RunState
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease
+from shared.runtime.request_limiter import Throttled
 from shared.spending.pacing import until_next_poll
 from shared.steps.copy import LATE_LOOK_AFTER
-from shared.steps.lease import Lease
-from shared.steps.request_budget import NoTurn
-from shared.steps.services import Services
-from shared.steps.signed_urls import unsigned
 from shared.wireflow import errors
+from shared.wireflow.signed_urls import unsigned
 
 DETAILS_EVERY = timedelta(seconds=60)
 ASK_AGAIN_WHEN_EMPTY = timedelta(seconds=5)
@@ -25,35 +25,35 @@ MISSING_FOR = timedelta(seconds=60)
 LATE_LOOK_RETRY, LATE_LOOK_UNTIL = timedelta(minutes=10), timedelta(hours=3)
 
 
-async def follow(lease: Lease, services: Services) -> datetime | None:
+async def follow(lease: Lease, deps: Deps) -> datetime | None:
     """Poll a running job once, if its time has come; returns when to go on, or None when it has ended."""
-    now = services.clock.now()
+    now = deps.clock.now()
     at = _next_poll(lease)
     if now < at:
         return at
-    answer, next_turn = await _ask_in_turn(lease, services)
+    answer, next_turn = await _ask_in_turn(lease, deps)
     if answer is not None:
-        await _learn(lease, answer, services)
-        await _judge(lease, answer, services)
-    if lease.job.status is Status.RUNNING and services.clock.now() >= _deadline(lease.job, services):
-        await _time_out(lease, services)
+        await _record_progress(lease, answer, deps)
+        await _finish(lease, answer, deps)
+    if lease.job.status is Status.RUNNING and deps.clock.now() >= _deadline(lease.job, deps):
+        await _time_out(lease, deps)
     if lease.job.finished:
         return None
     if lease.job.status is not Status.RUNNING:
-        return services.clock.now()
-    return min(next_turn or _next_poll(lease), _deadline(lease.job, services))
+        return deps.clock.now()
+    return min(next_turn or _next_poll(lease), _deadline(lease.job, deps))
 
 
-def may_come_late(job: Job) -> bool:
+def needs_recheck(job: Job) -> bool:
     """Whether a failed job's run was given up on, and nobody has looked at it since."""
     return job.error is not None and job.error.code is ErrorCode.TIMED_OUT and not job.late_look_done
 
 
-async def look_once_more(lease: Lease, services: Services) -> datetime | None:
+async def recheck(lease: Lease, deps: Deps) -> datetime | None:
     """An hour after a run was given up on: a late result is still kept."""
-    now, job = services.clock.now(), lease.job
+    now, job = deps.clock.now(), lease.job
     try:
-        answer = await _late_answer(lease, services)
+        answer = await _late_answer(lease, deps)
     except errors.PollError:
         if now < (job.completed_at or now) + LATE_LOOK_UNTIL:
             return now + LATE_LOOK_RETRY
@@ -68,11 +68,11 @@ async def look_once_more(lease: Lease, services: Services) -> datetime | None:
     return now
 
 
-async def _late_answer(lease: Lease, services: Services) -> RunAnswer | None:
+async def _late_answer(lease: Lease, deps: Deps) -> RunResponse | None:
     """An answer with images, from whichever endpoint has one."""
     for details in (False, True):
         try:
-            answer = await _question(lease, services, details=details)
+            answer = await _fetch_run(lease, deps, details=details)
         except errors.RunNotFound:
             continue
         if answer.image_urls:
@@ -94,91 +94,91 @@ def _next_poll(lease: Lease) -> datetime:
     return notes.asked_at + timedelta(seconds=until_next_poll(elapsed, notes.poll_errors))
 
 
-async def _ask_in_turn(lease: Lease, services: Services) -> tuple[RunAnswer | None, datetime | None]:
+async def _ask_in_turn(lease: Lease, deps: Deps) -> tuple[RunResponse | None, datetime | None]:
     """The next answer, or the time of the next turn: a run's deadline must not wait for Wireflow's limits."""
     try:
-        return await _ask(lease, services), None
-    except NoTurn as missed:
+        return await _ask(lease, deps), None
+    except Throttled as missed:
         return None, missed.at
 
 
-async def _ask(lease: Lease, services: Services) -> RunAnswer | None:
+async def _ask(lease: Lease, deps: Deps) -> RunResponse | None:
     """The next answer about the run, or None if there is none worth judging."""
-    notes, now = lease.notes, services.clock.now()
+    notes, now = lease.notes, deps.clock.now()
     started = lease.job.started_at or lease.job.created_at
     details = now - max(started, notes.details_at or started) >= DETAILS_EVERY
     try:
-        answer = await _question(lease, services, details=details)
+        answer = await _fetch_run(lease, deps, details=details)
     except errors.RunNotFound:
-        return await _ask_the_other(lease, services, details=not details)
+        return await _ask_the_other(lease, deps, details=not details)
     except errors.PollError as error:
-        await _heed(error, lease, services)
+        await _handle_poll_error(error, lease, deps)
         return None
     notes.poll_errors = 0
     return answer
 
 
-async def _ask_the_other(lease: Lease, services: Services, *, details: bool) -> RunAnswer | None:
+async def _ask_the_other(lease: Lease, deps: Deps, *, details: bool) -> RunResponse | None:
     """One endpoint does not know the run: the other one may."""
     try:
-        return await _question(lease, services, details=details)
+        return await _fetch_run(lease, deps, details=details)
     except errors.RunNotFound:
-        await _missing(lease, services)
+        await _missing(lease, deps)
     except errors.PollError as error:
-        await _heed(error, lease, services)
+        await _handle_poll_error(error, lease, deps)
     return None
 
 
-async def _question(lease: Lease, services: Services, *, details: bool) -> RunAnswer:
+async def _fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
     """One request, in turn and only while the lease holds. Details are noted even if they fail: not every second."""
     execution_id = lease.job.execution_id or ""
-    before = _deadline(lease.job, services) if lease.job.status is Status.RUNNING else None
-    async with services.requests.turn(before):
+    before = _deadline(lease.job, deps) if lease.job.status is Status.RUNNING else None
+    async with deps.requests.turn(before):
         lease.check()
         lease.notes.polls += 1
-        lease.notes.asked_at = services.clock.now()
+        lease.notes.asked_at = deps.clock.now()
         if details:
             lease.notes.details_at = lease.notes.asked_at
-        ask = services.wireflow.details if details else services.wireflow.poll
+        ask = deps.wireflow.details if details else deps.wireflow.poll
         answer = await ask(execution_id)
-    services.requests.heard(answer.pace)
-    await services.admission.key_accepted()
+    deps.requests.heard(answer.pace)
+    await deps.admission.key_accepted()
     return answer
 
 
-async def _heed(error: errors.PollError, lease: Lease, services: Services) -> None:
+async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) -> None:
     """A failed poll: later, as late as Wireflow asks; a refused key stops new executions too."""
     lease.notes.poll_errors += 1
     if error.retry_at is not None:
-        services.requests.pause(error.retry_at)
+        deps.requests.pause(error.retry_at)
     if error.code is ErrorCode.KEY_REFUSED:
-        await services.admission.key_refused()
+        await deps.admission.key_refused()
     fields = {**lease.job.log_fields(), "errorCode": error.code}
-    services.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {EXPLANATIONS[error.code].message}", **fields)
+    deps.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {EXPLANATIONS[error.code].message}", **fields)
 
 
-async def _missing(lease: Lease, services: Services) -> None:
+async def _missing(lease: Lease, deps: Deps) -> None:
     """Neither endpoint knows the run: twice, a minute apart, means that nobody knows whether there is one."""
-    now, since = services.clock.now(), lease.job.missing_since
+    now, since = deps.clock.now(), lease.job.missing_since
     lease.notes.poll_errors += 1
     if since is None:
         await lease.save(missing_since=now)
     elif now - since >= MISSING_FOR and lease.job.images:
         await lease.save(status=Status.COPYING, copying_since=now)  # the run has shown what it made
     elif now - since >= MISSING_FOR:
-        services.log.warning(Event.OUTCOME_UNKNOWN, "Wireflow does not know the run.", **lease.job.log_fields())
+        deps.log.warning(Event.OUTCOME_UNKNOWN, "Wireflow does not know the run.", **lease.job.log_fields())
         await lease.save(status=Status.TRIGGERING, outcome_unknown=True, missing_since=None)
 
 
 # --- judging -------------------------------------------------------------------------------------------------------
 
 
-async def _learn(lease: Lease, answer: RunAnswer, services: Services) -> None:
+async def _record_progress(lease: Lease, answer: RunResponse, deps: Deps) -> None:
     """Keep what is new: image URLs while the run goes on, answers that nobody understands, a run found again."""
     job = lease.job
     changes: dict[str, Any] = {}
     lease.notes.steps = answer.steps or lease.notes.steps
-    if services.drift.noticed(answer.news, job) or answer.state is None:
+    if deps.drift.noticed(answer.news, job) or answer.state is None:
         lease.notes.strange_answer = lease.notes.strange_answer or answer.raw
     if answer.state is None and job.last_answer is None:
         changes["last_answer"] = answer.raw
@@ -191,28 +191,28 @@ async def _learn(lease: Lease, answer: RunAnswer, services: Services) -> None:
         await lease.save(**changes)
 
 
-def _ended(answer: RunAnswer) -> bool:
+def _ended(answer: RunResponse) -> bool:
     return answer.state is not None and answer.state.terminal
 
 
-async def _judge(lease: Lease, answer: RunAnswer, services: Services) -> None:
+async def _finish(lease: Lease, answer: RunResponse, deps: Deps) -> None:
     """Move the job on if the run has ended."""
     if not _ended(answer):
         return
-    now, images = services.clock.now(), _images(lease.job, answer)
+    now, images = deps.clock.now(), _images(lease.job, answer)
     error = None if answer.state is RunState.COMPLETED else _vendor_error(lease.job, answer, images)
     if images:
         changes = {**_to_copying(images, now), **_named(lease.job, answer)}
         await lease.save(**changes, error=error, last_answer=_strange(lease))
     elif error:
-        await _fail(lease, error, answer, services)
+        await _fail(lease, error, answer, deps)
     elif lease.notes.empty_at is None:
         lease.notes.empty_at = now  # COMPLETED without an image is asked once more
     else:
-        await _fail(lease, _without_image(lease.job, answer), answer, services)
+        await _fail(lease, _without_image(lease.job, answer), answer, deps)
 
 
-def _images(job: Job, answer: RunAnswer) -> tuple[Image, ...]:
+def _images(job: Job, answer: RunResponse) -> tuple[Image, ...]:
     """The images of this answer, then those known before that it no longer shows; what is stored keeps its number.
 
     A URL of the request itself is an input, not a result. Of one image signed several times the newest URL counts: it
@@ -247,13 +247,13 @@ def _to_copying(images: tuple[Image, ...], now: datetime) -> dict[str, Any]:
     }
 
 
-def _named(job: Job, answer: RunAnswer) -> dict[str, Any]:
+def _named(job: Job, answer: RunResponse) -> dict[str, Any]:
     """What an answer says about the run as a whole; one that says nothing takes nothing away."""
     credits_used = job.credits_used if answer.credits_used is None else answer.credits_used
     return {"credits_used": credits_used, "request_id": answer.request_id or job.request_id}
 
 
-def _vendor_error(job: Job, answer: RunAnswer, images: tuple[Image, ...]) -> JobError:
+def _vendor_error(job: Job, answer: RunResponse, images: tuple[Image, ...]) -> JobError:
     """FAILED, CANCELLED or TIMEOUT in the vendor's words. A failed model is not charged; images were paid for."""
     code = {RunState.CANCELLED: ErrorCode.CANCELED, RunState.TIMEOUT: ErrorCode.TIMED_OUT}.get(
         answer.state or RunState.FAILED, ErrorCode.MODERATION if answer.moderated else ErrorCode.UPSTREAM_ERROR
@@ -265,7 +265,7 @@ def _vendor_error(job: Job, answer: RunAnswer, images: tuple[Image, ...]) -> Job
     return JobError.of(code, charged=job.cost(charged), message=answer.error, request_id=request_id)
 
 
-def _without_image(job: Job, answer: RunAnswer) -> JobError:
+def _without_image(job: Job, answer: RunResponse) -> JobError:
     credits_used = answer.credits_used
     charged = Charged.UNKNOWN if credits_used is None else Charged.YES if credits_used else Charged.NO
     code = ErrorCode.COMPLETED_WITHOUT_IMAGE
@@ -275,25 +275,25 @@ def _without_image(job: Job, answer: RunAnswer) -> JobError:
 # --- the end -------------------------------------------------------------------------------------------------------
 
 
-def _deadline(job: Job, services: Services) -> datetime:
-    return (job.started_at or job.created_at) + timedelta(seconds=services.config.run_deadline)
+def _deadline(job: Job, deps: Deps) -> datetime:
+    return (job.started_at or job.created_at) + timedelta(seconds=deps.config.run_deadline)
 
 
-async def _time_out(lease: Lease, services: Services) -> None:
+async def _time_out(lease: Lease, deps: Deps) -> None:
     """Given up on; images that the run has shown are kept, and one look an hour later may find more."""
-    job, now = lease.job, services.clock.now()
+    job, now = lease.job, deps.clock.now()
     error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id=job.request_id)
     if job.images:
         await lease.save(status=Status.COPYING, copying_since=now, error=error)
     else:
-        await _fail(lease, error, None, services, due_at=now + LATE_LOOK_AFTER)
+        await _fail(lease, error, None, deps, due_at=now + LATE_LOOK_AFTER)
 
 
 async def _fail(
-    lease: Lease, error: JobError, answer: RunAnswer | None, services: Services, due_at: datetime | None = None
+    lease: Lease, error: JobError, answer: RunResponse | None, deps: Deps, due_at: datetime | None = None
 ) -> None:
-    changes: dict[str, Any] = {"status": Status.FAILED, "error": error, "completed_at": services.clock.now()}
+    changes: dict[str, Any] = {"status": Status.FAILED, "error": error, "completed_at": deps.clock.now()}
     if answer:
         changes |= _named(lease.job, answer)
     job = await lease.save(**changes, last_answer=_strange(lease), due_at=due_at)
-    services.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())
+    deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

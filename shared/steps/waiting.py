@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.job import Job, Status
 from shared.ports import StoreUnavailable
+from shared.runtime.dependencies import Deps
 from shared.spending import gate
-from shared.steps.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +18,18 @@ class Wait:
     until: datetime | None
 
 
-async def waiting(job: Job, services: Services) -> Wait | None:
+async def waiting(job: Job, deps: Deps) -> Wait | None:
     """Why a queued job waits; None for any other, and for one that is about to be prepared."""
     if job.status is not Status.QUEUED:
         return None
     if job.queue_at is None:
         return Wait(job.wait_reason, job.due_at) if job.wait_reason else None
-    now, limits = services.clock.now(), services.config.limits
+    now, limits = deps.clock.now(), deps.config.limits
     try:
-        state, ahead = await services.admission.recent(), await services.store.ahead(job.queue_at)
+        state, ahead = await deps.admission.recent(), await deps.store.count_ahead(job.queue_at)
     except StoreUnavailable:  # the job is recorded: an answer without a good estimate is better than none
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_minute(now))
-    reason = gate.why_closed(state, limits, now) or job.wait_reason
+    reason = gate.wait_reason_of(state, limits, now) or job.wait_reason
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free(state, limits, now):
         reason = None  # the poller's next look takes it along
     at = max(gate.estimate(state, limits, ahead, now), job.queue_at)

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import httpx
 
-from shared.errorcodes import ErrorCode
-from shared.ports import Clock, RunAnswer, Started
+from shared.error_codes import ErrorCode
+from shared.ports import Clock, RunResponse, Started
 from shared.wireflow import errors, protocol
-from shared.wireflow.hiding import Hiding
+from shared.wireflow.redaction import Redaction
 from shared.workflows import Mode, NodeInput, Workflow
 
 USER_AGENT = "wireflow-images/1.0"
@@ -53,7 +53,7 @@ class WireflowClient:
     ) -> None:
         self._base_url = base_url
         self._hook = _path(Mode.WEBHOOK, webhook_id)
-        self._hide = Hiding((webhook_id, api_key, *hidden))
+        self._hide = Redaction((webhook_id, api_key, *hidden))
         self._authorization = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
         self._http = httpx.AsyncClient(
@@ -123,11 +123,11 @@ class WireflowClient:
 
     # --- after it --------------------------------------------------------------------------------------------------
 
-    async def poll(self, execution_id: str) -> RunAnswer:
+    async def poll(self, execution_id: str) -> RunResponse:
         """Where a run stands: https://www.wireflow.ai/docs/api/executions. PollError: ask again."""
         return await self._ask(f"/workflows/executions/{quote(execution_id, safe='')}/poll")
 
-    async def details(self, execution_id: str) -> RunAnswer:
+    async def details(self, execution_id: str) -> RunResponse:
         """The same from the details endpoint, which knows of runs that failed silently."""
         return await self._ask(f"/workflows/executions/{quote(execution_id, safe='')}")
 
@@ -137,7 +137,7 @@ class WireflowClient:
 
     # --- one way for all -------------------------------------------------------------------------------------------
 
-    async def _ask(self, path: str) -> RunAnswer:
+    async def _ask(self, path: str) -> RunResponse:
         try:
             answer = await self._call("GET", path, POLL_SECONDS, self._authorization)
         except FAILED as error:
@@ -172,7 +172,7 @@ class WireflowClient:
             error.args = (self._hide(str(error)),)
             raise
 
-    def _without_secrets(self, said: RunAnswer) -> RunAnswer:
+    def _without_secrets(self, said: RunResponse) -> RunResponse:
         """All texts of an answer; the addresses of images stay as they are, or nobody could copy them."""
         hide = self._hide
         steps = (

@@ -17,7 +17,7 @@ WireflowError
 
 from datetime import datetime
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 
 
 class WireflowError(Exception):

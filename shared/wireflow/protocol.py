@@ -11,10 +11,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from shared.errorcodes import ErrorCode
-from shared.ports import RunAnswer, Started
-from shared.wireflow import errors, lookup
-from shared.wireflow.run_answers import LABEL_LIMIT, URL_LIMIT, run_answer
+from shared.error_codes import ErrorCode
+from shared.ports import RunResponse, Started
+from shared.wireflow import errors, json_paths
+from shared.wireflow.run_responses import LABEL_LIMIT, URL_LIMIT, run_response
 from shared.workflows import NodeInput
 
 Headers = Mapping[str, str]  # names in lower case
@@ -34,7 +34,7 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
     """What an answer to the paid call means: Started, or one of the errors of the tree."""
     request_id = headers.get("x-request-id")
     if 200 <= status < 300:
-        execution_id = _execution_id(lookup.parse(body), headers)
+        execution_id = _execution_id(json_paths.parse(body), headers)
         if execution_id is None:
             raise errors.NoExecutionId(f"Wireflow answered {status} without an execution id.", request_id=request_id)
         return Started(execution_id=execution_id, request_id=request_id)
@@ -45,14 +45,14 @@ def read_health(status: int, headers: Headers, body: bytes, now: datetime) -> No
     """What an answer of the webhook's health call means: nothing if it is good, else one of the errors of the tree."""
     if not 200 <= status < 300:
         raise _trigger_error(status, headers, body, now)
-    if lookup.first(lookup.parse(body), {"isActive"}) is False:
+    if json_paths.first(json_paths.parse(body), {"isActive"}) is False:
         raise errors.OperatorMustAct("The workflow is not active.", code=ErrorCode.WORKFLOW_INACTIVE)
 
 
 def _trigger_error(status: int, headers: Headers, body: bytes, now: datetime) -> errors.WireflowError:
     request_id = headers.get("x-request-id")
-    document = lookup.parse(body)
-    words = lookup.words(document) or f"Wireflow answered HTTP {status}."
+    document = json_paths.parse(body)
+    words = json_paths.words(document) or f"Wireflow answered HTTP {status}."
     if status == 402:
         return _out_of_credits(words, document, request_id)
     if status == 429:
@@ -81,8 +81,8 @@ def _out_of_credits(words: str, document: Any, request_id: str | None) -> errors
     error = errors.OutOfCredits(words, request_id=request_id)
     spoken = _AMOUNTS.search(words)
     required, available = spoken.groups() if spoken else (None, None)
-    error.required = lookup.number(_or(lookup.first(document, {"requiredCredits"}), required))
-    error.available = lookup.number(_or(lookup.first(document, {"availableCredits"}), available))
+    error.required = json_paths.number(_or(json_paths.first(document, {"requiredCredits"}), required))
+    error.available = json_paths.number(_or(json_paths.first(document, {"availableCredits"}), available))
     return error
 
 
@@ -105,16 +105,16 @@ def _execution_id(document: Any, headers: Headers) -> str | None:
 
     The answer's own `id` comes last: it may be another thing's.
     """
-    runs = lookup.first(document, {"executionRuns", "execution", "run"})
+    runs = json_paths.first(document, {"executionRuns", "execution", "run"})
     location = _EXECUTION.search(headers.get("location", ""))
     candidates = (
-        lookup.first(document, {"executionId", "execution_id"}),
-        lookup.first(runs, {"id"}),
+        json_paths.first(document, {"executionId", "execution_id"}),
+        json_paths.first(runs, {"id"}),
         unquote(location.group(1)) if location else None,
-        *(part.get("id") for part in lookup.envelopes(document)),
+        *(part.get("id") for part in json_paths.envelopes(document)),
     )
     found = next((value for value in candidates if _usable(value)), None)
-    return None if found is None else lookup.storable(str(found))
+    return None if found is None else json_paths.storable(str(found))
 
 
 def _usable(value: Any) -> bool:
@@ -129,7 +129,7 @@ def _usable(value: Any) -> bool:
 def read_inputs(status: int, headers: Headers, body: bytes, now: datetime) -> tuple[NodeInput, ...]:
     """The inputs of a saved workflow, else one of the errors of the tree: https://www.wireflow.ai/docs/api/run."""
     document = _well(status, headers, body, now)
-    lists = (value for name, value in lookup.walk(document) if name == "inputs" and isinstance(value, list))
+    lists = (value for name, value in json_paths.walk(document) if name == "inputs" and isinstance(value, list))
     told = next(lists, None)
     found = {item.node_id: item for item in _inputs(told or [])}
     if told is None or (told and not found):
@@ -141,9 +141,9 @@ def _inputs(told: list[Any]) -> Iterator[NodeInput]:
     """Those that can be named: a value without its node's id reaches nothing."""
     for item in told:
         node_id = item.get("nodeId") if isinstance(item, dict) else None
-        if isinstance(node_id, str) and _usable(node_id) and node_id == lookup.storable(node_id):
-            kind = lookup.text(item.get("type")) or "unknown"
-            label = lookup.text(item.get("label")) or ""
+        if isinstance(node_id, str) and _usable(node_id) and node_id == json_paths.storable(node_id):
+            kind = json_paths.text(item.get("type")) or "unknown"
+            label = json_paths.text(item.get("label")) or ""
             required = item.get("required") is True and item.get("default") in (None, "")
             yield NodeInput(node_id=node_id, label=label[:LABEL_LIMIT], kind=kind.lower()[:40], required=required)
 
@@ -151,7 +151,7 @@ def _inputs(told: list[Any]) -> Iterator[NodeInput]:
 def read_upload(status: int, headers: Headers, body: bytes, now: datetime) -> str:
     """The address of an uploaded image, else one of the errors of the tree: `{"data":{"url"}}`, however wrapped."""
     document = _well(status, headers, body, now)
-    found = (value.strip() for name, value in lookup.walk(document) if name == "url" and isinstance(value, str))
+    found = (value.strip() for name, value in json_paths.walk(document) if name == "url" and isinstance(value, str))
     url = next((text for text in found if _is_address(text)), None)
     if url is None:
         words = "Wireflow took the input image and named no address for it."
@@ -164,14 +164,14 @@ def _is_address(text: str) -> bool:
         parts = urlsplit(text)
     except ValueError:
         return False
-    visible = text.isprintable() and " " not in text and text == lookup.storable(text)
+    visible = text.isprintable() and " " not in text and text == json_paths.storable(text)
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and visible and len(text) <= URL_LIMIT
 
 
 def _well(status: int, headers: Headers, body: bytes, now: datetime) -> Any:
     """The value of a 2xx. RequestRefused: only the caller can mend it; any other error: nothing was paid, ask again."""
     if 200 <= status < 300:
-        return lookup.parse(body)
+        return json_paths.parse(body)
     error = _trigger_error(status, headers, body, now)
     request_id, retry_at = error.request_id, error.retry_at
     if status in {400, 413, 415, 422}:
@@ -184,13 +184,13 @@ def _well(status: int, headers: Headers, body: bytes, now: datetime) -> Any:
 # --- polls and details ---------------------------------------------------------------------------------------------
 
 
-def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunAnswer:
-    """What an answer about a run means: a RunAnswer for any 2xx with JSON (a gateway may send HTML), else PollError."""
+def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunResponse:
+    """Return the state of a run from any 2xx with JSON (a gateway may send HTML); else raise PollError."""
     request_id = headers.get("x-request-id")
-    document = lookup.parse(body)
+    document = json_paths.parse(body)
     if 200 <= status < 300 and isinstance(document, dict | list):
-        return run_answer(document, body, headers)
-    words = _moved(status, headers) if 300 <= status < 400 else lookup.words(document) or f"HTTP {status}"
+        return run_response(document, body, headers)
+    words = _moved(status, headers) if 300 <= status < 400 else json_paths.words(document) or f"HTTP {status}"
     if status == 404:
         raise errors.RunNotFound(words, request_id=request_id)
     if status == 429:
@@ -211,7 +211,7 @@ def _poll_code(status: int) -> ErrorCode:
 def pause_until(headers: Headers, document: Any, now: datetime) -> datetime:
     """When to try again after a 429: what the headers say, else the body, else half a minute; 1 s to 1 h from now."""
     at = _named_time(headers, now) or _moment(headers.get("x-ratelimit-reset"), now)
-    at = at or _moment(lookup.first(document, {"retryAfter", "retry_after"}), now)
+    at = at or _moment(json_paths.first(document, {"retryAfter", "retry_after"}), now)
     return at or now + USUAL_PAUSE
 
 
@@ -221,7 +221,7 @@ def _named_time(headers: Headers, now: datetime) -> datetime | None:
 
 def _moment(value: Any, now: datetime) -> datetime | None:
     """A pause in seconds, an epoch (the vendor's `"retryAfter":1711036800` is one), or an HTTP date; clamped."""
-    number = lookup.number(value)
+    number = json_paths.number(value)
     try:
         if number is None:
             at = parsedate_to_datetime(value) if isinstance(value, str) else None

@@ -20,29 +20,29 @@ RUNS = 3
 
 def measure(folder: Path) -> list[Row]:
     """MB a second, the best of a few runs: fetched, its end seen, hashed twice, written and synced; and only hashed."""
-    picture = _png()
-    plain = max(_speed(lambda: _hash_and_write(picture, folder / "plain")) for _ in range(RUNS))
+    image = _png()
+    plain = max(_speed(lambda: _hash_and_write(image, folder / "plain")) for _ in range(RUNS))
     images = DirectoryImages(folder)
     names = iter(f"jobs/job/1/{number}.png" for number in range(RUNS))
-    copied = max(_speed(lambda: _copy(picture, images, next(names))) for _ in range(RUNS))
+    copied = max(_speed(lambda: _copy(image, images, next(names))) for _ in range(RUNS))
     return [
         Row("64 MiB: sha256 and a write", plain, "MB/s"),
         Row("64 MiB: copied as the product does", copied, "MB/s", plain),
     ]
 
 
-def _copy(picture: bytes, images: DirectoryImages, name: str) -> None:
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=_pieces(picture)))
+def _copy(image: bytes, images: DirectoryImages, name: str) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=_pieces(image)))
     with httpx.Client(transport=transport) as client:
         downloads = Downloads(client, base_url="https://wireflow.test/api/v1", max_bytes=2 * SIZE)
         with downloads.open("https://cdn.test/0.png") as found:
             images.write(name, found)
 
 
-def _hash_and_write(picture: bytes, path: Path) -> None:
+def _hash_and_write(image: bytes, path: Path) -> None:
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        for piece in _pieces(picture):
+        for piece in _pieces(image):
             digest.update(piece)
             file.write(piece)
 
@@ -53,9 +53,9 @@ def _speed(work: Callable[[], None]) -> float:
     return SIZE / 1e6 / (time.perf_counter() - began)
 
 
-def _pieces(picture: bytes) -> Iterator[bytes]:
-    for start in range(0, len(picture), PIECE):
-        yield picture[start : start + PIECE]
+def _pieces(image: bytes) -> Iterator[bytes]:
+    for start in range(0, len(image), PIECE):
+        yield image[start : start + PIECE]
 
 
 def _png() -> bytes:

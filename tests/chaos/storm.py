@@ -191,7 +191,7 @@ class Storm:
     async def _nobody_waits(self) -> None:
         for _ in range(QUIET_LOOKS):
             now, state = datetime.now(UTC), await self._store.read_gate()
-            if gate.free(state, NO_LIMITS, now) and not await self._store.line(now, 1):
+            if gate.free(state, NO_LIMITS, now) and not await self._store.queue_head(now, 1):
                 return
             await asyncio.sleep(0.5)
 

@@ -3,7 +3,7 @@
 import json
 
 from functions.simulator.faults import FAULTS
-from shared.errorcodes import EXPLANATIONS, ErrorCode
+from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.log import Event
 from shared.steps import prepare
 from tests.chaos.storm import SECRET_WORD, Report
@@ -43,9 +43,9 @@ def test_no_prompt_is_paid_twice_unmarked_and_none_if_keys_are_honoured(report: 
 
 
 def test_each_run_begins_with_the_picture_that_its_caller_sent(report: Report) -> None:
-    pictures = {post.prompts[0]: post.picture for post in report.posts}
+    images = {post.prompts[0]: post.image for post in report.posts}
     assert any(run["input"] for run in report.runs)
-    assert [run["input"] for run in report.runs] == [pictures.get(run["prompt"]) for run in report.runs]
+    assert [run["input"] for run in report.runs] == [images.get(run["prompt"]) for run in report.runs]
 
 
 def test_input_images_are_forgotten_when_their_job_has_ended(report: Report) -> None:
@@ -58,7 +58,7 @@ def test_every_image_of_a_job_that_succeeded_is_there_and_is_the_one_of_its_run(
     assert len(succeeded) > len(report.jobs) / 3
     assert len({job["executionId"] for job in succeeded}) == len(succeeded)
     for job in succeeded:
-        drawn = [picture["sha256"] for picture in runs[job["executionId"]]["pictures"]]
+        drawn = [image["sha256"] for image in runs[job["executionId"]]["pictures"]]
         assert [report.served[url] for url in job["imageUrls"]] == drawn
         assert [image["sha256"] for image in job["images"]] == drawn
 
@@ -67,7 +67,7 @@ def test_nothing_is_reported_that_is_not_there(report: Report) -> None:
     runs = {run["executionId"]: run for run in report.runs}
     for job in report.jobs.values():
         run = runs[job["executionId"]] if job["executionId"] else {"prompt": job["prompt"], "pictures": []}
-        drawn = {picture["url"]: picture["sha256"] for picture in run["pictures"]}
+        drawn = {image["url"]: image["sha256"] for image in run["pictures"]}
         stored = [image for image in job["images"] if image["url"]]
         assert run["prompt"] == job["prompt"]
         assert [image["url"] for image in stored] == job["imageUrls"]

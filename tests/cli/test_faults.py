@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from functions.simulator.faults import FAULTS
-from shared.errorcodes import EXPLANATIONS, ErrorCode
+from shared.error_codes import EXPLANATIONS, ErrorCode
 from tests.cli.command import Command, Ended
 from tests.vendor.consequences import CONSEQUENCES, waits
 

@@ -57,21 +57,21 @@ def test_live_the_workflows_are_those_of_the_environment(tmp_path: Path):
 
 def test_the_doors_are_kept_unless_they_are_taken_out(tmp_path: Path):
     environ = {"TRIGGER_TOKENS": json.dumps({"zapier": "a" * 64}), "FORM_ORIGINS": "https://a.example"}
-    kept = servers(tmp_path, environ, live=False).config.doors
+    kept = servers(tmp_path, environ, live=False).config.auth
     assert ([token.name for token in kept.tokens], kept.origins) == (["zapier"], ("https://a.example",))
-    assert servers(tmp_path, without_doors(environ), live=False).config.doors.configured is False
+    assert servers(tmp_path, without_doors(environ), live=False).config.auth.configured is False
 
 
 def test_whether_a_deployment_is_public_says_nothing_of_this_machine(tmp_path: Path):
     for public in ("true", "false"):
         chosen = servers(tmp_path, {"TRIGGER_PUBLIC": public}, live=False)
-        assert chosen.config.doors.public is None
-        assert config.load(chosen.trigger.environ).doors.public is None
+        assert chosen.config.auth.public is None
+        assert config.load(chosen.trigger.environ).auth.public is None
 
 
 def test_every_setting_of_a_door_is_known_as_one():
     """What `config` reads of the doors, but for where it runs."""
-    source = ast.parse(inspect.getsource(config._doors))
+    source = ast.parse(inspect.getsource(config._auth))
     read = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert {name for name in read if name.isupper()} == {*DOORS, *DEPLOYED, "K_SERVICE"}
 

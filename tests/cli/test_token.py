@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from shared.doors import parse_tokens
+from shared.auth_settings import parse_tokens
 from tests.cli.command import Command
 
 

@@ -23,6 +23,6 @@ def job_of(name: str) -> str:
 
 
 def _objects(server: str, bucket: str) -> list[str]:
-    folder = "pictures/inputs/"
+    folder = "images/inputs/"
     answer = httpx.get(f"{server}/storage/v1/b/{bucket}/o", params={"prefix": folder}).raise_for_status()
     return [item["name"].removeprefix(folder) for item in answer.json().get("items", [])]

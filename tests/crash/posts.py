@@ -1,4 +1,4 @@
-"""What callers send by turns: prompts, pictures as files or of earlier jobs, arrays, workflows of all modes."""
+"""What callers send by turns: prompts, images as files or of earlier jobs, arrays, workflows of all modes."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SMALL = {"aspect_ratio": "16:1"}
 ROWS = 3
 SIDE = 96  # pixels of an input image, which is noise: no two are the same
-# An array needs a token. The models draw their smallest pictures; the ids are the simulator's own.
+# An array needs a token. The models draw their smallest images; the ids are the simulator's own.
 SETTINGS = {
     "TRIGGER_TOKENS": json.dumps({"tests": hashlib.sha256(TOKEN.encode()).hexdigest()}),
     "WIREFLOW_WORKFLOWS": json.dumps(
@@ -36,12 +36,12 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Post:
-    """A `POST /` and what must come of it: one job for each prompt, from the picture with this sha256 if any."""
+    """A `POST /` and what must come of it: one job for each prompt, from the image with this sha256 if any."""
 
     prompts: tuple[str, ...]
     request: Mapping[str, Any]  # for httpx
     key: str | None
-    picture: str | None = None
+    image: str | None = None
     has_file: bool = False
     waits: bool = False  # for a job that ends soon
 
@@ -85,13 +85,13 @@ class Sender:
                 return await self._from_earlier(prompt, key, http)
 
     def _file(self, prompt: str, key: str | None, **fields: str) -> Post:
-        content = picture(self.chance)
+        content = image(self.chance)
         fields = {"prompt": prompt, **(fields or SMALL)}
-        request = {"data": fields, "files": {"image1": ("picture.png", content, "image/png")}}
+        request = {"data": fields, "files": {"image1": ("image.png", content, "image/png")}}
         return Post((prompt,), request, key, hashlib.sha256(content).hexdigest(), has_file=True)
 
     async def _from_earlier(self, prompt: str, key: str, http: httpx.AsyncClient) -> Post:
-        """From the picture of its newest job that has one; without a picture if there is none that it can see."""
+        """From the image of its newest job that has one; without a image if there is none that it can see."""
         for job_id in reversed(self.earlier):
             try:
                 job = (await http.get(f"/jobs/{job_id}")).json()
@@ -109,7 +109,7 @@ def ids_of(answer: httpx.Response) -> list[str]:
     return [job["id"] for job in told.get("jobs", [told])]
 
 
-def picture(chance: random.Random) -> bytes:
+def image(chance: random.Random) -> bytes:
     """A PNG that nobody else has."""
     file = io.BytesIO()
     Image.frombytes("RGB", (SIDE, SIDE), chance.randbytes(3 * SIDE * SIDE)).save(file, "PNG")

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from shared.job import Job, Status
-from shared.ports import JobStore, Listing
+from shared.ports import JobQuery, JobStore
 from tests.crash.inputs import inputs_in, job_of
 from tests.crash.posts import BEARER, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
@@ -33,7 +33,7 @@ CALLERS = (
     1,
     3,
 )  # first one, whose jobs the trigger pays for itself; then several, who get in each other's way and wait in line
-EVERYTHING = Listing(limit=10_000)
+EVERYTHING = JobQuery(limit=10_000)
 VICTIMS = (("trigger",), ("poller",), ("trigger", "poller"))
 
 
@@ -96,7 +96,7 @@ class Report:
             f"({self.unanswered_files} with a file); {len(self.stored)} jobs, {len(self.runs)} paid runs, "
             f"{len(self.marked)} jobs marked, {len(self.paid_twice)} prompts paid twice, "
             f"{len(self.unknown)} outcomes unknown; "
-            f"{sum(bool(run['input']) for run in self.runs)} runs from a picture, {self.uploads} uploads, "
+            f"{sum(bool(run['input']) for run in self.runs)} runs from a image, {self.uploads} uploads, "
             f"{len(self.inputs)} input images left"
         )
 
@@ -207,7 +207,7 @@ class Siege:
 
     async def _note_torn(self, store: JobStore) -> None:
         """Before a repetition can mend it."""
-        recorded = {job.prompt for job in await store.listed(EVERYTHING)}
+        recorded = {job.prompt for job in await store.list_jobs(EVERYTHING)}
         rows = [recorded & set(post.prompts) for post in self._report.posts]
         pairs = zip(self._report.posts, rows, strict=True)
         self._report.torn += [post.prompts for post, there in pairs if 0 < len(there) < len(post.prompts)]
@@ -231,10 +231,10 @@ class Siege:
     async def _settle(self, caller: Caller, store: JobStore) -> None:
         report, loop = self._report, asyncio.get_running_loop()
         deadline = loop.time() + SETTLE_SECONDS
-        for job in await store.listed(EVERYTHING):
+        for job in await store.list_jobs(EVERYTHING):
             report.jobs[job.id] = await caller.finished(job.id, max(0.0, deadline - loop.time()))
         await self._forget()
-        report.stored = await store.listed(EVERYTHING)
+        report.stored = await store.list_jobs(EVERYTHING)
         report.runs = await caller.runs()
         report.uploads = (await caller.stats())["endpoints"]["upload"]
         for job_id, told in report.jobs.items():

@@ -43,11 +43,11 @@ def test_a_mark_is_only_on_a_job_whose_paid_call_a_kill_left_open(report: Report
 
 
 def test_each_run_begins_with_the_picture_that_its_caller_sent(report: Report) -> None:
-    pictures = {post.prompts[0]: post.picture for post in report.posts if post.picture}
+    images = {post.prompts[0]: post.image for post in report.posts if post.image}
     assert {run["prompt"]: run["input"] for run in report.runs if run["input"]} == {
-        run["prompt"]: pictures[run["prompt"]] for run in report.runs if run["prompt"] in pictures
+        run["prompt"]: images[run["prompt"]] for run in report.runs if run["prompt"] in images
     }
-    assert all(run["input"] == pictures.get(run["prompt"]) for run in report.runs)
+    assert all(run["input"] == images.get(run["prompt"]) for run in report.runs)
 
 
 def test_what_is_uploaded_costs_nothing(report: Report) -> None:
@@ -72,4 +72,4 @@ def test_every_image_is_the_one_of_the_job_s_run(report: Report) -> None:
     for job_id, job in succeeded.items():
         run = runs[job["executionId"]]
         assert run["prompt"] == job["prompt"]
-        assert [picture["sha256"] for picture in run["pictures"]] == [report.served[job_id]]
+        assert [image["sha256"] for image in run["pictures"]] == [report.served[job_id]]

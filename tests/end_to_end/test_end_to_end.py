@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.end_to_end.conftest import Running
-from tests.images.pictures import encoded
+from tests.images.sample_images import encoded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,7 +40,7 @@ async def test_a_prompt_becomes_the_image_that_was_paid_for(running: Running):
     served = await http.get(job["imageUrl"], follow_redirects=True)
     assert served.headers["content-type"] == "image/png"
     assert hashlib.sha256(served.content).hexdigest() == paid["sha256"]
-    name = f"pictures/jobs/{job['id']}/1/0.png"
+    name = f"images/jobs/{job['id']}/1/0.png"
     stored = await http.get(
         f"{running.storage}/storage/v1/b/{running.product.places.bucket}/o/{quote(name, safe='')}?alt=media"
     )
@@ -67,18 +67,18 @@ async def test_the_same_key_and_value_is_the_same_job_and_is_paid_once(running: 
 
 
 async def test_an_input_image_reaches_the_model_and_is_not_kept_longer_than_needed(running: Running):
-    http, picture = running.caller.http, encoded("png", 40, 30)
-    files = {"image1": ("fox.png", picture, "image/png")}
+    http, image = running.caller.http, encoded("png", 40, 30)
+    files = {"image1": ("fox.png", image, "image/png")}
     posted = await http.post("/", data={"prompt": "a fox in the snow"}, files=files)
     assert posted.status_code == 202, posted.text
     job = await running.caller.finished(posted.json()["id"], SECONDS)
     assert job["status"] == "succeeded", job
     (run,) = await runs_of("a fox in the snow", running)
-    assert run["input"] == hashlib.sha256(picture).hexdigest()
+    assert run["input"] == hashlib.sha256(image).hexdigest()
 
     listed = (await http.get("/jobs", params={"status": "succeeded", "limit": 1})).json()
     assert [one["id"] for one in listed["jobs"]] == [job["id"]]
-    name = quote(f"pictures/inputs/{job['id']}", safe="")
+    name = quote(f"images/inputs/{job['id']}", safe="")
     address = f"{running.storage}/storage/v1/b/{running.product.places.bucket}/o/{name}"
     for _ in range(int(2 * SECONDS)):
         if gone := (await http.get(address)).status_code == 404:

@@ -38,11 +38,11 @@ class WatchedJobs:
     async def due(self, now: datetime, limit: int) -> list[Job]:
         return self._counted(await self._inner.due(now, limit))
 
-    async def line(self, now: datetime, limit: int) -> list[Job]:
-        return self._counted(await self._inner.line(now, limit))
+    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
+        return self._counted(await self._inner.queue_head(now, limit))
 
-    async def ahead(self, queue_at: datetime) -> int:
-        return self._counted(await self._inner.ahead(queue_at))
+    async def count_ahead(self, queue_at: datetime) -> int:
+        return self._counted(await self._inner.count_ahead(queue_at))
 
     async def read_gate(self) -> Gate:
         self.reads += 1

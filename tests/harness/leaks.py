@@ -13,8 +13,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.auth_settings import AuthSettings
 from shared.config import Config
-from shared.doors import DoorSettings
 
 # The field `token`, in JSON, urlencoded and multipart.
 _TOKEN = re.compile(rb'(?:"token"\s*:\s*"|(?:^|&)token=|name="?token"?\r\n\r\n)([!#-%\x27-~]+)')
@@ -124,16 +124,16 @@ def _of_settings(config: Config) -> Iterable[tuple[str, str]]:
     yield "WIREFLOW_API_KEY", config.api_key
     yield "WIREFLOW_WEBHOOK_ID", config.webhook_id
     yield from ((f"the id of workflow {one.name}", one.id) for one in config.workflows if one.id != config.webhook_id)
-    yield from _of_doors(config.doors)
+    yield from _of_doors(config.auth)
 
 
-def _of_doors(doors: DoorSettings) -> Iterable[tuple[str, str]]:
-    yield from ((f"the hash of token {one.name}", one.sha256) for one in doors.tokens)
-    for signer in doors.signing_secrets:
+def _of_doors(auth: AuthSettings) -> Iterable[tuple[str, str]]:
+    yield from ((f"the hash of token {one.name}", one.sha256) for one in auth.tokens)
+    for signer in auth.signing_secrets:
         for secret in signer.secrets:
             yield f"a signing secret of {signer.name}", secret.removeprefix("whsec_").rstrip("=")
-    if doors.turnstile_secret:
-        yield "TURNSTILE_SECRET", doors.turnstile_secret
+    if auth.turnstile_secret:
+        yield "TURNSTILE_SECRET", auth.turnstile_secret
 
 
 def _credentials(authorization: str) -> Iterable[str]:

@@ -7,7 +7,7 @@ from shared.ports import Clock, JobStore
 
 
 class SlowJobs:
-    """Each call takes up to `seconds` each way, most of them a tenth of that; the same seed brings the same orders."""
+    """Each call takes up to `seconds` each way, most of them a tenth of that; the same seed gives the same order."""
 
     def __init__(self, inner: JobStore, clock: Clock, seconds: float = 4.0, seed: int = 1) -> None:
         self._inner = inner

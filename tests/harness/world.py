@@ -21,9 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from functions.poller.window import Window
 from functions.simulator.settings import Settings
 from functions.simulator.state import Simulator
-from functions.trigger import api
+from functions.trigger import router
+from functions.trigger.auth.auth import Auth
 from functions.trigger.context import Context
-from functions.trigger.doors.doors import Doors
 from shared import config, egress, wiring
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloads
@@ -31,11 +31,11 @@ from shared.job import Job
 from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
 from shared.ports import JobStore, StoreUnavailable
-from shared.steps.admission import Admission
-from shared.steps.descriptions import Descriptions
-from shared.steps.drift import Drift
-from shared.steps.request_budget import RequestBudget
-from shared.steps.services import Services
+from shared.runtime.admission import Admission
+from shared.runtime.dependencies import Deps
+from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.workflow_inputs import WorkflowInputs
 from shared.wireflow.client import WireflowClient
 from tests.harness.leaks import Leaks
 from tests.harness.vendor import Vendor
@@ -47,14 +47,14 @@ PUBLIC_URL = "https://images.test"
 PUBLIC_ADDRESS = "93.184.216.34"  # what every name resolves to; nothing ever connects to it
 PRIVATE_ADDRESS = "10.0.0.7"  # or this, if "private" is in the name
 MINUTE = timedelta(minutes=1)
-# The simulator's smallest picture: it is drawn and copied in a millisecond.
+# The simulator's smallest image: it is drawn and copied in a millisecond.
 SMALL = {"aspect_ratio": "64:1"}
 
 Wrap = Callable[[JobStore], JobStore]
 
 
 class World:
-    """One instance of both functions (`services`), the way to Wireflow (`vendor`), and a caller (`http`).
+    """One instance of both functions (`deps`), the way to Wireflow (`vendor`), and a caller (`http`).
 
     `leaks`: what must be in none of its answers and log lines.
     """
@@ -74,13 +74,13 @@ class World:
         settings = _settings(folder, environ)
         self.leaks = Leaks.of(settings)
         self._kept = SqliteJobs(settings.jobs.path)
-        self.services = self._services(settings, wrap(self._kept))
-        self.store = self.services.store
-        doors = self.services.config.doors
+        self.deps = self._deps(settings, wrap(self._kept))
+        self.store = self.deps.store
+        auth = self.deps.config.auth
         self.asked = httpx.AsyncClient(transport=witnesses or httpx.MockTransport(_nobody))
-        public_url = self.services.config.public_url
+        public_url = self.deps.config.public_url
         self.context = Context(
-            self.services, Doors(doors, public_url, self.store, self.clock, self.services.log, lambda: self.asked)
+            self.deps, Auth(auth, public_url, self.store, self.clock, self.deps.log, lambda: self.asked)
         )
         self.http = self.caller("127.0.0.1")
 
@@ -92,7 +92,7 @@ class World:
     # --- what a caller does ----------------------------------------------------------------------------------------
 
     async def post(self, prompt: str = "a cat", *, key: str | None = None, **fields: Any) -> httpx.Response:
-        """`POST /` for one small picture."""
+        """`POST /` for one small image."""
         headers = {"Idempotency-Key": key} if key else {}
         return await self.http.post("/", json={"prompt": prompt, **SMALL, **fields}, headers=headers)
 
@@ -118,7 +118,7 @@ class World:
 
     async def tick(self) -> dict[str, Any]:
         """One window."""
-        return await Window(self.services).run()
+        return await Window(self.deps).run()
 
     async def run_until(self, done: Callable[[], Any], patience: timedelta = timedelta(hours=30)) -> None:
         """A window each minute, until `done` (awaited after each) is true."""
@@ -178,19 +178,19 @@ class World:
     async def close(self) -> None:
         await self.http.aclose()
         await self.asked.aclose()
-        await self.services.wireflow.close()
-        self.services.copy_threads.shutdown()
+        await self.deps.wireflow.close()
+        self.deps.copy_threads.shutdown()
         await self.store.close()
 
     # --- as shared/wiring.py does it -------------------------------------------------------------------------------
 
-    def _services(self, settings: config.Config, store: JobStore) -> Services:
+    def _deps(self, settings: config.Config, store: JobStore) -> Deps:
         log, clock = Log(self.lines), self.clock
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
         hidden = [workflow.id for workflow in settings.workflows]
-        requests = RequestBudget(settings.requests_per_minute, clock)
+        requests = RequestLimiter(settings.requests_per_minute, clock)
         wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, hidden=hidden)
-        return Services(
+        return Deps(
             config=settings,
             clock=clock,
             log=log,
@@ -200,10 +200,10 @@ class World:
             wireflow=wireflow,
             admission=Admission(store, settings.limits, clock, log),
             requests=requests,
-            drift=Drift(log),
-            descriptions=Descriptions(wireflow, requests, clock),
+            drift=UnknownShapes(log),
+            descriptions=WorkflowInputs(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),
-            picture_of=wiring.picture_of,
+            image_from_bytes=wiring.image_from_bytes,
             uploads=asyncio.Semaphore(2),
             copy_threads=Threads(4, thread_name_prefix="copy"),
             random_id=lambda: secrets.token_hex(16),
@@ -222,7 +222,7 @@ async def world(
 ) -> AsyncIterator[World]:
     """A world with these settings: those in capitals are the product's, the others the simulator's.
 
-    `wrap` goes around the job store; `witnesses` are whom the doors ask. A second world with the simulator of the
+    `wrap` goes around the job store; `witnesses` are whom the auth ask. A second world with the simulator of the
     first is a second instance: they share the store and the images too.
     """
     environ = {name: value for name, value in settings.items() if name.isupper()}
@@ -301,7 +301,7 @@ def _nobody(_request: httpx.Request) -> httpx.Response:
 
 def _app(context: Context, leaks: Leaks) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await api.answer(Request(scope, receive), context)
+        response = await router.handle(Request(scope, receive), context)
         await response(scope, receive, send)
 
     return leaks.watching(app)

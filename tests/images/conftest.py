@@ -27,7 +27,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def cdn() -> Iterator[Site]:
-    """Where the pictures are."""
+    """Where the images are."""
     with Site() as site:
         yield site
 
@@ -48,5 +48,5 @@ def client(cdn: Site, wireflow: Site) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def downloads(client: httpx.Client, wireflow: Site, watch: Watch) -> Downloads:
-    """Pictures of at most MAX_BYTES."""
+    """Images of at most MAX_BYTES."""
     return Downloads(client, base_url=f"{wireflow.url}/api/v1", max_bytes=MAX_BYTES, monotonic=watch)

@@ -1,4 +1,4 @@
-"""Run as a process of its own: copies a small picture, then a large one, and prints what the large one took.
+"""Run as a process of its own: copies a small image, then a large one, and prints what the large one took.
 
 python -m tests.images.copy_once gs://BUCKET|PATH SMALL_URL LARGE_URL → {"bytes", "grown", "seconds"}
 """
@@ -36,9 +36,9 @@ def store_at(place: str) -> ImageStore:
 
 
 def copy(downloads: Downloads, store: ImageStore, url: str, name: str) -> int:
-    with downloads.open(url) as picture:
-        store.write(name, picture)
-        return picture.measured().size
+    with downloads.open(url) as image:
+        store.write(name, image)
+        return image.measured().size
 
 
 def peak() -> int:

@@ -3,21 +3,21 @@
 import pytest
 
 from shared.images.download import Downloads
-from shared.images.measured import MeasuredPicture
+from shared.images.measure import MeasuredPicture
 from shared.ports import CopyError
 
 MAX_BYTES = 300_000
 
 
 def fetched(downloads: Downloads, url: str) -> tuple[MeasuredPicture, bytes]:
-    """The picture after its last byte, and all its bytes."""
-    with downloads.open(url) as picture:
-        content = b"".join(picture.chunks())
-        return picture, content
+    """The image after its last byte, and all its bytes."""
+    with downloads.open(url) as image:
+        content = b"".join(image.chunks())
+        return image, content
 
 
 def refusal(downloads: Downloads, url: str) -> CopyError:
-    """Why there is no picture."""
+    """Why there is no image."""
     with pytest.raises(CopyError) as raised:
         fetched(downloads, url)
     return raised.value

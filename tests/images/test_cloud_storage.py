@@ -21,7 +21,7 @@ from shared.images.gcs import (
     SignedUrls,
 )
 from shared.ports import CopyError, StoredImage
-from tests.images.pictures import Passing, png_of_size
+from tests.images.sample_images import Passing, png_of_size
 from tests.images.upload_faults import UploadFaults, chunk, last_chunk, start_of_upload
 
 NAME = "jobs/abc/1/0.png"
@@ -84,7 +84,7 @@ def test_an_upload_that_is_refused_stores_nothing_and_may_be_tried_again(faults,
 
 
 @pytest.mark.parametrize("status", [403, 410, 412])
-def test_an_error_at_the_end_is_none_if_the_object_is_this_picture(faults, store, objects, status):
+def test_an_error_at_the_end_is_none_if_the_object_is_this_image(faults, store, objects, status):
     faults.spoil(last_chunk, "lost")
     faults.spoil(last_chunk, status)
     store.write(NAME, Passing(PNG))
@@ -93,17 +93,17 @@ def test_an_error_at_the_end_is_none_if_the_object_is_this_picture(faults, store
 
 
 @pytest.mark.parametrize("where", [start_of_upload, chunk])
-def test_an_error_before_the_end_is_none_if_the_object_is_this_picture(faults, store, where):
+def test_an_error_before_the_end_is_none_if_the_object_is_this_image(faults, store, where):
     store.write(NAME, Passing(PNG))
     faults.spoil(where, 412)
     store.write(NAME, Passing(PNG))
 
 
 @pytest.mark.parametrize("where", [start_of_upload, chunk, last_chunk])
-def test_an_error_stays_one_if_the_object_is_another_picture(faults, store, where):
+def test_an_error_stays_one_if_the_object_is_another_image(faults, store, where):
     store.write(NAME, Passing(png_of_size(len(PNG) + 1)))
     faults.spoil(where, 412)
-    with pytest.raises(CopyError, match="another picture"):
+    with pytest.raises(CopyError, match="another image"):
         store.write(NAME, Passing(PNG))
 
 

@@ -1,4 +1,4 @@
-"""A download hands over a whole picture of a known type, or says why not: gone, refused, or try again."""
+"""A download hands over a whole image of a known type, or says why not: gone, refused, or try again."""
 
 import gzip
 import hashlib
@@ -7,52 +7,52 @@ import zlib
 import httpx
 import pytest
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.images.download import COPY_SECONDS
 from shared.ports import CopyError, ImageRefused
 from tests.images.fetching import MAX_BYTES, fetched, refusal
-from tests.images.pictures import encoded, png_of_size
+from tests.images.sample_images import encoded, png_of_size
 from tests.images.site import Asked, answer, chunked
 
 PNG = png_of_size(200_000)
 
 
-# --- whole pictures ------------------------------------------------------------------------------------------------
+# --- whole images ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
 def test_a_picture_comes_with_what_is_known_of_it(downloads, cdn, way):
     content = encoded(way, 64, 48)
-    picture, got = fetched(downloads, cdn.put("/cat", answer(200, content, Content_Type="text/html")))
-    measured = picture.measured()
+    image, got = fetched(downloads, cdn.put("/cat", answer(200, content, Content_Type="text/html")))
+    measured = image.measured()
     assert got == content
-    assert picture.content_type == f"image/{way}"
-    assert picture.extension == {"jpeg": "jpg"}.get(way, way)
+    assert image.content_type == f"image/{way}"
+    assert image.extension == {"jpeg": "jpg"}.get(way, way)
     assert (measured.width, measured.height, measured.size) == (64, 48, len(content))
     assert measured.sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_the_checksum_is_written_as_cloud_storage_does(downloads, cdn):
     content = encoded("png", 1, 1)
-    picture, _ = fetched(downloads, cdn.put("/cat", answer(200, content)))
-    assert len(picture.measured().crc32c) == 8
-    assert picture.measured().crc32c.endswith("==")
+    image, _ = fetched(downloads, cdn.put("/cat", answer(200, content)))
+    assert len(image.measured().crc32c) == 8
+    assert image.measured().crc32c.endswith("==")
 
 
 def test_nothing_is_measured_before_the_last_chunk(downloads, cdn):
-    with downloads.open(cdn.put("/cat", answer(200, PNG))) as picture:
-        next(picture.chunks())
+    with downloads.open(cdn.put("/cat", answer(200, PNG))) as image:
+        next(image.chunks())
         with pytest.raises(RuntimeError, match="last chunk"):
-            picture.measured()
+            image.measured()
 
 
 def test_chunks_are_small(downloads, cdn):
-    with downloads.open(cdn.put("/cat", answer(200, PNG))) as picture:
-        assert max(len(chunk) for chunk in picture.chunks()) <= 256 * 1024
+    with downloads.open(cdn.put("/cat", answer(200, PNG))) as image:
+        assert max(len(chunk) for chunk in image.chunks()) <= 256 * 1024
 
 
 @pytest.mark.parametrize("length", ["true", None])
-def test_bytes_after_the_end_belong_to_the_picture(downloads, cdn, length):
+def test_bytes_after_the_end_belong_to_the_image(downloads, cdn, length):
     content = encoded("jpeg", 64, 48) + b"trailing"
     _, got = fetched(downloads, cdn.put("/cat", answer(200, content, length=length)))
     assert got == content
@@ -74,13 +74,13 @@ def test_a_body_that_ends_with_the_connection_is_whole_when_the_picture_is(downl
 @pytest.mark.parametrize("content", [PNG, png_of_size(1_000) + bytes(MAX_BYTES - 1_000)], ids=["dense", "hollow"])
 def test_a_body_that_is_compressed_all_the_same_is_inflated(downloads, cdn, encoding, compress, content):
     body = compress(content)
-    picture, got = fetched(downloads, cdn.put("/cat", answer(200, body, Content_Encoding=encoding)))
+    image, got = fetched(downloads, cdn.put("/cat", answer(200, body, Content_Encoding=encoding)))
     assert cdn.asked[0].headers["accept-encoding"] == "identity"
     assert got == content
-    assert picture.measured().size == len(content)
+    assert image.measured().size == len(content)
 
 
-# --- pictures that stop short: try again ---------------------------------------------------------------------------
+# --- images that stop short: try again ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
@@ -182,7 +182,7 @@ def test_a_copy_that_takes_too_long_on_its_way_is_given_up(downloads, cdn, wiref
     assert not wireflow.asked
 
 
-# --- pictures that we do not keep: at once -------------------------------------------------------------------------
+# --- images that we do not keep: at once -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

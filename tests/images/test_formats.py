@@ -1,4 +1,4 @@
-"""Type, size and end of a picture are found by its bytes alone, however they are cut into chunks."""
+"""Type, size and end of a image are found by its bytes alone, however they are cut into chunks."""
 
 import io
 import random
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shared.images.formats import FORMATS, HEAD_BYTES, MAX_TAKE, Probe, sniff
-from tests.images.pictures import WAYS_TO_SAVE, encoded, png_of_size
+from tests.images.sample_images import WAYS_TO_SAVE, encoded, png_of_size
 
 SIZES = [(1, 1), (64, 48), (37, 211)]
 PICTURES = {(way, *size): encoded(way, *size) for way in WAYS_TO_SAVE for size in SIZES} | {
@@ -19,7 +19,7 @@ PICTURES = {(way, *size): encoded(way, *size) for way in WAYS_TO_SAVE for size i
     ("animated webp", 20, 10): encoded("webp", 20, 10, frames=3),
     ("animated avif", 20, 10): encoded("avif", 20, 10, frames=3),
 }
-pictures = pytest.mark.parametrize(("way", "width", "height"), PICTURES)
+images = pytest.mark.parametrize(("way", "width", "height"), PICTURES)
 
 
 def probed(content: bytes, *cuts: int) -> Probe:
@@ -36,7 +36,7 @@ def findings(probe: Probe) -> tuple[int | None, int | None, bool]:
     return probe.width, probe.height, probe.ended
 
 
-@pictures
+@images
 def test_type_and_size_are_what_pillow_says(way, width, height):
     content = PICTURES[way, width, height]
     kind = sniff(content[:HEAD_BYTES])
@@ -47,14 +47,14 @@ def test_type_and_size_are_what_pillow_says(way, width, height):
         assert image.size == (width, height)
 
 
-@pictures
+@images
 def test_a_picture_that_misses_any_of_its_last_bytes_has_not_ended(way, width, height):
     content = PICTURES[way, width, height]
     for missing in [*range(1, min(len(content) - HEAD_BYTES, 64)), len(content) // 2]:
         assert not probed(content[:-missing]).ended, f"{missing} bytes fewer"
 
 
-@pictures
+@images
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_chunks_make_no_difference(way, width, height, data):
@@ -63,7 +63,7 @@ def test_chunks_make_no_difference(way, width, height, data):
     assert findings(probed(content, *cuts)) == (width, height, True)
 
 
-@pictures
+@images
 def test_one_byte_at_a_time_makes_no_difference(way, width, height):
     content = PICTURES[way, width, height]
     assert findings(probed(content, *range(len(content)))) == (width, height, True)

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import google_crc32c
 import pytest
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.images.directory import DirectoryImages
 from shared.images.gcs import BucketImages
 from shared.images.streaming import base64_of
-from shared.ports import CopyError, ImageRefused
-from tests.images.pictures import Passing, encoded, png_of_size
+from shared.ports import CopyError, ImageRefused, NameTaken
+from tests.images.sample_images import Passing, encoded, png_of_size
 
 MIB = 1024 * 1024
 NAME = "jobs/abc/1/0.png"
@@ -23,12 +23,12 @@ OTHER = png_of_size(3 * MIB + 6)
 @pytest.fixture(params=["directory", "cloud_storage"])
 def store(request, tmp_path):
     if request.param == "directory":
-        return DirectoryImages(tmp_path / "pictures")
+        return DirectoryImages(tmp_path / "images")
     return BucketImages(request.getfixturevalue("bucket"), "some/prefix", emulator=True)
 
 
 async def content(store, name=NAME):
-    """All bytes, as whoever reads a picture gets them."""
+    """All bytes, as whoever reads a image gets them."""
     stored = await store.read(name)
     return stored and b"".join([chunk async for chunk in stored.chunks])
 
@@ -76,7 +76,7 @@ async def test_the_same_picture_again_counts_as_done(store):
 @pytest.mark.parametrize("other", [OTHER, PNG[:-1] + b"\0", PNG[:-1], png_of_size(100)])
 async def test_another_picture_never_takes_a_name(store, other):
     store.write(NAME, Passing(PNG))
-    with pytest.raises(CopyError, match="another picture"):
+    with pytest.raises(CopyError, match="another image"):
         store.write(NAME, Passing(other))
     assert await content(store) == PNG
 
@@ -113,11 +113,11 @@ async def test_sixteen_writers_of_one_picture_all_succeed(store):
 
 
 async def test_of_sixteen_writers_of_different_pictures_one_wins(store):
-    pictures = [png_of_size(MIB + number) for number in range(16)]
-    results = at_once(store, pictures)
+    images = [png_of_size(MIB + number) for number in range(16)]
+    results = at_once(store, images)
     assert results.count(None) == 1
-    assert [type(error) for error in results].count(CopyError) == 15
-    assert await content(store) == pictures[results.index(None)]
+    assert [type(error) for error in results].count(NameTaken) == 15
+    assert await content(store) == images[results.index(None)]
 
 
 # --- input images: read as a whole, and deleted --------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A copy needs the same memory whatever the picture's size."""
+"""A copy needs the same memory whatever the image's size."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.pictures import png_of_size
+from tests.images.sample_images import png_of_size
 from tests.images.site import Site, answer
 
 MIB = 1024 * 1024

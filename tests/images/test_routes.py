@@ -1,13 +1,13 @@
-"""A picture is looked for on every allowed route, in order, and through redirects that stay where they may go."""
+"""A image is looked for on every allowed route, in order, and through redirects that stay where they may go."""
 
 import httpx
 import pytest
 
 from shared import egress
 from shared.images.download import BROWSER_AGENT, OUR_AGENT, Downloads
-from shared.ports import CopyError, ImageGone, PlaceRefused
+from shared.ports import CopyError, ImageGone, UrlNotAllowed
 from tests.images.fetching import MAX_BYTES, fetched, refusal
-from tests.images.pictures import png_of_size
+from tests.images.sample_images import png_of_size
 from tests.images.site import Asked, Site, answer
 
 PNG = png_of_size(200_000)
@@ -56,7 +56,7 @@ def test_a_picture_is_not_gone_while_the_proxy_is_unwell(downloads, cdn, wireflo
 
 @pytest.fixture
 def inputs(client, watch):
-    """Pictures that are not Wireflow's: no download proxy."""
+    """Images that are not Wireflow's: no download proxy."""
     return Downloads(client, base_url=None, max_bytes=MAX_BYTES, monotonic=watch)
 
 
@@ -99,7 +99,7 @@ def test_a_redirect_to_another_host_is_not_followed(downloads, cdn):
     with Site() as elsewhere:
         url = elsewhere.put("/cat", answer(200, PNG))
         error = refusal(downloads, cdn.put("/cat", answer(302, Location=url)))
-        assert isinstance(error, PlaceRefused)
+        assert isinstance(error, UrlNotAllowed)
         assert isinstance(error.__cause__, egress.EgressRefused)
         assert not elsewhere.connections
 
@@ -116,7 +116,7 @@ def test_a_redirect_to_another_host_is_not_followed(downloads, cdn):
     ],
 )
 def test_a_redirect_to_where_we_do_not_go_is_a_place_refused(downloads, cdn, location):
-    assert type(refusal(downloads, cdn.put("/cat", answer(302, Location=location)))) is PlaceRefused
+    assert type(refusal(downloads, cdn.put("/cat", answer(302, Location=location)))) is UrlNotAllowed
 
 
 @pytest.mark.parametrize("location", ["//", "http://127.0.0.1:x/cat"])
@@ -138,13 +138,13 @@ def test_a_redirect_to_a_private_address_is_not_followed():
 
     client = httpx.Client(transport=httpx.MockTransport(network))
     error = refusal(Downloads(client, base_url="https://www.example", max_bytes=1), "https://cdn.example/cat")
-    assert type(error) is PlaceRefused
+    assert type(error) is UrlNotAllowed
     assert "10.0.0.5" in str(error)
 
 
 @pytest.mark.parametrize("url", ["", "cat.png", "http://", "http://[", "data:image/png;base64,AAAA", "https://x y/"])
 def test_what_is_no_url_is_a_place_refused(downloads, url):
-    assert type(refusal(downloads, url)) is PlaceRefused
+    assert type(refusal(downloads, url)) is UrlNotAllowed
 
 
 def test_a_host_that_has_no_address_may_be_tried_again():
@@ -161,8 +161,8 @@ def test_a_picture_that_is_not_read_to_its_end_lets_go_of_its_connection(downloa
     client.timeout = httpx.Timeout(2.0)
     held = []
     for _ in range(egress.MAX_CONNECTIONS + 1):
-        with downloads.open(url) as picture:
-            held.append(picture)
+        with downloads.open(url) as image:
+            held.append(image)
 
 
 def test_an_error_of_who_reads_passes_unchanged(downloads, cdn):

@@ -6,16 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.ports import Conflict, JobStore
-from shared.spending.arrivals import Arrival, Arrivals
-from shared.spending.gate import Closure, Gate, Reopening
+from shared.spending.gate import Gate, ResumeOn, Suspension
+from shared.spending.rate_window import Arrival, RateWindow
 from tests.jobs.places import NOW, Place, outcomes
 
 SECOND = timedelta(seconds=1)
-CLOSURE = Closure(
+CLOSURE = Suspension(
     reason=ErrorCode.INSUFFICIENT_CREDITS,
-    reopening=Reopening.TRIAL,
+    reopening=ResumeOn.TRIAL,
     since=NOW,
     until=NOW + 300 * SECOND,
     tries=2,
@@ -37,7 +37,7 @@ async def test_a_gate_read_equals_the_gate_written(store: JobStore):
 
 
 async def test_a_closure_without_figures_comes_back_without_them(store: JobStore):
-    closure = Closure(reason=ErrorCode.RATE_LIMITED, reopening=Reopening.TIME, since=NOW, until=NOW)
+    closure = Suspension(reason=ErrorCode.RATE_LIMITED, reopening=ResumeOn.TIME, since=NOW, until=NOW)
     await store.save_gate(Gate(closure=closure))
     assert (await store.read_gate()).closure == closure
 
@@ -77,22 +77,22 @@ ARRIVED = (
 
 
 async def test_arrivals_that_nobody_wrote_are_none(store: JobStore):
-    assert await store.read_arrivals() == Arrivals()
+    assert await store.read_arrivals() == RateWindow()
     assert (await store.read_arrivals()).revision is None
 
 
 async def test_arrivals_read_equal_the_arrivals_written(store: JobStore):
-    first = await store.save_arrivals(Arrivals(ARRIVED))
+    first = await store.save_arrivals(RateWindow(ARRIVED))
     found = await store.read_arrivals()
-    assert (found, found.revision) == (Arrivals(ARRIVED), first.revision)
+    assert (found, found.revision) == (RateWindow(ARRIVED), first.revision)
     second = await store.save_arrivals(dataclasses.replace(found, entries=()))
-    assert await store.read_arrivals() == second == Arrivals()
+    assert await store.read_arrivals() == second == RateWindow()
 
 
 async def test_stale_arrivals_are_a_conflict(store: JobStore):
-    first = await store.save_arrivals(Arrivals())
+    first = await store.save_arrivals(RateWindow())
     await store.save_arrivals(dataclasses.replace(first, entries=ARRIVED))
-    for stale in (first, Arrivals()):
+    for stale in (first, RateWindow()):
         with pytest.raises(Conflict, match="arrivals"):
             await store.save_arrivals(dataclasses.replace(stale, entries=ARRIVED[:1]))
     assert (await store.read_arrivals()).entries == ARRIVED
@@ -100,10 +100,10 @@ async def test_stale_arrivals_are_a_conflict(store: JobStore):
 
 async def test_of_many_who_arrive_at_once_one_is_recorded(place: Place):
     stores = [place.open() for _ in range(4)]
-    last = await stores[0].save_arrivals(Arrivals())
-    claims = [Arrivals((Arrival(at=NOW, address="a", job_id=str(n)),), revision=last.revision) for n in range(8)]
+    last = await stores[0].save_arrivals(RateWindow())
+    claims = [RateWindow((Arrival(at=NOW, address="a", job_id=str(n)),), revision=last.revision) for n in range(8)]
     results = await outcomes(*(store.save_arrivals(claim) for store, claim in zip(stores * 2, claims, strict=True)))
-    (won,) = [result for result in results if isinstance(result, Arrivals)]
+    (won,) = [result for result in results if isinstance(result, RateWindow)]
     assert sum(isinstance(result, Conflict) for result in results) == 7
     assert await stores[0].read_arrivals() == won
     await outcomes(*(store.close() for store in stores))
@@ -111,14 +111,14 @@ async def test_of_many_who_arrive_at_once_one_is_recorded(place: Place):
 
 async def test_ten_thousand_arrivals_fit_into_one_document(place: Place, store: JobStore):
     many = tuple(Arrival(at=NOW + n * SECOND, address="9f" * 8, job_id=f"{n:016x}") for n in range(10_000))
-    await store.save_arrivals(Arrivals(many))
+    await store.save_arrivals(RateWindow(many))
     assert (await store.read_arrivals()).entries == many
     assert len((await place.look("control/arrivals"))["entries"]) < 700_000
 
 
 async def test_a_naive_arrival_is_refused(store: JobStore):
     with pytest.raises(ValueError, match="aware"):
-        await store.save_arrivals(Arrivals((Arrival(at=NOW.replace(tzinfo=None), address="a", job_id="b"),)))
+        await store.save_arrivals(RateWindow((Arrival(at=NOW.replace(tzinfo=None), address="a", job_id="b"),)))
 
 
 # --- the secret ----------------------------------------------------------------------------------------------------

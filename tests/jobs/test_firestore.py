@@ -13,9 +13,9 @@ from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import DefaultCredentialsError
 
 from shared.jobs.firestore import FirestoreJobs
-from shared.ports import AlreadyExists, Conflict, JobStore, Listing, StoreUnavailable
-from shared.spending.arrivals import Arrivals
+from shared.ports import AlreadyExists, Conflict, JobQuery, JobStore, StoreUnavailable
 from shared.spending.gate import Gate
+from shared.spending.rate_window import RateWindow
 from tests.jobs.places import NOW, FirestorePlace, a_job
 from tests.jobs.proxy import Fault, Proxy, lost_answer, proxy_before
 
@@ -53,14 +53,14 @@ def calls_of(store: JobStore) -> list:
     return [
         store.create(a_job()),
         store.create_all([a_job("job2"), a_job("job3")]),
-        store.listed(Listing(limit=1)),
+        store.list_jobs(JobQuery(limit=1)),
         store.read_arrivals(),
-        store.save_arrivals(Arrivals()),
+        store.save_arrivals(RateWindow()),
         store.get("job1"),
         store.save(known),
         store.due(NOW, 1),
-        store.line(NOW, 1),
-        store.ahead(NOW),
+        store.queue_head(NOW, 1),
+        store.count_ahead(NOW),
         store.read_gate(),
         store.save_gate(Gate()),
         store.id_secret(),
@@ -211,7 +211,7 @@ async def test_what_is_tried_again_late_does_not_get_more_time(proxy: Proxy, fir
 
 
 async def test_calls_that_come_at_once_share_one_client(store: JobStore):
-    first, second = await asyncio.gather(store._database._made(), store._database._made())
+    first, second = await asyncio.gather(store._database._get_client(), store._database._get_client())
     assert first is second
 
 
@@ -237,7 +237,7 @@ async def test_every_call_costs_one_request(proxy: Proxy, store: JobStore):
     await store.save(saved)
     gate = await store.save_gate(Gate())
     await store.save_gate(gate)
-    arrivals = await store.save_arrivals(Arrivals())
+    arrivals = await store.save_arrivals(RateWindow())
     await store.save_arrivals(arrivals)
     await store.create_all([a_job(f"together{number}") for number in range(9)])
     assert proxy.calls == ["Commit"] * 8
@@ -246,9 +246,9 @@ async def test_every_call_costs_one_request(proxy: Proxy, store: JobStore):
     await store.read_gate()
     await store.read_arrivals()
     await store.due(NOW, 9)
-    await store.line(NOW, 9)
-    await store.listed(Listing(limit=9, caller="zap", since=NOW, before=(NOW, "job1")))
-    await store.ahead(NOW)
+    await store.queue_head(NOW, 9)
+    await store.list_jobs(JobQuery(limit=9, caller="zap", since=NOW, before=(NOW, "job1")))
+    await store.count_ahead(NOW)
     assert proxy.calls == ["BatchGetDocuments"] * 3 + ["RunQuery"] * 3 + ["RunAggregationQuery"]
 
 

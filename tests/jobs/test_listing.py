@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.job import Job, Status
-from shared.ports import JobStore, Listing
+from shared.ports import JobQuery, JobStore
 from tests.jobs.places import NOW, Place, a_job
 
 SECOND = timedelta(seconds=1)
@@ -18,7 +18,7 @@ WORKFLOWS = ("default", "pro")
 
 
 async def ids(store: JobStore, limit: int = 100, **wanted: Any) -> list[str]:
-    return [job.id for job in await store.listed(Listing(limit=limit, **wanted))]
+    return [job.id for job in await store.list_jobs(JobQuery(limit=limit, **wanted))]
 
 
 async def test_no_jobs_are_an_empty_list(store: JobStore):
@@ -36,7 +36,7 @@ async def test_jobs_come_from_the_newest_to_the_oldest_and_at_one_time_by_id(sto
 
 async def test_a_listed_job_is_the_whole_job_and_can_be_saved(store: JobStore):
     created = await store.create(a_job())
-    (listed,) = await store.listed(Listing(limit=1))
+    (listed,) = await store.list_jobs(JobQuery(limit=1))
     assert (listed, listed.revision) == (created, created.revision)
     await store.save(listed.evolve(attempt=2))
 
@@ -47,7 +47,7 @@ async def test_pages_follow_each_other_without_a_gap_or_a_repeat(store: JobStore
         await store.create(a_job(f"job{number:02}", created_at=NOW - number // 3 * SECOND))
     whole, pages, before = await ids(store), [], None
     for size in (5, 5, 5, 5, 4):
-        page = await store.listed(Listing(limit=5, before=before))
+        page = await store.list_jobs(JobQuery(limit=5, before=before))
         assert len(page) == size
         pages += [job.id for job in page]
         before = page[-1].created_at, page[-1].id
@@ -58,7 +58,7 @@ async def test_pages_follow_each_other_without_a_gap_or_a_repeat(store: JobStore
 async def test_a_job_that_comes_between_two_pages_moves_nothing(store: JobStore):
     for number in range(4):
         await store.create(a_job(f"job{number}", created_at=NOW - number * SECOND))
-    first = await store.listed(Listing(limit=2))
+    first = await store.list_jobs(JobQuery(limit=2))
     await store.create(a_job("newest", created_at=NOW + SECOND))
     assert await ids(store, before=(first[-1].created_at, first[-1].id)) == ["job2", "job3"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.jobs.sqlite import AHEAD, DUE, LINE, LISTED, SqliteJobs
-from shared.ports import Listing, StoreUnavailable
+from shared.ports import JobQuery, StoreUnavailable
 from tests.jobs.places import NOW, PATIENCE, SqlitePlace, a_job
 
 
@@ -141,7 +141,7 @@ async def test_a_file_of_the_first_version_is_opened_and_its_jobs_are_listed(tmp
     sql.close()
     store = SqliteJobs(tmp_path / "jobs.db")
     await store.create(a_job("new"))
-    assert [job.id for job in await store.listed(Listing(limit=9))] == ["new", "old"]
-    (old,) = await store.line(NOW, 9)
+    assert [job.id for job in await store.list_jobs(JobQuery(limit=9))] == ["new", "old"]
+    (old,) = await store.queue_head(NOW, 9)
     assert (await store.save(old.evolve(attempt=2))).revision == 4
     await store.close()

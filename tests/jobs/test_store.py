@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared.errorcodes import Charged, ErrorCode
+from shared.error_codes import Charged, ErrorCode
 from shared.job import Image, Job, JobError, Status, Step
 from shared.ports import AlreadyExists, Conflict, JobStore
 from shared.spending.gate import Gate
@@ -150,7 +150,7 @@ async def test_a_job_that_was_found_by_a_scan_can_be_saved(store: JobStore):
     await store.create(a_job(due_at=NOW, queue_at=NOW))
     (due,) = await store.due(NOW, 1)
     await store.save(due.evolve(attempt=2))
-    (first,) = await store.line(NOW, 1)
+    (first,) = await store.queue_head(NOW, 1)
     await store.save(first.evolve(attempt=3))
 
 
@@ -216,7 +216,7 @@ async def test_lists_and_errors_are_replaced_as_a_whole(store: JobStore):
 # --- scans ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("scan", "field"), [("due", "due_at"), ("line", "queue_at")])
+@pytest.mark.parametrize(("scan", "field"), [("due", "due_at"), ("queue_head", "queue_at")])
 async def test_a_scan_gives_what_is_due_in_order_up_to_its_limit(store: JobStore, scan: str, field: str):
     offsets = {"late": 1e-6, "now": 0, "third": -1e-6, "second": -1, "first": -3600 * 24 * 400}
     for job_id, seconds in offsets.items():
@@ -229,7 +229,7 @@ async def test_a_scan_gives_what_is_due_in_order_up_to_its_limit(store: JobStore
     assert [job.id for job in await found(NOW.astimezone(timezone(-9 * 3600 * SECOND)), 1)] == ["first"]
 
 
-@pytest.mark.parametrize(("scan", "field"), [("due", "due_at"), ("line", "queue_at")])
+@pytest.mark.parametrize(("scan", "field"), [("due", "due_at"), ("queue_head", "queue_at")])
 async def test_a_scan_no_longer_gives_a_job_whose_time_was_taken_away(store: JobStore, scan: str, field: str):
     job = await store.create(a_job(**{field: NOW}))
     assert await getattr(store, scan)(NOW, 10) == [job]
@@ -239,22 +239,22 @@ async def test_a_scan_no_longer_gives_a_job_whose_time_was_taken_away(store: Job
 
 async def test_a_scan_for_nothing_gives_nothing(store: JobStore):
     await store.create(a_job(due_at=NOW, queue_at=NOW))
-    assert await store.due(NOW, 0) == await store.line(NOW, 0) == []
+    assert await store.due(NOW, 0) == await store.queue_head(NOW, 0) == []
 
 
 async def test_one_field_does_not_stand_for_the_other(store: JobStore):
     await store.create(a_job("flying", due_at=NOW))
     await store.create(a_job("waiting", queue_at=NOW))
     assert [job.id for job in await store.due(NOW, 10)] == ["flying"]
-    assert [job.id for job in await store.line(NOW, 10)] == ["waiting"]
+    assert [job.id for job in await store.queue_head(NOW, 10)] == ["waiting"]
 
 
 async def test_ahead_counts_who_stands_in_line_before_a_time(store: JobStore):
-    assert await store.ahead(NOW) == 0
+    assert await store.count_ahead(NOW) == 0
     for number in range(5):
         await store.create(a_job(f"job{number}", queue_at=NOW + number * SECOND))
     await store.create(a_job("flying", due_at=NOW))
-    assert [await store.ahead(NOW + number * SECOND) for number in range(7)] == [0, 1, 2, 3, 4, 5, 5]
+    assert [await store.count_ahead(NOW + number * SECOND) for number in range(7)] == [0, 1, 2, 3, 4, 5, 5]
 
 
 async def test_a_document_that_nobody_can_read_does_not_stop_the_others(
@@ -268,11 +268,11 @@ async def test_a_document_that_nobody_can_read_does_not_stop_the_others(
     assert {json.loads(line)["jobId"] for line in capsys.readouterr().out.splitlines()} == {"broken", "corrupt"}
 
 
-@pytest.mark.parametrize("call", ["due", "line", "ahead"])
+@pytest.mark.parametrize("call", ["due", "queue_head", "count_ahead"])
 async def test_a_naive_time_is_refused(store: JobStore, call: str):
     naive = NOW.replace(tzinfo=None)
     with pytest.raises(ValueError, match="aware"):
-        await (store.ahead(naive) if call == "ahead" else getattr(store, call)(naive, 1))
+        await (store.count_ahead(naive) if call == "ahead" else getattr(store, call)(naive, 1))
 
 
 async def test_a_naive_time_inside_a_record_is_refused(store: JobStore):

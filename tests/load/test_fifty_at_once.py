@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.ports import Listing
+from shared.ports import JobQuery
 from tests.load.ways_in import ORIGIN, SIGNING_SECRET, TOKEN, WAYS, Post, Senders, prompts_of
 from tests.processes.measurements import note
 from tests.processes.product import UNLIMITED, Caller, Places, Product
@@ -95,7 +95,7 @@ async def outcome_of(folder: Path, places: Places, signer: Google) -> tuple[Outc
 
 
 def settings(signer: Google) -> dict[str, str]:
-    """All doors. One image a minute is what a browser gets: repeats are not counted."""
+    """All auth. One image a minute is what a browser gets: repeats are not counted."""
     return {
         **UNLIMITED,
         "TRIGGER_TOKENS": json.dumps({"caller": {"sha256": hashlib.sha256(TOKEN.encode()).hexdigest(), "admin": True}}),
@@ -140,6 +140,6 @@ async def all_ended(caller: Caller, answers: dict[str, list[httpx.Response]]) ->
 async def jobs_in(places: Places) -> Counter[str]:
     store = places.jobs()
     try:
-        return Counter(job.prompt for job in await store.listed(Listing(limit=1000)))
+        return Counter(job.prompt for job in await store.list_jobs(JobQuery(limit=1000)))
     finally:
         await store.close()

@@ -52,9 +52,9 @@ async def test_all_succeed_and_each_is_paid_and_stored_once(
     assert {job["prompt"] for job in jobs} == {run["prompt"] for run in runs}
     expected = {}
     for job in jobs:
-        (image,), (picture,) = job["images"], paid[job["executionId"]]["pictures"]
-        assert image["sha256"] == picture["sha256"]
-        expected[f"pictures/jobs/{job['id']}/1/0.png"] = picture["sha256"]
+        (image,), (drawn,) = job["images"], paid[job["executionId"]]["pictures"]
+        assert image["sha256"] == drawn["sha256"]
+        expected[f"images/jobs/{job['id']}/1/0.png"] = image["sha256"]
     assert objects == expected
 
 

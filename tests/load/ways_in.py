@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 ORIGIN = "https://shop.example"
 TOKEN, SIGNING_SECRET = "token-of-these-callers", "whsec_c2VjcmV0LW9mLXRoZXNlLWNhbGxlcnM="
 JSON = {"content-type": "application/json"}  # as the SDKs spell it, which may name another type
-SMALL = {"aspect_ratio": "64:1"}  # the simulator's smallest picture
+SMALL = {"aspect_ratio": "64:1"}  # the simulator's smallest image
 TOPIC_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"
 BOUNDARY = "a-boundary"
 
@@ -131,12 +131,12 @@ def dedupe_field(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
     """A sender that knows no key of ours: a field of its own names the request."""
     spellings = [7, 7.0]
     for number in range(times):
-        order = {"order": spellings[number % 2], "dedupeField": "order"}
-        yield Post({**JSON, **bearer()}, json_of({"prompt": prompt, **SMALL, **order}))
+        submission = {"order": spellings[number % 2], "dedupeField": "order"}
+        yield Post({**JSON, **bearer()}, json_of({"prompt": prompt, **SMALL, **submission}))
 
 
 def array_with_a_key(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
-    """Two pictures at once."""
+    """Two images at once."""
     for _ in range(times):
         both = [{"prompt": one, **SMALL} for one in prompts_of(array_with_a_key, prompt)]
         yield Post({**JSON, **bearer(), "Idempotency-Key": "an-array-of-these-callers"}, json_of(both))
@@ -160,7 +160,7 @@ WAYS: Mapping[str, Way] = {
 
 
 def prompts_of(way: Way, prompt: str) -> list[str]:
-    """The pictures that a request asks for."""
+    """The images that a request asks for."""
     return [f"{prompt}, first", f"{prompt}, second"] if way is array_with_a_key else [prompt]
 
 

@@ -1,4 +1,4 @@
-"""The description says what the code does: its routes, problems, workflows and doors, and nothing that is secret."""
+"""The description says what the code does: its routes, problems, workflows and auth, and nothing that is secret."""
 
 import json
 import re
@@ -10,12 +10,12 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
-from functions.trigger.api import ROUTES
 from functions.trigger.openapi.openapi import described
 from functions.trigger.openapi.requests import Described
 from functions.trigger.openapi.texts import BLANK
+from functions.trigger.router import ROUTES
 from shared import config
-from shared.doors import DoorSettings, SigningSecret, Token
+from shared.auth_settings import AuthSettings, SigningSecret, Token
 from shared.problems import PROBLEMS
 from shared.workflows import NodeInput
 
@@ -31,7 +31,7 @@ INPUTS = (
     NodeInput(node_id="n3", label="Seed", kind="number", required=True),
 )
 TOKEN, SIGNER = Token("zap", "0" * 64), SigningSecret("shop", ("whsec_c2VjcmV0LW9mLXRoaXMtdGVzdA==",))
-ALL_DOORS = DoorSettings(
+ALL_DOORS = AuthSettings(
     tokens=(TOKEN,),
     signing_secrets=(SIGNER,),
     event_account="a@b.example",
@@ -40,7 +40,7 @@ ALL_DOORS = DoorSettings(
 )
 
 
-def document(doors: DoorSettings | None = None, inputs: tuple[NodeInput, ...] | None = INPUTS) -> dict[str, Any]:
+def document(auth: AuthSettings | None = None, inputs: tuple[NodeInput, ...] | None = INPUTS) -> dict[str, Any]:
     """The description of a deployment with a workflow of each mode."""
     environ = {
         "WIREFLOW_WEBHOOK_ID": IDS[0],
@@ -51,7 +51,7 @@ def document(doors: DoorSettings | None = None, inputs: tuple[NodeInput, ...] | 
     }
     workflows = config.load(environ).workflows
     shown = [Described(one, inputs if one.name == "saved" else None) for one in workflows]
-    return described(shown, doors or DoorSettings(), "https://images.test")
+    return described(shown, auth or AuthSettings(), "https://images.test")
 
 
 def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -77,9 +77,9 @@ def takes(name: str, value: Any, described: dict[str, Any]) -> bool:
 # --- it is whole ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("doors", [DoorSettings(), ALL_DOORS], ids=["open", "all doors"])
-def test_it_is_a_valid_description(doors: DoorSettings):
-    shown = document(doors)
+@pytest.mark.parametrize("auth", [AuthSettings(), ALL_DOORS], ids=["open", "all auth"])
+def test_it_is_a_valid_description(auth: AuthSettings):
+    shown = document(auth)
     schemathesis.openapi.from_dict(shown).validate()
     for reference in re.findall(r'"\$ref": "#/components/(\w+)/([^"]+)"', json.dumps(shown)):
         assert reference[1] in shown["components"][reference[0]], reference

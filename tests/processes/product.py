@@ -50,7 +50,7 @@ class Places:
         httpx.post(f"{storage}/storage/v1/b", json={"name": name}).raise_for_status()
         hosts = {"FIRESTORE_EMULATOR_HOST": firestore, "STORAGE_EMULATOR_HOST": storage}
         jobs = partial(FirestoreJobs, name, seconds=SECONDS)
-        return cls(f"firestore://{name}/(default)", f"gs://{name}/pictures", jobs, hosts, name)
+        return cls(f"firestore://{name}/(default)", f"gs://{name}/images", jobs, hosts, name)
 
 
 class Product:
@@ -214,6 +214,6 @@ class Caller:
         return dict((await self.http.get(f"{self.simulator}/_stats")).raise_for_status().json())
 
     async def runs(self) -> list[dict[str, Any]]:
-        """The simulator's paid runs, each with what its pictures are."""
+        """The simulator's paid runs, each with what its images are."""
         answer = await self.http.get(f"{self.simulator}/_runs?pictures=true", timeout=300)
         return list(answer.raise_for_status().json()["runs"])

@@ -1,4 +1,4 @@
-"""What strangers try at the doors of real processes: nothing of it is stored, fetched or paid for."""
+"""What strangers try at the auth of real processes: nothing of it is stored, fetched or paid for."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ DOORS = {
 
 @dataclass(frozen=True)
 class House:
-    """A deployment with all doors, and a token that Google signed for them."""
+    """A deployment with all auth, and a token that Google signed for them."""
 
     caller: Caller
     event_token: str

@@ -55,8 +55,8 @@ def soon(chrome: Chrome, look: Callable[[Chrome], T | Literal[False]]) -> T:
     return wait.until(lambda _: look(chrome))
 
 
-def picture(chrome: Chrome) -> WebElement | Literal[False]:
-    """The picture that people see on the page, if there is one."""
+def image(chrome: Chrome) -> WebElement | Literal[False]:
+    """The image that people see on the page, if there is one."""
     images = chrome.find_elements(By.TAG_NAME, "img")
     return next((image for image in images if _is_seen(image)), False)
 

@@ -52,7 +52,7 @@ class Deployment:
         return job
 
     def is_picture_of(self, prompt: str, content: bytes) -> bool:
-        """Whether these are the bytes of the one picture that was paid for."""
+        """Whether these are the bytes of the one image that was paid for."""
         (run,) = self.runs_of(prompt)
         return bool(run["pictures"][0]["sha256"] == hashlib.sha256(content).hexdigest())
 
@@ -61,7 +61,7 @@ class Deployment:
 def deployed(folder: Path, **settings: str) -> Iterator[Deployment]:
     """A deployment that lives as long as the block. Its pollers work in a thread, so tests may block."""
     tokens = {"zapier": _sha256(TOKEN), "admin": {"sha256": _sha256(ADMIN_TOKEN), "admin": True}}
-    doors = {
+    auth = {
         "TRIGGER_TOKENS": json.dumps(tokens),
         "TRIGGER_SIGNING_SECRETS": json.dumps({"shop": [SIGNING_SECRET]}),
         "EVENT_SERVICE_ACCOUNT": ACCOUNT,
@@ -71,7 +71,7 @@ def deployed(folder: Path, **settings: str) -> Iterator[Deployment]:
         "POLL_IDLE_EXIT_SECONDS": "1",
     }
     simulator = {"SIMULATOR_RUN_SECONDS": "1"}
-    product = Product(folder, Places.local(folder), settings={**UNLIMITED, **doors, **settings}, simulator=simulator)
+    product = Product(folder, Places.local(folder), settings={**UNLIMITED, **auth, **settings}, simulator=simulator)
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(product.running()),

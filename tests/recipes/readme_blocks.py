@@ -9,7 +9,7 @@ _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^(?P=ind
 
 
 def blocks(heading: str, language: str) -> list[str]:
-    """The code blocks of this language under "### heading", in their order."""
+    """The code blocks of this language under "### heading", in their submission."""
     found = _FENCE.finditer(_under(heading))
     return [textwrap.dedent(block["code"]) for block in found if block["language"] == language]
 

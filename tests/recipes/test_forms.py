@@ -13,7 +13,7 @@ from PIL import Image
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 
-from tests.recipes.browser import browser, picture, soon
+from tests.recipes.browser import browser, image, soon
 from tests.recipes.deployment import Deployment, deployed
 from tests.recipes.readme_blocks import blocks, filled_in
 from tests.recipes.small_server import Answer, Request, serving
@@ -68,9 +68,9 @@ class Visitor:
     def clicks(self) -> None:
         self.chrome.find_element(By.CSS_SELECTOR, "#image-form button").click()
 
-    def sees_its_picture(self, prompt: str) -> bool:
-        """Whether there is, after a while, a picture on the page, and it is that of the one job with this prompt."""
-        shown = soon(self.chrome, picture)
+    def sees_its_image(self, prompt: str) -> bool:
+        """Whether there is, after a while, a image on the page, and it is that of the one job with this prompt."""
+        shown = soon(self.chrome, image)
         job = self.deployment.finished(prompt)
         return shown.get_attribute("alt") == prompt and f"/jobs/{job['id']}/image" in str(shown.get_attribute("src"))
 
@@ -133,7 +133,7 @@ def test_without_javascript_it_ends_with_the_picture_on_the_page_of_the_job(
     assert plain_visitor.chrome.find_element(By.ID, "without").is_displayed()
     plain_visitor.types(prompt)
     plain_visitor.clicks()
-    assert plain_visitor.sees_its_picture(prompt)
+    assert plain_visitor.sees_its_image(prompt)
     assert plain_visitor.chrome.current_url.startswith(f"{plain_visitor.deployment.trigger}/jobs/")
 
 
@@ -142,7 +142,7 @@ def test_with_javascript_it_ends_with_the_picture_on_the_same_page(visitor: Visi
     visitor.opens(FORM, SCRIPT)
     visitor.types(prompt)
     visitor.clicks()
-    assert visitor.sees_its_picture(prompt)
+    assert visitor.sees_its_image(prompt)
     assert visitor.chrome.current_url == f"{visitor.site.allowed}/page"
     assert visitor.deployment.finished(prompt)["caller"] == f"form:{visitor.site.allowed}"
 
@@ -154,7 +154,7 @@ def test_the_file_is_what_the_run_begins_with(visitor: Visitor, tmp_path: Path) 
     visitor.types(prompt)
     visitor.chrome.find_element(By.NAME, "image1").send_keys(str(file))
     visitor.clicks()
-    assert visitor.sees_its_picture(prompt)
+    assert visitor.sees_its_image(prompt)
     (run,) = visitor.deployment.runs_of(prompt)
     assert run["input"]
 
@@ -165,7 +165,7 @@ def test_a_double_click_makes_one_job(visitor: Visitor) -> None:
     visitor.types(prompt)
     button = visitor.chrome.find_element(By.CSS_SELECTOR, "#image-form button")
     ActionChains(visitor.chrome).double_click(button).perform()
-    assert visitor.sees_its_picture(prompt)
+    assert visitor.sees_its_image(prompt)
 
 
 def test_another_try_after_a_broken_connection_is_the_same_job(visitor: Visitor) -> None:
@@ -177,7 +177,7 @@ def test_another_try_after_a_broken_connection_is_the_same_job(visitor: Visitor)
     visitor.reads(lambda text: text == "the connection is broken")
     assert len(visitor.deployment.jobs_of(prompt)) == 1
     visitor.clicks()
-    assert visitor.sees_its_picture(prompt)
+    assert visitor.sees_its_image(prompt)
 
 
 def test_a_second_picture_is_a_second_job(visitor: Visitor) -> None:
@@ -185,7 +185,7 @@ def test_a_second_picture_is_a_second_job(visitor: Visitor) -> None:
     for prompt in ("a first heron", "a first heron and another"):
         visitor.types(prompt.removeprefix("a first heron") or prompt)
         visitor.clicks()
-        soon(visitor.chrome, lambda chrome: (shown := picture(chrome)) and shown.get_attribute("alt") == prompt)  # noqa: B023 - used at once
+        soon(visitor.chrome, lambda chrome: (shown := image(chrome)) and shown.get_attribute("alt") == prompt)  # noqa: B023 - used at once
     assert visitor.deployment.finished("a first heron")["id"] != visitor.deployment.finished(prompt)["id"]
 
 
@@ -196,7 +196,7 @@ def test_what_went_wrong_is_said_on_the_page_and_the_next_try_is_a_new_one(visit
     assert visitor.reads(lambda text: "blank" in text) == "The prompt is blank: say what the image shows."
     visitor.types("then a heron")
     visitor.clicks()
-    assert visitor.sees_its_picture("   then a heron")
+    assert visitor.sees_its_image("   then a heron")
 
 
 def test_a_job_that_fails_says_why_on_the_page(visitor: Visitor) -> None:

@@ -59,7 +59,7 @@ def test_a_secret_in_an_answer_is_found_and_not_repeated(spelling: str) -> None:
         {"headers": {"Authorization": f"Basic {BASIC}"}},
         {"json": {"prompt": "a cat", "token": TOKEN}},
         {"data": {"prompt": "a cat", "token": TOKEN}},
-        {"data": {"token": TOKEN}, "files": {"image1": b"a picture"}},
+        {"data": {"token": TOKEN}, "files": {"image1": b"a image"}},
     ],
     ids=str,
 )
@@ -69,15 +69,15 @@ def test_whatever_a_request_brings_to_be_let_in_is_a_secret(request_: dict[str, 
 
 
 async def quoting_the_key(here: World) -> None:
-    await here.post(f"a cat, {here.services.config.api_key}")
+    await here.post(f"a cat, {here.deps.config.api_key}")
 
 
 async def logging_the_hook(here: World) -> None:
-    here.services.log.info(Event.WINDOW, f"asked {here.services.config.webhook_id}")
+    here.deps.log.info(Event.WINDOW, f"asked {here.deps.config.webhook_id}")
 
 
 async def logging_the_id_secret(here: World) -> None:
-    here.services.log.info(Event.WINDOW, (await here.store.id_secret()).hex())
+    here.deps.log.info(Event.WINDOW, (await here.store.id_secret()).hex())
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.spending import gate as rules
-from shared.spending.gate import Closure, Gate, Limits, Reopening
+from shared.spending.gate import Gate, Limits, ResumeOn, Suspension
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TEN_A_MINUTE = Limits(per_minute=10, per_day=0)
@@ -17,9 +17,9 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def closed(reopening: Reopening, until: datetime, tries: int = 1) -> Gate:
+def closed(reopening: ResumeOn, until: datetime, tries: int = 1) -> Gate:
     reason = ErrorCode.INSUFFICIENT_CREDITS
-    return Gate(closure=Closure(reason=reason, reopening=reopening, since=NOON, until=until, tries=tries))
+    return Gate(closure=Suspension(reason=reason, reopening=reopening, since=NOON, until=until, tries=tries))
 
 
 def test_ten_executions_may_start_in_a_minute_and_no_more():
@@ -45,7 +45,7 @@ def test_a_slot_is_free_again_when_its_minute_has_passed():
 
 def test_a_slot_that_is_given_back_can_be_taken_by_another():
     gate, slots = rules.reserve(Gate(), TEN_A_MINUTE, 10, NOON)
-    gate = rules.give_back(gate, slots[:3])
+    gate = rules.release(gate, slots[:3])
     assert rules.free(gate, TEN_A_MINUTE, after(1)) == 3
     assert gate.today(NOON) == 7
 
@@ -61,7 +61,7 @@ def test_the_days_executions_end_at_its_limit_and_begin_anew_at_midnight():
 def test_a_slot_of_yesterday_does_not_lower_todays_count():
     gate, slots = rules.reserve(Gate(), UNLIMITED, 2, NOON)
     gate, _ = rules.reserve(gate, UNLIMITED, 3, NOON + timedelta(days=1))
-    assert rules.give_back(gate, slots).today(NOON + timedelta(days=1)) == 3
+    assert rules.release(gate, slots).today(NOON + timedelta(days=1)) == 3
 
 
 def test_zero_means_no_limit():
@@ -70,31 +70,31 @@ def test_zero_means_no_limit():
     assert gate.starts == ()
 
 
-@pytest.mark.parametrize("reopening", list(Reopening))
-def test_nothing_passes_a_closed_gate(reopening: Reopening):
+@pytest.mark.parametrize("reopening", list(ResumeOn))
+def test_nothing_passes_a_closed_gate(reopening: ResumeOn):
     assert rules.free(closed(reopening, after(60)), UNLIMITED, after(59)) == 0
 
 
 def test_a_closure_by_time_ends_by_itself():
-    gate, slots = rules.reserve(closed(Reopening.TIME, after(60)), UNLIMITED, 5, after(60))
+    gate, slots = rules.reserve(closed(ResumeOn.TIME, after(60)), UNLIMITED, 5, after(60))
     assert len(slots) == 5
     assert gate.closure is None
 
 
 def test_only_the_health_call_opens_a_gate_that_waits_for_it():
-    gate = closed(Reopening.HEALTH, after(5))
+    gate = closed(ResumeOn.HEALTH, after(5))
     assert rules.free(gate, UNLIMITED, after(3_600)) == 0
     assert rules.free(rules.reopen(gate), UNLIMITED, after(5)) > 0
 
 
 def test_one_job_tries_when_the_time_has_come_and_the_others_wait_for_it():
-    gate, slots = rules.reserve(closed(Reopening.TRIAL, after(300)), UNLIMITED, 5, after(300))
+    gate, slots = rules.reserve(closed(ResumeOn.TRIAL, after(300)), UNLIMITED, 5, after(300))
     assert [slot.trial for slot in slots] == [True]
     assert rules.free(gate, UNLIMITED, after(301)) == 0
 
 
 def test_trials_come_after_5_10_20_40_and_then_every_60_minutes():
-    gate, now, pauses = closed(Reopening.TRIAL, after(300)), NOON, []
+    gate, now, pauses = closed(ResumeOn.TRIAL, after(300)), NOON, []
     for _ in range(6):
         assert gate.closure
         pauses.append((gate.closure.until - now).total_seconds() / 60)
@@ -104,39 +104,41 @@ def test_trials_come_after_5_10_20_40_and_then_every_60_minutes():
 
 
 def test_the_health_call_is_asked_after_5_10_20_and_at_most_300_seconds():
-    gate, now, pauses = closed(Reopening.HEALTH, after(5)), NOON, []
+    gate, now, pauses = closed(ResumeOn.HEALTH, after(5)), NOON, []
     for _ in range(8):
         assert gate.closure
         pauses.append((gate.closure.until - now).total_seconds())
         now = gate.closure.until
-        gate = rules.probed_in_vain(gate, now)
+        gate = rules.probe_failed(gate, now)
     assert pauses == [5, 10, 20, 40, 80, 160, 300, 300]
 
 
 def test_the_same_refusal_met_by_ten_calls_closes_once():
-    gate = closed(Reopening.TRIAL, after(300))
-    again = Closure(reason=ErrorCode.INSUFFICIENT_CREDITS, reopening=Reopening.TRIAL, since=after(2), until=after(302))
+    gate = closed(ResumeOn.TRIAL, after(300))
+    again = Suspension(
+        reason=ErrorCode.INSUFFICIENT_CREDITS, reopening=ResumeOn.TRIAL, since=after(2), until=after(302)
+    )
     assert rules.close(gate, again) == gate
 
 
 def test_missing_credits_outweigh_a_rate_limit_but_not_the_other_way_round():
-    credits_gone = closed(Reopening.TRIAL, after(300))
-    limited = Closure(reason=ErrorCode.RATE_LIMITED, reopening=Reopening.TIME, since=after(1), until=after(900))
+    credits_gone = closed(ResumeOn.TRIAL, after(300))
+    limited = Suspension(reason=ErrorCode.RATE_LIMITED, reopening=ResumeOn.TIME, since=after(1), until=after(900))
     assert rules.close(credits_gone, limited) == credits_gone
     assert rules.close(Gate(closure=limited), credits_gone.closure).closure == credits_gone.closure
 
 
 def test_the_later_of_two_named_times_holds():
-    gate = closed(Reopening.TIME, after(10))
-    later = Closure(reason=ErrorCode.RATE_LIMITED, reopening=Reopening.TIME, since=after(1), until=after(90))
+    gate = closed(ResumeOn.TIME, after(10))
+    later = Suspension(reason=ErrorCode.RATE_LIMITED, reopening=ResumeOn.TIME, since=after(1), until=after(90))
     assert rules.close(gate, later).closure == later
 
 
 def test_why_it_is_closed_is_an_error_code():
-    assert rules.why_closed(Gate(), UNLIMITED, NOON) is None
-    assert rules.why_closed(closed(Reopening.TRIAL, after(9)), UNLIMITED, NOON) is ErrorCode.INSUFFICIENT_CREDITS
+    assert rules.wait_reason_of(Gate(), UNLIMITED, NOON) is None
+    assert rules.wait_reason_of(closed(ResumeOn.TRIAL, after(9)), UNLIMITED, NOON) is ErrorCode.INSUFFICIENT_CREDITS
     full, _ = rules.reserve(Gate(), TEN_A_MINUTE, 10, NOON)
-    assert rules.why_closed(full, TEN_A_MINUTE, NOON) is ErrorCode.RATE_LIMITED
+    assert rules.wait_reason_of(full, TEN_A_MINUTE, NOON) is ErrorCode.RATE_LIMITED
 
 
 @pytest.mark.parametrize("ahead", [0, 3, 9, 10, 25, 119])
@@ -155,7 +157,7 @@ def test_the_estimate_is_when_the_job_really_goes_if_nothing_changes(ahead: int)
 
 
 def test_the_estimate_of_a_closed_gate_is_not_before_it_opens():
-    assert rules.estimate(closed(Reopening.TRIAL, after(300)), TEN_A_MINUTE, 0, NOON) == after(300)
+    assert rules.estimate(closed(ResumeOn.TRIAL, after(300)), TEN_A_MINUTE, 0, NOON) == after(300)
 
 
 def test_the_estimate_knows_the_limit_of_the_day():

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from functions.trigger.prefer import LONGEST_WAIT
+from functions.trigger.responses.prefer import LONGEST_WAIT
 from shared.ports import JobStore, StoreUnavailable
 from tests.harness.world import SMALL, World
 from tests.steps.conftest import Open
@@ -49,7 +49,7 @@ async def guarded(open_world: Open) -> AsyncIterator[World]:
         yield made
 
 
-async def order(here: World, headers: dict[str, str], **fields: Any) -> httpx.Response:
+async def submit(here: World, headers: dict[str, str], **fields: Any) -> httpx.Response:
     return await here.http.post("/", json={"prompt": "a cat", **SMALL, **fields}, headers=headers)
 
 
@@ -67,7 +67,7 @@ async def ended(here: World, *jobs: dict[str, Any]) -> list[str]:
 
 
 async def test_a_job_of_a_token_is_read_listed_and_cancelled_by_its_caller_and_an_admin(guarded: World) -> None:
-    made = await order(guarded, bearer("zap"))
+    made = await submit(guarded, bearer("zap"))
     assert (made.status_code, made.json()["caller"]) == (202, "zap")
     path = made.headers["location"]
     for name, status in (("zap", 200), ("boss", 200), ("ci", 404)):
@@ -83,23 +83,23 @@ async def test_a_job_of_a_token_is_read_listed_and_cancelled_by_its_caller_and_a
 
 
 async def test_a_browsers_job_is_read_by_whoever_holds_its_id(guarded: World) -> None:
-    made = await order(guarded, {"Origin": SHOP})
+    made = await submit(guarded, {"Origin": SHOP})
     assert made.json()["caller"] == f"form:{SHOP}"
     assert (await guarded.http.get(made.headers["location"])).status_code == 200
     assert (await guarded.http.get("/jobs")).status_code == 401
 
 
 async def test_nobody_takes_another_callers_picture_as_input(guarded: World) -> None:
-    made = (await order(guarded, bearer("zap"))).json()["id"]
+    made = (await submit(guarded, bearer("zap"))).json()["id"]
     await guarded.run_for(timedelta(minutes=2))
     for headers, status in ((bearer("ci"), 404), ({"Origin": SHOP}, 404), (bearer("zap"), 202), (bearer("boss"), 202)):
-        answer = await order(guarded, headers, fromJob=made)
+        answer = await submit(guarded, headers, fromJob=made)
         assert answer.status_code == status, answer.text
 
 
 async def test_the_same_key_of_two_callers_makes_two_jobs(guarded: World) -> None:
     ids = [
-        (await order(guarded, {**headers, "Idempotency-Key": "k" * 16})).json()["id"]
+        (await submit(guarded, {**headers, "Idempotency-Key": "k" * 16})).json()["id"]
         for headers in (bearer("zap"), bearer("ci"), {"Origin": SHOP}, bearer("zap"))
     ]
     assert len(set(ids)) == 3
@@ -145,7 +145,7 @@ async def test_an_array_sent_again_is_the_same_jobs(guarded: World) -> None:
 async def test_rows_of_an_array_line_up_a_minutes_executions_apart(open_world: Open) -> None:
     async with open_world(**DOORS, EXECUTIONS_PER_MINUTE="10") as here:
         many = await here.http.post("/", json=[f"cat {n}" for n in range(50)], headers=bearer("zap"))
-        late = await order(here, bearer("ci"))
+        late = await submit(here, bearer("ci"))
         records = [await here.record(job["id"]) for job in many.json()["jobs"]]
         places = [(record.queue_at - records[0].queue_at).total_seconds() for record in records]  # type: ignore[operator]  # they are queued
         assert places == [6.0 * n for n in range(50)]
@@ -250,10 +250,10 @@ async def test_a_form_posted_by_a_script_gets_json(guarded: World) -> None:
 
 async def test_a_stranger_gets_no_more_than_the_limit_and_repeats_are_free(guarded: World) -> None:
     headers = {"Origin": SHOP, "Idempotency-Key": "a-key-of-a-browser-1"}
-    first = await asyncio.gather(*(order(guarded, headers) for _ in range(50)))
+    first = await asyncio.gather(*(submit(guarded, headers) for _ in range(50)))
     assert {answer.status_code for answer in first} == {202}
     assert len({answer.json()["id"] for answer in first}) == 1
-    more = [await order(guarded, {"Origin": SHOP}) for _ in range(6)]
+    more = [await submit(guarded, {"Origin": SHOP}) for _ in range(6)]
     assert [answer.status_code for answer in more] == [202] * 4 + [429] * 2
     assert int(more[-1].headers["retry-after"]) <= 60
     assert "ratelimit" in more[-1].headers
@@ -263,15 +263,15 @@ async def test_a_stranger_gets_no_more_than_the_limit_and_repeats_are_free(guard
     await guarded.run_for(timedelta(seconds=30))
     assert guarded.paid == 6
     await guarded.clock.sleep(61)
-    assert (await order(guarded, {"Origin": SHOP})).status_code == 202
+    assert (await submit(guarded, {"Origin": SHOP})).status_code == 202
 
 
 async def test_a_filled_honeypot_gets_an_answer_like_any_other_and_nothing_is_stored(guarded: World) -> None:
-    answer = await order(guarded, {"Origin": SHOP}, website="https://spam.example")
+    answer = await submit(guarded, {"Origin": SHOP}, website="https://spam.example")
     assert (answer.status_code, answer.headers["location"]) == (202, f"/jobs/{answer.json()['id']}")
     assert await guarded.store.get(answer.json()["id"]) is None
     assert guarded.paid == 0
-    empty = await order(guarded, {"Origin": SHOP}, website="")
+    empty = await submit(guarded, {"Origin": SHOP}, website="")
     assert await guarded.store.get(empty.json()["id"])
 
 

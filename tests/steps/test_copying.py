@@ -262,12 +262,12 @@ async def test_a_copy_that_was_stored_and_not_recorded_counts_as_done(open_world
     async with open_world() as here:
         job_id = await here.accepted()
         (run,) = here.simulator.world.runs()
-        picture = await here.simulated("/_runs?pictures=true")
+        image = await here.simulated("/_runs?pictures=true")
         path = tmp_path / "images" / "jobs" / job_id / "1" / "0.png"
         path.parent.mkdir(parents=True)
         path.write_bytes(render(run.pictures()[0]))
         (job,) = await here.end_of(job_id)
-        assert job["images"][0]["sha256"] == picture["runs"][0]["pictures"][0]["sha256"]
+        assert job["images"][0]["sha256"] == image["runs"][0]["pictures"][0]["sha256"]
 
 
 async def test_a_store_that_is_away_is_waited_for(here: World, tmp_path: Path) -> None:

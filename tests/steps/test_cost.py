@@ -37,7 +37,7 @@ async def test_an_image_of_15_s_costs_at_most_6_writes_and_5_reads(open_world: O
 
 
 @pytest.mark.parametrize("seconds", [10.0, 20.0])
-async def test_so_does_one_of_10_or_20_s_with_a_key_and_four_pictures(open_world: Open, seconds: float) -> None:
+async def test_so_does_one_of_10_or_20_s_with_a_key_and_four_images(open_world: Open, seconds: float) -> None:
     async with open_world(wrap=WatchedJobs, run_seconds=(seconds, seconds)) as here:
         writes, reads = await one_image(here, 1.0, key="k", count=4)
         assert writes <= MOST_WRITES

@@ -300,7 +300,7 @@ async def test_what_is_new_is_told_once_a_kind_and_kept_with_each_job(here: Worl
     await here.end_of(*ids)
     assert sorted(line["kind"] for line in here.log("unknown_shape")) == ["no status", "status WARMING_UP"]
     assert all([(await here.record(job_id)).last_answer for job_id in ids])
-    assert here.services.drift.counts["status WARMING_UP"] >= 3
+    assert here.deps.drift.counts["status WARMING_UP"] >= 3
 
 
 async def test_a_new_name_is_news_and_no_reason_to_worry(here: World) -> None:
@@ -384,7 +384,7 @@ async def test_images_of_a_run_that_never_ends_are_kept_when_it_is_given_up_on(h
 async def test_a_run_that_was_given_up_on_with_an_image_in_hand_is_looked_at_once_more(here: World) -> None:
     job_id = await here.accepted("a cat [fault:never_ends]")
     await here.end_of(job_id)
-    job = await here.services.store.get(job_id)
+    job = await here.deps.store.get(job_id)
     assert job is not None
     assert job.due_at is not None
     assert job.completed_at is not None

@@ -10,12 +10,12 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from shared import idempotency
+from shared.idempotency import IdempotencyKey
 from shared.job import Status
 from shared.ports import CopyError, ImageStore, JobStore
-from shared.steps import identity
-from shared.steps.identity import Key
 from tests.harness.world import World
-from tests.images.pictures import encoded
+from tests.images.sample_images import encoded
 from tests.steps.conftest import Open
 
 CAT = encoded("png", 40, 30)
@@ -109,7 +109,7 @@ async def test_an_image_is_uploaded_once_and_its_address_saved_before_the_paid_c
 
 
 NEVER = {
-    "no image": (httpx.Response(200, content=b"%PDF-1.7 this is a document, not a picture"), "not_an_image"),
+    "no image": (httpx.Response(200, content=b"%PDF-1.7 this is a document, not a image"), "not_an_image"),
     "too large": (httpx.Response(200, content=CAT, headers={"Content-Length": "26214401"}), "image_too_large"),
     "leads to a private place": (httpx.Response(302, headers={"Location": "https://private.test/"}), "invalid_request"),
     "leads to http": (httpx.Response(302, headers={"Location": "http://photos.test/x"}), "invalid_request"),
@@ -197,8 +197,8 @@ class Stubborn:
 
 
 async def test_an_image_that_cannot_be_removed_now_is_removed_later(here: World, tmp_path: Path) -> None:
-    images: Any = Stubborn(here.services.images, 2)
-    here.services = replace(here.services, images=images)
+    images: Any = Stubborn(here.deps.images, 2)
+    here.deps = replace(here.deps, images=images)
     answer = await here.http.post("/", data={"prompt": "a cat"}, files={"image1": ("cat.png", CAT)})
     await here.http.delete(answer.headers["location"])
     await here.tick()
@@ -241,8 +241,8 @@ async def test_the_same_file_under_the_same_key_is_the_same_job_and_another_is_r
 
 async def left_behind(here: World, key: str, content: bytes) -> str:
     """The file of a request that died before its job was recorded."""
-    job_id = identity.job_id(Key("key", key), None, await here.store.id_secret())
-    here.services.images.write(f"inputs/{job_id}", here.services.picture_of(content))
+    job_id = idempotency.job_id(IdempotencyKey("key", key), None, await here.store.id_secret())
+    here.deps.images.write(f"inputs/{job_id}", here.deps.image_from_bytes(content))
     return job_id
 
 
@@ -268,8 +268,8 @@ async def test_a_file_that_came_twice_is_removed_though_the_second_was_stored_la
     job_id = (await post()).json()["id"]
     await here.end_of(job_id)
     await here.tick()
-    known, forgetful = here.context.services, Forgetful(here.store, 1)
-    here.context = replace(here.context, services=replace(known, store=cast("JobStore", forgetful)))
+    known, forgetful = here.context.deps, Forgetful(here.store, 1)
+    here.context = replace(here.context, deps=replace(known, store=cast("JobStore", forgetful)))
     here.http = here.caller("127.0.0.1")
     again = await post()
     assert (again.headers["idempotent-replayed"], kept(tmp_path)) == ("true", [job_id])
@@ -296,6 +296,6 @@ async def test_an_earlier_picture_that_is_too_large_fails_the_job_at_once(open_w
         (first,) = await here.end_of(await here.accepted())
         image = (await here.record(first["id"])).images[0]
         large = CAT + b"\0" * (26 * 1024 * 1024)
-        (Path(here.services.config.images.path) / str(image.name)).write_bytes(large)
+        (Path(here.deps.config.images.path) / str(image.name)).write_bytes(large)
         (job,) = await here.end_of(await here.accepted(fromJob=first["id"]), patience=HOUR)
         assert (job["errorCode"], job["errorCharged"]) == ("image_too_large", "no")

@@ -115,6 +115,6 @@ async def test_who_takes_back_a_job_as_its_turn_comes_is_told_the_truth(open_wor
 
 async def test_two_windows_of_one_instance_share_nothing_that_breaks(here: World) -> None:
     ids = [await here.accepted() for _ in range(10)]
-    await asyncio.gather(Window(here.services).run(), Window(here.services).run())
+    await asyncio.gather(Window(here.deps).run(), Window(here.deps).run())
     assert {(await here.job(job_id))["status"] for job_id in ids} == {"succeeded"}
     assert len(here.vendor.to("cdn")) == 10

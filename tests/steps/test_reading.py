@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from starlette.requests import Request
 
-from functions.trigger.api import answer
+from functions.trigger.router import handle
 from shared.ports import StoredImage
 from tests.harness.world import World
 from tests.steps.conftest import Open
@@ -157,8 +157,8 @@ async def test_the_two_placeholders_differ(open_world: Open) -> None:
     async with open_world() as here:
         going = (await here.post()).json()
         failed = (await here.post("[fault:bad_request]")).json()
-        pictures = [(await here.http.get(job["imageUrl"], headers={"Accept": IMG})).content for job in (going, failed)]
-        assert pictures[0] != pictures[1]
+        images = [(await here.http.get(job["imageUrl"], headers={"Accept": IMG})).content for job in (going, failed)]
+        assert images[0] != images[1]
 
 
 async def test_an_image_outlives_its_document(open_world: Open, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ class Signing:
 async def test_a_store_that_signs_urls_is_redirected_to(here: World) -> None:
     job = await done(here)
     scope = {"type": "http", "method": "GET", "path": f"/jobs/{job['id']}/image", "headers": [], "query_string": b""}
-    response = await answer(Request(scope), replace(here.context, services=replace(here.services, images=Signing())))
+    response = await handle(Request(scope), replace(here.context, deps=replace(here.deps, images=Signing())))
     assert response.status_code == 302
     assert response.headers["location"] == f"https://storage.test/jobs/{job['id']}/1/0.png?signed"
     assert response.headers["cache-control"].startswith("private")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.steps.signed_urls import unsigned
+from shared.wireflow.signed_urls import unsigned
 
 PLACE = "https://cdn.wireflow.ai/a/0.png"
 

@@ -14,7 +14,7 @@ def told(status: str, *urls: str, **more: object) -> dict[str, object]:
 
 
 async def test_an_error_that_quotes_the_webhook_or_the_key_is_passed_on_without_them(here: World) -> None:
-    config = here.services.config
+    config = here.deps.config
     echo = "x" * 494 + f" {config.webhook_id} {config.api_key}"
     here.vendor.always("poll", 200, {"status": "FAILED", "error": echo})
     (job,) = await here.end_of(await here.accepted())
@@ -48,7 +48,7 @@ async def test_an_answer_without_a_request_id_takes_none_away(here: World) -> No
 
 async def test_a_reset_tomorrow_does_not_outlast_a_runs_deadline(open_world: Open) -> None:
     async with open_world(EXECUTIONS_PER_MINUTE="10", RUN_DEADLINE_SECONDS="20") as here:
-        tomorrow = str(int(here.services.clock.now().timestamp()) + 86_400)
+        tomorrow = str(int(here.deps.clock.now().timestamp()) + 86_400)
         headers = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": tomorrow}
         here.vendor.answer("poll", lambda _call: httpx.Response(200, json=told("RUNNING"), headers=headers))
         (job,) = await here.end_of(await here.accepted())

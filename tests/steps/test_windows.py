@@ -27,7 +27,7 @@ COUNTS = {"claimed", "dispatched", "polled", "completed", "stored", "failed", "b
 async def call(here: World, method: str = "POST", path: str = "/") -> tuple[int, dict[str, Any]]:
     """What the scheduler does."""
     request = Request({"type": "http", "method": method, "path": path, "headers": [], "query_string": b""})
-    response = await answer(request, here.services)
+    response = await answer(request, here.deps)
     return response.status_code, json.loads(bytes(response.body))
 
 

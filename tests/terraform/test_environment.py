@@ -107,21 +107,21 @@ def test_a_function_understands_the_largest_environment(largest: State, name: st
 
 
 def test_the_trigger_understands_its_doors(largest: State) -> None:
-    doors = load(largest.function("trigger")).doors
-    assert [token.name for token in doors.tokens] == ["zap"]
-    assert [secret.name for secret in doors.signing_secrets] == ["shop"]
-    assert doors.origins == ("https://example.com", "http://localhost:3000")
-    assert (doors.form_per_minute, doors.form_per_hour, doors.form_token_required) == (2, 0, True)
-    assert (doors.event_account, doors.event_audience) == (
+    auth = load(largest.function("trigger")).auth
+    assert [token.name for token in auth.tokens] == ["zap"]
+    assert [secret.name for secret in auth.signing_secrets] == ["shop"]
+    assert auth.origins == ("https://example.com", "http://localhost:3000")
+    assert (auth.form_per_minute, auth.form_per_hour, auth.form_token_required) == (2, 0, True)
+    assert (auth.event_account, auth.event_audience) == (
         "theirs@example-project.iam.gserviceaccount.com",
         "https://events.example.com",
     )
-    assert (doors.turnstile_secret, doors.trusted_proxies, doors.public) == ("word", 1, True)
+    assert (auth.turnstile_secret, auth.trusted_proxies, auth.public) == ("word", 1, True)
 
 
 def test_a_private_trigger_is_told_so(smallest: State) -> None:
-    doors = load(smallest.function("trigger")).doors
-    assert (doors.public, doors.configured) == (False, False)
+    auth = load(smallest.function("trigger")).auth
+    assert (auth.public, auth.configured) == (False, False)
 
 
 def test_models_are_told_as_json(largest: State) -> None:

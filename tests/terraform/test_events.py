@@ -105,6 +105,6 @@ def test_eventarc_takes_the_messages_of_a_topic_to_the_trigger(
 
 def test_the_api_of_eventarc_is_switched_on_with_it_alone(deployment: State) -> None:
     used = deployment.all("google_eventarc_trigger")
-    services = {item.values["service"] for item in deployment.all("google_project_service")}
-    assert ("eventarc.googleapis.com" in services) == bool(used)
+    deps = {item.values["service"] for item in deployment.all("google_project_service")}
+    assert ("eventarc.googleapis.com" in deps) == bool(used)
     assert all("time_sleep.eventarc" in item.depends_on for item in used)

@@ -209,8 +209,8 @@ def test_the_dashboard_shows_metrics_that_there_are(deployment: State) -> None:
     queries = [query for lines in charts(deployment).values() for query in lines]
     ours = {name for query in queries for name in re.findall(r'"logging.googleapis.com/user/([^"]+)"', query)}
     assert ours == {item.values["name"] for item in deployment.all("google_logging_metric")}
-    services = {name for query in queries for name in re.findall(r'service_name="([^"]+)"', query)}
-    assert services == {deployment.function(name).values["name"] for name in FUNCTIONS}
+    deps = {name for query in queries for name in re.findall(r'service_name="([^"]+)"', query)}
+    assert deps == {deployment.function(name).values["name"] for name in FUNCTIONS}
 
 
 def test_a_gauge_is_taken_from_the_field_that_its_filter_asks_for(deployment: State) -> None:

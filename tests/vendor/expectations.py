@@ -6,7 +6,7 @@ From the contract's tables and the rules of the vendor's notes, not from what th
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.job import Step
 from shared.ports import RunState
 from shared.wireflow import errors

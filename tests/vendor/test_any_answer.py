@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.ports import RunAnswer, RunState, Started
+from shared.ports import RunResponse, RunState, Started
 from shared.wireflow import errors
 from shared.wireflow.protocol import read_inputs, read_run, read_trigger, read_upload
 from tests.vendor.expectations import EXPECTATIONS, NOW
@@ -71,16 +71,16 @@ def mutated(draw: st.DrawFn, originals: list[Any]) -> Any:
     return document["root"]
 
 
-def said(document: Any) -> RunAnswer:
+def said(document: Any) -> RunResponse:
     return read(json.dumps(document).encode())
 
 
-def read(body: bytes) -> RunAnswer:
+def read(body: bytes) -> RunResponse:
     """What the poll says; an answer that is to be asked for again says nothing."""
     try:
         return read_run(200, {"x-request-id": "req_1"}, body, NOW)
     except errors.PollError:
-        return RunAnswer(state=None, news=("no answer",))
+        return RunResponse(state=None, news=("no answer",))
 
 
 def run_words(document: Any) -> set[str]:
@@ -94,7 +94,7 @@ def texts(document: Any) -> set[str]:
     return {text.strip() for text in found if isinstance(text, str)}
 
 
-def finished(answer: RunAnswer) -> bool:
+def finished(answer: RunResponse) -> bool:
     return answer.state is not None and answer.state.terminal
 
 

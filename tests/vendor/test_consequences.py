@@ -11,7 +11,7 @@ import pytest
 from functions.simulator.faults import API, FAULTS
 from functions.simulator.pictures import render
 from functions.simulator.settings import Style
-from shared.errorcodes import Charged, ErrorCode
+from shared.error_codes import Charged, ErrorCode
 from tests.harness.world import World, world
 from tests.vendor.consequences import CONSEQUENCES, Consequence, as_markdown
 
@@ -39,7 +39,7 @@ def consequence(here: World, job: dict[str, Any]) -> Consequence:
 def holds_the_right_bytes(here: World, job: dict[str, Any], folder: Path) -> bool:
     """Every image that the job lists is stored, and is what its run has drawn."""
     runs = {run.execution_id: run for run in here.simulator.world.runs()}
-    drawn = [hashlib.sha256(render(picture)).hexdigest() for picture in runs[job["executionId"]].pictures()]
+    drawn = [hashlib.sha256(render(image)).hexdigest() for image in runs[job["executionId"]].pictures()]
     stored = [(folder / "images" / "jobs" / job["id"]).glob(f"*/{image['index']}.png") for image in job["images"]]
     found = [hashlib.sha256(path.read_bytes()).hexdigest() for paths in stored for path in paths]
     return found == [image["sha256"] for image in job["images"]] == drawn

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from shared.errorcodes import ErrorCode
+from shared.error_codes import ErrorCode
 from shared.ports import RunState
 from shared.wireflow import errors
 from shared.wireflow.protocol import read_inputs, read_run, read_trigger, read_upload

@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from shared.errorcodes import Charged, ErrorCode
+from shared.error_codes import Charged, ErrorCode
 from shared.images.formats import FORMATS
 from shared.job import Status
 from shared.problems import DOCUMENTATION, PROBLEMS
 from shared.workflows import Mode
 
-from ..doors.form_tokens import OLDEST, YOUNGEST
-from ..intake.fields import IMAGES_LIMIT, JOB_ID
-from ..listing import CURSOR
-from ..prefer import LONGEST_WAIT
+from ..auth.form_tokens import OLDEST, YOUNGEST
+from ..parsing.fields import IMAGES_LIMIT, JOB_ID
+from ..responses.prefer import LONGEST_WAIT
+from ..routes.job_list import CURSOR
 from .texts import whole
 
 Schema = dict[str, Any]

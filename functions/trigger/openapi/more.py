@@ -7,11 +7,11 @@ schemas at their word.
 
 from typing import Any
 
-from ..intake.bodies import MIB
-from ..intake.events import STRUCTURED
-from ..intake.fields import DEADLINE_LIMIT
-from ..intake.forms import FILE_FIELD, FILE_LIMIT
-from ..intake.keys import FORM_TOKEN_LIMIT
+from ..parsing.events import STRUCTURED
+from ..parsing.fields import DEADLINE_LIMIT
+from ..parsing.forms import FILE_FIELD, FILE_LIMIT
+from ..parsing.idempotency_keys import FORM_TOKEN_LIMIT
+from ..parsing.read import MIB
 from .answers import LAST_IMAGE, PICTURES, Schema, ref
 from .texts import FLAG, NOT_BLANK, spelled
 

@@ -8,11 +8,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from shared.doors import DoorSettings
+from shared.auth_settings import AuthSettings
 
 from ..context import Context
-from ..job_answers import base_url
-from ..workflows import inputs_of
+from ..responses.job_representation import base_url
+from ..routes.workflows import inputs_of
 from . import more
 from .answers import HEADERS, answers
 from .paths import paths, security_schemes
@@ -28,22 +28,22 @@ DESCRIPTION = (
 
 async def openapi(request: Request, context: Context) -> Response:
     """The description of this deployment: its workflows and origins, but no id and no secret."""
-    services = context.services
-    workflows = [Described(one, await inputs_of(one, services)) for one in services.config.workflows]
-    document = described(workflows, services.config.doors, base_url(request, services))
+    deps = context.deps
+    workflows = [Described(one, await inputs_of(one, deps)) for one in deps.config.workflows]
+    document = described(workflows, deps.config.auth, base_url(request, deps))
     return JSONResponse(document, headers={"Cache-Control": "no-cache"})
 
 
-def described(workflows: list[Described], doors: DoorSettings, url: str) -> dict[str, Any]:
+def described(workflows: list[Described], auth: AuthSettings, url: str) -> dict[str, Any]:
     """The document. `url`: where the routes are."""
-    schemes = security_schemes(doors)
+    schemes = security_schemes(auth)
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": VERSION, "description": DESCRIPTION},
         "servers": [{"url": url}],
-        "paths": paths(doors),
+        "paths": paths(auth),
         "components": {
-            "schemas": answers() | requests(workflows, doors) | more.schemas(),
+            "schemas": answers() | requests(workflows, auth) | more.schemas(),
             "headers": HEADERS,
             "parameters": more.parameters(),
             "requestBodies": more.request_bodies(),

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from shared.doors import DoorSettings
+from shared.auth_settings import AuthSettings
 from shared.job import Status
 from shared.problems import PROBLEMS
 
-from ..intake.fields import JOB_ID
-from ..listing import ALIAS, CURSOR, MOST, USUAL
-from ..placeholders import SIDE
+from ..parsing.fields import JOB_ID
+from ..responses.placeholders import SIDE
+from ..routes.job_list import ALIAS, CURSOR, MOST, USUAL
 from .answers import HEADERS, LAST_IMAGE, PICTURES, WAIT, Schema, problem, ref
 from .more import NOTE
 from .requests import content
@@ -43,25 +43,25 @@ TAKING_BACK = (
 # Not called an id: tools that follow ids would find jobs that have failed or were taken back, and hold the 410 of their
 # images for a fault.
 TICKET: Schema = {"type": "string", "pattern": whole(JOB_ID), "description": "The `id` of a job."}
-PLACEHOLDER = f"For an `Accept` that names pictures: the image, else word of it, a PNG of {SIDE} pixels (`no-store`)."
+PLACEHOLDER = f"For an `Accept` that names images: the image, else word of it, a PNG of {SIDE} pixels (`no-store`)."
 
 
-def paths(doors: DoorSettings) -> dict[str, Any]:
+def paths(auth: AuthSettings) -> dict[str, Any]:
     """All paths. HEAD is there wherever GET is."""
     return {
-        "/": {"post": _post(doors)},
-        "/jobs": _read(_list_jobs(), _readers(doors)),
+        "/": {"post": _post(auth)},
+        "/jobs": _read(_list_jobs(), _readers(auth)),
         "/jobs/{ticket}": {
             "description": TAKING_BACK,
             "parameters": [_path("ticket", TICKET)],
-            **_read(_get_job(), _readers(doors, optional=True)),
+            **_read(_get_job(), _readers(auth, optional=True)),
         },
         "/jobs/{ticket}/image": {"parameters": [_path("ticket", TICKET)], **_read(_get_image("getFirstImage"))},
         "/jobs/{ticket}/image/{index}": {
             "parameters": [_path("ticket", TICKET), _path("index", _within(0, LAST_IMAGE))],
             **_read(_get_image("getImage")),
         },
-        "/workflows": _read(_list_workflows(), _readers(doors)),
+        "/workflows": _read(_list_workflows(), _readers(auth)),
         "/form-token": _read(_form_token()),
         "/health": _read(_operation("getHealth", "Whether it is up", {200: _answer("It is.", "Health")}, ALWAYS)),
         "/openapi.json": _read(_describe()),
@@ -71,18 +71,18 @@ def paths(doors: DoorSettings) -> dict[str, Any]:
 # --- operations ----------------------------------------------------------------------------------------------------
 
 
-def _post(doors: DoorSettings) -> Content:
+def _post(auth: AuthSettings) -> Content:
     taken = "A new job, or one that is not finished; of an array all jobs."
     both = {"application/json": {"schema": {"anyOf": [ref("Job"), ref("Accepted")]}}}
     answers = {
         200: _answer("The job has ended: it was there before, or was waited for.", "Job", POSTED),
         202: {"description": taken, "headers": _headers(POSTED), "content": both},
         207: _answer("Of an array with `partial`: what became of each element.", "Accepted"),
-        303: _redirect("For a form and an `Accept` with text/html, or for pictures when the image is ready.", POSTED),
+        303: _redirect("For a form and an `Accept` with text/html, or for images when the image is ready.", POSTED),
     }
     body = {"required": True, "description": NOTE, "content": content()}
     made = _operation("createJob", "Make images", answers, POSTING, [PREFER])
-    return {**made, "requestBody": body, **_posters(doors)}
+    return {**made, "requestBody": body, **_posters(auth)}
 
 
 def _list_jobs() -> Content:
@@ -229,23 +229,23 @@ SCHEMES: dict[str, Content] = {
 }
 
 
-def security_schemes(doors: DoorSettings) -> dict[str, Content]:
-    """Those of the doors that are configured."""
-    names = [*_readers_schemes(doors), *(["event"] if doors.event_account else [])]
+def security_schemes(auth: AuthSettings) -> dict[str, Content]:
+    """Those of the auth that are configured."""
+    names = [*_readers_schemes(auth), *(["event"] if auth.event_account else [])]
     return {name: SCHEMES[name] for name in names}
 
 
-def _readers_schemes(doors: DoorSettings) -> list[str]:
-    return [*(["token", "password"] if doors.tokens else []), *(["signature"] if doors.signing_secrets else [])]
+def _readers_schemes(auth: AuthSettings) -> list[str]:
+    return [*(["token", "password"] if auth.tokens else []), *(["signature"] if auth.signing_secrets else [])]
 
 
-def _posters(doors: DoorSettings) -> Content:
+def _posters(auth: AuthSettings) -> Content:
     """A credential of any door; a page of an allowed origin needs none."""
-    return _security([*security_schemes(doors)], free=bool(doors.origins))
+    return _security([*security_schemes(auth)], free=bool(auth.origins))
 
 
-def _readers(doors: DoorSettings, *, optional: bool = False) -> Content:
-    return _security(_readers_schemes(doors), free=optional)
+def _readers(auth: AuthSettings, *, optional: bool = False) -> Content:
+    return _security(_readers_schemes(auth), free=optional)
 
 
 def _security(names: list[str], *, free: bool) -> Content:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from shared.doors import DoorSettings
+from shared.auth_settings import AuthSettings
 from shared.workflows import DEFAULT, NodeInput, Workflow
 
-from ..intake.arrays import ROWS_LIMIT
-from ..intake.fields import PROMPT_LIMIT
-from ..intake.names import RESERVED
-from ..intake.urls import LONGEST
+from ..parsing.batch import ROWS_LIMIT
+from ..parsing.fields import PROMPT_LIMIT
+from ..parsing.names import RESERVED
+from ..parsing.urls import LONGEST
 from .answers import Schema, ref
 from .texts import ADDRESS, FLAG, NOT_BLANK, if_at_all, on_origins
 from .workflows import Variant, variants
@@ -39,11 +39,11 @@ class Described:
     inputs: tuple[NodeInput, ...] | None = None
 
 
-def requests(workflows: Iterable[Described], doors: DoorSettings) -> dict[str, Schema]:
-    """The schemas of what may be posted, by name; `JsonBody` and `Form` are all of it."""
+def requests(workflows: Iterable[Described], auth: AuthSettings) -> dict[str, Schema]:
+    """The schemas of what may be decoded, by name; `JsonBody` and `Form` are all of it."""
     workflows = list(workflows)
-    json = {f"Request.{one.workflow.name}": _request(one, JSON, doors) for one in workflows}
-    form = {f"Form.{one.workflow.name}": _request(one, FORM, doors) for one in workflows}
+    json = {f"Request.{one.workflow.name}": _request(one, JSON, auth) for one in workflows}
+    form = {f"Form.{one.workflow.name}": _request(one, FORM, auth) for one in workflows}
     return {
         "Prompt": {**TEXT, "description": PROMPT, "pattern": NOT_BLANK, "maxLength": PROMPT_LIMIT},
         "ImageAddress": {**TEXT, "description": IMAGE, "pattern": ADDRESS, "maxLength": LONGEST},
@@ -119,15 +119,15 @@ FORM = Spelling(
 )
 
 
-def _request(one: Described, spelling: Spelling, doors: DoorSettings) -> Schema:
+def _request(one: Described, spelling: Spelling, auth: AuthSettings) -> Schema:
     ways = [
-        _way(one.workflow.name, variant, spelling, doors)
+        _way(one.workflow.name, variant, spelling, auth)
         for variant in variants(one.workflow, one.inputs, form=spelling.form)
     ]
     return ways[0] if len(ways) == 1 else {"anyOf": ways}
 
 
-def _way(name: str, variant: Variant, spelling: Spelling, doors: DoorSettings) -> Schema:
+def _way(name: str, variant: Variant, spelling: Spelling, auth: AuthSettings) -> Schema:
     usual = name == DEFAULT
     rules = [*variant.rules, *([_one_source(spelling)] if variant.image else [])]
     return {
@@ -137,7 +137,7 @@ def _way(name: str, variant: Variant, spelling: Spelling, doors: DoorSettings) -
             "prompt": ref("Prompt"),
             "workflow": {"enum": [name, *([""] if usual and spelling.form else [])]},
             **_image(spelling, taken=variant.image),
-            **_ours(spelling, doors),
+            **_ours(spelling, auth),
             **variant.fields,
         },
         "required": ["prompt", *([] if usual else ["workflow"])],
@@ -146,12 +146,12 @@ def _way(name: str, variant: Variant, spelling: Spelling, doors: DoorSettings) -
     }
 
 
-def _ours(spelling: Spelling, doors: DoorSettings) -> dict[str, Any]:
-    redirect = {**TEXT, "description": REDIRECT, "pattern": on_origins(doors.origins), "maxLength": LONGEST}
+def _ours(spelling: Spelling, auth: AuthSettings) -> dict[str, Any]:
+    redirect = {**TEXT, "description": REDIRECT, "pattern": on_origins(auth.origins), "maxLength": LONGEST}
     empty = [{"const": ""}] if spelling.form else []
     anything: Schema = TEXT if spelling.form else {}
     return {
-        "redirectUrl": {"anyOf": [redirect, *empty]} if doors.origins else spelling.refused,
+        "redirectUrl": {"anyOf": [redirect, *empty]} if auth.origins else spelling.refused,
         "allowPartial": {**spelling.flag, "description": PARTIAL},
         "token": {**TEXT, "description": CREDENTIAL},
         "cf-turnstile-response": {**anything, "description": TURNSTILE},

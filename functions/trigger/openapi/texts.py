@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ..intake.urls import NAME, REST
+from ..parsing.urls import NAME, REST
 
 # What `str.strip` takes for blank; `\s` is something else in every dialect.
 BLANK = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"

@@ -1,0 +1,1 @@
+"""What the steps run on: dependencies, leases, admission through the gate, request limits."""

@@ -1,0 +1,58 @@
+"""A image in memory is what its bytes say, and is refused at once when they are none or too many."""
+
+import hashlib
+
+import google_crc32c
+import pytest
+
+from shared.error_codes import ErrorCode
+from shared.images.formats import PNG
+from shared.images.measure import MeasuredPicture, image_from_bytes
+from shared.images.streaming import CHUNK, base64_of
+from shared.ports import CopyError, ImageRefused
+from tests.images.sample_images import encoded, png_of_size
+
+
+@pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
+def test_bytes_are_measured_as_a_download_is(way):
+    content = encoded(way, 64, 48)
+    image = image_from_bytes(content, max_bytes=len(content))
+    assert b"".join(image.chunks()) == content
+    measured = image.measured()
+    assert (image.content_type, image.extension) == (f"image/{way}", {"jpeg": "jpg"}.get(way, way))
+    assert (measured.width, measured.height, measured.size) == (64, 48, len(content))
+    assert measured.sha256 == hashlib.sha256(content).hexdigest()
+    assert measured.crc32c == base64_of(google_crc32c.value(content))
+
+
+def test_chunks_are_small():
+    content = png_of_size(2 * CHUNK + 1)
+    assert [len(chunk) for chunk in image_from_bytes(content, max_bytes=len(content)).chunks()] == [CHUNK, CHUNK, 1]
+
+
+def test_nothing_is_measured_before_the_last_chunk():
+    image = image_from_bytes(png_of_size(CHUNK + 1), max_bytes=2 * CHUNK)
+    next(image.chunks())
+    with pytest.raises(RuntimeError, match="last chunk"):
+        image.measured()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG", b"<svg/>", b"%PDF-1.7", b"BM" + bytes(80)])
+def test_what_is_not_a_picture_is_refused(content):
+    with pytest.raises(ImageRefused) as raised:
+        image_from_bytes(content, max_bytes=1_000)
+    assert raised.value.code is ErrorCode.NOT_AN_IMAGE
+
+
+@pytest.mark.parametrize("content", [png_of_size(1_001), bytes(1_001)])
+def test_what_is_too_large_is_refused_whatever_it_is(content):
+    with pytest.raises(ImageRefused) as raised:
+        image_from_bytes(content, max_bytes=1_000)
+    assert raised.value.code is ErrorCode.IMAGE_TOO_LARGE
+
+
+def test_a_picture_that_ends_early_is_one_only_where_its_length_was_known():
+    content = encoded("png", 64, 48)[:-1]
+    assert b"".join(image_from_bytes(content, max_bytes=len(content)).chunks()) == content
+    with pytest.raises(CopyError, match="before the image did"):
+        list(MeasuredPicture(PNG, [content], framed=False).chunks())
