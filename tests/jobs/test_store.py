@@ -272,7 +272,7 @@ async def test_a_document_that_nobody_can_read_does_not_stop_the_others(
 async def test_a_naive_time_is_refused(store: JobStore, call: str):
     naive = NOW.replace(tzinfo=None)
     with pytest.raises(ValueError, match="aware"):
-        await (store.count_ahead(naive) if call == "ahead" else getattr(store, call)(naive, 1))
+        await (store.count_ahead(naive) if call == "count_ahead" else getattr(store, call)(naive, 1))
 
 
 async def test_a_naive_time_inside_a_record_is_refused(store: JobStore):
