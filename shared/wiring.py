@@ -52,7 +52,7 @@ def configuration() -> Config:
 
 
 @cache
-def deps(config: Config) -> Deps:
+def dependencies(config: Config) -> Deps:
     """Everything that an instance works with. Nothing is called yet: clients connect when they are first used."""
     from shared.wireflow.client import WireflowClient
 
@@ -71,8 +71,8 @@ def deps(config: Config) -> Deps:
         wireflow=wireflow,
         admission=Admission(store, config.limits, clock, log),
         requests=requests,
-        drift=UnknownShapes(log),
-        descriptions=WorkflowInputs(wireflow, requests, clock),
+        unknown_shapes=UnknownShapes(log),
+        workflow_inputs=WorkflowInputs(wireflow, requests, clock),
         inputs=input_source(config),
         image_from_bytes=image_from_bytes,
         uploads=asyncio.Semaphore(UPLOADS_AT_ONCE),

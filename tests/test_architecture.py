@@ -104,3 +104,11 @@ def test_no_way_in_knows_another(package: str):
         tree = ast.parse((ROOT / "functions" / "trigger" / package / f"{name}.py").read_text())
         known = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
         assert known.isdisjoint(WAYS_IN[package] - TOOLS), name
+
+
+@pytest.mark.parametrize("folder", ["steps", "runtime"])
+def test_only_the_job_sets_the_fields_of_its_states(folder: str):
+    """Steps choose a transition; no step evolves a job or builds a dict of changes."""
+    for path in (ROOT / "shared" / folder).rglob("*.py"):
+        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if call.endswith("evolve") and call != "image.evolve"], path

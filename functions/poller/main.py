@@ -14,4 +14,4 @@ CONFIG = wiring.configuration()
 @functions_framework.aio.http
 async def poller(request: Request) -> Response:
     """Work through one window and answer with its counts."""
-    return await api.answer(request, wiring.deps(CONFIG))
+    return await api.answer(request, wiring.dependencies(CONFIG))

@@ -44,7 +44,7 @@ async def trigger(request: Request) -> Response:
 @cache
 def _context() -> Context:
     """Made by the first request: the framework forks after the import."""
-    deps = wiring.deps(CONFIG)
+    deps = wiring.dependencies(CONFIG)
     auth = Auth(CONFIG.auth, CONFIG.public_url, deps.store, deps.clock, deps.log, _http)
     return Context(deps, auth)
 
