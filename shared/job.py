@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job_error import JobError
+from shared.job_parts import Image, JobError, Step, require_aware
 
 
 class Status(StrEnum):
@@ -40,45 +40,6 @@ FINAL = frozenset(status for status, successors in TRANSITIONS.items() if not su
 
 # The only way out of a final state: a run that timed out turns out to have produced images.
 RESCUE = (Status.FAILED, Status.COPYING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64."""
-
-    index: int
-    source_url: str
-    name: str | None = None
-    content_type: str | None = None
-    width: int | None = None
-    height: int | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-    crc32c: str | None = None
-    error: ErrorCode | None = None
-    gone_since: datetime | None = None
-
-    def __post_init__(self) -> None:
-        """Reject naive datetimes."""
-        _require_aware(self)
-
-    @property
-    def pending(self) -> bool:
-        """Whether the image is neither stored nor given up."""
-        return self.name is None and self.error is None
-
-    def evolve(self, **changes: Any) -> "Image":
-        """Return a copy with `changes`."""
-        return dataclasses.replace(self, **changes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """The last report about one node of the run. `progress`: Wireflow's own figure, unchanged."""
-
-    label: str | None = None
-    status: str | None = None
-    progress: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +93,7 @@ class Job:
 
     def __post_init__(self) -> None:
         """Reject naive datetimes: they cannot be compared with the clock."""
-        _require_aware(self)
+        require_aware(self)
 
     # --- what follows from the record ------------------------------------------------------------------------------
 
@@ -345,19 +306,3 @@ class Job:
         if not allowed:
             raise ValueError(f"a job that is {self.status} cannot become {status}")
         return dataclasses.replace(self, **changes)
-
-
-def datetime_fields(record: type) -> tuple[str, ...]:
-    """Return the names of a record's datetime fields, optional ones included."""
-    hints = get_type_hints(record)
-    return tuple(name for name, hint in hints.items() if datetime in (hint, *get_args(hint)))
-
-
-def _require_aware(record: Any) -> None:
-    for name in _DATETIME_FIELDS[type(record)]:
-        value = getattr(record, name)
-        if value is not None and value.tzinfo is None:
-            raise ValueError(f"{name} must be an aware datetime")
-
-
-_DATETIME_FIELDS: dict[type, tuple[str, ...]] = {record: datetime_fields(record) for record in (Job, Image)}

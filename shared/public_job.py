@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job import Image, Job, Status, Step
+from shared.job import Job, Status
+from shared.job_parts import Image, Step
 
 SENTENCES: Mapping[Status, str] = {
     Status.QUEUED: "The job waits in line.",

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import FINAL, TRANSITIONS, Image, Job, Status
-from shared.job_error import JobError
+from shared.job import FINAL, TRANSITIONS, Job, Status
+from shared.job_parts import Image, JobError
 from shared.jobs.job_documents import from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job import Image, Job, Status, Step
-from shared.job_error import JobError
+from shared.job import Job, Status
+from shared.job_parts import Image, JobError, Step
 from shared.spending.gate import Suspension
 
 SCHEMA_VERSION = 1

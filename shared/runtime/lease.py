@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from shared.job import Job, Step
+from shared.job import Job
+from shared.job_parts import Step
 from shared.ports import Clock, Conflict, JobStore, StoreUnavailable
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between two tries of a write

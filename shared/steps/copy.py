@@ -7,8 +7,8 @@ import asyncio
 from datetime import datetime, timedelta
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import Image, Job
-from shared.job_error import JobError
+from shared.job import Job
+from shared.job_parts import Image, JobError
 from shared.log import Event
 from shared.ports import CopyError, ImageGone, ImageRefused, ImageSource, ImageStore
 from shared.runtime.dependencies import Deps

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
-from shared.job_error import JobError
+from shared.job_parts import JobError
 from shared.log import Event
 from shared.ports import Conflict, StoreUnavailable
 from shared.runtime.dependencies import Deps

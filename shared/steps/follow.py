@@ -7,8 +7,8 @@ https://www.wireflow.ai/docs/api/executions; the guide: without a result after 6
 from datetime import datetime, timedelta
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import Image, Job, Status
-from shared.job_error import JobError
+from shared.job import Job, Status
+from shared.job_parts import Image, JobError
 from shared.log import Event
 from shared.ports import RunResponse, RunState
 from shared.runtime.dependencies import Deps

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from shared.config import OnUnknown
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_error import JobError
+from shared.job_parts import JobError
 from shared.log import Event
 from shared.ports import Conflict, Started, StoreUnavailable
 from shared.runtime.dependencies import Deps

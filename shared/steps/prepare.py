@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_error import JobError
+from shared.job_parts import JobError
 from shared.log import Event
 from shared.ports import CopyError, ImageGone, ImageRefused, UrlNotAllowed
 from shared.runtime.dependencies import Deps

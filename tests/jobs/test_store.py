@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job import Image, Job, Status, Step
-from shared.job_error import JobError
+from shared.job import Job, Status
+from shared.job_parts import Image, JobError, Step
 from shared.ports import AlreadyExists, Conflict, JobStore
 from shared.spending.gate import Gate
 from tests.jobs.places import NOW, Place, a_job, outcomes
