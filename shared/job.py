@@ -1,6 +1,6 @@
 """The job: one frozen record, its states, and the one table of how they follow each other.
 
-The README draws the same table. A change of state is a new record; only a job store makes it real, and only if
+shared/README.md draws the same table. A change of state is a new record; only a job store makes it real, and only if
 the record it was computed from is still the newest (`revision`).
 """
 
