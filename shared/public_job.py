@@ -1,6 +1,6 @@
 """The public job: what callers see of a job. Flat scalars and `images`, so that Zapier maps it without code.
 
-The names are a contract (README, "The job"); all of them are always there, null where nothing is known.
+The names are a contract (shared/README.md, "The job"); all of them are always there, null where nothing is known.
 """
 
 from collections.abc import Mapping

@@ -37,7 +37,7 @@ ASKING_SECONDS = 5.0  # a caller waits
 
 @functions_framework.aio.http
 async def trigger(request: Request) -> Response:
-    """Answer one request of a caller; README, "The contract", has the routes."""
+    """Answer one request of a caller; the README beside this file has the routes."""
     return await router.handle(request, _context())
 
 

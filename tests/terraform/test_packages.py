@@ -27,9 +27,9 @@ def object_names(state: State) -> dict[str, str]:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Path below `folder` → file, without what Python itself leaves there."""
+    """Path below `folder` → file, without compiled code and the README, which are not deployed."""
     found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-    return {name: file for name, file in found.items() if "__pycache__" not in name and not name.endswith(".pyc")}
+    return {name: file for name, file in found.items() if "__pycache__" not in name and name != "README.md"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
