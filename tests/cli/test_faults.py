@@ -61,10 +61,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     """Start `run` for every selected fault, the slowest first. They run side by side; each test waits for its own."""
     items = (item for item in request.session.items if isinstance(item, pytest.Function))
-    asked = [item.callspec.params["fault"] for item in items if "results" in item.fixturenames]
+    selected = [item.callspec.params["fault"] for item in items if "results" in item.fixturenames]
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
-        first = sorted(asked, key=lambda name: name not in EXCEPTIONS)
+        first = sorted(selected, key=lambda name: name not in EXCEPTIONS)
         yield {name: pool.submit(run_with, name, tmp_path_factory.mktemp(name)) for name in first}
     finally:
         pool.shutdown(cancel_futures=True)

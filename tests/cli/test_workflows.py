@@ -84,28 +84,28 @@ def sha256(path: Path) -> str:
     ("workflow", "size"), [("default", (1024, 1024)), ("pro", (2048, 1152)), ("saved", (1024, 1024))]
 )
 def test_the_image_of_each_workflow_shows_its_input(command: Command, cat: Path, workflow: str, size: tuple[int, int]):
-    asked = ("a cat in winter", "--workflow", workflow, "--image", "cat.png")
-    result = command.run("run", *asked, "--json", "--out", "images")
-    with Image.open(image_of(result, command)) as made:
-        assert made.getexif()[IMAGE_DESCRIPTION] == f"input sha256 {sha256(cat)}"
-        assert made.size == size
+    arguments = ("a cat in winter", "--workflow", workflow, "--image", "cat.png")
+    result = command.run("run", *arguments, "--json", "--out", "images")
+    with Image.open(image_of(result, command)) as image:
+        assert image.getexif()[IMAGE_DESCRIPTION] == f"input sha256 {sha256(cat)}"
+        assert image.size == size
     assert job_of(result)["workflow"] == workflow
 
 
 def test_live_the_workflows_are_those_of_the_environment_and_a_job_goes_on_from_an_earlier_one(
     command: Command, cat: Path, wireflow: str
 ):
-    asked = ("--live", "--json", "--out", "images")
-    first = command.run("run", "a cat", "--workflow", "large", "--image", "cat.png", *asked, **live(wireflow))
-    made = image_of(first, command)
+    arguments = ("--live", "--json", "--out", "images")
+    first = command.run("run", "a cat", "--workflow", "large", "--image", "cat.png", *arguments, **live(wireflow))
+    first_image = image_of(first, command)
     assert last_run(wireflow)["input"] == sha256(cat)
     assert last_run(wireflow)["endpoint"] == "execute"
-    with Image.open(made) as image:
+    with Image.open(first_image) as image:
         assert image.size == (4096, 4096)
 
-    second = command.run("run", "now as a comic", "--image", job_of(first)["id"], *asked, **live(wireflow))
+    second = command.run("run", "now as a comic", "--image", job_of(first)["id"], *arguments, **live(wireflow))
     assert second.code == 0, second.err
-    assert last_run(wireflow)["input"] == sha256(made)
+    assert last_run(wireflow)["input"] == sha256(first_image)
 
 
 def test_an_image_at_a_url_is_fetched_and_shown(command: Command, cat: Path, wireflow: str, site: str):
