@@ -10,7 +10,6 @@ import secrets
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,12 +50,14 @@ def configuration() -> Config:
         sys.exit(str(error))
 
 
-@cache
-def dependencies(config: Config) -> Deps:
-    """Everything that an instance works with. Nothing is called yet: clients connect when they are first used."""
+def dependencies(config: Config, log: Log | None = None) -> Deps:
+    """Build everything that an instance works with; its events go to `log`, by default to standard output.
+
+    Nothing is called yet: clients connect when they are first used.
+    """
     from shared.wireflow.client import WireflowClient
 
-    clock, log = SystemClock(), Log()
+    clock, log = SystemClock(), log or Log()
     store = job_store(config)
     requests = RequestLimiter(config.requests_per_minute, clock)
     hidden = [workflow.id for workflow in config.workflows]
