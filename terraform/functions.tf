@@ -46,10 +46,10 @@ locals {
 
   # Contents of each function's zip, name in the zip => file: the function's files at the root, next to shared/.
   root   = "${path.module}/.."
-  shared = { for file in setunion(fileset(local.root, "shared/**/*.py"), ["requirements.txt"]) : file => "${local.root}/${file}" }
+  shared = { for file in setunion(fileset(local.root, "shared/**/*.{py,json}"), ["requirements.txt"]) : file => "${local.root}/${file}" }
   packages = {
     for function in keys(local.names) : function => merge(local.shared, {
-      for file in fileset("${local.root}/functions/${function}", "**/*.py") : file => "${local.root}/functions/${function}/${file}"
+      for file in fileset("${local.root}/functions/${function}", "**/*.{py,json}") : file => "${local.root}/functions/${function}/${file}"
     })
   }
 }
