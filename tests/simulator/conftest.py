@@ -8,9 +8,9 @@ from itertools import count
 import httpx
 import pytest
 
-from functions.simulator.routes import Endpoint
+from functions.simulator.api import Endpoint
+from functions.simulator.app import Simulator
 from functions.simulator.settings import Settings
-from functions.simulator.state import Simulator
 from tests.simulator.bodies import graph, inputs
 from tests.simulator.in_process import InProcess
 

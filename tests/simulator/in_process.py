@@ -7,9 +7,8 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from functions.simulator.answer import answer
-from functions.simulator.state import Simulator
-from functions.simulator.wire import LONGEST_HANG, Break, Broken
+from functions.simulator.app import Simulator
+from functions.simulator.fault_responses import MAX_HANG_SECONDS, Break, BrokenResponse
 
 LOST = {
     Break.HANG: "Server disconnected without sending a response.",
@@ -26,18 +25,18 @@ class InProcess(httpx.AsyncBaseTransport):
         self.simulator = simulator
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await answer(_starlette(request, await request.aread()), self.simulator)
-        if isinstance(response, Broken):
+        response = await self.simulator.handle(_starlette(request, await request.aread()))
+        if isinstance(response, BrokenResponse):
             return await self._broken(request, response)
         return _httpx(response)
 
-    async def _broken(self, request: httpx.Request, broken: Broken) -> httpx.Response:
+    async def _broken(self, request: httpx.Request, broken: BrokenResponse) -> httpx.Response:
         patience = request.extensions["timeout"]["read"]
-        wait = {Break.HANG: LONGEST_HANG, Break.SLOW_FIRST_BYTE: broken.seconds}.get(broken.how, 0.0)
+        wait = {Break.HANG: MAX_HANG_SECONDS, Break.SLOW_FIRST_BYTE: broken.seconds}.get(broken.how, 0.0)
         if patience is not None and wait > patience:
-            await self.simulator.clock.sleep(patience)
+            await self.simulator.state.clock.sleep(patience)
             raise httpx.ReadTimeout("The read operation timed out", request=request)
-        await self.simulator.clock.sleep(wait)
+        await self.simulator.state.clock.sleep(wait)
         if broken.how in (Break.HANG, Break.CUT_IN_HEADER):
             raise httpx.RemoteProtocolError(LOST[broken.how], request=request)
         return _broken_body(request, broken)
@@ -124,13 +123,13 @@ def _httpx(response: Response) -> httpx.Response:
     return httpx.Response(response.status_code, headers=response.raw_headers, stream=_Stream(pieces))
 
 
-def _broken_body(request: httpx.Request, broken: Broken) -> httpx.Response:
+def _broken_body(request: httpx.Request, broken: BrokenResponse) -> httpx.Response:
     if broken.how is Break.SLOW_FIRST_BYTE:
-        return _httpx(broken.whole)
+        return _httpx(broken.response)
     if broken.how is Break.TRICKLE:
-        headers = broken.whole.raw_headers
-        return httpx.Response(broken.status_code, headers=headers, stream=_Stream(broken.drops()))
-    head, _, body = broken.sent().partition(b"\r\n\r\n")
+        headers = broken.response.raw_headers
+        return httpx.Response(broken.status_code, headers=headers, stream=_Stream(broken.chunks()))
+    head, _, body = broken.sent_bytes().partition(b"\r\n\r\n")
     headers = [tuple(line.split(b": ", 1)) for line in head.split(b"\r\n")[1:]]
     lost = httpx.RemoteProtocolError(LOST[broken.how], request=request) if broken.how in LOST else None
     return httpx.Response(broken.status_code, headers=headers, stream=_Stream(_once(body, lost)))

@@ -55,10 +55,10 @@ async def test_a_key_is_ignored_where_keys_are_not_honoured(open_vendor: Open) -
 
 async def test_runs_take_any_time_of_the_asked_range_and_always_the_same(open_vendor: Open) -> None:
     async with open_vendor(run_seconds=(10.0, 20.0)) as vendor:
-        seconds = [vendor.simulator.settings.seconds_of(f"exec_{n}") for n in range(500)]
+        seconds = [vendor.simulator.state.settings.seconds_of(f"exec_{n}") for n in range(500)]
         assert min(seconds) < 10.5
         assert max(seconds) > 19.5
-        assert seconds[7] == vendor.simulator.settings.seconds_of("exec_7")
+        assert seconds[7] == vendor.simulator.state.settings.seconds_of("exec_7")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.simulator.graph import MODELS
+from functions.simulator.run_requests import MODELS
 from tests.simulator.bodies import graph
 from tests.simulator.conftest import GRAPH, KEY, Open, Vendor
 
@@ -73,7 +73,7 @@ async def test_model_resolution_and_ratio_decide_the_size(
 ) -> None:
     named = {"resolution": resolution, "aspect_ratio": ratio}
     await vendor.execute(model=model, **{name: value for name, value in named.items() if value})
-    (drawn,) = vendor.simulator.world.runs()[0].pictures()
+    (drawn,) = vendor.simulator.state.runs.all()[0].images()
     assert (drawn.width, drawn.height) == size
 
 

@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 
+from functions.simulator.api import PAID, Endpoint
 from functions.simulator.faults import FAULTS
-from functions.simulator.routes import PAID, Endpoint
 from tests.simulator.bodies import picture
 from tests.simulator.conftest import START, Open, Vendor
 
@@ -82,7 +82,7 @@ async def call(vendor: Vendor, place: Endpoint, prompt: str, client: str = "pyth
         return await vendor.upload(picture())
     if place is Endpoint.HEALTH:
         return await vendor.http.get("/api/v1/workflow/demo-webhook/trigger")
-    run = vendor.simulator.world.runs()[-1].execution_id
+    run = vendor.simulator.state.runs.all()[-1].execution_id
     url = f"http://wireflow.test/cdn/{run}/0.png"
     if place is Endpoint.CDN:
         return await vendor.http.get(url, headers={"User-Agent": client})
@@ -92,10 +92,10 @@ async def call(vendor: Vendor, place: Endpoint, prompt: str, client: str = "pyth
 
 
 def test_every_fault_of_a_request_has_its_expectation() -> None:
-    assert set(STRUCK) == {name for name, fault in FAULTS.items() if not fault.story}
+    assert set(STRUCK) == {name for name, fault in FAULTS.items() if not fault.run}
 
 
-@pytest.mark.parametrize(("name", "place"), [(name, place) for name in STRUCK for place in FAULTS[name].usual])
+@pytest.mark.parametrize(("name", "place"), [(name, place) for name in STRUCK for place in FAULTS[name].default_at])
 async def test_a_prompt_is_struck_where_its_fault_usually_strikes(
     open_vendor: Open, name: str, place: Endpoint
 ) -> None:
@@ -266,7 +266,7 @@ async def test_the_list_tells_every_fault(vendor: Vendor) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_every_fault_says_in_one_way_what_it_does(fault: object) -> None:
-    ways = [fault.instead, fault.afterwards, fault.story]
+    ways = [fault.reply, fault.breaks, fault.edit, fault.run]
     assert sum(way is not None for way in ways) == 1
-    assert fault.what
-    assert set(fault.usual) <= set(fault.at)
+    assert fault.description
+    assert set(fault.default_at) <= set(fault.at)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from functions.simulator.pictures import IMAGE_DESCRIPTION, render
-from functions.simulator.routes import PAID, Endpoint
-from functions.simulator.thumbnail import LONGEST_SIDE, InputImage
+from functions.simulator.api import PAID, Endpoint
+from functions.simulator.images import IMAGE_DESCRIPTION, THUMBNAIL_SIDE, InputImage, render
 from tests.simulator.bodies import picture
 from tests.simulator.conftest import Open, Vendor
 
@@ -64,13 +63,13 @@ async def test_without_an_image_there_is_none_to_see(vendor: Vendor) -> None:
 
 
 async def test_another_image_makes_another_picture(vendor: Vendor) -> None:
-    run = vendor.simulator.world
+    runs = vendor.simulator.state.runs
     await vendor.start(image1=await vendor.hosted(picture("red")))
     await vendor.start(image1=await vendor.hosted(picture("blue")))
-    first, second = (run.runs()[n].input for n in range(2))
+    first, second = (runs.all()[n].input for n in range(2))
     assert first != second
     assert first is not None
-    assert max(Image.open(io.BytesIO(first.thumbnail)).size) <= LONGEST_SIDE
+    assert max(Image.open(io.BytesIO(first.thumbnail)).size) <= THUMBNAIL_SIDE
 
 
 @pytest.mark.parametrize("place", PAID)
@@ -119,7 +118,7 @@ async def test_a_new_process_draws_the_same_even_if_the_upload_is_gone(open_vend
     async with open_vendor(state=state) as vendor:
         await vendor.start(image1=await vendor.hosted(picture()))
         before = await vendor.runs()
-        vendor.simulator.media.clear()
+        vendor.simulator.state.uploads.clear()
     render.cache_clear()
     async with open_vendor(state=state) as vendor:
         assert await vendor.runs() == before

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from functions.simulator.routes import PAID, Endpoint
+from functions.simulator.api import PAID, Endpoint
 from tests.simulator.bodies import picture
 from tests.simulator.conftest import START, Open
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.simulator.routes import PAID, Endpoint
+from functions.simulator.api import PAID, Endpoint
 from tests.simulator.conftest import Open, Vendor
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from PIL import Image
 
-from functions.simulator.pictures import picture_of, render
+from functions.simulator.images import GeneratedImage, render
 from tests.simulator.conftest import Open, Vendor
 
 
@@ -38,32 +38,32 @@ async def test_a_picture_is_what_was_asked_for(
 
 def test_what_is_not_said_or_said_wrongly_is_1k_square_png() -> None:
     for body in ({}, {"resolution": "9K", "aspect_ratio": "wide", "format": "gif"}):
-        picture = picture_of("exec_1", 0, "a cat", body)
+        picture = GeneratedImage.of("exec_1", 0, "a cat", body)
         assert (picture.width, picture.height, picture.format) == (1024, 1024, "png")
 
 
 def test_prompt_id_and_index_each_make_another_picture() -> None:
     pictures = [
-        picture_of("exec_1", 0, "a cat", {}),
-        picture_of("exec_1", 1, "a cat", {}),
-        picture_of("exec_2", 0, "a cat", {}),
-        picture_of("exec_1", 0, "a dog", {}),
+        GeneratedImage.of("exec_1", 0, "a cat", {}),
+        GeneratedImage.of("exec_1", 1, "a cat", {}),
+        GeneratedImage.of("exec_2", 0, "a cat", {}),
+        GeneratedImage.of("exec_1", 0, "a dog", {}),
     ]
     assert len({render(picture) for picture in pictures}) == 4
     render.cache_clear()
-    assert render(pictures[0]) == render(picture_of("exec_1", 0, "a cat", {}))
+    assert render(pictures[0]) == render(GeneratedImage.of("exec_1", 0, "a cat", {}))
 
 
 def test_the_longest_prompt_in_any_script_is_drawn() -> None:
     for prompt in ("x" * 4000, "слово " * 600, "", "猫" * 4000, "a\nb\x00c"):
-        assert render(picture_of("exec_1", 0, prompt, {"aspect_ratio": "21:9"})).startswith(b"\x89PNG")
+        assert render(GeneratedImage.of("exec_1", 0, prompt, {"aspect_ratio": "21:9"})).startswith(b"\x89PNG")
 
 
 def test_a_1k_picture_costs_little() -> None:
-    render(picture_of("warm", 0, "a cat", {}))
+    render(GeneratedImage.of("warm", 0, "a cat", {}))
     begun = time.process_time()
     for n in range(10):
-        render(picture_of("exec", n, "a golden retriever in a sunlit meadow", {}))
+        render(GeneratedImage.of("exec", n, "a golden retriever in a sunlit meadow", {}))
     assert (time.process_time() - begun) / 10 < 0.1
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.simulator.media import LIMIT
+from functions.simulator.files import MAX_UPLOAD_BYTES
 from tests.servers.process import free_port
 from tests.simulator.bodies import graph, picture
 from tests.simulator.conftest import GRAPH, HOOK, KEY, UPLOAD
@@ -55,7 +55,7 @@ def test_it_takes_an_upload_and_a_graph_and_knows_both_after_a_kill(tmp_path: Pa
 
 
 def test_a_large_upload_that_is_refused_hears_why(misbehaving: httpx.Client) -> None:
-    large = picture() + bytes(LIMIT)
+    large = picture() + bytes(MAX_UPLOAD_BYTES)
     file = {"file": ("cat.png", large, "image/png")}
     assert misbehaving.post(UPLOAD, files=file, timeout=20).status_code == 413
     assert httpx.post(f"{misbehaving.base_url}{UPLOAD}", files=file, timeout=20).status_code == 401

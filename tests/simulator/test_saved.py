@@ -47,7 +47,7 @@ async def test_the_values_decide_what_is_drawn(vendor: Vendor) -> None:
     await vendor.run(prompt="a cat", style="in oil", aspect="16:9", image=None)
     (run,) = await vendor.runs()
     assert (run["endpoint"], run["prompt"], run["input"]) == ("run", "a cat", None)
-    (drawn,) = vendor.simulator.world.runs()[0].pictures()
+    (drawn,) = vendor.simulator.state.runs.all()[0].images()
     assert (drawn.prompt, drawn.width, drawn.height) == ("a cat, in oil", 1024, 576)
 
 

@@ -9,7 +9,7 @@ from functions.simulator.faults import FAULTS
 from functions.simulator.settings import Style
 from tests.simulator.conftest import Open, Vendor
 
-STORIES = [name for name, fault in FAULTS.items() if fault.story]
+STORIES = [name for name, fault in FAULTS.items() if fault.run]
 
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:

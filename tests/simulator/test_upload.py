@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.simulator.media import LIMIT
+from functions.simulator.files import MAX_UPLOAD_BYTES
 from tests.simulator.bodies import picture
 from tests.simulator.conftest import KEY, UPLOAD, Open, Vendor
 
@@ -36,7 +36,7 @@ async def test_an_image_behind_an_address_elsewhere_is_fetched_and_hosted(open_v
         return picture("blue")
 
     async with open_vendor() as vendor:
-        vendor.simulator.fetch = fetch
+        vendor.simulator.state.fetch = fetch
         answer = await vendor.http.post(UPLOAD, json={"url": "https://elsewhere.test/a.png"}, headers=KEY)
         assert (await vendor.http.get(answer.json()["data"]["url"])).content == picture("blue")
         lost = await vendor.http.post(UPLOAD, json={"url": "https://nowhere.test/a.png"}, headers=KEY)
@@ -53,7 +53,7 @@ async def test_an_image_behind_an_address_here_is_hosted_again(vendor: Vendor) -
 
 async def test_25_mib_are_hosted_and_a_byte_more_is_413(vendor: Vendor) -> None:
     image = picture()
-    whole = image + bytes(LIMIT - len(image))
+    whole = image + bytes(MAX_UPLOAD_BYTES - len(image))
     assert (await vendor.upload(whole)).status_code == 200
     assert (await vendor.upload(whole + b"x")).status_code == 413
 
