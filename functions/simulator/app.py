@@ -1,4 +1,4 @@
-"""The simulator as an ASGI app: one request from limits, replay and faults to the endpoint and its response."""
+"""The simulator: rate limit, idempotency keys, and fault schedule, and behind them the endpoints."""
 
 import json
 import secrets
@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from . import control, executions, files, run_responses
 from .api import (
@@ -45,7 +44,7 @@ def random_id() -> str:
 
 
 class Simulator:
-    """One simulated Wireflow. Tests pass their own clock, ids and `fetch` (which downloads uploads by URL)."""
+    """One simulated Wireflow. Tests pass their own clock, ids, and `fetch`, which downloads an upload by URL."""
 
     def __init__(
         self,
@@ -57,12 +56,6 @@ class Simulator:
         settings = settings or Settings()
         self.state = State(settings, clock or SystemClock(), new_id, fetch)
         self.schedule = FaultSchedule(settings.seed)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI)."""
-        if scope["type"] == "http":
-            response = await self.handle(Request(scope, receive))
-            await response(scope, receive, send)
 
     async def handle(self, request: Request) -> Response:
         """Return the response to a request to Wireflow or to a control route."""

@@ -66,7 +66,7 @@ class Run:
 
     @property
     def request(self) -> RunRequest:
-        """What was asked for."""
+        """What the body asks for."""
         return parse(self.endpoint, self.body)
 
     def has_ended(self, now: datetime) -> bool:
@@ -75,9 +75,9 @@ class Run:
 
     def images(self) -> tuple[GeneratedImage, ...]:
         """The images that the run generates, in order."""
-        asked = self.request
+        request, fields = self.request, self.request.fields
         numbers = range(self.image_count)
-        return tuple(GeneratedImage.of(self.execution_id, n, asked.caption, asked.fields, self.input) for n in numbers)
+        return tuple(GeneratedImage.of(self.execution_id, n, request.caption, fields, self.input) for n in numbers)
 
     def to_json(self) -> dict[str, Any]:
         """Return the run's line in the ledger."""
@@ -231,7 +231,7 @@ class State:
         self._clear_memory()
 
     def cdn_url(self, exchange: Exchange) -> str:
-        """Return what image URLs begin with: SIMULATOR_CDN_URL, or the host that the request was sent to."""
+        """Return the start of image URLs: SIMULATOR_CDN_URL, or the host that the request was sent to."""
         return self.settings.cdn_url or exchange.base_url
 
     def is_own_url(self, url: object, exchange: Exchange) -> bool:

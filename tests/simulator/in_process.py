@@ -1,4 +1,4 @@
-"""The simulator behind httpx without sockets: what breaks on a wire is raised as its client would raise it."""
+"""httpx transports to a simulator without sockets; broken responses raise what a real client would raise."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +19,7 @@ LOST = {
 
 
 class InProcess(httpx.AsyncBaseTransport):
-    """An async transport to a simulator; waiting is done on the simulator's clock."""
+    """An async transport to a simulator; waiting uses the simulator's clock."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -43,7 +43,7 @@ class InProcess(httpx.AsyncBaseTransport):
 
 
 class InProcessSync(httpx.BaseTransport):
-    """The same for a worker thread: the simulator stays on its loop."""
+    """The same for a worker thread; the simulator stays on its event loop."""
 
     def __init__(self, simulator: Simulator, loop: asyncio.AbstractEventLoop) -> None:
         self._inner = InProcess(simulator)
@@ -59,15 +59,15 @@ class InProcessSync(httpx.BaseTransport):
 
 
 class _Stream(httpx.AsyncByteStream):
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._pieces:
-            yield piece
+        async for chunk in self._chunks:
+            yield chunk
 
     async def aclose(self) -> None:
-        close = getattr(self._pieces, "aclose", None)
+        close = getattr(self._chunks, "aclose", None)
         if close:
             await close()
 
@@ -78,16 +78,16 @@ class _Pulled(httpx.SyncByteStream):
         self._loop = loop
 
     def __iter__(self) -> Iterator[bytes]:
-        pieces = self._stream.__aiter__()
-        while (piece := asyncio.run_coroutine_threadsafe(_next(pieces), self._loop).result()) is not None:
-            yield piece
+        chunks = self._stream.__aiter__()
+        while (chunk := asyncio.run_coroutine_threadsafe(_next(chunks), self._loop).result()) is not None:
+            yield chunk
 
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._stream.aclose(), self._loop).result()
 
 
-async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(pieces, None)
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
 
 
 async def _once(body: bytes, lost: httpx.RemoteProtocolError | None = None) -> AsyncIterator[bytes]:
@@ -97,8 +97,8 @@ async def _once(body: bytes, lost: httpx.RemoteProtocolError | None = None) -> A
 
 
 async def _bytes(response: StreamingResponse) -> AsyncIterator[bytes]:
-    async for piece in response.body_iterator:
-        yield piece.encode() if isinstance(piece, str) else bytes(piece)
+    async for chunk in response.body_iterator:
+        yield chunk.encode() if isinstance(chunk, str) else bytes(chunk)
 
 
 def _starlette(request: httpx.Request, body: bytes) -> Request:
@@ -119,8 +119,8 @@ def _starlette(request: httpx.Request, body: bytes) -> Request:
 
 
 def _httpx(response: Response) -> httpx.Response:
-    pieces = _bytes(response) if isinstance(response, StreamingResponse) else _once(bytes(response.body))
-    return httpx.Response(response.status_code, headers=response.raw_headers, stream=_Stream(pieces))
+    chunks = _bytes(response) if isinstance(response, StreamingResponse) else _once(bytes(response.body))
+    return httpx.Response(response.status_code, headers=response.raw_headers, stream=_Stream(chunks))
 
 
 def _broken_body(request: httpx.Request, broken: BrokenResponse) -> httpx.Response:

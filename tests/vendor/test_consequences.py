@@ -20,7 +20,7 @@ README = Path(__file__).parents[2] / "functions/simulator/README.md"
 BEGIN, END = "<!-- consequences -->\n", "<!-- /consequences -->"
 SHORT = {"MAX_QUEUE_HOURS": "1", "MAX_IMAGE_BYTES": "1000000", "large_bytes": 2_000_000}
 FREE_IF_FAILED = {"moderation", "upstream_error"}  # a model that fails is not charged, says the vendor
-STORIES = {name for name, fault in FAULTS.items() if fault.run}
+RUN_FAULTS = {name for name, fault in FAULTS.items() if fault.run}
 SPARED = {"blocked_user_agent"}  # our own user agent is none of those that are blocked
 AT_POLLS = [name for name, fault in FAULTS.items() if set(API) <= set(fault.at)]
 
@@ -103,7 +103,7 @@ async def test_while_the_health_call_fails_nothing_is_paid(tmp_path: Path, fault
         assert (await here.job(job_id))["status"] == ("succeeded" if fault == "early_end" else "queued")
 
 
-@pytest.mark.parametrize("fault", sorted(set(FAULTS) - STORIES))
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - RUN_FAULTS))
 async def test_a_vendor_without_keys_is_never_paid_twice_unmarked(tmp_path: Path, fault: str) -> None:
     async with world(tmp_path, honour_keys=False, **SHORT) as here:
         (job,) = await here.end_of(await here.accepted(f"a cat [fault:{fault}]"))

@@ -1,4 +1,4 @@
-"""Pictures are real files of the asked size and format, and the same bytes every time."""
+"""Images are real files of the requested size and format, and the same bytes every time."""
 
 import hashlib
 import io
@@ -11,7 +11,7 @@ from functions.simulator.images import GeneratedImage, render
 from tests.simulator.conftest import Open, Vendor
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
 @pytest.mark.parametrize(
     ("resolution", "ratio", "size"),
     [
@@ -21,66 +21,66 @@ from tests.simulator.conftest import Open, Vendor
         ("4K", "21:9", (4096, 1755)),
     ],
 )
-async def test_a_picture_is_what_was_asked_for(
-    vendor: Vendor, kind: str, resolution: str, ratio: str, size: tuple[int, int]
+async def test_an_image_has_the_requested_size_and_format(
+    vendor: Vendor, image_format: str, resolution: str, ratio: str, size: tuple[int, int]
 ) -> None:
-    await vendor.start("a cat", resolution=resolution, aspect_ratio=ratio, format=kind)
-    (told,) = (await vendor.runs())[0]["pictures"]
-    answer = await vendor.http.get(told["url"])
-    assert answer.headers["content-type"] == told["contentType"] == f"image/{kind}"
-    assert hashlib.sha256(answer.content).hexdigest() == told["sha256"]
-    assert len(answer.content) == told["bytes"]
-    image = Image.open(io.BytesIO(answer.content))
+    await vendor.start("a cat", resolution=resolution, aspect_ratio=ratio, format=image_format)
+    (reported,) = (await vendor.runs())[0]["pictures"]
+    response = await vendor.http.get(reported["url"])
+    assert response.headers["content-type"] == reported["contentType"] == f"image/{image_format}"
+    assert hashlib.sha256(response.content).hexdigest() == reported["sha256"]
+    assert len(response.content) == reported["bytes"]
+    image = Image.open(io.BytesIO(response.content))
     image.load()
-    assert image.format == kind.upper()
-    assert image.size == (told["width"], told["height"]) == size
+    assert image.format == image_format.upper()
+    assert image.size == (reported["width"], reported["height"]) == size
 
 
-def test_what_is_not_said_or_said_wrongly_is_1k_square_png() -> None:
+def test_missing_and_invalid_fields_give_a_1k_square_png() -> None:
     for body in ({}, {"resolution": "9K", "aspect_ratio": "wide", "format": "gif"}):
-        picture = GeneratedImage.of("exec_1", 0, "a cat", body)
-        assert (picture.width, picture.height, picture.format) == (1024, 1024, "png")
+        image = GeneratedImage.of("exec_1", 0, "a cat", body)
+        assert (image.width, image.height, image.format) == (1024, 1024, "png")
 
 
-def test_prompt_id_and_index_each_make_another_picture() -> None:
-    pictures = [
+def test_prompt_id_and_index_each_change_the_image() -> None:
+    images = [
         GeneratedImage.of("exec_1", 0, "a cat", {}),
         GeneratedImage.of("exec_1", 1, "a cat", {}),
         GeneratedImage.of("exec_2", 0, "a cat", {}),
         GeneratedImage.of("exec_1", 0, "a dog", {}),
     ]
-    assert len({render(picture) for picture in pictures}) == 4
+    assert len({render(image) for image in images}) == 4
     render.cache_clear()
-    assert render(pictures[0]) == render(GeneratedImage.of("exec_1", 0, "a cat", {}))
+    assert render(images[0]) == render(GeneratedImage.of("exec_1", 0, "a cat", {}))
 
 
-def test_the_longest_prompt_in_any_script_is_drawn() -> None:
+def test_the_longest_prompt_in_any_script_is_rendered() -> None:
     for prompt in ("x" * 4000, "слово " * 600, "", "猫" * 4000, "a\nb\x00c"):
         assert render(GeneratedImage.of("exec_1", 0, prompt, {"aspect_ratio": "21:9"})).startswith(b"\x89PNG")
 
 
-def test_a_1k_picture_costs_little() -> None:
+def test_a_1k_image_is_rendered_fast() -> None:
     render(GeneratedImage.of("warm", 0, "a cat", {}))
-    begun = time.process_time()
+    started = time.process_time()
     for n in range(10):
         render(GeneratedImage.of("exec", n, "a golden retriever in a sunlit meadow", {}))
-    assert (time.process_time() - begun) / 10 < 0.1
+    assert (time.process_time() - started) / 10 < 0.1
 
 
-async def test_four_pictures_at_most(vendor: Vendor) -> None:
+async def test_a_run_has_at_most_four_images(vendor: Vendor) -> None:
     await vendor.start(count=4)
     await vendor.start(count=5)
     await vendor.start(count=True)
     assert [len(run["pictures"]) for run in await vendor.runs()] == [4, 1, 1]
 
 
-async def test_only_the_very_name_of_a_picture_finds_it(vendor: Vendor) -> None:
+async def test_an_image_is_found_under_its_exact_name_only(vendor: Vendor) -> None:
     run = await vendor.start()
     codes = [(await vendor.http.get(f"/cdn/{run}/{name}")).status_code for name in ("0.png", "0.webp", "1.png")]
     assert codes == [200, 404, 404]
 
 
-async def test_the_download_proxy_gives_the_same_bytes_for_known_hosts_only(open_vendor: Open) -> None:
+async def test_the_download_proxy_serves_known_hosts_only(open_vendor: Open) -> None:
     async with open_vendor() as vendor:
         await vendor.start()
         url = (await vendor.runs())[0]["pictures"][0]["url"]
