@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.poller.api import Poller
 from functions.poller.window import Window
+from functions.simulator.app import Simulator
 from functions.simulator.settings import Settings
-from functions.simulator.state import Simulator
 from functions.trigger import router
 from functions.trigger.auth.auth import Auth
 from functions.trigger.context import Context
@@ -69,7 +69,7 @@ class World:
         witnesses: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.simulator = simulator
-        self.clock = simulator.clock
+        self.clock = simulator.state.clock
         self.lines = io.StringIO()
         self.vendor = Vendor(simulator)
         settings = _settings(folder, environ)
@@ -168,7 +168,7 @@ class World:
     @property
     def paid(self) -> int:
         """How many runs were paid for."""
-        return len(self.simulator.world.runs())
+        return len(self.simulator.state.runs.all())
 
     async def check_leaks(self) -> None:
         """AssertionError if a secret was in an answer, or is in a log line."""
