@@ -227,6 +227,10 @@ class Job:
         """A run that had timed out has produced images after all."""
         return self.copying(images, now, error).evolve(recheck_done=True, completed_at=None)
 
+    def copied(self, images: tuple[Image, ...]) -> "Job":
+        """Some images are stored; the others are not tried now."""
+        return self.evolve(images=images)
+
     def copy_tried(self, images: tuple[Image, ...]) -> "Job":
         """Some images are still missing after one more try."""
         return self.evolve(images=images, copy_tries=self.copy_tries + 1)

@@ -21,6 +21,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The present, as an aware UTC datetime."""
 
+    def monotonic(self) -> float:
+        """Seconds that never go back: for durations within a process, whatever is done to the machine's clock."""
+
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`; at once for zero or less."""
 
@@ -117,6 +120,9 @@ class JobStore(Protocol):
 
 
 # --- image store ---------------------------------------------------------------------------------------------------
+
+
+INPUT_SECONDS = 20.0  # for an input image by URL, however slowly it arrives
 
 
 class CopyError(Exception):

@@ -8,6 +8,7 @@ import asyncio
 import os
 import secrets
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +17,18 @@ from urllib.parse import urlsplit
 from shared import config as settings
 from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
-from shared.ports import ImageSource, ImageStore, ImageStream, JobStore
+from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
 
 COPIES_AT_ONCE = 8  # threads; each holds about one chunk of 1 MiB
 UPLOADS_AT_ONCE = 2  # of input images, each of which is held in memory
+FETCHES_AT_ONCE = 8  # of input images, which pass through
+INPUT_THREADS = 16  # a fetch that took too long is left alone, and its thread ends a little later
 INPUT_BYTES = 25 * 1024 * 1024  # what Wireflow takes: github.com/wireflowINC/wireflow-skill
 
 
@@ -34,6 +38,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The present in UTC."""
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; setting the machine's clock does not change them."""
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Let others work for `seconds`."""
@@ -59,7 +67,8 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
 
     clock, log = SystemClock(), log or Log()
     store = job_store(config)
-    requests = RequestLimiter(config.requests_per_minute, clock)
+    window = WindowEnd(clock)
+    requests = RequestLimiter(config.requests_per_minute, clock, window)
     hidden = [workflow.id for workflow in config.workflows]
     wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, hidden=hidden)
     return Deps(
@@ -76,7 +85,11 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
         workflow_inputs=WorkflowInputs(wireflow, requests, clock),
         inputs=input_source(config),
         image_from_bytes=image_from_bytes,
-        uploads=asyncio.Semaphore(UPLOADS_AT_ONCE),
+        window=window,
+        fetches=Slots(FETCHES_AT_ONCE, window),
+        uploads=Slots(UPLOADS_AT_ONCE, window),
+        copies=Slots(COPIES_AT_ONCE, window),
+        input_threads=ThreadPoolExecutor(INPUT_THREADS, thread_name_prefix="input"),
         copy_threads=ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy"),
         random_id=lambda: secrets.token_hex(16),
     )
@@ -119,7 +132,7 @@ def input_source(config: Config) -> ImageSource:
     from shared.images.download import Downloads
 
     client = egress.client(_known_hosts(config), allow_private=config.allow_private_network, any_public=True)
-    return Downloads(client, base_url=None, max_bytes=INPUT_BYTES)
+    return Downloads(client, base_url=None, max_bytes=INPUT_BYTES, seconds=INPUT_SECONDS)
 
 
 def image_from_bytes(content: bytes) -> ImageStream:

@@ -1,7 +1,7 @@
 """The report of a window: its counts, for the scheduler's log and for the dashboard."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from shared.job import Job, Status
@@ -39,12 +39,13 @@ class Counts:
         self.failed += after.status is Status.FAILED and before.status is not Status.FAILED
 
 
-async def report(counts: Counts, started_at: datetime, oldest_due: float, running: int, deps: Deps) -> dict[str, Any]:
+async def report(counts: Counts, seconds: float, oldest_due: float, running: int, deps: Deps) -> dict[str, Any]:
     """Log the window and return its counts and duration in seconds.
 
-    `oldest_due`: how late the latest due job was, in seconds; `running`: runs handed back to the next window.
+    `seconds`: the duration; `oldest_due`: how late the latest due job was, in seconds; `running`: runs handed back to
+    the next window.
     """
-    seconds = round((deps.clock.now() - started_at).total_seconds(), 3)
+    seconds = round(seconds, 3)
     figures = {"seconds": seconds, "oldestDueSeconds": round(oldest_due, 3), **await _state(running, deps)}
     deps.log.info(Event.WINDOW, "A window has ended.", **asdict(counts), **figures)
     return {**asdict(counts), "seconds": seconds}

@@ -1,7 +1,8 @@
 """One window: claim due jobs, start queued jobs, advance each one, and hand back what is unfinished at the end.
 
 The scheduler calls at most once a minute and an image takes 10 to 20 seconds, so one call works for most of a minute. A
-failing job never stops the others.
+failing job never stops the others. Nothing starts after the window's end: a paid call that was begun is recorded, a
+copy that was begun is finished, everything else continues in the next window.
 """
 
 import asyncio
@@ -24,8 +25,7 @@ SCAN_SECONDS = 2.0
 SCAN_SECONDS_WHILE_DISPATCHING = 0.25
 MAX_JOBS = 500  # held in memory at the same time; more wait for the next scan
 MAX_CLAIMS = 100  # in one scan
-# A worker keeps a job over a pause of this length; over a longer one it hands the job back.
-MAX_HOLD = timedelta(seconds=15)
+MAX_HOLD = 15.0  # seconds of a pause over which a worker keeps a job; over a longer one it hands the job back
 # Paid calls in flight. A job is stored as triggering only when its call can be sent: a crash in between leaves each of
 # those jobs with an unknown outcome.
 MAX_CALLS = 16
@@ -40,31 +40,30 @@ class Window:
         self._clock = deps.clock
         self._counts = Counts()
         self._held: dict[str, Lease] = {}
-        self._started_at = self._clock.now()
-        self._ends_at = self._started_at + timedelta(seconds=deps.config.poll_window)
-        self._busy_at = self._started_at
+        self._started_at = self._busy_at = self._clock.monotonic()
         self._oldest_due = 0.0
         self._running: set[str] = set()
         self._calls = 0
         self._pause = SCAN_SECONDS
-        deps.requests.end_at(self._ends_at)
+        deps.window.set(deps.config.poll_window)
 
     async def run(self) -> dict[str, Any]:
         """Work until the window ends or nothing has been in flight for a while. Return the counts."""
         async with asyncio.TaskGroup() as workers:
             await self._scan(workers)
             while not self._over():
-                await self._clock.sleep(min(self._pause, (self._ends_at - self._clock.now()).total_seconds()))
-                if self._clock.now() < self._ends_at:
+                await self._clock.sleep(min(self._pause, self._deps.window.left()))
+                if self._deps.window.left() > 0:
                     await self._scan(workers)
-        return await report(self._counts, self._started_at, self._oldest_due, len(self._running), self._deps)
+        seconds = self._clock.monotonic() - self._started_at
+        return await report(self._counts, seconds, self._oldest_due, len(self._running), self._deps)
 
     def _over(self) -> bool:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         if self._held:
             self._busy_at = now
-        idle = now - self._busy_at >= timedelta(seconds=self._deps.config.poll_idle_exit)
-        return now >= self._ends_at or idle
+        idle = now - self._busy_at >= self._deps.config.poll_idle_exit
+        return self._deps.window.left() <= 0 or idle
 
     # --- claiming --------------------------------------------------------------------------------------------------
 
@@ -73,6 +72,8 @@ class Window:
         try:
             for lease in await self._claim_due():
                 workers.create_task(self._hold(lease, self._advance(lease)))
+            if self._deps.window.left() <= 0:
+                return
             dispatch = await take_from_queue(self._deps, min(MAX_CALLS - self._calls, self._capacity()))
         except StoreError as error:
             self._deps.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
@@ -81,8 +82,8 @@ class Window:
         self._pause = SCAN_SECONDS_WHILE_DISPATCHING if dispatch.jobs else SCAN_SECONDS
         for lease, slot in dispatch.jobs:
             workers.create_task(self._hold(lease, self._start(lease, slot)))
-        if dispatch.next_at and dispatch.next_at < self._ends_at:  # do not exit as idle
-            self._busy_at = self._clock.now()
+        if dispatch.next_at and (dispatch.next_at - self._clock.now()).total_seconds() < self._deps.window.left():
+            self._busy_at = self._clock.monotonic()  # do not exit as idle
 
     async def _claim_due(self) -> list[Lease]:
         now = self._clock.now()
@@ -136,15 +137,20 @@ class Window:
             await self._advance(lease)
 
     async def _advance(self, lease: Lease) -> None:
-        """Advance the job until it has ended or must wait for longer than a worker holds it."""
-        while (at := await advance(lease, self._deps)) is not None:
-            now = self._clock.now()
-            if at >= self._ends_at or at - now > MAX_HOLD:
-                if lease.job.status is Status.RUNNING:
-                    self._running.add(lease.job.id)
-                await lease.release(lease.job.due(at))
+        """Advance the job until it has ended, must wait for longer than a worker holds it, or the window is over."""
+        at = self._clock.now()
+        while self._deps.window.left() > 0:
+            next_at = await advance(lease, self._deps)
+            if next_at is None:
                 return
-            await self._clock.sleep((at - now).total_seconds())
+            at = next_at
+            pause = (at - self._clock.now()).total_seconds()
+            if pause >= self._deps.window.left() or pause > MAX_HOLD:
+                break
+            await self._clock.sleep(pause)
+        if lease.job.status is Status.RUNNING:
+            self._running.add(lease.job.id)
+        await lease.release(lease.job.due(at))
 
     async def _set_aside(self, lease: Lease, error: Exception) -> None:
         """Hand the job back for a later try."""

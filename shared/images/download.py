@@ -15,7 +15,7 @@ from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
 from shared.images.measure import MeasuredPicture, too_large
 from shared.ports import CopyError, ImageGone, ImageRefused, UrlNotAllowed
 
-COPY_SECONDS = 240.0
+COPY_SECONDS = 240.0  # the poller waits so long for a copy after its window: terraform/poller.tf
 MAX_REDIRECTS = 3
 INFLATED_CHUNK = 256 * 1024
 
@@ -30,9 +30,9 @@ class Downloads:
     """Images by URL, over `client`, which decides what may be reached at all (shared/egress.py).
 
     `base_url` is Wireflow's: on its origin stands the download proxy, the last route; without it there is no such
-    route, as for images that are not Wireflow's. `monotonic` gives seconds. The time for a copy,
-    COPY_SECONDS, is looked at before each request and after each piece that arrives, so a silent server can overrun
-    it by one read timeout of the client.
+    route, as for images that are not Wireflow's. `monotonic` gives seconds. The time for an image, `seconds`, is
+    looked at before each request and after each piece that arrives, so a silent server can overrun it by one read
+    timeout of the client.
     """
 
     def __init__(
@@ -41,17 +41,19 @@ class Downloads:
         *,
         base_url: str | None,
         max_bytes: int,
+        seconds: float = COPY_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._proxy = str(httpx.URL(base_url).join("/api/download")) if base_url else None
         self._max_bytes = max_bytes
+        self._seconds = seconds
         self._monotonic = monotonic
 
     @contextmanager
     def open(self, url: str) -> Iterator[MeasuredPicture]:
         """Start reading the image at `url`, by every allowed route in turn; CopyError if none serves it."""
-        deadline = self._monotonic() + COPY_SECONDS
+        deadline = self._monotonic() + self._seconds
         with _as_copy_errors():
             response = self._first_to_serve(url, deadline)
         try:
@@ -117,7 +119,7 @@ class Downloads:
 
     def _check_time(self, deadline: float) -> None:
         if self._monotonic() > deadline:
-            raise CopyError(f"the copy took longer than {COPY_SECONDS:.0f} s")
+            raise CopyError(f"the image took longer than {self._seconds:.0f} s")
 
 
 @contextmanager

@@ -5,8 +5,9 @@ The rules are in `spending.gate`; this module applies them to the one document t
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.log import Event, Log
@@ -15,7 +16,7 @@ from shared.spending import gate as rules
 from shared.spending.gate import Gate, Limits, ResumeOn, Slot, Suspension
 from shared.wireflow import errors
 
-MAX_AGE = timedelta(seconds=1)  # of the gate's state that a request decides on
+MAX_AGE = 1.0  # seconds, of the gate's state that a request decides on
 MAX_TRIES = 20  # of a change while other instances change the gate
 
 
@@ -28,7 +29,7 @@ class Admission:
         self._clock = clock
         self._log = log
         self._gate: Gate | None = None
-        self._read_at: datetime | None = None
+        self._read_at = 0.0  # by the monotonic clock
         self._changing = asyncio.Lock()
 
     # --- slots -----------------------------------------------------------------------------------------------------
@@ -112,13 +113,18 @@ class Admission:
 
     async def recent(self) -> Gate:
         """Return the gate's state, read at most a second ago."""
-        if self._gate and self._read_at and self._clock.now() - self._read_at < MAX_AGE:
+        if self._gate and self._clock.monotonic() - self._read_at < MAX_AGE:
             return self._gate
         return await self.read()
 
     async def read(self) -> Gate:
-        """Return the gate's state now."""
-        return self._remember(await self._store.read_gate())
+        """Return the gate's state now. What a clock that was ahead has written is corrected for all instances."""
+        gate = await self._store.read_gate()
+        corrected = rules.without_future(gate, self._clock.now())
+        if corrected != gate:
+            with suppress(Conflict):  # the next read corrects it
+                corrected = await self._store.save_gate(corrected)
+        return self._remember(corrected)
 
     async def _reserve_one(self, gate: Gate) -> Slot | None:
         reserved, slots = rules.reserve(gate, self._limits, 1, self._clock.now())
@@ -167,7 +173,7 @@ class Admission:
         raise Conflict("the gate is changed by too many instances at once")
 
     def _remember(self, gate: Gate) -> Gate:
-        self._gate, self._read_at = gate, self._clock.now()
+        self._gate, self._read_at = gate, self._clock.monotonic()
         return gate
 
 

@@ -1,6 +1,5 @@
 """The dependencies of the steps: one instance of each, made by `wiring` once per process, or by a test."""
 
-from asyncio import Semaphore
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from shared.log import Log
 from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Wireflow
 from shared.runtime.admission import Admission
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
 
@@ -31,6 +31,10 @@ class Deps:
     requests: RequestLimiter
     unknown_shapes: UnknownShapes
     workflow_inputs: WorkflowInputs
-    uploads: Semaphore  # bounds the input images in memory
+    window: WindowEnd
+    fetches: Slots  # of input images by URL
+    uploads: Slots  # of input images to Wireflow: each is in memory
+    copies: Slots
+    input_threads: Executor
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits

@@ -6,7 +6,7 @@ worker has read.
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Self
 
 from shared.job import Job
@@ -25,10 +25,11 @@ class Notes:
     """What a worker remembers about a job while it holds it and that is not worth a write of its own."""
 
     polls: int = 0
-    polled_at: datetime | None = None
+    run_started_at: float | None = None  # by the monotonic clock, as all times here
+    polled_at: float | None = None
     poll_errors: int = 0
-    details_at: datetime | None = None
-    empty_at: datetime | None = None  # when the run was first reported as completed without an image
+    details_at: float | None = None
+    empty_at: float | None = None  # when the run was first reported as completed without an image
     unknown_response: str | None = None
     steps: tuple[Step, ...] = ()  # from the newest response: written together with the next write
 
@@ -41,8 +42,8 @@ class Lease:
         self.notes = Notes()
         self._store = store
         self._clock = clock
-        self._length = timedelta(seconds=seconds)
-        self._ends_at = clock.now() + self._length
+        self._seconds = seconds
+        self._ends_at = clock.monotonic() + seconds
         self._released = False
         self._writing = asyncio.Lock()
 
@@ -69,14 +70,14 @@ class Lease:
     async def keep(self) -> None:
         """Renew at half of the lease, until canceled. Raise LeaseLost when that fails."""
         while True:
-            await self._clock.sleep((self._ends_at - self._clock.now() - self._length / 2).total_seconds())
+            await self._clock.sleep(self._ends_at - self._seconds / 2 - self._clock.monotonic())
             async with self._writing:
-                if not self._released and self._clock.now() >= self._ends_at - self._length / 2:
+                if not self._released and self._clock.monotonic() >= self._ends_at - self._seconds / 2:
                     await self._write(self.job, renew=True)
 
     def check(self) -> None:
         """Raise LeaseLost if the lease has ended: another worker may be calling Wireflow for this job."""
-        if self._clock.now() >= self._ends_at:
+        if self._clock.monotonic() >= self._ends_at:
             raise LeaseLost(self.job.id)
 
     async def _write(self, job: Job, *, renew: bool) -> Job:
@@ -86,15 +87,16 @@ class Lease:
         if self.notes.steps:
             job = job.with_steps(self.notes.steps)
         while True:
-            ends_at = self._clock.now() + self._length
+            ends_at = self._clock.monotonic() + self._seconds
+            due_at = self._clock.now() + timedelta(seconds=self._seconds)
             try:
-                self.job = await self._store.save(job.due(ends_at) if renew else job)
+                self.job = await self._store.save(job.due(due_at) if renew else job)
                 self._ends_at = ends_at
                 return self.job
             except Conflict as error:
                 raise LeaseLost(self.job.id) from error
             except StoreUnavailable as error:
-                if self._clock.now() + timedelta(seconds=pause) >= self._ends_at:
+                if self._clock.monotonic() + pause >= self._ends_at:
                     raise LeaseLost(self.job.id) from error
             await self._clock.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

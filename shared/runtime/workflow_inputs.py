@@ -6,15 +6,14 @@ after a failure.
 
 import asyncio
 from collections import defaultdict
-from datetime import datetime, timedelta
 
 from shared.ports import Clock, Wireflow
 from shared.runtime.request_limiter import RequestLimiter
 from shared.wireflow.errors import WireflowError
 from shared.workflows import NodeInput, Workflow
 
-MAX_AGE = timedelta(minutes=5)
-RETRY_AFTER = timedelta(seconds=20)
+MAX_AGE = 300.0  # seconds
+RETRY_AFTER = 20.0
 
 
 class WorkflowInputs:
@@ -25,27 +24,27 @@ class WorkflowInputs:
         self._requests = requests
         self._clock = clock
         self._fetching: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._inputs: dict[str, tuple[tuple[NodeInput, ...], datetime]] = {}
-        self._errors: dict[str, tuple[WireflowError, datetime]] = {}
+        self._inputs: dict[str, tuple[tuple[NodeInput, ...], float]] = {}
+        self._errors: dict[str, tuple[WireflowError, float]] = {}
 
     def cached(self, workflow: Workflow) -> tuple[NodeInput, ...] | None:
         """Return the inputs if they were fetched lately."""
-        inputs, fetched_at = self._inputs.get(workflow.name, (None, None))
-        return inputs if fetched_at and self._clock.now() - fetched_at < MAX_AGE else None
+        inputs, fetched_at = self._inputs.get(workflow.name, (None, 0.0))
+        return inputs if self._clock.monotonic() - fetched_at < MAX_AGE else None
 
     async def get(self, workflow: Workflow) -> tuple[NodeInput, ...]:
         """Return the inputs, from Wireflow if need be. Raise the errors of `Wireflow.describe`."""
         async with self._fetching[workflow.name]:
             if (cached := self.cached(workflow)) is not None:
                 return cached
-            error, failed_at = self._errors.get(workflow.name, (None, None))
-            if error and failed_at and self._clock.now() - failed_at < RETRY_AFTER:
+            error, failed_at = self._errors.get(workflow.name, (None, 0.0))
+            if error and self._clock.monotonic() - failed_at < RETRY_AFTER:
                 raise error
             return await self._fetch(workflow)
 
     async def _fetch(self, workflow: Workflow) -> tuple[NodeInput, ...]:
-        now = self._clock.now()
-        self._requests.record(now)
+        now = self._clock.monotonic()
+        self._requests.record(self._clock.now())
         try:
             inputs = await self._wireflow.describe(workflow)
         except WireflowError as error:

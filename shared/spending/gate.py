@@ -6,7 +6,7 @@ Limits: https://www.wireflow.ai/docs/api (10 executions a minute on every plan; 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -61,7 +61,7 @@ class Gate:
 
     def today(self, now: datetime) -> int:
         """Return the executions since midnight UTC."""
-        return self.executions_today if self.day == _day(now) else 0
+        return self.executions_today if self.day >= _day(now) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,7 @@ def free_slots(gate: Gate, limits: Limits, now: datetime) -> int:
 
 def reserve(gate: Gate, limits: Limits, wanted: int, now: datetime) -> tuple[Gate, list[Slot]]:
     """Return the gate after admitting as many of `wanted` as it allows, and their slots."""
+    gate = without_future(gate, now)
     count = min(wanted, free_slots(gate, limits, now))
     if not count:
         return gate, []
@@ -99,11 +100,24 @@ def reserve(gate: Gate, limits: Limits, wanted: int, now: datetime) -> tuple[Gat
     reserved = replace(
         gate,
         starts=(*_recent_starts(gate, now), *[now] * count) if limits.per_minute else (),
-        day=_day(now),
+        day=max(gate.day, _day(now)),
         executions_today=gate.today(now) + count,
         suspension=suspension,
     )
     return reserved, [Slot(at=now, trial=trial)] * count
+
+
+def without_future(gate: Gate, now: datetime) -> Gate:
+    """Return the gate with starts of the future as starts of now, and a suspension of the future beginning now.
+
+    The clock was set back: without this, it would have to catch up before anything may start.
+    """
+    starts, suspension = tuple(min(start, now) for start in gate.starts), gate.suspension
+    if suspension:
+        ahead = max(suspension.since - now, timedelta())
+        until = min(suspension.until - ahead, now + LAST_TRIAL)  # no pause is longer
+        suspension = replace(suspension, since=suspension.since - ahead, until=until)
+    return replace(gate, starts=starts, suspension=suspension)
 
 
 def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
@@ -148,10 +162,10 @@ def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime) -> dat
     """Return when a job with `ahead` jobs before it can start, if nothing changes."""
     at = max(now, gate.suspension.until) if gate.suspension else now
     if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = datetime.combine(date.fromisoformat(max(gate.day, _day(now))), time(), UTC)
         at = max(at, midnight + timedelta(days=days))
     if limits.per_minute:
-        occupied = [start + WINDOW for start in sorted(gate.starts) if start + WINDOW > at]
+        occupied = [start + WINDOW for start in sorted(_recent_starts(gate, now)) if start + WINDOW > at]
         free_at = [at] * (limits.per_minute - len(occupied)) + occupied
         rounds, place = divmod(ahead, limits.per_minute)
         at = max(at, free_at[place]) + rounds * WINDOW
@@ -171,7 +185,7 @@ def _extended(suspension: Suspension, now: datetime) -> Suspension:
 
 
 def _recent_starts(gate: Gate, now: datetime) -> list[datetime]:
-    return [start for start in gate.starts if start > now - WINDOW]
+    return [min(start, now) for start in gate.starts if start > now - WINDOW]
 
 
 def _day(now: datetime) -> str:

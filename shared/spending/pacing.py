@@ -49,11 +49,16 @@ def after_request(budget: Budget, at: datetime) -> Budget:
     return replace(budget, sent=(*(earlier for earlier in budget.sent if earlier > at - MINUTE), at))
 
 
-def after_headers(budget: Budget, headers: Mapping[str, int], now: datetime) -> Budget:
-    """Return the budget after a response's rate limit headers, which outweigh the plan's published figures."""
+def after_headers(
+    budget: Budget, headers: Mapping[str, int], now: datetime, wall_clock: datetime | None = None
+) -> Budget:
+    """Return the budget after a response's rate limit headers, which outweigh the plan's published figures.
+
+    `wall_clock`: the present as the headers count it, if `now` is by another clock.
+    """
     if budget.per_minute and headers.get("limit", 0) > 0:
         budget = replace(budget, per_minute=headers["limit"])
-    if headers.get("remaining") == 0 and (seconds := headers.get("reset", 0) - now.timestamp()) > 0:
+    if headers.get("remaining") == 0 and (seconds := headers.get("reset", 0) - (wall_clock or now).timestamp()) > 0:
         return paused(budget, now + min(timedelta(seconds=min(seconds, 1e9)), MAX_HEADER_PAUSE))
     return budget
 

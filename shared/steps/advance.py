@@ -6,6 +6,7 @@ from shared.job import Status
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
+from shared.runtime.slots import WindowOver
 from shared.steps.copy import copy
 from shared.steps.dispatch import give_up_waiting
 from shared.steps.follow import follow
@@ -21,6 +22,8 @@ async def advance(lease: Lease, deps: Deps) -> datetime | None:
         return await _advance(lease, deps)
     except Throttled as throttled:
         return throttled.at
+    except WindowOver:
+        return deps.clock.now()
 
 
 async def _advance(lease: Lease, deps: Deps) -> datetime | None:

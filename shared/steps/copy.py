@@ -13,6 +13,7 @@ from shared.log import Event
 from shared.ports import CopyError, ImageGone, ImageRefused, ImageSource, ImageStore
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.runtime.slots import WindowOver
 
 MAX_COPY_TIME = timedelta(hours=24)
 MAX_COPY_TIME_PARTIAL = timedelta(minutes=10)  # with allowPartial, stored images do not wait longer for missing ones
@@ -22,8 +23,18 @@ RECHECK_AFTER = timedelta(hours=1)  # a run that timed out is asked for a late r
 
 
 async def copy(lease: Lease, deps: Deps) -> datetime | None:
-    """Try each missing image once. Return when to try again, or None when the job has ended."""
-    images = tuple(await asyncio.gather(*(_try(image, lease.job, deps) for image in lease.job.images)))
+    """Try each missing image once. Return when to try again, or None when the job has ended.
+
+    What is stored is recorded, whatever becomes of the other images. Raise WindowOver if the window ended before some
+    copies could begin.
+    """
+    before = lease.job.images
+    tried = await asyncio.gather(*(_try(image, lease.job, deps) for image in before), return_exceptions=True)
+    images = tuple(old if isinstance(new, BaseException) else new for old, new in zip(before, tried, strict=True))
+    if errors := [new for new in tried if isinstance(new, BaseException)]:
+        if images != before:
+            await lease.save(lease.job.copied(images))
+        raise next((error for error in errors if not isinstance(error, WindowOver)), errors[0])
     if any(image.pending for image in images):
         job = await lease.save(lease.job.copy_tried(images))
         return deps.clock.now() + timedelta(seconds=min(2.0**job.copy_tries, MAX_PAUSE))
@@ -38,7 +49,8 @@ async def _try(image: Image, job: Job, deps: Deps) -> Image:
     base = f"jobs/{job.id}/{job.attempt}/{image.index}"
     loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(deps.copy_threads, copy_one, image, base, deps.source, deps.images)
+        async with deps.copies.acquire():
+            return await loop.run_in_executor(deps.copy_threads, copy_one, image, base, deps.source, deps.images)
     except ImageRefused as error:
         return image.evolve(error=error.code)
     except ImageGone:

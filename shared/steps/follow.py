@@ -10,7 +10,7 @@ from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job, Status
 from shared.job_parts import Image, JobError
 from shared.log import Event
-from shared.ports import RunResponse, RunState
+from shared.ports import Clock, RunResponse, RunState
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
@@ -19,14 +19,14 @@ from shared.steps.copy import RECHECK_AFTER
 from shared.wireflow import errors
 from shared.wireflow.signed_urls import unsigned
 
-DETAILS_EVERY = timedelta(seconds=60)
-POLL_AGAIN_WHEN_EMPTY = timedelta(seconds=5)
+DETAILS_EVERY = 60.0  # seconds
+POLL_AGAIN_WHEN_EMPTY = 5.0
 MISSING_FOR = timedelta(seconds=60)
 
 
 async def follow(lease: Lease, deps: Deps) -> datetime | None:
     """Poll a running job once, if a poll is due. Return when to continue, or None when the job has ended."""
-    if deps.clock.now() < (at := _next_poll(lease)):
+    if (at := _next_poll(lease, deps.clock)) > deps.clock.now():
         return at
     throttled_until = None
     try:
@@ -42,7 +42,7 @@ async def follow(lease: Lease, deps: Deps) -> datetime | None:
         return None
     if lease.job.status is not Status.RUNNING:
         return deps.clock.now()
-    return min(throttled_until or _next_poll(lease), deadline)
+    return min(throttled_until or _next_poll(lease, deps.clock), deadline)
 
 
 async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
@@ -55,7 +55,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
     async with deps.requests.acquire(before):
         lease.check()
         notes.polls += 1
-        notes.polled_at = deps.clock.now()
+        notes.polled_at = deps.clock.monotonic()
         if details:
             notes.details_at = notes.polled_at  # a failing details endpoint is not asked more often
         request = deps.wireflow.details if details else deps.wireflow.poll
@@ -95,15 +95,19 @@ def _is_input(url: str, job: Job) -> bool:
 # --- polling -------------------------------------------------------------------------------------------------------
 
 
-def _next_poll(lease: Lease) -> datetime:
+def _next_poll(lease: Lease, clock: Clock) -> datetime:
     """The guide's schedule from the start of the run; 5 s after it was first reported as completed without an image."""
-    notes, started_at = lease.notes, lease.job.started_at or lease.job.created_at
+    notes, now, seconds = lease.notes, clock.now(), clock.monotonic()
+    if notes.run_started_at is None:
+        elapsed = (now - (lease.job.started_at or lease.job.created_at)).total_seconds()
+        notes.run_started_at = seconds - max(elapsed, 0.0)
     if notes.polled_at is None:
-        return started_at + timedelta(seconds=seconds_to_next_poll(0))
-    if notes.empty_at is not None and notes.polled_at <= notes.empty_at:
-        return notes.empty_at + POLL_AGAIN_WHEN_EMPTY
-    elapsed = (notes.polled_at - started_at).total_seconds()
-    return notes.polled_at + timedelta(seconds=seconds_to_next_poll(elapsed, notes.poll_errors))
+        at = notes.run_started_at + seconds_to_next_poll(0)
+    elif notes.empty_at is not None and notes.polled_at <= notes.empty_at:
+        at = notes.empty_at + POLL_AGAIN_WHEN_EMPTY
+    else:
+        at = notes.polled_at + seconds_to_next_poll(notes.polled_at - notes.run_started_at, notes.poll_errors)
+    return now + timedelta(seconds=at - seconds)
 
 
 async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
@@ -111,8 +115,9 @@ async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
 
     Once a minute the details endpoint is asked. If one endpoint does not know the run, the other one is asked.
     """
-    notes, started_at = lease.notes, lease.job.started_at or lease.job.created_at
-    details = deps.clock.now() - max(started_at, notes.details_at or started_at) >= DETAILS_EVERY
+    notes, now = lease.notes, deps.clock.monotonic()
+    asked_at = notes.run_started_at if notes.details_at is None else notes.details_at
+    details = asked_at is not None and now - asked_at >= DETAILS_EVERY
     for endpoint in (details, not details):
         try:
             response = await fetch_run(lease, deps, details=endpoint)
@@ -183,7 +188,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     elif error:
         await _fail(lease, job.failed(error, now), deps)
     elif lease.notes.empty_at is None:
-        lease.notes.empty_at = now  # completed without an image: ask once more
+        lease.notes.empty_at = deps.clock.monotonic()  # completed without an image: ask once more
     else:
         await _fail(lease, job.failed(_without_image(job, response), now), deps)
 

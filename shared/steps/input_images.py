@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from shared.config import Config
 from shared.job import Job, Status
-from shared.ports import CopyError, ImageGone, ImageSource, NameTaken
+from shared.ports import INPUT_SECONDS, CopyError, ImageGone, NameTaken
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.submission import Submission
@@ -87,12 +87,21 @@ async def store_input(job_id: str, content: bytes, deps: Deps) -> str:
     return name
 
 
+async def fetch_input(job: Job, deps: Deps) -> str:
+    """Stream the input image from its URL into the image store, and return its name there.
+
+    Raise CopyError, also after 20 s. Raise WindowOver at the end of the window; what has begun ends later, unseen.
+    """
+    source, name = job.image1 or "", f"inputs/{job.id}"
+    try:
+        return await deps.window.bound(_in_thread(deps, lambda: _fetch(source, name, deps)), INPUT_SECONDS)
+    except TimeoutError as error:
+        raise CopyError(f"the input image took longer than {INPUT_SECONDS:.0f} s") from error
+
+
 async def read_input(job: Job, deps: Deps) -> bytes:
-    """Return the bytes of the input image, from the image store or from its URL. Raise CopyError."""
-    source = job.image1 or ""
-    if job.stored_input is None and "://" in source:
-        return await _in_thread(deps, lambda: _fetch(source, deps.inputs))
-    content = await deps.images.content(job.stored_input or source)
+    """Return the bytes of the input image from the image store. Raise CopyError."""
+    content = await deps.images.content(job.stored_input or job.image1 or "")
     if content is None:
         raise ImageGone("it is no longer in the image store")
     return content
@@ -109,10 +118,17 @@ async def delete_input(lease: Lease, deps: Deps) -> datetime | None:
     return None
 
 
-def _fetch(url: str, source: ImageSource) -> bytes:
-    with source.open(url) as stream:
-        return b"".join(stream.chunks())
+def _fetch(url: str, name: str, deps: Deps) -> str:
+    with deps.inputs.open(url) as stream:
+        try:
+            deps.images.write(name, stream)
+            return name
+        except NameTaken:  # an earlier try stored it, and the image at the URL has changed since
+            name = f"{name}.{stream.measured().sha256[:16]}"
+    with deps.inputs.open(url) as stream:
+        deps.images.write(name, stream)
+    return name
 
 
 async def _in_thread(deps: Deps, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(deps.copy_threads, work)
+    return await asyncio.get_running_loop().run_in_executor(deps.input_threads, work)

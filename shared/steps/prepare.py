@@ -18,7 +18,7 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps.copy import GONE_FOR
 from shared.steps.dispatch import give_up_waiting
-from shared.steps.input_images import is_hosted_by_wireflow, read_input, store_input
+from shared.steps.input_images import fetch_input, is_hosted_by_wireflow, read_input
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, NodeInput, call_body
 
@@ -77,25 +77,33 @@ async def prepare(lease: Lease, deps: Deps) -> datetime | None:
 
 
 async def _host_input(lease: Lease, deps: Deps) -> None:
-    """Upload the input image once: its URL at Wireflow is saved before anything is paid."""
+    """Upload the input image once: its URL at Wireflow is saved before anything is paid.
+
+    It is stored first: it passes through, however many are fetched at a time, and an upload may have to be repeated.
+    """
     if lease.job.image1 is None or lease.job.hosted_url:
         return
-    async with deps.uploads:
-        content, content_type = await _read_input(lease, deps)
-        async with deps.requests.acquire(lease.job.give_up_at):
-            url = await _translated(deps.wireflow.host(content, content_type))
+    if "://" in lease.job.image1 and lease.job.stored_input is None:
+        async with deps.fetches.acquire():
+            name = await _input_errors_translated(fetch_input(lease.job, deps), lease, deps)
+        await lease.save(lease.job.input_stored(name))
+    async with deps.uploads.acquire():
+        content, content_type = await _input_errors_translated(_content(lease.job, deps), lease, deps)
+        async with deps.requests.acquire_behind_polls(lease.job.give_up_at):
+            url = await _translated(deps.window.bound(deps.wireflow.host(content, content_type)))
     await lease.save(lease.job.input_hosted(url))
 
 
-async def _read_input(lease: Lease, deps: Deps) -> tuple[bytes, str]:
-    """Return the input image and its content type. It is stored first, in case the upload has to be repeated."""
+async def _content(job: Job, deps: Deps) -> tuple[bytes, str]:
+    """Return the input image and its content type."""
+    content = await read_input(job, deps)
+    return content, deps.image_from_bytes(content).content_type
+
+
+async def _input_errors_translated(work: Awaitable[T], lease: Lease, deps: Deps) -> T:
+    """Await work on the input image and raise its errors as ours."""
     try:
-        content = await read_input(lease.job, deps)
-        content_type = deps.image_from_bytes(content).content_type
-        if "://" in (lease.job.image1 or "") and lease.job.stored_input is None:
-            name = await store_input(lease.job.id, content, deps)
-            await lease.save(lease.job.input_stored(name))
-        return content, content_type
+        return await work
     except UrlNotAllowed as error:
         message = "The image1 URL is not allowed: only public https URLs on port 443 are."
         raise _Unfit(ErrorCode.INVALID_REQUEST, message) from error
@@ -130,8 +138,8 @@ async def _workflow_inputs(job: Job, deps: Deps) -> tuple[NodeInput, ...] | None
         return None
     if (cached := deps.workflow_inputs.cached(workflow)) is not None:
         return cached
-    async with deps.requests.acquire(job.give_up_at):
-        return await _translated(deps.workflow_inputs.get(workflow))
+    async with deps.requests.acquire_behind_polls(job.give_up_at):
+        return await _translated(deps.window.bound(deps.workflow_inputs.get(workflow)))
 
 
 def _input_for_wireflow(job: Job, deps: Deps, inputs: tuple[NodeInput, ...] | None) -> str:

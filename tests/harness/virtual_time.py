@@ -28,6 +28,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_Jumping(self))
         self.elapsed = 0.0
         self.busy_threads = 0
+        self.in_threads = 0  # pieces of work, busy or waiting for the loop
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -47,6 +48,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _in_thread(self, executor: Executor, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         job = executor.submit(func, *args)
         self.busy_threads += 1
+        self.in_threads += 1
         outcome = asyncio.wrap_future(job, loop=self)
         # After wrap_future's own callback: the time may go on when the loop knows the outcome, not before.
         job.add_done_callback(lambda _: self.call_soon_threadsafe(self._thread_is_free))
@@ -54,6 +56,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _thread_is_free(self) -> None:
         self.busy_threads -= 1
+        self.in_threads -= 1
+
+
+async def threads_done() -> None:
+    """Let the time pass until no thread works any more: what a worker has abandoned goes on for a while."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    while loop.in_threads:  # noqa: ASYNC110 - in virtual time this costs nothing
+        await asyncio.sleep(1)
 
 
 def _settle(outcome: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ...]) -> None:
@@ -97,7 +108,14 @@ class VirtualClock:
         self._base = base
 
     def now(self) -> datetime:
-        return self._base + timedelta(seconds=asyncio.get_running_loop().time())
+        return self._base + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def step(self, by: timedelta) -> None:
+        """Set the clock, as an administrator or NTP does; durations do not change."""
+        self._base += by
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(seconds, 0))

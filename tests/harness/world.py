@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -27,20 +28,21 @@ from functions.trigger.auth.auth import Auth
 from functions.trigger.context import Context
 from shared import config, egress, wiring
 from shared.images.directory import DirectoryImages
-from shared.images.download import Downloads
+from shared.images.download import COPY_SECONDS, Downloads
 from shared.job import Job
 from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
-from shared.ports import JobStore, StoreUnavailable
+from shared.ports import INPUT_SECONDS, JobStore, StoreUnavailable
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
 from shared.wireflow.client import WireflowClient
 from tests.harness.leaks import Leaks
 from tests.harness.vendor import Vendor
-from tests.harness.virtual_time import NOON, ForThreads, Threads, VirtualClock, VirtualLoop
+from tests.harness.virtual_time import NOON, ForThreads, Threads, VirtualClock, VirtualLoop, threads_done
 from tests.simulator.in_process import InProcess, InProcessSync
 
 VENDOR = "https://wireflow.test"
@@ -69,7 +71,7 @@ class World:
         witnesses: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.simulator = simulator
-        self.clock = simulator.state.clock
+        self.clock = copy(simulator.state.clock)  # our own: setting it does not set the simulator's
         self.lines = io.StringIO()
         self.vendor = Vendor(simulator)
         settings = _settings(folder, environ)
@@ -181,6 +183,8 @@ class World:
         await self.http.aclose()
         await self.asked.aclose()
         await self.deps.wireflow.close()
+        await threads_done()
+        self.deps.input_threads.shutdown()
         self.deps.copy_threads.shutdown()
         await self.store.close()
 
@@ -190,7 +194,8 @@ class World:
         log, clock = Log(self.lines), self.clock
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
         hidden = [workflow.id for workflow in settings.workflows]
-        requests = RequestLimiter(settings.requests_per_minute, clock)
+        window = WindowEnd(clock)
+        requests = RequestLimiter(settings.requests_per_minute, clock, window)
         wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, hidden=hidden)
         return Deps(
             config=settings,
@@ -206,7 +211,11 @@ class World:
             workflow_inputs=WorkflowInputs(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
-            uploads=asyncio.Semaphore(2),
+            window=window,
+            fetches=Slots(wiring.FETCHES_AT_ONCE, window),
+            uploads=Slots(wiring.UPLOADS_AT_ONCE, window),
+            copies=Slots(4, window),
+            input_threads=Threads(wiring.INPUT_THREADS, thread_name_prefix="input"),
             copy_threads=Threads(4, thread_name_prefix="copy"),
             random_id=lambda: secrets.token_hex(16),
         )
@@ -272,7 +281,8 @@ def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) ->
     client = httpx.Client(transport=_Internet(settings, vendor, loop, inputs=inputs), timeout=egress.TIMEOUT)
     base_url = None if inputs else settings.wireflow_base_url
     limit = wiring.INPUT_BYTES if inputs else settings.max_image_bytes
-    return Downloads(client, base_url=base_url, max_bytes=limit, monotonic=loop.time)
+    seconds = INPUT_SECONDS if inputs else COPY_SECONDS
+    return Downloads(client, base_url=base_url, max_bytes=limit, seconds=seconds, monotonic=loop.time)
 
 
 class _Internet(egress.Egress):

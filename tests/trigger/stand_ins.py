@@ -32,6 +32,9 @@ class HandClock:
     def __init__(self) -> None:
         self.moment = NOON
 
+    def monotonic(self) -> float:
+        return (self.moment - NOON).total_seconds()
+
     def now(self) -> datetime:
         return self.moment
 

@@ -6,7 +6,6 @@ https://www.googleapis.com/oauth2/v1/certs (id → PEM certificate) or .../oauth
 import asyncio
 import base64
 import re
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.ports import Clock
@@ -16,8 +15,8 @@ from .outside import Unanswered, ask, object_in
 if TYPE_CHECKING:
     import httpx
 
-SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=1)  # how long keys are kept
-PAUSE = timedelta(minutes=1)  # between two looks for a key that is not there: anybody can make up an id
+SHORTEST, LONGEST = 60, 86_400  # seconds that keys are kept
+PAUSE = 60  # seconds between two looks for a key that is not there: anybody can make up an id
 
 _MAX_AGE = re.compile(r"\bmax-age=(\d{1,9})", re.IGNORECASE | re.ASCII)
 
@@ -28,25 +27,25 @@ class Certificates:
     def __init__(self, url: str, clock: Clock, http: "httpx.AsyncClient") -> None:
         self._url, self._clock, self._http = url, clock, http
         self._keys: dict[str, Any] = {}
-        self._good_until: datetime | None = None
-        self._looked_at: datetime | None = None
+        self._good_until: float | None = None
+        self._looked_at: float | None = None
         self._turn = asyncio.Lock()
 
     async def key(self, key_id: str) -> Any:
         """The verifier (google.auth.crypt) of this id, or None; Unanswered if Google cannot be asked."""
         async with self._turn:  # one fetch for all who wait
-            now = self._clock.now()
+            now = self._clock.monotonic()
             if self._is_stale(now) or (key_id not in self._keys and self._may_look(now)):
                 await self._fetch(now)
             return self._keys.get(key_id)
 
-    def _is_stale(self, now: datetime) -> bool:
+    def _is_stale(self, now: float) -> bool:
         return self._good_until is None or now >= self._good_until
 
-    def _may_look(self, now: datetime) -> bool:
+    def _may_look(self, now: float) -> bool:
         return self._looked_at is None or now - self._looked_at >= PAUSE
 
-    async def _fetch(self, now: datetime) -> None:
+    async def _fetch(self, now: float) -> None:
         self._looked_at = now
         response = await ask(self._http, "GET", self._url)
         if response.status_code != 200:
@@ -57,9 +56,9 @@ class Certificates:
         self._keys, self._good_until = keys, now + _lifetime(response.headers.get("cache-control", ""))
 
 
-def _lifetime(cache_control: str) -> timedelta:
+def _lifetime(cache_control: str) -> int:
     found = _MAX_AGE.search(cache_control)
-    return min(max(timedelta(seconds=int(found[1]) if found else 0), SHORTEST), LONGEST)
+    return min(max(int(found[1]) if found else 0, SHORTEST), LONGEST)
 
 
 def _keys(answer: dict[str, Any]) -> dict[str, Any]:

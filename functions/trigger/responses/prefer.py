@@ -6,7 +6,6 @@ While it waits the job is read again and again, with growing pauses: an image ta
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 
 from starlette.requests import Request
 
@@ -41,8 +40,8 @@ def _ended(job: Job) -> bool:
 async def wait_until(job: Job, seconds: int | None, deps: Deps, enough: Callable[[Job], bool] = _ended) -> Job:
     """The job once it is `enough`, or as it is when the time is over."""
     clock, pause = deps.clock, FIRST_PAUSE
-    end = clock.now() + timedelta(seconds=seconds or 0)
-    while not enough(job) and (left := (end - clock.now()).total_seconds()) > 0:
+    end = clock.monotonic() + (seconds or 0)
+    while not enough(job) and (left := end - clock.monotonic()) > 0:
         await clock.sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_PAUSE)
         with suppress(StoreUnavailable):  # one look without news

@@ -1,0 +1,61 @@
+"""The poller's window as its work sees it: nothing waits beyond its end, and each kind of work has slots of its own."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from shared.ports import Clock
+
+T = TypeVar("T")
+
+
+class WindowOver(Exception):
+    """The window has ended: the work continues in the next one."""
+
+
+class WindowEnd:
+    """When this instance stops starting work. The trigger has no windows: it never stops."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._at = math.inf  # by the monotonic clock
+
+    def set(self, seconds: float) -> None:
+        """The window ends in `seconds`."""
+        self._at = self._clock.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds until the end; zero or less if the window is over, infinity without a window."""
+        return self._at - self._clock.monotonic()
+
+    async def bound(self, work: Awaitable[T], seconds: float = math.inf) -> T:
+        """Await `work`. Raise WindowOver at the end of the window, TimeoutError after `seconds`."""
+        left = self.left()
+        try:
+            async with asyncio.timeout(None if (limit := min(left, seconds)) == math.inf else max(limit, 0.0)):
+                return await work
+        except TimeoutError:
+            if self.left() <= 0 and left <= seconds:
+                raise WindowOver from None
+            raise
+
+
+class Slots:
+    """At most `count` units of one kind of work at a time."""
+
+    def __init__(self, count: int, window: WindowEnd) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._window = window
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[None]:
+        """Wait for a free slot, first come first served. Raise WindowOver instead of waiting beyond the window."""
+        if self._window.left() <= 0:
+            raise WindowOver
+        await self._window.bound(self._free.acquire())
+        try:
+            yield
+        finally:
+            self._free.release()
