@@ -37,6 +37,8 @@ class ErrorCode(StrEnum):
     COPY_FAILED = "copy_failed"
     INPUT_IMAGE_UNAVAILABLE = "input_image_unavailable"
     CONFIGURATION = "configuration"
+    WORKER_LOST = "worker_lost"
+    RECORD_TOO_LARGE = "record_too_large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +145,17 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
         "Wireflow's address or an answer to it shows a wrong configuration.",
         "The operator must check WIREFLOW_BASE_URL. Waiting jobs go on by themselves.",
         True,
+    ),
+    ErrorCode.WORKER_LOST: Explanation(
+        "Every worker that took this job stopped before it made any progress.",
+        "Look at the execution in Wireflow, if there is one: it may have been paid for. "
+        "The operator should check the poller's memory and its log before the request is sent again.",
+        False,
+    ),
+    ErrorCode.RECORD_TOO_LARGE: Explanation(
+        "The job's record became larger than the job store allows (1 MiB).",
+        "Look at the execution in Wireflow, if there is one: it may have been paid for. "
+        "Send large inputs as URLs, or ask for fewer images.",
+        False,
     ),
 }

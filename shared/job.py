@@ -89,6 +89,8 @@ class Job:
     last_response: str | None = None  # the first response that was not understood, bounded
     due_at: datetime | None = None
     queue_at: datetime | None = None
+    claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
+    workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
     revision: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -209,6 +211,10 @@ class Job:
             due_at=due_at,
         )
 
+    def execution_disputed(self) -> "Job":
+        """Wireflow gave another job the same execution id: whose run it is cannot be told."""
+        return self.evolve(status=Status.TRIGGERING, execution_id=None, started_at=None)
+
     def run_missing(self, now: datetime) -> "Job":
         """Wireflow reports for the first time that it does not know the run."""
         return self.evolve(missing_since=now)
@@ -294,6 +300,30 @@ class Job:
     def due(self, at: datetime) -> "Job":
         """The job needs attention at `at`; until then it may be leased."""
         return self.evolve(due_at=at)
+
+    def claimed(self, lease_ends_at: datetime) -> "Job":
+        """A worker takes the job. Unless it writes again, it has died, or has lost the job."""
+        return self.evolve(due_at=lease_ends_at, claims=(self.claims or 0) + 1)
+
+    def progressed(self) -> "Job":
+        """The worker that holds the job writes."""
+        return self.evolve(claims=None, workflow_unknown_since=None)
+
+    def workflow_unknown(self, now: datetime) -> "Job":
+        """A poller does not know the workflow and leaves the job to others for a while."""
+        return self.evolve(workflow_unknown_since=now)
+
+    def trimmed(self) -> "Job":
+        """The record without what is only good to know."""
+        return self.evolve(steps=(), last_response=None)
+
+    def reduced(self) -> "Job":
+        """The record of a job that ends now, with no more than what callers see."""
+        return self.evolve(steps=(), last_response=None, input="{}")
+
+    def abandoned(self) -> "Job":
+        """Nothing more is done for a final job, not even what was left to do."""
+        return self.evolve(due_at=None)
 
     def at_revision(self, revision: Any) -> "Job":
         """The same record, computed from the stored record of `revision`."""

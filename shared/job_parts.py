@@ -8,6 +8,9 @@ from typing import Any, Self, get_args, get_type_hints
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 
 MESSAGE_LIMIT = 500  # characters of an error's message
+# A record may have 1 MiB (https://cloud.google.com/firestore/quotas): the fields of the request, of which the trigger
+# takes 560 KiB, the images, 50 steps, and one response of 4 KiB characters.
+MAX_IMAGES, IMAGE_URL_BYTES = 100, 256 * 1024
 
 _DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `require_aware`
 
@@ -76,6 +79,16 @@ class JobError:
         known = EXPLANATIONS[code]
         words = (message or known.message)[:MESSAGE_LIMIT]
         return cls(code, words, known.retryable, charged, hint or known.hint, request_id)
+
+
+def fitting(images: tuple[Image, ...]) -> tuple[Image, ...]:
+    """Return the first images, as many as a job's record has room for: 100, with 256 KiB of URLs."""
+    room = IMAGE_URL_BYTES
+    for count, image in enumerate(images[:MAX_IMAGES]):
+        room -= len(image.source_url.encode())
+        if room < 0:
+            return images[:count]
+    return images[:MAX_IMAGES]
 
 
 def require_aware(record: object) -> None:

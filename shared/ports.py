@@ -37,6 +37,8 @@ class StoreError(Exception):
     StoreError
     ├── AlreadyExists   a job with this id is there (it comes along)
     ├── Conflict        somebody else wrote the record since it was read
+    ├── UnreadableJob   the record is not one that this version can read
+    ├── RecordTooLarge  the store never takes a record of this size
     └── StoreUnavailable   the store could not be reached in time; trying again may help
     """
 
@@ -53,8 +55,33 @@ class Conflict(StoreError):
     """The record changed since it was read: whoever meets this no longer owns it."""
 
 
+class UnreadableJob(StoreError):
+    """A newer version wrote the record, or a person edited it: it stays as it is."""
+
+
+class RecordTooLarge(StoreError):
+    """The record is larger than the store takes, or invalid in another way: writing it again does not help."""
+
+
 class StoreUnavailable(StoreError):
     """The store did not answer in time or reported a fault of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """What a scan reads of a job: enough to choose it. It cannot be saved; whoever claims it reads the job."""
+
+    id: str
+    status: Status
+    give_up_at: datetime
+    workflow: str = "default"
+    caller: str | None = None
+    prepared: bool = True
+    claims: int | None = None
+    workflow_unknown_since: datetime | None = None
+    started_at: datetime | None = None
+    due_at: datetime | None = None
+    queue_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +107,22 @@ class JobStore(Protocol):
         """Record a new job; AlreadyExists with the job that has this id. Returns it with its revision."""
 
     async def get(self, job_id: str) -> Job | None:
-        """The job, or None."""
+        """The job, or None. UnreadableJob."""
 
     async def save(self, job: Job) -> Job:
-        """Replace the job's fields (unknown ones survive) if its revision is still the newest, else Conflict."""
+        """Replace the job's fields (unknown ones survive) if its revision is still the newest, else Conflict.
 
-    async def due(self, now: datetime, limit: int) -> list[Job]:
+        RecordTooLarge if no such write can succeed.
+        """
+
+    async def due(self, now: datetime, limit: int) -> list[JobRow]:
         """Jobs in flight that want attention: `dueAt <= now`, the oldest first."""
 
-    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
+    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
         """Jobs whose place in line has come: `queueAt <= now`, the first first."""
+
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """Jobs that have this execution id: more than one if Wireflow gave it out twice."""
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """How many jobs stand in line before this time: `queueAt < queue_at`."""

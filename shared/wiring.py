@@ -21,6 +21,7 @@ from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, Jo
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
@@ -81,6 +82,7 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
         wireflow=wireflow,
         admission=Admission(store, config.limits, clock, log),
         requests=requests,
+        scans=Scans(store, [workflow.name for workflow in config.workflows], clock, log),
         unknown_shapes=UnknownShapes(log),
         workflow_inputs=WorkflowInputs(wireflow, requests, clock),
         inputs=input_source(config),

@@ -8,12 +8,12 @@ locals {
   unqueried_fields = [
     "allowPartial",
     "attempt",
+    "claims",
     "completedAt",
     "copyTries",
     "copyingSince",
     "creditsUsed",
     "error",
-    "executionId",
     "fingerprint",
     "giveUpAt",
     "hostedUrl",
@@ -37,6 +37,7 @@ locals {
     "steps",
     "triggeredAt",
     "waitReason",
+    "workflowUnknownSince",
     "writeToken",
   ]
 }

@@ -6,30 +6,35 @@ copy that was begun is finished, everything else continues in the next window.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from datetime import timedelta
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from shared.error_codes import ErrorCode
 from shared.job import Status
 from shared.log import Event
-from shared.ports import StoreError
+from shared.ports import JobRow, RecordTooLarge, StoreError
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease, LeaseLost
+from shared.runtime.scans import memory_of
 from shared.spending.gate import Slot
 from shared.steps.advance import advance
 from shared.steps.dispatch import send_leased, take_from_queue
+from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
 
 from .report import Counts, report
 
 SCAN_SECONDS = 2.0
 SCAN_SECONDS_WHILE_DISPATCHING = 0.25
-MAX_JOBS = 500  # held in memory at the same time; more wait for the next scan
+MAX_JOBS = 500  # held at the same time; more wait for the next scan
+MAX_BYTES = 64 * 1024 * 1024  # of memory for the jobs that are held
+LARGEST_JOB = 2 * 1024 * 1024  # bytes of memory: a record of 1 MiB, with text beyond Latin-1
 MAX_CLAIMS = 100  # in one scan
+CLAIMS_AT_ONCE = 16
+MAX_PREPARING = 32  # unpaid jobs that are held; all others are polled and copied without waiting for them
 MAX_HOLD = 15.0  # seconds of a pause over which a worker keeps a job; over a longer one it hands the job back
 # Paid calls in flight. A job is stored as triggering only when its call can be sent: a crash in between leaves each of
 # those jobs with an unknown outcome.
 MAX_CALLS = 16
-PAUSE_AFTER_FAULT = timedelta(minutes=5)
 
 
 class Window:
@@ -70,11 +75,10 @@ class Window:
     async def _scan(self, workers: asyncio.TaskGroup) -> None:
         """Claim what is due, then start what the gate admits."""
         try:
-            for lease in await self._claim_due():
-                workers.create_task(self._hold(lease, self._advance(lease)))
-            if self._deps.window.left() <= 0:
+            await self._claim_due(workers)
+            if self._deps.window.left() <= 0 or not self._has_room():
                 return
-            dispatch = await take_from_queue(self._deps, min(MAX_CALLS - self._calls, self._capacity()))
+            dispatch = await take_from_queue(self._deps, min(MAX_CALLS - self._calls, MAX_JOBS))
         except StoreError as error:
             self._deps.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
             return
@@ -85,23 +89,52 @@ class Window:
         if dispatch.next_at and (dispatch.next_at - self._clock.now()).total_seconds() < self._deps.window.left():
             self._busy_at = self._clock.monotonic()  # do not exit as idle
 
-    async def _claim_due(self) -> list[Lease]:
-        now = self._clock.now()
-        due = await self._deps.store.due(now, self._capacity())
-        late = [(now - job.due_at).total_seconds() for job in due if job.due_at]
+    async def _claim_due(self, workers: asyncio.TaskGroup) -> None:
+        """Claim due jobs, a few at a time: how large they are is known when they have been read."""
+        if not self._has_room():
+            return
+        rows = await self._deps.scans.due(MAX_CLAIMS, self._choose)
+        late = [(self._clock.now() - row.due_at).total_seconds() for row in rows if row.due_at]
         self._oldest_due = max([self._oldest_due, *late])
-        claims = [
-            Lease.claim(job, self._deps.store, self._clock, self._deps.config.lease)
-            for job in due
-            if job.id not in self._held
-        ]
-        leases = [lease for lease in await asyncio.gather(*claims) if lease]
-        self._counts.claimed += len(leases)
-        return leases
+        if not self._held:
+            await self._run_suspects([row for row in rows if is_suspect(row)])
+        rows = [row for row in rows if not is_suspect(row)]
+        for start in range(0, len(rows), CLAIMS_AT_ONCE):
+            if self._deps.window.left() <= 0 or not self._has_room():
+                return
+            claims = (self._claim(row) for row in rows[start : start + CLAIMS_AT_ONCE])
+            for lease in [lease for lease in await asyncio.gather(*claims) if lease]:
+                workers.create_task(self._hold(lease, self._advance(lease)))
 
-    def _capacity(self) -> int:
-        """How many more jobs may be held; at least one, so that the window never stops claiming."""
-        return max(1, min(MAX_CLAIMS, MAX_JOBS - len(self._held)))
+    def _choose(self, rows: Sequence[JobRow]) -> list[JobRow]:
+        """Choose the due jobs to claim: paid ones first, and only some of those that are still to be prepared."""
+        free = [row for row in rows if row.id not in self._held]
+        preparing = [row for row in free if row.status is Status.QUEUED]
+        held = sum(lease.job.status is Status.QUEUED for lease in self._held.values())
+        chosen = [row for row in free if row.status is not Status.QUEUED] + preparing[: max(MAX_PREPARING - held, 0)]
+        return chosen[: min(MAX_CLAIMS, MAX_JOBS - len(self._held))]
+
+    async def _claim(self, row: JobRow) -> Lease | None:
+        """Read the job and claim it. Return None if another worker was faster."""
+        job = await self._deps.scans.read(row.id)
+        if job is None or job.due_at is None or job.due_at > self._clock.now():
+            return None
+        lease = await Lease.claim(job, self._deps.store, self._clock, self._deps.config.lease)
+        self._counts.claimed += lease is not None
+        return lease
+
+    async def _run_suspects(self, rows: Sequence[JobRow]) -> None:
+        """Work on jobs that may kill their worker: one by one, with no other job in memory."""
+        for row in rows:
+            if self._deps.window.left() > 0 and (lease := await self._claim(row)):
+                lost = (row.claims or 0) >= LOST_AFTER
+                work = end_early(lease, ErrorCode.WORKER_LOST, self._deps) if lost else self._advance(lease, alone=True)
+                await self._hold(lease, work)
+
+    def _has_room(self) -> bool:
+        """Whether more jobs may be held, even if they are the largest there are; always if none is held."""
+        room = MAX_BYTES - sum(memory_of(lease.job) for lease in self._held.values())
+        return not self._held or (room >= CLAIMS_AT_ONCE * LARGEST_JOB and len(self._held) < MAX_JOBS)
 
     # --- working ---------------------------------------------------------------------------------------------------
 
@@ -118,7 +151,7 @@ class Window:
         except LeaseLost:
             self._deps.log.warning(Event.WINDOW, "Another worker holds the job by now.", **lease.job.log_fields())
         except Exception as error:  # a failing job never stops the window
-            await self._set_aside(lease, error)
+            await self._handle_error(lease, error)
         finally:
             keeper.cancel()
             worker.cancel()
@@ -136,8 +169,11 @@ class Window:
         if lease.job.status is Status.RUNNING:
             await self._advance(lease)
 
-    async def _advance(self, lease: Lease) -> None:
-        """Advance the job until it has ended, must wait for longer than a worker holds it, or the window is over."""
+    async def _advance(self, lease: Lease, *, alone: bool = False) -> None:
+        """Advance the job until it has ended, must wait for longer than a worker holds it, or the window is over.
+
+        A job that runs `alone` is handed back as soon as it has made progress.
+        """
         at = self._clock.now()
         while self._deps.window.left() > 0:
             next_at = await advance(lease, self._deps)
@@ -145,18 +181,30 @@ class Window:
                 return
             at = next_at
             pause = (at - self._clock.now()).total_seconds()
-            if pause >= self._deps.window.left() or pause > MAX_HOLD:
+            progressed = alone and not lease.job.claims
+            if pause >= self._deps.window.left() or pause > MAX_HOLD or progressed:
                 break
             await self._clock.sleep(pause)
         if lease.job.status is Status.RUNNING:
             self._running.add(lease.job.id)
         await lease.release(lease.job.due(at))
 
-    async def _set_aside(self, lease: Lease, error: Exception) -> None:
-        """Hand the job back for a later try."""
-        message = f"A job raised {type(error).__name__}; it is tried again later."
-        self._deps.log.error(Event.WINDOW, message, **lease.job.log_fields())
+    async def _handle_error(self, lease: Lease, error: Exception) -> None:
+        """Hand the job back for a later try; what raises again here is left to the next claim."""
         try:
-            await lease.release(lease.job.due(self._clock.now() + PAUSE_AFTER_FAULT))
+            if isinstance(error, RecordTooLarge):
+                await end_early(lease, ErrorCode.RECORD_TOO_LARGE, self._deps)
+                return
+            message = f"A job raised {type(error).__name__}; it is tried again later."
+            self._deps.log.error(Event.WINDOW, message, **lease.job.log_fields())
+            await set_aside(lease, self._deps)
         except LeaseLost:
             return
+        except Exception as second:  # a failing job never stops the window
+            message = f"A job could not be set aside: {type(second).__name__}."
+            self._deps.log.error(Event.WINDOW, message, **lease.job.log_fields())
+
+
+def is_suspect(row: JobRow) -> bool:
+    """Whether the job may be what kills its workers."""
+    return (row.claims or 0) >= ALONE_AFTER

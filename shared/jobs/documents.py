@@ -3,17 +3,21 @@
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.jobs.job_documents import decode, encode, from_document
 from shared.log import Event, Log
+from shared.ports import UnreadableJob
 from shared.spending.gate import Gate, ResumeOn, Suspension
 from shared.spending.rate_window import Arrival, RateWindow
 
 BATCH = 100  # jobs that are recorded together
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)  # what a document raises that is not one of ours
 
 Row = tuple[str, Mapping[str, Any], Any]  # id, document, revision
 
@@ -34,19 +38,29 @@ def check_batch(jobs: Sequence[Job]) -> None:
         raise ValueError("two of the jobs have the same id")
 
 
-async def first_readable(fetch: Callable[[int], Awaitable[list[Row]]], limit: int) -> list[Job]:
-    """The first `limit` jobs of a scan that can be read; `fetch` gives the first rows, as many as it is asked for."""
+async def first_readable(
+    fetch: Callable[[int], Awaitable[list[Row]]], limit: int, read: Callable[[str, Mapping[str, Any], Any], T]
+) -> list[T]:
+    """The first `limit` records of a scan that can be read; `fetch` gives the first rows, as many as it is asked."""
     asked = limit
     while True:
         rows = await fetch(asked)
-        jobs = readable(rows)
+        jobs = readable(rows, read)
         if len(jobs) >= limit or len(rows) < asked:
             return jobs[:limit]
         asked *= 2
 
 
-def readable(found: Iterable[Row]) -> list[Job]:
-    """The jobs of a scan, given as id, document and revision.
+def job_of(row: Row) -> Job:
+    """The job of a document. UnreadableJob."""
+    try:
+        return from_document(*row)
+    except UNREADABLE as error:
+        raise UnreadableJob(f"A stored job cannot be read: {type(error).__name__}.") from error
+
+
+def readable(found: Iterable[Row], read: Callable[[str, Mapping[str, Any], Any], T]) -> list[T]:
+    """The records of a scan, given as id, document and revision.
 
     A document that this version cannot read (a newer one's, or one that was edited by hand) stays where it is and is
     logged: it comes first in every scan, and would otherwise stop all jobs behind it.
@@ -54,8 +68,8 @@ def readable(found: Iterable[Row]) -> list[Job]:
     jobs = []
     for job_id, document, revision in found:
         try:
-            jobs.append(from_document(job_id, document, revision))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            jobs.append(read(job_id, document, revision))
+        except UNREADABLE as error:
             message = f"A stored job cannot be read: {type(error).__name__}."
             Log().error(Event.CONFIGURATION, message, jobId=job_id)
     return jobs

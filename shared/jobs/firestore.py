@@ -21,11 +21,12 @@ from shared.jobs.documents import (
     first_readable,
     gate_from_document,
     gate_to_document,
+    job_of,
     utc,
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
-from shared.jobs.job_documents import from_document, to_document
-from shared.ports import AlreadyExists, Conflict, JobQuery, StoreUnavailable
+from shared.jobs.job_documents import ROW_FIELDS, from_document, row_from_document, to_document
+from shared.ports import AlreadyExists, Conflict, JobQuery, JobRow, StoreUnavailable
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow
 
@@ -53,13 +54,13 @@ class FirestoreJobs:
         except WriteConflict as overtaken:
             if not overtaken.there:
                 raise StoreUnavailable("a job expired while it was created") from overtaken
-            raise AlreadyExists(from_document(*overtaken.there[0])) from overtaken
+            raise AlreadyExists(job_of(overtaken.there[0])) from overtaken
         return [dataclasses.replace(job, revision=revision) for job, revision in zip(jobs, revisions, strict=True)]
 
     async def get(self, job_id: str) -> Job | None:
         """See the port."""
         found = await self._database.read(f"jobs/{job_id}")
-        return from_document(*found) if found else None
+        return job_of(found) if found else None
 
     async def save(self, job: Job) -> Job:
         """See the port."""
@@ -68,13 +69,24 @@ class FirestoreJobs:
         (revision,) = await self._database.write({f"jobs/{job.id}": to_document(job)}, job.revision)
         return dataclasses.replace(job, revision=revision)
 
-    async def due(self, now: datetime, limit: int) -> list[Job]:
+    async def due(self, now: datetime, limit: int) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _until("dueAt", now)), limit)
+        return await first_readable(partial(self._database.rows, _until("dueAt", now)), limit, row_from_document)
 
-    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
+    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _until("queueAt", now)), limit)
+        return await first_readable(partial(self._database.rows, _until("queueAt", now)), limit, row_from_document)
+
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """See the port."""
+        same = FieldFilter("executionId", "==", execution_id)
+        return await first_readable(
+            partial(
+                self._database.rows, lambda client: client.collection("jobs").where(filter=same).select(ROW_FIELDS)
+            ),
+            limit,
+            row_from_document,
+        )
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -83,7 +95,7 @@ class FirestoreJobs:
 
     async def list_jobs(self, listing: JobQuery) -> list[Job]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _listing(listing)), listing.limit)
+        return await first_readable(partial(self._database.rows, _listing(listing)), listing.limit, from_document)
 
     async def read_gate(self) -> Gate:
         """See the port."""
@@ -128,9 +140,9 @@ class FirestoreJobs:
 
 
 def _until(field: str, now: datetime) -> BuildQuery:
-    """The jobs of which `field` is past, the earliest first."""
+    """The jobs of which `field` is past, the earliest first; of each only what a scan needs."""
     until_now = FieldFilter(field, "<=", utc(now))
-    return lambda client: client.collection("jobs").where(filter=until_now).order_by(field)
+    return lambda client: client.collection("jobs").where(filter=until_now).order_by(field).select(ROW_FIELDS)
 
 
 def _listing(listing: JobQuery) -> BuildQuery:

@@ -11,6 +11,7 @@ from typing import Any
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
 from shared.job_parts import Image, JobError, Step
+from shared.ports import JobRow
 from shared.spending.gate import Suspension
 
 SCHEMA_VERSION = 1
@@ -43,6 +44,13 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
     return Job(**{**known, "id": job_id, "revision": revision})
 
 
+def row_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) -> JobRow:
+    """Return what a scan has read of a job."""
+    known = decode(JobRow, document)
+    known["prepared"] = bool(known.get("prepared", True))  # SQLite has no booleans
+    return JobRow(**{**known, "id": job_id, "status": Status(known["status"])})
+
+
 def _error(document: Mapping[str, Any]) -> JobError:
     known = decode(JobError, document)
     return JobError(**{**known, "code": ErrorCode(known["code"]), "charged": Charged(known["charged"])})
@@ -64,8 +72,9 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 
 _NAMES: dict[type, Mapping[str, str]] = {
-    record: stored_names(record) for record in (Job, Image, Step, JobError, Suspension)
+    record: stored_names(record) for record in (Job, JobRow, Image, Step, JobError, Suspension)
 }
+ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
 
 
 def encode(record: Any) -> dict[str, Any]:

@@ -26,10 +26,11 @@ from shared.jobs.documents import (
     first_readable,
     gate_from_document,
     gate_to_document,
+    job_of,
     utc,
 )
-from shared.jobs.job_documents import from_document, to_document
-from shared.ports import AlreadyExists, Conflict, JobQuery, StoreUnavailable
+from shared.jobs.job_documents import ROW_FIELDS, from_document, row_from_document, to_document
+from shared.ports import AlreadyExists, Conflict, JobQuery, JobRow, StoreUnavailable
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow
 
@@ -37,6 +38,7 @@ SECONDS = 5.0  # to wait for another process's write
 TRIES = 20  # of a new file's first opening, which several processes may begin at once
 GATE, ARRIVALS, IDS = "wireflow", "arrivals", "ids"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
+EXECUTION = "json_extract(document, '$.executionId')"
 BEFORE_ALL, AFTER_ALL = "", "~"  # among times written as text
 
 # WAL: readers and one writer do not wait for each other, and what is committed survives the process, though with
@@ -54,9 +56,10 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_line ON jobs (queue_at, id) WHERE queue_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_created ON jobs (CREATED, id);
+CREATE INDEX IF NOT EXISTS jobs_execution ON jobs (EXECUTION) WHERE EXECUTION IS NOT NULL;
 CREATE TABLE IF NOT EXISTS control (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 COMMIT;
-""".replace("CREATED", CREATED)
+""".replace("CREATED", CREATED).replace("EXECUTION", EXECUTION)
 
 # A merge patch replaces what it names, removes what it gives as null, and leaves the rest:
 # https://www.sqlite.org/json1.html#jpatch
@@ -67,8 +70,10 @@ WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id IN (SELECT key FROM json_each(?1))
 ONE_OF_JOBS = "SELECT id, document, version FROM jobs WHERE id IN (SELECT key FROM json_each(?)) LIMIT 1"
 SAVE_JOB = "UPDATE jobs SET document = json_patch(document, ?), version = version + 1 WHERE id = ? AND version = ?"
 GET_JOB = "SELECT id, document, version FROM jobs WHERE id = ?"
-DUE = "SELECT id, document, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?"
-LINE = "SELECT id, document, version FROM jobs WHERE queue_at <= ? ORDER BY queue_at, id LIMIT ?"
+MASKED = "json_object({})".format(", ".join(f"'{name}', json_extract(document, '$.{name}')" for name in ROW_FIELDS))
+DUE = "SELECT id, MASKED, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?".replace("MASKED", MASKED)
+LINE = DUE.replace("due_at", "queue_at")
+WITH_EXECUTION = DUE.replace("due_at <= ?", f"{EXECUTION} = ?").replace("due_at, id", "id")
 AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
 # Not `(createdAt, id) < (?2, ?3)`: SQLite begins such a search at the newest job, not at the bound.
 LISTED = """
@@ -109,13 +114,13 @@ class SqliteJobs:
         documents = _json({job.id: to_document(job) for job in jobs})
         if await self._write(CREATE_JOBS, documents) < len(jobs):
             (there,) = await self._rows(ONE_OF_JOBS, documents)
-            raise AlreadyExists(from_document(*there))
+            raise AlreadyExists(job_of(there))
         return [dataclasses.replace(job, revision=1) for job in jobs]
 
     async def get(self, job_id: str) -> Job | None:
         """See the port."""
         found = await self._rows(GET_JOB, job_id)
-        return from_document(*found[0]) if found else None
+        return job_of(found[0]) if found else None
 
     async def save(self, job: Job) -> Job:
         """See the port."""
@@ -123,13 +128,17 @@ class SqliteJobs:
             raise Conflict(f"job {job.id} was written by somebody else")
         return dataclasses.replace(job, revision=job.revision + 1)
 
-    async def due(self, now: datetime, limit: int) -> list[Job]:
+    async def due(self, now: datetime, limit: int) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._rows, DUE, _text(now)), limit)
+        return await first_readable(partial(self._rows, DUE, _text(now)), limit, row_from_document)
 
-    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
+    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._rows, LINE, _text(now)), limit)
+        return await first_readable(partial(self._rows, LINE, _text(now)), limit, row_from_document)
+
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """See the port."""
+        return await first_readable(partial(self._rows, WITH_EXECUTION, execution_id), limit, row_from_document)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -140,7 +149,7 @@ class SqliteJobs:
         since = _text(listing.since) if listing.since else BEFORE_ALL
         before = (_text(listing.before[0]), listing.before[1]) if listing.before else (AFTER_ALL, "")
         wanted = (since, *before, listing.caller, listing.status, listing.workflow)
-        return await first_readable(partial(self._rows, LISTED, *wanted), listing.limit)
+        return await first_readable(partial(self._rows, LISTED, *wanted), listing.limit, from_document)
 
     async def read_gate(self) -> Gate:
         """See the port."""

@@ -9,6 +9,7 @@ from shared.log import Log
 from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Wireflow
 from shared.runtime.admission import Admission
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
@@ -29,6 +30,7 @@ class Deps:
     wireflow: Wireflow
     admission: Admission
     requests: RequestLimiter
+    scans: Scans
     unknown_shapes: UnknownShapes
     workflow_inputs: WorkflowInputs
     window: WindowEnd

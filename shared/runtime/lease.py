@@ -11,7 +11,7 @@ from typing import Self
 
 from shared.job import Job
 from shared.job_parts import Step
-from shared.ports import Clock, Conflict, JobStore, StoreUnavailable
+from shared.ports import Clock, Conflict, JobStore, RecordTooLarge, StoreError, StoreUnavailable
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between two tries of a write
 
@@ -50,22 +50,26 @@ class Lease:
     @classmethod
     async def claim(cls, job: Job, store: JobStore, clock: Clock, seconds: float) -> Self | None:
         """Take the job with one conditional write. Return None if another worker was faster."""
+        claimed = job.claimed(clock.now() + timedelta(seconds=seconds))
         try:
-            claimed = await store.save(job.due(clock.now() + timedelta(seconds=seconds)))
-        except (Conflict, StoreUnavailable):
+            try:
+                saved = await store.save(claimed)
+            except RecordTooLarge:  # an earlier version stored it
+                saved = await store.save(claimed.trimmed())
+        except StoreError:
             return None
-        return cls(claimed, store, clock, seconds)
+        return cls(saved, store, clock, seconds)
 
     async def save(self, job: Job) -> Job:
         """Write `job` and renew the lease. Raise LeaseLost if it is no longer ours."""
         async with self._writing:
-            return await self._write(job, renew=True)
+            return await self._write(job.progressed(), renew=True)
 
     async def release(self, job: Job) -> Job:
         """Write `job` with its own `due_at` and end the lease. Raise LeaseLost if it is no longer ours."""
         async with self._writing:
             self._released = True
-            return await self._write(job, renew=False)
+            return await self._write(job.progressed(), renew=False)
 
     async def keep(self) -> None:
         """Renew at half of the lease, until canceled. Raise LeaseLost when that fails."""

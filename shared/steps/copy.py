@@ -90,6 +90,12 @@ def _after_failure(image: Image, job: Job, now: datetime) -> Image:
     return image.evolve(gone_since=None, error=ErrorCode.COPY_FAILED if expired else None)
 
 
+async def give_up_copying(lease: Lease, deps: Deps) -> None:
+    """End the job: its missing images cannot be copied."""
+    images = tuple(image.evolve(error=ErrorCode.COPY_FAILED) if image.pending else image for image in lease.job.images)
+    await _finish(lease, images, deps)
+
+
 async def _finish(lease: Lease, images: tuple[Image, ...], deps: Deps) -> None:
     """End the job with the error of its run, with that of its copies, or as succeeded."""
     job, now = lease.job, deps.clock.now()

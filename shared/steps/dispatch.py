@@ -8,12 +8,15 @@ from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
 from shared.job_parts import JobError
 from shared.log import Event
-from shared.ports import Conflict, StoreUnavailable
+from shared.ports import StoreError, StoreUnavailable
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.spending.gate import Slot
-from shared.steps.paid_call import log_failure, make_paid_call
+from shared.steps.paid_call import after_unknown, log_failure, make_paid_call
+from shared.wireflow import errors
+
+MAX_SAME_EXECUTION = 20  # jobs that are compared
 
 WAITED_HINT = "The job waited for its maximum time. Fix the cause, then send the request with a new Idempotency-Key."
 
@@ -30,24 +33,54 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
     If the outcome cannot be stored, the job stays triggering and is resolved like any unknown outcome.
     """
     outcome = await make_paid_call(job, slot, deps)
+    stored = await _store(outcome, deps)
+    if stored is None:
+        deps.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be stored.", **outcome.log_fields())
+        return job
+    disputed = await _disputed(stored, deps)
+    return (disputed and await _store(disputed, deps)) or stored
+
+
+async def _store(job: Job, deps: Deps) -> Job | None:
     for _ in range(2):
         try:
-            return await deps.store.save(outcome)
+            return await deps.store.save(job)
         except StoreUnavailable:
             continue
-        except Conflict:
+        except StoreError:
             break
-    deps.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be stored.", **outcome.log_fields())
-    return job
+    return None
 
 
 async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
     """Make the paid call of a leased job and store the outcome; a started job stays leased."""
     outcome = await make_paid_call(lease.job, slot, deps)
-    if outcome.status is Status.RUNNING:
-        await lease.save(outcome)
-    else:
+    if outcome.status is not Status.RUNNING:
         await lease.release(outcome)
+        return
+    await lease.save(outcome)
+    if disputed := await _disputed(lease.job, deps):
+        await lease.release(disputed)
+
+
+async def _disputed(job: Job, deps: Deps) -> Job | None:
+    """Return the job with an unknown outcome if an earlier job has the same execution id, else None.
+
+    Looked up when the run is recorded: of two jobs that record it at the same time, the later one sees the other.
+    """
+    if job.status is not Status.RUNNING or job.execution_id is None or job.started_at is None:
+        return None
+    try:
+        rows = await deps.store.with_execution(job.execution_id, MAX_SAME_EXECUTION)
+    except StoreUnavailable:
+        return None
+    others = [row for row in rows if row.id != job.id and row.started_at]
+    if all((row.started_at, row.id) > (job.started_at, job.id) for row in others):
+        return None
+    error = errors.OutcomeUnknown("Wireflow named an execution that belongs to another job.", request_id=job.request_id)
+    message = "Wireflow gave two jobs the same execution id. Only the first one follows it."
+    deps.log.error(Event.OUTCOME_UNKNOWN, message, otherJobId=others[0].id, **job.log_fields())
+    return after_unknown(job.execution_disputed(), error, deps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +104,7 @@ async def take_from_queue(deps: Deps, limit: int) -> Dispatch:
 
 
 async def _take(wanted: int, deps: Deps) -> list[tuple[Lease, Slot]]:
-    jobs = await deps.store.queue_head(deps.clock.now(), wanted)
+    jobs = await deps.scans.queued(wanted)
     slots = await deps.admission.acquire(len(jobs))
     leases = await asyncio.gather(*(_claim(job, deps) for job, _ in zip(jobs, slots, strict=False)))
     pairs = list(zip(leases, slots, strict=True))
@@ -81,11 +114,7 @@ async def _take(wanted: int, deps: Deps) -> list[tuple[Lease, Slot]]:
 
 async def _claim(job: Job, deps: Deps) -> Lease | None:
     """Store the job as triggering. Return None if another worker was faster."""
-    try:
-        claimed = await deps.store.save(triggered(job, deps))
-    except (Conflict, StoreUnavailable):
-        return None
-    return Lease(claimed, deps.store, deps.clock, deps.config.lease)
+    return await Lease.claim(triggered(job, deps), deps.store, deps.clock, deps.config.lease)
 
 
 async def give_up_waiting(lease: Lease, deps: Deps) -> None:

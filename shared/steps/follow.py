@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job, Status
-from shared.job_parts import Image, JobError
+from shared.job_parts import Image, JobError, fitting
 from shared.log import Event
 from shared.ports import Clock, RunResponse, RunState
 from shared.runtime.dependencies import Deps
@@ -37,7 +37,7 @@ async def follow(lease: Lease, deps: Deps) -> datetime | None:
         throttled_until = throttled.at
     deadline = run_deadline(lease.job, deps)
     if lease.job.status is Status.RUNNING and deps.clock.now() >= deadline:
-        await _time_out(lease, deps)
+        await time_out(lease, deps)
     if lease.job.finished:
         return None
     if lease.job.status is not Status.RUNNING:
@@ -80,8 +80,8 @@ def result_images(job: Job, response: RunResponse) -> tuple[Image, ...]:
     known = {unsigned(image.source_url): image.source_url for image in job.images}
     if any(image.name for image in job.images):
         new = [url for key, url in shown.items() if key not in known]
-        return (*job.images, *_numbered(new, len(job.images)))
-    return _numbered([*shown.values(), *(url for key, url in known.items() if key not in shown)], 0)
+        return fitting((*job.images, *_numbered(new, len(job.images))))
+    return fitting(_numbered([*shown.values(), *(url for key, url in known.items() if key not in shown)], 0))
 
 
 def _numbered(urls: list[str], start: int) -> tuple[Image, ...]:
@@ -219,7 +219,7 @@ def _without_image(job: Job, response: RunResponse) -> JobError:
     return JobError.of(code, charged=job.charged(charged), message=response.error, request_id=job.request_id)
 
 
-async def _time_out(lease: Lease, deps: Deps) -> None:
+async def time_out(lease: Lease, deps: Deps) -> None:
     """Give the run up. Images that it has shown are copied; an hour later Wireflow is asked for a late result."""
     job, now = lease.job.with_last_response(lease.notes.unknown_response), deps.clock.now()
     error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id=job.request_id)

@@ -21,6 +21,20 @@ from shared.spending.pacing import seconds_to_next_poll
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, call_body
 
+UNKNOWN_WORKFLOW_HINT = (
+    "Nothing was charged. Choose a workflow of GET /workflows, or let the operator add this one to WIREFLOW_WORKFLOWS; "
+    "then send the request with a new Idempotency-Key."
+)
+
+
+class WorkflowUnknown(errors.RequestRefused):
+    """The workflow is not configured here, and no other deployment took the job: nothing was sent."""
+
+
+def unknown_workflow(job: Job) -> str:
+    """Return the message for a job whose workflow is not configured."""
+    return f"The workflow {job.workflow!r} is not configured."
+
 
 async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
     """Make the call of a job that was stored as triggering. Return the job after it, not stored yet.
@@ -35,7 +49,7 @@ async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
         after, event, code = _after_refusal(job, error, deps.clock.now()), Event.UPSTREAM_REFUSED, error.code
     except errors.OutcomeUnknown as error:
         await _update_gate(deps.admission.outcome_unknown(error), deps)
-        after, event, code = _after_unknown(job, error, deps), Event.OUTCOME_UNKNOWN, error.code
+        after, event, code = after_unknown(job, error, deps), Event.OUTCOME_UNKNOWN, error.code
     else:
         await _update_gate(deps.admission.call_started(slot), deps)
         after = _after_start(job, started, deps.clock.now())
@@ -67,8 +81,7 @@ async def _call(job: Job, deps: Deps) -> Started:
     """Build the request from the present settings and send it. Raise RequestRefused if they no longer fit the job."""
     workflow = deps.config.workflow(job.workflow)
     if workflow is None:
-        message = f"The workflow {job.workflow!r} is no longer configured."
-        raise errors.RequestRefused(message, code=ErrorCode.CONFIGURATION)
+        raise WorkflowUnknown(unknown_workflow(job), code=ErrorCode.CONFIGURATION)
     fields = json.loads(job.input)
     try:
         prepared = workflow.mode is Mode.RUN
@@ -95,7 +108,10 @@ def _after_refusal(job: Job, error: errors.Refused, now: datetime) -> Job:
     if isinstance(error, errors.RequestRefused):
         if job.possible_duplicate:
             return outcome_unknown(job, error, now)
-        refused = JobError.of(error.code, charged=Charged.NO, message=str(error), request_id=error.request_id)
+        hint = UNKNOWN_WORKFLOW_HINT if isinstance(error, WorkflowUnknown) else None
+        refused = JobError.of(
+            error.code, charged=Charged.NO, message=str(error), hint=hint, request_id=error.request_id
+        )
         return job.failed(refused, now)
     if not job.possible_duplicate:
         # A new idempotency key, because Wireflow may replay its refusal for the old one.
@@ -107,7 +123,8 @@ def _after_refusal(job: Job, error: errors.Refused, now: datetime) -> Job:
     return job.requeued(error.code, attempt=job.attempt, queue_at=now + pause, request_id=error.request_id)
 
 
-def _after_unknown(job: Job, error: errors.OutcomeUnknown, deps: Deps) -> Job:
+def after_unknown(job: Job, error: errors.OutcomeUnknown, deps: Deps) -> Job:
+    """Return the job after a paid call that may have started a run that nobody can follow."""
     if job.possible_duplicate or deps.config.on_unknown is OnUnknown.HOLD:
         return outcome_unknown(job, error, deps.clock.now())
     return job.unresolved(error.request_id)

@@ -19,6 +19,7 @@ from shared.runtime.lease import Lease
 from shared.steps.copy import GONE_FOR
 from shared.steps.dispatch import give_up_waiting
 from shared.steps.input_images import fetch_input, is_hosted_by_wireflow, read_input
+from shared.steps.paid_call import UNKNOWN_WORKFLOW_HINT, unknown_workflow
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, NodeInput, call_body
 
@@ -32,9 +33,9 @@ T = TypeVar("T")
 class _Unfit(Exception):
     """The request cannot be carried out; only its caller can fix it."""
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str, hint: str = HINT) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.hint = code, hint
 
 
 class _NotNow(Exception):
@@ -133,7 +134,7 @@ async def _record_gone(lease: Lease, error: ImageGone, deps: Deps) -> None:
 async def _workflow_inputs(job: Job, deps: Deps) -> tuple[NodeInput, ...] | None:
     workflow = deps.config.workflow(job.workflow)
     if workflow is None:
-        raise _NotNow(ErrorCode.CONFIGURATION)
+        raise _Unfit(ErrorCode.CONFIGURATION, unknown_workflow(job), UNKNOWN_WORKFLOW_HINT)
     if workflow.mode is not Mode.RUN:
         return None
     if (cached := deps.workflow_inputs.cached(workflow)) is not None:
@@ -177,6 +178,6 @@ async def _retry_at(lease: Lease, not_now: _NotNow, deps: Deps) -> datetime:
 
 
 async def _fail(lease: Lease, unfit: _Unfit, deps: Deps) -> None:
-    error = JobError.of(unfit.code, charged=Charged.NO, message=str(unfit), hint=HINT)
+    error = JobError.of(unfit.code, charged=Charged.NO, message=str(unfit), hint=unfit.hint)
     job = await lease.release(lease.job.failed(error, deps.clock.now()))
     deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

@@ -223,8 +223,9 @@ class Storm:
     async def _due_soon(self) -> None:
         """Jobs that were told to come back when the gate opens, or when a copy is tried again."""
         now = datetime.now(UTC)
-        for job in await self._store.due(now + timedelta(hours=2), 10_000):
-            waits = job.status in IN_FLIGHT or not job.prepared or job.stored_input
-            if waits and job.due_at and job.due_at > now + LONGEST_WAIT:
+        for row in await self._store.due(now + timedelta(hours=2), 10_000):
+            job = await self._store.get(row.id)
+            waits = job and (job.status in IN_FLIGHT or not job.prepared or job.stored_input)
+            if job and waits and job.due_at and job.due_at > now + LONGEST_WAIT:
                 await self._store.save(job.evolve(due_at=now))
                 self._report.shortened[job.status] += 1

@@ -214,11 +214,12 @@ class Siege:
 
     async def _note_hits(self, store: JobStore, killed_at: datetime) -> None:
         """An open paid call is due within a lease; what was on its way elsewhere has been answered since the kill."""
-        in_flight = await store.due(killed_at + timedelta(hours=1), 10_000)
+        rows = await store.due(killed_at + timedelta(hours=1), 10_000)
+        in_flight = [await store.get(row.id) for row in rows if row.status is Status.TRIGGERING]
         hits = [
             job
             for job in in_flight
-            if job.status is Status.TRIGGERING and job.triggered_at and job.triggered_at <= killed_at
+            if job and job.status is Status.TRIGGERING and job.triggered_at and job.triggered_at <= killed_at
         ]
         new = [job for job in hits if job.triggered_at not in self._report.hits.get(job.id, set())]
         for job in new:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.job import Job, Status
-from shared.ports import JobStore
+from shared.ports import JobRow, JobStore
 from shared.spending.gate import Gate
 
 
@@ -35,11 +35,14 @@ class WatchedJobs:
     async def get(self, job_id: str) -> Job | None:
         return self._counted(await self._inner.get(job_id))
 
-    async def due(self, now: datetime, limit: int) -> list[Job]:
+    async def due(self, now: datetime, limit: int) -> list[JobRow]:
         return self._counted(await self._inner.due(now, limit))
 
-    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
+    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
         return self._counted(await self._inner.queue_head(now, limit))
+
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        return self._counted(await self._inner.with_execution(execution_id, limit))
 
     async def count_ahead(self, queue_at: datetime) -> int:
         return self._counted(await self._inner.count_ahead(queue_at))

@@ -36,6 +36,7 @@ from shared.ports import INPUT_SECONDS, JobStore, StoreUnavailable
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
@@ -207,6 +208,7 @@ class World:
             wireflow=wireflow,
             admission=Admission(store, settings.limits, clock, log),
             requests=requests,
+            scans=Scans(store, [workflow.name for workflow in settings.workflows], clock, log),
             unknown_shapes=UnknownShapes(log),
             workflow_inputs=WorkflowInputs(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),

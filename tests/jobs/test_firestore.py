@@ -60,6 +60,7 @@ def calls_of(store: JobStore) -> list:
         store.save(known),
         store.due(NOW, 1),
         store.queue_head(NOW, 1),
+        store.with_execution("exec_1", 1),
         store.count_ahead(NOW),
         store.read_gate(),
         store.save_gate(Gate()),
@@ -247,9 +248,10 @@ async def test_every_call_costs_one_request(proxy: Proxy, store: JobStore):
     await store.read_arrivals()
     await store.due(NOW, 9)
     await store.queue_head(NOW, 9)
+    await store.with_execution("exec_1", 9)
     await store.list_jobs(JobQuery(limit=9, caller="zap", since=NOW, before=(NOW, "job1")))
     await store.count_ahead(NOW)
-    assert proxy.calls == ["BatchGetDocuments"] * 3 + ["RunQuery"] * 3 + ["RunAggregationQuery"]
+    assert proxy.calls == ["BatchGetDocuments"] * 3 + ["RunQuery"] * 4 + ["RunAggregationQuery"]
 
 
 async def test_the_secret_is_read_once(proxy: Proxy, store: JobStore, rival: JobStore):

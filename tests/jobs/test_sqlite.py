@@ -142,6 +142,7 @@ async def test_a_file_of_the_first_version_is_opened_and_its_jobs_are_listed(tmp
     store = SqliteJobs(tmp_path / "jobs.db")
     await store.create(a_job("new"))
     assert [job.id for job in await store.list_jobs(JobQuery(limit=9))] == ["new", "old"]
-    (old,) = await store.queue_head(NOW, 9)
+    (row,) = await store.queue_head(NOW, 9)
+    old = await store.get(row.id)
     assert (await store.save(old.evolve(attempt=2))).revision == 4
     await store.close()

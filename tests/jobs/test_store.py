@@ -9,7 +9,7 @@ import pytest
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
 from shared.job_parts import Image, JobError, Step
-from shared.ports import AlreadyExists, Conflict, JobStore
+from shared.ports import AlreadyExists, Conflict, JobRow, JobStore, UnreadableJob
 from shared.spending.gate import Gate
 from tests.jobs.places import NOW, Place, a_job, outcomes
 
@@ -62,6 +62,7 @@ def everything(job_id: str = "full") -> Job:
         wait_reason=ErrorCode.RATE_LIMITED,
         copy_tries=2,
         recheck_done=True,
+        claims=2,
         last_response="<html>",
     )
 
@@ -147,12 +148,45 @@ async def test_a_stale_revision_is_a_conflict_and_changes_nothing(store: JobStor
     assert (await store.get("job1")).attempt == newest.attempt == 2
 
 
-async def test_a_job_that_was_found_by_a_scan_can_be_saved(store: JobStore):
-    await store.create(a_job(due_at=NOW, queue_at=NOW))
-    (due,) = await store.due(NOW, 1)
-    await store.save(due.evolve(attempt=2))
-    (first,) = await store.queue_head(NOW, 1)
-    await store.save(first.evolve(attempt=3))
+async def test_a_scan_gives_rows_that_tell_enough_to_choose_a_job_and_cannot_be_saved(store: JobStore):
+    await store.create(
+        a_job(
+            due_at=NOW,
+            queue_at=NOW + SECOND,
+            started_at=NOW - SECOND,
+            workflow="pro",
+            caller="zap",
+            prepared=False,
+            claims=3,
+            workflow_unknown_since=NOW,
+            execution_id="exec_1",
+        )
+    )
+    expected = JobRow(
+        id="job1",
+        status=Status.QUEUED,
+        give_up_at=NOW + timedelta(hours=72),
+        workflow="pro",
+        caller="zap",
+        prepared=False,
+        claims=3,
+        workflow_unknown_since=NOW,
+        started_at=NOW - SECOND,
+        due_at=NOW,
+        queue_at=NOW + SECOND,
+    )
+    assert await store.due(NOW, 1) == await store.queue_head(NOW + SECOND, 1) == [expected]
+    assert await store.with_execution("exec_1", 1) == [expected]
+    assert not hasattr(expected, "revision")
+
+
+async def test_jobs_are_found_by_their_execution(store: JobStore):
+    for job_id, execution_id in {"one": "exec_1", "two": "exec_1", "three": "exec_2", "none": None}.items():
+        await store.create(a_job(job_id, execution_id=execution_id))
+    assert {row.id for row in await store.with_execution("exec_1", 9)} == {"one", "two"}
+    assert [row.id for row in await store.with_execution("exec_2", 9)] == ["three"]
+    assert await store.with_execution("exec_3", 9) == []
+    assert len(await store.with_execution("exec_1", 1)) == 1
 
 
 async def test_a_job_that_create_met_can_be_saved(store: JobStore):
@@ -233,7 +267,7 @@ async def test_a_scan_gives_what_is_due_in_order_up_to_its_limit(store: JobStore
 @pytest.mark.parametrize(("scan", "field"), [("due", "due_at"), ("queue_head", "queue_at")])
 async def test_a_scan_no_longer_gives_a_job_whose_time_was_taken_away(store: JobStore, scan: str, field: str):
     job = await store.create(a_job(**{field: NOW}))
-    assert await getattr(store, scan)(NOW, 10) == [job]
+    assert [row.id for row in await getattr(store, scan)(NOW, 10)] == [job.id]
     await store.save(job.evolve(**{field: None}))
     assert await getattr(store, scan)(NOW, 10) == []
 
@@ -265,8 +299,10 @@ async def test_a_document_that_nobody_can_read_does_not_stop_the_others(
         await store.create(a_job(job_id, due_at=NOW))
     await place.put("jobs/broken", status="from tomorrow")
     await place.put("jobs/corrupt", images=["no map"], prompt=None)
-    assert [job.id for job in await store.due(NOW, 1)] == ["whole"]
-    assert {json.loads(line)["jobId"] for line in capsys.readouterr().out.splitlines()} == {"broken", "corrupt"}
+    assert [row.id for row in await store.due(NOW, 9)] == ["corrupt", "whole"]
+    assert {json.loads(line)["jobId"] for line in capsys.readouterr().out.splitlines()} == {"broken"}
+    with pytest.raises(UnreadableJob, match="cannot be read"):
+        await store.get("corrupt")
 
 
 @pytest.mark.parametrize("call", ["due", "queue_head", "count_ahead"])

@@ -41,14 +41,20 @@ async def claim_blindly(store: JobStore, job: Job) -> bool:
     return True
 
 
+async def due_jobs(store: JobStore) -> list[Job]:
+    """The first due jobs, whole."""
+    jobs = [await store.get(row.id) for row in await store.due(NOW, 20)]
+    return [job for job in jobs if job and job.due_at and job.due_at <= NOW]
+
+
 async def claim_all(store: JobStore, claiming: Claiming) -> None:
-    jobs = await store.due(NOW, 20)  # before anybody begins: all workers want the same first jobs
+    jobs = await due_jobs(store)  # before anybody begins: all workers want the same first jobs
     tell("ready")
     await asyncio.to_thread(sys.stdin.readline)
     while jobs:
         won = await asyncio.gather(*(claiming(store, job) for job in jobs))
         tell(*(job.id for job, mine in zip(jobs, won, strict=True) if mine))
-        jobs = await store.due(NOW, 20)
+        jobs = await due_jobs(store)
 
 
 async def create_all(store: JobStore) -> None:

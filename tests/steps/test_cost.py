@@ -9,7 +9,7 @@ from tests.harness.counting import WatchedJobs
 from tests.harness.world import World
 from tests.steps.conftest import Open
 
-MOST_WRITES, MOST_READS = 6, 5  # create, gate, running, claim, copying, succeeded
+MOST_WRITES, MOST_READS = 6, 7  # create, gate, running, claim, copying, succeeded
 
 
 async def one_image(here: World, after: float, **request: object) -> tuple[int, int]:
@@ -26,7 +26,7 @@ async def one_image(here: World, after: float, **request: object) -> tuple[int, 
 
 @pytest.mark.parametrize("after", [0.5, 5.0, 30.0, 59.0])
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
-async def test_an_image_of_15_s_costs_at_most_6_writes_and_5_reads(open_world: Open, plan: str, after: float) -> None:
+async def test_an_image_of_15_s_costs_at_most_6_writes_and_7_reads(open_world: Open, plan: str, after: float) -> None:
     limits = {"WIREFLOW_PLAN": plan, "EXECUTIONS_PER_MINUTE": "10"}
     async with open_world(wrap=WatchedJobs, plan=plan, run_seconds=(15.0, 15.0), **limits) as here:
         await here.accepted("the first of all creates the gate")

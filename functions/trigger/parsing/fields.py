@@ -22,7 +22,7 @@ from .urls import image_url, redirect_url
 PROMPT_LIMIT = 4_000  # characters
 DEADLINE_LIMIT = 1_000_000_000  # seconds
 IMAGES_LIMIT = 10_000
-STORED_LIMIT = 900 * KIB  # `1e15` is longer when it is written again, and a document may have 1 MiB
+STORED_LIMIT = 560 * KIB  # of a document of 1 MiB, which must also hold what is learned of the job later
 
 # Of a workflow, the fields that are not ours, and whether there is an input image: Problem if they do not fit.
 Check = Callable[[str, Mapping[str, Any], bool], Awaitable[None]]

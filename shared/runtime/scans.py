@@ -1,0 +1,87 @@
+"""What this instance takes from the store's scans: small rows first, and the whole job only when it is claimed.
+
+A job that cannot be read, or whose workflow is not configured here, must not hold up those behind it, so scans look
+past it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from shared.job import Job, Status
+from shared.log import Event, Log
+from shared.ports import Clock, Conflict, JobRow, JobStore, StoreUnavailable, UnreadableJob
+
+MAX_ROWS = 1_600  # of one scan
+WIDEN = 4  # a scan that finds too little asks for so many times as many rows
+LEFT_TO_OTHERS = timedelta(hours=1)  # another deployment on the same store may know the workflow
+MAX_REMEMBERED = 10_000  # ids of unreadable jobs
+
+Choose = Callable[[Sequence[JobRow]], list[JobRow]]
+
+
+class Scans:
+    """The scans of one instance. `workflows`: the names that are configured."""
+
+    def __init__(self, store: JobStore, workflows: Collection[str], clock: Clock, log: Log) -> None:
+        self._store = store
+        self._workflows = frozenset(workflows)
+        self._clock = clock
+        self._log = log
+        self._unreadable: set[str] = set()
+
+    async def due(self, limit: int, choose: Choose) -> list[JobRow]:
+        """Return rows of due jobs, those that `choose` takes of all that were found; at most `limit`, if it can."""
+        return await self._scan(lambda count: self._store.due(self._clock.now(), count), limit, choose)
+
+    async def queued(self, limit: int) -> list[Job]:
+        """Return at most `limit` whole jobs from the head of the queue."""
+        rows = await self._scan(lambda count: self._store.queue_head(self._clock.now(), count), limit, list)
+        jobs = await asyncio.gather(*(self.read(row.id) for row in rows[:limit]))
+        return [job for job in jobs if job and job.queue_at and job.queue_at <= self._clock.now()]
+
+    async def read(self, job_id: str) -> Job | None:
+        """Return the whole job; None if it is gone, or cannot be read, which is logged once."""
+        try:
+            return await self._store.get(job_id)
+        except UnreadableJob as error:
+            if len(self._unreadable) < MAX_REMEMBERED:
+                self._unreadable.add(job_id)
+            self._log.error(Event.CONFIGURATION, str(error), jobId=job_id)
+            return None
+
+    async def _scan(self, fetch: Callable[[int], Awaitable[list[JobRow]]], limit: int, choose: Choose) -> list[JobRow]:
+        count = limit
+        while True:
+            found = await fetch(count)
+            rows = [row for row in found if row.id not in self._unreadable]
+            chosen = choose([row for row in rows if not self._is_left_to_others(row)])
+            if len(chosen) >= limit or len(found) < count or count >= MAX_ROWS:
+                await self._mark([row for row in rows if self._is_unknown(row) and not row.workflow_unknown_since])
+                return chosen
+            count = min(WIDEN * count, MAX_ROWS)
+
+    def _is_unknown(self, row: JobRow) -> bool:
+        """Whether the job needs a workflow that is not configured here."""
+        waits = row.status is Status.QUEUED and self._clock.now() < row.give_up_at
+        return (waits or row.status is Status.TRIGGERING) and row.workflow not in self._workflows
+
+    def _is_left_to_others(self, row: JobRow) -> bool:
+        since = row.workflow_unknown_since
+        return self._is_unknown(row) and (since is None or self._clock.now() - since < LEFT_TO_OTHERS)
+
+    async def _mark(self, rows: Sequence[JobRow]) -> None:
+        """Record since when nobody who has met these jobs knew their workflow."""
+        for row in rows:
+            with suppress(Conflict, StoreUnavailable):  # another poller has it, or the next scan marks it
+                if job := await self.read(row.id):
+                    await self._store.save(job.workflow_unknown(self._clock.now()))
+
+
+def memory_of(job: Job) -> int:
+    """Return about how many bytes the job takes in memory."""
+    urls = sum(sys.getsizeof(image.source_url) for image in job.images)
+    texts = (job.prompt, job.input, job.last_response or "", job.image1 or "", job.hosted_url or "")
+    return sum(sys.getsizeof(text) for text in texts) + urls + 4_096

@@ -1,0 +1,72 @@
+"""End or postpone a job that its own steps cannot end: after a fault of ours, lost workers, or with a full record."""
+
+from datetime import datetime, timedelta
+
+from shared.error_codes import Charged, ErrorCode
+from shared.job import Job, Status
+from shared.job_parts import JobError
+from shared.log import Event
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease
+from shared.steps import follow
+from shared.steps.copy import MAX_COPY_TIME, give_up_copying
+from shared.steps.dispatch import give_up_waiting
+from shared.steps.paid_call import log_failure, outcome_unknown
+from shared.steps.recheck import GIVE_UP_AFTER
+
+PAUSE = timedelta(minutes=5)
+# A job that is claimed so often without any progress may be what kills its workers: it runs alone, and then no more.
+ALONE_AFTER, LOST_AFTER = 3, 5
+
+# Whether a job in this state has cost money, if it ends here.
+CHARGED = {
+    Status.QUEUED: Charged.NO,
+    Status.TRIGGERING: Charged.UNKNOWN,
+    Status.RUNNING: Charged.UNKNOWN,
+    Status.COPYING: Charged.YES,
+}
+
+
+async def set_aside(lease: Lease, deps: Deps) -> None:
+    """Hand a job back that raised an unexpected exception. At its deadline it ends as it would have without it."""
+    now, deadline = deps.clock.now(), _deadline(lease.job, deps)
+    if deadline is None or now < deadline:
+        await lease.release(lease.job.due(min(now + PAUSE, deadline or now + PAUSE)))
+        return
+    match lease.job.status:
+        case Status.QUEUED:
+            await give_up_waiting(lease, deps)
+        case Status.TRIGGERING:
+            failed = await lease.release(outcome_unknown(lease.job, None, now))
+            log_failure(Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, failed, deps)
+        case Status.RUNNING:
+            await follow.time_out(lease, deps)
+        case Status.COPYING:
+            await give_up_copying(lease, deps)
+        case _:
+            await lease.release(lease.job.rechecked())
+
+
+async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
+    """End a job that cannot go on, without what may be dropped from its record. Stored images stay."""
+    job = lease.job.reduced()
+    if job.finished:  # only its input image was to be deleted, or a late result to be looked for
+        await lease.release(job.abandoned())
+        return
+    error = JobError.of(code, charged=job.charged(CHARGED[job.status]), request_id=job.request_id)
+    failed = await lease.release(job.failed(error, deps.clock.now()).abandoned())
+    log_failure(Event.JOB_FAILED, code, failed, deps)
+
+
+def _deadline(job: Job, deps: Deps) -> datetime | None:
+    match job.status:
+        case Status.QUEUED | Status.TRIGGERING:
+            return job.give_up_at
+        case Status.RUNNING:
+            return follow.run_deadline(job, deps)
+        case Status.COPYING:
+            return (job.copying_since or job.created_at) + MAX_COPY_TIME
+        case Status.FAILED if job.needs_recheck:
+            return (job.completed_at or job.created_at) + GIVE_UP_AFTER
+        case _:
+            return None
