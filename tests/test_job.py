@@ -79,7 +79,7 @@ def test_a_refused_job_returns_to_the_queue_under_a_new_idempotency_key():
 
 
 def test_a_started_job_forgets_that_its_outcome_was_unknown():
-    triggered = in_flight(Status.QUEUED).triggered(NOON, LATER).unresolved("req_1").repeated(LATER)
+    triggered = in_flight(Status.QUEUED).triggered(NOON, LATER).unresolved("req_1").retried(LATER)
     assert (triggered.outcome_unknown, triggered.possible_duplicate, triggered.triggered_at) == (True, True, LATER)
     started = triggered.started("exec_1", "req_2", LATER, LATER)
     assert (started.status, started.outcome_unknown, started.possible_duplicate) == ("running", False, True)

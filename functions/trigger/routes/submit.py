@@ -115,7 +115,7 @@ async def _submit_batch(request: Request, taken: ParsedRequest, context: Context
     try:
         outcomes = iter(await accept_batch(good, context.deps, partial=taken.partial))
     except ItemRefused as refused:
-        raise _problem(refused.reason, good[refused.row], taken.row_names[refused.row]) from refused
+        raise _problem(refused.reason, good[refused.index], taken.row_names[refused.index]) from refused
     found = [next(outcomes) if isinstance(row, Submission) else row for row in rows]
     named = zip(found, rows, taken.row_names, strict=True)
     answers = await asyncio.gather(*(_row(request, outcome, row, name, context) for outcome, row, name in named))
