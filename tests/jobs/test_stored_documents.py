@@ -17,12 +17,12 @@ JOBS, GATES = STORED["jobs"], STORED["control"]["wireflow"]
 
 
 def comparable(value: Any) -> Any:
-    """The value with every time as text, without nulls and without the token of the last write."""
+    """The value with times as text, without nulls, and without the token of the last write."""
     if isinstance(value, dict):
         if value.keys() == {"$date"}:
             return value["$date"]
-        known = {name: item for name, item in value.items() if name != "writeToken" and item is not None}
-        return {name: comparable(item) for name, item in known.items()}
+        fields = {name: item for name, item in value.items() if name != "writeToken" and item is not None}
+        return {name: comparable(item) for name, item in fields.items()}
     if isinstance(value, list):
         return [comparable(item) for item in value]
     if isinstance(value, datetime):
@@ -30,7 +30,7 @@ def comparable(value: Any) -> Any:
     return value
 
 
-def test_there_is_a_sample_of_every_state():
+def test_every_state_has_a_sample():
     assert {job["document"]["status"] for job in JOBS.values()} == set(Status)
 
 
@@ -53,7 +53,7 @@ async def test_the_gate_is_read_and_saved_unchanged(name: str, place: Place, sto
     assert comparable(await place.look("control/wireflow")) == comparable(GATES[name])
 
 
-async def test_the_secret_of_job_ids_is_read_unchanged(sqlite_place: SqlitePlace):
+async def test_the_secret_for_job_ids_is_read_unchanged(sqlite_place: SqlitePlace):
     """Firestore stores bytes, which the sample, a JSON file, cannot hold."""
     secret = STORED["control"]["ids"]["secret"]
     store = sqlite_place.open()
