@@ -15,7 +15,9 @@ from shared.idempotency import IdempotencyKey
 from shared.problems import Problem
 from shared.submission import Submission
 
-from ..auth.caller import Caller, CallerKind, check_may_send_batches, springs_honeypot
+from ..auth.authorize import check_may_send_batches
+from ..auth.caller import Caller, CallerKind
+from ..auth.form_admission import fills_honeypot
 from . import events, forms
 from . import idempotency_keys as keys
 from .batch import Row, is_array, named, rows
@@ -182,7 +184,7 @@ async def submissions(
         submissions=(),
         partial=partial,
         form=decoded.form,
-        honeypot=springs_honeypot(caller, fields.get("website")),
+        honeypot=fills_honeypot(caller, fields.get("website")),
         turnstile_response=_turnstile_response(fields) if caller.browser else None,
         form_token=keys.of_form_token(fields),
     )
@@ -266,7 +268,7 @@ def _key_of_request(
 
     Of a signed request only `webhook-id`: whoever has caught it could put any other key beside it.
     """
-    if caller.door is CallerKind.SIGNATURE and decoded.keys:
+    if caller.kind is CallerKind.SIGNATURE and decoded.keys:
         return decoded.keys[0]
     if key := keys.of_request(request.headers, fields, browser=caller.browser):
         return key

@@ -36,7 +36,7 @@ KEYS = {
 async def post(request: Request, context: Context) -> Response:
     """`POST /`: 202 and the job, or the jobs of an array; a repeat with the same key answers with the same job."""
     decoded = await decode_body(request)
-    caller = await context.auth.identify(request, decoded.raw, decoded.token)
+    caller = await context.authenticator.identify(request, decoded.raw, decoded.token)
     taken = await submissions(decoded, caller, request, context.deps.config, checked(context.deps))
     if taken.array:
         return await _submit_batch(request, taken, context)
@@ -52,14 +52,14 @@ async def post(request: Request, context: Context) -> Response:
 async def _submit_one(
     request: Request, submission: Submission, taken: ParsedRequest, caller: Caller, context: Context
 ) -> Response:
-    await context.auth.check_form_token(taken.form_token, caller)
+    await context.forms.check_form_token(taken.form_token, caller)
     if taken.honeypot:
         return await _pretended(request, submission, taken, context)
     headers: dict[str, str] = {}
 
     async def admit(job_id: str) -> None:
         if caller.browser:
-            headers.update(await context.auth.admit(request, job_id, taken.turnstile_response, taken.form_token))
+            headers.update(await context.forms.admit(request, job_id, taken.turnstile_response, taken.form_token))
 
     try:
         accepted = await accept(submission, context.deps, admit)

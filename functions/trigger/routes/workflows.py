@@ -11,13 +11,14 @@ from shared.runtime.dependencies import Deps
 from shared.wireflow.errors import WireflowError
 from shared.workflows import FieldRefused, Mode, NodeInput, Workflow, check_fields, public_workflow
 
+from ..auth.authorize import check_may_list
 from ..context import Context
 from ..parsing.fields import Check
 
 
 async def list_workflows(request: Request, context: Context) -> Response:
     """`GET /workflows`: what a request may say for each; never an id of Wireflow's."""
-    context.auth.may_list(await context.auth.reader(request))
+    check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
     deps = context.deps
     shown = [public_workflow(one, await inputs_of(one, deps)) for one in deps.config.workflows]
     return JSONResponse({"workflows": shown}, headers={"Cache-Control": "private, no-store"})
