@@ -4,122 +4,35 @@ The keys and certificates are real, and so is the server that has them.
 """
 
 import base64
+import dataclasses
 import hashlib
 import hmac
-import json
 import math
-from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
-from functools import cache
 from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import serialization
 from google.auth import crypt
-from google.auth import jwt as google_jwt
 
 from functions.trigger.auth.caller import Caller, CallerKind
-from shared.auth_settings import AuthSettings
 from shared.problems import Problem
-from tests.trigger.stand_ins import NOON, Instance, StubServer, request, serving
-
-ACCOUNT, AUDIENCE = "events@project.iam.gserviceaccount.com", "https://trigger.example"
-EVENT = Caller(CallerKind.EVENT, "event")
-CLAIMS = {
-    "iss": "https://accounts.google.com",
-    "aud": AUDIENCE,
-    "azp": "1234567890",
-    "sub": "1234567890",
-    "email": ACCOUNT,
-    "email_verified": True,
-    "iat": int(NOON.timestamp()) - 60,
-    "exp": int(NOON.timestamp()) + 3_540,
-}
-
-
-@cache
-def key(name: str) -> rsa.RSAPrivateKey:
-    """Return the key of this name; creating one takes a tenth of a second."""
-    return rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-
-
-def certificate(name: str) -> str:
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "federated-signon.example")])
-    builder = x509.CertificateBuilder(subject, subject, key(name).public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(NOON - timedelta(days=1)).not_valid_after(NOON + timedelta(days=14))
-    return builder.sign(key(name), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-
-
-def jwk(name: str, **changes: str) -> dict[str, str]:
-    numbers = key(name).public_key().public_numbers()
-    e, n = (encoded(number.to_bytes((number.bit_length() + 7) // 8, "big")) for number in (numbers.e, numbers.n))
-    return {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": name, "e": e, "n": n, **changes}
-
-
-def encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def part(value: object) -> str:
-    return encoded(json.dumps(value).encode())
-
-
-def token(name: str = "key-1", kid: str | None = None, **changes: Any) -> str:
-    signer = crypt.RSASigner(key(name), key_id=kid or name)
-    return google_jwt.encode(signer, {**CLAIMS, **changes}).decode()
-
-
-def unsigned(**changes: Any) -> str:
-    return f"{token(**changes).rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
-
-
-@pytest.fixture
-def google() -> Iterator[StubServer]:
-    with serving(StubServer()) as google:
-        google.respond({"key-1": certificate("key-1")}, Cache_Control="public, max-age=20000, must-revalidate")
-        yield google
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
-        yield http
-
-
-@pytest.fixture
-def instance(google: StubServer, http: httpx.AsyncClient) -> Instance:
-    return Instance(settings=settings(google, public=True), http=http)
-
-
-def settings(google: StubServer, *, public: bool | None, event: bool = True) -> AuthSettings:
-    account, audience = (ACCOUNT, AUDIENCE) if event else (None, None)
-    return AuthSettings(
-        event_account=account,
-        event_audience=audience,
-        certs_url=google.url,
-        public=public,
-        origins=("https://shop.example",),
-        on_cloud_run=True,
-    )
-
-
-async def caller(instance: Instance, bearer: str, **headers: str) -> Caller:
-    sent = request(headers={"Authorization": f"Bearer {bearer}", **headers}, peer="169.254.8.129")
-    return await instance.authenticator.identify(sent, b"{}", None)
-
-
-async def problem(instance: Instance, bearer: str) -> Problem:
-    with pytest.raises(Problem) as caught:
-        await caller(instance, bearer)
-    return caught.value
-
-
-async def is_invalid(instance: Instance, bearer: str) -> bool:
-    return 'error="invalid_token"' in (await problem(instance, bearer)).headers["WWW-Authenticate"]
-
+from tests.trigger.google import (
+    AUDIENCE,
+    CLAIMS,
+    EVENT,
+    caller,
+    certificate,
+    encoded,
+    is_invalid,
+    key,
+    part,
+    problem,
+    settings,
+    token,
+    unsigned,
+)
+from tests.trigger.stand_ins import NOON, Instance, StubServer, request
 
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
@@ -128,6 +41,17 @@ async def test_a_token_that_google_signed_for_our_events_is_accepted(instance: I
     assert await caller(instance, token()) == EVENT
     assert not EVENT.private
     assert EVENT.may_send_batches
+
+
+async def test_a_token_of_ours_takes_precedence_over_an_event(google: StubServer, http: httpx.AsyncClient):
+    tokens = (Token("zapier", hashlib.sha256(b"T").hexdigest()),)
+    instance = Instance(settings=dataclasses.replace(settings(google, public=True), tokens=tokens), http=http)
+    for lines in ([token(), "T"], ["T", token()]):
+        sent = request(headers=[("Authorization", f"Bearer {line}") for line in lines])
+        assert await instance.authenticator.identify(sent, b"{}", None) == Caller(CallerKind.TOKEN, "zapier")
+    sent = request(headers=[("Authorization", f"Bearer {line}") for line in (token(exp=1), "T")])
+    with pytest.raises(Problem):
+        await instance.authenticator.identify(sent, b"{}", None)
 
 
 async def test_both_spellings_of_the_issuer_are_accepted(instance: Instance):
@@ -279,88 +203,3 @@ async def test_on_a_private_service_a_token_for_iam_is_not_our_credential(
 async def test_without_event_settings_a_private_service_ignores_claims(google: StubServer, http: httpx.AsyncClient):
     instance = Instance(settings=settings(google, public=False, event=False), http=http)
     assert "error" not in (await problem(instance, unsigned())).headers["WWW-Authenticate"]
-
-
-# --- Google's keys ---------------------------------------------------------------------------------------------------
-
-
-async def test_keys_may_be_a_jwk_set(instance: Instance, google: StubServer):
-    encrypting = jwk("key-1", use="enc", kid="key-2")
-    google.respond({"keys": [jwk("key-1"), encrypting, {"kty": "EC", "kid": "key-3"}, "x", {"kid": "key-4"}]})
-    assert await caller(instance, token()) == EVENT
-    assert await is_invalid(instance, token(kid="key-2"))
-
-
-async def test_an_unreadable_key_does_not_affect_the_others(instance: Instance, google: StubServer):
-    google.respond({"key-0": "-----BEGIN CERTIFICATE-----", "key-1": certificate("key-1"), "key-2": 7})
-    assert await caller(instance, token()) == EVENT
-
-
-@pytest.mark.parametrize(
-    ("cache_control", "seconds"),
-    [
-        ("public, max-age=20000", 20_000),
-        ("max-age=1", 60),
-        ("max-age=999999999", 86_400),
-        ("no-store", 60),
-        ("", 60),
-    ],
-)
-async def test_keys_are_cached_for_max_age_between_a_minute_and_a_day(
-    instance: Instance, google: StubServer, cache_control: str, seconds: int
-):
-    lasting = token(exp=int(NOON.timestamp()) + 10**6)
-    google.respond({"key-1": certificate("key-1")}, Cache_Control=cache_control)
-    for pause, fetches in ((0, 1), (seconds - 1, 1), (1, 2)):
-        instance.clock.later(pause)
-        assert await caller(instance, lasting) == EVENT
-        assert google.requests == fetches
-
-
-async def test_an_unknown_key_is_fetched_at_most_once_a_minute(instance: Instance, google: StubServer):
-    assert await caller(instance, token()) == EVENT
-    google.respond({"key-2": certificate("key-2")})
-    instance.clock.later(59)
-    assert await is_invalid(instance, token("key-2"))
-    assert google.requests == 1
-    instance.clock.later(1)
-    assert await caller(instance, token("key-2")) == EVENT
-    for _ in range(5):
-        assert await is_invalid(instance, token("forger"))
-    assert google.requests == 2
-
-
-async def test_a_key_that_google_removed_is_invalid(instance: Instance, google: StubServer):
-    lasting = token(exp=int(NOON.timestamp()) + 10**6)
-    assert await caller(instance, lasting) == EVENT
-    google.respond({"key-2": certificate("key-2")})
-    instance.clock.later(20_000)
-    assert await is_invalid(instance, lasting)
-
-
-@pytest.mark.parametrize("status", [203, 302, 404])
-async def test_keys_in_an_error_response_are_not_used(instance: Instance, google: StubServer, status: int):
-    google.respond({"key-1": certificate("key-1")}, status)
-    assert (await problem(instance, token())).code == "check_unavailable"
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [(500, b"{}"), (404, b"{}"), (429, b"{}"), (200, b"<html>"), (200, b"[]"), (200, b"{}"), (302, b"{}")],
-)
-async def test_while_google_is_unavailable_the_caller_may_retry(
-    instance: Instance, google: StubServer, status: int, body: bytes
-):
-    google.response = (status, {}, body)
-    rejection = await problem(instance, token())
-    assert (rejection.code, rejection.headers["Retry-After"]) == ("check_unavailable", "5")
-    google.respond({"key-1": certificate("key-1")})
-    assert await caller(instance, token()) == EVENT
-    assert '"severity": "ERROR"' in instance.lines.getvalue()
-
-
-async def test_an_unreachable_google_is_unavailable(http: httpx.AsyncClient):
-    with serving(StubServer()) as stopped:
-        pass
-    instance = Instance(settings=settings(stopped, public=True), http=http)
-    assert (await problem(instance, token())).code == "check_unavailable"

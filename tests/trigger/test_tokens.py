@@ -22,7 +22,7 @@ SETTINGS = AuthSettings(
 ZAPIER, ADMIN = Caller(CallerKind.TOKEN, "zapier"), Caller(CallerKind.TOKEN, "admin", admin=True)
 
 
-def basic(password: str, user: str = "anybody") -> str:
+def basic(password: str, user: str = "user") -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
@@ -59,7 +59,7 @@ async def test_of_two_valid_tokens_the_one_in_the_header_counts():
 @pytest.mark.parametrize(
     "authorization",
     [
-        "Bearer token of nobody",
+        "Bearer token of a stranger",
         "Bearer",
         "Bearer ",
         "",
@@ -68,7 +68,7 @@ async def test_of_two_valid_tokens_the_one_in_the_header_counts():
         "Basic token of zapier",
         "Basic " + base64.b64encode(b"token of zapier").decode(),
         "Basic \xe4",
-        basic("token of nobody"),
+        basic("token of a stranger"),
         basic("", "token of zapier"),
         f"Bearer {SETTINGS.tokens[0].sha256}",
         "Bearer a.b.c",
@@ -81,14 +81,14 @@ async def test_an_unknown_token_is_401_even_from_an_allowed_origin(authorization
     assert problem.headers["WWW-Authenticate"] == 'Bearer realm="wireflow-images", error="invalid_token"'
 
 
-@pytest.mark.parametrize("token", ["", "token of nobody", "a.b.c", "\ud800"])
+@pytest.mark.parametrize("token", ["", "token of a stranger", "a.b.c", "\ud800"])
 async def test_an_unknown_token_in_the_body_is_401(token: str):
     assert "invalid_token" in (await rejection(token=token)).headers["WWW-Authenticate"]
 
 
 async def test_an_unknown_token_beside_a_valid_one_is_401():
-    assert (await rejection("Bearer token of zapier", "token of nobody")).code == "unauthorized"
-    assert (await rejection("Bearer token of nobody", "token of zapier")).code == "unauthorized"
+    assert (await rejection("Bearer token of zapier", "token of a stranger")).code == "unauthorized"
+    assert (await rejection("Bearer token of a stranger", "token of zapier")).code == "unauthorized"
     twice = request(headers=[("Authorization", "Bearer token of zapier"), ("Authorization", "Bearer nothing")])
     with pytest.raises(Problem):
         await Instance(settings=SETTINGS).authenticator.identify(twice, b"", None)
