@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from google.auth import crypt
 
 from functions.trigger.auth.caller import Caller, CallerKind
+from shared.auth_settings import Token
 from shared.problems import Problem
 from tests.trigger.google import (
     AUDIENCE,
