@@ -16,7 +16,7 @@ from google.auth import jwt as google_jwt
 from functions.trigger.auth.caller import Caller, CallerKind
 from shared.auth_settings import AuthSettings
 from shared.problems import Problem
-from tests.trigger.stand_ins import NOON, Instance, StubServer, request
+from tests.trigger.stand_ins import NOON, Instance, StubServer, identify, request
 
 ACCOUNT, AUDIENCE = "events@project.iam.gserviceaccount.com", "https://trigger.example"
 EVENT = Caller(CallerKind.EVENT, "event")
@@ -82,7 +82,7 @@ def settings(google: StubServer, *, public: bool | None, event: bool = True) -> 
 
 async def caller(instance: Instance, bearer: str, **headers: str) -> Caller:
     sent = request(headers={"Authorization": f"Bearer {bearer}", **headers}, peer="169.254.8.129")
-    return await instance.authenticator.identify(sent, b"{}", None)
+    return await identify(instance.authenticator, sent, b"{}", None)
 
 
 async def problem(instance: Instance, bearer: str) -> Problem:

@@ -17,6 +17,7 @@ import pytest
 from starlette.requests import Request
 
 from functions.trigger.auth.authenticate import Authenticator
+from functions.trigger.auth.caller import Caller, preferred
 from functions.trigger.auth.form_admission import FormAdmission
 from shared.auth_settings import AuthSettings
 from shared.log import Log
@@ -115,6 +116,14 @@ class Instance:
     def _nonce(self, size: int) -> bytes:
         self._nonces += 1
         return self._nonces.to_bytes(size, "big")
+
+
+async def identify(authenticator: Authenticator, request: Request, raw: bytes, token: str | None) -> Caller:
+    """The caller of a POST, as the parsing pipeline finds it. `raw`: the body; `token`: the one in the body."""
+    by_header = await authenticator.headers(request)
+    by_signature = authenticator.signature(request, raw)
+    by_token = None if token is None else authenticator.body_token(token)
+    return preferred(by_header, by_token, by_signature) or authenticator.anonymous(request)
 
 
 class StubServer:

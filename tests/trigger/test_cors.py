@@ -9,7 +9,7 @@ from functions.trigger.auth.cors import cors_headers, options_response
 from functions.trigger.auth.form_admission import fills_honeypot
 from shared.auth_settings import AuthSettings
 from shared.problems import Problem
-from tests.trigger.stand_ins import Instance, request
+from tests.trigger.stand_ins import Instance, identify, request
 
 SHOP, BLOG = "https://shop.example", "https://blog.example:8443"
 SETTINGS = AuthSettings(origins=(SHOP, BLOG), public=True, on_cloud_run=True)
@@ -27,7 +27,7 @@ def headers_of(origin: str | None, vary: str | None = None) -> dict[str, str]:
 
 async def test_a_page_of_an_allowed_origin_needs_no_credential():
     authenticator = Instance(settings=SETTINGS).authenticator
-    caller = await authenticator.identify(request(headers={"Origin": BLOG}, peer="203.0.113.9"), b"{}", None)
+    caller = await identify(authenticator, request(headers={"Origin": BLOG}, peer="203.0.113.9"), b"{}", None)
     assert caller == Caller(CallerKind.FORM, f"form:{BLOG}")
     assert caller.browser
     assert not caller.private
@@ -37,14 +37,14 @@ async def test_a_page_of_an_allowed_origin_needs_no_credential():
 @pytest.mark.parametrize("origin", FOREIGN)
 async def test_a_page_of_any_other_origin_is_rejected(origin: str):
     with pytest.raises(Problem) as caught:
-        await Instance(settings=SETTINGS).authenticator.identify(request(headers={"Origin": origin}), b"{}", None)
+        await identify(Instance(settings=SETTINGS).authenticator, request(headers={"Origin": origin}), b"{}", None)
     assert caught.value.code == "unauthorized"
 
 
 async def test_two_origins_are_none():
     twice = request(headers=[("Origin", SHOP), ("Origin", SHOP)])
     with pytest.raises(Problem):
-        await Instance(settings=SETTINGS).authenticator.identify(twice, b"{}", None)
+        await identify(Instance(settings=SETTINGS).authenticator, twice, b"{}", None)
 
 
 async def test_an_origin_is_not_a_credential_for_reading():

@@ -33,7 +33,7 @@ from tests.trigger.google import (
     token,
     unsigned,
 )
-from tests.trigger.stand_ins import NOON, Instance, StubServer, request
+from tests.trigger.stand_ins import NOON, Instance, StubServer, identify, request
 
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
@@ -49,10 +49,10 @@ async def test_a_token_of_ours_takes_precedence_over_an_event(google: StubServer
     instance = Instance(settings=dataclasses.replace(settings(google, public=True), tokens=tokens), http=http)
     for lines in ([token(), "T"], ["T", token()]):
         sent = request(headers=[("Authorization", f"Bearer {line}") for line in lines])
-        assert await instance.authenticator.identify(sent, b"{}", None) == Caller(CallerKind.TOKEN, "zapier")
+        assert await identify(instance.authenticator, sent, b"{}", None) == Caller(CallerKind.TOKEN, "zapier")
     sent = request(headers=[("Authorization", f"Bearer {line}") for line in (token(exp=1), "T")])
     with pytest.raises(Problem):
-        await instance.authenticator.identify(sent, b"{}", None)
+        await identify(instance.authenticator, sent, b"{}", None)
 
 
 async def test_both_spellings_of_the_issuer_are_accepted(instance: Instance):
@@ -147,7 +147,7 @@ async def test_a_genuine_token_is_accepted_as_bearer_only(instance: Instance):
     basic = base64.b64encode(f"events:{token()}".encode()).decode()
     for headers, in_body in (({"Authorization": f"Basic {basic}"}, None), ({}, token())):
         with pytest.raises(Problem) as caught:
-            await instance.authenticator.identify(request(headers=headers), b"{}", in_body)
+            await identify(instance.authenticator, request(headers=headers), b"{}", in_body)
         assert caught.value.code == "unauthorized"
 
 

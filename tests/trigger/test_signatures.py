@@ -8,7 +8,7 @@ from standardwebhooks import Webhook
 from functions.trigger.auth.caller import Caller, CallerKind
 from shared.auth_settings import AuthSettings, SigningSecret
 from shared.problems import Problem
-from tests.trigger.stand_ins import NOON, Instance, request
+from tests.trigger.stand_ins import NOON, Instance, identify, request
 
 OLD, NEW, OTHER = ("whsec_" + letter * 32 for letter in "ABC")
 SETTINGS = AuthSettings(
@@ -27,7 +27,7 @@ def signed(secret: str = NEW, body: str = BODY, at: datetime = NOON, message_id:
 
 
 async def caller(headers: dict[str, str], body: bytes = BODY.encode()) -> Caller:
-    return await Instance(settings=SETTINGS).authenticator.identify(request(headers=headers), body, None)
+    return await identify(Instance(settings=SETTINGS).authenticator, request(headers=headers), body, None)
 
 
 async def is_rejected(headers: dict[str, str], body: bytes = BODY.encode()) -> bool:
@@ -96,7 +96,7 @@ async def test_a_missing_or_repeated_header_is_rejected():
         assert await is_rejected({key: value for key, value in signed().items() if key != name})
     twice = request(headers=[*signed().items(), ("webhook-id", "msg_2")])
     with pytest.raises(Problem):
-        await Instance(settings=SETTINGS).authenticator.identify(twice, BODY.encode(), None)
+        await identify(Instance(settings=SETTINGS).authenticator, twice, BODY.encode(), None)
 
 
 async def test_a_body_that_is_not_utf8_is_rejected():

@@ -9,7 +9,7 @@ import pytest
 from functions.trigger.auth.caller import Caller, CallerKind
 from shared.auth_settings import AuthSettings, Token
 from shared.problems import Problem
-from tests.trigger.stand_ins import Instance, request
+from tests.trigger.stand_ins import Instance, identify, request
 
 
 def known(name: str, *, admin: bool = False) -> Token:
@@ -29,7 +29,7 @@ def basic(password: str, user: str = "user") -> str:
 async def caller(authorization: str | None = None, token: str | None = None, **more: str) -> Caller:
     headers = ({"Authorization": authorization} if authorization is not None else {}) | more
     authenticator = Instance(settings=SETTINGS).authenticator
-    return await authenticator.identify(request(headers=headers, peer="203.0.113.9"), b"{}", token)
+    return await identify(authenticator, request(headers=headers, peer="203.0.113.9"), b"{}", token)
 
 
 async def rejection(authorization: str | None = None, token: str | None = None, **more: str) -> Problem:
@@ -91,7 +91,7 @@ async def test_an_unknown_token_beside_a_valid_one_is_401():
     assert (await rejection("Bearer token of a stranger", "token of zapier")).code == "unauthorized"
     twice = request(headers=[("Authorization", "Bearer token of zapier"), ("Authorization", "Bearer nothing")])
     with pytest.raises(Problem):
-        await Instance(settings=SETTINGS).authenticator.identify(twice, b"", None)
+        await identify(Instance(settings=SETTINGS).authenticator, twice, b"", None)
 
 
 async def test_no_credential_is_401_without_an_error():
@@ -105,7 +105,7 @@ async def test_no_credential_is_401_without_an_error():
 async def test_a_token_in_the_url_is_rejected_from_every_caller(path: str, settings: AuthSettings):
     authenticator = Instance(settings=settings).authenticator
     posted = request(path=path, headers={"Authorization": "Bearer token of zapier"})
-    for caller in (authenticator.identify(posted, b"", None), authenticator.reader(request("GET", path))):
+    for caller in (identify(authenticator, posted, b"", None), authenticator.reader(request("GET", path))):
         with pytest.raises(Problem) as caught:
             await caller
         assert caught.value.code == "token_in_url"
@@ -116,5 +116,5 @@ async def test_a_token_is_invalid_where_only_forms_are_configured():
     authenticator = Instance(settings=AuthSettings(origins=("https://shop.example",))).authenticator
     sent = request(headers={"Authorization": "Bearer token of zapier", "Origin": "https://shop.example"})
     with pytest.raises(Problem) as caught:
-        await authenticator.identify(sent, b"", None)
+        await identify(authenticator, sent, b"", None)
     assert caught.value.code == "unauthorized"

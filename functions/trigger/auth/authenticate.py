@@ -52,13 +52,6 @@ class Authenticator:
             certificates = Certificates(settings.certs_url, clock, http())
             self._google = GoogleTokens(settings.event_account, settings.event_audience, certificates, clock)
 
-    async def identify(self, request: Request, raw: bytes, token: str | None) -> Caller:
-        """Return the caller of a POST. `raw`: the body as received; `token`: the one in the body. Raises Problem."""
-        found = [await self.headers(request), self.signature(request, raw)]
-        if token is not None:
-            found.append(self.body_token(token))
-        return preferred(*found) or self.anonymous(request)
-
     async def headers(self, request: Request) -> Caller | None:
         """Return the caller that the Authorization headers identify, or None without one.
 

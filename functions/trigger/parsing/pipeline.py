@@ -15,6 +15,7 @@ from shared.submission import Submission
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_send_batches
 from ..auth.caller import Caller, preferred
+from ..auth.signatures import is_signed
 from .batch import Batch, BatchItem, is_batch, split_batch
 from .decode import DecodedBody, decode
 from .defaults import merge_defaults, read_query
@@ -63,8 +64,8 @@ async def parse_request(
     """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
     header_caller = await authenticator.headers(request)
     kind = body_kind(request.headers)
-    may_be_large = header_caller is not None or "webhook-signature" in request.headers
-    raw = await read_body(request, body_limit(kind, credential=may_be_large))
+    has_credential = header_caller is not None or is_signed(request)
+    raw = await read_body(request, body_limit(kind, credential=has_credential))
     signer = authenticator.signature(request, raw)
     decoded = await _run(len(raw), decode, kind, request.headers, raw)
     token_owner = None if decoded.token is None else authenticator.body_token(decoded.token)
