@@ -24,7 +24,9 @@ def test_120_posts_at_once_start_ten_a_minute_and_cause_no_429(tmp_path: Path) -
             assert stats["maxStartsPerMinute"] == 10
             assert stats["rateLimited"] == 0
             assert stats["answers"]["trigger"] == {"202": 120}
-            assert sorted(run.prompt for run in world.simulator.world.runs()) == sorted(f"cat {n}" for n in range(120))
+            assert sorted(run.prompt for run in world.simulator.state.runs.all()) == sorted(
+                f"cat {n}" for n in range(120)
+            )
             assert len({job["images"][0]["sha256"] for job in jobs}) == 120
             duration = max(moment(job["completedAt"]) for job in jobs) - moment(jobs[0]["createdAt"])
             assert duration <= timedelta(minutes=14), "the full rate of ten a minute is used"

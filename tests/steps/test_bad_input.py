@@ -129,7 +129,7 @@ async def test_every_json_media_type_is_accepted(world: World, kind: str | None)
 async def test_any_text_of_up_to_4000_characters_is_a_valid_prompt(world: World, prompt: str) -> None:
     job_id = await world.accepted(prompt)
     assert (await world.job(job_id))["prompt"] == prompt
-    assert world.simulator.world.runs()[0].prompt == prompt
+    assert world.simulator.state.runs.all()[0].prompt == prompt
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,12 @@ async def test_a_filled_honeypot_field_gets_an_ordinary_response_and_nothing_is_
     assert await guarded.store.get(empty.json()["id"])
 
 
+async def test_a_turnstile_response_must_be_a_string_and_is_ignored_for_others(guarded: World) -> None:
+    response = await submit(guarded, {"Origin": SHOP}, **{"cf-turnstile-response": 7})
+    assert (response.status_code, response.json()["field"]) == (422, "cf-turnstile-response")
+    assert (await submit(guarded, bearer("zap"), **{"cf-turnstile-response": 7})).status_code == 202
+
+
 async def test_a_form_token_makes_one_job_and_is_valid_for_one_request(guarded: World) -> None:
     page = guarded.caller("203.0.113.9", Origin=SHOP)
     token = (await page.get("/form-token")).json()["formToken"]

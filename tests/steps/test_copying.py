@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.simulator.pictures import render
+from functions.simulator.images import render
 from tests.harness.vendor import Call
 from tests.harness.world import World, moment
 from tests.steps.conftest import OpenWorld
@@ -267,11 +267,11 @@ async def test_with_allow_partial_a_single_image_is_still_retried_for_a_day(worl
 async def test_a_copy_that_is_already_in_the_image_store_is_accepted(open_world: OpenWorld, tmp_path: Path) -> None:
     async with open_world() as world:
         job_id = await world.accepted()
-        (run,) = world.simulator.world.runs()
+        (run,) = world.simulator.state.runs.all()
         image = await world.simulated("/_runs?pictures=true")
         path = tmp_path / "images" / "jobs" / job_id / "1" / "0.png"
         path.parent.mkdir(parents=True)
-        path.write_bytes(render(run.pictures()[0]))
+        path.write_bytes(render(run.images()[0]))
         (job,) = await world.end_of(job_id)
         assert job["images"][0]["sha256"] == image["runs"][0]["pictures"][0]["sha256"]
 

@@ -25,7 +25,7 @@ def gaps(times: list[datetime]) -> list[float]:
 async def test_pauses_between_polls_start_at_1_s_and_grow_by_half_up_to_10_s(open_world: OpenWorld) -> None:
     async with open_world(run_seconds=(50.0, 50.0)) as world:
         await world.end_of(await world.accepted())
-        (polls,) = world.simulator.stats.polls.values()
+        (polls,) = world.simulator.state.stats.polls.values()
         pauses = gaps(polls)
         assert pauses[0] <= 2
         assert all(after <= 1.5 * before + 0.01 for before, after in pairwise(pauses)), pauses
@@ -35,7 +35,7 @@ async def test_pauses_between_polls_start_at_1_s_and_grow_by_half_up_to_10_s(ope
 
 async def test_a_run_of_15_s_takes_five_or_six_polls(world: World) -> None:
     await world.end_of(await world.accepted())
-    (polls,) = world.simulator.stats.polls.values()
+    (polls,) = world.simulator.state.stats.polls.values()
     assert len(polls) in {5, 6}
 
 

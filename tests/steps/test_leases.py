@@ -62,7 +62,7 @@ async def test_two_pollers_never_poll_a_job_under_the_same_lease_or_copy_it_twic
         ids = [await world.accepted(f"cat {n}") for n in range(12)]
         await asyncio.gather(world.end_of(*ids), other.end_of(*ids))
         assert {(await world.job(job_id))["status"] for job_id in ids} == {"succeeded"}
-        polls = world.simulator.stats.polls
+        polls = world.simulator.state.stats.polls
         assert len(polls) == 12
         assert [too_close(times) for times in polls.values() if too_close(times)] == []
         copies: Counter[str] = Counter()
@@ -87,7 +87,7 @@ async def test_two_pollers_share_a_queue_without_exceeding_the_rate_limit_or_pay
         await asyncio.gather(world.end_of(*ids), other.end_of(*ids))
         stats = await world.simulated("/_stats")
         assert (stats["paidRuns"], stats["maxStartsPerMinute"], stats["rateLimited"]) == (12, 10, 0)
-        assert len({run.prompt for run in world.simulator.world.runs()}) == 12
+        assert len({run.prompt for run in world.simulator.state.runs.all()}) == 12
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -113,7 +113,7 @@ async def test_canceling_a_job_that_is_about_to_start_reports_correctly_whether_
         await world.clock.sleep(60 + seed)
         responses = await asyncio.gather(*(world.http.delete(f"/jobs/{job_id}") for job_id in ids))
         await window
-        paid = {run.prompt for run in world.simulator.world.runs()}
+        paid = {run.prompt for run in world.simulator.state.runs.all()}
         for n, response in enumerate(responses):
             assert response.status_code in {200, 409}
             assert (response.status_code == 409) == (f"cat {n}" in paid)

@@ -38,7 +38,7 @@ async def test_the_stored_image_is_the_one_that_was_generated(world: World) -> N
 async def test_unknown_fields_are_sent_to_wireflow_unchanged(world: World) -> None:
     fields = {"resolution": "2K", "nested": {"a": [1, [2.5, None]]}, "website": "w"}
     await world.accepted("a cat", **fields, allowPartial=True, deadlineSeconds=600, workflow="default")
-    (run,) = world.simulator.world.runs()
+    (run,) = world.simulator.state.runs.all()
     assert dict(run.body) == {"prompt": "a cat", "aspect_ratio": "64:1", **fields}
 
 
@@ -69,7 +69,7 @@ async def test_jobs_follow_the_table_of_transitions(open_world: OpenWorld) -> No
 async def test_a_job_is_final_within_ten_seconds_of_its_run(world: World) -> None:
     job_id = await world.accepted()
     (job,) = await world.end_of(job_id)
-    (run,) = world.simulator.world.runs()
+    (run,) = world.simulator.state.runs.all()
     assert moment(job["completedAt"]) - run.ends_at <= timedelta(seconds=10)
 
 

@@ -28,7 +28,7 @@ async def test_every_accepted_job_succeeds_on_a_store_that_fails_at_random(
         jobs = [await world.job(response.json()["id"]) for response in responses if response.status_code == 202]
         assert jobs
         assert {job["status"] for job in jobs} == {"succeeded"}
-        paid = Counter(run.prompt for run in world.simulator.world.runs())
+        paid = Counter(run.prompt for run in world.simulator.state.runs.all())
         assert set(paid.values()) == {1}
 
 
@@ -39,7 +39,7 @@ async def test_a_request_that_is_retried_after_a_503_is_paid_for_once(open_world
                 await world.clock.sleep(5)
         world.store.share = 0
         await world.run_for(20 * MINUTE)
-        paid = Counter(run.prompt for run in world.simulator.world.runs())
+        paid = Counter(run.prompt for run in world.simulator.state.runs.all())
         assert paid == {f"cat {n}": 1 for n in range(20)}
 
 

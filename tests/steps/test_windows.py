@@ -269,5 +269,5 @@ async def test_a_job_whose_deadline_passes_while_it_is_dispatched_never_stops_th
         await world.tick()
         jobs = [await world.job(job_id) for job_id in ids]
         assert {job["status"] for job in jobs} <= {"succeeded", "failed"}
-        paid = Counter(run.prompt for run in world.simulator.world.runs())
+        paid = Counter(run.prompt for run in world.simulator.state.runs.all())
         assert all(paid[job["prompt"]] == (job["status"] == "succeeded") for job in jobs)
