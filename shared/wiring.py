@@ -59,8 +59,8 @@ def deps(config: Config) -> Deps:
     clock, log = SystemClock(), Log()
     store = job_store(config)
     requests = RequestLimiter(config.requests_per_minute, clock)
-    hidden = [workflow.id for workflow in config.workflows]
-    wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, hidden=hidden)
+    workflow_ids = [workflow.id for workflow in config.workflows]
+    wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, secrets=workflow_ids)
     return Deps(
         config=config,
         clock=clock,

@@ -68,9 +68,10 @@ def _settings(environ: Mapping[str, str]) -> Config:
 
 @asynccontextmanager
 async def _client(settings: Config, webhook_id: str) -> AsyncIterator[WireflowClient]:
-    """Wireflow, with this webhook; no id of any workflow leaves in an error."""
-    hidden = (settings.webhook_id, *(workflow.id for workflow in settings.workflows))
-    client = WireflowClient(settings.wireflow_base_url, webhook_id, settings.api_key, SystemClock(), hidden=hidden)
+    """Wireflow, with this webhook; the ids of all workflows are redacted from errors."""
+    workflow_ids = (settings.webhook_id, *(workflow.id for workflow in settings.workflows))
+    url, key = settings.wireflow_base_url, settings.api_key
+    client = WireflowClient(url, webhook_id, key, SystemClock(), secrets=workflow_ids)
     try:
         yield client
     finally:

@@ -187,9 +187,9 @@ class World:
     def _deps(self, settings: config.Config, store: JobStore) -> Deps:
         log, clock = Log(self.lines), self.clock
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
-        hidden = [workflow.id for workflow in settings.workflows]
+        workflow_ids = [workflow.id for workflow in settings.workflows]
         requests = RequestLimiter(settings.requests_per_minute, clock)
-        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, hidden=hidden)
+        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, secrets=workflow_ids)
         return Deps(
             config=settings,
             clock=clock,

@@ -263,7 +263,7 @@ async def test_what_a_failed_run_says_is_passed_on_without_our_secrets(here: Wor
     job_id = await here.accepted()
     here.vendor.always("poll", 200, told("FAILED", error="webhook demo-webhook, key sk-simulator: out of memory", x=1))
     (job,) = await here.end_of(job_id)
-    assert job["errorMessage"] == "webhook [hidden], key [hidden]: out of memory"
+    assert job["errorMessage"] == "webhook [REDACTED], key [REDACTED]: out of memory"
     kept = repr(await here.record(job_id))
     assert "out of memory" in kept
     assert "demo-webhook" not in kept

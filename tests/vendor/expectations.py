@@ -66,8 +66,8 @@ def limited(at: datetime, says: str = "Too many workflow executions. Please try 
 
 
 def moved(status: int) -> Means:
-    says = f"Wireflow answered HTTP {status} and points to https://www.wireflow.ai; "
-    says += "WIREFLOW_BASE_URL must be the final address."
+    says = f"Wireflow responded with HTTP {status}, a redirect to https://www.wireflow.ai. "
+    says += "Set WIREFLOW_BASE_URL to the final URL."
     return refused(errors.OperatorMustAct, ErrorCode.CONFIGURATION, says)
 
 
@@ -153,7 +153,7 @@ EXPECTATIONS: dict[str, Means] = {
     ),
     "error/500": unknown("Internal server error"),
     "error/500-typed": unknown("Something went wrong"),
-    "error/502-html": unknown("Wireflow answered HTTP 502."),
+    "error/502-html": unknown("Wireflow responded with HTTP 502."),
     "error/503": refused(
         errors.Unavailable,
         ErrorCode.UPSTREAM_UNREACHABLE,

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from shared.wireflow import errors
-from shared.wireflow.client import ANSWER_LIMIT, UPLOAD_LIMIT, WireflowClient
+from shared.wireflow.client import RESPONSE_LIMIT, UPLOAD_LIMIT, WireflowClient
 from shared.workflows import Mode, NodeInput, Workflow
 from tests.harness.virtual_time import VirtualClock
 
@@ -50,7 +50,7 @@ def instance(kind: type[Exception]) -> Exception:
 
 
 def client(handler: Handler) -> WireflowClient:
-    return WireflowClient(BASE, HOOK, KEY, VirtualClock(), httpx.MockTransport(handler), hidden=[SAVED])
+    return WireflowClient(BASE, HOOK, KEY, VirtualClock(), httpx.MockTransport(handler), secrets=[SAVED])
 
 
 def failing(error: Exception) -> WireflowClient:
@@ -154,7 +154,7 @@ async def test_nothing_that_is_kept_of_an_answer_quotes_a_workflow_or_the_key() 
     told = {"status": "FAILED", "error": f"{SAVED} or {HOOK}", SAVED: KEY, "nodeStates": [node]}
     said = await client(lambda _request: httpx.Response(200, json=told)).poll("exec_1")
     assert said.image_urls == (url,), "or nobody could copy it"
-    assert said.steps[0].label == "Model of [hidden]"
+    assert said.steps[0].label == "Model of [REDACTED]"
     kept = repr(replace(said, image_urls=()))
     assert not any(secret in kept for secret in (HOOK, KEY, SAVED))
 
@@ -194,7 +194,7 @@ async def test_a_workflow_is_described() -> None:
         return httpx.Response(200, json={"data": {"inputs": [told]}})
 
     found = await client(handler).describe(RUN)
-    assert found == (NodeInput(node_id="input-1", label="Prompt of [hidden]", kind="text", required=True),)
+    assert found == (NodeInput(node_id="input-1", label="Prompt of [REDACTED]", kind="text", required=True),)
     assert (seen[0].method, str(seen[0].url)) == ("GET", f"{BASE}/workflows/{SAVED}/run")
     assert seen[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -294,7 +294,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
 
     with pytest.raises(errors.NoExecutionId):
         await client(lambda _request: httpx.Response(202, content=body())).start(RUN, {}, "key")
-    assert sent <= 2 * ANSWER_LIMIT
+    assert sent <= 2 * RESPONSE_LIMIT
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (204, False), (301, False), (404, False), (500, False)])
