@@ -106,26 +106,26 @@ def image_store(config: Config) -> ImageStore:
 def image_source(config: Config) -> ImageSource:
     """Where images are fetched from: the hosts of IMAGE_HOSTS and Wireflow's download proxy."""
     from shared import egress
-    from shared.images.download import Downloads
+    from shared.images.download import Downloader
 
     client = egress.client(_known_hosts(config), allow_private=config.allow_private_network)
-    return Downloads(client, base_url=config.wireflow_base_url, max_bytes=config.max_image_bytes)
+    return Downloader(client, base_url=config.wireflow_base_url, max_bytes=config.max_image_bytes)
 
 
 def input_source(config: Config) -> ImageSource:
     """Where input images are fetched from: any public place."""
     from shared import egress
-    from shared.images.download import Downloads
+    from shared.images.download import Downloader
 
     client = egress.client(_known_hosts(config), allow_private=config.allow_private_network, any_public=True)
-    return Downloads(client, base_url=None, max_bytes=INPUT_BYTES)
+    return Downloader(client, base_url=None, max_bytes=INPUT_BYTES)
 
 
 def image_from_bytes(content: bytes) -> ImageStream:
     """The input image that these bytes are; ImageRefused if they are none."""
-    from shared.images import measure
+    from shared.images import stream
 
-    return measure.image_from_bytes(content, max_bytes=INPUT_BYTES)
+    return stream.image_from_bytes(content, max_bytes=INPUT_BYTES)
 
 
 def _known_hosts(config: Config) -> tuple[str, ...]:

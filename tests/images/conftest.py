@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from shared import egress
-from shared.images.download import Downloads
+from shared.images.download import Downloader
 from tests.images.fetching import MAX_BYTES
 from tests.images.site import Site, answer
 
@@ -47,6 +47,6 @@ def client(cdn: Site, wireflow: Site) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def downloads(client: httpx.Client, wireflow: Site, watch: Watch) -> Downloads:
+def downloads(client: httpx.Client, wireflow: Site, watch: Watch) -> Downloader:
     """Images of at most MAX_BYTES."""
-    return Downloads(client, base_url=f"{wireflow.url}/api/v1", max_bytes=MAX_BYTES, monotonic=watch)
+    return Downloader(client, base_url=f"{wireflow.url}/api/v1", max_bytes=MAX_BYTES, monotonic=watch)

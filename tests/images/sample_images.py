@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import google_crc32c
 from PIL import Image
 
-from shared.images.streaming import base64_of
-from shared.ports import Measured
+from shared.images.chunks import encode_crc32c
+from shared.ports import ImageMeasurements
 
 WAYS_TO_SAVE = {
     "png": ("PNG", {}),
@@ -74,13 +74,13 @@ class Passing:
             raise self._error
         self._passed = True
 
-    def measured(self) -> Measured:
+    def measured(self) -> ImageMeasurements:
         """As a real image: only after the last chunk."""
         assert self._passed, "asked before the last chunk had passed"
-        return Measured(
+        return ImageMeasurements(
             width=None,
             height=None,
             size=len(self._content),
             sha256=hashlib.sha256(self._content).hexdigest(),
-            crc32c=base64_of(google_crc32c.value(self._content)),
+            crc32c=encode_crc32c(google_crc32c.value(self._content)),
         )

@@ -13,9 +13,9 @@ from google.oauth2 import service_account
 
 from shared.images.gcs import (
     CACHE_CONTROL,
+    MAX_CACHED_URLS,
     URL_MARGIN_SECONDS,
     URL_SECONDS,
-    URLS_KEPT,
     BucketImages,
     IamSigner,
     SignedUrls,
@@ -237,7 +237,7 @@ async def test_the_url_of_a_deleted_picture_is_not_given_out(signing_store):
 
 def test_only_so_many_urls_are_kept(watch):
     urls = SignedUrls(watch)
-    for number in range(URLS_KEPT + 10):
+    for number in range(MAX_CACHED_URLS + 10):
         urls.put(str(number), StoredImage(content_type="", size=0, crc32c="", url="https://x", seconds=URL_SECONDS))
     assert urls.get("9") is None
     assert urls.get("10") is not None

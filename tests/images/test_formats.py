@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shared.images.formats import FORMATS, HEAD_BYTES, MAX_TAKE, Probe, sniff
+from shared.images.formats import FORMATS, HEAD_BYTES, MAX_READ, ImageProbe, sniff
 from tests.images.sample_images import WAYS_TO_SAVE, encoded, png_of_size
 
 SIZES = [(1, 1), (64, 48), (37, 211)]
@@ -22,17 +22,17 @@ PICTURES = {(way, *size): encoded(way, *size) for way in WAYS_TO_SAVE for size i
 images = pytest.mark.parametrize(("way", "width", "height"), PICTURES)
 
 
-def probed(content: bytes, *cuts: int) -> Probe:
+def probed(content: bytes, *cuts: int) -> ImageProbe:
     kind = sniff(content[:HEAD_BYTES])
     assert kind, "the type was not recognised"
-    probe = Probe(kind)
+    probe = ImageProbe(kind)
     edges = [0, *sorted(cuts), len(content)]
     for start, end in pairwise(edges):
         probe.feed(content[start:end])
     return probe
 
 
-def findings(probe: Probe) -> tuple[int | None, int | None, bool]:
+def findings(probe: ImageProbe) -> tuple[int | None, int | None, bool]:
     return probe.width, probe.height, probe.ended
 
 
@@ -141,7 +141,7 @@ def test_an_avif_may_name_its_brand_second():
 
 @pytest.mark.parametrize("content", [png_of_size(4_000_000), PICTURES["jpeg", 64, 48] + b"\0" * 4_000_000])
 def test_what_is_held_is_bounded(content):
-    probe = Probe(sniff(content[:HEAD_BYTES]))
+    probe = ImageProbe(sniff(content[:HEAD_BYTES]))
     chunks = [content[start : start + 65_536] for start in range(0, len(content), 65_536)]
     tracemalloc.start()
     try:
@@ -150,7 +150,7 @@ def test_what_is_held_is_bounded(content):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 4 * MAX_TAKE
+    assert peak < 4 * MAX_READ
 
 
 def test_extensions_and_content_types_name_one_type_each():

@@ -7,9 +7,9 @@ import google_crc32c
 import pytest
 
 from shared.error_codes import ErrorCode
+from shared.images.chunks import encode_crc32c
 from shared.images.directory import DirectoryImages
 from shared.images.gcs import BucketImages
-from shared.images.streaming import base64_of
 from shared.ports import CopyError, ImageRefused, NameTaken
 from tests.images.sample_images import Passing, encoded, png_of_size
 
@@ -37,7 +37,7 @@ async def test_what_is_written_is_read(store):
     store.write(NAME, Passing(PNG))
     stored = await store.read(NAME)
     assert (stored.content_type, stored.size) == ("image/png", len(PNG))
-    assert stored.crc32c == base64_of(google_crc32c.value(PNG))
+    assert stored.crc32c == encode_crc32c(google_crc32c.value(PNG))
     assert stored.url is None
     assert await content(store) == PNG
 

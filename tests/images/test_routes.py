@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from shared import egress
-from shared.images.download import BROWSER_AGENT, OUR_AGENT, Downloads
+from shared.images.download import BROWSER_AGENT, USER_AGENT, Downloader
 from shared.ports import CopyError, ImageGone, UrlNotAllowed
 from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.sample_images import png_of_size
@@ -15,7 +15,7 @@ PNG = png_of_size(200_000)
 
 def test_the_first_route_is_direct_and_says_who_we_are(downloads, cdn, wireflow):
     fetched(downloads, cdn.put("/cat", answer(200, PNG)))
-    assert [asked.headers["user-agent"] for asked in cdn.asked] == [OUR_AGENT]
+    assert [asked.headers["user-agent"] for asked in cdn.asked] == [USER_AGENT]
     assert not wireflow.asked
 
 
@@ -57,13 +57,13 @@ def test_a_picture_is_not_gone_while_the_proxy_is_unwell(downloads, cdn, wireflo
 @pytest.fixture
 def inputs(client, watch):
     """Images that are not Wireflow's: no download proxy."""
-    return Downloads(client, base_url=None, max_bytes=MAX_BYTES, monotonic=watch)
+    return Downloader(client, base_url=None, max_bytes=MAX_BYTES, monotonic=watch)
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_without_a_download_proxy_there_is_no_such_route(inputs, cdn, wireflow, status):
     assert isinstance(refusal(inputs, cdn.put("/cat", answer(status))), ImageGone)
-    assert [asked.headers["user-agent"] for asked in cdn.asked] == [OUR_AGENT, BROWSER_AGENT.lower()]
+    assert [asked.headers["user-agent"] for asked in cdn.asked] == [USER_AGENT, BROWSER_AGENT.lower()]
     assert not wireflow.asked
 
 
@@ -137,7 +137,7 @@ def test_a_redirect_to_a_private_address_is_not_followed():
         return inside.handle_request(request)
 
     client = httpx.Client(transport=httpx.MockTransport(network))
-    error = refusal(Downloads(client, base_url="https://www.example", max_bytes=1), "https://cdn.example/cat")
+    error = refusal(Downloader(client, base_url="https://www.example", max_bytes=1), "https://cdn.example/cat")
     assert type(error) is UrlNotAllowed
     assert "10.0.0.5" in str(error)
 
@@ -149,7 +149,7 @@ def test_what_is_no_url_is_a_place_refused(downloads, url):
 
 def test_a_host_that_has_no_address_may_be_tried_again():
     with egress.client([], any_public=True) as client:
-        error = refusal(Downloads(client, base_url=None, max_bytes=1), "https://nowhere.invalid/cat")
+        error = refusal(Downloader(client, base_url=None, max_bytes=1), "https://nowhere.invalid/cat")
     assert type(error) is CopyError
 
 

@@ -6,9 +6,9 @@ import google_crc32c
 import pytest
 
 from shared.error_codes import ErrorCode
+from shared.images.chunks import CHUNK, encode_crc32c
 from shared.images.formats import PNG
-from shared.images.measure import MeasuredPicture, image_from_bytes
-from shared.images.streaming import CHUNK, base64_of
+from shared.images.stream import MeasuredImageStream, image_from_bytes
 from shared.ports import CopyError, ImageRefused
 from tests.images.sample_images import encoded, png_of_size
 
@@ -22,7 +22,7 @@ def test_bytes_are_measured_as_a_download_is(way):
     assert (image.content_type, image.extension) == (f"image/{way}", {"jpeg": "jpg"}.get(way, way))
     assert (measured.width, measured.height, measured.size) == (64, 48, len(content))
     assert measured.sha256 == hashlib.sha256(content).hexdigest()
-    assert measured.crc32c == base64_of(google_crc32c.value(content))
+    assert measured.crc32c == encode_crc32c(google_crc32c.value(content))
 
 
 def test_chunks_are_small():
@@ -55,4 +55,4 @@ def test_a_picture_that_ends_early_is_one_only_where_its_length_was_known():
     content = encoded("png", 64, 48)[:-1]
     assert b"".join(image_from_bytes(content, max_bytes=len(content)).chunks()) == content
     with pytest.raises(CopyError, match="before the image did"):
-        list(MeasuredPicture(PNG, [content], framed=False).chunks())
+        list(MeasuredImageStream(PNG, [content], framed=False).chunks())
