@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.jobs.sqlite import AHEAD, DUE, LINE, LISTED, SqliteJobs
+from shared.jobs.sqlite import COUNT_AHEAD, DUE, LIST_JOBS, QUEUE, SqliteJobs
 from shared.ports import JobQuery, StoreUnavailable
 from tests.jobs.places import NOW, PATIENCE, SqlitePlace, a_job
 
@@ -102,9 +102,9 @@ async def test_scans_use_their_index(sqlite_place: SqlitePlace):
         sql.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
         for query, values in (
             (DUE, ("2027", 1)),
-            (LINE, ("2027", 1)),
-            (AHEAD, ("2027",)),
-            (LISTED, ("", "~", "", "zap", None, None, 1)),
+            (QUEUE, ("2027", 1)),
+            (COUNT_AHEAD, ("2027",)),
+            (LIST_JOBS, ("", "~", "", "zap", None, None, 1)),
         )
     ]
     sql.close()
