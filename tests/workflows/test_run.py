@@ -90,8 +90,8 @@ def test_a_label_that_means_two_inputs_is_refused() -> None:
 
 
 def test_an_input_is_not_filled_twice() -> None:
-    assert refusal(SAVED, {"Prompt": "a dog"}, inputs=INPUTS)[1].startswith("This input takes prompt")
-    assert refusal(SAVED, {"in-3": HOSTED}, image=True, inputs=INPUTS)[1].startswith("This input takes image1")
+    assert refusal(SAVED, {"Prompt": "a dog"}, inputs=INPUTS)[1].startswith("The field prompt sets this input")
+    assert refusal(SAVED, {"in-3": HOSTED}, image=True, inputs=INPUTS)[1].startswith("The field image1 sets this input")
     assert "twice" in refusal(SAVED, {"in-8": "a", "Style": "b"}, inputs=INPUTS)[1]
 
 

@@ -74,11 +74,11 @@ def test_no_workflow_at_all_is_no_fault() -> None:
         *(({"pricePerImage": price}, "pricePerImage must be") for price in (0, -1, "0.1", True, [], {}, {"1K": 0})),
         ({"pricePerImage": {"1K": "0.1"}}, "pricePerImage must be"),
         ({"pricePerImage": 10_001}, "pricePerImage must be"),
-        ({"pricePerImage": {"8K": 1}}, "pricePerImage has an unknown resolution; known are 1K, 2K, 4K"),
-        ({"aspect_ratio": "1:1"}, '"aspect_ratio" is unknown; known are mode, id, pricePerImage, model'),
+        ({"pricePerImage": {"8K": 1}}, "pricePerImage has an unknown resolution; the known resolutions are 1K, 2K, 4K"),
+        ({"aspect_ratio": "1:1"}, '"aspect_ratio" is unknown; the known fields are mode, id, pricePerImage, model'),
         ({ID: 1}, "a name is unknown"),
-        ({"mode": "run"}, "model is only for the mode execute"),
-        ({"mode": "webhook"}, "overridable is only for the mode execute"),
+        ({"mode": "run"}, "model is only allowed with mode execute"),
+        ({"mode": "webhook"}, "overridable is only allowed with mode execute"),
     ],
 )
 def test_a_fault_says_where_it_is_and_what_may_stand_there(changes: dict[str, Any], says: str) -> None:
@@ -88,7 +88,7 @@ def test_a_fault_says_where_it_is_and_what_may_stand_there(changes: dict[str, An
 def test_every_fault_is_named_at_once() -> None:
     text = json.dumps({"a b": {"mode": "x"}, "two": [], "pro": {**PRO, "resolution": "8K", "pirce": 1}})
     said = fault(text)
-    for words in ("entry 1: its name", "entry 1: mode", "entry 1: id is required", '"two": must be an object'):
+    for words in ("entry 1: the name", "entry 1: mode", "entry 1: id is required", '"two": must be an object'):
         assert words in said
     assert '"pro": resolution must be' in said
     assert '"pirce" is unknown' in said
@@ -97,12 +97,12 @@ def test_every_fault_is_named_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, "a/b", "a.b"])
 def test_a_workflows_name_is_a_word(name: str) -> None:
-    assert "entry 1: its name must be 1 to 31 letters" in fault(json.dumps({name: PRO}))
+    assert "entry 1: the name must be 1 to 31 letters" in fault(json.dumps({name: PRO}))
 
 
 def test_what_stands_twice_is_a_fault() -> None:
-    assert '"pro" stands twice' in fault(f'{{"pro": {json.dumps(PRO)}, "pro": {json.dumps(PRO)}}}')
-    assert '"mode" stands twice' in fault(f'{{"x": {{"mode": "run", "mode": "webhook", "id": "{ID}"}}}}')
+    assert '"pro" occurs twice' in fault(f'{{"pro": {json.dumps(PRO)}, "pro": {json.dumps(PRO)}}}')
+    assert '"mode" occurs twice' in fault(f'{{"x": {{"mode": "run", "mode": "webhook", "id": "{ID}"}}}}')
 
 
 @pytest.mark.parametrize(
@@ -149,5 +149,5 @@ def test_models_that_are_none_are_a_fault(text: str) -> None:
 
 
 def test_every_fault_of_the_models_is_named_at_once() -> None:
-    with pytest.raises(ValueError, match=r'model 1: its name .*; "m": must be a list'):
+    with pytest.raises(ValueError, match=r'model 1: the name .*; "m": must be a list'):
         parse_models('{"a b": ["1K"], "m": []}')
