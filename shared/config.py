@@ -150,9 +150,7 @@ def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:
         form_per_hour=read.value("FORM_PER_HOUR", _count, default.form_per_hour),
         form_token_required=read.value("FORM_REQUIRE_TOKEN", _flag, False),
         turnstile_secret=read.value("TURNSTILE_SECRET", _ascii_word, None),
-        turnstile_url=read.value(
-            "TURNSTILE_VERIFY_URL", _test_only_url(default.turnstile_url, private), default.turnstile_url
-        ),
+        turnstile_url=read.value("TURNSTILE_VERIFY_URL", _test_only_url(turnstile_url, private), turnstile_url),
         certs_url=read.value("GOOGLE_CERTS_URL", _test_only_url(certs_url, private), certs_url),
         public=read.value("TRIGGER_PUBLIC", _flag, None),
         trusted_proxies=read.value("TRUSTED_PROXIES", _count, 0),

@@ -269,7 +269,7 @@ def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) ->
     assert isinstance(loop, VirtualLoop)
     client = httpx.Client(transport=_Internet(settings, vendor, loop, inputs=inputs), timeout=egress.TIMEOUT)
     base_url = None if inputs else settings.wireflow_base_url
-    limit = wiring.INPUT_BYTES if inputs else settings.max_image_bytes
+    limit = wiring.MAX_INPUT_BYTES if inputs else settings.max_image_bytes
     return Downloader(client, base_url=base_url, max_bytes=limit, monotonic=loop.time)
 
 
