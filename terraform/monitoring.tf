@@ -32,6 +32,12 @@ locals {
       filter   = "jsonPayload.event=\"gate_closed\" AND jsonPayload.errorCode=(\"key_refused\" OR \"workflow_inactive\" OR \"workflow_not_found\" OR \"configuration\")"
       advice   = "Check that the key is valid, the workflow exists and is active, and WIREFLOW_BASE_URL is right; new secrets need secrets_version + 1. Waiting jobs go on by themselves."
     }
+    internal_error = {
+      title    = "an unexpected error"
+      severity = "ERROR"
+      filter   = "jsonPayload.event=\"internal_error\""
+      advice   = "A bug: the log entry names the type of the exception and the file and line that raised it. Requests that failed with 500 stored nothing, and jobs in the poller are retried."
+    }
     unknown_shape = {
       title    = "Wireflow sent an answer of a shape never seen"
       severity = "WARNING"

@@ -1,4 +1,4 @@
-"""What every route works with: what the steps share, and the auth."""
+"""What every route gets beside the request: the dependencies and the authentication of this instance."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from .auth.auth import Auth
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One of each in an instance, made by `main` or by a test."""
+    """One per instance, created by `main` or by a test."""
 
     deps: Deps
     auth: Auth

@@ -11,7 +11,7 @@ from shared.workflows import Mode
 
 from ..auth.form_tokens import OLDEST, YOUNGEST
 from ..parsing.fields import IMAGES_LIMIT, JOB_ID
-from ..responses.prefer import LONGEST_WAIT
+from ..responses.prefer import MAX_WAIT
 from ..routes.job_list import CURSOR
 from .texts import whole
 
@@ -205,4 +205,4 @@ HEADERS: dict[str, Schema] = {
     "WWW-Authenticate": _header("Which credential is wanted.", TEXT),
     "Allow": _header("The methods of this path.", TEXT),
 }
-WAIT = f"Hold the answer back until the job has ended: `wait=N`, seconds, {LONGEST_WAIT} at most. Else it is ignored."
+WAIT = f"Hold the answer back until the job has ended: `wait=N`, seconds, {MAX_WAIT} at most. Else it is ignored."

@@ -9,7 +9,7 @@ from shared.problems import PROBLEMS
 
 from ..parsing.fields import JOB_ID
 from ..responses.placeholders import SIDE
-from ..routes.job_list import ALIAS, CURSOR, MOST, USUAL
+from ..routes.job_list import CURSOR, DEFAULT_LIMIT, MAX_LIMIT, WORKFLOW_NAME
 from .answers import HEADERS, LAST_IMAGE, PICTURES, WAIT, Schema, problem, ref
 from .more import NOTE
 from .requests import content
@@ -89,9 +89,9 @@ def _list_jobs() -> Content:
     blank: Schema = {"const": ""}
     parameters = [
         _query("status", {"type": "string", "enum": [*map(str, Status), ""]}, "Only jobs that stand there."),
-        _query("workflow", {"type": "string", "pattern": f"^$|{whole(ALIAS)}"}, "Only jobs of this workflow."),
+        _query("workflow", {"type": "string", "pattern": f"^$|{whole(WORKFLOW_NAME)}"}, "Only jobs of this workflow."),
         _query("since", {"anyOf": [{"type": "string", "format": "date-time"}, blank]}, "Only jobs made then or later."),
-        _query("limit", {"anyOf": [_within(1, MOST), blank]}, f"At most so many; {USUAL} unless said."),
+        _query("limit", {"anyOf": [_within(1, MAX_LIMIT), blank]}, f"At most so many; {DEFAULT_LIMIT} unless said."),
         _query("cursor", {"type": "string", "pattern": f"^$|{whole(CURSOR)}"}, "`nextCursor` of the page before."),
     ]
     shown = _answer("The caller's jobs, newest first; an admin's list has everybody's.", "Jobs")

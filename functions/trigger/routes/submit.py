@@ -17,7 +17,7 @@ from shared.submission import Accepted, KeyReused, Submission, id_of, new_job
 from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.parse import ParsedRequest, decode_body, submissions
-from ..responses.job_representation import base_url, document, job_answer
+from ..responses.job_representation import base_url, document, job_response
 from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied, preferred_wait, wait_until
 from .workflows import checked
@@ -73,7 +73,7 @@ async def _pretended(request: Request, submission: Submission, taken: ParsedRequ
     job = new_job(await id_of(submission, deps), submission, None, deps)
     if page := _page_address(request, job, taken):
         return RedirectResponse(page, 303)
-    return await job_answer(request, job, deps, status=202, headers={"Location": f"/jobs/{job.id}"})
+    return await job_response(request, job, deps, status=202, headers={"Location": f"/jobs/{job.id}"})
 
 
 async def _answer(
@@ -90,7 +90,7 @@ async def _answer(
         return RedirectResponse(f"{base_url(request, deps)}/jobs/{job.id}/image", 303, headers)
     ready = job.finished and (accepted.replayed or seconds is not None)
     headers["Location"] = f"/jobs/{job.id}"
-    return await job_answer(request, job, deps, status=200 if ready else 202, headers=headers)
+    return await job_response(request, job, deps, status=200 if ready else 202, headers=headers)
 
 
 def _page_address(request: Request, job: Job, taken: ParsedRequest) -> str | None:
