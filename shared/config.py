@@ -1,6 +1,6 @@
 """The settings, read once from the environment. One error names every fault.
 
-Each name is a string literal here and nowhere else in the product; the README has a table of all of them.
+Each name is a string literal here and nowhere else in the product. shared/README.md has a table of them.
 """
 
 import math

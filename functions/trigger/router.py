@@ -12,7 +12,7 @@ from shared.ports import CopyError, StoreError
 from shared.problems import Problem
 
 from .context import Context
-from .openapi.openapi import openapi
+from .openapi.document import openapi
 from .routes.form_token import form_token
 from .routes.health import health
 from .routes.images import image

@@ -191,7 +191,7 @@ class Storm:
     async def _nobody_waits(self) -> None:
         for _ in range(QUIET_LOOKS):
             now, state = datetime.now(UTC), await self._store.read_gate()
-            if gate.free(state, NO_LIMITS, now) and not await self._store.queue_head(now, 1):
+            if gate.free_slots(state, NO_LIMITS, now) and not await self._store.queue_head(now, 1):
                 return
             await asyncio.sleep(0.5)
 
@@ -216,15 +216,15 @@ class Storm:
 
     async def _open_soon(self) -> None:
         state, soon = await self._store.read_gate(), datetime.now(UTC) + timedelta(seconds=1)
-        if state.closure and state.closure.until > soon + LONGEST_WAIT:
-            await self._store.save_gate(replace(state, closure=replace(state.closure, until=soon)))
-            self._report.shortened[state.closure.reason] += 1
+        if state.suspension and state.suspension.until > soon + LONGEST_WAIT:
+            await self._store.save_gate(replace(state, suspension=replace(state.suspension, until=soon)))
+            self._report.shortened[state.suspension.reason] += 1
 
     async def _due_soon(self) -> None:
         """Jobs that were told to come back when the gate opens, or when a copy is tried again."""
         now = datetime.now(UTC)
         for job in await self._store.due(now + timedelta(hours=2), 10_000):
-            waits = job.status in IN_FLIGHT or not job.prepared or job.image1_kept
+            waits = job.status in IN_FLIGHT or not job.prepared or job.stored_input
             if waits and job.due_at and job.due_at > now + LONGEST_WAIT:
                 await self._store.save(job.evolve(due_at=now))
                 self._report.shortened[job.status] += 1

@@ -13,5 +13,5 @@ def command(tmp_path: Path) -> Command:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Known when pytest is told to run this folder."""
+    """The option is known when pytest is given this folder."""
     parser.addoption("--all-faults", action="store_true", help="try every fault of the simulator, not only a few")

@@ -18,6 +18,7 @@ import httpx
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from functions.poller.api import Poller
 from functions.poller.window import Window
 from functions.simulator.settings import Settings
 from functions.simulator.state import Simulator
@@ -76,6 +77,7 @@ class World:
         self._kept = SqliteJobs(settings.jobs.path)
         self.deps = self._deps(settings, wrap(self._kept))
         self.store = self.deps.store
+        self.poller = Poller(self.deps)
         auth = self.deps.config.auth
         self.asked = httpx.AsyncClient(transport=witnesses or httpx.MockTransport(_nobody))
         public_url = self.deps.config.public_url
@@ -200,8 +202,8 @@ class World:
             wireflow=wireflow,
             admission=Admission(store, settings.limits, clock, log),
             requests=requests,
-            drift=UnknownShapes(log),
-            descriptions=WorkflowInputs(wireflow, requests, clock),
+            unknown_shapes=UnknownShapes(log),
+            workflow_inputs=WorkflowInputs(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
             uploads=asyncio.Semaphore(2),

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from functions.trigger.responses.prefer import LONGEST_WAIT
+from functions.trigger.responses.prefer import MAX_WAIT
 from shared.ports import JobStore, StoreUnavailable
 from tests.harness.world import SMALL, World
 from tests.steps.conftest import Open
@@ -167,7 +167,7 @@ async def test_who_prefers_to_wait_gets_the_finished_job(here: World) -> None:
     async with ticking(here):
         answer = await here.http.post("/", json={"prompt": "a cat", **SMALL}, headers={"Prefer": "wait=99"})
         assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
-        assert answer.headers["preference-applied"] == f"wait={LONGEST_WAIT}"
+        assert answer.headers["preference-applied"] == f"wait={MAX_WAIT}"
         assert "retry-after" not in answer.headers
 
 

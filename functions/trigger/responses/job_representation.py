@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from shared.job import Job
 from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
-from shared.steps.waiting import waiting
+from shared.steps.estimate_wait import estimate_wait
 
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 5, 60
 
@@ -24,7 +24,7 @@ def base_url(request: Request, deps: Deps) -> str:
 
 async def document(request: Request, job: Job, deps: Deps) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the public job, and the header `Retry-After` until the job is final."""
-    wait = await waiting(job, deps)
+    wait = await estimate_wait(job, deps)
     public = public_job(
         job,
         base_url(request, deps),

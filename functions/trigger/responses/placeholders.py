@@ -1,11 +1,9 @@
-"""Placeholder images for an `<img>` whose image is not ready or has failed: two PNG files as text.
+"""Placeholder images for an `<img>` whose image is not ready or has failed: two PNG files of 96 by 96 pixels.
 
 They are text because the deployed package contains only text files.
 """
 
 import base64
-
-SIDE = 96  # pixels
 
 # Three gray dots.
 WAITING = base64.b64decode(
