@@ -89,7 +89,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
         True,
     ),
     ErrorCode.INVALID_REQUEST: Explanation(
-        "Wireflow rejected the fields of the request.",
+        "Wireflow rejected the request.",
         "Compare the fields with the inputs of the workflow, and send a new request with a new Idempotency-Key.",
         False,
     ),

@@ -36,7 +36,7 @@ locals {
       title    = "an unexpected error"
       severity = "ERROR"
       filter   = "jsonPayload.event=\"internal_error\""
-      advice   = "A bug: the log entry names the type of the exception and the file and line that raised it. Requests that failed with 500 stored nothing, and jobs in the poller are retried."
+      advice   = "A bug: the log entry names the type of the exception and the file and line that raised it. The request can be sent again with the same Idempotency-Key; a job in the poller is retried after five minutes."
     }
     unknown_shape = {
       title    = "Wireflow sent a response of unknown shape"
