@@ -1,4 +1,4 @@
-"""Run as a process of its own: copies a small image, then a large one, and prints what the large one took.
+"""A process of its own: copy a small image, then a large one, and print the memory and time of the large one.
 
 python -m tests.images.copy_once gs://BUCKET|PATH SMALL_URL LARGE_URL → {"bytes", "grown", "seconds"}
 """
@@ -42,12 +42,12 @@ def copy(downloads: Downloader, store: ImageStore, url: str, name: str) -> int:
 
 
 def peak() -> int:
-    """The most memory that this process ever had, in bytes. On Linux ru_maxrss still counts the parent's."""
+    """Return the peak memory of this process in bytes. On Linux ru_maxrss includes that of the parent."""
     return _of_status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def resident() -> int:
-    """What it has now; where that is not told, its peak."""
+    """Return the current memory in bytes, or the peak if it is not known."""
     return _of_status("VmRSS") or peak()
 
 

@@ -1,4 +1,4 @@
-"""What a download comes to."""
+"""Helpers that run a download to its end."""
 
 import pytest
 
@@ -10,14 +10,14 @@ MAX_BYTES = 300_000
 
 
 def fetched(downloads: Downloader, url: str) -> tuple[MeasuredImageStream, bytes]:
-    """The image after its last byte, and all its bytes."""
+    """Return the image after its last byte, and all of its bytes."""
     with downloads.open(url) as image:
         content = b"".join(image.chunks())
         return image, content
 
 
 def refusal(downloads: Downloader, url: str) -> CopyError:
-    """Why there is no image."""
+    """Return the error of a download that fails."""
     with pytest.raises(CopyError) as raised:
         fetched(downloads, url)
     return raised.value

@@ -1,4 +1,4 @@
-"""What callers read: the job with its ETag, and the image, its placeholder, or word that there will be none."""
+"""Reading a job with its ETag, and its image, a placeholder, or the reason why there is none."""
 
 import hashlib
 from dataclasses import replace
@@ -45,11 +45,11 @@ async def test_the_public_job_always_has_all_its_fields(open_world: Open) -> Non
         assert list(image) == "index url sourceUrl contentType width height bytes sha256 crc32c".split()
 
 
-async def test_the_answer_to_a_post_is_the_public_job(here: World) -> None:
-    answer = await here.post()
-    assert list(answer.json()) == FIELDS
-    assert answer.headers["location"] == f"/jobs/{answer.json()['id']}"
-    assert int(answer.headers["retry-after"]) >= 1
+async def test_the_response_to_a_post_is_the_public_job(here: World) -> None:
+    response = await here.post()
+    assert list(response.json()) == FIELDS
+    assert response.headers["location"] == f"/jobs/{response.json()['id']}"
+    assert int(response.headers["retry-after"]) >= 1
 
 
 async def test_urls_are_on_public_url_or_on_the_address_of_the_request(open_world: Open) -> None:
@@ -60,7 +60,7 @@ async def test_urls_are_on_public_url_or_on_the_address_of_the_request(open_worl
         assert behind_a_proxy.json()["imageUrl"] == f"https://a.test/jobs/{job['id']}/image"
 
 
-async def test_an_etag_saves_the_body_until_the_job_moves(here: World) -> None:
+async def test_an_etag_saves_the_body_until_the_job_changes(here: World) -> None:
     job_id = await here.accepted()
     first = await here.http.get(f"/jobs/{job_id}")
     known = {"If-None-Match": f'W/"x", {first.headers["etag"]}'}
@@ -73,7 +73,7 @@ async def test_an_etag_saves_the_body_until_the_job_moves(here: World) -> None:
     assert "retry-after" not in moved.headers
 
 
-async def test_head_is_a_get_without_its_body(here: World) -> None:
+async def test_head_is_get_without_the_body(here: World) -> None:
     job = await done(here)
     for path in (job["statusUrl"], job["imageUrl"], "/health"):
         head, get = await here.http.head(path), await here.http.get(path)
@@ -85,21 +85,21 @@ async def test_head_is_a_get_without_its_body(here: World) -> None:
 
 
 @pytest.mark.parametrize("accept", ["*/*", IMG, "text/html", "application/json"])
-async def test_a_stored_image_is_served_whatever_is_asked_for(here: World, accept: str) -> None:
+async def test_a_stored_image_is_served_whatever_is_accepted(here: World, accept: str) -> None:
     job = await done(here)
     for url in (job["imageUrl"], job["images"][0]["url"]):
-        answer = await here.http.get(url, headers={"Accept": accept})
-        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
-        assert hashlib.sha256(answer.content).hexdigest() == job["images"][0]["sha256"]
-        assert int(answer.headers["content-length"]) == len(answer.content)
+        response = await here.http.get(url, headers={"Accept": accept})
+        assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
+        assert hashlib.sha256(response.content).hexdigest() == job["images"][0]["sha256"]
+        assert int(response.headers["content-length"]) == len(response.content)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
-async def test_each_kind_keeps_its_type(here: World, kind: str) -> None:
+async def test_each_format_keeps_its_content_type(here: World, kind: str) -> None:
     job = await done(here, format=kind)
     assert job["images"][0]["contentType"] == f"image/{kind}"
-    answer = await here.http.get(job["imageUrl"])
-    assert answer.headers["content-type"] == f"image/{kind}"
+    response = await here.http.get(job["imageUrl"])
+    assert response.headers["content-type"] == f"image/{kind}"
 
 
 async def test_an_image_has_an_etag_and_never_changes(here: World) -> None:
@@ -110,37 +110,37 @@ async def test_an_image_has_an_etag_and_never_changes(here: World) -> None:
     assert "immutable" in first.headers["cache-control"]
 
 
-async def test_n_counts_from_0_as_in_images(here: World) -> None:
+async def test_image_numbers_start_at_0(here: World) -> None:
     job = await done(here, count=3)
     for image in job["images"]:
-        answer = await here.http.get(f"{job['imageUrl']}/{image['index']}")
-        assert hashlib.sha256(answer.content).hexdigest() == image["sha256"]
+        response = await here.http.get(f"{job['imageUrl']}/{image['index']}")
+        assert hashlib.sha256(response.content).hexdigest() == image["sha256"]
     assert (await here.http.get(job["imageUrl"])).content == (await here.http.get(f"{job['imageUrl']}/0")).content
     beyond = await here.http.get(f"{job['imageUrl']}/3", headers={"Accept": IMG})
     assert (beyond.status_code, beyond.json()["errorCode"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("accept", [IMG, "image/*", "image/png", "text/html, image/webp;q=0.5", "IMAGE/PNG"])
-async def test_an_img_gets_a_placeholder_that_no_cache_keeps(here: World, accept: str) -> None:
+async def test_an_img_gets_a_placeholder_that_is_not_cached(here: World, accept: str) -> None:
     job = (await here.post()).json()
     for url in (job["imageUrl"], f"{job['imageUrl']}/0"):
-        answer = await here.http.get(url, headers={"Accept": accept})
-        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-        assert Image.open(BytesIO(answer.content)).format == "PNG"
-        assert "etag" not in answer.headers
+        response = await here.http.get(url, headers={"Accept": accept})
+        assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
+        assert Image.open(BytesIO(response.content)).format == "PNG"
+        assert "etag" not in response.headers
 
 
 @pytest.mark.parametrize(
     "accept", ["*/*", "text/html", "application/json", "image/png;q=0", "image/*; q=0.000", "", None]
 )
-async def test_any_other_gets_a_409_so_that_nobody_stores_the_placeholder(here: World, accept: str | None) -> None:
+async def test_other_callers_get_a_409_so_that_none_stores_the_placeholder(here: World, accept: str | None) -> None:
     job = (await here.post()).json()
-    answer = await here.http.get(job["imageUrl"], headers={"Accept": accept} if accept is not None else {})
-    assert (answer.status_code, answer.json()["errorCode"]) == (409, "image_not_ready")
-    assert int(answer.headers["retry-after"]) >= 1
+    response = await here.http.get(job["imageUrl"], headers={"Accept": accept} if accept is not None else {})
+    assert (response.status_code, response.json()["errorCode"]) == (409, "image_not_ready")
+    assert int(response.headers["retry-after"]) >= 1
 
 
-async def test_a_failed_and_a_canceled_job_have_no_image_and_say_so(open_world: Open) -> None:
+async def test_a_failed_or_canceled_job_responds_with_410(open_world: Open) -> None:
     async with open_world(DAILY_EXECUTIONS="1") as here:
         failed = (await here.post("[fault:bad_request]")).json()
         waiting = [(await here.post()).json() for _ in range(2)][1]
@@ -168,28 +168,28 @@ async def test_an_image_outlives_its_document(open_world: Open, tmp_path: Path) 
     (tmp_path / "jobs.db").unlink()
     async with open_world() as here:
         assert (await here.http.get(job["statusUrl"])).status_code == 404
-        for n, answer in enumerate(before):
+        for n, response in enumerate(before):
             after = await here.http.get(f"{job['imageUrl']}/{n}")
-            assert (after.status_code, after.content) == (200, answer.content)
+            assert (after.status_code, after.content) == (200, response.content)
         assert (await here.http.get(f"{job['imageUrl']}/2")).status_code == 404
 
 
-async def test_an_image_that_was_deleted_is_404(here: World, tmp_path: Path) -> None:
+async def test_a_deleted_image_is_404(here: World, tmp_path: Path) -> None:
     job = await done(here)
     (tmp_path / "images" / "jobs" / job["id"] / "1" / "0.png").unlink()
-    answer = await here.http.get(job["imageUrl"], headers={"Accept": IMG})
-    assert (answer.status_code, answer.json()["errorCode"]) == (404, "not_found")
+    response = await here.http.get(job["imageUrl"], headers={"Accept": IMG})
+    assert (response.status_code, response.json()["errorCode"]) == (404, "not_found")
 
 
 class Signing:
-    """Cloud Storage hands out a URL that lives shortly; the folder cannot."""
+    """An image store with signed URLs, like Cloud Storage."""
 
     async def read(self, name: str) -> StoredImage:
         url = f"https://storage.test/{name}?signed"
         return StoredImage(content_type="image/png", size=1, crc32c="AAAAAA==", url=url, seconds=600)
 
 
-async def test_a_store_that_signs_urls_is_redirected_to(here: World) -> None:
+async def test_a_signed_url_is_a_redirect(here: World) -> None:
     job = await done(here)
     scope = {"type": "http", "method": "GET", "path": f"/jobs/{job['id']}/image", "headers": [], "query_string": b""}
     response = await handle(Request(scope), replace(here.context, deps=replace(here.deps, images=Signing())))
@@ -198,7 +198,7 @@ async def test_a_store_that_signs_urls_is_redirected_to(here: World) -> None:
     assert response.headers["cache-control"].startswith("private")
 
 
-async def test_what_is_read_changes_nothing(here: World) -> None:
+async def test_reading_changes_nothing(here: World) -> None:
     job = await done(here)
     calls = len(here.vendor.calls)
     for path in (job["statusUrl"], job["imageUrl"], f"{job['imageUrl']}/9"):
