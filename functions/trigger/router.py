@@ -11,6 +11,7 @@ from shared.log import Event
 from shared.ports import CopyError, StoreError
 from shared.problems import Problem
 
+from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
 from .routes.form_token import form_token
@@ -39,7 +40,7 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
 async def handle(request: Request, context: Context) -> Response:
     """Handle any request; every error is a problem document."""
     response = await _handle(request, context)
-    response.headers.update(context.auth.cors(request, response.headers.get("vary")))
+    response.headers.update(cors_headers(request, context.deps.config.auth, response.headers.get("vary")))
     return response
 
 
@@ -78,7 +79,7 @@ def _handler(request: Request, methods: dict[str, Handler]) -> Handler:
     if request.method == "OPTIONS":
 
         async def options(request: Request, context: Context) -> Response:
-            return context.auth.options(request, allowed)
+            return options_response(request, context.deps.config.auth, allowed)
 
         return options
     method = "GET" if request.method == "HEAD" else request.method

@@ -20,11 +20,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.poller.api import Poller
 from functions.poller.window import Window
+from functions.simulator.app import Simulator
 from functions.simulator.settings import Settings
-from functions.simulator.state import Simulator
 from functions.trigger import router
-from functions.trigger.auth.auth import Auth
-from functions.trigger.context import Context
+from functions.trigger.context import Context, create_context
 from shared import config, egress, wiring
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloader
@@ -66,10 +65,10 @@ class World:
         simulator: Simulator,
         environ: Mapping[str, str],
         wrap: Wrap,
-        witnesses: httpx.AsyncBaseTransport | None = None,
+        verifiers: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.simulator = simulator
-        self.clock = simulator.clock
+        self.clock = simulator.state.clock
         self.lines = io.StringIO()
         self.vendor = Vendor(simulator)
         settings = _settings(folder, environ)
@@ -78,12 +77,8 @@ class World:
         self.deps = self._deps(settings, wrap(self._kept))
         self.store = self.deps.store
         self.poller = Poller(self.deps)
-        auth = self.deps.config.auth
-        self.asked = httpx.AsyncClient(transport=witnesses or httpx.MockTransport(_nobody))
-        public_url = self.deps.config.public_url
-        self.context = Context(
-            self.deps, Auth(auth, public_url, self.store, self.clock, self.deps.log, lambda: self.asked)
-        )
+        self.asked = httpx.AsyncClient(transport=verifiers or httpx.MockTransport(_nobody))
+        self.context = create_context(self.deps, lambda: self.asked)
         self.http = self.caller("127.0.0.1")
 
     def caller(self, address: str, **headers: str) -> httpx.AsyncClient:
@@ -168,7 +163,7 @@ class World:
     @property
     def paid(self) -> int:
         """How many runs were paid for."""
-        return len(self.simulator.world.runs())
+        return len(self.simulator.state.runs.all())
 
     async def check_leaks(self) -> None:
         """AssertionError if a secret was in an answer, or is in a log line."""
@@ -218,19 +213,19 @@ async def world(
     *,
     simulator: Simulator | None = None,
     wrap: Wrap = lambda store: store,
-    witnesses: httpx.AsyncBaseTransport | None = None,
+    verifiers: httpx.AsyncBaseTransport | None = None,
     now: datetime = NOON,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """A world with these settings: those in capitals are the product's, the others the simulator's.
 
-    `wrap` goes around the job store; `witnesses` are whom the auth ask. A second world with the simulator of the
-    first is a second instance: they share the store and the images too.
+    `wrap` goes around the job store; `verifiers` responds for Google and Turnstile. A second world with the simulator
+    of the first is a second instance: they share the store and the images too.
     """
     environ = {name: value for name, value in settings.items() if name.isupper()}
     others = {name: value for name, value in settings.items() if not name.isupper()}
     simulator = simulator or a_simulator(now, **others)
-    made = World(folder, simulator, environ, wrap, witnesses)
+    made = World(folder, simulator, environ, wrap, verifiers)
     try:
         yield made
         await made.check_leaks()

@@ -56,7 +56,7 @@ async def test_an_answer_in_drops_has_eight_seconds_as_a_whole(open_world: Open)
 async def test_an_unknown_outcome_keeps_the_job_triggering(here: World) -> None:
     answer = await here.post("a cat [fault:hang]")
     assert answer.json()["status"] == "triggering"
-    assert "did not answer clearly" in answer.json()["message"]
+    assert "did not respond clearly" in answer.json()["message"]
     assert answer.json()["possibleDuplicate"] is False
 
 

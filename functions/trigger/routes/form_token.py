@@ -8,4 +8,4 @@ from ..context import Context
 
 async def form_token(request: Request, context: Context) -> Response:
     """Handle `GET /form-token`."""
-    return JSONResponse(await context.auth.form_token(request), headers={"Cache-Control": "no-store"})
+    return JSONResponse(await context.forms.issue_form_token(request), headers={"Cache-Control": "no-store"})

@@ -12,7 +12,7 @@ from shared.job import Job, Status
 from shared.ports import JobQuery
 from shared.problems import Problem
 
-from ..auth.caller import CallerKind
+from ..auth.authorize import check_may_list
 from ..context import Context
 from ..responses.job_representation import document
 
@@ -25,14 +25,13 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
 
 async def list_jobs(request: Request, context: Context) -> Response:
     """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=`: return `{"jobs","nextCursor"}`."""
-    caller = context.auth.may_list(await context.auth.reader(request))
-    sees_all = caller.admin or caller.door is CallerKind.OPEN
+    caller = check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
     parameters, deps = request.query_params, context.deps
     limit = _parse_limit(parameters.get("limit"))
     jobs = await deps.store.list_jobs(
         JobQuery(
             limit=limit + 1,  # one more tells whether there is a next page
-            caller=None if sees_all else caller.name,
+            caller=None if caller.lists_all else caller.name,
             status=_parse_status(parameters.get("status")),
             workflow=_parse_workflow(parameters.get("workflow")),
             since=_parse_since(parameters.get("since")),
