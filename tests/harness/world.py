@@ -26,7 +26,7 @@ from functions.trigger import router
 from functions.trigger.context import Context, create_context
 from shared import config, egress, wiring
 from shared.images.directory import DirectoryImages
-from shared.images.download import Downloads
+from shared.images.download import Downloader
 from shared.job import Job
 from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
@@ -184,9 +184,9 @@ class World:
     def _deps(self, settings: config.Config, store: JobStore) -> Deps:
         log, clock = Log(self.lines), self.clock
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
-        hidden = [workflow.id for workflow in settings.workflows]
+        workflow_ids = [workflow.id for workflow in settings.workflows]
         requests = RequestLimiter(settings.requests_per_minute, clock)
-        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, hidden=hidden)
+        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, secrets=workflow_ids)
         return Deps(
             config=settings,
             clock=clock,
@@ -260,14 +260,14 @@ def _settings(folder: Path, environ: Mapping[str, str]) -> config.Config:
     return config.load({**ours, **environ})
 
 
-def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) -> Downloads:
+def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) -> Downloader:
     """Copies as in production, but for the connection itself."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     client = httpx.Client(transport=_Internet(settings, vendor, loop, inputs=inputs), timeout=egress.TIMEOUT)
     base_url = None if inputs else settings.wireflow_base_url
-    limit = wiring.INPUT_BYTES if inputs else settings.max_image_bytes
-    return Downloads(client, base_url=base_url, max_bytes=limit, monotonic=loop.time)
+    limit = wiring.MAX_INPUT_BYTES if inputs else settings.max_image_bytes
+    return Downloader(client, base_url=base_url, max_bytes=limit, monotonic=loop.time)
 
 
 class _Internet(egress.Egress):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -252,9 +253,9 @@ def schema_of(parameter: str) -> dict[str, Any]:
         (SCHEMAS["Batch"]["allOf"][0]["maxItems"], fields.ITEMS_LIMIT),
         (SCHEMAS["JobId"]["pattern"], f"^{fields.JOB_ID.pattern}$"),
         (schema_of("ImageIndex")["maximum"], fields.IMAGES_LIMIT - 1),
-        (schema_of("Limit")["maximum"], job_list.MOST),
-        (schema_of("Limit")["default"], job_list.USUAL),
-        (schema_of("Workflow")["pattern"], f"^{job_list.ALIAS.pattern}$"),
+        (schema_of("Limit")["maximum"], job_list.MAX_LIMIT),
+        (schema_of("Limit")["default"], job_list.DEFAULT_LIMIT),
+        (schema_of("Workflow")["pattern"], f"^{job_list.WORKFLOW_NAME.pattern}$"),
         (schema_of("Cursor")["pattern"], "^[0-9]{16}-[0-9a-f]{32}$"),
     ],
 )
@@ -271,7 +272,7 @@ def test_a_limit_in_a_schema_is_the_codes(said: Any, limit: Any):
         ("schemas/MultipartForm", f"at most {forms.FILE_LIMIT // MEBIBYTE} MiB"),
         ("schemas/FormToken/properties/notBefore", f": {form_tokens.MIN_AGE // timedelta(seconds=1)} seconds after"),
         ("schemas/FormToken/properties/expiresAt", f": {form_tokens.MAX_AGE // timedelta(minutes=1)} minutes after"),
-        ("parameters/Prefer", f"at most {prefer.LONGEST_WAIT} "),
+        ("parameters/Prefer", f"at most {prefer.MAX_WAIT} "),
         ("parameters/IdempotencyKey", f"at least {idempotency_keys.BROWSER_MINIMUM} characters"),
         ("parameters/WebhookTimestamp", f"at most {signatures.TOLERANCE // timedelta(minutes=1)} minutes"),
         ("securitySchemes/signature", f"at most {signatures.TOLERANCE // timedelta(minutes=1)} minutes"),
@@ -282,7 +283,7 @@ def test_a_limit_in_a_schema_is_the_codes(said: Any, limit: Any):
         ("responses/BodyTooLarge", f"{forms.FIELDS_LIMIT:,} fields"),
         ("responses/BodyTooLarge", f"a batch may have {pipeline.BATCH_LIMIT // MEBIBYTE} MiB"),
         ("responses/BodyTooLarge", f"a single request {validate.STORED_LIMIT // 1024} KiB"),
-        ("responses/Image", f"{placeholders.SIDE} × {placeholders.SIDE} pixels"),
+        ("responses/Image", "{} × {} pixels".format(*struct.unpack(">II", placeholders.WAITING[16:24]))),
     ],
 )
 def test_a_limit_in_a_description_is_the_codes(part: str, words: str):

@@ -56,7 +56,7 @@ async def test_a_trickling_response_times_out_after_eight_seconds_in_total(open_
 async def test_an_unknown_outcome_keeps_the_job_triggering(world: World) -> None:
     response = await world.post("a cat [fault:hang]")
     assert response.json()["status"] == "triggering"
-    assert "did not answer clearly" in response.json()["message"]
+    assert "did not respond clearly" in response.json()["message"]
     assert response.json()["possibleDuplicate"] is False
 
 

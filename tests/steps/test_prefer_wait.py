@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from functions.trigger.responses.prefer import LONGEST_WAIT
+from functions.trigger.responses.prefer import MAX_WAIT
 from shared.ports import JobStore
 from tests.harness.lossy import LossyJobs
 from tests.harness.world import SMALL, World
@@ -35,7 +35,7 @@ async def test_prefer_wait_returns_the_finished_job(world: World) -> None:
     async with polling(world):
         response = await world.http.post("/", json={"prompt": "a cat", **SMALL}, headers={"Prefer": "wait=99"})
         assert (response.status_code, response.json()["status"]) == (200, "succeeded")
-        assert response.headers["preference-applied"] == f"wait={LONGEST_WAIT}"
+        assert response.headers["preference-applied"] == f"wait={MAX_WAIT}"
         assert "retry-after" not in response.headers
 
 

@@ -88,7 +88,7 @@ async def test_the_error_of_a_failed_run_is_passed_on_with_secrets_redacted(worl
         "poll", 200, run_response("FAILED", error="webhook demo-webhook, key sk-simulator: out of memory", x=1)
     )
     (job,) = await world.end_of(job_id)
-    assert job["errorMessage"] == "webhook [hidden], key [hidden]: out of memory"
+    assert job["errorMessage"] == "webhook [REDACTED], key [REDACTED]: out of memory"
     stored = repr(await world.record(job_id))
     assert "out of memory" in stored
     assert "demo-webhook" not in stored

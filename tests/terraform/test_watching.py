@@ -5,12 +5,14 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from shared.job import Job
+from shared.ports import JobQuery, JobStore
 from tests.harness.virtual_time import run
-from tests.harness.world import world
+from tests.harness.world import Wrap, world
 from tests.terraform.logging_query import matches
 from tests.terraform.mocked import FUNCTIONS, State
 
@@ -28,8 +30,22 @@ class Story:
     status: int = 200
     body: Any = None
     late: float = 0  # seconds until the poller comes
+    bug: bool = False  # a request fails with an unexpected exception
     alarms: Set[str] = frozenset()
     counted: Set[str] = frozenset()
+
+
+class BuggyJobs:
+    """A job store with a bug in `list_jobs`."""
+
+    def __init__(self, inner: JobStore) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def list_jobs(self, _query: JobQuery) -> list[Job]:
+        raise KeyError("a bug")
 
 
 FAILED = {"status": "FAILED", "error": "The model is down."}
@@ -51,18 +67,21 @@ STORIES = {
     "too many": Story("trigger", 429),
     "away": Story("trigger", 503),
     "punctual": Story(late=200, counted={"job_stored"}),
+    "a bug": Story(bug=True, alarms={"internal_error"}, counted={"job_stored"}),
     "late": Story(late=400, alarms={"oldest_due_job"}, counted={"job_stored"}),
 }
 
 
 async def tell(story: Story, folder: Path) -> list[Line]:
     """The lines that the product writes about one job and one window of the poller."""
-    async with world(folder, ON_UNKNOWN="hold") as here:
+    wrap: Wrap = (lambda store: cast(JobStore, BuggyJobs(store))) if story.bug else (lambda store: store)
+    async with world(folder, wrap=wrap, ON_UNKNOWN="hold") as here:
         if story.endpoint:
             here.vendor.always(story.endpoint, story.status, story.body)
         await here.accepted()
         await here.clock.sleep(story.late)
         await here.tick()
+        assert (await here.http.get("/jobs")).status_code == (500 if story.bug else 200)
         return here.log()
 
 

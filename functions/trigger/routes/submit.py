@@ -20,7 +20,7 @@ from ..context import Context
 from ..parsing.batch import Batch
 from ..parsing.fields import read_field
 from ..parsing.pipeline import ParsedRequest, parse_request
-from ..responses.job_representation import base_url, document, job_answer
+from ..responses.job_representation import base_url, document, job_response
 from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied, preferred_wait, wait_until
 from .workflows import workflow_check
@@ -71,7 +71,7 @@ async def _pretend(request: Request, submission: Submission, parsed: ParsedReque
     job = new_job(await job_id_for(submission, deps), submission, None, deps)
     if url := _redirect_url(request, job, parsed):
         return RedirectResponse(url, 303)
-    return await job_answer(request, job, deps, status=202, headers={"Location": f"/jobs/{job.id}"})
+    return await job_response(request, job, deps, status=202, headers={"Location": f"/jobs/{job.id}"})
 
 
 async def _respond(
@@ -88,7 +88,7 @@ async def _respond(
         return RedirectResponse(f"{base_url(request, deps)}/jobs/{job.id}/image", 303, headers)
     ready = job.finished and (accepted.replayed or seconds is not None)
     headers["Location"] = f"/jobs/{job.id}"
-    return await job_answer(request, job, deps, status=200 if ready else 202, headers=headers)
+    return await job_response(request, job, deps, status=200 if ready else 202, headers=headers)
 
 
 def _redirect_url(request: Request, job: Job, parsed: ParsedRequest) -> str | None:
