@@ -148,8 +148,7 @@ class Window:
 
     async def _set_aside(self, lease: Lease, error: Exception) -> None:
         """Release the job for a later try."""
-        message = f"A job raised {type(error).__name__}; it is tried again later."
-        self._deps.log.error(Event.WINDOW, message, **lease.job.log_fields())
+        self._deps.log.internal_error(error, "A job failed and is retried later", **lease.job.log_fields())
         try:
             await lease.release(lease.job.due(self._clock.now() + PAUSE_AFTER_FAULT))
         except LeaseLost:

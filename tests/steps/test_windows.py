@@ -177,7 +177,7 @@ async def test_a_job_that_raises_never_stops_the_window(world: World) -> None:
     assert counts["stored"] == 1
     assert (await world.job(good))["status"] == "succeeded"
     assert (await world.job(bad))["status"] == "running"
-    (line,) = [line for line in world.log("window") if line["severity"] == "ERROR"]
+    (line,) = [line for line in world.log("internal_error") if line["severity"] == "ERROR"]
     assert (line["jobId"], "RuntimeError" in line["message"]) == (bad, True)
     world.vendor.well()
     (job,) = await world.end_of(bad)
