@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from shared.ports import JobQuery
+from tests.harness.measurements import note
 from tests.load.ways_in import ORIGIN, SIGNING_SECRET, TOKEN, WAYS, Post, Senders, prompts_of
-from tests.processes.measurements import note
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 from tests.recipes.google import ACCOUNT, AUDIENCE, Google, google
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.processes.measurements import note
+from tests.harness.measurements import note
 from tests.processes.product import PATIENCE, UNLIMITED, Caller, Places, Product
 
 JOBS = 200

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.spending.pacing import until_next_poll
-from tests.processes.measurements import note
+from tests.harness.measurements import note
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 
 JOBS = 40

@@ -1,9 +1,7 @@
 """A function as a real process under functions-framework: started, killed, and started again on the same port."""
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sysconfig
 import time
@@ -12,16 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from tests.servers.process import answers
+from tests.servers.process import answers, free_port, is_free
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORK = Path(sysconfig.get_path("scripts")) / "functions-framework"
 READY_SECONDS = 60.0
-# Below the ports that systems give to outgoing connections: one of those could take the port of a function that is
-# down for a moment.
-PORTS = range(20_000, 32_000)
-
-_given: set[int] = set()
 
 
 class Function:
@@ -88,23 +81,3 @@ class Function:
         self._process = None
         while not is_free(self.port):
             time.sleep(0.01)
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    """A port on which nothing listens now, and which nobody else here is given."""
-    while True:
-        port = random.choice(PORTS)
-        if port not in _given and is_free(port):
-            _given.add(port)
-            return port

@@ -1,6 +1,7 @@
-"""Servers that tests start: a free port, a process group of their own, and an end that leaves nothing behind."""
+"""Servers that tests start: on a free port, in a process group of their own, so that no process survives the test."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,13 +12,33 @@ from contextlib import suppress
 from pathlib import Path
 
 GRACE_SECONDS = 5.0
+# Below the ports that systems give to outgoing connections: one of those could take the port of a server that is down
+# for a moment. Each worker of pytest-xdist (gw0, gw1, …) has ports of its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = range(20_000, 32_000)[_WORKER::64]
+
+_random = random.SystemRandom()  # hypothesis seeds the other one
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nothing listens now."""
+    """Return a port of 127.0.0.1 that is free, and that no other server of this test run is given."""
+    while True:
+        port = _random.choice(PORTS)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def start(
