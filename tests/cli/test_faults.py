@@ -1,7 +1,7 @@
 """`run "… [fault:NAME]"` for the simulator's faults: the right exit code, and a sentence that a person can act on.
 
-Each is four processes, so only A_FEW run unless --all-faults is given; AT_ONCE of them at the same time, because most
-of each is waiting. The table of consequences says how a job ends; here it also has to end while a person looks on.
+All but three are marked slow. AT_ONCE of them run at the same time, because most of each is waiting. The table of
+consequences says how a job ends; here it also has to end while a person looks on.
 """
 
 import json
@@ -18,17 +18,7 @@ from shared.error_codes import EXPLANATIONS, ErrorCode
 from tests.cli.command import Command, Ended
 from tests.vendor.consequences import CONSEQUENCES, waits
 
-A_FEW = (
-    "expired_404",
-    "rate_limited_epoch",
-    "insufficient_credits",
-    "redirect",
-    "unprocessable",
-    "completed_without_image",
-    "failed",
-    "html_instead_of_image",
-    "blocked_user_agent",
-)
+ONE_PER_EXIT_CODE = ("redirect", "failed", "insufficient_credits")
 AT_ONCE = 6
 SECONDS = 240.0  # a busy machine is no fault of the product
 # So short that whoever tries a fault sees its end; a late answer must still be later than the 8 s of a paid call.
@@ -49,12 +39,6 @@ GO_ON = IN_LINE | COPYING
 CHARGED = {"yes": "It was charged.", "no": "It was not charged.", "unknown": "It may have been charged."}
 
 Ends = dict[str, Future[Ended]]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "fault" in metafunc.fixturenames:
-        every = metafunc.config.getoption("--all-faults", default=False)
-        metafunc.parametrize("fault", FAULTS if every else A_FEW)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +63,9 @@ def end_of(fault: str, folder: Path) -> Ended:
     return Ended(process.returncode, out, err)
 
 
+@pytest.mark.parametrize(
+    "fault", [name if name in ONE_PER_EXIT_CODE else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS]
+)
 def test_it_ends_with_the_right_exit_code_and_says_what_to_do(fault: str, ends: Ends):
     ended = ends[fault].result()
     job, last_words = json.loads(ended.out), ended.err.rpartition("Error: ")[2]
@@ -115,7 +102,7 @@ def names_every_file(job: dict[str, Any], err: str, pictures: int) -> None:
     assert len(written) == job["imageCount"] == pictures
 
 
-def test_the_few_hold_every_exit_code() -> None:
+def test_the_three_have_three_exit_codes() -> None:
     succeeded = {name for name, row in CONSEQUENCES.items() if row.status == "succeeded"}
-    kinds = (succeeded, GO_ON, CONSEQUENCES.keys() - succeeded - GO_ON)
-    assert all(set(A_FEW) & kind for kind in kinds)
+    kinds = (succeeded, CONSEQUENCES.keys() - succeeded - GO_ON, GO_ON)
+    assert all(name in kind for name, kind in zip(ONE_PER_EXIT_CODE, kinds, strict=True))
