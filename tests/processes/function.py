@@ -20,8 +20,8 @@ READY_SECONDS = 60.0
 class Function:
     """One function on a port of 127.0.0.1, in a process group of its own: gunicorn forks, so signals go to the group.
 
-    Standard output and standard error are `{name}.out` and `{name}.err` in `logs`, over all of its lives. Without
-    `source` the framework takes `main.py` of `folder`, as the platform does. `ready` is a path that answers 200.
+    Standard output and error go to `{name}.out` and `{name}.err` in `logs`, across restarts. Without `source` the
+    framework loads `main.py` of `folder`, as on the platform. `ready` is a path that answers 200.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Function:
         return self._process
 
     def start(self) -> Self:
-        """Start it and return once it answers; RuntimeError, and no process left, if it does not."""
+        """Start it and return once it responds. RuntimeError, with the process killed, if it does not."""
         process = self.launch()
         deadline = time.monotonic() + READY_SECONDS
         while not answers(self._ready):
@@ -72,7 +72,7 @@ class Function:
         return self
 
     def kill(self) -> None:
-        """SIGKILL to the framework and its workers, if they run; returns when the port is free again."""
+        """Kill the framework and its workers, if they run; return when the port is free again."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):

@@ -72,7 +72,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         settings = {**DOORS, "GOOGLE_CERTS_URL": signer.certs_url}
         product = Product(folder, Places.local(folder), settings=settings, simulator={"SIMULATOR_RUN_SECONDS": "1"})
         for name, secret in (("the token", TOKEN), ("the other token", OTHER_TOKEN)):
-            product.leaks.hide(name, secret)
+            product.leaks.add(name, secret)
         async with product.running() as caller:
             yield House(caller, signer.token())
 

@@ -164,7 +164,7 @@ async def test_an_array_needs_a_token_a_signature_or_an_event(guarded: World, he
 
 
 async def test_who_prefers_to_wait_gets_the_finished_job(here: World) -> None:
-    async with ticking(here):
+    async with polling(here):
         answer = await here.http.post("/", json={"prompt": "a cat", **SMALL}, headers={"Prefer": "wait=99"})
         assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
         assert answer.headers["preference-applied"] == f"wait={LONGEST_WAIT}"
@@ -172,7 +172,7 @@ async def test_who_prefers_to_wait_gets_the_finished_job(here: World) -> None:
 
 
 async def test_a_failed_job_in_time_is_200_too(here: World) -> None:
-    async with ticking(here):
+    async with polling(here):
         fields = {"prompt": "a cat [fault:moderation]", **SMALL}
         answer = await here.http.post("/", json=fields, headers={"Prefer": "wait=25"})
         assert (answer.status_code, answer.json()["status"]) == (200, "failed")
@@ -192,7 +192,7 @@ async def test_a_preference_that_makes_no_sense_is_ignored(here: World, prefer: 
 
 
 async def test_one_step_of_a_zap_ends_with_the_bytes(here: World) -> None:
-    async with ticking(here):
+    async with polling(here):
         headers = {"Prefer": "wait=25", "Accept": "image/*"}
         answer = await here.http.post("/", json={"prompt": "a cat", **SMALL}, headers=headers)
         assert (answer.status_code, answer.headers["location"].startswith("https://images.test/jobs/")) == (303, True)
@@ -201,7 +201,7 @@ async def test_one_step_of_a_zap_ends_with_the_bytes(here: World) -> None:
 
 
 async def test_an_image_that_is_waited_for_comes_as_bytes(here: World) -> None:
-    async with ticking(here):
+    async with polling(here):
         job_id = await here.accepted()
         image = await here.http.get(f"/jobs/{job_id}/image", headers={"Prefer": "wait=25"})
         assert (image.status_code, image.headers["preference-applied"]) == (200, "wait=25")
@@ -286,7 +286,7 @@ async def test_a_form_token_makes_one_job_and_is_good_for_one_request(guarded: W
     assert len({answer.json()["id"] for answer in answers}) == 1
     other = await page.post("/", json={"prompt": "a dog", "formToken": token})
     assert (other.status_code, other.json()["field"]) == (422, "formToken")
-    await guarded.tick()
+    await guarded.run_window()
     assert guarded.paid == 1
 
 
@@ -317,12 +317,12 @@ async def test_a_list_that_cannot_be_is_refused_by_the_name_of_the_field(here: W
 
 
 @asynccontextmanager
-async def ticking(here: World) -> AsyncIterator[None]:
+async def polling(here: World) -> AsyncIterator[None]:
     """A poller that never rests."""
 
     async def tick() -> None:
         while True:
-            await here.tick()
+            await here.run_window()
             await here.clock.sleep(1)
 
     ticker = asyncio.create_task(tick())
@@ -400,7 +400,7 @@ async def test_an_array_whose_write_was_not_answered_is_there_all_the_same(open_
 async def test_who_waits_is_not_sent_away_by_a_store_that_is_silent_for_a_moment(open_world: Open) -> None:
     async with (
         open_world(wrap=lambda store: cast("JobStore", Answerless(store, "get", 1))) as here,
-        ticking(here),
+        polling(here),
     ):
         answer = await here.http.post("/", json={"prompt": "a cat", **SMALL}, headers={"Prefer": "wait=25"})
         assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")

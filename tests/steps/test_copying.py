@@ -30,7 +30,7 @@ def cut(call: Call) -> httpx.Response:
 async def copying(here: World, **fields: object) -> str:
     """A job whose run has ended and whose image cannot be fetched yet."""
     job_id = await here.accepted(**fields)
-    await here.tick()
+    await here.run_window()
     assert (await here.job(job_id))["status"] == "copying"
     return job_id
 
@@ -47,7 +47,7 @@ async def test_what_fails_now_is_tried_again(here: World, tmp_path: Path, answer
     here.vendor.answer("cdn", answer)
     job_id = await copying(here)
     assert pieces(tmp_path) == []
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert (job["status"], job["imageCount"]) == ("succeeded", 1)
 
@@ -84,7 +84,7 @@ async def test_before_24_hours_are_over_it_may_still_succeed(here: World) -> Non
     here.vendor.answer("cdn", status(503))
     job_id = await copying(here)
     await here.run_for(6 * HOUR)
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert job["status"] == "succeeded"
 
@@ -118,7 +118,7 @@ async def test_an_image_that_is_back_within_ten_minutes_is_stored(here: World) -
     here.vendor.answer("download", status(404))
     job_id = await copying(here)
     await here.run_for(5 * MINUTE)
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert job["status"] == "succeeded"
 
@@ -188,7 +188,7 @@ async def test_a_fourth_redirect_and_one_to_another_place_is_not_followed(here: 
     here.vendor.answer("cdn", answer)
     job_id = await copying(here)
     assert all(call.request.url.path.startswith("/cdn/") for call in here.vendor.to("cdn"))
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert job["status"] == "succeeded"
 
@@ -213,7 +213,7 @@ async def test_a_job_waits_for_its_last_image(here: World) -> None:
     await here.run_for(HOUR)
     fetched = [call.request.url.path[-5:] for call in here.vendor.to("cdn")]
     assert (fetched.count("0.png"), fetched.count("1.png")) == (1, 1), "what is stored is not fetched again"
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert (job["status"], job["imageCount"]) == ("succeeded", 3)
 
@@ -223,7 +223,7 @@ async def test_the_first_image_is_the_first_even_while_it_is_missing(here: World
     job = await here.job(await copying(here, count=2))
     assert (await here.http.get(f"{job['imageUrl']}/1")).status_code == 200
     assert (await here.http.get(job["imageUrl"])).status_code == 409
-    here.vendor.well()
+    here.vendor.reset()
     await here.end_of(job["id"])
     assert (await here.http.get(job["imageUrl"])).content == (await here.http.get(f"{job['imageUrl']}/0")).content
 
@@ -250,7 +250,7 @@ async def test_with_allow_partial_the_only_image_is_still_tried_for_a_day(here: 
     here.vendor.answer("cdn", status(503))
     job_id = await copying(here, allowPartial=True)
     await here.run_for(HOUR)
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert job["status"] == "succeeded"
 

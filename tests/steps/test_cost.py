@@ -16,7 +16,7 @@ async def one_image(here: World, after: float, **request: object) -> tuple[int, 
     """Writes and reads of one image that is asked for so many seconds after a window began."""
     scheduler = asyncio.create_task(here.run_for(timedelta(minutes=3)))
     await here.clock.sleep(after)
-    here.store.forget()
+    here.store.reset()
     answer = await here.post(**request)
     await scheduler
     cost = (here.store.writes, here.store.reads)

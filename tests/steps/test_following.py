@@ -110,7 +110,7 @@ async def test_bad_answers_for_ten_minutes_end_no_job(here: World, case: str) ->
     assert (await here.job(job_id))["status"] == "running"
     asked = len(here.vendor.to("poll")) + len(here.vendor.to("details"))
     assert asked <= 70, "errors are asked after with growing pauses"
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert (job["status"], job["possibleDuplicate"], here.paid) == ("succeeded", False, 1)
 
@@ -128,8 +128,8 @@ async def test_a_single_404_is_forgotten(here: World) -> None:
     job_id = await here.accepted()
     here.vendor.answer("poll", not_found)
     here.vendor.answer("details", not_found)
-    await here.tick()
-    here.vendor.well()
+    await here.run_window()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", False)
     assert (await here.record(job_id)).missing_since is None
@@ -149,7 +149,7 @@ async def test_both_404_twice_a_minute_apart_is_an_unknown_outcome(here: World) 
     job_id = await here.accepted()
 
     def heal(_call: Call) -> None:
-        here.vendor.well()
+        here.vendor.reset()
 
     here.vendor.answer("trigger", heal)
     (job,) = await here.end_of(job_id)
@@ -178,7 +178,7 @@ async def test_on_hold_a_lost_run_is_left_to_a_person(open_world: Open) -> None:
 async def test_a_lost_run_that_has_shown_its_image_is_copied_and_not_paid_again(here: World) -> None:
     job_id = await here.accepted()
     here.vendor.always("poll", 200, told("RUNNING", URL))
-    await here.tick()
+    await here.run_window()
     here.vendor.answer("poll", not_found)
     here.vendor.answer("details", not_found)
     (job,) = await here.end_of(job_id)
@@ -192,7 +192,7 @@ async def test_a_lost_run_that_has_shown_its_image_is_copied_and_not_paid_again(
 async def test_image_urls_are_saved_as_soon_as_they_are_known(open_world: Open) -> None:
     async with open_world(run_seconds=(40.0, 40.0), POLL_WINDOW_SECONDS="30") as here:
         job_id = await here.accepted("a cat [fault:image_before_end]")
-        await here.tick()
+        await here.run_window()
         job = await here.job(job_id)
         assert job["status"] == "running"
         assert [image["sourceUrl"] for image in job["images"]] == [URL]
@@ -317,7 +317,7 @@ async def test_a_new_name_is_news_and_no_reason_to_worry(here: World) -> None:
 async def test_an_answer_that_is_kept_is_bounded(here: World) -> None:
     job_id = await here.accepted()
     here.vendor.always("poll", 200, {"status": "WARMING_UP", "noise": "x" * 1_000_000})
-    await here.tick()
+    await here.run_window()
     assert len(str((await here.record(job_id)).last_answer)) <= 4_096
 
 
@@ -368,7 +368,7 @@ async def test_the_late_look_outlives_an_outage(open_world: Open) -> None:
         here.vendor.always("poll", 503)
         here.vendor.always("details", 503)
         await here.run_for(40 * MINUTE)
-        here.vendor.well()
+        here.vendor.reset()
         await here.run_for(30 * MINUTE)
         assert (await here.job(job_id))["status"] == "succeeded"
 

@@ -33,7 +33,7 @@ async def test_what_the_operator_must_mend_closes_the_gate_for_all(here: World, 
     status, body, reason = MENDABLE[case]
     here.vendor.always("trigger", status, body)
     first = (await here.post()).json()
-    here.vendor.well()
+    here.vendor.reset()
     second = (await here.post()).json()
     for job in (first, second):
         assert (job["status"], job["waitReason"]) == ("queued", reason)
@@ -61,7 +61,7 @@ async def test_when_the_one_passes_the_others_follow(here: World, case: str) -> 
     here.vendor.always("trigger", status, body)
     ids = [await here.accepted() for _ in range(5)]
     await here.run_for(10 * MINUTE)
-    here.vendor.well()
+    here.vendor.reset()
     jobs = await here.end_of(*ids)
     assert {job["status"] for job in jobs} == {"succeeded"}
     started = [moment(job["startedAt"]) for job in jobs]
@@ -84,7 +84,7 @@ async def test_a_key_that_polls_refuse_stops_what_could_not_be_followed(here: Wo
     second = (await here.post()).json()
     assert (second["status"], second["waitReason"]) == ("queued", "key_refused")
     assert (await here.job(first))["status"] == "running", "the image may be paid for"
-    here.vendor.well()
+    here.vendor.reset()
     jobs = await here.end_of(first, second["id"])
     assert [job["status"] for job in jobs] == ["succeeded", "succeeded"]
     assert len(here.vendor.to("trigger")) == 2
@@ -114,7 +114,7 @@ async def test_when_the_health_call_answers_200_jobs_go_on(here: World) -> None:
     ids = [await here.accepted() for _ in range(3)]
     await here.run_for(5 * MINUTE)
     assert len(here.vendor.to("trigger")) == 1
-    here.vendor.well()
+    here.vendor.reset()
     jobs = await here.end_of(*ids)
     assert {(job["status"], job["possibleDuplicate"]) for job in jobs} == {("succeeded", False)}
 
@@ -123,7 +123,7 @@ async def test_when_the_health_call_answers_200_jobs_go_on(here: World) -> None:
 async def test_the_retry_after_of_a_503_is_obeyed(here: World, wait: int) -> None:
     here.vendor.always("trigger", 503, retry_after=str(wait))
     job_id = await here.accepted()
-    here.vendor.well()
+    here.vendor.reset()
     await here.end_of(job_id)
     assert here.vendor.times("health")[0] - here.vendor.times("trigger")[0] >= wait * SECOND
     first, second = here.vendor.times("trigger")
@@ -133,7 +133,7 @@ async def test_the_retry_after_of_a_503_is_obeyed(here: World, wait: int) -> Non
 async def test_a_health_call_that_hangs_is_no_200(here: World) -> None:
     here.vendor.always("trigger", 503)
     job_id = await here.accepted()
-    here.vendor.well()
+    here.vendor.reset()
     await here.simulated("/_faults", fault="hang", **{"for": "health"})
     await here.run_for(3 * MINUTE)
     assert (await here.job(job_id))["status"] == "queued"
@@ -164,7 +164,7 @@ async def test_a_429_closes_the_gate_until_the_time_that_it_says(here: World, fo
     job = (await here.post()).json()
     assert (job["status"], job["waitReason"]) == ("queued", "rate_limited")
     assert moment(job["estimatedStartAt"]) == at
-    here.vendor.well()
+    here.vendor.reset()
     await here.clock.sleep(1)
     other = await here.accepted()
     jobs = await here.end_of(job["id"], other)
@@ -262,7 +262,7 @@ async def test_no_header_of_an_answered_poll_stops_polls_for_longer_than_an_hour
         until = str(int(here.clock.now().timestamp()) + reset)
         headers = {"x_ratelimit_limit": "10", "x_ratelimit_remaining": "0", "x_ratelimit_reset": until}
         here.vendor.always("poll", 200, {"status": "RUNNING"}, **headers)
-        await here.tick()
-        here.vendor.well()
+        await here.run_window()
+        here.vendor.reset()
         (job,) = await here.end_of(job_id, patience=70 * MINUTE)
         assert job["status"] == "succeeded"

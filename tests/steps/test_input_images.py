@@ -73,7 +73,7 @@ async def test_a_file_reaches_the_model_and_is_kept_until_the_job_has_ended(
         job_id = answer.json()["id"]
         assert kept(tmp_path) == [job_id]
         (job,) = await here.end_of(job_id)
-        await here.tick()
+        await here.run_window()
         assert (job["status"], await inputs_of(here), kept(tmp_path)) == ("succeeded", [SHA256], [])
         record = await here.record(job_id)
         assert (record.due_at, record.image1_kept) == (None, None)
@@ -100,10 +100,10 @@ async def test_an_image_is_uploaded_once_and_its_address_saved_before_the_paid_c
     serving(here, httpx.Response(200, content=CAT))
     here.vendor.always("trigger", 503)
     job_id = await here.accepted(image1=URL)
-    await here.tick()
+    await here.run_window()
     record = await here.record(job_id)
     assert (record.status, record.prepared, bool(record.hosted_url)) == (Status.QUEUED, True, True)
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert (job["status"], len(here.vendor.to("upload")), here.paid) == ("succeeded", 1, 1)
 
@@ -124,14 +124,14 @@ async def test_what_cannot_be_an_input_image_fails_the_job_and_costs_nothing(
     serving(here, answer)
     (job,) = await here.end_of(await here.accepted(image1=URL), patience=HOUR)
     assert (job["status"], job["errorCode"], job["errorCharged"], here.paid) == ("failed", code, "no", 0)
-    await here.tick()
+    await here.run_window()
     assert kept(tmp_path) == []
 
 
 async def test_an_image_that_is_not_there_is_waited_for_ten_minutes(here: World) -> None:
     serving(here, httpx.Response(404))
     job_id = await here.accepted(image1=URL)
-    await here.tick()
+    await here.run_window()
     waiting = await here.job(job_id)
     assert (waiting["status"], waiting["waitReason"]) == ("queued", "input_image_unavailable")
     (job,) = await here.end_of(job_id, patience=HOUR)
@@ -159,9 +159,9 @@ async def test_an_upload_that_does_not_work_now_is_tried_again(here: World, stat
     serving(here, httpx.Response(200, content=CAT))
     here.vendor.always("upload", status)
     job_id = await here.accepted(image1=URL)
-    await here.tick()
+    await here.run_window()
     assert (await here.job(job_id))["status"] == "queued"
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id, patience=2 * HOUR)
     assert (job["status"], here.paid) == ("succeeded", 1)
 
@@ -176,7 +176,7 @@ async def test_a_job_that_is_being_prepared_can_be_cancelled_and_leaves_nothing(
     answer = await here.http.post("/", data={"prompt": "a cat"}, files={"image1": ("cat.png", CAT)})
     canceled = await here.http.delete(answer.headers["location"])
     assert canceled.json()["status"] == "canceled"
-    await here.tick()
+    await here.run_window()
     assert (kept(tmp_path), here.paid) == ([], 0)
 
 
@@ -201,7 +201,7 @@ async def test_an_image_that_cannot_be_removed_now_is_removed_later(here: World,
     here.deps = replace(here.deps, images=images)
     answer = await here.http.post("/", data={"prompt": "a cat"}, files={"image1": ("cat.png", CAT)})
     await here.http.delete(answer.headers["location"])
-    await here.tick()
+    await here.run_window()
     assert kept(tmp_path) == [answer.json()["id"]]
     await here.run_for(timedelta(minutes=12))
     assert kept(tmp_path) == []
@@ -267,13 +267,13 @@ async def test_a_file_that_came_twice_is_removed_though_the_second_was_stored_la
 
     job_id = (await post()).json()["id"]
     await here.end_of(job_id)
-    await here.tick()
+    await here.run_window()
     known, forgetful = here.context.deps, Forgetful(here.store, 1)
     here.context = replace(here.context, deps=replace(known, store=cast("JobStore", forgetful)))
     here.http = here.caller("127.0.0.1")
     again = await post()
     assert (again.headers["idempotent-replayed"], kept(tmp_path)) == ("true", [job_id])
-    await here.tick()
+    await here.run_window()
     assert kept(tmp_path) == []
 
 

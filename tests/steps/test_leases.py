@@ -20,7 +20,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 async def test_a_job_whose_worker_died_is_taken_over_when_its_lease_is_over(open_world: Open) -> None:
     async with open_world(run_seconds=(50.0, 50.0)) as here:
         job_id = await here.accepted()
-        window = asyncio.create_task(here.tick())
+        window = asyncio.create_task(here.run_window())
         await here.clock.sleep(10)
         window.cancel()  # as a kill would end it
         await asyncio.gather(window, return_exceptions=True)
@@ -34,7 +34,7 @@ async def test_a_job_whose_worker_died_is_taken_over_when_its_lease_is_over(open
 async def test_a_worker_that_lost_its_lease_lets_go(open_world: Open) -> None:
     async with open_world(run_seconds=(30.0, 30.0)) as here:
         job_id = await here.accepted()
-        window = asyncio.create_task(here.tick())
+        window = asyncio.create_task(here.run_window())
         await here.clock.sleep(10)
         record = await here.record(job_id)
         await here.store.save(record.evolve(due_at=here.clock.now() + 10 * MINUTE))  # somebody else claims it

@@ -89,7 +89,7 @@ async def test_the_repetition_waits_until_the_lease_is_over_and_wireflow_is_well
     job_id = await here.accepted()
     await here.run_for(timedelta(minutes=10))
     assert len(here.vendor.to("trigger")) == 1, "an outage must not eat the one repetition"
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", True)
     assert here.vendor.times("trigger")[1] - began >= 60 * SECOND
@@ -120,7 +120,7 @@ async def test_a_repetition_that_is_refused_waits_and_keeps_its_key(here: World,
     here.vendor.always("trigger", status, {"error": "no"})
     await here.run_for(timedelta(minutes=3))
     assert (await here.job(job_id))["status"] == "queued"
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", True)
     assert {call.key for call in here.vendor.to("trigger")} == {f"{job_id}.1"}
@@ -184,7 +184,7 @@ async def test_what_the_caller_must_mend_fails_at_once(here: World, status: int)
     assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "invalid_request", "no")
     assert job["errorRetryable"] is False
     assert (job["requestId"], job["errorMessage"]) == ("req_7", "Missing required fields")
-    here.vendor.well()
+    here.vendor.reset()
     assert (await here.post()).json()["status"] == "running", "one caller's mistake is no reason for others to wait"
 
 
@@ -222,7 +222,7 @@ async def test_a_call_that_never_left_was_refused(here: World, error: httpx.Tran
     here.vendor.answer("trigger", fail)
     job = (await here.post()).json()
     assert (job["status"], job["waitReason"]) == ("queued", "upstream_unreachable")
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job["id"])
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", False)
 
@@ -237,7 +237,7 @@ async def test_a_refusal_is_followed_by_another_key(here: World) -> None:
 async def test_an_unknown_outcome_after_a_refusal_keeps_its_key(here: World) -> None:
     here.vendor.always("trigger", 429, {"error": "no"}, retry_after="5")
     job_id = await here.accepted("a cat [fault:hang_after_start]")
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(job_id)
     keys = [call.key for call in here.vendor.to("trigger")]
     assert keys == [f"{job_id}.1", f"{job_id}.2", f"{job_id}.2"]

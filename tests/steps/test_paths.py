@@ -47,7 +47,7 @@ async def test_the_states_follow_each_other_as_drawn(open_world: Open) -> None:
         straight = await here.accepted()
         here.vendor.always("trigger", 402)
         refused = await here.accepted()
-        here.vendor.well()
+        here.vendor.reset()
         canceled = await here.accepted()
         await here.http.delete(f"/jobs/{canceled}")
         asked = await here.accepted("[fault:hang]")

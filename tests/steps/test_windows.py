@@ -56,7 +56,7 @@ async def test_the_log_line_of_a_window_says_more(open_world: Open) -> None:
         for _ in range(3):
             await here.accepted()
         await here.clock.sleep(30)
-        await here.tick()
+        await here.run_window()
         (line,) = here.log("window")
         assert line.keys() >= COUNTS
         assert line["oldestDueSeconds"] == pytest.approx(29, abs=2)
@@ -101,13 +101,13 @@ async def test_a_store_that_is_away_is_503_once_and_harmless(open_world: Open, t
 
 async def test_a_window_with_nothing_in_flight_leaves_after_5_s(here: World) -> None:
     began = here.clock.now()
-    await here.tick()
+    await here.run_window()
     assert 5 <= (here.clock.now() - began) / SECOND <= 7
 
 
 async def test_a_window_leaves_5_s_after_the_last_job(here: World) -> None:
     job_id = await here.accepted()
-    await here.tick()
+    await here.run_window()
     done = (await here.record(job_id)).completed_at
     assert done is not None
     assert 5 <= (here.clock.now() - done) / SECOND <= 9
@@ -115,7 +115,7 @@ async def test_a_window_leaves_5_s_after_the_last_job(here: World) -> None:
 
 async def test_a_window_takes_what_arrives_meanwhile(here: World) -> None:
     first = await here.accepted()
-    window = asyncio.create_task(here.tick())
+    window = asyncio.create_task(here.run_window())
     await here.clock.sleep(10)
     second = await here.accepted()
     counts = await window
@@ -127,7 +127,7 @@ async def test_a_window_is_over_after_55_s_and_hands_back_what_is_not_done(open_
     async with open_world(run_seconds=(300.0, 300.0)) as here:
         ids = [await here.accepted() for _ in range(3)]
         began = here.clock.now()
-        await here.tick()
+        await here.run_window()
         assert 50 <= (here.clock.now() - began) / SECOND <= 57
         for job_id in ids:
             record = await here.record(job_id)
@@ -143,7 +143,7 @@ async def test_both_lengths_are_settings(open_world: Open, name: str, value: str
         if name == "POLL_WINDOW_SECONDS":
             await here.accepted()
         began = here.clock.now()
-        await here.tick()
+        await here.run_window()
         assert (here.clock.now() - began) / SECOND <= most
 
 
@@ -151,7 +151,7 @@ async def test_copies_in_progress_are_finished_after_the_window(open_world: Open
     async with open_world(POLL_WINDOW_SECONDS="20", slow_seconds=30.0, LEASE_SECONDS="20") as here:
         job_id = await here.accepted("a cat [fault:trickle]")
         began = here.clock.now()
-        await here.tick()
+        await here.run_window()
         assert 45 <= (here.clock.now() - began) / SECOND <= 55
         assert (await here.job(job_id))["status"] == "succeeded"
         assert len(here.vendor.to("cdn")) == 1
@@ -170,13 +170,13 @@ async def test_a_job_that_raises_never_stops_the_window(here: World) -> None:
         return None
 
     here.vendor.answer("poll", explode)
-    counts = await here.tick()
+    counts = await here.run_window()
     assert counts["stored"] == 1
     assert (await here.job(good))["status"] == "succeeded"
     assert (await here.job(bad))["status"] == "running"
     (line,) = [line for line in here.log("window") if line["severity"] == "ERROR"]
     assert (line["jobId"], "RuntimeError" in line["message"]) == (bad, True)
-    here.vendor.well()
+    here.vendor.reset()
     (job,) = await here.end_of(bad)
     assert job["status"] == "succeeded"
 
@@ -217,7 +217,7 @@ async def test_a_document_that_was_edited_by_hand_never_stops_the_window(
             sql.execute(
                 "UPDATE jobs SET document = json_patch(document, ?) WHERE id = ?", (json.dumps(EDITED[case]), bad)
             )
-        await here.tick()
+        await here.run_window()
         assert (await here.job(good))["status"] == "succeeded"
         (later,) = await here.end_of(await here.accepted("later"))
         assert later["status"] == "succeeded"
@@ -261,9 +261,9 @@ async def test_a_job_whose_patience_ends_as_its_turn_comes_never_stops_the_windo
     async with open_world(wrap=lambda store: SlowToGiveUp(store, VirtualClock(), 0), DAILY_EXECUTIONS="20") as here:
         here.vendor.always("trigger", 429, {}, retry_after="30")
         ids = [await here.accepted(f"cat {n}", deadlineSeconds=40) for n in range(3)]
-        here.vendor.well()
+        here.vendor.reset()
         await here.clock.sleep(60)  # nobody polled meanwhile
-        await here.tick()
+        await here.run_window()
         jobs = [await here.job(job_id) for job_id in ids]
         assert {job["status"] for job in jobs} <= {"succeeded", "failed"}
         paid = Counter(run.prompt for run in here.simulator.world.runs())

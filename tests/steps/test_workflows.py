@@ -64,9 +64,9 @@ async def test_a_run_by_inputs_waits_while_wireflow_cannot_tell_them(open_world:
         here.vendor.always("describe", 500)
         answer = await here.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Style": "ink"})
         assert (answer.status_code, answer.json()["status"]) == (202, "queued")
-        await here.tick()
+        await here.run_window()
         assert (await here.job(answer.json()["id"]))["waitReason"] == "upstream_unreachable"
-        here.vendor.well()
+        here.vendor.reset()
         (job,) = await here.end_of(answer.json()["id"])
         assert (job["status"], here.paid) == ("succeeded", 1)
 
@@ -75,7 +75,7 @@ async def test_a_field_that_nobody_could_check_fails_the_job_unpaid(open_world: 
     async with open_world(**NAMED) as here:
         here.vendor.always("describe", 500)
         answer = await here.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Stile": "ink"})
-        here.vendor.well()
+        here.vendor.reset()
         (job,) = await here.end_of(answer.json()["id"])
         assert (job["errorCode"], job["errorCharged"], here.paid) == ("invalid_request", "no", 0)
         assert "Stile" in job["errorMessage"]

@@ -62,7 +62,7 @@ async def tell(story: Story, folder: Path) -> list[Line]:
             here.vendor.always(story.endpoint, story.status, story.body)
         await here.accepted()
         await here.clock.sleep(story.late)
-        await here.tick()
+        await here.run_window()
         return here.log()
 
 
