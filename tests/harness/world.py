@@ -59,14 +59,7 @@ class World:
     `leaks`: the secrets that no response and no log line may contain.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        simulator: Simulator,
-        environ: Mapping[str, str],
-        wrap: Wrap,
-        verifiers: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, simulator: Simulator, environ: Mapping[str, str], wrap: Wrap) -> None:
         self.simulator = simulator
         self.clock = simulator.clock
         self.lines = io.StringIO()
@@ -77,10 +70,11 @@ class World:
         self.deps = self._deps(settings, wrap(self._inner_store))
         self.store = self.deps.store
         auth = self.deps.config.auth
-        self.asked = httpx.AsyncClient(transport=verifiers or httpx.MockTransport(_unavailable))
+        # Google's certificates and Turnstile: unavailable.
+        self._elsewhere = httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(503)))
         public_url = self.deps.config.public_url
         self.context = Context(
-            self.deps, Auth(auth, public_url, self.store, self.clock, self.deps.log, lambda: self.asked)
+            self.deps, Auth(auth, public_url, self.store, self.clock, self.deps.log, lambda: self._elsewhere)
         )
         self.http = self.caller("127.0.0.1")
 
@@ -177,7 +171,7 @@ class World:
 
     async def close(self) -> None:
         await self.http.aclose()
-        await self.asked.aclose()
+        await self._elsewhere.aclose()
         await self.deps.wireflow.close()
         self.deps.copy_threads.shutdown()
         await self.store.close()
@@ -216,19 +210,18 @@ async def world(
     *,
     simulator: Simulator | None = None,
     wrap: Wrap = lambda store: store,
-    verifiers: httpx.AsyncBaseTransport | None = None,
     now: datetime = NOON,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """Create a world with these settings: the product's in capitals, the simulator's in lower case.
 
-    `wrap` wraps the job store. `verifiers` responds for Google's certificates and Turnstile. A second world with the
-    same folder and simulator is a second instance: they share the store and the images.
+    `wrap` wraps the job store. A second world with the same folder and simulator is a second instance: they
+    share the store and the images.
     """
     environ = {name: value for name, value in settings.items() if name.isupper()}
     others = {name: value for name, value in settings.items() if not name.isupper()}
     simulator = simulator or a_simulator(now, **others)
-    made = World(folder, simulator, environ, wrap, verifiers)
+    made = World(folder, simulator, environ, wrap)
     try:
         yield made
         await made.check_leaks()
@@ -292,11 +285,6 @@ class _Connections(InProcessSync):
     def __init__(self, vendor: Vendor, loop: ForThreads) -> None:
         self._inner = vendor
         self._loop = loop
-
-
-def _unavailable(_request: httpx.Request) -> httpx.Response:
-    """Respond for Google's certificates and Turnstile, unless a test replaces them."""
-    return httpx.Response(503)
 
 
 def _app(context: Context, leaks: Leaks) -> ASGIApp:
