@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +126,13 @@ class ChaosRun:
         return self._report
 
     async def _with_faults(self, caller: Caller) -> None:
-        rule = {"fault": "any", "share": SHARE}
-        (await caller.http.post(f"{caller.simulator}/_faults", json=rule)).raise_for_status()
-        began = asyncio.get_running_loop().time()
         numbers = iter(range(self._count))
         names = [f"a {SECRET_WORD} lighthouse by caller {number}" for number in range(CALLERS)]
         senders = [Sender(name, self._chance, always_keyed=True) for name in names]
+        await self._call(caller, senders[0], islice(numbers, 1))  # before the faults: the trigger starts this run
+        rule = {"fault": "any", "share": SHARE}
+        (await caller.http.post(f"{caller.simulator}/_faults", json=rule)).raise_for_status()
+        began = asyncio.get_running_loop().time()
         await asyncio.gather(*(self._call(caller, sender, numbers) for sender in senders))
         await self._follow(caller, began + WITH_FAULTS_SECONDS + self._count)
         self._report.seconds["with faults"] = asyncio.get_running_loop().time() - began

@@ -10,7 +10,7 @@ from tests.harness.measurements import note
 from tests.harness.selection import selected
 from tests.processes.product import Places
 
-SHORT = Case("sqlite", "ignored", kills=3)
+SHORT = Case("sqlite", "ignored", kills=4)
 LONG = [Case(store, keys, kills=8) for store in ("sqlite", "firestore") for keys in ("honored", "ignored")]
 
 Outcomes = dict[Case, Report | BaseException]

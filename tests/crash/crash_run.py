@@ -20,7 +20,7 @@ import httpx
 from shared.job import Job, Status
 from shared.ports import JobQuery, JobStore
 from tests.crash.input_images import inputs_in, job_of
-from tests.crash.senders import BEARER, SETTINGS, Post, Sender, ids_of
+from tests.crash.senders import BEARER, KINDS, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 
 LEASE_SECONDS = 20  # the shortest that is allowed: an open paid call waits for its end
@@ -144,7 +144,7 @@ class CrashRun:
 
     @asynccontextmanager
     async def _requests(self, count: int) -> AsyncIterator[None]:
-        """Send requests until the block ends; each caller finishes its last one."""
+        """Send requests until the block ends and each caller has sent every kind."""
         over = asyncio.Event()
         async with asyncio.TaskGroup() as callers:
             for number in range(count):
@@ -157,7 +157,7 @@ class CrashRun:
 
     async def _call(self, sender: Sender, over: asyncio.Event) -> None:
         async with self._product.client(self._product.trigger, **BEARER) as http:
-            while not over.is_set():
+            while not over.is_set() or sender.sent < KINDS:
                 post = await sender.next(http)
                 self._report.posts.append(post)
                 sender.earlier += await self._post(http, post)

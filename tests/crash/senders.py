@@ -15,6 +15,7 @@ TOKEN = "token-of-these-callers"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SMALL = {"aspect_ratio": "16:1"}
 PROMPTS = 3  # in a batch
+KINDS = 7  # of requests
 SIDE = 96  # pixels of an input image; it is noise, so that no two are equal
 # A batch needs a token. The models draw their smallest images; the ids are the simulator's own.
 SETTINGS = {
@@ -60,17 +61,17 @@ class Sender:
     chance: random.Random
     always_keyed: bool = False
     earlier: list[str] = field(default_factory=list)  # ids of its jobs, newest last
-    _sent: int = 0
+    sent: int = 0
 
     async def next(self, http: httpx.AsyncClient) -> Post:
         """Return the next request."""
-        number, self._sent = self._sent, self._sent + 1
+        number, self.sent = self.sent, self.sent + 1
         return replace(await self._request(number, http), waits=number % 4 == 3)
 
     async def _request(self, number: int, http: httpx.AsyncClient) -> Post:
         prompt, key = f"{self.name}, request {number}", f"{self.name.replace(' ', '-')}-{number}"
         maybe = key if self.always_keyed or number % 3 else None
-        match number % 7:
+        match number % KINDS:
             case 0 | 3:
                 return self._file(prompt, maybe)
             case 1:
