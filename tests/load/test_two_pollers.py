@@ -16,6 +16,7 @@ JOBS = 40
 SECONDS = 180.0
 
 
+@pytest.mark.slow
 async def test_no_job_is_polled_by_both_and_no_image_is_copied_twice(tmp_path: Path, request: pytest.FixtureRequest):
     simulator = {"SIMULATOR_RUN_SECONDS": "6-12"}
     settings = {**UNLIMITED, "POLL_WINDOW_SECONDS": "5"}  # short, so that most jobs pass from one poller to the other

@@ -1,4 +1,4 @@
-"""One request sent fifty times at once, to two triggers, in every form: one job and one paid run.
+"""One request sent many times at once, to two triggers, in every form: one job and one paid run.
 
 The simulator ignores idempotency keys here, so only our own deduplication prevents a second run.
 """
@@ -23,7 +23,6 @@ from tests.load.ways_in import ORIGIN, SIGNING_SECRET, TOKEN, WAYS, Post, Sender
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 from tests.recipes.google import ACCOUNT, AUDIENCE, Google, google
 
-TIMES = 50
 FORM_TOKEN_SECONDS = 3.2  # a token is valid after 3 s, by another process's clock
 SECONDS = 60.0
 
@@ -37,10 +36,14 @@ class Outcome:
     runs: Counter[str]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "firestore"])
+SHORT = [pytest.param(("sqlite", 10), id="sqlite-10")]
+LONG = [pytest.param((store, 50), id=f"{store}-50", marks=pytest.mark.slow) for store in ("sqlite", "firestore")]
+
+
+@pytest.fixture(scope="module", params=SHORT + LONG)
 def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     """Run all ways in, one after the other."""
-    folder, store = tmp_path_factory.mktemp("fifty"), request.param
+    folder, (store, times) = tmp_path_factory.mktemp("repeated"), request.param
     names = ["firestore_emulator", "storage_server"] if store == "firestore" else []
     servers = [request.getfixturevalue(name) for name in names]
     places = Places.cloud(*servers) if servers else Places.local(folder)
@@ -48,10 +51,10 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         for name, value in places.environ.items():
             environ.setenv(name, value)  # the test reads the store, too
         began = time.monotonic()
-        found, seconds = asyncio.run(outcome_of(folder, places, signer))
+        found, seconds = asyncio.run(outcome_of(folder, places, signer, times))
         note(
             request.config,
-            f"fifty at once ({store}): {len(WAYS)} ways, all {len(WAYS) * TIMES} answered in {seconds:.1f} s, "
+            f"load: {len(WAYS)} requests sent {times} times each ({store}), all answered in {seconds:.1f} s, "
             f"{time.monotonic() - began:.1f} s with start and checks",
         )
         yield found
@@ -60,10 +63,11 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize("way", WAYS)
 def test_one_job_and_one_paid_run(outcome: Outcome, way: str) -> None:
     answers, prompts = outcome.answers[way], prompts_of(WAYS[way], way)
-    assert Counter(answer.status_code // 100 for answer in answers) == {2: TIMES}, [one.text for one in answers]
+    assert len(answers) >= 10
+    assert Counter(answer.status_code // 100 for answer in answers) == {2: len(answers)}, [one.text for one in answers]
     assert len({tuple(ids_of(answer.json())) for answer in answers}) == 1
     if len(prompts) == 1:  # the response to a batch has no such header
-        assert sum("idempotent-replayed" in answer.headers for answer in answers) == TIMES - 1
+        assert sum("idempotent-replayed" in answer.headers for answer in answers) == len(answers) - 1
     assert {prompt: (outcome.jobs[prompt], outcome.runs[prompt]) for prompt in prompts} == dict.fromkeys(
         prompts, (1, 1)
     )
@@ -73,7 +77,7 @@ def ids_of(answer: Any) -> list[str]:
     return [job["id"] for job in answer.get("jobs", [answer])]
 
 
-async def outcome_of(folder: Path, places: Places, signer: Google) -> tuple[Outcome, float]:
+async def outcome_of(folder: Path, places: Places, signer: Google, times: int) -> tuple[Outcome, float]:
     """Return the outcome and the seconds until all was answered."""
     product = Product(
         folder,
@@ -87,7 +91,7 @@ async def outcome_of(folder: Path, places: Places, signer: Google) -> tuple[Outc
         clients = [await stack.enter_async_context(product.client(trigger)) for trigger in product.triggers]
         senders = Senders(signer.token(), await new_form_token(clients[0]))
         began = time.monotonic()
-        answers = {name: await send(clients, list(way(name, TIMES, senders))) for name, way in WAYS.items()}
+        answers = {name: await send(clients, list(way(name, times, senders))) for name, way in WAYS.items()}
         seconds = time.monotonic() - began
         await all_ended(caller, answers)
         runs = Counter(run["prompt"] for run in await caller.runs())
