@@ -44,7 +44,7 @@ class SigningSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSettings:
-    """README, "Who may come in". As soon as one door is configured, every request must come through one of them."""
+    """See "Authentication" in functions/trigger/README.md. If any is configured, every request needs a credential."""
 
     tokens: tuple[Token, ...] = ()
     signing_secrets: tuple[SigningSecret, ...] = ()

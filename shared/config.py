@@ -1,6 +1,6 @@
 """The settings, read once from the environment; everything that is wrong with them is said in one message.
 
-Each name stands here as a string literal and nowhere else in the product. README: a table of all of them.
+Each name is a string literal here and nowhere else in the product. shared/README.md has a table of them.
 """
 
 import math

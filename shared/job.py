@@ -1,7 +1,7 @@
-"""The job: one frozen record, its states, and the one table of how they follow each other.
+"""The job: one frozen record and its transitions.
 
-The README draws the same table. A change of state is a new record; only a job store makes it real, and only if
-the record it was computed from is still the newest (`revision`).
+Every transition is a method that returns a new, valid record; no other code sets the fields of a state. A job store
+makes the new record durable, and only if the record it was computed from is still the newest (`revision`).
 """
 
 import dataclasses
@@ -9,25 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from typing import Any, Self
+from typing import Any
 
-from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-
-SCHEMA_VERSION = 1
-MESSAGE_LIMIT = 500  # characters of an error's message
+from shared.error_codes import Charged, ErrorCode
+from shared.job_parts import Image, JobError, Step, require_aware
 
 
 class Status(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
-    QUEUED = "queued"  # recorded, waits in line
-    TRIGGERING = "triggering"  # written before the paid call; its outcome is not known yet
+    QUEUED = "queued"  # stored, waits to start
+    TRIGGERING = "triggering"  # stored before the paid call; its outcome is not known yet
     RUNNING = "running"  # Wireflow's execution id is known
-    COPYING = "copying"  # the image URLs are saved, bytes are on their way
+    COPYING = "copying"  # the run has ended, its images are being copied
     SUCCEEDED = "succeeded"  # every image is stored
     FAILED = "failed"  # ended with an error
-    CANCELED = "canceled"  # taken back by the caller while it waited
+    CANCELED = "canceled"  # canceled by its caller before it started
 
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
@@ -39,76 +36,19 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.FAILED: frozenset(),
     Status.CANCELED: frozenset(),
 }
-FINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
+FINAL = frozenset(status for status, successors in TRANSITIONS.items() if not successors)
 
-# The only way out of a final state: a run that was given up on turns out to have made its images.
+# The only way out of a final state: a run that timed out turns out to have produced images.
 RESCUE = (Status.FAILED, Status.COPYING)
-
-
-@dataclass(frozen=True, slots=True)
-class JobError:
-    """Why a job failed (or will have failed once its images are copied), and whether it cost money."""
-
-    code: ErrorCode
-    message: str
-    retryable: bool
-    charged: Charged
-    hint: str
-    request_id: str | None = None
-
-    @classmethod
-    def of(
-        cls,
-        code: ErrorCode,
-        *,
-        charged: Charged,
-        message: str | None = None,
-        hint: str | None = None,
-        request_id: str | None = None,
-    ) -> Self:
-        """The error that `code` stands for; `message` (the vendor's words) and `hint` replace the general ones."""
-        known = EXPLANATIONS[code]
-        words = (message or known.message)[:MESSAGE_LIMIT]
-        return cls(code, words, known.retryable, charged, hint or known.hint, request_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """One image of a job. Without `name` it is known but not stored yet. `bytes` is the size, `crc32c` base64."""
-
-    index: int
-    source_url: str
-    name: str | None = None
-    content_type: str | None = None
-    width: int | None = None
-    height: int | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-    crc32c: str | None = None
-    error: ErrorCode | None = None
-    gone_since: datetime | None = None
-
-    def evolve(self, **changes: Any) -> "Image":
-        """A new record with `changes`."""
-        return dataclasses.replace(self, **changes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What Wireflow reported last of one node of the run. `progress`: its own figure, as it came."""
-
-    label: str | None = None
-    status: str | None = None
-    progress: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One request for images and what has become of it. Times are aware UTC datetimes.
+    """A request for images and its state. Times are aware UTC datetimes.
 
-    `due_at`: when a job in flight wants attention; `queue_at`: its place in line. A job with nothing left to do has
-    neither. `input` is the JSON text of the fields that go to Wireflow beside `prompt`; of a saved workflow that is run
-    by its inputs, once it is prepared, all of them by node.
+    `due_at`: when a job in flight needs attention, or when its lease ends; `queue_at`: its place in the queue. A job
+    with nothing left to do has neither. `input` is the JSON text of the fields sent to Wireflow beside `prompt`; for a
+    saved workflow that is run by its inputs it holds, once prepared, all inputs by node.
     """
 
     id: str
@@ -116,24 +56,24 @@ class Job:
     prompt: str
     created_at: datetime
     expire_at: datetime
-    give_up_at: datetime  # a job that still waits in line then has failed
+    give_up_at: datetime  # a job still queued at this time fails
     input: str = "{}"
-    fingerprint: str | None = None  # of the request: the same key with another one is a mistake
+    fingerprint: str | None = None  # of the request, to detect an idempotency key reused with another request
     workflow: str = "default"
     caller: str | None = None
-    private: bool = False  # only its caller may read it
-    image1: str | None = None  # the input image: its address, or its name in the image store
-    image1_kept: str | None = None  # its name there, for as long as it is ours to remove: until the job has ended
-    hosted_url: str | None = None  # where Wireflow finds it
-    prepared: bool = True  # nothing has to be hosted or looked up before the paid call
+    private: bool = False  # readable by its caller only
+    image1: str | None = None  # the input image: a URL, or a name in the image store
+    stored_input: str | None = None  # the input image's name in the image store, until it is deleted
+    hosted_url: str | None = None  # the input image's URL at Wireflow
+    prepared: bool = True  # nothing has to be uploaded or looked up before the paid call
     preparing_tries: int = 0
-    image1_gone_since: datetime | None = None
+    input_gone_since: datetime | None = None
     steps: tuple[Step, ...] = ()
     allow_partial: bool = False
     attempt: int = 1
     execution_id: str | None = None
     possible_duplicate: bool = False
-    outcome_unknown: bool = False  # a paid call of this attempt was sent and not answered clearly
+    outcome_unknown: bool = False  # a paid call of this attempt was sent and its outcome is unknown
     request_id: str | None = None
     credits_used: float | None = None
     images: tuple[Image, ...] = ()
@@ -144,19 +84,18 @@ class Job:
     completed_at: datetime | None = None
     copying_since: datetime | None = None
     copy_tries: int = 0
-    missing_since: datetime | None = None  # since when Wireflow says that it does not know the run
-    late_look_done: bool = False
-    last_answer: str | None = None  # the vendor's words that nobody understood, bounded
+    missing_since: datetime | None = None  # since when Wireflow reports that it does not know the run
+    recheck_done: bool = False
+    last_response: str | None = None  # the first response that was not understood, bounded
     due_at: datetime | None = None
     queue_at: datetime | None = None
     revision: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse naive datetimes: they compare wrongly with every clock there is."""
-        for name in TIMES:
-            value = getattr(self, name)
-            if value is not None and value.tzinfo is None:
-                raise ValueError(f"{name} must be an aware datetime")
+        """Reject naive datetimes: they cannot be compared with the clock."""
+        require_aware(self)
+
+    # --- what follows from the record ------------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
@@ -164,91 +103,206 @@ class Job:
         return self.status in FINAL
 
     @property
+    def needs_recheck(self) -> bool:
+        """Whether the job failed because its run timed out and a late result has not been looked for yet."""
+        return self.error is not None and self.error.code is ErrorCode.TIMED_OUT and not self.recheck_done
+
+    @property
     def idempotency_key(self) -> str:
-        """The key of the paid call, the same for every sending of one attempt."""
+        """The idempotency key of the paid call, the same for every request of one attempt."""
         return f"{self.id}.{self.attempt}"
 
-    def cost(self, seems: Charged) -> Charged:
-        """Whether the job cost money. After a repeated call nobody can say that it did not: the first may have."""
-        return Charged.UNKNOWN if seems is Charged.NO and self.possible_duplicate else seems
-
-    def evolve(self, **changes: Any) -> "Job":
-        """A new record with `changes`; a change of status that the table does not have raises ValueError."""
-        following = changes.get("status", self.status)
-        if following is not self.status and not self._may_become(following):
-            raise ValueError(f"a job that is {self.status} cannot become {following}")
-        changed = dataclasses.replace(self, **changes)
-        if changed.finished and changed.image1_kept and changed.due_at is None:
-            return dataclasses.replace(changed, due_at=changed.completed_at)  # its input image is to be removed
-        return changed
-
-    def _may_become(self, following: Status) -> bool:
-        return following in TRANSITIONS[self.status] or (self.status, following) == RESCUE
+    def charged(self, apparently: Charged) -> Charged:
+        """Whether the job cost money. A repeated call may have been paid even if the last one was not."""
+        return Charged.UNKNOWN if apparently is Charged.NO and self.possible_duplicate else apparently
 
     def log_fields(self) -> dict[str, Any]:
-        """What every log line about this job carries."""
-        code = self.error.code if self.error else None
+        """Return the fields of every log line about this job."""
         known = {
             "jobId": self.id,
             "executionId": self.execution_id,
             "requestId": self.request_id,
-            "errorCode": code,
+            "errorCode": self.error.code if self.error else None,
         }
         return {name: value for name, value in known.items() if value is not None}
 
+    # --- queued ----------------------------------------------------------------------------------------------------
 
-TIMES = tuple(item.name for item in dataclasses.fields(Job) if "datetime" in str(item.type))
+    def unprepared(self) -> "Job":
+        """A new job that must be prepared first: due at once, not in the queue yet."""
+        return self.evolve(prepared=False, queue_at=None, due_at=self.queue_at, wait_reason=None)
 
+    def with_input(self, text: str) -> "Job":
+        """A new job that is prepared: `text` is the JSON for Wireflow."""
+        return self.evolve(input=text)
 
-def to_document(job: Job) -> dict[str, Any]:
-    """The job as the stores keep it: camelCase names, None where nothing is known, datetimes as they are."""
-    document = _encode(job)
-    del document["id"], document["revision"]
-    return document | {"schemaVersion": SCHEMA_VERSION}
+    def input_stored(self, name: str) -> "Job":
+        """The input image is in the image store under `name`."""
+        return self.evolve(stored_input=name)
 
+    def input_hosted(self, url: str) -> "Job":
+        """The input image is at Wireflow, at `url`."""
+        return self.evolve(hosted_url=url)
 
-def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Job:
-    """The job of a stored document; unknown fields are left where they are, missing ones have their default."""
-    known = _decode(Job, document)
-    known["status"] = Status(known["status"])
-    if known.get("wait_reason"):
-        known["wait_reason"] = ErrorCode(known["wait_reason"])
-    if known.get("error"):
-        known["error"] = _error_from(known["error"])
-    known["steps"] = tuple(Step(**_decode(Step, item)) for item in known.get("steps") or ())
-    known["images"] = tuple(_image_from(item) for item in known.get("images") or ())
-    return Job(**{**known, "id": job_id, "revision": revision})
+    def input_gone(self, now: datetime) -> "Job":
+        """The URL of the input image answers that there is none."""
+        return self.evolve(input_gone_since=self.input_gone_since or now)
 
+    def prepare_failed(self, reason: ErrorCode) -> "Job":
+        """Preparing failed for a reason that may pass."""
+        return self.evolve(wait_reason=reason, preparing_tries=self.preparing_tries + 1)
 
-def _error_from(document: Mapping[str, Any]) -> JobError:
-    known = _decode(JobError, document)
-    return JobError(**{**known, "code": ErrorCode(known["code"]), "charged": Charged(known["charged"])})
+    def queued(self, text: str, now: datetime) -> "Job":
+        """Prepared: the job enters the queue; `text` is the JSON for Wireflow."""
+        return self.evolve(
+            input=text,
+            prepared=True,
+            wait_reason=ErrorCode.RATE_LIMITED,
+            queue_at=now,
+            due_at=self.give_up_at,
+        )
 
+    def requeued(self, reason: ErrorCode, *, attempt: int, queue_at: datetime, request_id: str | None = None) -> "Job":
+        """The paid call was refused for a reason that may pass: back into the queue at `queue_at`."""
+        return self.evolve(
+            status=Status.QUEUED,
+            attempt=attempt,
+            request_id=request_id,
+            wait_reason=reason,
+            triggered_at=None,
+            queue_at=queue_at,
+            due_at=self.give_up_at,
+        )
 
-def _image_from(document: Mapping[str, Any]) -> Image:
-    known = _decode(Image, document)
-    return Image(**{**known, "error": ErrorCode(known["error"]) if known.get("error") else None})
+    # --- triggering ------------------------------------------------------------------------------------------------
 
+    def triggered(self, now: datetime, lease_ends_at: datetime) -> "Job":
+        """The paid call is about to be made by the holder of a lease."""
+        return self.evolve(
+            status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_ends_at, wait_reason=None
+        )
 
-@cache
-def camel(name: str) -> str:
-    """`source_url` → `sourceUrl`."""
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    def repeated(self, now: datetime) -> "Job":
+        """The paid call is about to be made once more, after an unknown outcome."""
+        return self.evolve(possible_duplicate=True, triggered_at=now)
 
+    def unresolved(self, request_id: str | None) -> "Job":
+        """The outcome of the paid call is unknown; the lease runs on, longer than a call can be in flight."""
+        return self.evolve(outcome_unknown=True, request_id=request_id)
 
-def _encode(record: Any) -> dict[str, Any]:
-    return {camel(item.name): _plain(getattr(record, item.name)) for item in dataclasses.fields(record)}
+    def run_lost(self) -> "Job":
+        """Wireflow does not know the run: the outcome of the paid call is unknown after all."""
+        return self.evolve(status=Status.TRIGGERING, outcome_unknown=True, missing_since=None)
 
+    # --- running ---------------------------------------------------------------------------------------------------
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return _encode(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, StrEnum) else value
+    def started(self, execution_id: str, request_id: str | None, now: datetime, due_at: datetime) -> "Job":
+        """Wireflow started the run; the first poll is due at `due_at`."""
+        return self.evolve(
+            status=Status.RUNNING,
+            execution_id=execution_id,
+            request_id=request_id,
+            started_at=now,
+            outcome_unknown=False,
+            wait_reason=None,
+            missing_since=None,
+            due_at=due_at,
+        )
 
+    def run_missing(self, now: datetime) -> "Job":
+        """Wireflow reports for the first time that it does not know the run."""
+        return self.evolve(missing_since=now)
 
-def _decode(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    names = {camel(item.name): item.name for item in dataclasses.fields(kind)}
-    return {names[name]: value for name, value in document.items() if name in names and value is not None}
+    def polled(self, images: tuple[Image, ...], last_response: str | None) -> "Job":
+        """The run goes on and has shown `images`; `last_response`: a response that was not understood."""
+        return self.evolve(images=images, last_response=last_response, missing_since=None)
+
+    # --- copying ---------------------------------------------------------------------------------------------------
+
+    def copying(self, images: tuple[Image, ...], now: datetime, error: JobError | None = None) -> "Job":
+        """The run has ended and its images are to be copied; with `error` the job fails afterwards."""
+        return self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
+
+    def rescued(self, images: tuple[Image, ...], now: datetime, error: JobError | None) -> "Job":
+        """A run that had timed out has produced images after all."""
+        return self.copying(images, now, error).evolve(recheck_done=True, completed_at=None)
+
+    def copy_tried(self, images: tuple[Image, ...]) -> "Job":
+        """Some images are still missing after one more try."""
+        return self.evolve(images=images, copy_tries=self.copy_tries + 1)
+
+    def with_run_details(self, request_id: str | None, credits_used: float | None) -> "Job":
+        """Record what a response says about the run as a whole; None changes nothing."""
+        return self.evolve(
+            request_id=request_id or self.request_id,
+            credits_used=self.credits_used if credits_used is None else credits_used,
+        )
+
+    def with_last_response(self, text: str | None) -> "Job":
+        """Keep a response that was not understood; the first one is kept."""
+        return self.evolve(last_response=self.last_response or text)
+
+    # --- final -----------------------------------------------------------------------------------------------------
+
+    def succeeded(self, images: tuple[Image, ...], now: datetime) -> "Job":
+        """Every image is stored (with `allow_partial`: at least one)."""
+        return self._final(Status.SUCCEEDED, now, images=images)
+
+    def failed(
+        self,
+        error: JobError,
+        now: datetime,
+        *,
+        images: tuple[Image, ...] | None = None,
+        recheck_at: datetime | None = None,
+    ) -> "Job":
+        """The job ends with `error`; at `recheck_at` Wireflow is asked for a late result."""
+        images = self.images if images is None else images
+        failed = self._final(Status.FAILED, now, error=error, request_id=error.request_id, images=images)
+        return failed.evolve(due_at=recheck_at) if recheck_at else failed
+
+    def canceled(self, now: datetime) -> "Job":
+        """The caller no longer wants the images; possible only in the queue."""
+        return self._final(Status.CANCELED, now, wait_reason=None)
+
+    def rechecked(self) -> "Job":
+        """No late result was found."""
+        return self.evolve(recheck_done=True, due_at=self._input_deletion_at(self.completed_at))
+
+    def input_left_over(self, name: str) -> "Job":
+        """A final job whose input image was stored again; it is to be deleted again."""
+        return self.evolve(stored_input=name, due_at=self.completed_at)
+
+    def input_deleted(self) -> "Job":
+        """The input image of a final job is no longer in the image store."""
+        return self.evolve(stored_input=None, due_at=None)
+
+    def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
+        """Nothing is left to do but to delete the input image, if it is in the image store."""
+        due_at = self._input_deletion_at(now)
+        return self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
+
+    def _input_deletion_at(self, at: datetime | None) -> datetime | None:
+        return at if self.stored_input else None
+
+    # --- any state -------------------------------------------------------------------------------------------------
+
+    def due(self, at: datetime) -> "Job":
+        """The job needs attention at `at`; until then it may be leased."""
+        return self.evolve(due_at=at)
+
+    def at_revision(self, revision: Any) -> "Job":
+        """The same record, computed from the stored record of `revision`."""
+        return self.evolve(revision=revision)
+
+    def with_steps(self, steps: tuple[Step, ...]) -> "Job":
+        """Record the last report about the nodes of the run."""
+        return self.evolve(steps=steps)
+
+    def evolve(self, **changes: Any) -> "Job":
+        """Return a copy with exactly `changes`. Raise ValueError for a status that may not follow."""
+        status = changes.get("status", self.status)
+        allowed = status is self.status or status in TRANSITIONS[self.status] or (self.status, status) == RESCUE
+        if not allowed:
+            raise ValueError(f"a job that is {self.status} cannot become {status}")
+        return dataclasses.replace(self, **changes)

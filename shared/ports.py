@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from shared.error_codes import ErrorCode
-from shared.job import Job, Status, Step
+from shared.job import Job, Status
+from shared.job_parts import Step
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow
 from shared.workflows import NodeInput, Workflow

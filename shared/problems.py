@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from starlette.responses import JSONResponse
 
-# README, "Problems": one heading for each code.
+# The root README, "Problems", has an anchor for each code.
 DOCUMENTATION = "https://github.com/wireflow-images/wireflow-images#problem-"
 
 

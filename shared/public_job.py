@@ -1,6 +1,6 @@
 """The public job: what callers see of a job. Flat scalars and `images`, so that Zapier maps it without code.
 
-The names are a contract (README, "The job"); all of them are always there, null where nothing is known.
+The names are a contract (shared/README.md, "The job"); all of them are always there, null where nothing is known.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job import Image, Job, Status, Step
+from shared.job import Job, Status
+from shared.job_parts import Image, Step
 
 SENTENCES: Mapping[Status, str] = {
     Status.QUEUED: "The job waits in line.",

@@ -10,7 +10,6 @@ import secrets
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,12 +50,14 @@ def configuration() -> Config:
         sys.exit(str(error))
 
 
-@cache
-def deps(config: Config) -> Deps:
-    """Everything that an instance works with. Nothing is called yet: clients connect when they are first used."""
+def dependencies(config: Config, log: Log | None = None) -> Deps:
+    """Build everything that an instance works with; its events go to `log`, by default to standard output.
+
+    Nothing is called yet: clients connect when they are first used.
+    """
     from shared.wireflow.client import WireflowClient
 
-    clock, log = SystemClock(), Log()
+    clock, log = SystemClock(), log or Log()
     store = job_store(config)
     requests = RequestLimiter(config.requests_per_minute, clock)
     hidden = [workflow.id for workflow in config.workflows]
@@ -71,8 +72,8 @@ def deps(config: Config) -> Deps:
         wireflow=wireflow,
         admission=Admission(store, config.limits, clock, log),
         requests=requests,
-        drift=UnknownShapes(log),
-        descriptions=WorkflowInputs(wireflow, requests, clock),
+        unknown_shapes=UnknownShapes(log),
+        workflow_inputs=WorkflowInputs(wireflow, requests, clock),
         inputs=input_source(config),
         image_from_bytes=image_from_bytes,
         uploads=asyncio.Semaphore(UPLOADS_AT_ONCE),

@@ -1,4 +1,4 @@
-# A mail when Google Cloud costs more than planned. What Wireflow costs is not on this bill.
+# An email when Google Cloud costs more than planned. Wireflow bills separately; see daily_executions.
 
 resource "google_billing_budget" "monthly" {
   count    = var.monthly_budget_usd == null ? 0 : 1
@@ -28,7 +28,7 @@ resource "google_billing_budget" "monthly" {
   dynamic "all_updates_rule" {
     for_each = length(local.channels) == 0 ? [] : [local.channels]
     content {
-      # No more than five are allowed.
+      # A budget accepts at most five channels.
       monitoring_notification_channels = slice(all_updates_rule.value, 0, min(5, length(all_updates_rule.value)))
     }
   }

@@ -1,4 +1,4 @@
-# How things stand, on one page. The counts and gauges are made of the same log lines as the alerts.
+# One dashboard page. Its counters and gauges are log-based metrics on the same log entries as the alerts.
 
 locals {
   counted_events = {
@@ -7,11 +7,11 @@ locals {
     job_failed   = "Jobs failed"
   }
 
-  # Fields of the line that the poller writes at the end of each window.
+  # Fields of the log entry that the poller writes at the end of each window.
   window_fields = {
     running          = "Jobs running at Wireflow"
     oldestDueSeconds = "Age of the oldest due job, seconds"
-    queueLength      = "Length of the line"
+    queueLength      = "Queue length"
     executionsToday  = "Executions today"
   }
 
@@ -23,13 +23,13 @@ locals {
       title   = title
       queries = { jobs = { filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.count[event].name}\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM" } }
     }],
-    # The mean of a distribution is exact, and one line a minute makes it the value itself.
+    # The mean of a distribution is exact; with one entry per minute it equals the value.
     [for field, title in local.window_fields : {
       title   = title
       queries = { poller = { filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.window[field].name}\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_MEAN" } }
     }],
     [{
-      title   = "Answers with 5xx"
+      title   = "5xx responses"
       queries = { for function, name in local.names : function => { filter = "${local.service}=\"${name}\" AND ${local.requests}", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM" } }
       }, {
       title   = "Latency, 95th percentile, milliseconds"

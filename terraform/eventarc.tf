@@ -1,4 +1,4 @@
-# Requests from a topic by way of Eventarc, as CloudEvents.
+# Requests from a Pub/Sub topic through Eventarc, delivered as CloudEvents.
 
 resource "google_project_service" "eventarc" {
   count = var.eventarc ? 1 : 0
@@ -17,7 +17,7 @@ resource "time_sleep" "eventarc" {
   depends_on = [google_project_service.eventarc]
 }
 
-# The account needs no grant but that on the trigger: roles/eventarc.eventReceiver is for other sources than Pub/Sub.
+# The account needs only its grant on the trigger: roles/eventarc.eventReceiver is for sources other than Pub/Sub.
 # https://cloud.google.com/eventarc/docs/roles-permissions
 resource "google_eventarc_trigger" "requests" {
   count = var.eventarc ? 1 : 0
@@ -37,7 +37,7 @@ resource "google_eventarc_trigger" "requests" {
     }
   }
 
-  # The service under the function has the function's name.
+  # The function's Cloud Run service has the function's name.
   destination {
     cloud_run_service {
       service = google_cloudfunctions2_function.trigger.name

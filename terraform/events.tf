@@ -1,4 +1,4 @@
-# Who sends events to the trigger, as which account. What is sent from here: pubsub.tf, eventarc.tf.
+# The identity that sends events to the trigger, and the topic of requests. Delivery: pubsub.tf and eventarc.tf.
 
 locals {
   sends_events = var.pubsub_push || var.eventarc
@@ -6,7 +6,7 @@ locals {
 
   event_account  = var.event_service_account != null ? var.event_service_account : one(google_service_account.events[*].email)
   event_audience = coalesce(var.event_audience, local.trigger_address)
-  event_door     = local.has_events ? { EVENT_SERVICE_ACCOUNT = local.event_account, EVENT_AUDIENCE = local.event_audience } : {}
+  event_auth     = local.has_events ? { EVENT_SERVICE_ACCOUNT = local.event_account, EVENT_AUDIENCE = local.event_audience } : {}
 
   # https://cloud.google.com/pubsub/docs/access-control#service-agents
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
@@ -21,8 +21,8 @@ resource "google_service_account" "events" {
   depends_on = [time_sleep.apis]
 }
 
-# Pub/Sub makes the tokens, for Eventarc too. It may do so by itself only where it has been in use since April 2021 or
-# later. It exists as soon as there is a topic.
+# The Pub/Sub service agent creates the tokens, also for Eventarc. It has this role by default only in projects that
+# enabled Pub/Sub after April 8, 2021. It exists once the project has a topic.
 # https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions#configure_for_push_authentication
 resource "google_service_account_iam_member" "pubsub_signs" {
   count = length(google_service_account.events)
@@ -34,7 +34,7 @@ resource "google_service_account_iam_member" "pubsub_signs" {
   depends_on = [google_pubsub_topic.images]
 }
 
-# On the Cloud Run service, and made again with it: see trigger.tf.
+# On the Cloud Run service, and recreated with it: see trigger.tf.
 resource "google_cloud_run_v2_service_iam_member" "events_invoker" {
   count = local.has_events ? 1 : 0
 
@@ -48,9 +48,9 @@ resource "google_cloud_run_v2_service_iam_member" "events_invoker" {
   }
 }
 
-# A message is a request: the JSON that would be posted.
+# Each message is a request: the JSON body of a POST to the trigger.
 resource "google_pubsub_topic" "requests" {
-  #checkov:skip=CKV_GCP_83: a message is gone once it is a job; Google's own key is enough
+  #checkov:skip=CKV_GCP_83: a message is deleted once it has become a job; a Google-managed key is enough
   count = var.pubsub_push || (var.eventarc && var.eventarc_topic == null) ? 1 : 0
 
   name = "${var.name}-requests"

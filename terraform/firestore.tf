@@ -1,10 +1,10 @@
-# Where the jobs are.
+# The database that holds the jobs.
 
 locals {
   database = var.create_database ? google_firestore_database.jobs[0].name : var.database_name
 
-  # Fields of a job that no query names: an index on them would only make every write dearer and larger.
-  # A new field goes here, or into a query in shared/jobs/firestore.py.
+  # Fields of a job that no query uses: indexing them would make every write larger and more expensive.
+  # Add a new field here, unless a query in shared/jobs/firestore.py uses it.
   unqueried_fields = [
     "allowPartial",
     "attempt",
@@ -51,7 +51,7 @@ resource "google_firestore_database" "jobs" {
   point_in_time_recovery_enablement = var.point_in_time_recovery ? "POINT_IN_TIME_RECOVERY_ENABLED" : "POINT_IN_TIME_RECOVERY_DISABLED"
   delete_protection_state           = var.delete_protection ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
 
-  # The default, ABANDON, leaves the database behind, and the next apply meets "already exists".
+  # The default, ABANDON, keeps the database, and the next apply fails with "already exists".
   # https://github.com/hashicorp/terraform-provider-google/issues/16325
   deletion_policy = "DELETE"
 
@@ -67,13 +67,13 @@ resource "google_firestore_field" "unqueried" {
 
   index_config {}
 
-  # Nothing waits for them, and Firestore works on one after the other.
+  # Nothing depends on them, and Firestore changes one field at a time.
   skip_wait = true
 
   depends_on = [time_sleep.apis]
 }
 
-# Expired jobs are deleted by Firestore itself, usually within a day.
+# Firestore deletes expired jobs (TTL policy), usually within a day.
 # https://cloud.google.com/firestore/native/docs/ttl
 resource "google_firestore_field" "expire_at" {
   database   = local.database
@@ -88,8 +88,8 @@ resource "google_firestore_field" "expire_at" {
   depends_on = [time_sleep.apis]
 }
 
-# GET /jobs: the newest first, of one caller, status or workflow, or several of them at once, for which Firestore joins
-# these. Without any of them the index on createdAt does, which Firestore makes by itself.
+# GET /jobs: newest first, filtered by caller, status, and workflow. For several filters Firestore merges these indexes;
+# without a filter it uses its automatic single-field index on createdAt.
 # https://firebase.google.com/docs/firestore/query-data/index-overview#taking_advantage_of_index_merging
 resource "google_firestore_index" "listed" {
   for_each = toset(["caller", "status", "workflow"])
@@ -123,8 +123,8 @@ resource "google_firestore_backup_schedule" "daily" {
   depends_on = [time_sleep.apis]
 }
 
-# The functions come in by IAM, which no rule touches; browsers and phones come in by rules, and shall not.
-# A database that was there before keeps its own rules.
+# Security rules apply to browsers and mobile clients only, and deny them all; the functions use IAM.
+# A database that existed before keeps its own rules.
 resource "google_firebaserules_ruleset" "deny_all" {
   count    = var.create_database ? 1 : 0
   provider = google.counted

@@ -1,13 +1,13 @@
-# What the two functions share, written once: names, packages, environment, who builds them.
+# What both functions share: names, environment variables, source packages, and the build account.
 
 locals {
-  # Cloud Run turns "_" into "-" and the names no longer match: kebab case only.
+  # Kebab case only: Cloud Run replaces "_" with "-", and the names would no longer match.
   names   = { for function in ["trigger", "poller"] : function => "${var.name}-${function}" }
   runtime = "python313"
 
-  # Each function's environment: what both are told, and what concerns the trigger alone (trigger.tf).
+  # Environment variables of each function. Those of the trigger alone are in trigger.tf and events.tf.
   environment = {
-    trigger = merge(local.required_environment, local.settings, local.doors, local.event_door)
+    trigger = merge(local.required_environment, local.settings, local.auth_settings, local.event_auth)
     poller  = merge(local.required_environment, local.settings)
   }
 
@@ -16,12 +16,12 @@ locals {
     IMAGES_URL = "gs://${google_storage_bucket.images.name}"
     PUBLIC_URL = local.public_url
 
-    # The platform's own "true" makes functions-framework replace the loggers of an async function.
+    # The platform's default, "true", makes functions-framework replace the loggers of an async function.
     # https://github.com/GoogleCloudPlatform/functions-framework-python/issues/398
     LOG_EXECUTION_ID = "false"
   }
 
-  # See settings.tf. null: the name is left out.
+  # See settings.tf. A variable that is null is not set.
   settings = { for name, value in {
     WIREFLOW_BASE_URL      = var.wireflow_base_url
     WIREFLOW_PLAN          = var.wireflow_plan
@@ -39,22 +39,22 @@ locals {
     IMAGE_HOSTS            = var.image_hosts == null ? null : join(",", var.image_hosts)
   } : name => tostring(value) if value != null }
 
-  # The address can be told before the service exists, so that the function may know it.
+  # The service's URL is deterministic, so the function can be given its own URL.
   # https://cloud.google.com/run/docs/triggering/https-request#deterministic
   trigger_address = "https://${local.names.trigger}-${data.google_project.this.number}.${var.region}.run.app"
   public_url      = coalesce(var.public_url, local.trigger_address)
 
-  # The zip of each function, name in the zip => file: the function's own files at the root, beside shared/.
+  # Contents of each function's zip, name in the zip => file: the function's files at the root, next to shared/.
   root   = "${path.module}/.."
-  shared = { for file in setunion(fileset(local.root, "shared/**/*.py"), ["requirements.txt"]) : file => "${local.root}/${file}" }
+  shared = { for file in setunion(fileset(local.root, "shared/**/*.{py,json}"), ["requirements.txt"]) : file => "${local.root}/${file}" }
   packages = {
     for function in keys(local.names) : function => merge(local.shared, {
-      for file in fileset("${local.root}/functions/${function}", "**/*.py") : file => "${local.root}/functions/${function}/${file}"
+      for file in fileset("${local.root}/functions/${function}", "**/*.{py,json}") : file => "${local.root}/functions/${function}/${file}"
     })
   }
 }
 
-# Source blocks hold names and contents only: no time, mode or order of this machine's files gets into the zip.
+# Source blocks hold names and contents only, so the zip does not depend on local timestamps, modes, or file order.
 data "archive_file" "package" {
   for_each = local.packages
 
@@ -71,13 +71,13 @@ data "archive_file" "package" {
 }
 
 resource "google_storage_bucket" "sources" {
-  #checkov:skip=CKV_GCP_62: only the build reads it; audit logs show who else does
-  #checkov:skip=CKV_GCP_78: an object's name is the hash of its contents, so none is ever overwritten
+  #checkov:skip=CKV_GCP_62: only the build reads it; audit logs show every other access
+  #checkov:skip=CKV_GCP_78: an object's name is the hash of its contents, so no object is ever overwritten
   name                        = "${var.project_id}-${var.name}-sources"
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = true # nothing but zips that can be made again
+  force_destroy               = true # holds only zips, which can be rebuilt
 
   soft_delete_policy {
     retention_duration_seconds = 0
@@ -86,7 +86,7 @@ resource "google_storage_bucket" "sources" {
   depends_on = [time_sleep.apis]
 }
 
-# The name changes with the contents, and only a changed name deploys a function again.
+# The name contains a hash of the contents: a function is redeployed only when its object name changes.
 # https://github.com/hashicorp/terraform-provider-google/issues/1938
 resource "google_storage_bucket_object" "package" {
   for_each = local.packages
@@ -97,7 +97,7 @@ resource "google_storage_bucket_object" "package" {
   source_md5hash = data.archive_file.package[each.key].output_md5
 }
 
-# The build runs as its own account: new projects give the default one no roles, and builds then fail silently.
+# A dedicated build account: in new projects the default account has no roles, and builds fail without an error.
 # https://cloud.google.com/functions/docs/securing/build-custom-sa
 resource "google_service_account" "build" {
   account_id   = "${var.name}-build"
@@ -106,7 +106,7 @@ resource "google_service_account" "build" {
   depends_on = [time_sleep.apis]
 }
 
-# On the project: Google's gcf-artifacts repository and gcf-v2-sources bucket do not exist before the first build.
+# Granted on the project: Google's gcf-artifacts repository and gcf-v2-sources bucket are created by the first build.
 resource "google_project_iam_member" "build" {
   for_each = toset(["roles/logging.logWriter", "roles/artifactregistry.writer", "roles/storage.objectViewer"])
 
@@ -115,7 +115,7 @@ resource "google_project_iam_member" "build" {
   member  = google_service_account.build.member
 }
 
-# Cloud Run checks access to the secrets while it deploys, and a new grant takes a minute or two to be seen.
+# Cloud Run checks access to the secrets while it deploys, and a new grant takes a minute or two to take effect.
 # https://cloud.google.com/iam/docs/access-change-propagation
 resource "time_sleep" "grants" {
   create_duration = "90s"

@@ -1,20 +1,20 @@
-# Where the images are, and the message about each new one.
+# The bucket that holds the images, and a Pub/Sub message for each new image.
 
 locals {
-  # Input images stand beside the pictures until their job has ended: no prefix of the one begins like the other.
-  pictures = "jobs/"
-  inputs   = "inputs/"
+  # Input images are kept in the same bucket until their job is final, under a prefix of their own.
+  results = "jobs/"
+  inputs  = "inputs/"
 
-  # Condition of a grant on input images alone.
+  # IAM condition: input images only.
   is_input = "resource.name.startsWith(\"projects/_/buckets/${google_storage_bucket.images.name}/objects/${local.inputs}\")"
 
-  # A job waits this long at most, and is at an end a few days later whatever happens. 72: shared/config.py.
+  # A job is queued for at most max_queue_hours and is final a few days later at the latest. 72: shared/config.py.
   inputs_days = ceil(coalesce(var.max_queue_hours, 72) / 24) + 8
 }
 
 resource "google_storage_bucket" "images" {
-  #checkov:skip=CKV_GCP_62: whoever reads an image comes through the trigger, which writes a request log
-  #checkov:skip=CKV_GCP_78: nobody may overwrite an object; soft delete keeps a deleted one for a week
+  #checkov:skip=CKV_GCP_62: images are read through the trigger, which writes a request log
+  #checkov:skip=CKV_GCP_78: no account may overwrite an object; soft delete keeps a deleted one for a week
   name                        = "${var.project_id}-${var.name}"
   location                    = var.region
   uniform_bucket_level_access = true
@@ -34,7 +34,7 @@ resource "google_storage_bucket" "images" {
     }
   }
 
-  # What a crash has left behind: the poller removes the others.
+  # Input images left behind by a crash; the poller deletes the others.
   lifecycle_rule {
     action {
       type = "Delete"
@@ -53,7 +53,7 @@ resource "google_storage_bucket" "images" {
       }
       condition {
         age            = lifecycle_rule.value
-        matches_prefix = [local.pictures]
+        matches_prefix = [local.results]
       }
     }
   }
@@ -72,13 +72,13 @@ resource "google_storage_bucket" "images" {
 }
 
 resource "google_pubsub_topic" "images" {
-  #checkov:skip=CKV_GCP_83: a message names a new object and holds nothing of it; Google's own key is enough
+  #checkov:skip=CKV_GCP_83: a message names a new object but has none of its contents; a Google-managed key is enough
   name = "${var.name}-stored"
 
   depends_on = [time_sleep.apis]
 }
 
-# Reading it also creates Cloud Storage's own account.
+# Reading it also creates the Cloud Storage service agent.
 data "google_storage_project_service_account" "this" {
   depends_on = [time_sleep.apis]
 }
@@ -94,9 +94,9 @@ resource "google_storage_notification" "stored" {
   topic              = google_pubsub_topic.images.id
   payload_format     = "JSON_API_V1"
   event_types        = ["OBJECT_FINALIZE"]
-  object_name_prefix = local.pictures
+  object_name_prefix = local.results
 
-  # Cloud Storage tries the topic at once.
+  # Cloud Storage checks its access to the topic when the notification is created.
   # https://github.com/hashicorp/terraform-provider-google/issues/12111
   depends_on = [google_pubsub_topic_iam_member.storage_publishes]
 }

@@ -1,42 +1,42 @@
-# Who is told when something is wrong. Everything rests on log lines that the functions write (shared/log.py), or on
-# what Cloud Run measures by itself.
+# Alerts, and who receives them. They use log entries written by the functions (shared/log.py) or metrics of Cloud Run
+# and Pub/Sub.
 
 locals {
   service   = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name"
   log_lines = "${local.service}=(\"${local.names.trigger}\" OR \"${local.names.poller}\")"
 
-  # Matched on single log lines: an alert on a log-based metric of the same apply fails with "Cannot find metric".
+  # Log-match alerts: an alert on a log-based metric created by the same apply fails with "Cannot find metric".
   # https://github.com/hashicorp/terraform-provider-google/issues/11102
   log_alerts = {
     job_failed = {
       title    = "a job failed"
       severity = "WARNING"
       filter   = "jsonPayload.event=\"job_failed\" AND NOT jsonPayload.errorCode=(\"moderation\" OR \"invalid_request\")"
-      advice   = "The line's errorCode says why, the job (GET /jobs/{jobId}) says what to do and whether it cost money. Refused prompts and requests are the caller's and raise no alarm."
+      advice   = "The log entry's errorCode says why. The job (GET /jobs/{jobId}) says what to do and whether it cost money. Prompts refused by moderation and invalid requests raise no alert."
     }
     oldest_due_job = {
       title    = "the oldest due job is more than five minutes late"
       severity = "WARNING"
       filter   = "jsonPayload.event=\"window\" AND jsonPayload.oldestDueSeconds>300"
-      advice   = "The poller runs but does not keep up: look at its errors, at Wireflow's answers (upstream_refused) and at how many jobs are running."
+      advice   = "The poller runs but falls behind. Check its errors, Wireflow's responses (event upstream_refused), and the number of running jobs."
     }
     out_of_credits = {
       title    = "Wireflow is out of credits"
       severity = "CRITICAL"
       filter   = "jsonPayload.event=\"gate_closed\" AND jsonPayload.errorCode=\"insufficient_credits\""
-      advice   = "Buy credits at Wireflow. Waiting jobs go on by themselves within the hour."
+      advice   = "Buy credits at Wireflow. Queued jobs resume automatically within an hour."
     }
     key_refused = {
-      title    = "Wireflow refuses the key, the webhook or the address"
+      title    = "Wireflow refuses the API key, the webhook, or the URL"
       severity = "CRITICAL"
       filter   = "jsonPayload.event=\"gate_closed\" AND jsonPayload.errorCode=(\"key_refused\" OR \"workflow_inactive\" OR \"workflow_not_found\" OR \"configuration\")"
-      advice   = "Check that the key is valid, the workflow exists and is active, and WIREFLOW_BASE_URL is right; new secrets need secrets_version + 1. Waiting jobs go on by themselves."
+      advice   = "Check that the API key is valid, that the workflow exists and is active, and that WIREFLOW_BASE_URL is correct. After changing a secret, raise secrets_version by one. Queued jobs resume automatically."
     }
     unknown_shape = {
-      title    = "Wireflow sent an answer of a shape never seen"
+      title    = "Wireflow sent a response of unknown shape"
       severity = "WARNING"
       filter   = "jsonPayload.event=\"unknown_shape\" AND severity=\"WARNING\""
-      advice   = "Jobs may be stuck until shared/wireflow/ knows the shape; the job keeps the answer in lastAnswer."
+      advice   = "Jobs may be stuck until shared/wireflow/ supports this shape. The job's document has the response in lastAnswer."
     }
   }
 
@@ -82,7 +82,7 @@ resource "google_monitoring_alert_policy" "log" {
   depends_on = [time_sleep.apis]
 }
 
-# Refused calls count as silence, too: a poller that Scheduler may not call answers 403.
+# Counts successful windows only: a poller that Cloud Scheduler is not allowed to call responds with 403.
 resource "google_monitoring_alert_policy" "poller_silent" {
   display_name          = "${var.name}: the poller is silent"
   severity              = "CRITICAL"
@@ -103,7 +103,7 @@ resource "google_monitoring_alert_policy" "poller_silent" {
   }
 
   documentation {
-    content = "No job moves. Look at the Scheduler job's last result and the poller's log; accepted jobs wait and are not lost."
+    content = "No job makes progress. Check the Cloud Scheduler job's last result and the poller's log. Accepted jobs are queued, not lost."
   }
 
   depends_on = [time_sleep.apis]
@@ -112,7 +112,7 @@ resource "google_monitoring_alert_policy" "poller_silent" {
 resource "google_monitoring_alert_policy" "dead_letters" {
   count = var.pubsub_push ? 1 : 0
 
-  display_name          = "${var.name}: a message would not go through"
+  display_name          = "${var.name}: a message could not be delivered"
   severity              = "WARNING"
   combiner              = "OR"
   notification_channels = local.channels
@@ -133,12 +133,12 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   }
 
   documentation {
-    content = "The trigger refused it five times, and no job was made of it. The trigger's request log has the status: 4xx is the message's own fault or a wrong event_service_account, 503 an outage. Pull the message, mend it, publish it again, acknowledge it."
+    content = "The trigger rejected the message five times, and no job was created. The trigger's request log has the status: 4xx means that the message or event_service_account is wrong, 503 an outage. Pull the message, fix it, publish it again, then acknowledge it."
   }
 }
 
 resource "google_monitoring_alert_policy" "server_errors" {
-  display_name          = "${var.name}: a function answers with 5xx"
+  display_name          = "${var.name}: a function responds with 5xx"
   severity              = "ERROR"
   combiner              = "OR"
   notification_channels = local.channels
@@ -146,7 +146,7 @@ resource "google_monitoring_alert_policy" "server_errors" {
   dynamic "conditions" {
     for_each = local.names
     content {
-      display_name = "${conditions.key} answered with 5xx"
+      display_name = "${conditions.key} responded with 5xx"
       condition_threshold {
         filter          = "${local.service}=\"${conditions.value}\" AND metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"5xx\""
         comparison      = "COMPARISON_GT"
@@ -162,7 +162,7 @@ resource "google_monitoring_alert_policy" "server_errors" {
   }
 
   documentation {
-    content = "Look at the function's log of that time. A request that got no 2xx has left no job behind: its caller may repeat it."
+    content = "Check the function's log of that time. A request without a 2xx response created no job, so its caller may retry it."
   }
 
   depends_on = [time_sleep.apis]

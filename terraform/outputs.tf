@@ -3,35 +3,35 @@ locals {
 }
 
 output "trigger_url" {
-  description = "Where jobs are posted."
+  description = "URL of the trigger."
   value       = google_cloudfunctions2_function.trigger.service_config[0].uri
 }
 
 output "bucket" {
-  description = "Where the images are stored."
+  description = "Bucket that the images are stored in."
   value       = google_storage_bucket.images.name
 }
 
 output "topic" {
-  description = "Gets a message for each stored image."
+  description = "Topic that receives a message for each stored image."
   value       = google_pubsub_topic.images.id
 }
 
 output "request_topic" {
-  description = "Each message to it becomes a job; null without pubsub_push, and without eventarc on a topic of its own."
+  description = "Topic whose messages become jobs; null unless pubsub_push is set, or eventarc without eventarc_topic."
   value       = one(google_pubsub_topic.requests[*].id)
 }
 
 output "dead_letter_subscription" {
-  description = "Keeps for 31 days the messages that would not go through; null without pubsub_push."
+  description = "Subscription that keeps undeliverable messages for 31 days; null without pubsub_push."
   value       = one(google_pubsub_subscription.dead_letters[*].id)
 }
 
 output "first_request" {
-  description = "A command that posts the first job. $TOKEN in it is one of trigger_tokens."
+  description = "Command that submits the first job. $TOKEN in it is the token of one of trigger_tokens."
   value = join(" ", compact([
     "curl -i ${google_cloudfunctions2_function.trigger.service_config[0].uri}",
-    # Cloud Run takes a token of Google's out of either header, and leaves Authorization alone if it is in the other.
+    # Cloud Run reads the Google token from either header, and forwards Authorization if the token is in the other one.
     # https://cloud.google.com/run/docs/authenticating/service-to-service
     var.public ? "" : "-H \"${local.has_tokens ? "X-Serverless-Authorization" : "Authorization"}: Bearer $(gcloud auth print-identity-token)\"",
     local.has_tokens ? "-H \"Authorization: Bearer $TOKEN\"" : "",

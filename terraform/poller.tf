@@ -1,8 +1,8 @@
-# Schedule in: every minute one window, in which due jobs go one step further.
+# The poller: Cloud Scheduler calls it once a minute, and it works on due jobs for the length of a window.
 
 locals {
-  # window < timeout < attempt deadline, each derived from the one before. After the window the copies in progress are
-  # waited for; if Scheduler gave up before the function does, it would start the next window beside it.
+  # window < timeout < attempt deadline, each derived from the previous one. After the window the poller waits for copies
+  # in progress; if Cloud Scheduler gave up before the function did, it would start the next window in parallel.
   poll_window_seconds      = coalesce(var.poll_window_seconds, 55)
   longest_copy_seconds     = 240
   poller_timeout_seconds   = local.poll_window_seconds + local.longest_copy_seconds + 5
@@ -16,14 +16,14 @@ resource "google_service_account" "poller" {
   depends_on = [time_sleep.apis]
 }
 
-# Firestore knows no grant on one database or collection.
+# Firestore roles cannot be granted on a single database or collection.
 resource "google_project_iam_member" "poller_jobs" {
   project = var.project_id
   role    = "roles/datastore.user"
   member  = google_service_account.poller.member
 }
 
-# Create and read, never overwrite or delete: an image that was reported stays.
+# Create and read, but never overwrite or delete: a reported image stays available.
 resource "google_storage_bucket_iam_member" "poller_stores_images" {
   for_each = toset(["roles/storage.objectCreator", "roles/storage.objectViewer"])
 
@@ -32,7 +32,7 @@ resource "google_storage_bucket_iam_member" "poller_stores_images" {
   member = google_service_account.poller.member
 }
 
-# An input image goes when its job has ended.
+# The poller deletes an input image when its job is final.
 resource "google_storage_bucket_iam_member" "poller_removes_inputs" {
   bucket = google_storage_bucket.images.name
   role   = "roles/storage.objectUser"
@@ -45,7 +45,7 @@ resource "google_storage_bucket_iam_member" "poller_removes_inputs" {
 }
 
 resource "google_cloudfunctions2_function" "poller" {
-  #checkov:skip=CKV_GCP_124: whether Scheduler counts as internal is not documented; IAM lets in Scheduler alone
+  #checkov:skip=CKV_GCP_124: undocumented whether Scheduler counts as internal; IAM admits only its account
   name     = local.names.poller
   location = var.region
 
@@ -66,8 +66,8 @@ resource "google_cloudfunctions2_function" "poller" {
     service_account_email            = google_service_account.poller.email
     min_instance_count               = 0
     max_instance_count               = 1
-    max_instance_request_concurrency = 4   # a call during a window is answered at once
-    available_cpu                    = "1" # more than one request at a time needs a whole one
+    max_instance_request_concurrency = 4   # a call during a window returns immediately
+    available_cpu                    = "1" # concurrency above 1 requires a full vCPU
     available_memory                 = "512Mi"
     timeout_seconds                  = local.poller_timeout_seconds
     ingress_settings                 = "ALLOW_ALL"
@@ -94,7 +94,7 @@ resource "google_service_account" "scheduler" {
   depends_on = [time_sleep.apis]
 }
 
-# On the Cloud Run service, and made again with it: see trigger.tf.
+# On the Cloud Run service, and recreated with it: see trigger.tf.
 resource "google_cloud_run_v2_service_iam_member" "poller_invoker" {
   name     = google_cloudfunctions2_function.poller.name
   location = var.region
@@ -121,7 +121,7 @@ resource "google_cloud_scheduler_job" "poller" {
     http_method = "POST"
     uri         = google_cloudfunctions2_function.poller.service_config[0].uri
 
-    # Said explicitly: the default is the whole target, which Cloud Run refuses as soon as it has a path.
+    # Explicit: the default is the full target URL, which Cloud Run refuses if it has a path.
     oidc_token {
       service_account_email = google_service_account.scheduler.email
       audience              = google_cloudfunctions2_function.poller.service_config[0].uri

@@ -1,7 +1,7 @@
-# The APIs, and what the project tells about itself once they answer.
+# The APIs, and the project's metadata once they are available.
 
 resource "google_project_service" "api" {
-  # A fixed list: an API that an option adds would make the data sources below unknown in that option's plan.
+  # A fixed list: an API added by an option would make the data source below unknown when that option is planned.
   for_each = toset([
     "artifactregistry",
     "billingbudgets",
@@ -23,11 +23,11 @@ resource "google_project_service" "api" {
 
   service = "${each.key}.googleapis.com"
 
-  # Others in the project may use them, and an API that is on costs nothing.
+  # Other software in the project may use them, and an enabled API costs nothing.
   disable_on_destroy = false
 }
 
-# An API that has just been enabled answers 403 SERVICE_DISABLED for a while.
+# An API that was just enabled responds with 403 SERVICE_DISABLED for a while.
 # https://github.com/hashicorp/terraform-provider-google/issues/8214
 resource "time_sleep" "apis" {
   create_duration = "60s"

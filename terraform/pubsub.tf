@@ -1,11 +1,11 @@
-# Requests from a topic: each message is pushed to the trigger, and one that will not go through is kept aside.
+# Requests from a Pub/Sub topic: messages are pushed to the trigger; undeliverable ones go to a dead-letter topic.
 
 resource "google_pubsub_subscription" "requests" {
   count = var.pubsub_push ? 1 : 0
 
   name                 = "${var.name}-requests"
   topic                = google_pubsub_topic.requests[0].id
-  ack_deadline_seconds = 60 # the trigger's own timeout: a message is never sent again while it is still answered
+  ack_deadline_seconds = 60 # the trigger's timeout: a message is never redelivered while it is being processed
 
   push_config {
     push_endpoint = local.trigger_address
@@ -16,7 +16,7 @@ resource "google_pubsub_subscription" "requests" {
     }
   }
 
-  # Five attempts last about seven minutes, and outlive a new deployment.
+  # Five attempts take about seven minutes, longer than a deployment.
   retry_policy {
     minimum_backoff = "30s"
     maximum_backoff = "600s"
@@ -27,12 +27,12 @@ resource "google_pubsub_subscription" "requests" {
     max_delivery_attempts = 5
   }
 
-  # The default is 31 days without a message.
+  # Never expires; by default a subscription is deleted after 31 days without activity.
   expiration_policy {
     ttl = ""
   }
 
-  # A topic keeps nothing for a subscription that comes later.
+  # Messages published before a subscription exists are lost to it.
   depends_on = [
     google_pubsub_subscription.dead_letters,
     google_pubsub_topic_iam_member.pubsub_gives_up,
@@ -42,7 +42,7 @@ resource "google_pubsub_subscription" "requests" {
 }
 
 resource "google_pubsub_topic" "dead_letters" {
-  #checkov:skip=CKV_GCP_83: prompts that were refused, for 31 days; Google's own key is enough
+  #checkov:skip=CKV_GCP_83: rejected requests, kept for 31 days; a Google-managed key is enough
   count = var.pubsub_push ? 1 : 0
 
   name = "${var.name}-dead-letters"
@@ -56,15 +56,16 @@ resource "google_pubsub_subscription" "dead_letters" {
   name                       = "${var.name}-dead-letters"
   topic                      = google_pubsub_topic.dead_letters[0].id
   ack_deadline_seconds       = 60
-  message_retention_duration = "${31 * 24 * 60 * 60}s" # the most there is
+  message_retention_duration = "${31 * 24 * 60 * 60}s" # the maximum
 
   expiration_policy {
     ttl = ""
   }
 }
 
-# Pub/Sub itself moves a message: it publishes it there and takes it from here. Without these it says nothing and tries
-# for ever. https://cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions
+# The Pub/Sub service agent forwards dead letters: it publishes to one topic and acknowledges on the other. Without these
+# grants it retries indefinitely, without an error.
+# https://cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions
 resource "google_pubsub_topic_iam_member" "pubsub_gives_up" {
   count = var.pubsub_push ? 1 : 0
 

@@ -1,8 +1,8 @@
-# The secrets: in Secret Manager, in neither the plan nor the state.
+# The secrets, in Secret Manager. Their values are in neither the plan nor the state.
 
 locals {
-  # Environment variable => the variable that it comes from, and who reads it. Whoever knows a webhook id can spend: it
-  # is a secret too. The values are ephemeral and cannot say what there is: the optional ones are in use by their names.
+  # Environment variable => its Terraform variable and the functions that read it. A webhook id is a secret because it
+  # is enough to spend credits. Ephemeral values cannot decide what is created, so var.secrets names the optional ones.
   secrets = { for setting, secret in {
     WIREFLOW_WEBHOOK_ID     = { variable = "webhook_id", readers = ["trigger", "poller"] }
     WIREFLOW_API_KEY        = { variable = "api_key", readers = ["trigger", "poller"] }
@@ -21,7 +21,7 @@ locals {
     TURNSTILE_SECRET        = var.turnstile_secret
   }
 
-  # What each function's environment refers to.
+  # The secret versions that each function's environment refers to.
   secret_environment = { for function in keys(local.names) : function => {
     for setting, secret in local.secrets : setting => {
       secret  = google_secret_manager_secret.wireflow[setting].secret_id
@@ -42,7 +42,7 @@ resource "google_secret_manager_secret" "wireflow" {
   depends_on = [time_sleep.apis]
 }
 
-# A write-only value does not show that it changed: `secrets_version` says so, and makes a new version.
+# Terraform cannot see a change of a write-only value: raising `secrets_version` creates a new version.
 resource "google_secret_manager_secret_version" "wireflow" {
   for_each = local.secrets
 
@@ -50,7 +50,7 @@ resource "google_secret_manager_secret_version" "wireflow" {
   secret_data_wo         = local.secret_values[each.key]
   secret_data_wo_version = var.secrets_version
 
-  # The old version goes after both functions have been moved to the new one.
+  # The old version is destroyed after both functions use the new one.
   lifecycle {
     create_before_destroy = true
   }

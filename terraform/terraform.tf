@@ -1,5 +1,5 @@
 terraform {
-  # Ephemeral variables and write-only arguments (secrets that never reach the state) came with 1.11.
+  # Ephemeral variables and write-only arguments (secrets that never reach the state) require 1.11.
   required_version = ">= 1.11"
 
   required_providers {
@@ -24,7 +24,7 @@ provider "google" {
   default_labels = { app = var.name }
 }
 
-# Firebase Rules and budgets refuse a person's credentials unless the request names the project that it is counted to.
+# Firebase Rules and budgets reject user credentials unless the request names a quota project.
 # https://registry.terraform.io/providers/hashicorp/google/latest/docs/guides/provider_reference#user_project_override
 provider "google" {
   alias                 = "counted"

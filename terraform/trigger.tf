@@ -1,9 +1,10 @@
-# HTTP in: records jobs and hands out images. Private unless `public` is set.
+# The trigger: accepts requests over HTTP and serves jobs and images. Private unless `public` is set.
 
 locals {
-  # See settings.tf. Who may come in is the trigger's business alone; null: the name is left out.
-  doors = { for name, value in {
-    TRIGGER_PUBLIC     = var.public # always said: events on a private deployment are believed only if it says "false"
+  # Authentication settings of the trigger; see settings.tf. A variable that is null is not set.
+  auth_settings = { for name, value in {
+    # Always set: only with "false" does the function accept Google tokens whose signature Cloud Run has removed.
+    TRIGGER_PUBLIC     = var.public
     FORM_ORIGINS       = var.form_origins == null ? null : join(",", var.form_origins)
     FORM_PER_MINUTE    = var.form_per_minute
     FORM_PER_HOUR      = var.form_per_hour
@@ -19,7 +20,7 @@ resource "google_service_account" "trigger" {
   depends_on = [time_sleep.apis]
 }
 
-# Firestore knows no grant on one database or collection.
+# Firestore roles cannot be granted on a single database or collection.
 resource "google_project_iam_member" "trigger_jobs" {
   project = var.project_id
   role    = "roles/datastore.user"
@@ -32,7 +33,7 @@ resource "google_storage_bucket_iam_member" "trigger_reads_images" {
   member = google_service_account.trigger.member
 }
 
-# Input images alone, and without overwriting: pictures of jobs are the poller's.
+# Input images only, and never overwriting; the poller stores the images of jobs.
 # https://cloud.google.com/iam/docs/conditions-resource-attributes#resource-name
 resource "google_storage_bucket_iam_member" "trigger_keeps_inputs" {
   bucket = google_storage_bucket.images.name
@@ -45,7 +46,7 @@ resource "google_storage_bucket_iam_member" "trigger_keeps_inputs" {
   }
 }
 
-# Signed URLs: without a key file the account asks IAM to sign for itself.
+# Signed URLs: without a key file, the account asks IAM to sign on its behalf.
 resource "google_service_account_iam_member" "trigger_signs" {
   service_account_id = google_service_account.trigger.name
   role               = "roles/iam.serviceAccountTokenCreator"
@@ -53,7 +54,7 @@ resource "google_service_account_iam_member" "trigger_signs" {
 }
 
 resource "google_cloudfunctions2_function" "trigger" {
-  #checkov:skip=CKV_GCP_124: callers are outside Google Cloud; IAM decides who comes in
+  #checkov:skip=CKV_GCP_124: callers are outside Google Cloud; IAM and the function authenticate them
   name     = local.names.trigger
   location = var.region
 
@@ -74,9 +75,9 @@ resource "google_cloudfunctions2_function" "trigger" {
     service_account_email            = google_service_account.trigger.email
     min_instance_count               = var.min_instances
     max_instance_count               = var.max_instances
-    max_instance_request_concurrency = 12    # each may hold an upload twice, as it came and taken apart: 12 × 52 MiB
-    available_cpu                    = "1"   # more than one request at a time needs a whole one
-    available_memory                 = "1Gi" # the uploads, and 0.2 GiB for the process itself
+    max_instance_request_concurrency = 12    # each may hold an upload twice, raw and decoded: 12 × 52 MiB
+    available_cpu                    = "1"   # concurrency above 1 requires a full vCPU
+    available_memory                 = "1Gi" # the uploads, plus 0.2 GiB for the process
     timeout_seconds                  = 60
     ingress_settings                 = "ALLOW_ALL"
     environment_variables            = local.environment["trigger"]
@@ -95,7 +96,7 @@ resource "google_cloudfunctions2_function" "trigger" {
   depends_on = [time_sleep.grants]
 }
 
-# On the Cloud Run service: the function's own resource refuses roles/run.invoker.
+# On the Cloud Run service: the function's own IAM resource rejects roles/run.invoker.
 # https://github.com/hashicorp/terraform-provider-google/issues/15264
 resource "google_cloud_run_v2_service_iam_member" "trigger_invoker" {
   for_each = toset(concat(var.invokers, var.public ? ["allUsers"] : []))
@@ -105,7 +106,7 @@ resource "google_cloud_run_v2_service_iam_member" "trigger_invoker" {
   role     = "roles/run.invoker"
   member   = each.key
 
-  # A replaced function is a new service, without the grants of the old one.
+  # A replaced function has a new service, without the grants of the old one.
   # https://github.com/hashicorp/terraform-provider-google/issues/18308
   lifecycle {
     replace_triggered_by = [google_cloudfunctions2_function.trigger.id]

@@ -1,8 +1,8 @@
-"""The parts of the README that follow from the code. `python -m tests.readme` writes them; a test holds them equal."""
+"""The generated tables of the READMEs: `python -m tests.readme` writes them, a test compares them with the code."""
 
-import ast
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from shared.error_codes import EXPLANATIONS
@@ -10,59 +10,73 @@ from shared.problems import DOCUMENTATION, PROBLEMS
 from tests.vendor import consequences
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+READMES = {
+    "": ROOT / "README.md",
+    **{
+        folder: ROOT / folder / "README.md"
+        for folder in (
+            *("functions/trigger", "functions/poller", "functions/simulator", "functions/cli"),
+            *("shared", "terraform", "tests"),
+        )
+    },
+}
 
 
 def error_codes() -> str:
-    """What went wrong with a job."""
-    rows = [f"| `{code}` | {known.message} | {known.hint} |" for code, known in EXPLANATIONS.items()]
-    return "\n".join(["| Code | What happened | What to do |", "|---|---|---|", *rows])
+    """Why a job failed or is queued."""
+    rows = [
+        f"| `{code}` | {known.message} | {known.hint} | {'yes' if known.retryable else 'no'} |"
+        for code, known in EXPLANATIONS.items()
+    ]
+    return "\n".join(["| Code | What happened | What to do | Retryable |", "|---|---|---|---|", *rows])
 
 
 def problems() -> str:
-    """The problem types; each row is where its `type` leads to."""
+    """The problem types; each row has the anchor of its `type` URL."""
     fragment = DOCUMENTATION.split("#")[1]
     rows = [
         f'| <a id="{fragment}{code.replace("_", "-")}"></a>`{code}` | {known.status} | {known.title} |'
         for code, known in PROBLEMS.items()
     ]
-    return "\n".join(["| errorCode | Status | Title |", "|---|---|---|", *rows])
+    return "\n".join(["| `errorCode` | Status | Title |", "|---|---|---|", *rows])
 
 
-def layout() -> str:
-    """One line a file: the promise that the file's docstring makes."""
-    files = [path for part in ("functions", "shared") for path in sorted((ROOT / part).rglob("*.py"))]
-    rows = [f"| `{path.relative_to(ROOT)}` | {promise(path)} |" for path in files if path.name != "__init__.py"]
-    return "\n".join(["| File | |", "|---|---|", *rows])
+@dataclass(frozen=True)
+class Table:
+    """A generated table, between `<!-- name -->` and `<!-- /name -->` of the README of `folder`."""
+
+    name: str
+    folder: str
+    render: Callable[[], str]
+
+    @property
+    def readme(self) -> Path:
+        return READMES[self.folder]
+
+    def written(self) -> str | None:
+        """The table as the README has it; None if the README does not have it."""
+        found = self._pattern().search(self.readme.read_text())
+        return found["table"].strip() if found else None
+
+    def write(self) -> None:
+        """Replace the table; the README must have its comments."""
+        fresh = f"<!-- {self.name} -->\n{self.render().strip()}\n<!-- /{self.name} -->"
+        text, count = self._pattern().subn(lambda _: fresh, self.readme.read_text())
+        if count != 1:
+            raise ValueError(f"{self.readme} needs <!-- {self.name} --> once")
+        self.readme.write_text(text)
+
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(rf"<!-- {self.name} -->\n(?P<table>.*?)<!-- /{self.name} -->", re.DOTALL)
 
 
-def promise(path: Path) -> str:
-    """The first sentence of a module's docstring."""
-    text = ast.get_docstring(ast.parse(path.read_text())) or ""
-    return " ".join(text.split("\n\n")[0].split())
-
-
-PARTS: dict[str, Callable[[], str]] = {
-    "error_codes": error_codes,
-    "consequences": consequences.as_markdown,
-    "problems": problems,
-    "layout": layout,
-}
-
-
-def part(name: str, text: str) -> str:
-    """What the README holds between the two comments of a part."""
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
-    return found.group(1).strip() if found else ""
-
-
-def written(text: str) -> str:
-    """The README with all parts renewed."""
-    for name, render in PARTS.items():
-        fresh = f"<!-- {name} -->\n{render().strip()}\n<!-- /{name} -->"
-        text = re.sub(rf"<!-- {name} -->\n.*?<!-- /{name} -->", lambda _: fresh, text, flags=re.DOTALL)  # noqa: B023 - used at once
-    return text
+TABLES = (
+    Table("problems", "", problems),
+    Table("error codes", "shared", error_codes),
+    Table("consequences", "functions/simulator", consequences.as_markdown),
+)
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+    for table in TABLES:
+        table.write()

@@ -13,6 +13,7 @@ BASE = {
     "workflows",
     "error_codes",
     "job",
+    "job_parts",
     "config",
     "log",
     "spending",
@@ -24,22 +25,23 @@ BASE = {
 # What a part may import of the others. A part that is not named may import only BASE.
 ALLOWED = {
     "spending": {"error_codes", "spending"},
-    "job": {"error_codes"},
+    "job": {"error_codes", "job_parts"},
+    "job_parts": {"error_codes"},
     "error_codes": set(),
     "log": set(),
     "problems": set(),
     "config": {"auth_settings", "spending", "workflows"},
-    "ports": {"error_codes", "job", "spending", "workflows"},
+    "ports": {"error_codes", "job", "job_parts", "spending", "workflows"},
     "auth_settings": set(),
     "idempotency": set(),
-    "submission": {"error_codes", "idempotency", "job", "runtime"},
+    "submission": {"idempotency"},
     "runtime": {*BASE, "runtime", "wireflow.errors"} - {"problems", "public_job", "submission"},
     "workflows": {"workflows"},
-    "public_job": {"error_codes", "job"},
+    "public_job": {"error_codes", "job", "job_parts"},
     "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.signed_urls"} - {"problems"},
-    "wireflow": {"error_codes", "job", "ports", "wireflow", "workflows"},
-    "jobs": {"error_codes", "job", "log", "ports", "spending", "jobs"},
-    "images": {"error_codes", "job", "ports", "egress", "images"},
+    "wireflow": {"error_codes", "job", "job_parts", "ports", "wireflow", "workflows"},
+    "jobs": {"error_codes", "job", "job_parts", "log", "ports", "spending", "jobs"},
+    "images": {"error_codes", "job", "job_parts", "ports", "egress", "images"},
     "egress": set(),
     "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress"} - {"problems", "public_job"},
 }
@@ -104,3 +106,11 @@ def test_no_way_in_knows_another(package: str):
         tree = ast.parse((ROOT / "functions" / "trigger" / package / f"{name}.py").read_text())
         known = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
         assert known.isdisjoint(WAYS_IN[package] - TOOLS), name
+
+
+@pytest.mark.parametrize("folder", ["steps", "runtime"])
+def test_only_the_job_sets_the_fields_of_its_states(folder: str):
+    """Steps choose a transition; no step evolves a job or builds a dict of changes."""
+    for path in (ROOT / "shared" / folder).rglob("*.py"):
+        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if call.endswith("evolve") and call != "image.evolve"], path

@@ -1,11 +1,13 @@
 """The job record: its table of states, and its way into a document and back."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import FINAL, TRANSITIONS, Image, Job, JobError, Status, from_document, to_document
+from shared.job import FINAL, TRANSITIONS, Job, Status
+from shared.job_parts import Image, JobError
+from shared.jobs.job_documents import from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -34,6 +36,61 @@ def test_a_job_moves_only_as_the_table_says(status: Status, following: Status):
     else:
         with pytest.raises(ValueError, match="cannot become"):
             job(status=status).evolve(status=following)
+
+
+ERROR = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id="req_1")
+LATER, IMAGES = NOON + timedelta(hours=1), (Image(index=0, source_url="https://cdn.wireflow.ai/a.png", name="a.png"),)
+
+
+def in_flight(status: Status, **changes) -> Job:
+    return job(status=status, due_at=NOON, queue_at=NOON if status is Status.QUEUED else None, **changes)
+
+
+FINAL_TRANSITIONS = {
+    "succeeded": lambda stored: in_flight(Status.COPYING, stored_input=stored).succeeded(IMAGES, LATER),
+    "failed": lambda stored: in_flight(Status.RUNNING, stored_input=stored).failed(ERROR, LATER),
+    "canceled": lambda stored: in_flight(Status.QUEUED, stored_input=stored).canceled(LATER),
+}
+
+
+@pytest.mark.parametrize("name", FINAL_TRANSITIONS)
+def test_a_final_job_is_due_only_to_delete_its_input_image(name: str):
+    plain, with_input = FINAL_TRANSITIONS[name](None), FINAL_TRANSITIONS[name]("inputs/a")
+    assert plain.status == with_input.status == name
+    assert (plain.completed_at, plain.due_at, plain.queue_at) == (LATER, None, None)
+    assert (with_input.completed_at, with_input.due_at, with_input.queue_at) == (LATER, LATER, None)
+    assert with_input.input_deleted().due_at is None
+
+
+def test_a_job_whose_run_timed_out_is_due_for_a_recheck_and_then_to_delete_its_input_image():
+    failed = in_flight(Status.RUNNING, stored_input="inputs/a").failed(ERROR, NOON, recheck_at=LATER)
+    assert (failed.due_at, failed.needs_recheck) == (LATER, True)
+    assert (failed.rechecked().due_at, failed.rechecked().needs_recheck) == (NOON, False)
+    rescued = failed.rescued(IMAGES, LATER, None)
+    assert (rescued.status, rescued.error, rescued.completed_at, rescued.images) == ("copying", None, None, IMAGES)
+
+
+def test_a_refused_job_returns_to_the_queue_under_a_new_idempotency_key():
+    triggered = in_flight(Status.QUEUED, wait_reason=ErrorCode.RATE_LIMITED).triggered(NOON, LATER)
+    assert (triggered.status, triggered.queue_at, triggered.due_at) == ("triggering", None, LATER)
+    requeued = triggered.requeued(ErrorCode.KEY_REFUSED, attempt=2, queue_at=NOON, request_id="req_2")
+    assert requeued.idempotency_key != triggered.idempotency_key
+    assert (requeued.queue_at, requeued.due_at, requeued.triggered_at) == (NOON, requeued.give_up_at, None)
+
+
+def test_a_started_job_forgets_that_its_outcome_was_unknown():
+    triggered = in_flight(Status.QUEUED).triggered(NOON, LATER).unresolved("req_1").repeated(LATER)
+    assert (triggered.outcome_unknown, triggered.possible_duplicate, triggered.triggered_at) == (True, True, LATER)
+    started = triggered.started("exec_1", "req_2", LATER, LATER)
+    assert (started.status, started.outcome_unknown, started.possible_duplicate) == ("running", False, True)
+    assert started.run_lost().outcome_unknown is True
+
+
+def test_evolve_sets_no_field_silently():
+    before = in_flight(Status.COPYING, stored_input="inputs/a")
+    after = before.evolve(status=Status.SUCCEEDED)
+    changed = {name for name in before.__dataclass_fields__ if getattr(before, name) != getattr(after, name)}
+    assert changed == {"status"}
 
 
 def test_final_is_what_nothing_follows():

@@ -1,4 +1,4 @@
-"""The README is true: what follows from the code stands there as the code has it."""
+"""The READMEs are true: generated tables are current, and every file, heading, and path that they name exists."""
 
 import re
 from pathlib import Path
@@ -6,24 +6,58 @@ from pathlib import Path
 import pytest
 
 from shared.log import Event
-from tests import readme
+from tests.readme import READMES, ROOT, TABLES, Table
 
-TEXT = readme.README.read_text()
-
-
-@pytest.mark.parametrize("name", readme.PARTS)
-def test_a_part_that_follows_from_the_code_is_as_the_code_has_it(name: str):
-    assert readme.part(name, TEXT) == readme.PARTS[name]().strip(), "run python -m tests.readme"
-
-
-def test_every_file_says_what_it_is_for():
-    assert "|  |" not in readme.layout()
+FRONT_PAGE_LINES = 250
+# Paths in backticks, from the root: the layout that the front page shows.
+_PATH = re.compile(r"`((?:functions|shared|terraform|tests)/[\w./-]+)`")
+_FOLDER, _FILE = re.compile(r"`([\w/]+)/`|\*\*\[([\w/]+)\]"), re.compile(r"`(\w+\.(?:py|tf|json))`")
+_LINK = re.compile(r"\]\((?!https?:)(?P<file>[^)#\s]*)(?:#(?P<heading>[^)\s]*))?\)")
 
 
-def test_every_log_event_is_named():
-    assert [event for event in Event if not re.search(rf"\b{event}\b", TEXT)] == []
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_generated_table_is_current(table: Table) -> None:
+    assert table.written() == table.render().strip(), "run python -m tests.readme"
 
 
-def test_every_file_that_is_linked_is_there():
-    for target in re.findall(r"\]\((?!http|#)([^)#]+)", TEXT):
-        assert Path(readme.ROOT, target).exists(), target
+def test_the_front_page_is_short() -> None:
+    assert len(READMES[""].read_text().splitlines()) <= FRONT_PAGE_LINES
+
+
+def test_every_log_event_is_documented() -> None:
+    text = READMES["shared"].read_text()
+    assert [event for event in Event if f"`{event}`" not in text] == []
+
+
+@pytest.mark.parametrize("readme", READMES.values(), ids=READMES)
+def test_every_link_leads_to_a_file_and_a_heading(readme: Path) -> None:
+    for link in _LINK.finditer(readme.read_text()):
+        target = (readme.parent / link["file"]).resolve() if link["file"] else readme
+        assert target.exists(), link[0]
+        if link["heading"]:
+            assert link["heading"] in headings(target.read_text()), link[0]
+
+
+@pytest.mark.parametrize("readme", READMES.values(), ids=READMES)
+def test_every_path_exists(readme: Path) -> None:
+    named = _PATH.findall(readme.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_file_of_the_layout_exists() -> None:
+    layout = READMES[""].read_text().partition("## Where things are")[2]
+    missing = []
+    for part in re.split(r"\n\n|\n(?=\|)", layout):
+        if folder := _FOLDER.search(part):
+            paths = [ROOT / (folder[1] or folder[2]) / name for name in _FILE.findall(part)]
+            missing += [path for path in paths if not path.exists()]
+    assert layout
+    assert missing == []
+
+
+def headings(text: str) -> set[str]:
+    """The anchors of a page: GitHub's for its headings, and its own."""
+    prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', text))

@@ -1,4 +1,4 @@
-"""Our own routes as a caller uses them: hand in a prompt, read the job, fetch an image, tick the poller."""
+"""An HTTP client of the trigger and the poller, as callers and the scheduler use them."""
 
 import asyncio
 import json
@@ -9,25 +9,25 @@ from typing import Any, NoReturn, Self
 
 import httpx
 
-from functions.cli.errors import NotAccepted, RequestRefused
-from functions.cli.input_image import Picture
+from functions.cli.errors import RequestRejected, SubmissionFailed
+from functions.cli.input_image import ImageFile
 
-PublicJob = dict[str, Any]  # README, "The job"
+PublicJob = dict[str, Any]  # the JSON representation of a job
 
-ANSWER_SECONDS = 30.0  # the trigger answers within 10
+RESPONSE_SECONDS = 30.0  # the trigger responds within 10
 WINDOW_SECONDS = 3600.0  # longer than any window of the poller
-BETWEEN_TICKS = 1.0
+POLLER_INTERVAL_SECONDS = 1.0
 
 
 class Client:
-    """A trigger and a poller at their addresses; a context manager."""
+    """A client of one trigger and one poller. Use it as an async context manager."""
 
     def __init__(self, trigger_url: str, poller_url: str) -> None:
         self._trigger, self._poller = trigger_url, poller_url
-        self._http = httpx.AsyncClient(trust_env=False, timeout=ANSWER_SECONDS)
+        self._http = httpx.AsyncClient(trust_env=False, timeout=RESPONSE_SECONDS)
 
     async def __aenter__(self) -> Self:
-        """Open."""
+        """Open the client."""
         await self._http.__aenter__()
         return self
 
@@ -35,36 +35,35 @@ class Client:
         """Close all connections."""
         await self._http.aclose()
 
-    async def submit(self, fields: Mapping[str, str], idempotency_key: str, file: Picture | None = None) -> PublicJob:
-        """The job that the trigger made of a request; RequestRefused or NotAccepted says why there is none.
+    async def submit(self, fields: Mapping[str, str], idempotency_key: str, file: ImageFile | None = None) -> PublicJob:
+        """Submit a request and return the job. With an input image as `file` the request is a multipart form.
 
-        With a `file`, its input image, the request is a form.
+        Raises RequestRejected for a 4xx, SubmissionFailed for any other error.
         """
         body = _form(fields, file) if file else _json(fields)
-        request = self._http.build_request("POST", f"{self._trigger}/", **body)
-        request.headers["Idempotency-Key"] = idempotency_key
+        headers = {"Idempotency-Key": idempotency_key, **body.pop("headers", {})}
         try:
-            answer = await self._http.send(request)
+            response = await self._http.post(f"{self._trigger}/", headers=headers, **body)
         except httpx.HTTPError as error:
-            raise NotAccepted(f"the trigger did not answer ({type(error).__name__})") from error
-        if answer.is_client_error:
-            raise RequestRefused(f"the request was refused: {_reason(answer)}")
-        if not answer.is_success:
-            raise NotAccepted(f"the request was not accepted: {_reason(answer)}")
-        return _job(answer)
+            raise SubmissionFailed(f"The trigger did not respond ({type(error).__name__}).") from error
+        if response.is_client_error:
+            raise RequestRejected(f"The request was rejected: {_reason(response)}")
+        if not response.is_success:
+            raise SubmissionFailed(f"The request was not accepted: {_reason(response)}")
+        return _job(response)
 
-    async def read(self, job: PublicJob) -> PublicJob:
-        """The job as it is now, or as it was where the trigger cannot say: the next look may tell."""
+    async def refresh(self, job: PublicJob) -> PublicJob:
+        """Return the job as it is now, or unchanged if the trigger cannot say: the next call may succeed."""
         with suppress(httpx.HTTPError, ValueError):
-            answer = await self._http.get(job["statusUrl"])
-            if answer.is_success:
-                return _job(answer)
+            response = await self._http.get(job["statusUrl"])
+            if response.is_success:
+                return _job(response)
         return job
 
-    async def tick(self) -> NoReturn:
-        """Call the poller as the scheduler would, again and again; a call that fails is no worse than one not made."""
+    async def keep_polling(self) -> NoReturn:
+        """Call the poller again and again, as the scheduler does. A call that fails is repeated like any other."""
         while True:
-            await asyncio.sleep(BETWEEN_TICKS)  # first of all: a new run is not due before
+            await asyncio.sleep(POLLER_INTERVAL_SECONDS)  # a new run is not due earlier
             with suppress(httpx.HTTPError):
                 await self._http.post(f"{self._poller}/", timeout=WINDOW_SECONDS)
 
@@ -73,19 +72,19 @@ def _json(fields: Mapping[str, str]) -> dict[str, Any]:
     return {"content": json.dumps(fields), "headers": {"Content-Type": "application/json"}}
 
 
-def _form(fields: Mapping[str, str], file: Picture) -> dict[str, Any]:
-    """Bytes of the command line that are no text go as they are: the trigger says what is wrong with them."""
+def _form(fields: Mapping[str, str], file: ImageFile) -> dict[str, Any]:
+    """Build a multipart body. Bytes of the command line that are not UTF-8 are sent as they are and then rejected."""
     data = {name: os.fsencode(value) for name, value in fields.items()}
     return {"data": data, "files": {"image1": ("image1", file.content, file.content_type)}}
 
 
-def _job(answer: httpx.Response) -> PublicJob:
-    job: PublicJob = answer.json()
+def _job(response: httpx.Response) -> PublicJob:
+    job: PublicJob = response.json()
     return job
 
 
-def _reason(answer: httpx.Response) -> str:
-    """The problem document's own words, where there is one."""
+def _reason(response: httpx.Response) -> str:
+    """Return the `detail` of the problem document, or the status."""
     with suppress(ValueError, KeyError, TypeError):
-        return str(answer.json()["detail"])
-    return f"HTTP {answer.status_code}"
+        return str(response.json()["detail"])
+    return f"HTTP {response.status_code}"

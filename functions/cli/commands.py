@@ -1,28 +1,22 @@
-"""The commands and their options; README, "Try it", shows how they are used."""
+"""The commands and their options. Each command imports what it runs, so that `--help` and usage errors are fast."""
 
 import os
 from pathlib import Path
 
 import click
 
-from functions.cli import check as checks
-from functions.cli import run as runs
-from functions.cli import serve as services
-from functions.cli import show
 from functions.cli.input_image import InputImage, InputImageType
-from functions.cli.show import Screen
 from functions.cli.tasks import run_until_interrupted
-from functions.cli.tokens import new_token
 
 PORT = click.IntRange(1, 65535)
-LIVE_HELP = "Use the real Wireflow, which costs money: WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY must be set."
+LIVE_HELP = "Use the real Wireflow, which costs money. Requires WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY."
 
 
 @click.group()
 def cli() -> None:
-    """Images from prompts, on this machine: no account is needed unless --live is given.
+    """Create images from prompts on this machine. Without --live no account is needed.
 
-    Exit codes: 0 done, 1 the job failed, 2 wrong usage or configuration, 3 still unfinished, 130 interrupted.
+    Exit codes: 0 success, 1 the job failed, 2 invalid usage or configuration, 3 not finished in time, 130 interrupted.
     """
 
 
@@ -31,29 +25,29 @@ def cli() -> None:
 @click.option(
     "--workflow",
     metavar="NAME",
-    help="Which workflow makes it: default, pro or saved; with --live one of WIREFLOW_WORKFLOWS.",
+    help="The workflow: default, pro, or saved; with --live default or one of WIREFLOW_WORKFLOWS.",
 )
 @click.option(
     "--image",
     type=InputImageType(),
-    help="The input image: a file, an address, or with --live the id of an earlier job.",
+    help="The input image: a file, a URL, or with --live the ID of an earlier job.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the public job as JSON, and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the job, as JSON, to standard output.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=".",
-    help="The folder for the image; the current one by default.",
+    help="The folder for the image file; by default the current folder.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0),
     default=600,
     show_default=True,
-    help="Seconds to wait for the job before the command ends with exit code 3.",
+    help="Seconds to wait for the job; then the command ends with exit code 3.",
 )
 @click.option("--live", is_flag=True, help=LIVE_HELP)
-def run(  # the command line, word by word
+def run(
     prompt: str,
     workflow: str | None,
     image: InputImage | None,
@@ -62,41 +56,55 @@ def run(  # the command line, word by word
     timeout: float,
     live: bool,
 ) -> None:
-    """Make one image of PROMPT, from the request to the file."""
-    wish = runs.Wish(prompt=prompt, out=out, timeout=timeout, live=live, workflow=workflow, image=image)
-    run_until_interrupted(runs.run(wish, os.environ, Screen(as_json=as_json)))
+    """Create one image from PROMPT and write it to a file."""
+    from functions.cli.output import RunOutput
+    from functions.cli.run import RunOptions
+    from functions.cli.run import run as run_command
+
+    options = RunOptions(prompt=prompt, out=out, timeout=timeout, live=live, workflow=workflow, image=image)
+    run_until_interrupted(run_command(options, os.environ, RunOutput(as_json=as_json)))
 
 
 @cli.command()
-@click.option("--port", type=PORT, default=8080, show_default=True, help="Where the trigger listens on 127.0.0.1.")
+@click.option("--port", type=PORT, default=8080, show_default=True, help="The trigger's port on 127.0.0.1.")
 @click.option("--live", is_flag=True, help=LIVE_HELP)
 def serve(port: int, live: bool) -> None:
-    """Keep both functions up, with a poller that ticks by itself, until Ctrl-C.
+    """Serve the trigger and the poller until Ctrl-C. The poller is called automatically.
 
-    Who may come in is what the environment says (TRIGGER_TOKENS, FORM_ORIGINS, …); without it, this machine.
+    Authentication is configured by the environment (TRIGGER_TOKENS, FORM_ORIGINS, …). Without such settings, requests
+    are accepted from this machine only.
     """
-    run_until_interrupted(services.serve(port, os.environ, live=live))
+    from functions.cli.serve import serve as serve_command
+
+    run_until_interrupted(serve_command(port, os.environ, live=live))
 
 
 @cli.command()
-@click.option("--port", type=PORT, default=8090, show_default=True, help="Where it listens on 127.0.0.1.")
+@click.option("--port", type=PORT, default=8090, show_default=True, help="Its port on 127.0.0.1.")
 def simulate(port: int) -> None:
-    """Keep the simulator of Wireflow up, alone, until Ctrl-C."""
-    run_until_interrupted(services.simulate(port, os.environ))
+    """Serve only the simulator of Wireflow until Ctrl-C."""
+    from functions.cli.serve import simulate as simulate_command
+
+    run_until_interrupted(simulate_command(port, os.environ))
 
 
 @cli.command()
 def check() -> None:
-    """Ask Wireflow, without spending, whether the webhook, the key and the workflows of the environment work."""
-    run_until_interrupted(checks.report(os.environ))
+    """Check the webhook, the API key, and the workflows of the environment at Wireflow, free of charge."""
+    from functions.cli.check import report
+
+    run_until_interrupted(report(os.environ))
 
 
 @cli.command()
 @click.argument("name")
-@click.option("--admin", is_flag=True, help="Its holder may read, list and cancel the jobs of all callers.")
+@click.option("--admin", is_flag=True, help="Allow the caller to read, list, and cancel all jobs.")
 def token(name: str, admin: bool) -> None:
-    """Print a new token for the caller NAME, and the line for TRIGGER_TOKENS.
+    """Print a new token for the caller NAME, and the value of TRIGGER_TOKENS that accepts it.
 
-    On standard output: the token, then the JSON object of the setting, which holds only its SHA-256.
+    Standard output has two lines: the token, and a JSON object with its SHA-256.
     """
-    show.new_token(new_token(name, admin=admin))
+    from functions.cli.output import print_token
+    from functions.cli.tokens import new_token
+
+    print_token(new_token(name, admin=admin))

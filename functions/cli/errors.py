@@ -1,77 +1,70 @@
-"""How a command can end other than well: each way with its exit code.
+"""How a command can fail. Each error has its exit code and is shown as one message on standard error.
 
-ClickException        shown as one message on standard error
-├── WrongSetup     2  a setting, a name, a port or a folder does not do; nothing was started
-├── CheckFailed    2  Wireflow does not take the webhook, the key or a workflow
-├── NotStarted     2  a process did not come up
-├── RequestRefused 2  the trigger refused the request: the caller must change it
-├── NotAccepted    1  the trigger could not take the request in
-├── JobFailed      1  the job ended without all that was asked for
-├── ProcessEnded   1  a process ended that should have gone on
-├── NotWritten     1  the image is made, but cannot be written to the folder
-├── Unfinished     3  the job goes on, the time to wait is over
-└── Interrupted  130  Ctrl-C, or a signal to end
+ClickException
+├── SetupError        2  a setting, a name, a port, or a folder is invalid; nothing was started
+├── CheckFailed       2  Wireflow rejects the webhook, the key, or a workflow
+├── RequestRejected   2  the trigger rejected the request; the caller must change it
+├── SubmissionFailed  1  the trigger could not accept the request
+├── JobFailed         1  the job failed, or was canceled
+├── ServerStopped     1  a server stopped while it was needed
+├── SaveFailed        1  the image exists, but its file could not be written
+├── JobUnfinished     3  the job was not finished before the timeout
+└── Interrupted     130  Ctrl-C, SIGTERM, or SIGHUP
 """
 
 import click
 
 
-class WrongSetup(click.ClickException):
-    """A setting, a name, a port or a folder does not do."""
+class SetupError(click.ClickException):
+    """A setting, a name, a port, or a folder is invalid."""
 
     exit_code = 2
 
 
 class CheckFailed(click.ClickException):
-    """Wireflow does not take the webhook, the key or a workflow of the environment."""
+    """Wireflow rejects the webhook, the key, or a workflow of the environment."""
 
     exit_code = 2
 
 
-class NotStarted(click.ClickException):
-    """A process did not come up; the message ends with its last words."""
+class RequestRejected(click.ClickException):
+    """The trigger rejected the request (4xx)."""
 
     exit_code = 2
 
 
-class RequestRefused(click.ClickException):
-    """The trigger refused the request: the caller must change it."""
-
-    exit_code = 2
-
-
-class NotAccepted(click.ClickException):
-    """The trigger could not take the request in, or did not answer."""
+class SubmissionFailed(click.ClickException):
+    """The trigger could not accept the request (5xx), or did not respond."""
 
     exit_code = 1
 
 
 class JobFailed(click.ClickException):
-    """The job ended without all that was asked for."""
+    """The job failed, or was canceled."""
 
     exit_code = 1
 
 
-class ProcessEnded(click.ClickException):
-    """A process ended that should have gone on; the message ends with its last words."""
+class ServerStopped(click.ClickException):
+    """A server stopped while it was needed."""
 
     exit_code = 1
 
 
-class NotWritten(click.ClickException):
-    """The image is made, but its file is not there."""
+class SaveFailed(click.ClickException):
+    """The image exists, but its file could not be written."""
 
     exit_code = 1
 
 
-class Unfinished(click.ClickException):
-    """The time to wait is over."""
+class JobUnfinished(click.ClickException):
+    """The job was not finished before the timeout."""
 
     exit_code = 3
 
 
 class Interrupted(click.ClickException):
-    """Ctrl-C, or a signal to end. All processes are ended by now."""
+    """Ctrl-C, SIGTERM, or SIGHUP. Everything has been cleaned up."""
 
     exit_code = 130
 

@@ -1,4 +1,4 @@
-"""Image files: named after their prompt, checked against the job's checksum, and never written over another file."""
+"""Write images to files. A file is named after its prompt, verified by its checksum, and never overwrites another."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import httpx
 
 from functions.cli.client import PublicJob
-from functions.cli.errors import NotWritten
+from functions.cli.errors import SaveFailed
 from shared.images.formats import FORMATS
 
 EXTENSIONS = {kind.content_type: kind.extension for kind in FORMATS}
@@ -20,19 +20,22 @@ FETCH_SECONDS = 60.0
 
 
 def save_images(job: PublicJob, folder: Path) -> list[Path]:
-    """Write every stored image of the job into `folder`; blocks. NotWritten if one cannot be had whole."""
+    """Write every stored image of the job to `folder` and return the paths. Blocks.
+
+    Raises SaveFailed if an image cannot be fetched, verified, or written.
+    """
     with httpx.Client(trust_env=False, timeout=FETCH_SECONDS) as http:
         return [_save(http, image, folder, _stem(job, image)) for image in job["images"] if image["url"]]
 
 
 def _stem(job: PublicJob, image: Mapping[str, Any]) -> str:
-    """`a-red-fox-1f3a9c`, from the second image on `a-red-fox-1f3a9c-2`."""
+    """Return the file name without its extension: `a-red-fox-1f3a9c`, for the second image `a-red-fox-1f3a9c-2`."""
     number = f"-{image['index'] + 1}" if image["index"] else ""
-    return f"{readable(job['prompt'])}-{job['id'][:ID_LENGTH]}{number}"
+    return f"{slug(job['prompt'])}-{job['id'][:ID_LENGTH]}{number}"
 
 
-def readable(prompt: str) -> str:
-    """The prompt's first words as part of a file name: letters and digits of any script, joined by hyphens."""
+def slug(prompt: str) -> str:
+    """Return the first words of a prompt for use in a file name: letters and digits of any script, with hyphens."""
     text = unicodedata.normalize("NFKC", prompt).lower()
     words = re.sub(r"[\W_]+", "-", text).strip("-")
     if len(words) > NAME_LENGTH:
@@ -44,36 +47,36 @@ def _save(http: httpx.Client, image: Mapping[str, Any], folder: Path, stem: str)
     try:
         path, file = _new_file(folder, stem, EXTENSIONS.get(image["contentType"], "img"))
     except OSError as error:
-        raise NotWritten(f"{folder}: no file can be made there ({error.strerror})") from error
+        raise SaveFailed(f"Cannot create a file in {folder}: {error.strerror}.") from error
     try:
         with file:
             _fetch(http, image, file)
     except BaseException as error:
         path.unlink()
         if isinstance(error, httpx.HTTPError | OSError):
-            raise NotWritten(f"{path}: the image could not be fetched ({error})") from error
+            raise SaveFailed(f"Cannot write {path}: fetching the image failed ({error}).") from error
         raise
     return path
 
 
 def _new_file(folder: Path, stem: str, extension: str) -> tuple[Path, BinaryIO]:
-    """A file that was not there before."""
-    again = 0
+    """Create a file under a name that is not in use."""
+    number = 0
     while True:
-        path = folder / f"{stem}{f'-again{again}' if again else ''}.{extension}"
+        path = folder / f"{stem}{f'-again{number}' if number else ''}.{extension}"
         try:
             return path, path.open("xb")
         except FileExistsError:
-            again += 1
+            number += 1
 
 
 def _fetch(http: httpx.Client, image: Mapping[str, Any], file: BinaryIO) -> None:
-    """The bytes of the image; NotWritten if they are not those that the job tells of."""
+    """Download the image to `file`. Raises SaveFailed if its checksum is not that of the job."""
     digest = hashlib.sha256()
-    with http.stream("GET", image["url"]) as answer:
-        answer.raise_for_status()
-        for chunk in answer.iter_bytes():
+    with http.stream("GET", image["url"]) as response:
+        response.raise_for_status()
+        for chunk in response.iter_bytes():
             digest.update(chunk)
             file.write(chunk)
     if digest.hexdigest() != image["sha256"]:
-        raise NotWritten(f"image {image['index']}: the bytes fetched are not those that the job tells of")
+        raise SaveFailed(f"Image {image['index']}: the checksum of the downloaded bytes does not match the job.")

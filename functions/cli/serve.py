@@ -1,32 +1,43 @@
-"""Everything kept up until Ctrl-C: the functions with a poller that ticks by itself, or the simulator alone."""
+"""`serve` and `simulate`: servers that run until they are interrupted."""
 
+import asyncio
 from collections.abc import Mapping
 
-from functions.cli import local, show
+from functions.cli import output
+from functions.cli.apps import simulator_app
 from functions.cli.client import Client
-from functions.cli.processes import running, watch
-from functions.cli.tasks import first
+from functions.cli.folders import locked_state_folder
+from functions.cli.local import GRACE, LIVE_GRACE, library_log, local_functions
+from functions.cli.servers import Server, serve_while
+from functions.cli.settings import simulator_settings
+from functions.cli.sockets import listen, listen_on_saved_port
 
 
 async def serve(port: int, environ: Mapping[str, str], *, live: bool) -> None:
-    """Serve until interrupted; ProcessEnded if one of the processes ends by itself."""
-    port = local.wanted_port(port)
-    with local.state_folder("live" if live else "serve") as folder:
-        simulator_port = None if live else local.kept_port(folder)
-        servers = local.servers(folder, environ, live=live, trigger_port=port, simulator_port=simulator_port)
+    """Serve both functions and call the poller until interrupted; the trigger listens on `port`.
+
+    Raises SetupError for invalid settings, a port or folder in use, and ServerStopped.
+    """
+    with listen(port) as trigger, locked_state_folder("live" if live else "serve") as folder:
         async with (
-            running(servers.all(), folder, grace=servers.grace) as processes,
-            Client(servers.trigger.url, servers.poller.url) as client,
+            local_functions(
+                folder,
+                environ,
+                trigger=trigger,
+                simulator=None if live else listen_on_saved_port(folder / "simulator.port"),
+                logs=folder,
+                grace=LIVE_GRACE if live else GRACE,
+            ) as functions,
+            Client(functions.trigger.url, functions.poller.url) as client,
         ):
-            show.serving(servers, folder)
-            await first(watch(processes), client.tick())
+            output.print_servers(functions, folder)
+            await serve_while(functions.servers, client.keep_polling())
 
 
 async def simulate(port: int, environ: Mapping[str, str]) -> None:
-    """The simulator alone, until interrupted."""
-    port = local.wanted_port(port)
-    with local.state_folder("simulate") as folder:
-        simulator = local.simulate(folder, environ, port)
-        async with running([simulator], folder, grace=local.GRACE_SECONDS) as processes:
-            show.simulating(simulator.url, folder)
-            await watch(processes)
+    """Serve the simulator alone on `port` until interrupted. Raises SetupError and ServerStopped."""
+    with listen(port) as listener, locked_state_folder("simulate") as folder, library_log(folder):
+        app = simulator_app(simulator_settings(environ, folder))
+        server = Server("simulator", app, listener, grace=GRACE)
+        output.print_simulator(server.url, folder)
+        await serve_while([server], asyncio.Event().wait())

@@ -1,35 +1,35 @@
-"""Starts the command line, or says what has to be installed first; every way to end has its exit code here.
-
-Nothing that has to be installed is imported before it is known to be there.
-"""
+"""The entry point of the command line. It reports missing packages before it imports any of them."""
 
 import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
-NEEDED = ("click", "rich", "PIL", "httpx", "functions_framework", "google_crc32c")  # by the names of their modules
-WRONG_SETUP, INTERRUPTED = 2, 130
+NEEDED = ("click", "rich", "PIL", "httpx", "functions_framework", "google_crc32c")  # module names
+SETUP_ERROR, INTERRUPTED = 2, 130
 
 
 def main() -> None:
-    """Run the command of the process's arguments and end with its exit code."""
+    """Run the command in `sys.argv` and exit with its exit code."""
     signal.signal(signal.SIGINT, _quit)
     missing = [module for module in NEEDED if find_spec(module) is None]
     if missing:
         install = f"{sys.executable} -m pip install -r {os.path.relpath(REQUIREMENTS)}"
-        sys.stderr.write(f"Error: not installed: {', '.join(missing)}. What is needed comes with\n\n    {install}\n\n")
-        sys.exit(WRONG_SETUP)
-    _never_fail_to_print()
-    sys.exit(_command())
+        sys.stderr.write(
+            f"Error: These packages are not installed: {', '.join(missing)}. Install them with\n\n    {install}\n\n"
+        )
+        sys.exit(SETUP_ERROR)
+    _replace_unprintable_characters()
+    _exit(_command())
 
 
 def _command() -> int:
-    """The exit code of the command. click would end an interrupted one with 1."""
+    """Run the command and return its exit code. click itself would exit with 1 after an interruption."""
     import click
 
     from functions.cli.commands import cli
@@ -45,12 +45,20 @@ def _command() -> int:
 
 
 def _quit(*_signal: object) -> NoReturn:
-    """Ctrl-C while packages are imported: there is nothing to clean up, and a stack trace would help nobody."""
+    """Exit on Ctrl-C while packages are imported: there is nothing to clean up yet."""
     os._exit(INTERRUPTED)
 
 
-def _never_fail_to_print() -> None:
-    """A terminal that cannot show a character of the prompt shows another one."""
+def _exit(code: int) -> NoReturn:
+    """Exit without waiting for threads: one may still download an image, which can take minutes."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
+
+
+def _replace_unprintable_characters() -> None:
+    """Let a terminal that cannot show a character of the prompt show a replacement instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""Work that can be interrupted at any moment and still cleans up, and tasks that end together."""
+"""Running a command until it ends or is interrupted, and tasks that end together."""
 
 import asyncio
 import signal
@@ -13,18 +13,17 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_until_interrupted(work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`; Interrupted once it has cleaned up after Ctrl-C, or a signal to end.
+    """Return the result of `work`. Raises Interrupted after Ctrl-C or another signal, when `work` has cleaned up.
 
-    A signal becomes a cancellation: it arrives only where the work waits, never between starting a process and
-    knowing of it. Only the first one does: cleaning up must not be interrupted, and takes seconds at most.
+    The first signal cancels `work`. Later ones are ignored: cleaning up takes seconds and must not be interrupted.
     """
     try:
-        return asyncio.run(_cancelled_by_signals(work))
+        return asyncio.run(_cancel_on_signal(work))
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all that is left to do is to end with the right exit code
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the exit code is left to be set
 
 
-async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
+async def _cancel_on_signal(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     signals: list[int] = []
 
@@ -41,8 +40,8 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
         raise Interrupted from None
 
 
-async def first(*works: Coroutine[Any, Any, T]) -> T:
-    """What the work that ends first returns or raises; the others are cancelled and waited for."""
+async def first_completed(*works: Coroutine[Any, Any, T]) -> T:
+    """Return or raise what the first completed coroutine does. The others are canceled and awaited."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,6 @@
-"""The poller's routes: `POST /` works through one window, `GET /health` says that it is there."""
+"""The routes of the poller: `POST /` runs one window and returns its counts, `GET /health` returns 200."""
+
+import asyncio
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,36 +11,43 @@ from shared.runtime.dependencies import Deps
 
 from .window import Window
 
-_working: set[int] = set()
+ROUTES = {"/": ["POST"], "/health": ["GET", "HEAD"]}
 
 
-async def answer(request: Request, deps: Deps) -> Response:
-    """Answer the scheduler. A call while this instance works is answered at once: nothing may run after an answer."""
-    try:
-        _check(request)
-    except Problem as problem:
-        return problem.response()
-    if request.scope["path"] == "/health":
-        return JSONResponse({"status": "ok"})
-    return await _work(deps)
+class Poller:
+    """The poller of one instance. It runs one window at a time."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._window = asyncio.Lock()
+
+    async def handle(self, request: Request) -> Response:
+        """Handle a request; every error is a problem document.
+
+        While a window runs, another `POST /` returns `{"busy": true}` at once: nothing may run after a response.
+        """
+        try:
+            _check_route(request)
+        except Problem as problem:
+            return problem.response()
+        if request.scope["path"] == "/health":
+            return JSONResponse({"status": "ok"})
+        if self._window.locked():
+            return JSONResponse({"busy": True})
+        async with self._window:
+            return await self._run_window()
+
+    async def _run_window(self) -> Response:
+        try:
+            return JSONResponse(await Window(self._deps).run())
+        except Exception as error:  # the framework would respond with plain text
+            self._deps.log.error(Event.WINDOW, f"The window ended early: {type(error).__name__}.")
+            return Problem("internal_error", "The window ended early. The next call continues its work.").response()
 
 
-def _check(request: Request) -> None:
-    allowed = {"/": ["POST"], "/health": ["GET", "HEAD"]}.get(request.scope["path"])
+def _check_route(request: Request) -> None:
+    allowed = ROUTES.get(request.scope["path"])
     if allowed is None:
         raise Problem("not_found", "The routes are POST / and GET /health.")
     if request.method not in allowed:
         raise Problem.not_allowed(request.method, allowed)
-
-
-async def _work(deps: Deps) -> Response:
-    if id(deps) in _working:
-        return JSONResponse({"busy": True})
-    _working.add(id(deps))
-    try:
-        return JSONResponse(await Window(deps).run())
-    except Exception as error:  # the last line of defence: the framework would answer plain text
-        deps.log.error(Event.WINDOW, f"The window ended early: {type(error).__name__}.")
-        return Problem("internal_error", "The window ended early; the next call goes on.").response()
-    finally:
-        _working.discard(id(deps))

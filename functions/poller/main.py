@@ -1,4 +1,6 @@
-"""Schedule in: due jobs go one step further. Deployed as the function `poller`, called once a minute."""
+"""The function `poller`: Cloud Scheduler calls it once a minute, and each call moves due jobs forward."""
+
+from functools import cache
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -6,12 +8,18 @@ from starlette.responses import Response
 
 from shared import wiring
 
-from . import api
+from .api import Poller
 
 CONFIG = wiring.configuration()
 
 
 @functions_framework.aio.http
 async def poller(request: Request) -> Response:
-    """Work through one window and answer with its counts."""
-    return await api.answer(request, wiring.deps(CONFIG))
+    """Handle one call of the scheduler."""
+    return await _poller().handle(request)
+
+
+@cache
+def _poller() -> Poller:
+    """Build on the first request: the framework forks after it has imported this module."""
+    return Poller(wiring.dependencies(CONFIG))

@@ -13,7 +13,7 @@ from shared.problems import Problem
 from shared.runtime.dependencies import Deps
 
 from .context import Context
-from .openapi.openapi import openapi
+from .openapi.document import openapi
 from .routes.images import image
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job

@@ -54,8 +54,8 @@ class NextMarker:
     """A walk wants the code of the next JPEG marker, one byte, whatever stands before it."""
 
 
-Wish = Take | Skip | NextMarker
-Walk = Generator[Wish, bytes, None]  # yields wishes and is sent the bytes; returns when nothing more is to be learned
+Read = Take | Skip | NextMarker
+Walk = Generator[Read, bytes, None]  # yields reads and is sent their bytes; returns when nothing more is to be learned
 
 
 class Probe:
@@ -64,7 +64,7 @@ class Probe:
     def __init__(self, kind: Format) -> None:
         self._findings = Findings()
         self._walk = kind.walk(self._findings)
-        self._wish: Wish | None = next(self._walk)
+        self._read: Read | None = next(self._walk)
         self._ahead = bytearray()
 
     @property
@@ -85,21 +85,21 @@ class Probe:
     def feed(self, chunk: bytes) -> None:
         """The next bytes."""
         self._ahead += chunk
-        while self._wish is not None:
-            seen = self._granted(self._wish)
+        while self._read is not None:
+            seen = self._fulfill(self._read)
             if seen is None:
                 return
-            self._wish = _next_wish(self._walk, seen)
+            self._read = _next_read(self._walk, seen)
         self._ahead.clear()
 
-    def _granted(self, wish: Wish) -> bytes | None:
+    def _fulfill(self, read: Read) -> bytes | None:
         """What the walk waits for, taken from what is there, or None if that is not enough yet."""
-        match wish:
+        match read:
             case Take(count):
                 return self._cut(count) if len(self._ahead) >= count else None
             case Skip(count):
                 left = count - len(self._cut(count))
-                self._wish = Skip(left)
+                self._read = Skip(left)
                 return None if left else b""
             case NextMarker():
                 return self._next_marker()
@@ -139,7 +139,7 @@ def _has_avif_brand(head: bytes) -> bool:
     return b"avif" in brands or b"avis" in brands
 
 
-def _next_wish(walk: Walk, seen: bytes) -> Wish | None:
+def _next_read(walk: Walk, seen: bytes) -> Read | None:
     try:
         return walk.send(seen)
     except StopIteration:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.error_codes import ErrorCode
-from shared.job import Job, camel, from_document
+from shared.job import Job
+from shared.jobs.job_documents import decode, encode, from_document
 from shared.log import Event, Log
 from shared.spending.gate import Gate, ResumeOn, Suspension
 from shared.spending.rate_window import Arrival, RateWindow
@@ -62,35 +62,31 @@ def readable(found: Iterable[Row]) -> list[Job]:
 
 
 def gate_to_document(gate: Gate) -> dict[str, Any]:
-    """The gate as the stores keep it: camelCase names, datetimes as they are."""
+    """Return the gate as it is stored: camelCase names, datetimes as they are."""
     return {
         "starts": list(gate.starts),
         "day": gate.day,
         "executionsToday": gate.executions_today,
-        "closure": _closure_to_document(gate.closure) if gate.closure else None,
+        "closure": encode(gate.suspension) if gate.suspension else None,
     }
 
 
 def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
-    """The gate of a stored document; missing fields have their default."""
+    """Return the gate of a stored document; missing fields have their default."""
     closure = document.get("closure")
     return Gate(
         starts=tuple(document.get("starts") or ()),
         day=document.get("day") or "",
         executions_today=document.get("executionsToday") or 0,
-        closure=_closure_from_document(closure) if closure else None,
+        suspension=_suspension(closure) if closure else None,
         revision=revision,
     )
 
 
-def _closure_to_document(closure: Suspension) -> dict[str, Any]:
-    known = {camel(item.name): getattr(closure, item.name) for item in fields(Suspension)}
-    return known | {"reason": str(closure.reason), "reopening": str(closure.reopening)}
-
-
-def _closure_from_document(document: Mapping[str, Any]) -> Suspension:
-    known = {item.name: document[camel(item.name)] for item in fields(Suspension) if camel(item.name) in document}
-    return Suspension(**{**known, "reason": ErrorCode(known["reason"]), "reopening": ResumeOn(known["reopening"])})
+def _suspension(document: Mapping[str, Any]) -> Suspension:
+    known = decode(Suspension, document)
+    reason, resume_on = ErrorCode(known["reason"]), ResumeOn(known["resume_on"])
+    return Suspension(**{**known, "reason": reason, "resume_on": resume_on})
 
 
 def arrivals_to_document(arrivals: RateWindow) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from functools import partial
 
 from google.cloud.firestore import AsyncClient, AsyncQuery, FieldFilter, Query
 
-from shared.job import Job, from_document, to_document
+from shared.job import Job
 from shared.jobs.documents import (
     arrivals_from_document,
     arrivals_to_document,
@@ -24,6 +24,7 @@ from shared.jobs.documents import (
     utc,
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
+from shared.jobs.job_documents import from_document, to_document
 from shared.ports import AlreadyExists, Conflict, JobQuery, StoreUnavailable
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow

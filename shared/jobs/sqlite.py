@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared.job import Job, from_document, to_document
+from shared.job import Job
 from shared.jobs.documents import (
     Row,
     arrivals_from_document,
@@ -28,6 +28,7 @@ from shared.jobs.documents import (
     gate_to_document,
     utc,
 )
+from shared.jobs.job_documents import from_document, to_document
 from shared.ports import AlreadyExists, Conflict, JobQuery, StoreUnavailable
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow

@@ -1,6 +1,6 @@
-"""Passing the gate: a slot before every paid call, given back if nothing was paid; closures are written and lifted.
+"""Admission through the gate: a slot before every paid call, released if nothing was paid; suspensions come and go.
 
-The rules are `spending.gate`; here they meet the one document that all instances share.
+The rules are in `spending.gate`; this module applies them to the one document that all instances share.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from shared.spending import gate as rules
 from shared.spending.gate import Gate, Limits, ResumeOn, Slot, Suspension
 from shared.wireflow import errors
 
-FRESH = timedelta(seconds=1)  # how old the gate's state may be on which a request decides
-TRIES = 20  # how often a change is computed anew when others change the gate at the same time
+MAX_AGE = timedelta(seconds=1)  # of the gate's state that a request decides on
+MAX_TRIES = 20  # of a change while other instances change the gate
 
 
 class Admission:
@@ -27,162 +27,166 @@ class Admission:
         self._limits = limits
         self._clock = clock
         self._log = log
-        self._seen: Gate | None = None
-        self._seen_at: datetime | None = None
-        self._turn = asyncio.Lock()
+        self._gate: Gate | None = None
+        self._read_at: datetime | None = None
+        self._changing = asyncio.Lock()
 
-    async def try_once(self, somebody_waits: Callable[[], Awaitable[object]]) -> Slot | None:
-        """A slot for a request that cannot wait, on a state of at most a second ago and if nobody waits in line.
+    # --- slots -----------------------------------------------------------------------------------------------------
 
-        One request at a time: of several that try at once on the same state all but one lose for certain. Who loses
-        to another instance looks anew once; a second loss means a burst.
+    async def try_acquire(self, queue_head: Callable[[], Awaitable[object]]) -> Slot | None:
+        """Return a slot for a request that cannot wait, or None; None too if `queue_head` returns waiting jobs.
+
+        One request at a time: of several that try on the same state all but one would fail. After losing to another
+        instance it tries once more; a second loss means a burst.
         """
-        if self._turn.locked():
+        if self._changing.locked():
             return None
-        async with self._turn:
-            if await somebody_waits():
+        async with self._changing:
+            if await queue_head():
                 return None
-            return await self._reserve(await self.recent()) or await self._reserve(await self.recent())
+            return await self._reserve_one(await self.recent()) or await self._reserve_one(await self.recent())
 
-    async def _reserve(self, gate: Gate) -> Slot | None:
-        passed, slots = rules.reserve(gate, self._limits, 1, self._clock.now())
-        if not slots:
-            return None
-        try:
-            self._remember(await self._store.save_gate(passed))
-        except Conflict:
-            self._seen = None
-            return None
-        return slots[0]
-
-    async def take(self, wanted: int) -> list[Slot]:
-        """As many slots as the gate allows now, at most `wanted`."""
-        taken: list[Slot] = []
+    async def acquire(self, wanted: int) -> list[Slot]:
+        """Return as many slots as the gate allows now, at most `wanted`."""
+        slots: list[Slot] = []
 
         def reserve(gate: Gate) -> Gate:
-            passed, taken[:] = rules.reserve(gate, self._limits, wanted, self._clock.now())
-            return passed
+            reserved, slots[:] = rules.reserve(gate, self._limits, wanted, self._clock.now())
+            return reserved
 
         try:
             await self._change(reserve)
         except Conflict:
             return []
-        return taken
+        return slots
 
     async def release(self, slots: Sequence[Slot]) -> None:
-        """Free the slots of executions that were not started."""
+        """Release the slots of executions that were not started."""
         if slots:
             await self._change(lambda gate: rules.release(gate, slots))
 
-    async def started(self, slot: Slot) -> None:
-        """A paid call was accepted: if it was the one that tries, the gate opens (a key is proved by a poll)."""
-        closure = self._seen.closure if self._seen else None
-        if slot.trial and not (closure and closure.by_poll):
-            await self._open()
+    # --- what calls to Wireflow say --------------------------------------------------------------------------------
 
-    async def refused(self, error: errors.Refused, slot: Slot) -> None:
-        """A paid call was refused: its slot is given back, and the gate closes as the refusal demands."""
-        closure = suspension_for(error, self._clock.now())
-        await self._close(closure, lambda gate: rules.release(gate, [slot]))
+    async def call_started(self, slot: Slot) -> None:
+        """A paid call was accepted: after a trial the gate resumes, unless a poll must show that the key works."""
+        suspension = self._gate.suspension if self._gate else None
+        if slot.trial and not (suspension and suspension.by_poll):
+            await self._resume()
 
-    async def unclear(self, error: errors.OutcomeUnknown) -> None:
-        """A paid call was not answered clearly: an outage must not cost the others their one repetition."""
-        await self._close(suspension_for(error, self._clock.now()))
+    async def call_refused(self, error: errors.Refused, slot: Slot) -> None:
+        """A paid call was refused: its slot is released, and the gate is suspended if the refusal concerns others."""
+        suspension = suspension_for(error, self._clock.now())
+        await self._suspend(suspension, lambda gate: rules.release(gate, [slot]))
 
-    async def unhealthy(self) -> None:
-        """The health call did not answer 200 when it was asked for a job."""
-        await self.unclear(errors.OutcomeUnknown("The health call fails.", code=ErrorCode.UPSTREAM_UNREACHABLE))
+    async def outcome_unknown(self, error: errors.OutcomeUnknown) -> None:
+        """A paid call had an unknown outcome: an outage must not cost other jobs their only repetition."""
+        await self._suspend(suspension_for(error, self._clock.now()))
 
-    async def key_refused(self) -> None:
-        """A poll was refused for its key: what is started now could not be followed."""
-        if not (self._seen and self._seen.closure):
-            closure = suspension_for(errors.OperatorMustAct("", code=ErrorCode.KEY_REFUSED), self._clock.now())
-            await self._close(replace(closure, by_poll=True) if closure else None)
+    async def health_check_failed(self) -> None:
+        """The health call before a repetition failed."""
+        error = errors.OutcomeUnknown("The health call failed.", code=ErrorCode.UPSTREAM_UNREACHABLE)
+        await self.outcome_unknown(error)
 
-    async def key_accepted(self) -> None:
-        """A poll was answered: the key is good again, if it was a poll that was refused."""
-        if self._seen and self._seen.closure and self._seen.closure.by_poll:
-            await self._open()
+    async def poll_key_refused(self) -> None:
+        """A poll was refused for its key: runs started now could not be followed."""
+        if not (self._gate and self._gate.suspension):
+            suspension = suspension_for(errors.OperatorMustAct("", code=ErrorCode.KEY_REFUSED), self._clock.now())
+            await self._suspend(replace(suspension, by_poll=True) if suspension else None)
 
-    async def probe(self, healthy: Callable[[], Awaitable[bool]]) -> None:
-        """If the gate waits for Wireflow's health and its time has come, ask: the gate opens or waits longer."""
-        closure = (await self.recent()).closure
-        if not closure or closure.reopening is not ResumeOn.HEALTH or closure.until > self._clock.now():
+    async def poll_succeeded(self) -> None:
+        """A poll succeeded: the key works again, if a poll had been refused."""
+        if self._gate and self._gate.suspension and self._gate.suspension.by_poll:
+            await self._resume()
+
+    async def probe_health(self, healthy: Callable[[], Awaitable[bool]]) -> None:
+        """If the gate waits for Wireflow's health and a probe is due, make it: the gate resumes or waits longer."""
+        suspension = (await self.recent()).suspension
+        if not suspension or suspension.resume_on is not ResumeOn.HEALTH or suspension.until > self._clock.now():
             return
         if await healthy():
-            await self._open()
+            await self._resume()
         else:
             await self._change(lambda gate: rules.probe_failed(gate, self._clock.now()))
 
+    # --- state -----------------------------------------------------------------------------------------------------
+
     async def recent(self) -> Gate:
-        """The gate's state, read at most a second ago."""
-        if self._seen and self._seen_at and self._clock.now() - self._seen_at < FRESH:
-            return self._seen
+        """Return the gate's state, read at most a second ago."""
+        if self._gate and self._read_at and self._clock.now() - self._read_at < MAX_AGE:
+            return self._gate
         return await self.read()
 
     async def read(self) -> Gate:
-        """The gate's state now."""
+        """Return the gate's state now."""
         return self._remember(await self._store.read_gate())
 
-    async def _open(self) -> None:
-        before = self._seen.closure if self._seen else None
-        await self._change(rules.reopen)
+    async def _reserve_one(self, gate: Gate) -> Slot | None:
+        reserved, slots = rules.reserve(gate, self._limits, 1, self._clock.now())
+        if not slots:
+            return None
+        try:
+            self._remember(await self._store.save_gate(reserved))
+        except Conflict:
+            self._gate = None
+            return None
+        return slots[0]
+
+    async def _resume(self) -> None:
+        before = self._gate.suspension if self._gate else None
+        await self._change(rules.resume)
         self._log.info(Event.GATE_OPENED, "Jobs may start again.", errorCode=before.reason if before else None)
 
-    async def _close(self, closure: Suspension | None, first: Callable[[Gate], Gate] = lambda gate: gate) -> None:
-        """Write `closure` after `first`; both in one write."""
-        after = await self._change(lambda gate: rules.close(first(gate), closure) if closure else first(gate))
-        if closure and after.closure == closure:
-            self._log_closed(closure)
-
-    def _log_closed(self, closure: Suspension) -> None:
-        alarm = closure.reopening is ResumeOn.TRIAL
-        write = self._log.error if alarm else self._log.warning
+    async def _suspend(self, suspension: Suspension | None, first: Callable[[Gate], Gate] = lambda gate: gate) -> None:
+        """Apply `first` and then `suspension`, in one write."""
+        after = await self._change(lambda gate: rules.suspend(first(gate), suspension) if suspension else first(gate))
+        if not suspension or after.suspension != suspension:
+            return
+        write = self._log.error if suspension.resume_on is ResumeOn.TRIAL else self._log.warning
+        explanation = EXPLANATIONS[suspension.reason]
         write(
             Event.GATE_CLOSED,
-            f"No job starts for now: {EXPLANATIONS[closure.reason].message} {EXPLANATIONS[closure.reason].hint}",
-            errorCode=closure.reason,
-            until=closure.until.isoformat(),
-            creditsRequired=closure.credits_required,
-            creditsAvailable=closure.credits_available,
+            f"Starts are suspended. {explanation.message} {explanation.hint}",
+            errorCode=suspension.reason,
+            until=suspension.until.isoformat(),
+            creditsRequired=suspension.credits_required,
+            creditsAvailable=suspension.credits_available,
         )
 
-    async def _change(self, how: Callable[[Gate], Gate]) -> Gate:
-        """Apply `how` to the newest state; anew if somebody else was faster. Nothing is written if nothing changes."""
-        async with self._turn:
+    async def _change(self, change: Callable[[Gate], Gate]) -> Gate:
+        """Apply `change` to the newest state, again after a conflict. Write nothing if nothing changes."""
+        async with self._changing:
             gate = await self.recent()
-            for _ in range(TRIES):
-                changed = how(gate)
+            for _ in range(MAX_TRIES):
+                changed = change(gate)
                 if changed == gate:
                     return gate
                 try:
                     return self._remember(await self._store.save_gate(changed))
                 except Conflict:
                     gate = await self.read()
-        raise Conflict("the gate is changed by too many at once")
+        raise Conflict("the gate is changed by too many instances at once")
 
     def _remember(self, gate: Gate) -> Gate:
-        self._seen, self._seen_at = gate, self._clock.now()
+        self._gate, self._read_at = gate, self._clock.now()
         return gate
 
 
 def suspension_for(error: errors.WireflowError, now: datetime) -> Suspension | None:
-    """What a failed paid call means for all other jobs; None if it is this job's alone."""
+    """Return the suspension that a failed paid call causes, or None if it concerns its own job only."""
     if isinstance(error, errors.RequestRefused | errors.NoExecutionId):
         return None
     if isinstance(error, errors.RateLimited):
-        until = error.retry_at or rules.first_probe(now)
-        return Suspension(reason=error.code, reopening=ResumeOn.TIME, since=now, until=until)
+        until = error.retry_at or now + rules.FIRST_PROBE
+        return Suspension(reason=error.code, resume_on=ResumeOn.TIME, since=now, until=until)
     if isinstance(error, errors.OperatorMustAct):
-        required, available = getattr(error, "required", None), getattr(error, "available", None)
         return Suspension(
             reason=error.code,
-            reopening=ResumeOn.TRIAL,
+            resume_on=ResumeOn.TRIAL,
             since=now,
-            until=rules.first_trial(now),
-            credits_required=required,
-            credits_available=available,
+            until=now + rules.FIRST_TRIAL,
+            credits_required=getattr(error, "required", None),
+            credits_available=getattr(error, "available", None),
         )
     reason = ErrorCode.UPSTREAM_ERROR if error.code is ErrorCode.OUTCOME_UNKNOWN else error.code
-    until = error.retry_at or rules.first_probe(now)
-    return Suspension(reason=reason, reopening=ResumeOn.HEALTH, since=now, until=until)
+    until = error.retry_at or now + rules.FIRST_PROBE
+    return Suspension(reason=reason, resume_on=ResumeOn.HEALTH, since=now, until=until)

@@ -1,4 +1,4 @@
-"""What every step works with: one of each, made by `wiring` once per instance, or by a test."""
+"""The dependencies of the steps: one instance of each, made by `wiring` once per process, or by a test."""
 
 from asyncio import Semaphore
 from collections.abc import Callable
@@ -16,21 +16,21 @@ from shared.runtime.workflow_inputs import WorkflowInputs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """The settings, the world behind its ports, and what an instance shares between jobs."""
+    """The settings, the adapters behind their ports, and what the jobs of an instance share."""
 
     config: Config
     clock: Clock
     log: Log
     store: JobStore
     images: ImageStore
-    source: ImageSource
+    source: ImageSource  # of results: the allowed hosts
+    inputs: ImageSource  # of input images: any public host
+    image_from_bytes: Callable[[bytes], ImageStream]  # raises ImageRefused
     wireflow: Wireflow
     admission: Admission
     requests: RequestLimiter
-    drift: UnknownShapes
-    descriptions: WorkflowInputs
-    inputs: ImageSource  # of input images: any public place
-    image_from_bytes: Callable[[bytes], ImageStream]  # ImageRefused if the bytes are none
-    uploads: Semaphore  # input images in memory at the same time
+    unknown_shapes: UnknownShapes
+    workflow_inputs: WorkflowInputs
+    uploads: Semaphore  # bounds the input images in memory
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits

@@ -1,33 +1,40 @@
-"""A job held by one worker: every write is fenced, the lease is renewed while it is held, and lost when it must be."""
+"""A job's lease: one worker holds a job, renews the lease while it works, and stops when the lease is lost.
+
+The lease is the job's `dueAt`: no scan returns the job before it, and every write is conditional on the record that the
+worker has read.
+"""
 
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
-from shared.job import Job, Step
+from shared.job import Job
+from shared.job_parts import Step
 from shared.ports import Clock, Conflict, JobStore, StoreUnavailable
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between two tries of a write
 
 
 class LeaseLost(Exception):
-    """Somebody else may hold the job by now: whoever meets this lets go of it."""
+    """Another worker may hold the job by now; the holder stops working on it."""
 
 
 @dataclass(slots=True)
 class Notes:
-    """What a worker remembers of a job while it holds it, and what is not worth a write."""
+    """What a worker remembers about a job while it holds it and that is not worth a write of its own."""
 
     polls: int = 0
-    asked_at: datetime | None = None
+    polled_at: datetime | None = None
     poll_errors: int = 0
     details_at: datetime | None = None
-    empty_at: datetime | None = None
-    strange_answer: str | None = None
-    steps: tuple[Step, ...] = ()  # of the newest answer: written with whatever is written next
+    empty_at: datetime | None = None  # when the run was first reported as completed without an image
+    unknown_response: str | None = None
+    steps: tuple[Step, ...] = ()  # from the newest response: written together with the next write
 
 
 class Lease:
-    """A claimed job. `job` is the newest record; `save` replaces it."""
+    """A claimed job. `job` is the newest record."""
 
     def __init__(self, job: Job, store: JobStore, clock: Clock, seconds: float) -> None:
         self.job = job
@@ -35,51 +42,59 @@ class Lease:
         self._store = store
         self._clock = clock
         self._length = timedelta(seconds=seconds)
-        self._until = clock.now() + self._length
+        self._ends_at = clock.now() + self._length
+        self._released = False
         self._writing = asyncio.Lock()
 
     @classmethod
     async def claim(cls, job: Job, store: JobStore, clock: Clock, seconds: float) -> Self | None:
-        """One conditional write that moves `dueAt` past the lease; None if somebody else was faster."""
+        """Take the job with one conditional write. Return None if another worker was faster."""
         try:
-            claimed = await store.save(job.evolve(due_at=clock.now() + timedelta(seconds=seconds)))
+            claimed = await store.save(job.due(clock.now() + timedelta(seconds=seconds)))
         except (Conflict, StoreUnavailable):
             return None
         return cls(claimed, store, clock, seconds)
 
-    async def save(self, **changes: Any) -> Job:
-        """Write `changes`; without a `due_at` among them the lease begins anew. LeaseLost if it is not ours."""
+    async def save(self, job: Job) -> Job:
+        """Write `job` and renew the lease. Raise LeaseLost if it is no longer ours."""
         async with self._writing:
-            return await self._write(changes)
+            return await self._write(job, renew=True)
+
+    async def release(self, job: Job) -> Job:
+        """Write `job` with its own `due_at` and end the lease. Raise LeaseLost if it is no longer ours."""
+        async with self._writing:
+            self._released = True
+            return await self._write(job, renew=False)
 
     async def keep(self) -> None:
-        """Renew at half of the lease, until cancelled; LeaseLost when it cannot be renewed."""
+        """Renew at half of the lease, until canceled. Raise LeaseLost when that fails."""
         while True:
-            await self._clock.sleep((self._until - self._clock.now() - self._length / 2).total_seconds())
+            await self._clock.sleep((self._ends_at - self._clock.now() - self._length / 2).total_seconds())
             async with self._writing:
-                if self._clock.now() >= self._until - self._length / 2:
-                    await self._write({})
+                if not self._released and self._clock.now() >= self._ends_at - self._length / 2:
+                    await self._write(self.job, renew=True)
 
     def check(self) -> None:
-        """LeaseLost if the lease has run out: a call to Wireflow now might be somebody else's."""
-        if self._clock.now() >= self._until:
+        """Raise LeaseLost if the lease has ended: another worker may be calling Wireflow for this job."""
+        if self._clock.now() >= self._ends_at:
             raise LeaseLost(self.job.id)
 
-    async def _write(self, changes: dict[str, Any]) -> Job:
-        """Try until it is written or the lease has run out; the store may be away for a moment."""
-        pause = 0.5
+    async def _write(self, job: Job, *, renew: bool) -> Job:
+        """Try until it is written or the lease has ended; the store may be unavailable for a moment."""
+        pause = FIRST_PAUSE
+        job = job.at_revision(self.job.revision)  # since `job` was computed, a renewal may have been written
         if self.notes.steps:
-            changes = {"steps": self.notes.steps, **changes}
+            job = job.with_steps(self.notes.steps)
         while True:
-            due_at = self._clock.now() + self._length
+            ends_at = self._clock.now() + self._length
             try:
-                self.job = await self._store.save(self.job.evolve(**{"due_at": due_at, **changes}))
-                self._until = due_at
+                self.job = await self._store.save(job.due(ends_at) if renew else job)
+                self._ends_at = ends_at
                 return self.job
             except Conflict as error:
                 raise LeaseLost(self.job.id) from error
             except StoreUnavailable as error:
-                if self._clock.now() + timedelta(seconds=pause) >= self._until:
+                if self._clock.now() + timedelta(seconds=pause) >= self._ends_at:
                     raise LeaseLost(self.job.id) from error
             await self._clock.sleep(pause)
-            pause = min(2 * pause, 8)
+            pause = min(2 * pause, LONGEST_PAUSE)

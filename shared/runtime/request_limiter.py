@@ -1,4 +1,4 @@
-"""Polls take turns: never more of them a minute than Wireflow allows, never too many at once."""
+"""Limits the requests to Wireflow: never more a minute than the plan allows, never too many at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -8,11 +8,11 @@ from datetime import datetime
 from shared.ports import Clock
 from shared.spending import pacing
 
-AT_ONCE = 16  # more connections at once make httpx slower, not faster
+MAX_CONCURRENT = 16  # more concurrent connections make httpx slower, not faster
 
 
 class Throttled(Exception):
-    """The next request may be sent no earlier than `at`, and that is later than anybody here waits."""
+    """The next request may be sent at `at` at the earliest, which is later than the caller can wait."""
 
     def __init__(self, at: datetime) -> None:
         super().__init__(f"not before {at:%H:%M:%S}")
@@ -20,42 +20,42 @@ class Throttled(Exception):
 
 
 class RequestLimiter:
-    """The request budget of one instance. Polls wait for it; the paid call only counts."""
+    """The request budget of one instance. Polls wait for it; the paid call is only counted."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._budget = pacing.Budget(per_minute=per_minute)
         self._clock = clock
-        self._open_until: datetime | None = None
-        self._order = asyncio.Lock()
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._window_ends_at: datetime | None = None
+        self._waiting = asyncio.Lock()
+        self._concurrent = asyncio.Semaphore(MAX_CONCURRENT)
 
     @asynccontextmanager
-    async def turn(self, before: datetime | None = None) -> AsyncIterator[None]:
-        """Wait until a request may be sent, first come, first served.
+    async def acquire(self, before: datetime | None = None) -> AsyncIterator[None]:
+        """Wait, first come first served, until a request may be sent, and count it.
 
-        Throttled rather than wait beyond `before` (a run's deadline) or the end of the window.
+        Raise Throttled instead of waiting beyond `before` (a run's deadline) or the end of the window.
         """
-        async with self._at_once:
-            async with self._order:
-                while (at := pacing.next_turn(self._budget, now := self._clock.now())) > now:
-                    if any(end and at >= end for end in (before, self._open_until)):
+        async with self._concurrent:
+            async with self._waiting:
+                while (at := pacing.next_request_at(self._budget, now := self._clock.now())) > now:
+                    if any(end and at >= end for end in (before, self._window_ends_at)):
                         raise Throttled(at)
                     await self._clock.sleep((at - now).total_seconds())
-                self.note(now)
+                self.record(now)
             yield
 
-    def open_until(self, end: datetime) -> None:
-        """Nobody waits for a turn beyond the end of the window."""
-        self._open_until = end
+    def end_at(self, window_ends_at: datetime) -> None:
+        """Let no request wait beyond the end of the window."""
+        self._window_ends_at = window_ends_at
 
-    def note(self, at: datetime) -> None:
-        """A request was sent at this time, by whomever."""
-        self._budget = pacing.sent(self._budget, at)
+    def record(self, at: datetime) -> None:
+        """Count a request that was sent at `at`."""
+        self._budget = pacing.after_request(self._budget, at)
 
-    def heard(self, headers: Mapping[str, int]) -> None:
-        """An answer named its limits."""
-        self._budget = pacing.heard(self._budget, headers, self._clock.now())
+    def observe(self, headers: Mapping[str, int]) -> None:
+        """Apply the rate limit headers of a response: `limit`, `remaining`, `reset` (epoch seconds)."""
+        self._budget = pacing.after_headers(self._budget, headers, self._clock.now())
 
     def pause(self, until: datetime) -> None:
-        """Wireflow asked for a pause."""
+        """Send nothing before `until`, as Wireflow asked."""
         self._budget = pacing.paused(self._budget, until)

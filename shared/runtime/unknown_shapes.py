@@ -1,4 +1,4 @@
-"""Notices when Wireflow's answers change: what it says for the first time is logged once per kind, and counted."""
+"""Reports changes of Wireflow's responses: each kind of unknown shape is logged once, and counted."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,30 +6,28 @@ from collections.abc import Iterable
 from shared.job import Job
 from shared.log import Event, Log
 
-KINDS_LIMIT = 1_000  # kinds that one instance remembers
+MAX_KINDS = 1_000  # that one instance remembers
+
+MESSAGE = "Wireflow sent a response of an unknown shape. The job continues; the response is kept with it (lastAnswer)."
 
 
 class UnknownShapes:
-    """The kinds of news that this instance has met, and how often."""
+    """The kinds of unknown shapes that this instance has seen, and how often."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self.counts: Counter[str] = Counter()
 
-    def noticed(self, news: Iterable[str], job: Job) -> bool:
-        """Count what is new in an answer; True if any of it was never met before."""
-        fresh = False
-        for kind in news:
+    def record(self, kinds: Iterable[str], job: Job) -> bool:
+        """Count the unknown shapes of a response. Return whether any of them was seen for the first time."""
+        any_new = False
+        for kind in kinds:
             if kind not in self.counts:
-                if len(self.counts) >= KINDS_LIMIT:
+                if len(self.counts) >= MAX_KINDS:
                     continue
-                self._tell(kind, job)
-                fresh = True
+                # A new name is information; an unknown status may keep a job from ending.
+                write = self._log.info if kind.startswith("name") else self._log.warning
+                write(Event.UNKNOWN_SHAPE, MESSAGE, kind=kind, **job.log_fields())
+                any_new = True
             self.counts[kind] += 1
-        return fresh
-
-    def _tell(self, kind: str, job: Job) -> None:
-        """A new name is news; a status that nobody understands may keep a job from ending."""
-        write = self._log.info if kind.startswith("name") else self._log.warning
-        message = "Wireflow answered as it never has before; the job goes on and keeps the answer."
-        write(Event.UNKNOWN_SHAPE, message, kind=kind, **job.log_fields())
+        return any_new

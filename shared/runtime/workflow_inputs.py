@@ -1,6 +1,7 @@
-"""The inputs of saved workflows, as Wireflow describes them: asked for when they are needed, and known for a while.
+"""The inputs of saved workflows as Wireflow describes them, fetched on demand and cached.
 
-Anybody can bring these questions about, and Wireflow takes few a minute: one at a time, and none soon after a refusal.
+Any caller can cause these requests and Wireflow allows few a minute: one at a time for each workflow, and none soon
+after a failure.
 """
 
 import asyncio
@@ -12,43 +13,43 @@ from shared.runtime.request_limiter import RequestLimiter
 from shared.wireflow.errors import WireflowError
 from shared.workflows import NodeInput, Workflow
 
-FRESH = timedelta(minutes=5)
-REFUSED_FOR = timedelta(seconds=20)
+MAX_AGE = timedelta(minutes=5)
+RETRY_AFTER = timedelta(seconds=20)
 
 
 class WorkflowInputs:
-    """What this instance was told."""
+    """The cache of one instance."""
 
     def __init__(self, wireflow: Wireflow, requests: RequestLimiter, clock: Clock) -> None:
         self._wireflow = wireflow
         self._requests = requests
         self._clock = clock
-        self._turn: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._known: dict[str, tuple[tuple[NodeInput, ...], datetime]] = {}
-        self._refused: dict[str, tuple[WireflowError, datetime]] = {}
+        self._fetching: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._inputs: dict[str, tuple[tuple[NodeInput, ...], datetime]] = {}
+        self._errors: dict[str, tuple[WireflowError, datetime]] = {}
 
-    def known(self, workflow: Workflow) -> tuple[NodeInput, ...] | None:
-        """The inputs, if somebody has asked lately."""
-        inputs, asked_at = self._known.get(workflow.name, (None, None))
-        return inputs if asked_at and self._clock.now() - asked_at < FRESH else None
+    def cached(self, workflow: Workflow) -> tuple[NodeInput, ...] | None:
+        """Return the inputs if they were fetched lately."""
+        inputs, fetched_at = self._inputs.get(workflow.name, (None, None))
+        return inputs if fetched_at and self._clock.now() - fetched_at < MAX_AGE else None
 
-    async def ask(self, workflow: Workflow) -> tuple[NodeInput, ...]:
-        """The inputs, from Wireflow if need be; any error of `Wireflow.describe`."""
-        async with self._turn[workflow.name]:
-            if (known := self.known(workflow)) is not None:
-                return known
-            error, asked_at = self._refused.get(workflow.name, (None, None))
-            if error and asked_at and self._clock.now() - asked_at < REFUSED_FOR:
+    async def get(self, workflow: Workflow) -> tuple[NodeInput, ...]:
+        """Return the inputs, from Wireflow if need be. Raise the errors of `Wireflow.describe`."""
+        async with self._fetching[workflow.name]:
+            if (cached := self.cached(workflow)) is not None:
+                return cached
+            error, failed_at = self._errors.get(workflow.name, (None, None))
+            if error and failed_at and self._clock.now() - failed_at < RETRY_AFTER:
                 raise error
-            return await self._ask(workflow)
+            return await self._fetch(workflow)
 
-    async def _ask(self, workflow: Workflow) -> tuple[NodeInput, ...]:
+    async def _fetch(self, workflow: Workflow) -> tuple[NodeInput, ...]:
         now = self._clock.now()
-        self._requests.note(now)
+        self._requests.record(now)
         try:
             inputs = await self._wireflow.describe(workflow)
         except WireflowError as error:
-            self._refused[workflow.name] = error, now
+            self._errors[workflow.name] = error, now
             raise
-        self._known[workflow.name] = inputs, now
+        self._inputs[workflow.name] = inputs, now
         return inputs

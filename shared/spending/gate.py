@@ -1,6 +1,6 @@
 """The gate on spending: whether an execution may start now, and if not, when. Pure; its state is one document.
 
-A closed gate never refuses a job: the job waits, and `estimate` says when it can go.
+The gate never rejects a job: the job waits, and `estimate_start` says when it can start.
 Limits: https://www.wireflow.ai/docs/api (10 executions a minute on every plan; 50, 200 or 1,000 a day).
 """
 
@@ -12,19 +12,19 @@ from typing import Any
 
 from shared.error_codes import ErrorCode
 
-# A start counts where it arrives, not where it was reserved: one second more than Wireflow's minute covers the way.
+# A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the way.
 WINDOW = timedelta(seconds=61)
 FIRST_TRIAL, LAST_TRIAL = timedelta(minutes=5), timedelta(minutes=60)
 FIRST_PROBE, LAST_PROBE = timedelta(seconds=5), timedelta(seconds=300)
-UNLIMITED = 1_000  # what one look at an unlimited gate lets through at once
+UNLIMITED = 1_000  # executions that a gate without limits admits at once
 
 
 class ResumeOn(StrEnum):
-    """What ends a closure. The later ones in this list outweigh the earlier ones."""
+    """What ends a suspension. Later members outweigh earlier ones."""
 
     TIME = "time"  # 429: the time that Wireflow named
-    HEALTH = "health"  # unreachable or failing: its free health call answers again
-    TRIAL = "trial"  # credits, key, workflow: one job tries, at growing intervals
+    HEALTH = "health"  # unreachable or failing: its free health call succeeds again
+    TRIAL = "trial"  # credits, key, workflow: one job is tried, at growing intervals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,74 +37,77 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspension:
-    """Why the gate is closed, and when it is tried again. `credits_*` are Wireflow's figures of a 402."""
+    """Why the gate is suspended, and when it is tried again. `credits_*` are Wireflow's figures in a 402."""
 
     reason: ErrorCode
-    reopening: ResumeOn
+    resume_on: ResumeOn
     since: datetime
     until: datetime
     tries: int = 1
     credits_required: float | None = None
     credits_available: float | None = None
-    by_poll: bool = False  # heard from a poll, not from a paid call: an answered poll ends it
+    by_poll: bool = False  # caused by a poll, not by a paid call: a successful poll ends it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The start times of the last minute, the executions of the (UTC) day, and the closure if there is one."""
+    """The starts of the last minute, the executions of the (UTC) day, and the suspension if there is one."""
 
     starts: tuple[datetime, ...] = ()
     day: str = ""
     executions_today: int = 0
-    closure: Suspension | None = None
+    suspension: Suspension | None = None
     revision: Any = None
 
     def today(self, now: datetime) -> int:
-        """Executions since midnight UTC."""
+        """Return the executions since midnight UTC."""
         return self.executions_today if self.day == _day(now) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Leave to start one execution. `trial`: this one shows whether the gate may open."""
+    """Permission to start one execution. `trial`: its outcome decides whether the gate resumes."""
 
     at: datetime
     trial: bool = False
 
 
-def free(gate: Gate, limits: Limits, now: datetime) -> int:
-    """How many executions may start now."""
+def free_slots(gate: Gate, limits: Limits, now: datetime) -> int:
+    """Return how many executions may start now."""
     slots = UNLIMITED
     if limits.per_minute:
-        slots = min(slots, limits.per_minute - len(_recent(gate, now)))
+        slots = min(slots, limits.per_minute - len(_recent_starts(gate, now)))
     if limits.per_day:
         slots = min(slots, limits.per_day - gate.today(now))
-    if gate.closure and _shut(gate.closure, now):
+    if gate.suspension and _in_force(gate.suspension, now):
         slots = 0
-    elif gate.closure and gate.closure.reopening is ResumeOn.TRIAL:
+    elif gate.suspension and gate.suspension.resume_on is ResumeOn.TRIAL:
         slots = min(slots, 1)
     return max(slots, 0)
 
 
 def reserve(gate: Gate, limits: Limits, wanted: int, now: datetime) -> tuple[Gate, list[Slot]]:
-    """The gate after letting through as many of `wanted` as it allows, and their slots."""
-    count = min(wanted, free(gate, limits, now))
+    """Return the gate after admitting as many of `wanted` as it allows, and their slots."""
+    count = min(wanted, free_slots(gate, limits, now))
     if not count:
         return gate, []
-    trial = gate.closure is not None and gate.closure.reopening is ResumeOn.TRIAL
-    starts = (*_recent(gate, now), *[now] * count) if limits.per_minute else ()
-    passed = replace(
+    suspension, trial = gate.suspension, False
+    if suspension and suspension.resume_on is ResumeOn.TRIAL:
+        suspension, trial = _extended(suspension, now), True
+    elif suspension and not _in_force(suspension, now):
+        suspension = None
+    reserved = replace(
         gate,
-        starts=starts,
+        starts=(*_recent_starts(gate, now), *[now] * count) if limits.per_minute else (),
         day=_day(now),
         executions_today=gate.today(now) + count,
-        closure=_postponed(gate.closure, now) if trial and gate.closure else _lasting(gate.closure, now),
+        suspension=suspension,
     )
-    return passed, [Slot(at=now, trial=trial)] * count
+    return reserved, [Slot(at=now, trial=trial)] * count
 
 
 def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
-    """The gate without starts that did not happen: refused by Wireflow, or not needed after all."""
+    """Return the gate without starts that did not happen: refused by Wireflow, or not needed after all."""
     starts = list(gate.starts)
     for slot in slots:
         if slot.at in starts:
@@ -113,84 +116,61 @@ def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
     return replace(gate, starts=tuple(starts), executions_today=max(0, gate.executions_today - len(today)))
 
 
-def close(gate: Gate, closure: Suspension) -> Gate:
-    """The gate with `closure`, unless what closes it already is as strong and lasts."""
-    there = gate.closure
-    if there is None or not _shut(there, closure.since):
-        return replace(gate, closure=closure)
+def suspend(gate: Gate, suspension: Suspension) -> Gate:
+    """Return the gate with `suspension`, unless one as strong is in force."""
+    current = gate.suspension
+    if current is None or not _in_force(current, suspension.since):
+        return replace(gate, suspension=suspension)
     ranks = list(ResumeOn)
-    stronger = ranks.index(closure.reopening) > ranks.index(there.reopening)
-    later = closure.reopening is there.reopening is ResumeOn.TIME and closure.until > there.until
-    return replace(gate, closure=closure) if stronger or later else gate
+    stronger = ranks.index(suspension.resume_on) > ranks.index(current.resume_on)
+    later = suspension.resume_on is current.resume_on is ResumeOn.TIME and suspension.until > current.until
+    return replace(gate, suspension=suspension) if stronger or later else gate
 
 
-def reopen(gate: Gate) -> Gate:
-    """The gate without its closure."""
-    return replace(gate, closure=None)
+def resume(gate: Gate) -> Gate:
+    """Return the gate without its suspension."""
+    return replace(gate, suspension=None)
 
 
 def probe_failed(gate: Gate, now: datetime) -> Gate:
-    """The gate after a health call that did not answer 200: asked again after twice the time."""
-    closure = gate.closure
-    return replace(gate, closure=_postponed(closure, now)) if closure else gate
+    """Return the gate after a failed health call: the next one follows after twice the time."""
+    return replace(gate, suspension=_extended(gate.suspension, now)) if gate.suspension else gate
 
 
-def first_trial(now: datetime) -> datetime:
-    """When one job tries after a refusal that only the operator can mend."""
-    return now + FIRST_TRIAL
+def wait_reason(gate: Gate, limits: Limits, now: datetime) -> ErrorCode | None:
+    """Return what keeps a job from starting now, or None."""
+    if gate.suspension and _in_force(gate.suspension, now):
+        return gate.suspension.reason
+    return ErrorCode.RATE_LIMITED if not free_slots(gate, limits, now) else None
 
 
-def first_probe(now: datetime) -> datetime:
-    """When the health call is first asked after an outage began."""
-    return now + FIRST_PROBE
-
-
-def wait_reason_of(gate: Gate, limits: Limits, now: datetime) -> ErrorCode | None:
-    """What keeps a job from starting now, or None."""
-    if gate.closure and _shut(gate.closure, now):
-        return gate.closure.reason
-    return ErrorCode.RATE_LIMITED if not free(gate, limits, now) else None
-
-
-def estimate(gate: Gate, limits: Limits, ahead: int, now: datetime) -> datetime:
-    """When a job with `ahead` others before it can go, if nothing changes."""
-    at = max(now, gate.closure.until) if gate.closure else now
-    if limits.per_day:
-        at = _after_days(gate, limits.per_day, ahead, at, now)
+def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime) -> datetime:
+    """Return when a job with `ahead` jobs before it can start, if nothing changes."""
+    at = max(now, gate.suspension.until) if gate.suspension else now
+    if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        at = max(at, midnight + timedelta(days=days))
     if limits.per_minute:
-        at = _after_minutes(gate, limits.per_minute, ahead, at)
+        occupied = [start + WINDOW for start in sorted(gate.starts) if start + WINDOW > at]
+        free_at = [at] * (limits.per_minute - len(occupied)) + occupied
+        rounds, place = divmod(ahead, limits.per_minute)
+        at = max(at, free_at[place]) + rounds * WINDOW
     return at
 
 
-def _after_days(gate: Gate, per_day: int, ahead: int, at: datetime, now: datetime) -> datetime:
-    days = (gate.today(now) + ahead) // per_day
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return max(at, midnight + timedelta(days=days)) if days else at
+def _in_force(suspension: Suspension, now: datetime) -> bool:
+    return suspension.resume_on is ResumeOn.HEALTH or now < suspension.until
 
 
-def _after_minutes(gate: Gate, per_minute: int, ahead: int, at: datetime) -> datetime:
-    taken = [start + WINDOW for start in sorted(gate.starts) if start + WINDOW > at]
-    slots = [at] * (per_minute - len(taken)) + taken
-    rounds, place = divmod(ahead, per_minute)
-    return max(at, slots[place]) + rounds * WINDOW
-
-
-def _shut(closure: Suspension, now: datetime) -> bool:
-    return closure.reopening is ResumeOn.HEALTH or now < closure.until
-
-
-def _lasting(closure: Suspension | None, now: datetime) -> Suspension | None:
-    return closure if closure and _shut(closure, now) else None
-
-
-def _postponed(closure: Suspension, now: datetime) -> Suspension:
-    trial = closure.reopening is ResumeOn.TRIAL
+def _extended(suspension: Suspension, now: datetime) -> Suspension:
+    """Return the suspension after one more unsuccessful trial or probe: the pause doubles up to its maximum."""
+    trial = suspension.resume_on is ResumeOn.TRIAL
     first, last = (FIRST_TRIAL, LAST_TRIAL) if trial else (FIRST_PROBE, LAST_PROBE)
-    pause = min(first * 2 ** min(closure.tries, 10), last)
-    return replace(closure, until=now + pause, tries=closure.tries + 1)
+    pause = min(first * 2 ** min(suspension.tries, 10), last)
+    return replace(suspension, until=now + pause, tries=suspension.tries + 1)
 
 
-def _recent(gate: Gate, now: datetime) -> list[datetime]:
+def _recent_starts(gate: Gate, now: datetime) -> list[datetime]:
     return [start for start in gate.starts if start > now - WINDOW]
 
 

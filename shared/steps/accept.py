@@ -1,83 +1,98 @@
-"""Accepting a request: what is answered with a 2xx is in the store, and the same request is never paid twice.
+"""Accept a submission: a 2xx means that the job is in the store, and an equal request is never paid twice.
 
-First a slot is reserved, then the job created: a crash in between costs a slot, not a job.
+A slot is reserved first, then the job is created: a crash in between costs a slot, not a job.
 """
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from shared.job import Job
 from shared.log import Event
 from shared.ports import AlreadyExists, Conflict, StoreUnavailable
 from shared.runtime.dependencies import Deps
 from shared.spending.gate import Slot
-from shared.steps.dispatch import send, triggering
-from shared.steps.input_images import keep, source_of
-from shared.steps.prepare import prepared
-from shared.submission import Accepted, Submission, id_of, new_job, replay
+from shared.steps.dispatch import send, triggered
+from shared.steps.input_images import find_input_image, store_input
+from shared.steps.new_job import job_id_for, new_job
+from shared.steps.prepare import prepare_at_once
+from shared.submission import Submission
 
-Admit = Callable[[str], Awaitable[None]]  # by the id of a job that is new; raises what its caller is told
-
-
-async def everybody(_job_id: str) -> None:
-    """Nobody is turned away."""
+Admit = Callable[[str], Awaitable[None]]  # called with the id of a new job; raises to reject it
 
 
-async def accept(submission: Submission, deps: Deps, admit: Admit = everybody) -> Accepted:
-    """Record the submission and, if the gate lets it through at once, make the paid call.
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The job of a submission. `replayed`: it existed before."""
 
-    KeyReused or InputRefused: the caller must change something.
+    job: Job
+    replayed: bool = False
+
+
+class KeyReused(Exception):
+    """The idempotency key was used before, with another request."""
+
+
+async def admit_all(_job_id: str) -> None:
+    """Reject no job."""
+
+
+async def accept(submission: Submission, deps: Deps, admit: Admit = admit_all) -> Accepted:
+    """Store the job and, if the gate admits it at once, make the paid call.
+
+    Raise KeyReused or InputRefused for a request that must be changed, StoreUnavailable if nothing could be stored.
     """
-    job_id = await id_of(submission, deps)
-    if submission.key and (there := await deps.store.get(job_id)):
-        return replay(there, submission)
-    source = await source_of(submission, deps)
+    job_id = await job_id_for(submission, deps)
+    if submission.key and (existing := await deps.store.get(job_id)):
+        return replay(existing, submission)
+    input_image = await find_input_image(submission, deps)
     await admit(job_id)
     if submission.file is not None:
-        source = await keep(job_id, submission.file, deps)
-    return await _take_in(prepared(new_job(job_id, submission, source, deps), deps), submission, deps)
-
-
-async def _take_in(job: Job, submission: Submission, deps: Deps) -> Accepted:
-    slot = await _slot(deps) if job.prepared else None
+        input_image = await store_input(job_id, submission.file, deps)
+    job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
+    slot = (
+        await deps.admission.try_acquire(lambda: deps.store.queue_head(deps.clock.now(), 1)) if job.prepared else None
+    )
     try:
-        job = await _record(triggering(job, deps) if slot else job, deps)
+        job = await _create(triggered(job, deps) if slot else job, deps)
     except AlreadyExists as error:
-        await _return(slot, deps)
-        await _hand_over(job, error.job, deps)
+        await _release(slot, deps)
+        await _hand_over_input(job, error.job, deps)
         return replay(error.job, submission)
     except StoreUnavailable:
-        await _return(slot, deps)
+        await _release(slot, deps)
         raise
     deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
     return Accepted(await send(job, slot, deps) if slot else job)
 
 
-async def _hand_over(job: Job, there: Job, deps: Deps) -> None:
-    """The file of a request that came twice at once may have been stored after its job has removed it: once more."""
-    if job.image1_kept and there.finished and there.image1_kept is None:
-        with suppress(Conflict, StoreUnavailable):
-            await deps.store.save(there.evolve(image1_kept=job.image1_kept))
+def replay(job: Job, submission: Submission) -> Accepted:
+    """Return the existing job of the submission's key. Raise KeyReused if it was made by another request."""
+    if job.fingerprint != submission.fingerprint:
+        raise KeyReused
+    return Accepted(job, replayed=True)
 
 
-async def _record(job: Job, deps: Deps) -> Job:
-    """Create the job; if the store does not answer, look whether it is there all the same before giving up."""
+async def _create(job: Job, deps: Deps) -> Job:
+    """Create the job. If the store does not answer, check whether it was created before giving up."""
     try:
         return await deps.store.create(job)
     except StoreUnavailable:
-        there = await deps.store.get(job.id)
-    if there is None:
-        raise StoreUnavailable(f"job {job.id} could not be recorded")
-    if there != job:
-        raise AlreadyExists(there)
-    return there
+        existing = await deps.store.get(job.id)
+    if existing is None:
+        raise StoreUnavailable(f"job {job.id} could not be stored")
+    if existing != job:
+        raise AlreadyExists(existing)
+    return existing
 
 
-async def _slot(deps: Deps) -> Slot | None:
-    """Only when nobody waits in line: who came first goes first."""
-    return await deps.admission.try_once(lambda: deps.store.queue_head(deps.clock.now(), 1))
+async def _hand_over_input(job: Job, existing: Job, deps: Deps) -> None:
+    """Of two equal requests at once, one may have stored its file after the other's job has deleted it."""
+    if job.stored_input and existing.finished and existing.stored_input is None:
+        with suppress(Conflict, StoreUnavailable):
+            await deps.store.save(existing.input_left_over(job.stored_input))
 
 
-async def _return(slot: Slot | None, deps: Deps) -> None:
+async def _release(slot: Slot | None, deps: Deps) -> None:
     if slot:
         await deps.admission.release([slot])

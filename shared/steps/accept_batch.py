@@ -1,4 +1,4 @@
-"""Accepting an array of requests: all of them are in the store, or none; then they wait in line like any other."""
+"""Accept a batch: all of its jobs are stored, or none; then they wait in the queue like any other job."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,79 +7,80 @@ from shared.job import Job
 from shared.log import Event
 from shared.ports import AlreadyExists, StoreUnavailable
 from shared.runtime.dependencies import Deps
-from shared.steps.input_images import InputRefused, source_of
-from shared.steps.prepare import prepared
-from shared.submission import Accepted, KeyReused, Submission, id_of, new_job, replay
+from shared.steps.accept import Accepted, KeyReused, replay
+from shared.steps.input_images import InputRefused, find_input_image
+from shared.steps.new_job import job_id_for, new_job
+from shared.steps.prepare import prepare_at_once
+from shared.submission import Submission
 
-TRIES = 5  # while others record the same rows
+MAX_TRIES = 5  # while others store jobs of the same batch
 
 Outcome = Accepted | KeyReused | InputRefused
 
 
 class ItemRefused(Exception):
-    """One row of an array cannot be accepted, for the reason `why`; nothing was recorded."""
+    """One item of a batch cannot be accepted, because of `reason`; nothing was stored."""
 
-    def __init__(self, row: int, why: KeyReused | InputRefused) -> None:
+    def __init__(self, row: int, reason: KeyReused | InputRefused) -> None:
         super().__init__(f"row {row}")
-        self.row, self.why = row, why
+        self.row, self.reason = row, reason
 
 
 async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial: bool) -> list[Outcome]:
-    """What became of each row. ItemRefused for the first bad one, unless `partial` leaves such rows out."""
-    for _ in range(TRIES):
+    """Return the outcome of each item. Raise ItemRefused for the first bad one, unless `partial` leaves those out."""
+    for _ in range(MAX_TRIES):
         outcomes = await _plan(submissions, deps)
         for row, outcome in enumerate(outcomes):
             if isinstance(outcome, Exception) and not partial:
                 raise ItemRefused(row, outcome)
         try:
-            return await _record(outcomes, deps)
+            return await _store(outcomes, deps)
         except AlreadyExists:
-            continue  # somebody else has just recorded a row of these: now it is there
-    raise StoreUnavailable("the rows are being recorded by others at the same time")
+            continue  # another request has just stored a job of this batch: now it is found
+    raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
 
 async def _plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
-    """For each row the job that is there, a new one (without a revision), or what is wrong with it."""
-    ids = [await id_of(submission, deps) for submission in submissions]
-    known = {job.id: job for job in await asyncio.gather(*(deps.store.get(one) for one in ids)) if job}
+    """Return for each item the existing job, a new one (not stored yet), or why it is refused."""
+    ids = [await job_id_for(submission, deps) for submission in submissions]
+    known = {job.id: job for job in await asyncio.gather(*(deps.store.get(job_id) for job_id in ids)) if job}
     outcomes: list[Outcome] = []
     for row, (job_id, submission) in enumerate(zip(ids, submissions, strict=True)):
         try:
-            if job_id in known:  # also by an earlier row of this array
+            if job_id in known:  # stored before, or an earlier item of this batch
                 outcomes.append(replay(known[job_id], submission))
                 continue
-            source = await source_of(submission, deps)
-            known[job_id] = prepared(new_job(job_id, submission, source, deps, row), deps)
+            input_image = await find_input_image(submission, deps)
+            known[job_id] = prepare_at_once(new_job(job_id, submission, input_image, deps, row), deps)
             outcomes.append(Accepted(known[job_id]))
         except (KeyReused, InputRefused) as refusal:
             outcomes.append(refusal)
     return outcomes
 
 
-async def _record(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
+async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
     new = [outcome.job for outcome in outcomes if isinstance(outcome, Accepted) and not outcome.replayed]
     created = {job.id: job for job in await _create_all(new, deps)}
     for job in created.values():
         deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
-    return [_recorded(outcome, created) for outcome in outcomes]
+    return [
+        Accepted(created.get(outcome.job.id, outcome.job), outcome.replayed)
+        if isinstance(outcome, Accepted)
+        else outcome
+        for outcome in outcomes
+    ]
 
 
 async def _create_all(new: Sequence[Job], deps: Deps) -> Sequence[Job]:
-    """Create the jobs; if the store does not answer, look whether they are there all the same before giving up."""
+    """Create the jobs. If the store does not answer, check whether they were created before giving up."""
     if not new:
         return ()
     try:
         return await deps.store.create_all(new)
     except StoreUnavailable:
-        there = [job for one in new if (job := await deps.store.get(one.id))]
-    if not there:
-        raise StoreUnavailable("the array could not be recorded")
-    if there != list(new):
-        raise AlreadyExists(there[0])
-    return there
-
-
-def _recorded(outcome: Outcome, created: dict[str, Job]) -> Outcome:
-    if isinstance(outcome, Accepted):
-        return Accepted(created.get(outcome.job.id, outcome.job), outcome.replayed)
-    return outcome
+        existing = [job for one in new if (job := await deps.store.get(one.id))]
+    if not existing:
+        raise StoreUnavailable("the batch could not be stored")
+    if existing != list(new):
+        raise AlreadyExists(existing[0])
+    return existing

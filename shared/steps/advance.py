@@ -1,4 +1,4 @@
-"""For each state of a job the step that does its work."""
+"""Advance a job: for each state, the step that does its work."""
 
 from datetime import datetime
 
@@ -7,21 +7,23 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
 from shared.steps.copy import copy
-from shared.steps.dispatch import give_up_waiting, resolve
-from shared.steps.follow import follow, needs_recheck, recheck
-from shared.steps.input_images import forget
+from shared.steps.dispatch import give_up_waiting
+from shared.steps.follow import follow
+from shared.steps.input_images import delete_input
 from shared.steps.prepare import prepare
+from shared.steps.recheck import recheck
+from shared.steps.resolve import resolve
 
 
 async def advance(lease: Lease, deps: Deps) -> datetime | None:
-    """Do what the job needs now; returns when it needs more, or None when nobody has to hold it any longer."""
+    """Do what the job needs now. Return when it needs more, or None when it need not be held any longer."""
     try:
-        return await _step(lease, deps)
-    except Throttled as missed:
-        return missed.at
+        return await _advance(lease, deps)
+    except Throttled as throttled:
+        return throttled.at
 
 
-async def _step(lease: Lease, deps: Deps) -> datetime | None:
+async def _advance(lease: Lease, deps: Deps) -> datetime | None:
     match lease.job.status:
         case Status.QUEUED if not lease.job.prepared:
             return await prepare(lease, deps)
@@ -34,7 +36,7 @@ async def _step(lease: Lease, deps: Deps) -> datetime | None:
             return await follow(lease, deps)
         case Status.COPYING:
             return await copy(lease, deps)
-        case Status.FAILED if needs_recheck(lease.job):
+        case Status.FAILED if lease.job.needs_recheck:
             return await recheck(lease, deps)
         case Status.SUCCEEDED | Status.CANCELED | Status.FAILED:
-            return await forget(lease, deps)
+            return await delete_input(lease, deps)

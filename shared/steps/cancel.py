@@ -1,4 +1,4 @@
-"""Taking back a job that still waits."""
+"""Cancel a job that waits in the queue."""
 
 from shared.job import Job, Status
 from shared.log import Event
@@ -7,11 +7,9 @@ from shared.runtime.dependencies import Deps
 
 
 async def cancel(job: Job, deps: Deps) -> Job:
-    """The job, canceled; Conflict if it does not wait any more."""
+    """Return the job, canceled. Raise Conflict if it is no longer queued."""
     if job.status is not Status.QUEUED:
         raise Conflict(job.id)
-    now = deps.clock.now()
-    changes = {"status": Status.CANCELED, "completed_at": now, "queue_at": None, "due_at": None, "wait_reason": None}
-    canceled = await deps.store.save(job.evolve(**changes))
-    deps.log.info(Event.JOB_CANCELED, "A job was cancelled by its caller.", **canceled.log_fields())
+    canceled = await deps.store.save(job.canceled(deps.clock.now()))
+    deps.log.info(Event.JOB_CANCELED, "A job was canceled by its caller.", **canceled.log_fields())
     return canceled

@@ -1,4 +1,4 @@
-"""The input image of a job: where it comes from, and `inputs/{jobId}`, where it is kept until the job has ended."""
+"""The input image of a job: where it comes from, and `inputs/{jobId}`, where it is stored until the job has ended."""
 
 import asyncio
 import hashlib
@@ -14,25 +14,25 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.submission import Submission
 
-TRY_AGAIN = timedelta(minutes=5)
+RETRY_AFTER = timedelta(minutes=5)
 
 T = TypeVar("T")
 
 
 class InputRefused(Exception):
-    """The image of an earlier job that a request names cannot be its input; `field` names the mistake.
+    """The image of an earlier job that a request names cannot be its input; `field` names the field to change.
 
     InputRefused
-    ├── SourceNotFound     there is no such job of this caller
+    ├── SourceNotFound     the caller has no such job
     ├── SourceUnfinished   the job has no images yet, or will have none
-    └── NoSuchImage      it has no image with this number
+    └── NoSuchImage        the job has no image with this index
     """
 
     field = "fromJob"
 
 
 class SourceNotFound(InputRefused):
-    """There is no such job of this caller."""
+    """The caller has no such job."""
 
 
 class SourceUnfinished(InputRefused):
@@ -40,41 +40,46 @@ class SourceUnfinished(InputRefused):
 
 
 class NoSuchImage(InputRefused):
-    """The job has no image with this number."""
+    """The job has no image with this index."""
 
     field = "fromImage"
 
 
-async def source_of(submission: Submission, deps: Deps) -> str | None:
-    """Where the submission's image is: an address, or a name in the image store; None without one, or for a file."""
+async def find_input_image(submission: Submission, deps: Deps) -> str | None:
+    """Return the URL of the input image or its name in the image store; None without one, or for a file.
+
+    Raise InputRefused if `fromJob` does not lead to an image.
+    """
     if submission.from_job is None:
         return submission.image_url
     job = await deps.store.get(submission.from_job)
     if job is None or not (submission.admin or job.caller == submission.caller):
-        raise SourceNotFound("There is no such job of yours; fromJob is the id of one of your own jobs.")
+        raise SourceNotFound("You have no job with this id. fromJob must be the id of one of your own jobs.")
     if job.status is not Status.SUCCEEDED:
-        raise SourceUnfinished(f"The job of fromJob is {job.status}: it must have succeeded.")
-    found = next((image.name for image in job.images if image.index == submission.from_image and image.name), None)
-    if found is None:
-        raise NoSuchImage(f"The job of fromJob has no image {submission.from_image}; they count from 0.")
-    return found
+        raise SourceUnfinished(f"The job named by fromJob is {job.status}. It must have succeeded.")
+    index = submission.from_image
+    name = next((image.name for image in job.images if image.index == index and image.name), None)
+    if name is None:
+        raise NoSuchImage(f"The job named by fromJob has no image {index}. The first image is 0.")
+    return name
 
 
-def at_wireflow(url: str, config: Config) -> bool:
-    """Whether the image is on Wireflow's own hosts: where the executor finds it as it is."""
-    home = urlsplit(config.wireflow_base_url).netloc.lower().removeprefix("www.")
-    place = urlsplit(url).netloc.lower()
-    return place == home or place.endswith(f".{home}")
+def is_hosted_by_wireflow(url: str, config: Config) -> bool:
+    """Whether the image is on one of Wireflow's own hosts, where the executor can fetch it directly."""
+    domain = urlsplit(config.wireflow_base_url).netloc.lower().removeprefix("www.")
+    host = urlsplit(url).netloc.lower()
+    return host == domain or host.endswith(f".{domain}")
 
 
-async def keep(job_id: str, content: bytes, deps: Deps) -> str:
-    """Store an input image until its job has ended; its name. ImageRefused if it is none.
+async def store_input(job_id: str, content: bytes, deps: Deps) -> str:
+    """Store an input image and return its name. Raise ImageRefused if it is not an image, CopyError if that fails.
 
-    A crash between a file and its job leaves a file without a job: the next one under the same key takes another name.
+    A crash between storing a file and creating its job leaves a file without a job: the next file under the same
+    idempotency key gets another name.
     """
-    image, name = deps.image_from_bytes(content), f"inputs/{job_id}"
+    stream, name = deps.image_from_bytes(content), f"inputs/{job_id}"
     try:
-        await _in_thread(deps, lambda: deps.images.write(name, image))
+        await _in_thread(deps, lambda: deps.images.write(name, stream))
     except NameTaken:
         other = f"{name}.{hashlib.sha256(content).hexdigest()[:16]}"
         await _in_thread(deps, lambda: deps.images.write(other, deps.image_from_bytes(content)))
@@ -82,31 +87,31 @@ async def keep(job_id: str, content: bytes, deps: Deps) -> str:
     return name
 
 
-async def content_of(job: Job, deps: Deps) -> bytes:
-    """The image's bytes, from the image store or from its address. CopyError, as with copies, if they cannot be had."""
-    address = job.image1 or ""
-    if job.image1_kept is None and "://" in address:
-        return await _in_thread(deps, lambda: _fetch(address, deps.inputs))
-    content = await deps.images.content(job.image1_kept or address)
+async def read_input(job: Job, deps: Deps) -> bytes:
+    """Return the bytes of the input image, from the image store or from its URL. Raise CopyError."""
+    source = job.image1 or ""
+    if job.stored_input is None and "://" in source:
+        return await _in_thread(deps, lambda: _fetch(source, deps.inputs))
+    content = await deps.images.content(job.stored_input or source)
     if content is None:
-        raise ImageGone("the image store has it no more")
+        raise ImageGone("it is no longer in the image store")
     return content
 
 
-async def forget(lease: Lease, deps: Deps) -> datetime | None:
-    """Remove the image of a job that has ended; returns when to try again if the image store does not answer."""
-    if lease.job.image1_kept:
+async def delete_input(lease: Lease, deps: Deps) -> datetime | None:
+    """Delete the stored input image of a final job. Return when to try again if the image store does not answer."""
+    if lease.job.stored_input:
         try:
-            await deps.images.delete(lease.job.image1_kept)
+            await deps.images.delete(lease.job.stored_input)
         except CopyError:
-            return deps.clock.now() + TRY_AGAIN
-    await lease.save(image1_kept=None, due_at=None)
+            return deps.clock.now() + RETRY_AFTER
+    await lease.release(lease.job.input_deleted())
     return None
 
 
 def _fetch(url: str, source: ImageSource) -> bytes:
-    with source.open(url) as image:
-        return b"".join(image.chunks())
+    with source.open(url) as stream:
+        return b"".join(stream.chunks())
 
 
 async def _in_thread(deps: Deps, work: Callable[[], T]) -> T:

@@ -1,6 +1,6 @@
-"""What a job needs before its paid call: the input image hosted at Wireflow, the inputs of a saved workflow known.
+"""Prepare a job for its paid call: its input image hosted at Wireflow, the inputs of its saved workflow known.
 
-None of it costs money. What only the caller can mend fails the job; everything else is tried again while it waits.
+None of this costs money. What only the caller can fix fails the job; everything else is retried while the job waits.
 """
 
 import json
@@ -10,136 +10,132 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import Job, JobError
+from shared.job import Job
+from shared.job_parts import JobError
 from shared.log import Event
 from shared.ports import CopyError, ImageGone, ImageRefused, UrlNotAllowed
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps.copy import GONE_FOR
-from shared.steps.dispatch import failed, give_up_waiting
-from shared.steps.input_images import at_wireflow, content_of, keep
+from shared.steps.dispatch import give_up_waiting
+from shared.steps.input_images import is_hosted_by_wireflow, read_input, store_input
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, NodeInput, call_body
 
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0  # seconds between two tries
+FIRST_PAUSE, MAX_PAUSE = 5.0, 600.0  # seconds between two tries
 
-HINT = "Nothing was paid for. Change the request and send it again with a new Idempotency-Key."
+HINT = "Nothing was charged. Change the request and send it with a new Idempotency-Key."
 
 T = TypeVar("T")
 
 
 class _Unfit(Exception):
-    """The request cannot be carried out; only its caller can mend it."""
+    """The request cannot be carried out; only its caller can fix it."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
 
 
-class _Later(Exception):
-    """Something does not answer; trying again may help."""
+class _NotNow(Exception):
+    """A service does not answer; a later try may succeed. `at`: when that service asked to be tried again."""
 
     def __init__(self, code: ErrorCode, at: datetime | None = None) -> None:
         super().__init__(code)
         self.code, self.at = code, at
 
 
-def prepared(job: Job, deps: Deps) -> Job:
-    """The new job, ready for its paid call if nobody has to be asked; else it is due at once, and not in line yet."""
-    if job.image1 and at_wireflow(job.image1, deps.config):
-        job = job.evolve(hosted_url=job.image1)
+def prepare_at_once(job: Job, deps: Deps) -> Job:
+    """Return the new job ready for its paid call if that needs no request to anyone, else due for `prepare`."""
+    if job.image1 and is_hosted_by_wireflow(job.image1, deps.config):
+        job = job.input_hosted(job.image1)
     workflow = deps.config.workflow(job.workflow)
-    inputs = deps.descriptions.known(workflow) if workflow else None
+    inputs = deps.workflow_inputs.cached(workflow) if workflow else None
     if workflow and (job.hosted_url or not job.image1) and (inputs is not None or workflow.mode is not Mode.RUN):
-        with suppress(_Unfit):  # then the poller says so
-            return job.evolve(input=_input(job, deps, inputs))
-    return job.evolve(prepared=False, queue_at=None, due_at=job.queue_at, wait_reason=None)
+        with suppress(_Unfit):  # `prepare` reports it
+            return job.with_input(_input_for_wireflow(job, deps, inputs))
+    return job.unprepared()
 
 
 async def prepare(lease: Lease, deps: Deps) -> datetime | None:
-    """One try; returns when to try again, or None when the job is in line or has failed."""
-    job, now = lease.job, deps.clock.now()
-    if now >= job.give_up_at:
+    """Try once. Return when to try again, or None when the job is in the queue or has failed."""
+    if deps.clock.now() >= lease.job.give_up_at:
         await give_up_waiting(lease, deps)
         return None
     try:
-        await _host(lease, deps)
-        inputs = await _inputs(lease.job, deps)
-        changes = {
-            "input": _input(lease.job, deps, inputs),
-            "prepared": True,
-            "wait_reason": ErrorCode.RATE_LIMITED,
-        }
-        await lease.save(**changes, queue_at=deps.clock.now(), due_at=job.give_up_at)
-    except _Unfit as error:
-        await _fail(lease, error, deps)
-    except _Later as later:
-        return await _wait(lease, later, deps)
+        await _host_input(lease, deps)
+        text = _input_for_wireflow(lease.job, deps, await _workflow_inputs(lease.job, deps))
+        await lease.release(lease.job.queued(text, deps.clock.now()))
+    except _Unfit as unfit:
+        await _fail(lease, unfit, deps)
+    except _NotNow as not_now:
+        return await _retry_at(lease, not_now, deps)
     return None
 
 
-# --- the image -----------------------------------------------------------------------------------------------------
+# --- the input image -----------------------------------------------------------------------------------------------
 
 
-async def _host(lease: Lease, deps: Deps) -> None:
-    """Upload the input image, once: its address at Wireflow is saved before anything is paid."""
+async def _host_input(lease: Lease, deps: Deps) -> None:
+    """Upload the input image once: its URL at Wireflow is saved before anything is paid."""
     if lease.job.image1 is None or lease.job.hosted_url:
         return
     async with deps.uploads:
-        content, kind = await _content(lease, deps)
-        async with deps.requests.turn(lease.job.give_up_at):
-            url = await _asked(deps.wireflow.host(content, kind))
-    await lease.save(hosted_url=url)
+        content, content_type = await _read_input(lease, deps)
+        async with deps.requests.acquire(lease.job.give_up_at):
+            url = await _translated(deps.wireflow.host(content, content_type))
+    await lease.save(lease.job.input_hosted(url))
 
 
-async def _content(lease: Lease, deps: Deps) -> tuple[bytes, str]:
-    """The image's bytes and type; kept from here on, in case that the upload has to be tried again."""
+async def _read_input(lease: Lease, deps: Deps) -> tuple[bytes, str]:
+    """Return the input image and its content type. It is stored first, in case the upload has to be repeated."""
     try:
-        content = await content_of(lease.job, deps)
-        kind = deps.image_from_bytes(content).content_type
-        if "://" in (lease.job.image1 or "") and lease.job.image1_kept is None:
-            await lease.save(image1_kept=await keep(lease.job.id, content, deps))
-        return content, kind
+        content = await read_input(lease.job, deps)
+        content_type = deps.image_from_bytes(content).content_type
+        if "://" in (lease.job.image1 or "") and lease.job.stored_input is None:
+            name = await store_input(lease.job.id, content, deps)
+            await lease.save(lease.job.input_stored(name))
+        return content, content_type
     except UrlNotAllowed as error:
-        words = "image1 is at a place that is not asked: only public https addresses are, on port 443."
-        raise _Unfit(ErrorCode.INVALID_REQUEST, words) from error
+        message = "The image1 URL is not allowed: only public https URLs on port 443 are."
+        raise _Unfit(ErrorCode.INVALID_REQUEST, message) from error
     except ImageRefused as error:
-        words = f"image1: {error}. It must be a PNG, JPEG, WebP, GIF or AVIF image of at most 25 MiB."
-        raise _Unfit(error.code, words) from error
+        message = f"image1: {error}. Send a PNG, JPEG, WebP, GIF or AVIF image of at most 25 MiB."
+        raise _Unfit(error.code, message) from error
     except ImageGone as error:
-        await _note_gone(lease, error, deps)
-        raise _Later(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
+        await _record_gone(lease, error, deps)
+        raise _NotNow(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
     except CopyError as error:
-        raise _Later(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
+        raise _NotNow(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
 
 
-async def _note_gone(lease: Lease, error: ImageGone, deps: Deps) -> None:
-    """_Unfit when the image has been gone for a while: nobody will bring it back."""
+async def _record_gone(lease: Lease, error: ImageGone, deps: Deps) -> None:
+    """Record since when the image is gone. Raise _Unfit after ten minutes of that."""
     now = deps.clock.now()
-    if now - (lease.job.image1_gone_since or now) >= GONE_FOR:
+    if now - (lease.job.input_gone_since or now) >= GONE_FOR:
         code = ErrorCode.INPUT_IMAGE_UNAVAILABLE
         raise _Unfit(code, EXPLANATIONS[code].message) from error
-    if lease.job.image1_gone_since is None:
-        await lease.save(image1_gone_since=now)
+    if lease.job.input_gone_since is None:
+        await lease.save(lease.job.input_gone(now))
 
 
-# --- the inputs ----------------------------------------------------------------------------------------------------
+# --- the inputs of a saved workflow --------------------------------------------------------------------------------
 
 
-async def _inputs(job: Job, deps: Deps) -> tuple[NodeInput, ...] | None:
+async def _workflow_inputs(job: Job, deps: Deps) -> tuple[NodeInput, ...] | None:
     workflow = deps.config.workflow(job.workflow)
     if workflow is None:
-        raise _Later(ErrorCode.CONFIGURATION)
+        raise _NotNow(ErrorCode.CONFIGURATION)
     if workflow.mode is not Mode.RUN:
         return None
-    if (known := deps.descriptions.known(workflow)) is not None:
-        return known
-    async with deps.requests.turn(job.give_up_at):
-        return await _asked(deps.descriptions.ask(workflow))
+    if (cached := deps.workflow_inputs.cached(workflow)) is not None:
+        return cached
+    async with deps.requests.acquire(job.give_up_at):
+        return await _translated(deps.workflow_inputs.get(workflow))
 
 
-def _input(job: Job, deps: Deps, inputs: tuple[NodeInput, ...] | None) -> str:
-    """What goes to Wireflow; for a saved workflow by node. _Unfit if a field does not fit it."""
+def _input_for_wireflow(job: Job, deps: Deps, inputs: tuple[NodeInput, ...] | None) -> str:
+    """Return the JSON text for Wireflow; for a saved workflow by node. Raise _Unfit if a field does not fit it."""
     workflow = deps.config.workflow(job.workflow)
     if workflow is None or workflow.mode is not Mode.RUN:
         return job.input
@@ -150,31 +146,29 @@ def _input(job: Job, deps: Deps, inputs: tuple[NodeInput, ...] | None) -> str:
     return json.dumps(body["inputs"], ensure_ascii=False, separators=(",", ":"))
 
 
-async def _asked(call: Awaitable[T]) -> T:
+async def _translated(call: Awaitable[T]) -> T:
+    """Await a free call to Wireflow and raise its errors as ours."""
     try:
         return await call
     except errors.RequestRefused as error:
         raise _Unfit(ErrorCode.INVALID_REQUEST, str(error)) from error
     except errors.WireflowError as error:
-        raise _Later(error.code, error.retry_at) from error
+        raise _NotNow(error.code, error.retry_at) from error
 
 
-# --- what did not work ---------------------------------------------------------------------------------------------
+# --- failures ------------------------------------------------------------------------------------------------------
 
 
-async def _wait(lease: Lease, later: _Later, deps: Deps) -> datetime:
-    tries, now = lease.job.preparing_tries, deps.clock.now()
-    await lease.save(wait_reason=later.code, preparing_tries=tries + 1)
-    deps.log.warning(
-        Event.UPSTREAM_REFUSED,
-        f"The job is not ready for its paid call. {EXPLANATIONS[later.code].message}",
-        **{**lease.job.log_fields(), "errorCode": later.code},
-    )
-    pause = now + timedelta(seconds=min(FIRST_PAUSE * 2.0 ** min(tries, 10), LONGEST_PAUSE))
-    return min(max(later.at or pause, now), lease.job.give_up_at)
+async def _retry_at(lease: Lease, not_now: _NotNow, deps: Deps) -> datetime:
+    now, tries = deps.clock.now(), lease.job.preparing_tries
+    job = await lease.save(lease.job.prepare_failed(not_now.code))
+    message = f"The job could not be prepared. {EXPLANATIONS[not_now.code].message}"
+    deps.log.warning(Event.UPSTREAM_REFUSED, message, **{**job.log_fields(), "errorCode": not_now.code})
+    pause = now + timedelta(seconds=min(FIRST_PAUSE * 2.0 ** min(tries, 10), MAX_PAUSE))
+    return min(max(not_now.at or pause, now), job.give_up_at)
 
 
-async def _fail(lease: Lease, error: _Unfit, deps: Deps) -> None:
-    known = JobError.of(error.code, charged=Charged.NO, message=str(error), hint=HINT)
-    job = await lease.save(**failed(known, deps.clock.now()))
+async def _fail(lease: Lease, unfit: _Unfit, deps: Deps) -> None:
+    error = JobError.of(unfit.code, charged=Charged.NO, message=str(unfit), hint=HINT)
+    job = await lease.release(lease.job.failed(error, deps.clock.now()))
     deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

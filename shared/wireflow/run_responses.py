@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.job import Step
+from shared.job_parts import Step
 from shared.ports import RunResponse, RunState
 from shared.wireflow import json_paths
 from shared.wireflow.json_paths import DEPTH_LIMIT, TEXT_LIMIT

@@ -1,4 +1,4 @@
-# Requests from a topic by way of Eventarc, and callers with tokens. What the resulting state must look like: tests/terraform/.
+# Requests from a topic through Eventarc, and callers with tokens. The resulting state is checked by tests/terraform/.
 
 mock_provider "google" {
   source = "./tests/mocks"
@@ -11,10 +11,10 @@ mock_provider "time" {}
 
 variables {
   project_id = "example-project"
-  webhook_id = "hook-that-nobody-may-see"
-  api_key    = "key-that-nobody-may-see"
+  webhook_id = "hook-kept-secret"
+  api_key    = "key-kept-secret"
 
-  # An optional ephemeral variable that is left unset makes `terraform test` fail, and nothing else.
+  # `terraform test` fails if an optional ephemeral variable is unset; plan and apply do not.
   # https://github.com/hashicorp/terraform/issues/38974
   trigger_signing_secrets = ""
   turnstile_secret        = ""

@@ -1,4 +1,4 @@
-# A database that was there before: used, never created or changed.
+# An existing database: used, never created or changed.
 
 mock_provider "google" {
   source = "./tests/mocks"
@@ -11,10 +11,10 @@ mock_provider "time" {}
 
 variables {
   project_id = "example-project"
-  webhook_id = "hook-that-nobody-may-see"
-  api_key    = "key-that-nobody-may-see"
+  webhook_id = "hook-kept-secret"
+  api_key    = "key-kept-secret"
 
-  # An optional ephemeral variable that is left unset makes `terraform test` fail, and nothing else.
+  # `terraform test` fails if an optional ephemeral variable is unset; plan and apply do not.
   # https://github.com/hashicorp/terraform/issues/38974
   trigger_tokens          = ""
   trigger_signing_secrets = ""

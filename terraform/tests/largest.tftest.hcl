@@ -1,4 +1,4 @@
-# Every variable set, every option on. What the resulting state must look like: tests/terraform/.
+# Every variable set, every option on. The resulting state is checked by tests/terraform/.
 
 mock_provider "google" {
   source = "./tests/mocks"
@@ -11,14 +11,14 @@ mock_provider "time" {}
 
 variables {
   project_id = "example-project"
-  webhook_id = "hook-that-nobody-may-see"
-  api_key    = "key-that-nobody-may-see"
+  webhook_id = "hook-kept-secret"
+  api_key    = "key-kept-secret"
 
-  # An optional ephemeral variable that is left unset makes `terraform test` fail, and nothing else.
+  # `terraform test` fails if an optional ephemeral variable is unset; plan and apply do not.
   # https://github.com/hashicorp/terraform/issues/38974
 
   region = "europe-west1"
-  name   = "pictures"
+  name   = "gallery"
 
   public   = true
   invokers = ["user:ada@example.com", "serviceAccount:site@example-project.iam.gserviceaccount.com"]
@@ -31,8 +31,8 @@ variables {
   secrets                 = ["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"]
   trigger_tokens          = "{\"zap\": \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\", \"owner\": {\"sha256\": \"fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210\", \"admin\": true}}"
   trigger_signing_secrets = "{\"shop\": [\"whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh\"]}"
-  turnstile_secret        = "turnstile-that-nobody-may-see"
-  wireflow_workflows      = "{\"hook\": {\"mode\": \"webhook\", \"id\": \"workflow-that-nobody-may-see\"}}"
+  turnstile_secret        = "turnstile-kept-secret"
+  wireflow_workflows      = "{\"hook\": {\"mode\": \"webhook\", \"id\": \"workflow-kept-secret\"}}"
 
   min_instances = 1
   max_instances = 20

@@ -1,5 +1,5 @@
-# What each variable refuses. Several bad values a run: a run fails unless every variable that it names refuses its own.
-# A validation that looks at a second variable is not reached while that one is refused itself.
+# Values that each variable rejects. A run has several bad values and fails unless every variable in expect_failures
+# rejects its own. A validation that refers to a second variable is not evaluated while that variable is invalid.
 
 mock_provider "google" {
   source = "./tests/mocks"
@@ -12,10 +12,10 @@ mock_provider "time" {}
 
 variables {
   project_id = "example-project"
-  webhook_id = "hook-that-nobody-may-see"
-  api_key    = "key-that-nobody-may-see"
+  webhook_id = "hook-kept-secret"
+  api_key    = "key-kept-secret"
 
-  # An optional ephemeral variable that is left unset makes `terraform test` fail, and nothing else.
+  # `terraform test` fails if an optional ephemeral variable is unset; plan and apply do not.
   # https://github.com/hashicorp/terraform/issues/38974
   trigger_tokens          = ""
   trigger_signing_secrets = ""
@@ -23,7 +23,7 @@ variables {
   wireflow_workflows      = ""
 }
 
-run "empty_or_below_the_least" {
+run "empty_or_below_minimum" {
   command = plan
 
   variables {
@@ -78,7 +78,7 @@ run "empty_or_below_the_least" {
   ]
 }
 
-run "the_wrong_kind_or_above_the_most" {
+run "wrong_type_or_above_maximum" {
   command = plan
 
   variables {
@@ -138,7 +138,7 @@ run "the_wrong_kind_or_above_the_most" {
   ]
 }
 
-run "other_ways_to_be_wrong" {
+run "other_invalid_values" {
   command = plan
 
   variables {
@@ -152,9 +152,9 @@ run "other_ways_to_be_wrong" {
     wireflow_models     = { Dream = ["1K"] }
     form_origins        = ["https://example.com/"]
     eventarc_topic      = "projects/p/topics/t"        # without eventarc
-    event_audience      = "https://images.example.com" # without anybody who sends events
+    event_audience      = "https://images.example.com" # without a sender of events
 
-    # Two without a value, two without a name.
+    # Two secrets without a value, two values that secrets does not name.
     secrets                 = ["trigger_tokens", "turnstile_secret"]
     trigger_signing_secrets = "{\"shop\": [\"whsec_c2VjcmV0\"]}"
     wireflow_workflows      = "{\"hook\": {\"mode\": \"run\", \"id\": \"1\"}}"
@@ -167,7 +167,7 @@ run "other_ways_to_be_wrong" {
   ]
 }
 
-run "no_json" {
+run "not_json" {
   command = plan
 
   variables {
@@ -180,8 +180,8 @@ run "no_json" {
   expect_failures = [var.trigger_tokens, var.trigger_signing_secrets, var.wireflow_workflows]
 }
 
-# Neither a second proof nor workflows keep anybody out.
-run "everybody_without_a_door" {
+# Neither Turnstile nor workflows authenticate a caller.
+run "public_without_authentication" {
   command = plan
 
   variables {

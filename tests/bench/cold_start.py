@@ -29,7 +29,7 @@ async def bare(request):
 """
 LOAD = "from functions_framework.aio import create_asgi_app; create_asgi_app({target!r}, {source!r})"
 # What the first request adds: the clients are made, not yet connected.
-FIRST_REQUEST = "; from shared import wiring; wiring.deps(wiring.configuration())"
+FIRST_REQUEST = "; from shared import wiring; wiring.dependencies(wiring.configuration())"
 
 
 def measure(folder: Path) -> list[Row]:

@@ -205,7 +205,7 @@ class ChaosRun:
     async def _queue_is_empty(self) -> None:
         for _ in range(ATTEMPTS):
             now, state = datetime.now(UTC), await self._store.read_gate()
-            if gate.free(state, NO_LIMITS, now) and not await self._store.queue_head(now, 1):
+            if gate.free_slots(state, NO_LIMITS, now) and not await self._store.queue_head(now, 1):
                 return
             await asyncio.sleep(0.5)
 
@@ -230,15 +230,15 @@ class ChaosRun:
 
     async def _resume_soon(self) -> None:
         state, soon = await self._store.read_gate(), datetime.now(UTC) + timedelta(seconds=1)
-        if state.closure and state.closure.until > soon + LONGEST_WAIT:
-            await self._store.save_gate(replace(state, closure=replace(state.closure, until=soon)))
-            self._report.shortened[state.closure.reason] += 1
+        if state.suspension and state.suspension.until > soon + LONGEST_WAIT:
+            await self._store.save_gate(replace(state, suspension=replace(state.suspension, until=soon)))
+            self._report.shortened[state.suspension.reason] += 1
 
     async def _due_soon(self) -> None:
         """Move the due time of jobs that wait for the gate or for the retry of a copy."""
         now = datetime.now(UTC)
         for job in await self._store.due(now + timedelta(hours=2), 10_000):
-            waits = job.status in IN_FLIGHT or not job.prepared or job.image1_kept
+            waits = job.status in IN_FLIGHT or not job.prepared or job.stored_input
             if waits and job.due_at and job.due_at > now + LONGEST_WAIT:
                 await self._store.save(job.evolve(due_at=now))
                 self._report.shortened[job.status] += 1

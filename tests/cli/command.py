@@ -1,4 +1,4 @@
-"""The command line as people start it: a process in a folder of its own, with an environment that the test names."""
+"""The command line as a subprocess, in a folder of its own and with an environment that the test defines."""
 
 import os
 import subprocess
@@ -13,28 +13,38 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
 
 
-class Ended(NamedTuple):
+class Result(NamedTuple):
     code: int
     out: str
     err: str
 
 
 class Command:
-    """`python -m functions …` in `folder`; its temporary files go to a folder that a test can look into."""
+    """`python -m functions …` in `folder`. Its temporary files go to `temporary`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
 
-    def run(self, *arguments: str, **environ: str) -> Ended:
+    def run(self, *arguments: str, **environ: str) -> Result:
         with self.started(*arguments, **environ) as process:
-            return ended(process)
+            return result_of(process)
+
+    def run_script(self, script: str, **environ: str) -> Result:
+        """Run Python code instead of a command."""
+        with self._process("-c", script, **environ) as process:
+            return result_of(process)
 
     @contextmanager
     def started(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+        with self._process("-m", "functions", *arguments, **environ) as process:
+            yield process
+
+    @contextmanager
+    def _process(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "functions", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), **environ},
             stdout=subprocess.PIPE,
@@ -48,19 +58,28 @@ class Command:
             process.communicate(timeout=SECONDS)
 
 
-def ended(process: subprocess.Popen[str]) -> Ended:
+def result_of(process: subprocess.Popen[str]) -> Result:
+    """Wait for the process to end."""
     out, err = process.communicate(timeout=SECONDS)
-    return Ended(process.returncode, out, err)
+    return Result(process.returncode, out, err)
 
 
-def groups(process: subprocess.Popen[str]) -> set[int]:
-    """The process groups of its children."""
-    return {group for _, parent, group, _ in _processes() if parent == process.pid}
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Read standard output up to the line with these words."""
+    assert process.stdout is not None
+    text = ""
+    while words not in text:
+        line = process.stdout.readline()
+        assert line, result_of(process).err
+        text += line
+    return text
 
 
-def alive(groups: set[int]) -> list[int]:
-    """The processes that still run in these groups; one that only waits to be reaped does not."""
-    return [pid for pid, _, group, state in _processes() if group in groups and not state.startswith("Z")]
+def children(process: subprocess.Popen[str]) -> list[str]:
+    """Return the IDs of its child processes."""
+    table = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in table.splitlines())
+    return [child for parent, child in rows if int(parent) == process.pid]
 
 
 def eventually(happened: Callable[[], bool], seconds: float = SECONDS) -> None:
@@ -68,11 +87,3 @@ def eventually(happened: Callable[[], bool], seconds: float = SECONDS) -> None:
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.1)
-
-
-def _processes() -> list[tuple[int, int, int, str]]:
-    table = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = (line.split() for line in table.splitlines())
-    return [(int(pid), int(parent), int(group), state) for pid, parent, group, state in rows]

@@ -1,4 +1,4 @@
-"""Image files are named after their prompt and never take another file's place."""
+"""Image files are named after their prompt and never overwrite another file."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from functions.cli.errors import NotWritten
-from functions.cli.files import readable, save_images
+from functions.cli.errors import SaveFailed
+from functions.cli.files import save_images, slug
 
-CONTENT = b"a picture"
+CONTENT = b"an image"
 
 
-class Picture(BaseHTTPRequestHandler):
+class ImageServer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
@@ -27,7 +27,7 @@ class Picture(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Picture) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), ImageServer) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
@@ -51,10 +51,10 @@ def job(url: str | None, sha256: str = hashlib.sha256(CONTENT).hexdigest()) -> d
     ],
 )
 def test_the_first_words_of_the_prompt_become_the_name(prompt: str, name: str):
-    assert readable(prompt) == name
+    assert slug(prompt) == name
 
 
-def test_a_file_that_is_there_is_never_overwritten(url: str, tmp_path: Path):
+def test_an_existing_file_is_never_overwritten(url: str, tmp_path: Path):
     (tmp_path / "a-fox-1f3a9c.jpg").write_text("mine")
     (path,) = save_images(job(url), tmp_path)
     assert path == tmp_path / "a-fox-1f3a9c-again1.jpg"
@@ -62,11 +62,11 @@ def test_a_file_that_is_there_is_never_overwritten(url: str, tmp_path: Path):
     assert (tmp_path / "a-fox-1f3a9c.jpg").read_text() == "mine"
 
 
-def test_bytes_other_than_the_job_tells_of_leave_no_file(url: str, tmp_path: Path):
-    with pytest.raises(NotWritten):
+def test_bytes_with_another_checksum_leave_no_file(url: str, tmp_path: Path):
+    with pytest.raises(SaveFailed):
         save_images(job(url, sha256="0" * 64), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_image_that_is_not_stored_is_left_out(tmp_path: Path):
+def test_an_image_that_is_not_stored_is_skipped(tmp_path: Path):
     assert save_images(job(None), tmp_path) == []

@@ -1,17 +1,32 @@
-"""One prompt, one command: on real processes, from the request to the file."""
+"""`run`: one prompt from the request to the image file."""
 
 import hashlib
 import json
+import re
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.cli.command import Command, alive, ended, groups
+from tests.cli.command import Command, children, result_of
 from tests.simulator.real import running
 
+TWO_RUNS = """
+import asyncio, os
+from pathlib import Path
+from functions.cli.output import RunOutput
+from functions.cli.run import RunOptions, run
 
-def test_the_job_is_printed_as_json_and_the_files_hold_its_images(command: Command):
+before = dict(os.environ)
+for _ in range(2):
+    options = RunOptions(prompt="a cat", out=Path("."), timeout=60, live=False)
+    asyncio.run(run(options, os.environ, RunOutput(as_json=True)))
+assert dict(os.environ) == before
+"""
+
+
+def test_the_job_is_printed_as_json_and_its_images_are_written_to_files(command: Command):
     result = command.run("run", "A golden retriever in a sunlit meadow [fault:several_images]", "--json", "--out", "o")
     assert result.code == 0, result.err
     job = json.loads(result.out)
@@ -37,34 +52,58 @@ def test_a_failed_job_says_why_whether_it_cost_money_and_what_to_do(command: Com
         assert words in result.err
 
 
-def test_a_job_that_goes_on_at_the_timeout_is_named(command: Command):
+def test_a_job_that_is_not_finished_at_the_timeout_is_named(command: Command):
     result = command.run("run", "a cat", "--json", "--timeout", "1", SIMULATOR_RUN_SECONDS="600")
     assert result.code == 3
     job = json.loads(result.out)
-    assert f"job {job['id']} is still {job['status']} after 1 s" in result.err
+    assert f"The job {job['id']} is still {job['status']} after 1 s" in result.err
 
 
-def test_a_prompt_that_the_trigger_refuses_is_wrong_usage(command: Command):
+def test_a_prompt_that_the_trigger_rejects_is_invalid_usage(command: Command):
     result = command.run("run", "  ", "--json")
     assert (result.code, result.out) == (2, "")
     assert "The prompt is blank" in result.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_no_process_and_no_file(command: Command, number: int):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_leaves_no_server_and_no_file(command: Command, number: int):
     with command.started("run", "a cat", SIMULATOR_RUN_SECONDS="600") as process:
         assert process.stderr is not None
-        while "running" not in process.stderr.readline():
-            assert process.poll() is None
-        started = groups(process)
-        assert len(started) == 3
+        assert "running" in process.stderr.readline()
+        assert children(process) == []
         process.send_signal(number)
-        assert ended(process).code == 130
-    assert alive(started) == []
+        process.send_signal(number)  # an impatient second signal does not interrupt the cleanup
+        assert result_of(process).code == 130
     assert list(command.temporary.iterdir()) == []
 
 
-def test_live_work_uses_the_wireflow_of_the_environment_and_is_kept(command: Command, tmp_path: Path):
+def test_only_the_state_of_the_job_is_printed_while_it_runs(command: Command):
+    result = command.run("run", "a cat", "--json")
+    assert len(result.out.splitlines()) == 1
+    *progress, path = result.err.splitlines()
+    assert path.endswith(".png")
+    assert all(re.fullmatch(r" *\d+\.\d s  (triggering|running|copying|succeeded): .*", line) for line in progress)
+
+
+def test_two_runs_in_one_process_and_one_folder_change_neither_the_environment_nor_each_other(command: Command):
+    result = command.run_script(TWO_RUNS)
+    assert result.code == 0, result.err
+    first, second = (json.loads(line) for line in result.out.splitlines())
+    assert first["id"] != second["id"]
+    assert len(list(command.folder.glob("a-cat-*.png"))) == 2
+    for job in (first, second):
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(job["statusUrl"], trust_env=False)
+
+
+def test_variables_that_functions_framework_reads_have_no_effect(command: Command):
+    variables = {"LOG_EXECUTION_ID": "true", "FUNCTION_SIGNATURE_TYPE": "event", "DEBUG": "app:*", "WORKERS": "4"}
+    result = command.run("run", "a cat", "--json", **variables)
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["status"] == "succeeded"
+
+
+def test_live_jobs_use_the_wireflow_of_the_environment_and_are_kept(command: Command, tmp_path: Path):
     with running(tmp_path / "log", SIMULATOR_RUN_SECONDS="1", SIMULATOR_API_KEY="sk-other") as (url, _):
         settings = {
             "WIREFLOW_BASE_URL": f"{url}/api/v1",

@@ -1,26 +1,77 @@
-"""What is kept up stays up, survives a restart, and leaves nothing behind."""
+"""`serve` and `simulate`: servers that run until they are interrupted, and whose jobs survive a restart."""
 
 import hashlib
-import os
+import json
+import re
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 
-from tests.cli.command import Command, alive, ended, eventually, groups
+from tests.cli.command import Command, children, eventually, read_until, result_of
 from tests.servers.process import free_port
 
+URL = re.compile(r"^(simulator|trigger|poller) +(http://127\.0\.0\.1:\d+)$", re.MULTILINE)
 
-def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """What it has written up to these words."""
-    assert process.stdout is not None
-    text = ""
-    while words not in text:
-        line = process.stdout.readline()
-        assert line, ended(process).err
-        text += line
-    return text
+
+def urls_of(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Return the URL of each server, as it is printed when all of them listen."""
+    return dict(URL.findall(read_until(process, "Ctrl-C")))
+
+
+def listens(url: str) -> bool:
+    try:
+        httpx.get(url, trust_env=False, timeout=10)
+    except httpx.ConnectError:
+        return False
+    return True
+
+
+def test_three_servers_run_in_one_process_each_on_its_own_port(command: Command):
+    with command.started("serve", "--port", str(free_port())) as process:
+        urls = urls_of(process)
+        assert urls.keys() == {"simulator", "trigger", "poller"}
+        assert len(set(urls.values())) == 3
+        assert httpx.get(f"{urls['simulator']}/_stats").status_code == 200
+        assert httpx.get(f"{urls['trigger']}/health").status_code == 200
+        assert httpx.get(f"{urls['poller']}/health").status_code == 200
+        assert children(process) == []
+        process.send_signal(signal.SIGINT)
+        result = result_of(process)
+    assert (result.code, result.err) == (130, "Error: interrupted\n")
+    assert not any(listens(url) for url in urls.values())
+
+
+def test_a_paid_call_in_flight_finishes_before_the_servers_stop(command: Command):
+    prompt = {"prompt": "a cat [fault:slow_first_byte]"}
+    with command.started("serve", "--port", str(free_port()), SIMULATOR_SLOW_SECONDS="1.5") as process:
+        urls = urls_of(process)
+        with ThreadPoolExecutor() as pool:
+            posted = pool.submit(httpx.post, urls["trigger"], json=prompt, timeout=20)
+            eventually(lambda: httpx.get(f"{urls['simulator']}/_stats").json()["starts"] == 1)
+            for _ in range(3):
+                process.send_signal(signal.SIGINT)
+            assert (posted.result().status_code, posted.result().json()["status"]) == (202, "running")
+        assert result_of(process).code == 130
+    assert not any(listens(url) for url in urls.values())
+
+
+def test_log_lines_go_to_files_not_to_the_terminal(command: Command):
+    with command.started("serve", "--port", str(free_port()), SIMULATOR_RUN_SECONDS="0") as process:
+        urls = urls_of(process)
+        job = httpx.post(urls["trigger"], json={"prompt": "a cat"}, timeout=20).headers["location"]
+        eventually(lambda: httpx.get(urls["trigger"] + job).json()["status"] == "succeeded")
+        process.send_signal(signal.SIGINT)
+        result = result_of(process)
+    assert (result.out, result.err) == ("", "Error: interrupted\n")
+    events = [
+        json.loads(line)["event"]
+        for name in ("trigger", "poller")
+        for line in (command.folder / ".local" / "serve" / f"{name}.log").read_text().splitlines()
+    ]
+    assert [event for event in events if event != "window"] == ["job_accepted", "job_started", "job_stored"]
 
 
 def test_jobs_finished_and_unfinished_survive_a_restart(command: Command):
@@ -35,51 +86,44 @@ def test_jobs_finished_and_unfinished_survive_a_restart(command: Command):
         finished = httpx.post(url, json={"prompt": "a cat"}, timeout=20).headers["location"]
         eventually(lambda: job(finished)["status"] == "succeeded")
         unfinished = httpx.post(url, json={"prompt": "a dog"}, timeout=20).headers["location"]
-        started = groups(process)
         process.send_signal(signal.SIGINT)
-        assert ended(process).code == 130
-    assert alive(started) == []
+        assert result_of(process).code == 130
 
     with command.started("serve", "--port", str(port), SIMULATOR_RUN_SECONDS="1") as process:
         read_until(process, "Ctrl-C")
         assert job(finished)["statusUrl"] == f"{url}{finished}"
-        picture = httpx.get(job(finished)["imageUrl"], timeout=10).content
-        assert hashlib.sha256(picture).hexdigest() == job(finished)["images"][0]["sha256"]
+        image = httpx.get(job(finished)["imageUrl"], timeout=10).content
+        assert hashlib.sha256(image).hexdigest() == job(finished)["images"][0]["sha256"]
         eventually(lambda: job(unfinished)["status"] == "succeeded")
         assert job(unfinished)["possibleDuplicate"] is False
 
 
-def test_the_doors_of_the_environment_are_kept_and_a_new_token_opens_one(command: Command):
+def test_authentication_is_that_of_the_environment_and_a_new_token_is_accepted(command: Command):
     token, setting = command.run("token", "zapier").out.splitlines()
     url = f"http://127.0.0.1:{(port := free_port())}"
-    doors = {"TRIGGER_TOKENS": setting, "FORM_ORIGINS": "https://forms.example", "TRIGGER_PUBLIC": "false"}
-    with command.started("serve", "--port", str(port), **doors, SIMULATOR_RUN_SECONDS="1") as process:
-        told = read_until(process, "Ctrl-C")
-        assert '-H "Authorization: Bearer $TOKEN"' in told
-        assert "TRIGGER_TOKENS, FORM_ORIGINS" in told
-        assert "default, pro, saved" in told
+    auth = {"TRIGGER_TOKENS": setting, "FORM_ORIGINS": "https://forms.example", "TRIGGER_PUBLIC": "false"}
+    with command.started("serve", "--port", str(port), **auth, SIMULATOR_RUN_SECONDS="1") as process:
+        printed = read_until(process, "Ctrl-C")
+        assert '-H "Authorization: Bearer $TOKEN"' in printed
+        assert "TRIGGER_TOKENS, FORM_ORIGINS" in printed
+        assert "default, pro, saved" in printed
         with httpx.Client(base_url=url, timeout=20) as http:
             assert http.post("/", json={"prompt": "a cat"}).status_code == 401
             assert http.post("/", json={"prompt": "a cat"}, headers={"Origin": "https://x.example"}).status_code == 401
             http.headers["Authorization"] = f"Bearer {token}"
             assert [one["name"] for one in http.get("/workflows").json()["workflows"]] == ["default", "pro", "saved"]
-            made = http.post("/", json={"prompt": "a cat", "workflow": "pro", "resolution": "1K"}).headers["location"]
-            eventually(lambda: http.get(made).json()["status"] == "succeeded")
-            assert http.get(made).json()["caller"] == "zapier"
+            location = http.post("/", json={"prompt": "a cat", "workflow": "pro", "resolution": "1K"}).headers[
+                "location"
+            ]
+            eventually(lambda: http.get(location).json()["status"] == "succeeded")
+            assert http.get(location).json()["caller"] == "zapier"
 
 
-def test_a_process_that_ends_by_itself_is_named_and_takes_the_others_along(command: Command):
-    port = free_port()
-    with command.started("serve", "--port", str(port)) as process:
+def test_a_second_serve_in_the_same_folder_is_rejected(command: Command):
+    with command.started("serve", "--port", str(free_port())) as process:
         read_until(process, "Ctrl-C")
         second = command.run("serve", "--port", str(free_port()))
         assert (second.code, ".local/serve" in second.err) == (2, True)
-        started = groups(process)
-        os.killpg(min(started), signal.SIGKILL)  # the first that was started
-        result = ended(process)
-    assert result.code == 1
-    assert "the simulator ended by itself (exit code -9)" in result.err
-    assert alive(started) == []
 
 
 def test_the_simulator_alone_answers_until_it_is_interrupted(command: Command):
@@ -90,4 +134,4 @@ def test_the_simulator_alone_answers_until_it_is_interrupted(command: Command):
         httpx.post(f"{url}/api/v1/workflow/demo-webhook/trigger", json={"prompt": "a cat"}, timeout=10)
         assert (command.folder / ".local" / "simulate" / "wireflow.jsonl").stat().st_size > 0
         process.send_signal(signal.SIGINT)
-        assert ended(process).code == 130
+        assert result_of(process).code == 130

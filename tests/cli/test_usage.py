@@ -1,4 +1,4 @@
-"""What is wrong is said before anything is started, with exit code 2 and nothing on standard output."""
+"""Invalid usage is reported before anything is started, with exit code 2 and nothing on standard output."""
 
 import os
 import socket
@@ -19,14 +19,18 @@ LIVE = {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "sk-1"}
         (["run"], {}, "Missing argument 'PROMPT'"),
         (["run", "a cat", "--timeout", "soon"], {}, "'--timeout'"),
         (["run", "a cat", "--out", "a-file"], {}, "'--out'"),
-        (["run", "a cat", "--out", "a-file/below"], {}, "cannot be made"),
-        (["run", "a cat", "--live"], {}, "--live uses the real Wireflow: it needs WIREFLOW_WEBHOOK_ID"),
+        (["run", "a cat", "--out", "a-file/below"], {}, "Cannot create the folder a-file/below"),
+        (["run", "a cat", "--live"], {}, "--live uses the real Wireflow: set WIREFLOW_WEBHOOK_ID"),
         (["run", "a cat", "--live"], LIVE | {"WIREFLOW_BASE_URL": "http://127.0.0.1"}, "WIREFLOW_BASE_URL"),
         (["run", "a cat"], {"MAX_IMAGE_BYTES": "0", "ON_UNKNOWN": "maybe"}, "MAX_IMAGE_BYTES"),
         (["run", "a cat"], {"MAX_IMAGE_BYTES": "0", "ON_UNKNOWN": "maybe"}, "ON_UNKNOWN"),
-        (["run", "a cat", "--image", "a-cat.png"], {}, "'a-cat.png' is no file here, no address and no job"),
-        (["run", "a cat", "--image", "a-file"], {}, "is no picture"),
-        (["run", "a cat", "--image", "0" * 32], {}, "a run without --live starts fresh and knows no earlier job"),
+        (["run", "a cat", "--image", "a-cat.png"], {}, "'a-cat.png' is not an existing file, a URL, or a job ID"),
+        (["run", "a cat", "--image", "a-file"], {}, "is not an image of a supported type"),
+        (
+            ["run", "a cat", "--image", "0" * 32],
+            {},
+            "without --live, `run` starts with empty state and has no earlier jobs",
+        ),
         (["run", "a cat", "--live"], LIVE | {"WIREFLOW_WORKFLOWS": "{"}, "WIREFLOW_WORKFLOWS"),
         (["serve"], {"TRIGGER_TOKENS": "zapier"}, "TRIGGER_TOKENS"),
         (["token"], {}, "Missing argument 'NAME'"),
@@ -34,7 +38,7 @@ LIVE = {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "sk-1"}
         (["simulate"], {"SIMULATOR_PLAN": "gold"}, "SIMULATOR_PLAN"),
     ],
 )
-def test_wrong_usage_is_named(command: Command, arguments: list[str], environ: dict[str, str], words: str):
+def test_invalid_usage_is_named(command: Command, arguments: list[str], environ: dict[str, str], words: str):
     (command.folder / "a-file").touch()
     result = command.run(*arguments, **environ)
     assert (result.code, result.out) == (2, "")
@@ -47,7 +51,7 @@ def test_a_port_in_use_is_named(command: Command, name: str):
         port = taken.getsockname()[1]
         result = command.run(name, "--port", str(port))
     assert result.code == 2
-    assert f"port {port} of 127.0.0.1 is in use" in result.err
+    assert f"port {port} of 127.0.0.1: Address already in use" in result.err
 
 
 def test_without_the_packages_the_command_that_installs_them_is_named(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""One prompt and one picture through each workflow, on real processes: what comes out shows what went in."""
+"""One prompt and one input image through each workflow: the image shows its input."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from functions.simulator.pictures import IMAGE_DESCRIPTION
-from tests.cli.command import Command, Ended
+from tests.cli.command import Command, Result
 from tests.simulator.real import running
 
 PRO = {"mode": "execute", "id": "demo-execute", "model": "nano_banana_pro", "resolution": "4K"}
@@ -40,8 +40,8 @@ def wireflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def elsewhere(command: Command) -> Iterator[str]:
-    """The folder of the command as a site."""
+def site(command: Command) -> Iterator[str]:
+    """The folder of the command as a website."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=command.folder)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -59,15 +59,15 @@ def live(wireflow: str, *hosts: str) -> dict[str, str]:
     }
 
 
-def picture_of(ended: Ended, command: Command) -> Path:
+def image_of(result: Result, command: Command) -> Path:
     """The only file that was written."""
-    assert ended.code == 0, ended.err
-    (line,) = (line for line in ended.err.splitlines() if line.startswith("pictures/"))
+    assert result.code == 0, result.err
+    (line,) = (line for line in result.err.splitlines() if line.startswith("images/"))
     return command.folder / line
 
 
-def job_of(ended: Ended) -> dict[str, Any]:
-    job: dict[str, Any] = json.loads(ended.out)
+def job_of(result: Result) -> dict[str, Any]:
+    job: dict[str, Any] = json.loads(result.out)
     return job
 
 
@@ -83,60 +83,58 @@ def sha256(path: Path) -> str:
 @pytest.mark.parametrize(
     ("workflow", "size"), [("default", (1024, 1024)), ("pro", (2048, 1152)), ("saved", (1024, 1024))]
 )
-def test_the_picture_of_each_workflow_shows_the_input_image(
-    command: Command, cat: Path, workflow: str, size: tuple[int, int]
-):
-    asked = ("a cat in winter", "--workflow", workflow, "--image", "cat.png")
-    ended = command.run("run", *asked, "--json", "--out", "pictures")
-    with Image.open(picture_of(ended, command)) as made:
-        assert made.getexif()[IMAGE_DESCRIPTION] == f"input sha256 {sha256(cat)}"
-        assert made.size == size
-    assert job_of(ended)["workflow"] == workflow
+def test_the_image_of_each_workflow_shows_its_input(command: Command, cat: Path, workflow: str, size: tuple[int, int]):
+    arguments = ("a cat in winter", "--workflow", workflow, "--image", "cat.png")
+    result = command.run("run", *arguments, "--json", "--out", "images")
+    with Image.open(image_of(result, command)) as image:
+        assert image.getexif()[IMAGE_DESCRIPTION] == f"input sha256 {sha256(cat)}"
+        assert image.size == size
+    assert job_of(result)["workflow"] == workflow
 
 
 def test_live_the_workflows_are_those_of_the_environment_and_a_job_goes_on_from_an_earlier_one(
     command: Command, cat: Path, wireflow: str
 ):
-    asked = ("--live", "--json", "--out", "pictures")
-    first = command.run("run", "a cat", "--workflow", "large", "--image", "cat.png", *asked, **live(wireflow))
-    made = picture_of(first, command)
+    arguments = ("--live", "--json", "--out", "images")
+    first = command.run("run", "a cat", "--workflow", "large", "--image", "cat.png", *arguments, **live(wireflow))
+    first_image = image_of(first, command)
     assert last_run(wireflow)["input"] == sha256(cat)
     assert last_run(wireflow)["endpoint"] == "execute"
-    with Image.open(made) as picture:
-        assert picture.size == (4096, 4096)
+    with Image.open(first_image) as image:
+        assert image.size == (4096, 4096)
 
-    second = command.run("run", "now as a comic", "--image", job_of(first)["id"], *asked, **live(wireflow))
+    second = command.run("run", "now as a comic", "--image", job_of(first)["id"], *arguments, **live(wireflow))
     assert second.code == 0, second.err
-    assert last_run(wireflow)["input"] == sha256(made)
+    assert last_run(wireflow)["input"] == sha256(first_image)
 
 
-def test_an_image_at_an_address_is_fetched_and_shown(command: Command, cat: Path, wireflow: str, elsewhere: str):
-    image = f"{elsewhere}/cat.png"
-    settings = live(wireflow, elsewhere)
-    ended = command.run("run", "a cat", "--image", image, "--live", "--json", "--out", "pictures", **settings)
-    assert ended.code == 0, ended.err
+def test_an_image_at_a_url_is_fetched_and_shown(command: Command, cat: Path, wireflow: str, site: str):
+    image = f"{site}/cat.png"
+    settings = live(wireflow, site)
+    result = command.run("run", "a cat", "--image", image, "--live", "--json", "--out", "images", **settings)
+    assert result.code == 0, result.err
     assert last_run(wireflow)["input"] == sha256(cat)
 
 
-def test_a_workflow_that_is_not_there_is_wrong_usage(command: Command):
-    ended = command.run("run", "a cat", "--workflow", "best")
-    assert (ended.code, ended.out) == (2, "")
-    assert "default, pro, saved" in ended.err
+def test_an_unknown_workflow_is_invalid_usage(command: Command):
+    result = command.run("run", "a cat", "--workflow", "best")
+    assert (result.code, result.out) == (2, "")
+    assert "default, pro, saved" in result.err
 
 
-def test_a_job_that_nobody_has_is_wrong_usage(command: Command, wireflow: str):
-    ended = command.run("run", "a cat", "--image", "0" * 32, "--live", **live(wireflow))
-    assert (ended.code, ended.out) == (2, "")
-    assert "fromJob" in ended.err
+def test_an_unknown_job_is_invalid_usage(command: Command, wireflow: str):
+    result = command.run("run", "a cat", "--image", "0" * 32, "--live", **live(wireflow))
+    assert (result.code, result.out) == (2, "")
+    assert "fromJob" in result.err
 
 
-def test_the_doors_of_the_environment_do_not_lock_a_run_out(command: Command):
-    doors = {"TRIGGER_TOKENS": json.dumps({"zapier": "a" * 64}), "FORM_ORIGINS": "https://a.example"}
-    ended = command.run("run", "a cat", TRIGGER_PUBLIC="true", **doors)
-    assert ended.code == 0, ended.err
+def test_authentication_settings_do_not_keep_run_out(command: Command):
+    auth = {"TRIGGER_TOKENS": json.dumps({"zapier": "a" * 64}), "FORM_ORIGINS": "https://a.example"}
+    result = command.run("run", "a cat", TRIGGER_PUBLIC="true", **auth)
+    assert result.code == 0, result.err
 
 
-def test_bytes_that_are_no_text_are_refused_beside_a_file_too(command: Command, cat: Path):
-    ended = command.run("run", "a c\udce4t", "--image", "cat.png")
-    assert (ended.code, ended.out) == (2, "")
-    assert "UTF-8" in ended.err
+def test_bytes_that_are_not_utf_8_are_rejected_with_a_file_too(command: Command, cat: Path):
+    result = command.run("run", "a c\udce4t", "--image", "cat.png")
+    assert (result.code, result.out) == (2, "")
+    assert "UTF-8" in result.err

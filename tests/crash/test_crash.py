@@ -62,7 +62,7 @@ def test_input_images_are_deleted_when_their_job_is_final(report: Report) -> Non
     assert not {job_of(name) for name in left} & set(report.jobs)
     assert len(left) <= report.unanswered_files
     assert len(report.inputs) - len(left) <= report.kills.total()
-    assert not [job.id for job in report.stored if job.image1_kept or job.due_at]
+    assert not [job.id for job in report.stored if job.stored_input or job.due_at]
 
 
 def test_every_image_is_the_one_of_its_run(report: Report) -> None:

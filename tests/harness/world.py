@@ -18,6 +18,7 @@ import httpx
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from functions.poller.api import Poller
 from functions.poller.window import Window
 from functions.simulator.settings import Settings
 from functions.simulator.state import Simulator
@@ -69,6 +70,7 @@ class World:
         self._inner_store = SqliteJobs(settings.jobs.path)
         self.deps = self._deps(settings, wrap(self._inner_store))
         self.store = self.deps.store
+        self.poller = Poller(self.deps)
         auth = self.deps.config.auth
         # Google's certificates and Turnstile: unavailable.
         self._elsewhere = httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(503)))
@@ -194,8 +196,8 @@ class World:
             wireflow=wireflow,
             admission=Admission(store, settings.limits, clock, log),
             requests=requests,
-            drift=UnknownShapes(log),
-            descriptions=WorkflowInputs(wireflow, requests, clock),
+            unknown_shapes=UnknownShapes(log),
+            workflow_inputs=WorkflowInputs(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
             uploads=asyncio.Semaphore(2),

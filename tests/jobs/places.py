@@ -43,6 +43,9 @@ class Place(Protocol):
     def open(self) -> JobStore:
         """A new client of the same data."""
 
+    async def create(self, path: str, document: dict[str, Any]) -> None:
+        """Create a document as another version of the code would; times are `{"$date": "..."}`."""
+
     async def put(self, path: str, **fields: Any) -> None:
         """Set fields of a document as another version of the code, or a person, would."""
 
@@ -59,6 +62,11 @@ class SqlitePlace:
 
     def open(self) -> JobStore:
         return SqliteJobs(self.address, PATIENCE)
+
+    async def create(self, path: str, document: dict[str, Any]) -> None:
+        table, row = path.split("/")
+        insert = f"INSERT INTO {table} (id, version, document) VALUES (?, 1, ?)"
+        await asyncio.to_thread(self._run, insert, row, json.dumps(document))
 
     async def put(self, path: str, **fields: Any) -> None:
         table, row = path.split("/")
@@ -89,6 +97,10 @@ class FirestorePlace:
 
         return FirestoreJobs(self.address, seconds=PATIENCE)
 
+    async def create(self, path: str, document: dict[str, Any]) -> None:
+        fields = json.loads(json.dumps(document), object_hook=_time)
+        await asyncio.to_thread(self._with_client, lambda client: client.document(path).create(fields))
+
     async def put(self, path: str, **fields: Any) -> None:
         await asyncio.to_thread(self._with_client, lambda client: client.document(path).update(fields))
 
@@ -103,6 +115,10 @@ class FirestorePlace:
             return work(client)
         finally:
             client.close()
+
+
+def _time(value: dict[str, Any]) -> Any:
+    return datetime.fromisoformat(value["$date"]) if value.keys() == {"$date"} else value
 
 
 PLACES = {place.name: place for place in (SqlitePlace, FirestorePlace)}

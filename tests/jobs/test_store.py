@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job import Image, Job, JobError, Status, Step
+from shared.job import Job, Status
+from shared.job_parts import Image, JobError, Step
 from shared.ports import AlreadyExists, Conflict, JobStore
 from shared.spending.gate import Gate
 from tests.jobs.places import NOW, Place, a_job, outcomes
@@ -44,7 +45,7 @@ def everything(job_id: str = "full") -> Job:
         caller="zap",
         private=True,
         image1="https://example.com/cat.png",
-        image1_kept="inputs/job1",
+        stored_input="inputs/job1",
         hosted_url="https://cdn.example/hosted.png",
         prepared=False,
         preparing_tries=2,
@@ -60,8 +61,8 @@ def everything(job_id: str = "full") -> Job:
         error=error,
         wait_reason=ErrorCode.RATE_LIMITED,
         copy_tries=2,
-        late_look_done=True,
-        last_answer="<html>",
+        recheck_done=True,
+        last_response="<html>",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.spending.pacing import until_next_poll
+from shared.spending.pacing import seconds_to_next_poll
 from tests.harness.measurements import note
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 
@@ -52,13 +52,13 @@ def check_rhythm(job: dict[str, Any], polls: list[datetime], end: datetime) -> N
     started = datetime.fromisoformat(job["startedAt"])
     assert len(polls) <= planned_polls((end - started).total_seconds()), polls
     for earlier, later in pairwise(polls):
-        gap = until_next_poll((earlier - started).total_seconds())
+        gap = seconds_to_next_poll((earlier - started).total_seconds())
         assert (later - earlier).total_seconds() > gap / 2, polls
 
 
 def planned_polls(run_seconds: float) -> int:
     """Return the number of polls up to the first one after the end of the run."""
-    at, polls = until_next_poll(0), 1
+    at, polls = seconds_to_next_poll(0), 1
     while at < run_seconds:
-        at, polls = at + until_next_poll(at), polls + 1
+        at, polls = at + seconds_to_next_poll(at), polls + 1
     return polls

@@ -36,13 +36,18 @@ def name(request: pytest.FixtureRequest) -> str:
 def package(name: str, tmp_path: Path) -> Path:
     """The tree of a function's zip, unpacked outside the repository."""
     folder = tmp_path / "workspace"
-    files = {file: file.relative_to(ROOT / "functions" / name) for file in (ROOT / "functions" / name).rglob("*.py")}
-    files |= {file: file.relative_to(ROOT) for file in (ROOT / "shared").rglob("*.py")}
+    files = {file: file.relative_to(ROOT / "functions" / name) for file in deployed(ROOT / "functions" / name)}
+    files |= {file: file.relative_to(ROOT) for file in deployed(ROOT / "shared")}
     for file, place in (files | {ROOT / "requirements.txt": Path("requirements.txt")}).items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, folder / place)
     assert ROOT not in folder.parents
     return folder
+
+
+def deployed(folder: Path) -> Iterator[Path]:
+    """The files of a folder that terraform/functions.tf packs."""
+    return (file for file in folder.rglob("*") if file.suffix in {".py", ".json"})
 
 
 @pytest.fixture
@@ -60,6 +65,11 @@ def test_it_answers_where_the_repository_is_not(name: str, running: Function):
     status, code = {"trigger": (422, "invalid_field"), "poller": (404, "not_found")}[name]
     refused = httpx.post(f"{running.url}/{'' if name == 'trigger' else 'nowhere'}", json={}, trust_env=False)
     assert (refused.status_code, refused.json()["errorCode"]) == (status, code)
+
+
+@pytest.mark.parametrize("name", ["trigger"], indirect=True)
+def test_the_data_that_it_reads_is_deployed_too(running: Function):
+    assert httpx.get(f"{running.url}/openapi.json", trust_env=False).json()["openapi"] == "3.1.0"
 
 
 def test_every_shared_module_can_be_imported_there(package: Path):

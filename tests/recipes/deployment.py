@@ -1,4 +1,4 @@
-"""The product with every door, as the README's readers would have it: somewhere else, working by itself."""
+"""The product with every kind of authentication, deployed as the readers of the recipes have it."""
 
 import hashlib
 import json

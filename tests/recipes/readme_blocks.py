@@ -1,26 +1,27 @@
-"""The README's commands and code, taken out of it: a test runs what stands there, and nothing else."""
+"""The commands and code of the READMEs, extracted: a test runs exactly what is written there."""
 
 import re
 import textwrap
 from pathlib import Path
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+RECIPES, DEPLOYMENT = ROOT / "functions/trigger/README.md", ROOT / "terraform/README.md"
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
 
 
-def blocks(heading: str, language: str) -> list[str]:
-    """The code blocks of this language under "### heading", in their submission."""
-    found = _FENCE.finditer(_under(heading))
+def blocks(heading: str, language: str, readme: Path = RECIPES) -> list[str]:
+    """The code blocks of this language in the section with this heading, in order."""
+    found = _FENCE.finditer(_section(heading, readme))
     return [textwrap.dedent(block["code"]) for block in found if block["language"] == language]
 
 
 def settings(heading: str) -> dict[str, str]:
-    """What is to be typed where: **name** `value`."""
-    return dict(re.findall(r"\*\*([^*]+)\*\*\s+`([^`]+)`", _under(heading)))
+    """The form fields to fill in, **name** `value`, in the section with this heading."""
+    return dict(re.findall(r"\*\*([^*]+)\*\*\s+`([^`]+)`", _section(heading, RECIPES)))
 
 
 def filled_in(code: str, trigger: str, token: str = "TOKEN", **values: str) -> str:
-    """The code with the reader's own values in the place of TRIGGER, TOKEN and what stands in double braces."""
+    """The code with real values for TRIGGER, TOKEN, and the names in double braces."""
     for name, value in values.items():
         code = code.replace(f"{{{{{name}}}}}", value)
     assert "{{" not in code, code
@@ -28,7 +29,9 @@ def filled_in(code: str, trigger: str, token: str = "TOKEN", **values: str) -> s
     return re.sub(r"\bTOKEN\b", lambda _: token, code)
 
 
-def _under(heading: str) -> str:
-    found = re.search(rf"^### {re.escape(heading)}\n(.*?)(?=^###? |\Z)", README.read_text(), re.DOTALL | re.MULTILINE)
-    assert found, f"the README has no {heading!r}"
+def _section(heading: str, readme: Path) -> str:
+    """The text under a heading of level 2 or 3, up to the next such heading."""
+    pattern = rf"^###? {re.escape(heading)}\n(.*?)(?=^###? |\Z)"
+    found = re.search(pattern, readme.read_text(), re.DOTALL | re.MULTILINE)
+    assert found, f"{readme} has no section {heading!r}"
     return found[1]

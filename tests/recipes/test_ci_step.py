@@ -1,4 +1,4 @@
-"""The README's step of a CI pipeline, as bash runs it."""
+"""The recipe "CI step", run by bash."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ class Pipeline:
     folder: Path
 
     def builds(self, commit: str, token: str = TOKEN, prompt: str = PROMPT) -> subprocess.CompletedProcess[str]:
-        (code,) = blocks("A step of a CI pipeline", "bash")
+        (code,) = blocks("CI step", "bash")
         code = filled_in(code, self.deployment.trigger).replace(PROMPT, prompt)
         environ = {"PATH": os.environ["PATH"], "TRIGGER_TOKEN": token, "COMMIT": commit}
         return subprocess.run(

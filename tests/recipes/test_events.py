@@ -1,4 +1,4 @@
-"""The README's events: its gcloud lines against Google's emulator, its CloudEvent by curl, and what Eventarc sends."""
+"""The recipe "Pub/Sub and Eventarc": gcloud against Google's emulator, curl, and what Eventarc sends."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ import pytest
 from tests.recipes.deployment import SECONDS, TOKEN, Deployment
 from tests.recipes.google import Google
 from tests.recipes.pubsub import ATTEMPTS, DEAD_LETTERS, PROJECT, TOPIC, PubSub, Relay, emulator, relaying
-from tests.recipes.readme_blocks import blocks, filled_in
+from tests.recipes.readme_blocks import DEPLOYMENT, blocks, filled_in
 
 PUBLISH, CLOUD_EVENT = range(2)
 AFTER_APPLY = f"terraform() {{ echo projects/{PROJECT}/subscriptions/{DEAD_LETTERS}; }}\n"
@@ -24,8 +24,8 @@ def line(number: int, deployment: Deployment) -> str:
 
 
 def look_at_dead_letters() -> str:
-    """The first two lines of the block; the others mend and publish again what is found."""
-    (block,) = (block for block in blocks("Requests from Pub/Sub", "sh") if "subscriptions pull" in block)
+    """The first two lines of the block; the others fix and publish again what is found."""
+    (block,) = (block for block in blocks("Requests from Pub/Sub", "sh", DEPLOYMENT) if "subscriptions pull" in block)
     return AFTER_APPLY + "".join(block.splitlines(keepends=True)[:2])
 
 

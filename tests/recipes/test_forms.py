@@ -1,4 +1,4 @@
-"""The README's forms, pasted into a page and used in Chromium."""
+"""The recipe "Web form", pasted into a page and used in Chromium."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -55,8 +55,8 @@ class Visitor:
     deployment: Deployment
 
     def opens(self, *parts: int, origin: str | None = None, head: str = "") -> None:
-        """A page with these blocks of the README."""
-        code = "\n".join(blocks("A form on a web page", "html")[part] for part in parts)
+        """A page with these blocks of the recipe."""
+        code = "\n".join(blocks("Web form", "html")[part] for part in parts)
         body = filled_in(code, self.deployment.trigger)
         self.site.pages["/page"] = PAGE.format(head=head, body=body).encode()
         self.chrome.get(f"{origin or self.site.allowed}/page")
@@ -77,7 +77,7 @@ class Visitor:
         """What the script says, once that is enough."""
 
         def said(chrome: Chrome) -> str | Literal[False]:
-            text = chrome.find_element(By.ID, "image-answer").text
+            text = chrome.find_element(By.ID, "image-result").text
             return enough(text) and text
 
         return soon(self.chrome, said)

@@ -1,4 +1,4 @@
-"""The README's sender of a signed webhook, as Python runs it."""
+"""The recipe "Signed webhooks", run by Python."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The Zap of the README: each step's request as it is described there, sent by a client that follows redirects."""
+"""The recipe "Zapier": each step's request as it is described there, sent by a client that follows redirects."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SETTINGS = settings("Zapier")
 
 @dataclass(frozen=True)
 class Zap:
-    """Sends the requests of the README, filled in with what the Zap knows."""
+    """Sends the requests of the recipe, filled in with what the Zap knows."""
 
     deployment: Deployment
 

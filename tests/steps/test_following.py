@@ -291,7 +291,7 @@ async def test_what_was_never_seen_is_told_and_kept_and_ends_nothing(here: World
     assert job["status"] == "succeeded"
     (line,) = here.log("unknown_shape")
     assert line["jobId"] == job_id
-    assert "nodeRuns" in str((await here.record(job_id)).last_answer)
+    assert "nodeRuns" in str((await here.record(job_id)).last_response)
 
 
 async def test_what_is_new_is_told_once_a_kind_and_kept_with_each_job(here: World) -> None:
@@ -299,8 +299,8 @@ async def test_what_is_new_is_told_once_a_kind_and_kept_with_each_job(here: Worl
     ids += [await here.accepted("a cat [fault:missing_status]") for _ in range(3)]
     await here.end_of(*ids)
     assert sorted(line["kind"] for line in here.log("unknown_shape")) == ["no status", "status WARMING_UP"]
-    assert all([(await here.record(job_id)).last_answer for job_id in ids])
-    assert here.deps.drift.counts["status WARMING_UP"] >= 3
+    assert all([(await here.record(job_id)).last_response for job_id in ids])
+    assert here.deps.unknown_shapes.counts["status WARMING_UP"] >= 3
 
 
 async def test_a_new_name_is_news_and_no_reason_to_worry(here: World) -> None:
@@ -311,14 +311,14 @@ async def test_a_new_name_is_news_and_no_reason_to_worry(here: World) -> None:
     lines = here.log("unknown_shape")
     assert {line["severity"] for line in lines} == {"INFO"}
     assert any("watermark" in line["kind"] for line in lines)
-    assert "watermark" in str((await here.record(job_id)).last_answer)
+    assert "watermark" in str((await here.record(job_id)).last_response)
 
 
 async def test_an_answer_that_is_kept_is_bounded(here: World) -> None:
     job_id = await here.accepted()
     here.vendor.always("poll", 200, {"status": "WARMING_UP", "noise": "x" * 1_000_000})
     await here.run_window()
-    assert len(str((await here.record(job_id)).last_answer)) <= 4_096
+    assert len(str((await here.record(job_id)).last_response)) <= 4_096
 
 
 # --- giving up -----------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ async def test_a_file_reaches_the_model_and_is_kept_until_the_job_has_ended(
         await here.run_window()
         assert (job["status"], await inputs_of(here), kept(tmp_path)) == ("succeeded", [SHA256], [])
         record = await here.record(job_id)
-        assert (record.due_at, record.image1_kept) == (None, None)
+        assert (record.due_at, record.stored_input) == (None, None)
 
 
 async def test_the_picture_of_an_earlier_job_reaches_the_model(open_world: Open, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ async def test_a_worker_that_lost_its_lease_lets_go(open_world: Open) -> None:
         await here.store.save(record.evolve(due_at=here.clock.now() + 10 * MINUTE))  # somebody else claims it
         await window
         assert (await here.job(job_id))["status"] == "running"
-        assert any("somebody else" in line["message"] for line in here.log("window"))
+        assert any("Another worker" in line["message"] for line in here.log("window"))
 
 
 # --- two at the same time ------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from functions.poller.api import answer
 from shared.job import Job, Status
 from tests.harness.slow import SlowJobs
 from tests.harness.vendor import Call
@@ -27,7 +26,7 @@ COUNTS = {"claimed", "dispatched", "polled", "completed", "stored", "failed", "b
 async def call(here: World, method: str = "POST", path: str = "/") -> tuple[int, dict[str, Any]]:
     """What the scheduler does."""
     request = Request({"type": "http", "method": method, "path": path, "headers": [], "query_string": b""})
-    response = await answer(request, here.deps)
+    response = await here.poller.handle(request)
     return response.status_code, json.loads(bytes(response.body))
 
 

@@ -103,7 +103,7 @@ def test_who_may_do_what_is_this_table(smallest: State, existing_database: State
 
 def test_the_trigger_opens_for_those_who_were_asked_in(largest: State) -> None:
     elsewhere = {
-        (who, role, what.replace("example-project-wireflow-images", "example-project-images"))
+        (who, role, what.replace("example-project-wireflow-images", "example-project-gallery"))
         for who, role, what in GRANTS
     }
     assert grants(largest) == sorted(elsewhere | INVITED | DEAD_LETTERS | OPTIONAL_SECRETS)

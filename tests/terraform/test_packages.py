@@ -27,9 +27,9 @@ def object_names(state: State) -> dict[str, str]:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Path below `folder` → file, without what Python itself leaves there."""
+    """Path below `folder` → file, without compiled code and the README, which are not deployed."""
     found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-    return {name: file for name, file in found.items() if "__pycache__" not in name and not name.endswith(".pyc")}
+    return {name: file for name, file in found.items() if "__pycache__" not in name and name != "README.md"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -46,7 +46,8 @@ def test_a_zip_holds_the_functions_files_the_shared_ones_and_the_requirements(
 def test_no_zip_holds_a_test_a_tool_or_anything_but_text(smallest: State, function: str) -> None:
     names = set(package(smallest, function))
     assert names >= {"main.py", "shared/__init__.py", "shared/config.py"}
-    assert {Path(name).suffix for name in names} == {".py", ".txt"}
+    data = {"openapi/openapi.json"}
+    assert {name for name in names if not name.endswith((".py", ".txt"))} == (data if function == "trigger" else set())
     stray = re.compile(r"(^|/)(tests?|test_\w+|\w+_test|conftest|simulator|cli|__main__)(/|\.py$)")
     assert [name for name in names if stray.search(name)] == []
 
@@ -70,7 +71,7 @@ def test_the_names_of_the_objects_depend_on_names_and_contents_alone(
 ) -> None:
     first = object_names(smallest)
     other = initialise(copy_repository(tmp_path, module.parent), google)
-    for file in tmp_path.rglob("*.py"):
+    for file in (*tmp_path.rglob("*.py"), *tmp_path.rglob("*.json")):
         os.utime(file, (0, 1_000_000_000))
         file.chmod(0o755)
     assert object_names(run_test(other, "smallest")) == first

@@ -13,10 +13,10 @@ OPTIONAL = DOORS | {"WIREFLOW_WORKFLOWS"}
 
 def test_the_values_are_in_neither_the_state_nor_the_output(deployment: State) -> None:
     values = {
-        "hook-that-nobody-may-see",
-        "key-that-nobody-may-see",
-        "turnstile-that-nobody-may-see",
-        "workflow-that-nobody-may-see",
+        "hook-kept-secret",
+        "key-kept-secret",
+        "turnstile-kept-secret",
+        "workflow-kept-secret",
         "whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh",
         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     }

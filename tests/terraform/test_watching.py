@@ -197,7 +197,7 @@ def test_the_dashboard_shows_what_is_promised(deployment: State) -> None:
         "stored",
         "failed",
         "oldest due",
-        "length of the line",
+        "queue length",
         "5xx",
         "latency",
         "today",

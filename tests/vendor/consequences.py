@@ -117,7 +117,7 @@ HEAD = (
 
 
 def as_markdown() -> str:
-    """The table of the README, a row a fault."""
+    """The table of functions/simulator/README.md, a row per fault."""
     return "\n".join([*HEAD, *(_row(name, row) for name, row in CONSEQUENCES.items())]) + "\n"
 
 

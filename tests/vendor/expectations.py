@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from shared.error_codes import ErrorCode
-from shared.job import Step
+from shared.job_parts import Step
 from shared.ports import RunState
 from shared.wireflow import errors
 from shared.workflows import NodeInput

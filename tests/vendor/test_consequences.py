@@ -15,7 +15,7 @@ from shared.error_codes import Charged, ErrorCode
 from tests.harness.world import World, world
 from tests.vendor.consequences import CONSEQUENCES, Consequence, as_markdown
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "functions/simulator/README.md"
 BEGIN, END = "<!-- consequences -->\n", "<!-- /consequences -->"
 SHORT = {"MAX_QUEUE_HOURS": "1", "MAX_IMAGE_BYTES": "1000000", "large_bytes": 2_000_000}
 FREE_IF_FAILED = {"moderation", "upstream_error"}  # a model that fails is not charged, says the vendor

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from shared.job import Job
 from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
-from shared.steps.waiting import waiting
+from shared.steps.estimate_wait import estimate_wait
 
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 5, 60
 
@@ -24,7 +24,7 @@ def base_url(request: Request, deps: Deps) -> str:
 
 async def document(request: Request, job: Job, deps: Deps) -> tuple[dict[str, Any], dict[str, str]]:
     """The public job, and `Retry-After` while there is more to come."""
-    wait = await waiting(job, deps)
+    wait = await estimate_wait(job, deps)
     shown = public_job(
         job,
         base_url(request, deps),

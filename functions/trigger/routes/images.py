@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from shared.job import Image, Job, Status
+from shared.job import Job, Status
+from shared.job_parts import Image
 from shared.ports import StoredImage
 from shared.problems import Problem
 from shared.public_job import sentence

@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from shared.job import Job, Status
 from shared.problems import Problem
-from shared.steps.accept import accept
+from shared.steps.accept import Accepted, KeyReused, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
 from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
-from shared.submission import Accepted, KeyReused, Submission, id_of, new_job
+from shared.steps.new_job import job_id_for, new_job
+from shared.submission import Submission
 
 from ..auth.caller import Caller
 from ..context import Context
@@ -70,7 +71,7 @@ async def _submit_one(
 async def _pretended(request: Request, submission: Submission, taken: ParsedRequest, context: Context) -> Response:
     """What a program that fills in every field of a form sees: an answer like any other. Nothing is stored."""
     deps = context.deps
-    job = new_job(await id_of(submission, deps), submission, None, deps)
+    job = new_job(await job_id_for(submission, deps), submission, None, deps)
     if page := _page_address(request, job, taken):
         return RedirectResponse(page, 303)
     return await job_answer(request, job, deps, status=202, headers={"Location": f"/jobs/{job.id}"})
@@ -114,7 +115,7 @@ async def _submit_batch(request: Request, taken: ParsedRequest, context: Context
     try:
         outcomes = iter(await accept_batch(good, context.deps, partial=taken.partial))
     except ItemRefused as refused:
-        raise _problem(refused.why, good[refused.row], taken.row_names[refused.row]) from refused
+        raise _problem(refused.reason, good[refused.row], taken.row_names[refused.row]) from refused
     found = [next(outcomes) if isinstance(row, Submission) else row for row in rows]
     named = zip(found, rows, taken.row_names, strict=True)
     answers = await asyncio.gather(*(_row(request, outcome, row, name, context) for outcome, row, name in named))

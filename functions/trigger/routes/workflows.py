@@ -44,6 +44,6 @@ async def inputs_of(workflow: Workflow, deps: Deps) -> tuple[NodeInput, ...] | N
     if workflow.mode is not Mode.RUN:
         return None
     try:
-        return await deps.descriptions.ask(workflow)
+        return await deps.workflow_inputs.get(workflow)
     except WireflowError:
         return None

@@ -1,5 +1,5 @@
-# What the tests need to be able to read. Every other computed value is random and its own, so that a reference shows
-# as two equal values.
+# Computed values that the tests need to read. All others are random and unique, so that a reference shows as two equal
+# values.
 
 mock_data "google_project" {
   defaults = { number = "123456789012" }

@@ -1,0 +1,182 @@
+"""What the commands print: progress on standard error, results on standard output. With --json only the job is printed.
+
+Text from elsewhere, such as a prompt, is never read as markup.
+"""
+
+import json
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from functions.cli.client import PublicJob
+from functions.cli.local import LocalFunctions
+from functions.cli.tokens import NewToken
+from shared.auth_settings import AuthSettings
+from shared.workflows import DEFAULT
+
+EXAMPLE = "A lighthouse on a cliff at dusk, watercolor"
+
+
+class RunOutput:
+    """The output of `run`. Use it as a context manager; it starts with the first progress message."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        quiet = not self._console.is_terminal
+        self._spinner = Progress(*columns, console=self._console, transient=True, disable=quiet)
+        self._task = self._spinner.add_task("", total=None)
+        self._started_at = time.monotonic()
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        """Return the output."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Remove the spinner."""
+        self._spinner.stop()
+
+    def progress(self, text: str) -> None:
+        """Print a message with the elapsed seconds, unless it is the same as the last one."""
+        if text != self._last:
+            self._last = text
+            self._spinner.start()
+            self._console.print(f"{time.monotonic() - self._started_at:5.1f} s  {text}")
+            self._spinner.update(self._task, description=text)
+
+    def job(self, job: PublicJob) -> None:
+        """Print the state of the job."""
+        start = f" It can start at {job['estimatedStartAt']}." if job["estimatedStartAt"] else ""
+        self.progress(f"{job['status']}: {job['message']}{start}")
+
+    def result(self, job: PublicJob) -> None:
+        """Print the job as a table or as JSON."""
+        self._spinner.stop()
+        if self._as_json:
+            click.echo(json.dumps(job))
+        else:
+            Console(highlight=False).print(_table(job))
+
+    def paths(self, paths: Sequence[Path]) -> None:
+        """Print the paths of the image files, one per line."""
+        for path in paths:
+            click.echo(path, err=self._as_json)
+
+
+def failure(job: PublicJob) -> str:
+    """Return why the job failed, whether it cost money, and what to do next."""
+    if not job["errorCode"]:
+        return f"The job is {job['status']}: {job['message']}"
+    cost = {"yes": "It was charged.", "no": "It was not charged."}.get(job["errorCharged"], "It may have been charged.")
+    lines = [f"The job failed ({job['errorCode']}).", job["errorMessage"], cost, job["errorHint"]]
+    if job["requestId"]:
+        lines.append(f"requestId: {job['requestId']}")
+    return "\n".join(lines)
+
+
+def how_to_follow(job: PublicJob) -> str:
+    """Return how to follow a job of the real Wireflow after the command has ended."""
+    url = f"http://127.0.0.1:8080/jobs/{job['id']}"
+    return f"The job continues with `python -m functions serve --live`: {url} and {url}/image."
+
+
+def print_servers(functions: LocalFunctions, folder: Path) -> None:
+    """Print the URL of each server, what requests may name, how to authenticate, and an example request."""
+    rows = {server.name: server.url for server in functions.servers} | {"state, logs": str(folder)}
+    rows["workflows"] = ", ".join(workflow.name for workflow in functions.config.workflows)
+    if credentials := _credential_settings(functions.config.auth):
+        rows["credentials"] = ", ".join(credentials)
+    _print_rows(rows, _example(functions))
+
+
+def _credential_settings(auth: AuthSettings) -> list[str]:
+    """Return the names of the settings that say which credentials are accepted."""
+    configured = {
+        "TRIGGER_TOKENS": auth.tokens,
+        "TRIGGER_SIGNING_SECRETS": auth.signing_secrets,
+        "EVENT_SERVICE_ACCOUNT": auth.event_account,
+        "FORM_ORIGINS": auth.origins,
+    }
+    return [name for name, value in configured.items() if value]
+
+
+def _example(functions: LocalFunctions) -> str:
+    auth, header, note = functions.config.auth, "", ""
+    if auth.configured and not auth.tokens:
+        return "Requests need one of these credentials."
+    if auth.tokens:
+        header, note = '-H "Authorization: Bearer $TOKEN" ', " (TOKEN is one of the tokens in TRIGGER_TOKENS)"
+    body = json.dumps({"prompt": EXAMPLE})
+    curl = f"curl -i {functions.trigger.url}/ {header}-H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    return f"Try it{note}:\n  {curl}"
+
+
+def print_simulator(url: str, folder: Path) -> None:
+    """Print the URL of the simulator and how to use it."""
+    rows = {"simulator": url, "state, logs": str(folder), "WIREFLOW_BASE_URL": f"{url}/api/v1"}
+    _print_rows(rows, f"List its faults: curl {url}/_faults")
+
+
+def print_token(token: NewToken) -> None:
+    """Print two lines for a script on standard output; the explanation goes to standard error."""
+    click.echo("A new token, which is shown only once, and the value of TRIGGER_TOKENS that accepts it:", err=True)
+    click.echo(token.text)
+    click.echo(token.setting)
+    click.echo(
+        "For several callers, merge the JSON objects. Requests send the token as `Authorization: Bearer TOKEN`.",
+        err=True,
+    )
+
+
+def print_findings(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Print what was checked, the result, and what to do."""
+    table = Table("Checked", "Result", "What to do")
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    Console(highlight=False).print(table)
+
+
+def _print_rows(rows: dict[str, str], last: str) -> None:
+    width = max(map(len, rows)) + 2
+    for name, value in rows.items():
+        click.echo(f"{name:<{width}}{value}")
+    click.echo(f"\n{last}\n\nPress Ctrl-C to stop.")
+
+
+def _table(job: PublicJob) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in _rows(job):
+        table.add_row(Text(name, style="bold"), Text(str(value), overflow="fold"))
+    return table
+
+
+def _rows(job: PublicJob) -> Iterator[tuple[str, Any]]:
+    yield "job", job["id"]
+    yield "status", job["status"]
+    yield "prompt", job["prompt"]
+    if job["workflow"] != DEFAULT:
+        yield "workflow", job["workflow"]
+    for name, label in {"executionId": "execution", "runSeconds": "run seconds", "creditsUsed": "credits"}.items():
+        if job[name] is not None:
+            yield label, job[name]
+    if job["possibleDuplicate"]:
+        yield "note", "The paid call was retried after an unknown outcome; it may have been charged twice."
+    for image in job["images"]:
+        if image["url"]:
+            yield f"image {image['index']}", _description(image)
+            yield "sha256", image["sha256"]
+
+
+def _description(image: dict[str, Any]) -> str:
+    size = f"{image['width']} x {image['height']}, " if image["width"] else ""
+    return f"{image['contentType']}, {size}{image['bytes']:,} bytes"

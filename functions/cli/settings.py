@@ -1,0 +1,97 @@
+"""The settings of the local functions: those of the real Wireflow or those of the simulator, never a mixture.
+
+They come from the environment, except what is true of a deployment only: all servers listen on 127.0.0.1.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from functions.cli.errors import SetupError
+from functions.simulator.settings import Settings
+from shared import config
+from shared.config import Config
+
+DEPLOYMENT_SETTINGS = ("TRIGGER_PUBLIC", "TRUSTED_PROXIES")
+AUTH_SETTINGS = (
+    *("TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "EVENT_SERVICE_ACCOUNT", "EVENT_AUDIENCE", "GOOGLE_CERTS_URL"),
+    *("FORM_ORIGINS", "FORM_PER_MINUTE", "FORM_PER_HOUR", "FORM_REQUIRE_TOKEN"),
+    *("TURNSTILE_SECRET", "TURNSTILE_VERIFY_URL"),
+)
+DEFAULTS = {
+    "LEASE_SECONDS": "20",  # the minimum: after an interruption a job continues when its lease ends
+    "POLL_IDLE_EXIT_SECONDS": "1",  # an idle window must not delay Ctrl-C
+}
+LIVE_HINT = "--live uses the real Wireflow: set WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY in the environment."
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """The simulator that takes the place of Wireflow."""
+
+    url: str
+    settings: Settings
+
+
+def function_config(
+    environ: Mapping[str, str], folder: Path, *, trigger_url: str, simulated: Simulated | None
+) -> Config:
+    """Return the configuration of the trigger and the poller, with their state in `folder`.
+
+    Without `simulated` they use the Wireflow of the environment. Raises SetupError, which names every fault.
+    """
+    settings = {
+        **DEFAULTS,
+        **without(DEPLOYMENT_SETTINGS, environ),
+        **(_simulated_wireflow(simulated) if simulated else {}),
+        "JOBS_URL": f"sqlite:///{quote(str(folder.absolute() / 'jobs.db'))}",
+        "IMAGES_URL": f"file://{quote(str(folder.absolute() / 'images'))}",
+        "PUBLIC_URL": trigger_url,
+    }
+    try:
+        return config.load(settings)
+    except config.ConfigurationError as error:
+        raise SetupError(str(error) if simulated else f"{error}\n{LIVE_HINT}") from error
+
+
+def simulator_settings(environ: Mapping[str, str], folder: Path) -> Settings:
+    """Return the settings of the simulator, with its state in `folder`. Raises SetupError, which names every fault."""
+    try:
+        return Settings.of({**environ, "SIMULATOR_STATE": str(folder.absolute() / "wireflow.jsonl")})
+    except ValueError as error:
+        raise SetupError(f"Invalid configuration of the simulator:\n{error}") from error
+
+
+def without(names: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without these variables."""
+    return {name: value for name, value in environ.items() if name not in names}
+
+
+def _simulated_wireflow(simulated: Simulated) -> dict[str, str]:
+    """Return every setting that says where Wireflow is and what it offers."""
+    return {
+        "WIREFLOW_BASE_URL": f"{simulated.url}/api/v1",
+        "WIREFLOW_WEBHOOK_ID": simulated.settings.webhook_id,
+        "WIREFLOW_API_KEY": simulated.settings.api_key,
+        "IMAGE_HOSTS": urlsplit(simulated.url).netloc,
+        "ALLOW_PRIVATE_NETWORK": "true",
+        "WIREFLOW_WORKFLOWS": json.dumps(_simulated_workflows(simulated.settings)),
+        "WIREFLOW_MODELS": "{}",
+    }
+
+
+def _simulated_workflows(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return one workflow of each mode beside the webhook, which is `default`. Prices are those of Wireflow's guide."""
+    pro = {
+        "mode": "execute",
+        "id": settings.execute_id,
+        "model": "nano_banana_pro",
+        "resolution": "2K",
+        "aspectRatio": "16:9",
+        "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24},
+        "overridable": ["aspect_ratio", "resolution"],
+    }
+    return {"pro": pro, "saved": {"mode": "run", "id": settings.run_id, "pricePerImage": 0.07}}

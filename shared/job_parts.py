@@ -1,0 +1,95 @@
+"""The parts of a job: its images, the steps of its run, and its error."""
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self, get_args, get_type_hints
+
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
+
+MESSAGE_LIMIT = 500  # characters of an error's message
+
+_DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `require_aware`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64."""
+
+    index: int
+    source_url: str
+    name: str | None = None
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    crc32c: str | None = None
+    error: ErrorCode | None = None
+    gone_since: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes."""
+        require_aware(self)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the image is neither stored nor given up."""
+        return self.name is None and self.error is None
+
+    def evolve(self, **changes: Any) -> "Image":
+        """Return a copy with `changes`."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The last report about one node of the run. `progress`: Wireflow's own figure, unchanged."""
+
+    label: str | None = None
+    status: str | None = None
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed (or will have failed once its images are copied), and whether it cost money."""
+
+    code: ErrorCode
+    message: str
+    retryable: bool
+    charged: Charged
+    hint: str
+    request_id: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        code: ErrorCode,
+        *,
+        charged: Charged,
+        message: str | None = None,
+        hint: str | None = None,
+        request_id: str | None = None,
+    ) -> Self:
+        """Return the error for `code`; `message` (the vendor's words) and `hint` replace the general ones."""
+        known = EXPLANATIONS[code]
+        words = (message or known.message)[:MESSAGE_LIMIT]
+        return cls(code, words, known.retryable, charged, hint or known.hint, request_id)
+
+
+def require_aware(record: object) -> None:
+    """Raise ValueError if a datetime field of a record is naive: it cannot be compared with the clock."""
+    kind = type(record)
+    if kind not in _DATETIME_FIELDS:
+        _DATETIME_FIELDS[kind] = datetime_fields(kind)
+    for name in _DATETIME_FIELDS[kind]:
+        value = getattr(record, name)
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{name} must be an aware datetime")
+
+
+def datetime_fields(record: type) -> tuple[str, ...]:
+    """Return the names of the datetime fields of a record's class, optional ones included."""
+    hints = get_type_hints(record)
+    return tuple(name for name, hint in hints.items() if datetime in (hint, *get_args(hint)))

@@ -1,0 +1,87 @@
+"""Records as stored documents and back. Names are camelCase, None means unknown, datetimes stay datetimes.
+
+Stored names never change: a field that was renamed in the code keeps its stored name by `STORED_NAMES`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from shared.error_codes import Charged, ErrorCode
+from shared.job import Job, Status
+from shared.job_parts import Image, JobError, Step
+from shared.spending.gate import Suspension
+
+SCHEMA_VERSION = 1
+STORED_NAMES = {
+    "stored_input": "image1Kept",
+    "input_gone_since": "image1GoneSince",
+    "recheck_done": "lateLookDone",
+    "last_response": "lastAnswer",
+    "resume_on": "reopening",  # of the gate's suspension
+}
+
+
+def to_document(job: Job) -> dict[str, Any]:
+    """Return the fields of a job as they are stored; the id and the revision are not among them."""
+    document = encode(job)
+    del document["id"], document["revision"]
+    return document | {"schemaVersion": SCHEMA_VERSION}
+
+
+def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Job:
+    """Return the job of a stored document. Unknown fields are ignored, missing ones have their default."""
+    known = decode(Job, document)
+    known["status"] = Status(known["status"])
+    if known.get("wait_reason"):
+        known["wait_reason"] = ErrorCode(known["wait_reason"])
+    if known.get("error"):
+        known["error"] = _error(known["error"])
+    known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
+    known["images"] = tuple(_image(item) for item in known.get("images") or ())
+    return Job(**{**known, "id": job_id, "revision": revision})
+
+
+def _error(document: Mapping[str, Any]) -> JobError:
+    known = decode(JobError, document)
+    return JobError(**{**known, "code": ErrorCode(known["code"]), "charged": Charged(known["charged"])})
+
+
+def _image(document: Mapping[str, Any]) -> Image:
+    known = decode(Image, document)
+    return Image(**{**known, "error": ErrorCode(known["error"]) if known.get("error") else None})
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def stored_names(record: type) -> Mapping[str, str]:
+    """Return the stored name of each field of a record: `source_url` → `sourceUrl`."""
+    return {item.name: STORED_NAMES.get(item.name) or _camel(item.name) for item in dataclasses.fields(record)}
+
+
+_NAMES: dict[type, Mapping[str, str]] = {
+    record: stored_names(record) for record in (Job, Image, Step, JobError, Suspension)
+}
+
+
+def encode(record: Any) -> dict[str, Any]:
+    """Return the fields of a record under their stored names."""
+    return {stored: _plain(getattr(record, name)) for name, stored in _NAMES[type(record)].items()}
+
+
+def decode(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `record` that a document holds, by their names in the code."""
+    names = _NAMES[record].items()
+    return {name: document[stored] for name, stored in names if document.get(stored) is not None}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return encode(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, StrEnum) else value

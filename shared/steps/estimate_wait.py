@@ -1,0 +1,41 @@
+"""Estimate why a queued job waits, and until when."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.error_codes import ErrorCode
+from shared.job import Job, Status
+from shared.ports import StoreUnavailable
+from shared.runtime.dependencies import Deps
+from shared.spending import gate
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """`reason`: None if the job starts as soon as the poller is called; `until`: None if that is unknown."""
+
+    reason: ErrorCode | None
+    until: datetime | None
+
+
+async def estimate_wait(job: Job, deps: Deps) -> Wait | None:
+    """Return the wait of a queued job, or None for any other job and for one that is about to be prepared."""
+    if job.status is not Status.QUEUED:
+        return None
+    if job.queue_at is None:
+        return Wait(job.wait_reason, job.due_at) if job.wait_reason else None
+    now, limits = deps.clock.now(), deps.config.limits
+    try:
+        state, ahead = await deps.admission.recent(), await deps.store.count_ahead(job.queue_at)
+    except StoreUnavailable:  # the job is stored: a response with a rough estimate is better than an error
+        return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
+    reason = gate.wait_reason(state, limits, now) or job.wait_reason
+    if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
+        reason = None
+    at = max(gate.estimate_start(state, limits, ahead, now), job.queue_at)
+    return Wait(reason, at if at > now else _next_poller_call(now))
+
+
+def _next_poller_call(now: datetime) -> datetime:
+    """The scheduler calls the poller once a minute."""
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)

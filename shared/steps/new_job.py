@@ -1,0 +1,50 @@
+"""The job of a submission: its id, and the record in which it begins."""
+
+from datetime import timedelta
+
+from shared import idempotency
+from shared.error_codes import ErrorCode
+from shared.job import Job, Status
+from shared.runtime.dependencies import Deps
+from shared.submission import Submission
+
+# From the paid call to the end of the last copy: a job must not expire earlier.
+LONGEST_RUN = timedelta(days=2)
+
+
+async def job_id_for(submission: Submission, deps: Deps) -> str:
+    """Return an unguessable id; with an idempotency key the same one for the same caller and key."""
+    if submission.key is None:
+        return deps.random_id()
+    return idempotency.job_id(submission.key, submission.caller, await deps.store.id_secret())
+
+
+def new_job(job_id: str, submission: Submission, input_image: str | None, deps: Deps, row: int = 0) -> Job:
+    """Return the job of a submission, queued. `input_image`: a URL or a name in the image store; `row`: in a batch.
+
+    The jobs of a batch are queued a minute's executions apart: a batch of a hundred does not block a single job.
+    """
+    now, config = deps.clock.now(), deps.config
+    patience = timedelta(hours=config.max_queue_hours)
+    if submission.deadline_seconds is not None:
+        patience = min(patience, timedelta(seconds=submission.deadline_seconds))
+    spacing = timedelta(seconds=60 / config.limits.per_minute if config.limits.per_minute else 0)
+    return Job(
+        id=job_id,
+        status=Status.QUEUED,
+        prompt=submission.prompt,
+        input=submission.input,
+        fingerprint=submission.fingerprint,
+        workflow=submission.workflow,
+        caller=submission.caller,
+        private=submission.private,
+        image1=input_image,
+        stored_input=input_image if submission.file is not None else None,
+        allow_partial=submission.allow_partial,
+        created_at=now,
+        expire_at=now + max(timedelta(days=config.retention_days), patience + LONGEST_RUN),
+        give_up_at=now + patience,
+        queue_at=now + row * spacing,
+        due_at=now + patience,
+        wait_reason=ErrorCode.RATE_LIMITED,
+    )

@@ -1,0 +1,113 @@
+"""The paid call and its three outcomes: started, refused (nothing was started), unknown (sent, no clear response).
+
+Started → running. Refused → back into the queue, or failed if only the caller can fix it. Unknown → stays triggering
+until `resolve` repeats the call, or failed.
+"""
+
+import json
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
+
+from shared.config import OnUnknown
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
+from shared.job import Job
+from shared.job_parts import JobError
+from shared.log import Event
+from shared.ports import Conflict, Started, StoreUnavailable
+from shared.runtime.dependencies import Deps
+from shared.spending import gate
+from shared.spending.gate import Slot
+from shared.spending.pacing import seconds_to_next_poll
+from shared.wireflow import errors
+from shared.workflows import FieldRefused, Mode, call_body
+
+
+async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
+    """Make the call of a job that was stored as triggering. Return the job after it, not stored yet.
+
+    The gate learns the outcome too.
+    """
+    deps.requests.record(deps.clock.now())
+    try:
+        started = await _call(job, deps)
+    except errors.Refused as error:
+        await _update_gate(deps.admission.call_refused(error, slot), deps)
+        after, event, code = _after_refusal(job, error, deps.clock.now()), Event.UPSTREAM_REFUSED, error.code
+    except errors.OutcomeUnknown as error:
+        await _update_gate(deps.admission.outcome_unknown(error), deps)
+        after, event, code = _after_unknown(job, error, deps), Event.OUTCOME_UNKNOWN, error.code
+    else:
+        await _update_gate(deps.admission.call_started(slot), deps)
+        after = _after_start(job, started, deps.clock.now())
+        deps.log.info(Event.JOB_STARTED, "Wireflow started the run.", **after.log_fields())
+        return after
+    log_failure(event, code, after, deps)
+    if after.error:
+        log_failure(Event.JOB_FAILED, after.error.code, after, deps)
+    return after
+
+
+def log_failure(event: Event, code: ErrorCode, job: Job, deps: Deps) -> None:
+    """Log our own sentence for `code`, never the vendor's words: they may quote the prompt."""
+    deps.log.warning(event, EXPLANATIONS[code].message, **{**job.log_fields(), "errorCode": code})
+
+
+def outcome_unknown(job: Job, error: errors.WireflowError | None, now: datetime) -> Job:
+    """Return the job, failed because the outcome of its paid call stays unknown."""
+    job_error = JobError.of(
+        ErrorCode.OUTCOME_UNKNOWN,
+        charged=Charged.UNKNOWN,
+        message=str(error) if error else None,
+        request_id=error.request_id if error else job.request_id,
+    )
+    return job.failed(job_error, now)
+
+
+async def _call(job: Job, deps: Deps) -> Started:
+    """Build the request from the present settings and send it. Raise RequestRefused if they no longer fit the job."""
+    workflow = deps.config.workflow(job.workflow)
+    if workflow is None:
+        message = f"The workflow {job.workflow!r} is no longer configured."
+        raise errors.RequestRefused(message, code=ErrorCode.CONFIGURATION)
+    fields = json.loads(job.input)
+    try:
+        prepared = workflow.mode is Mode.RUN
+        body = {"inputs": fields} if prepared else call_body(workflow, job.prompt, fields, job.hosted_url)
+    except FieldRefused as error:
+        raise errors.RequestRefused(f"{error.field}: {error}") from error
+    return await deps.wireflow.start(workflow, body, job.idempotency_key)
+
+
+async def _update_gate(update: Awaitable[None], deps: Deps) -> None:
+    """Update the gate if possible: the outcome of the job must be stored whether or not this succeeds."""
+    try:
+        await update
+    except (Conflict, StoreUnavailable) as error:
+        deps.log.warning(Event.GATE_CLOSED, f"The gate could not be updated: {type(error).__name__}")
+
+
+def _after_start(job: Job, started: Started, now: datetime) -> Job:
+    first_poll = now + timedelta(seconds=seconds_to_next_poll(0))
+    return job.started(started.execution_id, started.request_id, now, first_poll)
+
+
+def _after_refusal(job: Job, error: errors.Refused, now: datetime) -> Job:
+    if isinstance(error, errors.RequestRefused):
+        if job.possible_duplicate:
+            return outcome_unknown(job, error, now)
+        refused = JobError.of(error.code, charged=Charged.NO, message=str(error), request_id=error.request_id)
+        return job.failed(refused, now)
+    if not job.possible_duplicate:
+        # A new idempotency key, because Wireflow may replay its refusal for the old one.
+        attempt = job.attempt + 1
+        return job.requeued(error.code, attempt=attempt, queue_at=job.created_at, request_id=error.request_id)
+    # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for it,
+    # so the job waits for as long as it is old.
+    pause = min(max(now - job.created_at, gate.FIRST_PROBE), gate.LAST_TRIAL)
+    return job.requeued(error.code, attempt=job.attempt, queue_at=now + pause, request_id=error.request_id)
+
+
+def _after_unknown(job: Job, error: errors.OutcomeUnknown, deps: Deps) -> Job:
+    if job.possible_duplicate or deps.config.on_unknown is OnUnknown.HOLD:
+        return outcome_unknown(job, error, deps.clock.now())
+    return job.unresolved(error.request_id)

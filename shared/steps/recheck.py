@@ -1,0 +1,42 @@
+"""Recheck a run that timed out: an hour later, Wireflow is asked for a late result, which is still copied."""
+
+from datetime import datetime, timedelta
+
+from shared.ports import RunResponse, RunState
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease
+from shared.steps.follow import fetch_run, result_images
+from shared.wireflow import errors
+
+RETRY_AFTER, GIVE_UP_AFTER = timedelta(minutes=10), timedelta(hours=3)
+
+
+async def recheck(lease: Lease, deps: Deps) -> datetime | None:
+    """Ask for a late result. Return when to continue, or None if there is none."""
+    now, job = deps.clock.now(), lease.job
+    try:
+        response = await _late_response(lease, deps)
+    except errors.PollError:
+        if now < (job.completed_at or now) + GIVE_UP_AFTER:
+            return now + RETRY_AFTER
+        response = None
+    images = result_images(job, response) if response else ()
+    if response is None or not images:
+        await lease.release(job.rechecked())
+        return None
+    job = job.with_run_details(response.request_id, response.credits_used)
+    error = None if response.state is RunState.COMPLETED else job.error
+    await lease.save(job.rescued(images, now, error))
+    return now
+
+
+async def _late_response(lease: Lease, deps: Deps) -> RunResponse | None:
+    """Return a response with images from either endpoint, or None."""
+    for details in (False, True):
+        try:
+            response = await fetch_run(lease, deps, details=details)
+        except errors.RunNotFound:
+            continue
+        if response.image_urls:
+            return response
+    return None

@@ -1,0 +1,47 @@
+"""Resolve a paid call whose outcome is unknown: repeat it once, marked `possibleDuplicate`, or fail the job.
+
+https://www.wireflow.ai/docs/api/executions: the repetition carries the same idempotency key.
+"""
+
+from datetime import datetime, timedelta
+
+from shared.config import OnUnknown
+from shared.error_codes import ErrorCode
+from shared.job import Status
+from shared.log import Event
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease
+from shared.spending import gate
+from shared.spending.gate import Slot
+from shared.steps.dispatch import send_leased
+from shared.steps.paid_call import log_failure, outcome_unknown
+
+MIN_PAUSE, MAX_PAUSE = timedelta(seconds=1), timedelta(seconds=60)  # the gate may resume earlier than estimated
+
+
+async def resolve(lease: Lease, deps: Deps) -> datetime | None:
+    """Repeat the call if it may be repeated. Return when to continue, or None if there is nothing left to hold."""
+    job, now = lease.job, deps.clock.now()
+    repeatable = deps.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
+    slot = await _acquire_slot(deps) if repeatable else None
+    if slot is not None:
+        await lease.save(job.repeated(now))
+        await send_leased(lease, slot, deps)
+        return deps.clock.now() if lease.job.status is Status.RUNNING else None
+    if repeatable and now < job.give_up_at:
+        start = gate.estimate_start(await deps.admission.recent(), deps.config.limits, 0, now)
+        return min(max(start, now + MIN_PAUSE), now + MAX_PAUSE)
+    failed = await lease.release(outcome_unknown(job, None, deps.clock.now()))
+    log_failure(Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, failed, deps)
+    return None
+
+
+async def _acquire_slot(deps: Deps) -> Slot | None:
+    """Return a slot if Wireflow is healthy: an outage must not use up the only repetition."""
+    await deps.admission.probe_health(deps.wireflow.healthy)
+    if not gate.free_slots(await deps.admission.recent(), deps.config.limits, deps.clock.now()):
+        return None
+    if not await deps.wireflow.healthy():
+        await deps.admission.health_check_failed()
+        return None
+    return next(iter(await deps.admission.acquire(1)), None)
