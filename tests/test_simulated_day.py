@@ -23,7 +23,9 @@ def test_120_posts_at_once_never_start_more_than_ten_a_minute_and_provoke_no_429
             assert stats["maxStartsPerMinute"] == 10
             assert stats["rateLimited"] == 0
             assert stats["answers"]["trigger"] == {"202": 120}
-            assert sorted(run.prompt for run in here.simulator.world.runs()) == sorted(f"cat {n}" for n in range(120))
+            assert sorted(run.prompt for run in here.simulator.state.runs.all()) == sorted(
+                f"cat {n}" for n in range(120)
+            )
             assert len({job["images"][0]["sha256"] for job in jobs}) == 120
             took = max(moment(job["completedAt"]) for job in jobs) - moment(jobs[0]["createdAt"])
             assert took <= timedelta(minutes=14), "ten a minute are used"

@@ -37,10 +37,9 @@ def poller_app(deps: Deps) -> ASGIApp:
 
 def simulator_app(settings: Settings) -> ASGIApp:
     """Return the app of the simulator."""
-    from functions.simulator.answer import answer
-    from functions.simulator.state import Simulator
+    from functions.simulator.app import Simulator
 
-    return _framework_app("simulator", partial(answer, simulator=Simulator(settings)))
+    return _framework_app("simulator", Simulator(settings).handle)
 
 
 def _framework_app(name: str, handler: Handler) -> ASGIApp:

@@ -1,106 +1,91 @@
-"""The simulator's own routes, for tests and for people: all begin with an underscore."""
+"""The control routes, for tests and for people: their paths begin with an underscore."""
 
 import asyncio
 import hashlib
 import json
-from datetime import timedelta
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
-from .book import Rule
-from .faults import FAULTS
-from .pictures import Picture, render
-from .state import Simulator
-from .world import Run, most_within
+from .faults import FAULTS, FaultRule, FaultSchedule
+from .images import render
+from .limits import MINUTE
+from .state import Run, State
 
-MINUTE = timedelta(minutes=1)
+Json = dict[str, Any]
 
 
-async def control(request: Request, simulator: Simulator) -> Response | None:
-    """The answer of one of these routes; None for any other."""
-    handler = _ROUTES.get((request.method, request.url.path))
-    if handler is None:
-        return None
+async def handle(request: Request, state: State, schedule: FaultSchedule) -> JSONResponse | None:
+    """Return the response of a control route; None for any other method and path."""
     try:
-        return await handler(request, simulator)
-    except ValueError as fault:
-        return JSONResponse({"error": str(fault)}, 422)
+        content = await _content(request, state, schedule)
+    except ValueError as error:
+        return JSONResponse({"error": str(error)}, 422)
+    return None if content is None else JSONResponse(content)
 
 
-async def _stats(_request: Request, simulator: Simulator) -> Response:
-    starts = simulator.world.starts()
-    paid = {"paidRuns": len(starts), "maxStartsPerMinute": most_within(starts, MINUTE)}
-    return JSONResponse({**simulator.stats.to_json(), **paid})
+async def _content(request: Request, state: State, schedule: FaultSchedule) -> Json | None:
+    match request.method, request.url.path:
+        case "GET", "/_stats":
+            starts = state.runs.starts()
+            paid = {"paidRuns": len(starts), "maxStartsPerMinute": max_within(starts, MINUTE)}
+            return {**state.stats.to_json(), **paid}
+        case "GET", "/_runs":
+            base_url = state.settings.cdn_url or str(request.base_url).rstrip("/")
+            with_images = request.query_params.get("pictures") == "true"
+            return {"runs": [await _run(run, base_url, with_images) for run in state.runs.all()]}
+        case "POST", "/_reset":
+            state.reset()
+            schedule.reset()
+            return {"status": "ok"}
+        case "POST", "/_settings":
+            state.settings = state.settings.changed(await _object(request))
+            return {"status": "ok"}
+        case "GET", "/_faults":
+            return {**_rules(schedule), "faults": [fault.to_json() for fault in FAULTS.values()]}
+        case "POST", "/_faults":
+            schedule.rules.append(FaultRule.parse(await _object(request)))
+            return _rules(schedule)
+        case "DELETE", "/_faults":
+            schedule.rules.clear()
+            return _rules(schedule)
+    return None
 
 
-async def _runs(request: Request, simulator: Simulator) -> Response:
-    base = simulator.settings.cdn_url or str(request.base_url).rstrip("/")
-    with_pictures = request.query_params.get("pictures") == "true"
-    runs = [await _run(run, base, with_pictures) for run in simulator.world.runs()]
-    return JSONResponse({"runs": runs})
+def max_within(starts: Sequence[datetime], span: timedelta) -> int:
+    """Return the maximum of starts in any period of this length; its end does not belong to it. `starts` are sorted."""
+    return max((n + 1 - bisect_right(starts, start - span) for n, start in enumerate(starts)), default=0)
 
 
-async def _reset(_request: Request, simulator: Simulator) -> Response:
-    simulator.reset()
-    return JSONResponse({"status": "ok"})
+def _rules(schedule: FaultSchedule) -> Json:
+    return {"rules": [rule.to_json() for rule in schedule.rules]}
 
 
-async def _change(request: Request, simulator: Simulator) -> Response:
-    simulator.change(simulator.settings.changed(await _object(request)))
-    return JSONResponse({"status": "ok"})
-
-
-async def _faults(_request: Request, simulator: Simulator) -> Response:
-    known = [
-        {"fault": fault.name, "what": fault.what, "at": [*fault.at], "usual": [*fault.usual], "times": fault.times}
-        for fault in FAULTS.values()
-    ]
-    return JSONResponse({"rules": [rule.to_json() for rule in simulator.book.rules], "faults": known})
-
-
-async def _add_fault(request: Request, simulator: Simulator) -> Response:
-    simulator.book.rules.append(Rule.of(await _object(request)))
-    return JSONResponse({"rules": [rule.to_json() for rule in simulator.book.rules]})
-
-
-async def _drop_faults(_request: Request, simulator: Simulator) -> Response:
-    simulator.book.rules.clear()
-    return JSONResponse({"rules": []})
-
-
-_ROUTES = {
-    ("GET", "/_stats"): _stats,
-    ("GET", "/_runs"): _runs,
-    ("POST", "/_reset"): _reset,
-    ("POST", "/_settings"): _change,
-    ("GET", "/_faults"): _faults,
-    ("POST", "/_faults"): _add_fault,
-    ("DELETE", "/_faults"): _drop_faults,
-}
-
-
-async def _object(request: Request) -> dict[str, Any]:
+async def _object(request: Request) -> Json:
     body = json.loads(await request.body())
     if not isinstance(body, dict):
         raise ValueError("the body must be a JSON object")
     return body
 
 
-async def _run(run: Run, base: str, with_pictures: bool) -> dict[str, Any]:
-    if not with_pictures:
-        return run.to_json()
-    return {**run.to_json(), "pictures": [await _picture(picture, base) for picture in run.pictures()]}
-
-
-async def _picture(picture: Picture, base: str) -> dict[str, Any]:
-    body = await asyncio.to_thread(render, picture)
-    return {
-        "url": base + picture.path,
-        "sha256": hashlib.sha256(body).hexdigest(),
-        "bytes": len(body),
-        "contentType": picture.content_type,
-        "width": picture.width,
-        "height": picture.height,
-    }
+async def _run(run: Run, base_url: str, with_images: bool) -> Json:
+    listed = {**run.to_json(), "input": run.input.sha256 if run.input else None}
+    if with_images:
+        listed["pictures"] = []
+        for image in run.images():
+            content = await asyncio.to_thread(render, image)
+            listed["pictures"].append(
+                {
+                    "url": base_url + image.path,
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "bytes": len(content),
+                    "contentType": image.content_type,
+                    "width": image.width,
+                    "height": image.height,
+                }
+            )
+    return listed

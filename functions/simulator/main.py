@@ -1,8 +1,8 @@
-"""A stand-in for Wireflow under functions-framework, for tests and for trying things out; never deployed.
+"""The simulator under functions-framework, for tests and local use; never deployed.
 
     PYTHONPATH=. functions-framework --source functions/simulator/main.py --target simulator --port 8090
 
-One process holds the state (WORKERS must stay 1). The settings are in settings.py, the faults in faults.py.
+One process has all the state, so WORKERS must stay 1. README.md describes routes, settings, and faults.
 """
 
 import functools
@@ -12,21 +12,20 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .answer import answer
+from .app import Simulator
 from .settings import Settings
-from .state import Simulator
 
-# Read at import: a wrong setting stops the start.
+# Read at import: an invalid setting stops the start.
 SETTINGS = Settings.of(os.environ)
 
 
 @functools.cache
 def _simulator() -> Simulator:
-    """Built in the first request: a worker that was killed is forked anew, and reads the ledger anew."""
+    """Built in the first request: a worker that replaces a killed one reads the ledger again."""
     return Simulator(SETTINGS)
 
 
 @functions_framework.aio.http
 async def simulator(request: Request) -> Response:
-    """Answer as Wireflow would."""
-    return await answer(request, _simulator())
+    """Respond as Wireflow would."""
+    return await _simulator().handle(request)

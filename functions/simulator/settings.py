@@ -1,4 +1,4 @@
-"""The simulator's settings: read once from the environment, every fault in them named in one message."""
+"""The simulator's settings, read from a mapping such as the environment; README.md explains each."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -11,15 +11,15 @@ S = TypeVar("S", bound="Settings")
 
 
 class Style(StrEnum):
-    """How answers are wrapped; the vendor publishes all three."""
+    """The form of response bodies; Wireflow publishes all three."""
 
-    FLAT = "flat"  # everything at top level, upper case
+    FLAT = "flat"  # no envelope, statuses in upper case
     WRAPPED = "wrapped"  # under `data`, with finalOutput, nodeStates and diagnostics
-    NESTED = "nested"  # under `data`, in executionRuns, lower case
+    NESTED = "nested"  # under `data`, in executionRuns, statuses in lower case
 
 
 class Plan(StrEnum):
-    """The vendor's plans; each has its limits in limits.py."""
+    """Wireflow's plans; limits.py has their limits."""
 
     FREE = "free"
     STARTER = "starter"
@@ -29,7 +29,7 @@ class Plan(StrEnum):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the simulator was asked to be. Seconds are seconds, bytes are bytes."""
+    """Settings of one simulator; times are in seconds, sizes in bytes. `state` is the path of the ledger."""
 
     state: Path | None = None
     run_seconds: tuple[float, float] = (15.0, 15.0)
@@ -47,47 +47,47 @@ class Settings:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
-        """The settings of an environment; ValueError names every fault in it, one a line."""
-        given = {name: environ[name].strip() for name in READERS if environ.get(name, "").strip()}
-        return _read(cls(), given)
+        """Read SIMULATOR_* variables; ValueError names every invalid one, one a line."""
+        given = {name: environ[name].strip() for name in VARIABLES if environ.get(name, "").strip()}
+        return _parse(cls(), given)
 
     def changed(self, wanted: Mapping[str, Any]) -> Self:
-        """These settings with some changed while it runs, by their names in JSON (see CHANGEABLE)."""
+        """Return a copy with the values of POST /_settings; ValueError names every invalid one."""
         unknown = sorted(set(wanted) - set(CHANGEABLE))
         if unknown:
-            raise ValueError(f"not a setting that can be changed: {', '.join(unknown)}")
-        return _read(self, {CHANGEABLE[name]: str(value).lower() for name, value in wanted.items()})
+            raise ValueError(f"cannot be changed while the simulator runs: {', '.join(unknown)}")
+        return _parse(self, {CHANGEABLE[name]: str(value).lower() for name, value in wanted.items()})
 
     def seconds_of(self, execution_id: str) -> float:
-        """How long this run takes: spread evenly over the asked range, and always the same for an id."""
+        """Return how long a run takes: evenly distributed over the range, and always the same for an id."""
         low, high = self.run_seconds
         digest = hashlib.sha256(f"{self.seed}/{execution_id}".encode()).digest()
         return low + (high - low) * int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _truth(text: str) -> bool:
+def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("must be true or false")
     return text.lower() == "true"
 
 
-def _span(text: str) -> tuple[float, float]:
+def _range(text: str) -> tuple[float, float]:
     low, _, high = text.partition("-")
-    span = (float(low), float(high or low))
-    if not 0 <= span[0] <= span[1]:
-        raise ValueError("must be seconds, as 15 or 10-20")
-    return span
+    seconds = (float(low), float(high or low))
+    if not 0 <= seconds[0] <= seconds[1]:
+        raise ValueError("must be seconds such as 15 or 10-20")
+    return seconds
 
 
 def _plan(text: str) -> Plan | None:
     return None if text.lower() == "none" else Plan(text.lower())
 
 
-# name in the environment: (field, how it is read)
-READERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+# Variable: the field, and how its text is parsed.
+VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SIMULATOR_STATE": ("state", Path),
-    "SIMULATOR_RUN_SECONDS": ("run_seconds", _span),
-    "SIMULATOR_HONOUR_KEYS": ("honour_keys", _truth),
+    "SIMULATOR_RUN_SECONDS": ("run_seconds", _range),
+    "SIMULATOR_HONOUR_KEYS": ("honour_keys", _boolean),
     "SIMULATOR_PLAN": ("plan", _plan),
     "SIMULATOR_STYLE": ("style", Style),
     "SIMULATOR_WEBHOOK_ID": ("webhook_id", str),
@@ -100,7 +100,7 @@ READERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SIMULATOR_SEED": ("seed", int),
 }
 
-# name in POST /_settings: name in the environment
+# Member of POST /_settings: variable.
 CHANGEABLE: Mapping[str, str] = {
     "runSeconds": "SIMULATOR_RUN_SECONDS",
     "honourKeys": "SIMULATOR_HONOUR_KEYS",
@@ -111,14 +111,14 @@ CHANGEABLE: Mapping[str, str] = {
 }
 
 
-def _read(settings: S, given: Mapping[str, str]) -> S:
-    values, faults = {}, []
+def _parse(settings: S, given: Mapping[str, str]) -> S:
+    values, problems = {}, []
     for name, text in given.items():
-        key, reader = READERS[name]
+        field_name, parse = VARIABLES[name]
         try:
-            values[key] = reader(text)
-        except ValueError as fault:
-            faults.append(f"{name}={text!r}: {fault}")
-    if faults:
-        raise ValueError("\n".join(faults))
+            values[field_name] = parse(text)
+        except ValueError as error:
+            problems.append(f"{name}={text!r}: {error}")
+    if problems:
+        raise ValueError("\n".join(problems))
     return replace(settings, **values)

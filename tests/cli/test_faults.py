@@ -77,7 +77,7 @@ def test_the_exit_code_is_right_and_the_message_says_what_to_do(fault: str, resu
         check_failed(job, str(CONSEQUENCES[fault].code), message)
     else:
         assert result.code == 0, result.err
-        check_succeeded(job, result.err, FAULTS[fault].pictures)
+        check_succeeded(job, result.err, FAULTS[fault].min_images)
 
 
 def check_unfinished(job: dict[str, Any], code: str, message: str) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from functions.simulator.pictures import IMAGE_DESCRIPTION
+from functions.simulator.images import IMAGE_DESCRIPTION
 from tests.cli.command import Command, Result
 from tests.simulator.real import running
 

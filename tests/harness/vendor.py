@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from functions.simulator.routes import Endpoint, route
-from functions.simulator.state import Simulator
+from functions.simulator.api import Endpoint, match
+from functions.simulator.app import Simulator
 from tests.simulator.in_process import InProcess
 
 
@@ -50,10 +50,15 @@ class Vendor(httpx.AsyncBaseTransport):
         host = request.headers["host"]  # the URL has the IP address
         if host in self.sites:
             return self.sites[host](request)
+<<<<<<< HEAD
         found = route(request.method, request.url.path)
         assert found is not None, "Wireflow has no such endpoint"
+=======
+        found = match(request.method, request.url.path)
+        assert found is not None, "the product asks for what Wireflow does not have"
+>>>>>>> main
         await request.aread()
-        call = Call(self._simulator.clock.now(), found.endpoint, request)
+        call = Call(self._simulator.state.clock.now(), found.endpoint, request)
         self.calls.append(call)
         scripted = await self.script(call) if self.script else None
         return scripted or await self._inner.handle_async_request(request)

@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.poller.api import Poller
 from functions.poller.window import Window
+from functions.simulator.app import Simulator
 from functions.simulator.settings import Settings
-from functions.simulator.state import Simulator
 from functions.trigger import router
 from functions.trigger.auth.auth import Auth
 from functions.trigger.context import Context
@@ -62,7 +62,7 @@ class World:
 
     def __init__(self, folder: Path, simulator: Simulator, environ: Mapping[str, str], wrap: Wrap) -> None:
         self.simulator = simulator
-        self.clock = simulator.clock
+        self.clock = simulator.state.clock
         self.lines = io.StringIO()
         self.vendor = Vendor(simulator)
         settings = _settings(folder, environ)
@@ -161,8 +161,13 @@ class World:
 
     @property
     def paid(self) -> int:
+<<<<<<< HEAD
         """The number of paid runs."""
         return len(self.simulator.world.runs())
+=======
+        """How many runs were paid for."""
+        return len(self.simulator.state.runs.all())
+>>>>>>> main
 
     async def check_leaks(self) -> None:
         """Raise AssertionError if a secret was in a response or is in a log line."""

@@ -1,4 +1,4 @@
-"""Bodies of the paid calls, and pictures to begin with."""
+"""Bodies of the paid calls, and input images."""
 
 import io
 from typing import Any
@@ -9,12 +9,12 @@ NODES = {"prompt": "text-prompt", "image": "image-reference", "style": "text-sty
 
 
 def inputs(**values: object) -> dict[str, Any]:
-    """The saved workflow's inputs by their short names; others as they are."""
+    """The inputs of the saved workflow by short names; unknown names stay as they are."""
     return {"inputs": {NODES.get(name, name): value for name, value in values.items()}}
 
 
 def graph(prompt: object = "a cat", model: str = "nano_banana_pro", spelling: str = "params", **wanted: object) -> Any:
-    """The graph of the guide's step 2; `wanted` goes into the node that generates."""
+    """The graph of step 2 of the guide; `wanted` goes into the node that generates."""
     text = {"nodeType": "input:text", "category": "input", spelling: {"prompt": prompt}}
     image = {"nodeType": f"generate:{model}", "category": "generate", spelling: wanted}
     return {
@@ -28,8 +28,8 @@ def graph(prompt: object = "a cat", model: str = "nano_banana_pro", spelling: st
     }
 
 
-def picture(colour: str = "red", size: tuple[int, int] = (64, 64), kind: str = "PNG") -> bytes:
-    """A picture of one colour."""
+def image_file(color: str = "red", size: tuple[int, int] = (64, 64), image_format: str = "PNG") -> bytes:
+    """An image file of one color."""
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, kind)
+    Image.new("RGB", size, color).save(file, image_format)
     return file.getvalue()

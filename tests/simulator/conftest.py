@@ -1,4 +1,4 @@
-"""A simulator of one's own for each test: in process, on a clock that jumps."""
+"""A new simulator for each test, in process and on a simulated clock."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,9 +8,9 @@ from itertools import count
 import httpx
 import pytest
 
-from functions.simulator.routes import Endpoint
+from functions.simulator.api import Endpoint
+from functions.simulator.app import Simulator
 from functions.simulator.settings import Settings
-from functions.simulator.state import Simulator
 from tests.simulator.bodies import graph, inputs
 from tests.simulator.in_process import InProcess
 
@@ -23,7 +23,7 @@ UPLOAD = "/api/v1/media/upload"
 
 
 class JumpingClock:
-    """Sleeping is instant and moves the time."""
+    """A clock on which sleeping is instant and advances the time."""
 
     def __init__(self) -> None:
         self.moment = START
@@ -55,17 +55,17 @@ class Vendor:
         headers = KEY | ({"Idempotency-Key": key} if key else {})
         return await self.http.post(GRAPH, json=graph(prompt, **wanted), headers=headers)
 
-    async def pay(self, place: Endpoint, prompt: str = "a cat", key: str | None = None) -> httpx.Response:
-        """One of the three paid calls."""
-        if place is Endpoint.RUN:
+    async def pay(self, endpoint: Endpoint, prompt: str = "a cat", key: str | None = None) -> httpx.Response:
+        """Make one of the three paid calls."""
+        if endpoint is Endpoint.RUN:
             return await self.run(key, prompt=prompt)
-        return await (self.execute(prompt, key) if place is Endpoint.EXECUTE else self.trigger(prompt, key))
+        return await (self.execute(prompt, key) if endpoint is Endpoint.EXECUTE else self.trigger(prompt, key))
 
     async def describe(self) -> httpx.Response:
         return await self.http.get(SAVED, headers=KEY)
 
-    async def upload(self, content: bytes, kind: str = "image/png") -> httpx.Response:
-        return await self.http.post(UPLOAD, files={"file": ("image", content, kind)}, headers=KEY)
+    async def upload(self, content: bytes, image_format: str = "image/png") -> httpx.Response:
+        return await self.http.post(UPLOAD, files={"file": ("image", content, image_format)}, headers=KEY)
 
     async def hosted(self, content: bytes) -> str:
         response = await self.upload(content)
@@ -100,7 +100,7 @@ Open = Callable[..., AbstractAsyncContextManager[Vendor]]
 
 @pytest.fixture
 def open_vendor() -> Open:
-    """Opens a simulator with these settings; ids count upwards."""
+    """Open a simulator with these settings; its ids count up."""
     numbers = count(1)
 
     @asynccontextmanager
@@ -116,6 +116,6 @@ def open_vendor() -> Open:
 
 @pytest.fixture
 async def vendor(open_vendor: Open) -> AsyncIterator[Vendor]:
-    """A simulator as it is by default."""
+    """A simulator with default settings."""
     async with open_vendor() as opened:
         yield opened

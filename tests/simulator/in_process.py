@@ -1,4 +1,4 @@
-"""The simulator behind httpx without sockets: what breaks on a wire is raised as its client would raise it."""
+"""httpx transports to a simulator without sockets; broken responses raise what a real client would raise."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,9 +7,8 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from functions.simulator.answer import answer
-from functions.simulator.state import Simulator
-from functions.simulator.wire import LONGEST_HANG, Break, Broken
+from functions.simulator.app import Simulator
+from functions.simulator.fault_responses import MAX_HANG_SECONDS, Break, BrokenResponse
 
 LOST = {
     Break.HANG: "Server disconnected without sending a response.",
@@ -20,31 +19,31 @@ LOST = {
 
 
 class InProcess(httpx.AsyncBaseTransport):
-    """An async transport to a simulator; waiting is done on the simulator's clock."""
+    """An async transport to a simulator; waiting uses the simulator's clock."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await answer(_starlette(request, await request.aread()), self.simulator)
-        if isinstance(response, Broken):
+        response = await self.simulator.handle(_starlette(request, await request.aread()))
+        if isinstance(response, BrokenResponse):
             return await self._broken(request, response)
         return _httpx(response)
 
-    async def _broken(self, request: httpx.Request, broken: Broken) -> httpx.Response:
+    async def _broken(self, request: httpx.Request, broken: BrokenResponse) -> httpx.Response:
         patience = request.extensions["timeout"]["read"]
-        wait = {Break.HANG: LONGEST_HANG, Break.SLOW_FIRST_BYTE: broken.seconds}.get(broken.how, 0.0)
+        wait = {Break.HANG: MAX_HANG_SECONDS, Break.SLOW_FIRST_BYTE: broken.seconds}.get(broken.how, 0.0)
         if patience is not None and wait > patience:
-            await self.simulator.clock.sleep(patience)
+            await self.simulator.state.clock.sleep(patience)
             raise httpx.ReadTimeout("The read operation timed out", request=request)
-        await self.simulator.clock.sleep(wait)
+        await self.simulator.state.clock.sleep(wait)
         if broken.how in (Break.HANG, Break.CUT_IN_HEADER):
             raise httpx.RemoteProtocolError(LOST[broken.how], request=request)
         return _broken_body(request, broken)
 
 
 class InProcessSync(httpx.BaseTransport):
-    """The same for a worker thread: the simulator stays on its loop."""
+    """The same for a worker thread; the simulator stays on its event loop."""
 
     def __init__(self, simulator: Simulator, loop: asyncio.AbstractEventLoop) -> None:
         self._inner = InProcess(simulator)
@@ -60,15 +59,15 @@ class InProcessSync(httpx.BaseTransport):
 
 
 class _Stream(httpx.AsyncByteStream):
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._pieces:
-            yield piece
+        async for chunk in self._chunks:
+            yield chunk
 
     async def aclose(self) -> None:
-        close = getattr(self._pieces, "aclose", None)
+        close = getattr(self._chunks, "aclose", None)
         if close:
             await close()
 
@@ -79,16 +78,16 @@ class _Pulled(httpx.SyncByteStream):
         self._loop = loop
 
     def __iter__(self) -> Iterator[bytes]:
-        pieces = self._stream.__aiter__()
-        while (piece := asyncio.run_coroutine_threadsafe(_next(pieces), self._loop).result()) is not None:
-            yield piece
+        chunks = self._stream.__aiter__()
+        while (chunk := asyncio.run_coroutine_threadsafe(_next(chunks), self._loop).result()) is not None:
+            yield chunk
 
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._stream.aclose(), self._loop).result()
 
 
-async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(pieces, None)
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
 
 
 async def _once(body: bytes, lost: httpx.RemoteProtocolError | None = None) -> AsyncIterator[bytes]:
@@ -98,8 +97,8 @@ async def _once(body: bytes, lost: httpx.RemoteProtocolError | None = None) -> A
 
 
 async def _bytes(response: StreamingResponse) -> AsyncIterator[bytes]:
-    async for piece in response.body_iterator:
-        yield piece.encode() if isinstance(piece, str) else bytes(piece)
+    async for chunk in response.body_iterator:
+        yield chunk.encode() if isinstance(chunk, str) else bytes(chunk)
 
 
 def _starlette(request: httpx.Request, body: bytes) -> Request:
@@ -120,17 +119,17 @@ def _starlette(request: httpx.Request, body: bytes) -> Request:
 
 
 def _httpx(response: Response) -> httpx.Response:
-    pieces = _bytes(response) if isinstance(response, StreamingResponse) else _once(bytes(response.body))
-    return httpx.Response(response.status_code, headers=response.raw_headers, stream=_Stream(pieces))
+    chunks = _bytes(response) if isinstance(response, StreamingResponse) else _once(bytes(response.body))
+    return httpx.Response(response.status_code, headers=response.raw_headers, stream=_Stream(chunks))
 
 
-def _broken_body(request: httpx.Request, broken: Broken) -> httpx.Response:
+def _broken_body(request: httpx.Request, broken: BrokenResponse) -> httpx.Response:
     if broken.how is Break.SLOW_FIRST_BYTE:
-        return _httpx(broken.whole)
+        return _httpx(broken.response)
     if broken.how is Break.TRICKLE:
-        headers = broken.whole.raw_headers
-        return httpx.Response(broken.status_code, headers=headers, stream=_Stream(broken.drops()))
-    head, _, body = broken.sent().partition(b"\r\n\r\n")
+        headers = broken.response.raw_headers
+        return httpx.Response(broken.status_code, headers=headers, stream=_Stream(broken.chunks()))
+    head, _, body = broken.sent_bytes().partition(b"\r\n\r\n")
     headers = [tuple(line.split(b": ", 1)) for line in head.split(b"\r\n")[1:]]
     lost = httpx.RemoteProtocolError(LOST[broken.how], request=request) if broken.how in LOST else None
     return httpx.Response(broken.status_code, headers=headers, stream=_Stream(_once(body, lost)))

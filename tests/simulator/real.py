@@ -1,4 +1,4 @@
-"""The simulator as a process of its own under functions-framework."""
+"""The simulator as a separate process under functions-framework."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ READY_SECONDS = 60.0
 
 @contextmanager
 def running(log: Path, port: int | None = None, **environ: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Its address and its process; ended, with its workers, whatever happens."""
+    """Yield its URL and its process, and kill it with its workers at the end."""
     url = f"http://127.0.0.1:{port or (port := free_port())}"
     command = [sys.executable, "-m", "functions_framework", "--source", str(ROOT / "functions/simulator/main.py")]
     command += ["--target", "simulator", "--host", "127.0.0.1", "--port", str(port)]
@@ -28,7 +28,7 @@ def running(log: Path, port: int | None = None, **environ: str) -> Iterator[tupl
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the process and its workers."""
+    """Send SIGKILL to the process and its workers."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)

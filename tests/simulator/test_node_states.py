@@ -1,10 +1,10 @@
-"""While a run goes on, its polls tell of each node: label, status and a progress that grows."""
+"""Polls report each node of a run: label, status, and progress."""
 
 from typing import Any
 
 import pytest
 
-from functions.simulator.routes import PAID, Endpoint
+from functions.simulator.api import PAID, Endpoint
 from tests.simulator.conftest import Open, Vendor
 
 
@@ -12,10 +12,10 @@ async def states(vendor: Vendor) -> list[dict[str, Any]]:
     return (await vendor.poll("exec_00000001")).json()["data"]["nodeStates"]
 
 
-@pytest.mark.parametrize("place", PAID)
-async def test_inputs_are_done_at_once_and_the_image_grows(open_vendor: Open, place: Endpoint) -> None:
+@pytest.mark.parametrize("endpoint", PAID)
+async def test_inputs_are_completed_at_once_and_the_generator_progresses(open_vendor: Open, endpoint: Endpoint) -> None:
     async with open_vendor(style="wrapped") as vendor:
-        await vendor.pay(place)
+        await vendor.pay(endpoint)
         seen = []
         for seconds in (0, 3, 6, 6):
             await vendor.clock.sleep(seconds)
@@ -27,7 +27,7 @@ async def test_inputs_are_done_at_once_and_the_image_grows(open_vendor: Open, pl
         assert last["outputUrl"].endswith("/0.png")
 
 
-async def test_the_saved_workflow_tells_of_every_input_that_it_was_given(open_vendor: Open) -> None:
+async def test_the_saved_workflow_reports_every_given_input(open_vendor: Open) -> None:
     async with open_vendor(style="wrapped") as vendor:
         await vendor.run(prompt="a cat", style="in oil")
         assert [state["label"] for state in await states(vendor)] == ["Prompt", "Style", "Nano Banana Pro"]
@@ -37,7 +37,7 @@ async def test_the_saved_workflow_tells_of_every_input_that_it_was_given(open_ve
     ("fault", "status", "progress"),
     [("moderation", "FAILED", None), ("timeout", "TIMEOUT", None), ("stuck", "RUNNING", 99)],
 )
-async def test_what_has_no_result_is_never_at_100(
+async def test_a_node_without_a_result_is_never_at_100(
     open_vendor: Open, fault: str, status: str, progress: int | None
 ) -> None:
     async with open_vendor(style="wrapped") as vendor:
@@ -47,7 +47,7 @@ async def test_what_has_no_result_is_never_at_100(
         assert (last["status"], last["progress"]) == (status, progress)
 
 
-async def test_a_run_that_takes_no_time_is_told_too(open_vendor: Open) -> None:
+async def test_a_run_of_zero_seconds_has_a_progress(open_vendor: Open) -> None:
     async with open_vendor(style="wrapped", run_seconds=(0.0, 0.0)) as vendor:
         await vendor.start("a cat [fault:never_ends]")
         assert (await states(vendor))[-1]["progress"] == 99

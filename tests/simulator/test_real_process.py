@@ -1,4 +1,4 @@
-"""Under functions-framework for real: the published answers, and runs that outlive a SIGKILL."""
+"""In a real process under functions-framework: broken connections, and runs that survive a SIGKILL."""
 
 import hashlib
 import subprocess
@@ -12,14 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.simulator.media import LIMIT
+from functions.simulator.files import MAX_UPLOAD_BYTES
 from tests.servers.process import free_port
-from tests.simulator.bodies import graph, picture
+from tests.simulator.bodies import graph, image_file
 from tests.simulator.conftest import GRAPH, HOOK, KEY, UPLOAD
 from tests.simulator.real import ROOT, kill, running
 
 
-def test_it_serves_a_run_from_trigger_to_picture_and_outlives_a_kill(tmp_path: Path) -> None:
+def test_a_run_is_served_from_trigger_to_image_and_survives_a_kill(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     environ = {"SIMULATOR_STATE": str(tmp_path / "runs.jsonl"), "SIMULATOR_RUN_SECONDS": "0.2"}
     with running(log, port, **environ) as (url, process), httpx.Client(base_url=url) as http:
@@ -30,15 +30,15 @@ def test_it_serves_a_run_from_trigger_to_picture_and_outlives_a_kill(tmp_path: P
     with running(log, port, **environ) as (url, _), httpx.Client(base_url=url, headers=KEY) as http:
         again = http.post(HOOK, json={"prompt": "a cat"}, headers={"Idempotency-Key": "key-1"})
         assert again.json() == started.json()
-        told = http.get(f"/api/v1/workflows/executions/{run}/poll").json()
-        assert told["status"] == "COMPLETED"
+        reported = http.get(f"/api/v1/workflows/executions/{run}/poll").json()
+        assert reported["status"] == "COMPLETED"
         (listed,) = http.get("/_runs?pictures=true").json()["runs"]
-        picture = http.get(told["nodeResults"]["nodeRuns"][0]["output"]["images"][0]["url"])
-        assert hashlib.sha256(picture.content).hexdigest() == listed["pictures"][0]["sha256"]
+        image = http.get(reported["nodeResults"]["nodeRuns"][0]["output"]["images"][0]["url"])
+        assert hashlib.sha256(image.content).hexdigest() == listed["pictures"][0]["sha256"]
 
 
-def test_it_takes_an_upload_and_a_graph_and_knows_both_after_a_kill(tmp_path: Path) -> None:
-    port, log, content = free_port(), tmp_path / "log", picture(size=(300, 200))
+def test_an_upload_and_a_graph_survive_a_kill(tmp_path: Path) -> None:
+    port, log, content = free_port(), tmp_path / "log", image_file(size=(300, 200))
     environ = {"SIMULATOR_STATE": str(tmp_path / "runs.jsonl"), "SIMULATOR_RUN_SECONDS": "0"}
     with running(log, port, **environ) as (url, process), httpx.Client(base_url=url, headers=KEY) as http:
         hosted = http.post(UPLOAD, files={"file": ("cat.png", content, "image/png")}).json()["data"]["url"]
@@ -54,48 +54,48 @@ def test_it_takes_an_upload_and_a_graph_and_knows_both_after_a_kill(tmp_path: Pa
     assert after["runs"][0]["input"] == hashlib.sha256(content).hexdigest()
 
 
-def test_a_large_upload_that_is_refused_hears_why(misbehaving: httpx.Client) -> None:
-    large = picture() + bytes(LIMIT)
+def test_the_client_of_a_rejected_large_upload_receives_the_error(faulty: httpx.Client) -> None:
+    large = image_file() + bytes(MAX_UPLOAD_BYTES)
     file = {"file": ("cat.png", large, "image/png")}
-    assert misbehaving.post(UPLOAD, files=file, timeout=20).status_code == 413
-    assert httpx.post(f"{misbehaving.base_url}{UPLOAD}", files=file, timeout=20).status_code == 401
-    misbehaving.post("/_faults", json={"fault": "unavailable", "times": 1, "for": "upload"})
-    assert misbehaving.post(UPLOAD, files=file, timeout=20).status_code == 503
+    assert faulty.post(UPLOAD, files=file, timeout=20).status_code == 413
+    assert httpx.post(f"{faulty.base_url}{UPLOAD}", files=file, timeout=20).status_code == 401
+    faulty.post("/_faults", json={"fault": "unavailable", "times": 1, "for": "upload"})
+    assert faulty.post(UPLOAD, files=file, timeout=20).status_code == 503
 
 
-def test_an_image_elsewhere_is_fetched_over_http(misbehaving: httpx.Client, tmp_path: Path) -> None:
+def test_an_image_on_another_host_is_fetched_over_http(faulty: httpx.Client, tmp_path: Path) -> None:
     with running(tmp_path / "log", SIMULATOR_RUN_SECONDS="0") as (elsewhere, _):
         run = httpx.post(elsewhere + HOOK, json={"prompt": "a cat"}).json()["executionId"]
         source = f"{elsewhere}/cdn/{run}/0.png"
-        hosted = misbehaving.post(UPLOAD, json={"url": source}).json()["data"]["url"]
-        assert misbehaving.get(hosted).content == httpx.get(source).content
-        assert misbehaving.post(UPLOAD, json={"url": f"{elsewhere}/nowhere.png"}).status_code == 400
+        hosted = faulty.post(UPLOAD, json={"url": source}).json()["data"]["url"]
+        assert faulty.get(hosted).content == httpx.get(source).content
+        assert faulty.post(UPLOAD, json={"url": f"{elsewhere}/nowhere.png"}).status_code == 400
 
 
-def test_every_run_that_was_answered_outlives_a_kill_amid_the_crowd(tmp_path: Path) -> None:
-    port, log, answered = free_port(), tmp_path / "log", []
+def test_every_confirmed_run_survives_a_kill_under_load(tmp_path: Path) -> None:
+    port, log, confirmed = free_port(), tmp_path / "log", []
 
     def trigger_until_killed(url: str) -> None:
         with httpx.Client(base_url=url) as http, suppress(httpx.TransportError):
             while True:
-                answered.append(http.post(HOOK, json={"prompt": "a cat"}).json()["executionId"])
+                confirmed.append(http.post(HOOK, json={"prompt": "a cat"}).json()["executionId"])
 
     environ = {"SIMULATOR_STATE": str(tmp_path / "runs.jsonl")}
-    with running(log, port, **environ) as (url, process), ThreadPoolExecutor(4) as crowd:
+    with running(log, port, **environ) as (url, process), ThreadPoolExecutor(4) as clients:
         for _ in range(4):
-            crowd.submit(trigger_until_killed, url)
-        while len(answered) < 40:
+            clients.submit(trigger_until_killed, url)
+        while len(confirmed) < 40:
             time.sleep(0.01)
         kill(process)
     with running(log, port, **environ) as (url, _):
         known = {run["executionId"] for run in httpx.get(f"{url}/_runs").json()["runs"]}
-    assert set(answered) <= known
-    assert len(known) - len(answered) <= 4
+    assert set(confirmed) <= known
+    assert len(known) - len(confirmed) <= 4
 
 
 @pytest.fixture(scope="module")
-def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """One process for every fault of the wire; its slow answers take 0.6 s."""
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """One process for all faults of the connection; its slow responses take 0.6 s."""
     log = tmp_path_factory.mktemp("simulator") / "log"
     settings = {"SIMULATOR_RUN_SECONDS": "0", "SIMULATOR_SLOW_SECONDS": "0.6"}
     with running(log, **settings) as (url, _), httpx.Client(base_url=url, headers=KEY) as http:
@@ -103,53 +103,53 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Clie
     assert "Traceback" not in log.read_text()
 
 
-def picture_struck_by(http: httpx.Client, fault: str, timeout: float = 5) -> httpx.Response:
+def image_with_fault(http: httpx.Client, fault: str, timeout: float = 5) -> httpx.Response:
     run = http.post(HOOK, json={"prompt": f"a cat [fault:{fault}@cdn]"}).json()["executionId"]
     return http.get(f"/cdn/{run}/0.png", timeout=timeout)
 
 
 @pytest.mark.parametrize("fault", ["cut_in_header", "cut_in_body", "wrong_content_length"])
-def test_a_connection_that_ends_too_early_is_seen_by_the_client(misbehaving: httpx.Client, fault: str) -> None:
+def test_the_client_notices_a_connection_that_ends_too_early(faulty: httpx.Client, fault: str) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
-        picture_struck_by(misbehaving, fault)
+        image_with_fault(faulty, fault)
 
 
-def test_an_early_end_without_a_length_is_seen_by_no_client(misbehaving: httpx.Client) -> None:
-    struck = picture_struck_by(misbehaving, "early_end")
-    assert struck.is_success
-    assert not {"content-length", "transfer-encoding"} & set(struck.headers)
-    assert struck.content.startswith(b"\x89PNG")
-    assert b"IEND" not in struck.content
+def test_no_client_notices_an_early_end_without_a_length(faulty: httpx.Client) -> None:
+    response = image_with_fault(faulty, "early_end")
+    assert response.is_success
+    assert not {"content-length", "transfer-encoding"} & set(response.headers)
+    assert response.content.startswith(b"\x89PNG")
+    assert b"IEND" not in response.content
 
 
 @pytest.mark.parametrize("fault", ["hang", "slow_first_byte"])
-def test_nothing_comes_in_time(misbehaving: httpx.Client, fault: str) -> None:
+def test_the_client_times_out(faulty: httpx.Client, fault: str) -> None:
     with pytest.raises(httpx.ReadTimeout):
-        picture_struck_by(misbehaving, fault, timeout=0.3)
+        image_with_fault(faulty, fault, timeout=0.3)
 
 
-def test_a_hung_trigger_has_started_its_run_or_not(misbehaving: httpx.Client) -> None:
+def test_a_hanging_trigger_has_started_its_run_or_not(faulty: httpx.Client) -> None:
     for fault, started in (("hang", 0), ("hang_after_start", 1)):
-        before = misbehaving.get("/_stats").json()["paidRuns"]
+        before = faulty.get("/_stats").json()["paidRuns"]
         with pytest.raises(httpx.ReadTimeout):
-            misbehaving.post(HOOK, json={"prompt": f"a cat [fault:{fault}]"}, timeout=0.3)
-        assert misbehaving.get("/_stats").json()["paidRuns"] - before == started
+            faulty.post(HOOK, json={"prompt": f"a cat [fault:{fault}]"}, timeout=0.3)
+        assert faulty.get("/_stats").json()["paidRuns"] - before == started
 
 
-def test_a_slow_first_byte_and_a_trickle_bring_it_all_in_the_end(misbehaving: httpx.Client) -> None:
+def test_a_slow_first_byte_and_a_trickle_are_complete_in_the_end(faulty: httpx.Client) -> None:
     for fault in ("slow_first_byte", "trickle"):
-        struck = picture_struck_by(misbehaving, fault)
-        assert struck.content.endswith(b"IEND\xaeB`\x82")
-        assert struck.elapsed.total_seconds() > 0.5
+        response = image_with_fault(faulty, fault)
+        assert response.content.endswith(b"IEND\xaeB`\x82")
+        assert response.elapsed.total_seconds() > 0.5
 
 
-def test_a_trickle_comes_in_drops(misbehaving: httpx.Client) -> None:
-    run = misbehaving.post(HOOK, json={"prompt": "a cat [fault:trickle@cdn]"}).json()["executionId"]
-    with misbehaving.stream("GET", f"/cdn/{run}/0.png", timeout=5) as struck:
-        assert len(list(struck.iter_raw())) > 10
+def test_a_trickle_arrives_in_chunks(faulty: httpx.Client) -> None:
+    run = faulty.post(HOOK, json={"prompt": "a cat [fault:trickle@cdn]"}).json()["executionId"]
+    with faulty.stream("GET", f"/cdn/{run}/0.png", timeout=5) as response:
+        assert len(list(response.iter_raw())) > 10
 
 
-def test_a_wrong_setting_stops_the_start_and_is_named() -> None:
+def test_an_invalid_setting_stops_the_start_and_is_named() -> None:
     command = [sys.executable, "-m", "functions_framework", "--source", "functions/simulator/main.py"]
     ended = subprocess.run(
         [*command, "--target", "simulator", "--port", str(free_port())],

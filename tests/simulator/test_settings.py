@@ -1,10 +1,10 @@
-"""Settings come from the environment; a wrong one stops the start and is named."""
+"""Settings are read from a mapping; one message names every invalid one."""
 
 from pathlib import Path
 
 import pytest
 
-from functions.simulator.settings import READERS, Plan, Settings, Style
+from functions.simulator.settings import VARIABLES, Plan, Settings, Style
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -43,12 +43,12 @@ def test_every_setting_is_read() -> None:
         large_bytes=1000,
         seed=7,
     )
-    assert set(environ) == set(READERS)
+    assert set(environ) == set(VARIABLES)
     assert Settings.of(environ) == expected
 
 
-def test_one_message_names_every_fault() -> None:
+def test_one_message_names_every_invalid_setting() -> None:
     wrong = {"SIMULATOR_PLAN": "gold", "SIMULATOR_RUN_SECONDS": "20-10", "SIMULATOR_HONOUR_KEYS": "perhaps"}
-    with pytest.raises(ValueError, match="SIMULATOR_PLAN") as told:
+    with pytest.raises(ValueError, match="SIMULATOR_PLAN") as raised:
         Settings.of(wrong)
-    assert all(name in str(told.value) for name in wrong)
+    assert all(name in str(raised.value) for name in wrong)

@@ -129,7 +129,7 @@ async def test_json_by_any_of_its_names_is_taken(here: World, kind: str | None) 
 async def test_any_text_of_up_to_4000_characters_is_a_prompt(here: World, prompt: str) -> None:
     job_id = await here.accepted(prompt)
     assert (await here.job(job_id))["prompt"] == prompt
-    assert here.simulator.world.runs()[0].prompt == prompt
+    assert here.simulator.state.runs.all()[0].prompt == prompt
 
 
 @pytest.mark.parametrize(

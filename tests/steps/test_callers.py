@@ -320,17 +320,17 @@ async def test_a_list_that_cannot_be_is_refused_by_the_name_of_the_field(here: W
 async def polling(here: World) -> AsyncIterator[None]:
     """A poller that never rests."""
 
-    async def tick() -> None:
+    async def run_windows() -> None:
         while True:
             await here.run_window()
             await here.clock.sleep(1)
 
-    ticker = asyncio.create_task(tick())
+    windows = asyncio.create_task(run_windows())
     try:
         yield
     finally:
-        ticker.cancel()
-        await asyncio.gather(ticker, return_exceptions=True)
+        windows.cancel()
+        await asyncio.gather(windows, return_exceptions=True)
 
 
 async def test_a_form_token_is_good_for_one_request_whatever_key_comes_along(open_world: Open) -> None:

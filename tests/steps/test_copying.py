@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.simulator.pictures import render
+from functions.simulator.images import render
 from tests.harness.vendor import Call
 from tests.harness.world import World, moment
 from tests.steps.conftest import Open
@@ -261,11 +261,11 @@ async def test_with_allow_partial_the_only_image_is_still_tried_for_a_day(here: 
 async def test_a_copy_that_was_stored_and_not_recorded_counts_as_done(open_world: Open, tmp_path: Path) -> None:
     async with open_world() as here:
         job_id = await here.accepted()
-        (run,) = here.simulator.world.runs()
+        (run,) = here.simulator.state.runs.all()
         image = await here.simulated("/_runs?pictures=true")
         path = tmp_path / "images" / "jobs" / job_id / "1" / "0.png"
         path.parent.mkdir(parents=True)
-        path.write_bytes(render(run.pictures()[0]))
+        path.write_bytes(render(run.images()[0]))
         (job,) = await here.end_of(job_id)
         assert job["images"][0]["sha256"] == image["runs"][0]["pictures"][0]["sha256"]
 

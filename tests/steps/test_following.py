@@ -37,7 +37,7 @@ def told(status: str, *urls: str, **more: Any) -> dict[str, Any]:
 async def test_polls_come_after_1_s_then_half_as_long_again_and_at_most_10_s_apart(open_world: Open) -> None:
     async with open_world(run_seconds=(50.0, 50.0)) as here:
         await here.end_of(await here.accepted())
-        (polls,) = here.simulator.stats.polls.values()
+        (polls,) = here.simulator.state.stats.polls.values()
         waited = gaps(polls)
         assert waited[0] <= 2
         assert all(after <= 1.5 * before + 0.01 for before, after in pairwise(waited)), waited
@@ -47,7 +47,7 @@ async def test_polls_come_after_1_s_then_half_as_long_again_and_at_most_10_s_apa
 
 async def test_a_run_of_15_s_costs_five_or_six_polls(here: World) -> None:
     await here.end_of(await here.accepted())
-    (polls,) = here.simulator.stats.polls.values()
+    (polls,) = here.simulator.state.stats.polls.values()
     assert len(polls) in {5, 6}
 
 
@@ -221,9 +221,9 @@ async def test_an_image_that_was_shown_once_is_kept(here: World) -> None:
 async def test_completed_without_an_image_is_asked_once_more_after_5_s(here: World) -> None:
     (job,) = await here.end_of(await here.accepted("a cat [fault:completed_without_image]"))
     assert (job["status"], job["errorCode"]) == ("failed", "completed_without_image")
-    (polls,) = here.simulator.stats.polls.values()
+    (polls,) = here.simulator.state.stats.polls.values()
     assert gaps(polls)[-1] == 5
-    (run,) = here.simulator.world.runs()
+    (run,) = here.simulator.state.runs.all()
     assert sum(at >= run.ends_at for at in polls) == 2
 
 

@@ -59,7 +59,7 @@ async def test_two_pollers_never_poll_a_job_in_the_same_lease_and_never_copy_twi
         ids = [await here.accepted(f"cat {n}") for n in range(12)]
         await asyncio.gather(here.end_of(*ids), there.end_of(*ids))
         assert {(await here.job(job_id))["status"] for job_id in ids} == {"succeeded"}
-        polls = here.simulator.stats.polls
+        polls = here.simulator.state.stats.polls
         assert len(polls) == 12
         assert [together(times) for times in polls.values() if together(times)] == []
         copies: Counter[str] = Counter()
@@ -82,7 +82,7 @@ async def test_two_pollers_drain_one_line_without_passing_the_limit_or_paying_tw
         await asyncio.gather(here.end_of(*ids), there.end_of(*ids))
         stats = await here.simulated("/_stats")
         assert (stats["paidRuns"], stats["maxStartsPerMinute"], stats["rateLimited"]) == (12, 10, 0)
-        assert len({run.prompt for run in here.simulator.world.runs()}) == 12
+        assert len({run.prompt for run in here.simulator.state.runs.all()}) == 12
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -106,7 +106,7 @@ async def test_who_takes_back_a_job_as_its_turn_comes_is_told_the_truth(open_wor
         await here.clock.sleep(60 + seed)
         answers = await asyncio.gather(*(here.http.delete(f"/jobs/{job_id}") for job_id in ids))
         await window
-        paid = {run.prompt for run in here.simulator.world.runs()}
+        paid = {run.prompt for run in here.simulator.state.runs.all()}
         for n, reply in enumerate(answers):
             assert reply.status_code in {200, 409}
             assert (reply.status_code == 409) == (f"cat {n}" in paid)

@@ -38,7 +38,7 @@ async def test_the_image_is_the_one_that_was_made(here: World) -> None:
 async def test_fields_that_are_not_ours_go_to_wireflow_as_they_came(here: World) -> None:
     fields = {"resolution": "2K", "nested": {"a": [1, [2.5, None]]}, "website": "w"}
     await here.accepted("a cat", **fields, allowPartial=True, deadlineSeconds=600, workflow="default")
-    (run,) = here.simulator.world.runs()
+    (run,) = here.simulator.state.runs.all()
     assert dict(run.body) == {"prompt": "a cat", "aspect_ratio": "64:1", **fields}
 
 
@@ -78,7 +78,7 @@ def test_every_state_leads_to_a_final_one() -> None:
 async def test_a_job_is_done_soon_after_its_image_is_there(here: World) -> None:
     job_id = await here.accepted()
     (job,) = await here.end_of(job_id)
-    (run,) = here.simulator.world.runs()
+    (run,) = here.simulator.state.runs.all()
     assert moment(job["completedAt"]) - run.ends_at <= timedelta(seconds=10)
 
 

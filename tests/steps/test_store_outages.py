@@ -28,7 +28,7 @@ async def test_with_a_store_that_fails_now_and_then_every_accepted_job_succeeds(
         jobs = [await here.job(answer.json()["id"]) for answer in answers if answer.status_code == 202]
         assert jobs
         assert {job["status"] for job in jobs} == {"succeeded"}
-        paid = Counter(run.prompt for run in here.simulator.world.runs())
+        paid = Counter(run.prompt for run in here.simulator.state.runs.all())
         assert set(paid.values()) == {1}
 
 
@@ -39,7 +39,7 @@ async def test_who_sends_again_after_a_503_is_not_charged_twice(open_world: Open
                 await here.clock.sleep(5)
         here.store.share = 0
         await here.run_for(20 * MINUTE)
-        paid = Counter(run.prompt for run in here.simulator.world.runs())
+        paid = Counter(run.prompt for run in here.simulator.state.runs.all())
         assert paid == {f"cat {n}": 1 for n in range(20)}
 
 

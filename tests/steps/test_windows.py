@@ -265,5 +265,5 @@ async def test_a_job_whose_patience_ends_as_its_turn_comes_never_stops_the_windo
         await here.run_window()
         jobs = [await here.job(job_id) for job_id in ids]
         assert {job["status"] for job in jobs} <= {"succeeded", "failed"}
-        paid = Counter(run.prompt for run in here.simulator.world.runs())
+        paid = Counter(run.prompt for run in here.simulator.state.runs.all())
         assert all(paid[job["prompt"]] == (job["status"] == "succeeded") for job in jobs)

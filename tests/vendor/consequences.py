@@ -125,5 +125,5 @@ def _row(name: str, row: Consequence) -> str:
     status = f"{row.status}, `possibleDuplicate`" if row.marked else row.status
     code = f"`{row.code}`" if row.code else ""
     retryable = {True: "yes", False: "no", None: ""}[row.retryable]
-    cells = [f"`{name}`", FAULTS[name].what, status, code, row.charged or "", retryable, str(row.calls), str(row.paid)]
-    return f"| {' | '.join(cells)} |"
+    cells = (f"`{name}`", FAULTS[name].description, status, code, row.charged or "", retryable, row.calls, row.paid)
+    return f"| {' | '.join(map(str, cells))} |"

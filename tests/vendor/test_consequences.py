@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from functions.simulator.faults import API, FAULTS
-from functions.simulator.pictures import render
+from functions.simulator.api import API
+from functions.simulator.faults import FAULTS
+from functions.simulator.images import render
 from functions.simulator.settings import Style
 from shared.error_codes import Charged, ErrorCode
 from tests.harness.world import World, world
@@ -19,7 +20,7 @@ README = Path(__file__).parents[2] / "functions/simulator/README.md"
 BEGIN, END = "<!-- consequences -->\n", "<!-- /consequences -->"
 SHORT = {"MAX_QUEUE_HOURS": "1", "MAX_IMAGE_BYTES": "1000000", "large_bytes": 2_000_000}
 FREE_IF_FAILED = {"moderation", "upstream_error"}  # a model that fails is not charged, says the vendor
-STORIES = {name for name, fault in FAULTS.items() if fault.story}
+RUN_FAULTS = {name for name, fault in FAULTS.items() if fault.run}
 SPARED = {"blocked_user_agent"}  # our own user agent is none of those that are blocked
 AT_POLLS = [name for name, fault in FAULTS.items() if set(API) <= set(fault.at)]
 
@@ -38,8 +39,8 @@ def consequence(here: World, job: dict[str, Any]) -> Consequence:
 
 def holds_the_right_bytes(here: World, job: dict[str, Any], folder: Path) -> bool:
     """Every image that the job lists is stored, and is what its run has drawn."""
-    runs = {run.execution_id: run for run in here.simulator.world.runs()}
-    drawn = [hashlib.sha256(render(image)).hexdigest() for image in runs[job["executionId"]].pictures()]
+    runs = {run.execution_id: run for run in here.simulator.state.runs.all()}
+    drawn = [hashlib.sha256(render(image)).hexdigest() for image in runs[job["executionId"]].images()]
     stored = [(folder / "images" / "jobs" / job["id"]).glob(f"*/{image['index']}.png") for image in job["images"]]
     found = [hashlib.sha256(path.read_bytes()).hexdigest() for paths in stored for path in paths]
     return found == [image["sha256"] for image in job["images"]] == drawn
@@ -51,10 +52,10 @@ async def test_a_job_ends_as_the_table_says(tmp_path: Path, fault: str, style: S
     async with world(tmp_path, style=style, **SHORT) as here:
         (job,) = await here.end_of(await here.accepted(f"a cat [fault:{fault}]"))
         assert consequence(here, job) == CONSEQUENCES[fault]
-        assert here.simulator.stats.faults.keys() == {fault} - SPARED
+        assert here.simulator.state.stats.faults.keys() == {fault} - SPARED
         if job["status"] == "succeeded":
             assert holds_the_right_bytes(here, job, tmp_path)
-            assert job["imageCount"] == FAULTS[fault].pictures
+            assert job["imageCount"] == FAULTS[fault].min_images
         else:
             assert job["errorMessage"]
             assert job["errorHint"]
@@ -89,7 +90,7 @@ async def test_no_fault_of_a_poll_ends_a_job(tmp_path: Path, fault: str, style: 
             await here.simulated("/_faults", fault=fault, times=4, **{"for": place})
         (job,) = await here.end_of(await here.accepted())
         assert (job["status"], job["possibleDuplicate"], here.paid) == ("succeeded", False, 1)
-        assert here.simulator.stats.faults[fault] >= 4
+        assert here.simulator.state.stats.faults[fault] >= 4
 
 
 @pytest.mark.parametrize("fault", AT_POLLS)
@@ -102,7 +103,7 @@ async def test_while_the_health_call_fails_nothing_is_paid(tmp_path: Path, fault
         assert (await here.job(job_id))["status"] == ("succeeded" if fault == "early_end" else "queued")
 
 
-@pytest.mark.parametrize("fault", sorted(set(FAULTS) - STORIES))
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - RUN_FAULTS))
 async def test_a_vendor_without_keys_is_never_paid_twice_unmarked(tmp_path: Path, fault: str) -> None:
     async with world(tmp_path, honour_keys=False, **SHORT) as here:
         (job,) = await here.end_of(await here.accepted(f"a cat [fault:{fault}]"))
@@ -123,7 +124,7 @@ async def test_with_all_faults_at_once_every_job_ends_and_none_is_paid_twice_unm
         await here.simulated("/_faults", fault="any", share=0.2)
         ids = [await here.accepted(f"cat {n}") for n in range(40)]
         jobs = await here.end_of(*ids, patience=timedelta(hours=40))
-        paid = Counter(run.prompt for run in here.simulator.world.runs())
+        paid = Counter(run.prompt for run in here.simulator.state.runs.all())
         for job in jobs:
             assert paid[job["prompt"]] <= (2 if job["possibleDuplicate"] and not honour_keys else 1), job
             if job["status"] == "succeeded":

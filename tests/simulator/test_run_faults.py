@@ -1,4 +1,4 @@
-"""Runs turn out as their faults say, in every style, in polls and in details."""
+"""Faults of a run change how it turns out, in every style, in polls and details."""
 
 import json
 from typing import Any
@@ -9,17 +9,17 @@ from functions.simulator.faults import FAULTS
 from functions.simulator.settings import Style
 from tests.simulator.conftest import Open, Vendor
 
-STORIES = [name for name, fault in FAULTS.items() if fault.story]
+RUN_FAULTS = [name for name, fault in FAULTS.items() if fault.run]
 
 
-def told(answer: dict[str, Any]) -> dict[str, Any]:
-    """The run in an answer, whatever its envelope."""
-    body = answer.get("data", answer)
+def reported_run(response: dict[str, Any]) -> dict[str, Any]:
+    """The run in a response, whatever its style."""
+    body = response.get("data", response)
     return {**body, **body["executionRuns"][0]} if "executionRuns" in body else body
 
 
-def node(answer: dict[str, Any]) -> dict[str, Any]:
-    run = told(answer)
+def node(response: dict[str, Any]) -> dict[str, Any]:
+    run = reported_run(response)
     return (run.get("nodeResults") or run)["nodeRuns"][0]
 
 
@@ -33,7 +33,7 @@ async def during_and_after(vendor: Vendor, name: str) -> tuple[dict, dict]:
 
 @pytest.mark.parametrize("style", list(Style))
 @pytest.mark.parametrize(
-    ("name", "word", "shows_image"),
+    ("name", "status", "shows_image"),
     [
         ("completed_without_image", "COMPLETED", False),
         ("moderation", "FAILED", False),
@@ -50,36 +50,36 @@ async def during_and_after(vendor: Vendor, name: str) -> tuple[dict, dict]:
         ("same_url_thrice", "COMPLETED", True),
     ],
 )
-async def test_a_run_ends_as_its_story_says(
-    open_vendor: Open, style: Style, name: str, word: str, shows_image: bool
+async def test_a_run_ends_as_its_fault_says(
+    open_vendor: Open, style: Style, name: str, status: str, shows_image: bool
 ) -> None:
     async with open_vendor(style=style) as vendor:
         _, after = await during_and_after(vendor, name)
         lower = style is Style.NESTED or name == "lower_case"
-        assert told(after)["status"] == (word.lower() if lower else word)
+        assert reported_run(after)["status"] == (status.lower() if lower else status)
         assert ("/cdn/" in json.dumps(after)) is shows_image
 
 
-def test_every_story_is_tried_here() -> None:
-    marks = test_a_run_ends_as_its_story_says.pytestmark
+def test_every_fault_of_a_run_is_tried_here() -> None:
+    marks = test_a_run_ends_as_its_fault_says.pytestmark
     tried = {row[0] for mark in marks for row in mark.args[1] if isinstance(row, tuple)}
-    assert tried | {"wrapped", "nested"} == set(STORIES)
+    assert tried | {"wrapped", "nested"} == set(RUN_FAULTS)
 
 
-async def test_a_moderation_refusal_is_in_the_node_and_the_run_has_no_error(vendor: Vendor) -> None:
+async def test_a_moderation_error_is_in_the_node_and_not_in_the_run(vendor: Vendor) -> None:
     _, after = await during_and_after(vendor, "moderation")
-    assert told(after)["error"] is None
+    assert reported_run(after)["error"] is None
     assert "safety system" in node(after)["error"]
 
 
-async def test_an_image_is_shown_before_the_end(vendor: Vendor) -> None:
+async def test_an_image_can_be_reported_before_the_end(vendor: Vendor) -> None:
     during, _ = await during_and_after(vendor, "image_before_end")
-    assert told(during)["status"] == "RUNNING"
+    assert reported_run(during)["status"] == "RUNNING"
     assert node(during)["status"] == "COMPLETED"
     assert "/cdn/" in json.dumps(during)
 
 
-async def test_unknown_and_missing_words_while_it_runs(vendor: Vendor) -> None:
+async def test_unknown_and_missing_statuses_while_it_runs(vendor: Vendor) -> None:
     during, _ = await during_and_after(vendor, "unknown_status")
     assert during["status"] == "WARMING_UP"
     during, _ = await during_and_after(vendor, "missing_status")
@@ -91,22 +91,22 @@ async def test_one_url_in_at_least_three_places(vendor: Vendor) -> None:
     assert json.dumps(after).count("/cdn/exec_00000001/0.png") >= 3
 
 
-async def test_several_images_are_all_there(vendor: Vendor) -> None:
+async def test_several_images_are_all_reported(vendor: Vendor) -> None:
     _, after = await during_and_after(vendor, "several_images")
     assert len(node(after)["output"]["images"]) == 3
     assert len((await vendor.runs())[0]["pictures"]) == 3
 
 
-async def test_the_details_know_better_of_a_stuck_run_and_not_of_an_endless_one(vendor: Vendor) -> None:
-    words = {}
+async def test_details_report_the_end_of_a_stuck_run_but_not_of_one_that_never_ends(vendor: Vendor) -> None:
+    statuses = {}
     for name in ("stuck", "never_ends"):
         await during_and_after(vendor, name)
         run = (await vendor.runs())[-1]["executionId"]
-        words[name] = (await vendor.details(run)).json()["status"]
-    assert words == {"stuck": "COMPLETED", "never_ends": "RUNNING"}
+        statuses[name] = (await vendor.details(run)).json()["status"]
+    assert statuses == {"stuck": "COMPLETED", "never_ends": "RUNNING"}
 
 
-async def test_envelopes_can_be_chosen_for_one_prompt(vendor: Vendor) -> None:
+async def test_a_prompt_can_choose_its_style(vendor: Vendor) -> None:
     assert "data" in (await vendor.trigger("a cat [fault:wrapped]")).json()
     assert (await vendor.trigger("a cat [fault:nested]")).json()["data"]["status"] == "running"
     (_, wrapped), (_, nested) = [await during_and_after(vendor, name) for name in ("wrapped", "nested")]
@@ -114,7 +114,7 @@ async def test_envelopes_can_be_chosen_for_one_prompt(vendor: Vendor) -> None:
     assert nested["data"]["executionRuns"]
 
 
-async def test_a_rule_gives_its_story_to_so_many_runs(vendor: Vendor) -> None:
+async def test_a_rule_applies_to_so_many_runs(vendor: Vendor) -> None:
     await vendor.fault(fault="moderation", times=1)
     for _ in range(2):
         await vendor.start()
@@ -122,7 +122,7 @@ async def test_a_rule_gives_its_story_to_so_many_runs(vendor: Vendor) -> None:
     assert (await vendor.stats())["faults"] == {"moderation": 1}
 
 
-async def test_a_story_can_be_kept_to_one_endpoint(vendor: Vendor) -> None:
+async def test_a_fault_of_a_run_can_be_limited_to_one_endpoint(vendor: Vendor) -> None:
     await vendor.fault(fault="never_ends", **{"for": "details"})
     run = await vendor.start()
     await vendor.clock.sleep(15)
@@ -130,7 +130,7 @@ async def test_a_story_can_be_kept_to_one_endpoint(vendor: Vendor) -> None:
     assert (await vendor.details(run)).json()["status"] == "RUNNING"
 
 
-async def test_a_story_is_known_after_a_restart(open_vendor: Open, tmp_path) -> None:
+async def test_a_fault_of_a_run_survives_a_restart(open_vendor: Open, tmp_path) -> None:
     state = tmp_path / "runs.jsonl"
     async with open_vendor(state=state) as vendor:
         run = await vendor.start("a cat [fault:timeout]")

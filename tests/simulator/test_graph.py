@@ -1,4 +1,4 @@
-"""A graph is executed as the guide's step 2 has it, and refused where Wireflow would refuse it."""
+"""A graph as in step 2 of the guide starts a run; invalid graphs are rejected."""
 
 import copy
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.simulator.graph import MODELS
+from functions.simulator.run_requests import MODELS
 from tests.simulator.bodies import graph
 from tests.simulator.conftest import GRAPH, KEY, Open, Vendor
 
@@ -19,10 +19,10 @@ async def posted(vendor: Vendor, body: object, **headers: str) -> Any:
 
 
 @pytest.mark.parametrize("spelling", ["params", "config"])
-async def test_the_guide_s_graph_starts_a_paid_run_that_draws_its_prompt(vendor: Vendor, spelling: str) -> None:
+async def test_the_guides_graph_starts_a_paid_run_of_its_prompt(vendor: Vendor, spelling: str) -> None:
     wanted = {"resolution": "2K", "aspect_ratio": "16:9"}
-    answer = await vendor.execute("A golden retriever in a meadow", spelling=spelling, **wanted)
-    assert answer.status_code == 201
+    response = await vendor.execute("A golden retriever in a meadow", spelling=spelling, **wanted)
+    assert response.status_code == 201
     (run,) = await vendor.runs()
     assert (run["endpoint"], run["webhookId"]) == ("execute", "demo-execute")
     assert run["prompt"] == "A golden retriever in a meadow"
@@ -32,31 +32,31 @@ async def test_the_guide_s_graph_starts_a_paid_run_that_draws_its_prompt(vendor:
     assert (await vendor.stats())["paidRuns"] == 1
 
 
-async def test_the_long_answer_has_the_run_in_a_batch_and_its_address(vendor: Vendor) -> None:
-    answer = await vendor.execute()
-    body = answer.json()
+async def test_the_long_response_has_the_run_in_a_batch_and_its_location(vendor: Vendor) -> None:
+    response = await vendor.execute()
+    body = response.json()
     (entry,) = body["executionRuns"]
     assert set(body) == {"workflowId", "batchId", "executionRuns"}
     assert (entry["id"], entry["status"], entry["endTime"]) == ("exec_00000001", "RUNNING", None)
     assert entry["batchId"] == body["batchId"]
-    told = await vendor.http.get(answer.headers["location"], headers=KEY)
-    assert told.json()["status"] == "PENDING"
+    reported = await vendor.http.get(response.headers["location"], headers=KEY)
+    assert reported.json()["status"] == "PENDING"
 
 
-async def test_with_a_target_the_answer_is_short(vendor: Vendor) -> None:
-    answer = await posted(vendor, {**graph(), "targetNodeId": "gen-1"})
-    assert answer.json() == {"executionId": "exec_00000001", "status": "RUNNING"}
-    assert "location" not in answer.headers
+async def test_with_a_target_the_response_is_short(vendor: Vendor) -> None:
+    response = await posted(vendor, {**graph(), "targetNodeId": "gen-1"})
+    assert response.json() == {"executionId": "exec_00000001", "status": "RUNNING"}
+    assert "location" not in response.headers
 
 
 async def test_other_styles_are_under_data_and_the_nested_one_in_lower_case(open_vendor: Open) -> None:
     async with open_vendor(style="wrapped") as vendor:
         assert (await vendor.execute()).json()["data"]["status"] == "RUNNING"
     async with open_vendor(style="nested") as vendor:
-        answer = await vendor.execute()
-        (entry,) = answer.json()["data"]["executionRuns"]
+        response = await vendor.execute()
+        (entry,) = response.json()["data"]["executionRuns"]
         assert entry["status"] == "running"
-        assert answer.headers["location"].endswith(f"/{entry['id']}/poll")
+        assert response.headers["location"].endswith(f"/{entry['id']}/poll")
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ async def test_model_resolution_and_ratio_decide_the_size(
 ) -> None:
     named = {"resolution": resolution, "aspect_ratio": ratio}
     await vendor.execute(model=model, **{name: value for name, value in named.items() if value})
-    (drawn,) = vendor.simulator.world.runs()[0].pictures()
+    (drawn,) = vendor.simulator.state.runs.all()[0].images()
     assert (drawn.width, drawn.height) == size
 
 
-async def test_a_known_key_replays_its_answer_and_pays_once(vendor: Vendor) -> None:
+async def test_a_known_key_replays_its_response_and_pays_once(vendor: Vendor) -> None:
     first = await vendor.execute("a cat", "key-1")
     await vendor.clock.sleep(20)
     again = await vendor.execute("a cat", "key-1")
@@ -88,31 +88,31 @@ async def test_a_known_key_replays_its_answer_and_pays_once(vendor: Vendor) -> N
 
 @pytest.mark.parametrize("path", [GRAPH, "/api/v1/workflows/demo-saved/run"])
 @pytest.mark.parametrize("authorization", [None, "Bearer sk-other"])
-async def test_without_the_key_nothing_starts_and_no_answer_is_replayed(
+async def test_without_the_api_key_nothing_starts_and_nothing_is_replayed(
     vendor: Vendor, path: str, authorization: str | None
 ) -> None:
     await vendor.execute("a cat", "key-1")
     await vendor.run("key-1", prompt="a cat")
     headers = {"Idempotency-Key": "key-1"} | ({"Authorization": authorization} if authorization else {})
-    answer = await vendor.http.post(path, json=graph(), headers=headers)
-    assert answer.status_code == 401
+    response = await vendor.http.post(path, json=graph(), headers=headers)
+    assert response.status_code == 401
     assert (await vendor.stats())["paidRuns"] == 2
 
 
 @pytest.mark.parametrize("path", ["/api/v1/workflows/demo-saved/execute", "/api/v1/workflows/demo-execute/run"])
 async def test_another_workflow_is_404(vendor: Vendor, path: str) -> None:
-    answer = await vendor.http.post(path, json=graph(), headers=KEY)
-    assert (answer.status_code, answer.json()) == (404, {"error": "Workflow not found"})
+    response = await vendor.http.post(path, json=graph(), headers=KEY)
+    assert (response.status_code, response.json()) == (404, {"error": "Workflow not found"})
 
 
-async def test_the_workflow_s_id_can_be_set(open_vendor: Open) -> None:
+async def test_the_workflow_id_can_be_set(open_vendor: Open) -> None:
     async with open_vendor(execute_id="mine") as vendor:
         assert (await vendor.execute()).status_code == 404
         assert (await vendor.http.post(GRAPH.replace("demo-execute", "mine"), json=graph(), headers=KEY)).is_success
 
 
 def at(*path: str | int) -> Callable[[object], Change]:
-    """A change that puts a value at a path of the graph."""
+    """Return a change that sets the value at a path of the graph."""
 
     def put(value: object) -> Change:
         def change(body: Any) -> None:
@@ -126,62 +126,62 @@ def at(*path: str | int) -> Callable[[object], Change]:
 
 
 text, image = ("nodes", 0, "data", "params"), ("nodes", 1, "data", "params")
-REFUSED: dict[str, tuple[int, str, Change]] = {
+INVALID: dict[str, tuple[int, str, Change]] = {
     "no nodes": (400, "nodes", lambda body: body.pop("nodes")),
     "no edges": (400, "edges", lambda body: body.pop("edges")),
-    "nodes that are none": (400, "nodes", at("nodes")("all")),
-    "a node that is none": (400, "nodeType", at("nodes", 0)("text")),
+    "nodes that are not a list": (400, "nodes", at("nodes")("all")),
+    "a node that is not an object": (400, "nodeType", at("nodes", 0)("text")),
     "a node without a type": (400, "nodeType", at("nodes", 1, "data")({})),
     "an unknown node type": (400, "generate:dream", at("nodes", 1, "data", "nodeType")("generate:dream")),
     "no prompt": (400, "prompt", lambda body: body["nodes"][0]["data"].pop("params")),
     "a blank prompt": (400, "prompt", at(*text, "prompt")(" ")),
-    "a prompt that is no text": (400, "prompt", at(*text, "prompt")(7)),
-    "a text that goes nowhere": (400, "prompt", at("edges")([])),
+    "a prompt that is not a text": (400, "prompt", at(*text, "prompt")(7)),
+    "a text that is not connected": (400, "prompt", at("edges")([])),
     "an edge to no node": (422, "edge", at("edges", 0, "target")("gen-2")),
     "an edge that is none": (422, "edge", at("edges", 0)("input-1")),
     "another handle": (422, "in-prompt", at("edges", 0, "targetHandle")("in-text")),
     "two nodes of one id": (422, "one id", at("nodes", 0, "id")("gen-1")),
     "nothing that generates": (422, "generates", at("nodes", 1, "data", "nodeType")("input:text")),
     "an unknown resolution": (422, "resolution", at(*image, "resolution")("9K")),
-    "a resolution that is none": (422, "resolution", at(*image, "resolution")(["1K"])),
+    "a resolution that is not a text": (422, "resolution", at(*image, "resolution")(["1K"])),
     "an unknown ratio": (422, "aspect_ratio", at(*image, "aspect_ratio")("64:1")),
     "an unknown fault": (400, "nonsense", at(*text, "prompt")("a cat [fault:nonsense]")),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-async def test_what_is_wrong_with_a_graph_is_named_and_nothing_starts(vendor: Vendor, name: str) -> None:
-    status, words, change = REFUSED[name]
+@pytest.mark.parametrize("name", INVALID)
+async def test_an_invalid_graph_is_rejected_with_its_problem_and_nothing_starts(vendor: Vendor, name: str) -> None:
+    status, message, change = INVALID[name]
     body = copy.deepcopy(graph())
     change(body)
-    answer = await posted(vendor, body)
-    assert (answer.status_code, words in answer.text) == (status, True), answer.text
+    response = await posted(vendor, body)
+    assert (response.status_code, message in response.text) == (status, True), response.text
     assert (await vendor.stats())["paidRuns"] == 0
 
 
 @pytest.mark.parametrize("body", [b"{no", b"[]", b'"a cat"', b""])
-async def test_a_body_that_is_no_object_starts_nothing(vendor: Vendor, body: bytes) -> None:
+async def test_a_body_that_is_not_an_object_starts_nothing(vendor: Vendor, body: bytes) -> None:
     assert (await vendor.http.post(GRAPH, content=body, headers=KEY)).status_code == 400
     assert (await vendor.stats())["paidRuns"] == 0
 
 
-async def test_a_small_model_draws_no_larger_and_the_first_takes_no_image(vendor: Vendor) -> None:
+async def test_models_reject_resolutions_and_input_images_that_they_lack(vendor: Vendor) -> None:
     assert (await vendor.execute(model="nano_banana_2", resolution="2K")).status_code == 422
-    refused = await vendor.execute(model="nano_banana", image1="http://wireflow.test/cdn/uploads/1.png")
-    assert (refused.status_code, "takes no input image" in refused.text) == (422, True)
+    rejected = await vendor.execute(model="nano_banana", image1="http://wireflow.test/cdn/uploads/1.png")
+    assert (rejected.status_code, "takes no input image" in rejected.text) == (422, True)
 
 
-async def test_each_model_is_told_by_its_name(open_vendor: Open) -> None:
+async def test_node_states_have_the_label_of_the_model(open_vendor: Open) -> None:
     async with open_vendor(style="wrapped") as vendor:
-        for kind, model in MODELS.items():
-            run = (await vendor.execute(model=kind.removeprefix("generate:"))).json()["data"]["executionId"]
+        for node_type, model in MODELS.items():
+            run = (await vendor.execute(model=node_type.removeprefix("generate:"))).json()["data"]["executionId"]
             states = (await vendor.poll(run)).json()["data"]["nodeStates"]
             assert [state["label"] for state in states] == ["Text", model.label]
 
 
-async def test_nodes_are_told_by_the_ids_and_labels_that_they_were_sent_with(vendor: Vendor) -> None:
+async def test_nodes_keep_the_ids_and_labels_of_the_request(vendor: Vendor) -> None:
     body = json.loads(json.dumps(graph()).replace("gen-1", "mine").replace('"category"', '"label": "Mine", "category"'))
     await posted(vendor, body)
     await vendor.clock.sleep(15)
-    told = (await vendor.poll("exec_00000001")).json()
-    assert told["nodeResults"]["nodeRuns"][0]["nodeId"] == "mine"
+    reported = (await vendor.poll("exec_00000001")).json()
+    assert reported["nodeResults"]["nodeRuns"][0]["nodeId"] == "mine"

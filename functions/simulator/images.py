@@ -1,0 +1,156 @@
+"""The images of a run: real PNG, JPEG and WebP files that show the prompt; an id and an index fix every byte.
+
+A run with an input image pastes it into what it draws, so that a test can see that the image arrived.
+"""
+
+import base64
+import hashlib
+import io
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Self
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+
+IMAGE_DESCRIPTION = 0x010E  # the Exif tag; PNG, JPEG and WebP all carry it
+THUMBNAIL_SIDE = 96  # pixels
+_LONG_SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
+_CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+# Speed matters more than size: a run draws its images while a caller waits.
+_SAVE_OPTIONS: dict[str, dict[str, int]] = {
+    "png": {"compress_level": 1},
+    "jpeg": {"quality": 80},
+    "webp": {"method": 0, "quality": 70},
+}
+_UPLOAD_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
+_SHOWN_CHARACTERS = 600
+_COLUMNS = 34
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """The input image of a run: the sha256 (hex) of its bytes, and a JPEG small enough to be kept with the run."""
+
+    sha256: str
+    thumbnail: bytes
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Read the image in these bytes; OSError or ValueError if there is none. Slow: call it in a thread."""
+        file = io.BytesIO()
+        with Image.open(io.BytesIO(content)) as image:
+            small = image.convert("RGB")
+        small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        small.save(file, "JPEG", quality=90)
+        return cls(hashlib.sha256(content).hexdigest(), file.getvalue())
+
+    def to_json(self) -> dict[str, str]:
+        """Return the image as the ledger has it."""
+        return {"sha256": self.sha256, "thumbnail": base64.b64encode(self.thumbnail).decode()}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(entry["sha256"], base64.b64decode(entry["thumbnail"]))
+
+
+@dataclass(frozen=True)
+class GeneratedImage:
+    """One image of a run; width and height are pixels."""
+
+    execution_id: str
+    index: int
+    prompt: str
+    width: int
+    height: int
+    format: str  # png, jpeg or webp
+    input: InputImage | None = None
+
+    @classmethod
+    def of(
+        cls, execution_id: str, index: int, prompt: str, fields: Mapping[str, Any], image: InputImage | None = None
+    ) -> Self:
+        """Return the image that a call's fields ask for; a missing or wrong field is 1K, 1:1 or png."""
+        width, height = _size(fields.get("resolution"), fields.get("aspect_ratio"))
+        wanted = str(fields.get("format")).lower()
+        return cls(execution_id, index, prompt, width, height, wanted if wanted in _CONTENT_TYPES else "png", image)
+
+    @property
+    def path(self) -> str:
+        """Its path on the CDN."""
+        return f"/cdn/{self.execution_id}/{self.index}.{self.format}"
+
+    @property
+    def content_type(self) -> str:
+        """Its media type."""
+        return _CONTENT_TYPES[self.format]
+
+
+def image_count(fields: Mapping[str, Any]) -> int:
+    """Return how many images a call's fields ask for: 1 to 4."""
+    count = fields.get("count")
+    return int(count) if isinstance(count, int) and 1 <= count <= 4 else 1
+
+
+def upload_format(content: bytes) -> str | None:
+    """Return png, jpeg, webp, gif or avif; None if this is no such image. Slow: call it in a thread."""
+    try:
+        with Image.open(io.BytesIO(content), formats=_UPLOAD_FORMATS) as image:
+            image.verify()
+            return str(image.format).lower()
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=32)
+def render(image: GeneratedImage) -> bytes:
+    """Draw the image and return its file. Slow: call it in a thread."""
+    seed = hashlib.sha256(f"{image.execution_id}/{image.index}".encode()).digest()
+    canvas = _background(image.width, image.height, seed)
+    _write_prompt(canvas, image)
+    drawn = canvas if image.format == "png" and not image.input else canvas.convert("RGB")
+    exif = Image.Exif()
+    if image.input:
+        _paste(drawn, image.input)
+        exif[IMAGE_DESCRIPTION] = f"input sha256 {image.input.sha256}"
+    file = io.BytesIO()
+    drawn.save(file, image.format.upper(), exif=exif, **_SAVE_OPTIONS[image.format])
+    return file.getvalue()
+
+
+def _size(resolution: object, ratio: object) -> tuple[int, int]:
+    long_side = _LONG_SIDES.get(str(resolution).upper(), 1024)
+    across, _, down = str(ratio).partition(":")
+    if not (across.isdigit() and down.isdigit() and int(across) and int(down)):
+        return long_side, long_side
+    w, h = int(across), int(down)
+    return (long_side, round(long_side * h / w)) if w >= h else (round(long_side * w / h), long_side)
+
+
+def _background(width: int, height: int, seed: bytes) -> Image.Image:
+    """Draw a gradient between two colors of the seed, one byte a pixel: a third of the work of RGB."""
+    shades = Image.linear_gradient("L").resize((width, height), Image.Resampling.NEAREST)
+    image = Image.frombytes("P", (width, height), shades.tobytes())
+    dark, light = [c // 3 for c in seed[:3]], [64 + c // 2 for c in seed[3:6]]
+    blend = [d + (b - d) * n // 254 for n in range(255) for d, b in zip(dark, light, strict=True)]
+    image.putpalette([*blend, 255, 255, 255])
+    return image
+
+
+def _write_prompt(canvas: Image.Image, image: GeneratedImage) -> None:
+    shown = textwrap.shorten(image.prompt, _SHOWN_CHARACTERS, placeholder=" …")
+    lines = textwrap.wrap(shown, _COLUMNS) or [""]
+    lines.append(f"{image.execution_id} · {image.index}")
+    size = min(canvas.width * 0.9 / (_COLUMNS * 0.55), canvas.height * 0.9 / (len(lines) * 1.3))
+    font = ImageFont.load_default(size=max(8.0, size))
+    ImageDraw.Draw(canvas).text((canvas.width * 0.05, canvas.height * 0.05), "\n".join(lines), fill=255, font=font)
+
+
+def _paste(canvas: Image.Image, given: InputImage) -> None:
+    """Paste the input image into the lower right corner, at most a quarter of the shorter side."""
+    side = min(canvas.size) // 4
+    with Image.open(io.BytesIO(given.thumbnail)) as thumbnail:
+        small = ImageOps.contain(thumbnail, (side, side))
+    canvas.paste(small, (canvas.width - small.width, canvas.height - small.height))
