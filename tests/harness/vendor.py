@@ -50,13 +50,8 @@ class Vendor(httpx.AsyncBaseTransport):
         host = request.headers["host"]  # the URL has the IP address
         if host in self.sites:
             return self.sites[host](request)
-<<<<<<< HEAD
-        found = route(request.method, request.url.path)
-        assert found is not None, "Wireflow has no such endpoint"
-=======
         found = match(request.method, request.url.path)
-        assert found is not None, "the product asks for what Wireflow does not have"
->>>>>>> main
+        assert found is not None, "Wireflow has no such endpoint"
         await request.aread()
         call = Call(self._simulator.state.clock.now(), found.endpoint, request)
         self.calls.append(call)

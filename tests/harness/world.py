@@ -161,13 +161,8 @@ class World:
 
     @property
     def paid(self) -> int:
-<<<<<<< HEAD
         """The number of paid runs."""
-        return len(self.simulator.world.runs())
-=======
-        """How many runs were paid for."""
         return len(self.simulator.state.runs.all())
->>>>>>> main
 
     async def check_leaks(self) -> None:
         """Raise AssertionError if a secret was in a response or is in a log line."""
