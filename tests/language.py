@@ -39,7 +39,7 @@ WORDS = {
     "reopen(s|ed|ing|ings)?": "resume",
     "shut(?! ?downs?)": "suspended, or closed",
     "(give|gives|given|giving|gave) back": "release, or return",
-    "in line(?! with)": "in the queue",
+    "(wait|waits|waited|waiting|place|places|are|is|stand|standing) in line": "in the queue, or queued",
     "once more": "again, or retry",
     "repetitions?": "retry",
     "no turn": "Throttled",

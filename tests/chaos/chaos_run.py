@@ -128,8 +128,8 @@ class ChaosRun:
     async def _with_faults(self, caller: Caller) -> None:
         numbers = iter(range(self._count))
         names = [f"a {SECRET_WORD} lighthouse by caller {number}" for number in range(CALLERS)]
-        senders = [Sender(name, self._chance, always_keyed=True) for name in names]
-        await self._call(caller, senders[0], islice(numbers, 1))  # before the faults: the trigger starts this run
+        senders = [Sender(name, self._chance, always_keyed=True, sent=1) for name in names]  # 1: plain JSON
+        await self._call(caller, senders[0], islice(numbers, 1))  # without faults: the trigger starts a run
         rule = {"fault": "any", "share": SHARE}
         (await caller.http.post(f"{caller.simulator}/_faults", json=rule)).raise_for_status()
         began = asyncio.get_running_loop().time()

@@ -18,7 +18,7 @@ from shared.error_codes import EXPLANATIONS, ErrorCode
 from tests.cli.command import Command, Result
 from tests.vendor.consequences import CONSEQUENCES, waits
 
-ONE_PER_EXIT_CODE = ("redirect", "failed", "insufficient_credits")
+ONE_PER_EXIT_CODE = ("several_images", "failed", "insufficient_credits")
 AT_ONCE = 6
 SECONDS = 240.0  # generous, for a busy machine
 # Short, but a late response must still come after the 8 s of a paid call.
