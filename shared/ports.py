@@ -97,11 +97,11 @@ class JobStore(Protocol):
     async def list_jobs(self, listing: JobQuery) -> list[Job]:
         """Jobs from the newest to the oldest: `createdAt` and then the id, descending."""
 
-    async def read_arrivals(self) -> RateWindow:
-        """The posts of browsers of the last hour, with their revision; none if there is no document yet."""
+    async def read_rate_window(self) -> RateWindow:
+        """Return what browsers submitted recently, with its revision; an empty window if none is stored yet."""
 
-    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
-        """Replace them if their revision is still the newest, else Conflict."""
+    async def save_rate_window(self, window: RateWindow) -> RateWindow:
+        """Replace the rate window if its revision is still the newest, else Conflict."""
 
     async def read_gate(self) -> Gate:
         """The gate's state with its revision; a new, open one if there is none yet."""

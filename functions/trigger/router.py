@@ -12,6 +12,7 @@ from shared.ports import CopyError, StoreError
 from shared.problems import Problem
 from shared.runtime.dependencies import Deps
 
+from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
 from .routes.images import image
@@ -26,7 +27,7 @@ Handler = Callable[..., Awaitable[Response]]
 async def handle(request: Request, context: Context) -> Response:
     """Answer any request; every error is a problem document."""
     response = await _answer(request, context)
-    response.headers.update(context.auth.cors(request, response.headers.get("vary")))
+    response.headers.update(cors_headers(request, context.deps.config.auth, response.headers.get("vary")))
     return response
 
 
@@ -59,7 +60,7 @@ async def health(_request: Request, _context: Context) -> Response:
 
 async def form_token(request: Request, context: Context) -> Response:
     """`GET /form-token`: for a page on an allowed origin, before its form is sent."""
-    return JSONResponse(await context.auth.form_token(request), headers={"Cache-Control": "no-store"})
+    return JSONResponse(await context.forms.issue_form_token(request), headers={"Cache-Control": "no-store"})
 
 
 # --- routes --------------------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def _handler(request: Request, methods: dict[str, Handler]) -> Handler:
     if request.method == "OPTIONS":
 
         async def options(request: Request, context: Context) -> Response:
-            return context.auth.options(request, allowed)
+            return options_response(request, context.deps.config.auth, allowed)
 
         return options
     method = "GET" if request.method == "HEAD" else request.method

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.error_codes import ErrorCode
@@ -10,10 +10,9 @@ from shared.job import Job
 from shared.jobs.job_documents import decode, encode, from_document
 from shared.log import Event, Log
 from shared.spending.gate import Gate, ResumeOn, Suspension
-from shared.spending.rate_window import Arrival, RateWindow
+from shared.spending.rate_window import Counter, RateWindow, RecentJob
 
 BATCH = 100  # jobs that are recorded together
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = tuple[str, Mapping[str, Any], Any]  # id, document, revision
 
@@ -89,23 +88,20 @@ def _suspension(document: Mapping[str, Any]) -> Suspension:
     return Suspension(**{**known, "reason": reason, "resume_on": resume_on})
 
 
-def arrivals_to_document(arrivals: RateWindow) -> dict[str, Any]:
-    """The arrivals as the stores keep them: one JSON text of `[microseconds since 1970, address, job id, ticket]` each.
-
-    As a list or as maps Firestore would index every part of every entry, with every write.
-    """
-    microsecond = timedelta(microseconds=1)
-    entries = [((utc(one.at) - EPOCH) // microsecond, one.address, one.job_id, one.ticket) for one in arrivals.entries]
-    return {"entries": json.dumps(entries, separators=(",", ":"))}
+def rate_window_to_document(window: RateWindow) -> dict[str, Any]:
+    """Return the rate window as it is stored: two JSON texts, since Firestore would index every part of a map."""
+    return {
+        "counters": json.dumps(window.counters, separators=(",", ":")),
+        "jobs": json.dumps(window.jobs, separators=(",", ":")),
+    }
 
 
-def arrivals_from_document(document: Mapping[str, Any], revision: Any) -> RateWindow:
-    """The arrivals of a stored document; none if it has no entries."""
-    entries = json.loads(document.get("entries") or "[]")
+def rate_window_from_document(document: Mapping[str, Any], revision: Any) -> RateWindow:
+    """Return the rate window of a stored document; what is missing is empty."""
+    counters = json.loads(document.get("counters") or "{}")
+    jobs = json.loads(document.get("jobs") or "{}")
     return RateWindow(
-        entries=tuple(
-            Arrival(EPOCH + timedelta(microseconds=microseconds), address, job_id, ticket)
-            for microseconds, address, job_id, ticket in entries
-        ),
+        counters={key: tuple(Counter(*counter) for counter in counted) for key, counted in counters.items()},
+        jobs={job_id: RecentJob(*recent) for job_id, recent in jobs.items()},
         revision=revision,
     )

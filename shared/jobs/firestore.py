@@ -1,8 +1,8 @@
 """Jobs in Firestore: no write but one that is computed from the newest document, and none that counts twice.
 
-`jobs/{id}` holds the jobs, `control/wireflow` the gate, `control/arrivals` the posts of browsers, `control/ids` the
-secret behind job ids. Every query of the product is in this file. Single-field indexes, which Firestore makes by
-itself, serve them all but the listing by caller, status or workflow: see `_listing`.
+`jobs/{id}` holds the jobs, `control/wireflow` the gate, `control/form_limits` the rate window of browsers,
+`control/ids` the secret behind job ids. Every query of the product is in this file. Single-field indexes, which
+Firestore makes by itself, serve them all but the listing by caller, status or workflow: see `_listing`.
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ from google.cloud.firestore import AsyncClient, AsyncQuery, FieldFilter, Query
 
 from shared.job import Job
 from shared.jobs.documents import (
-    arrivals_from_document,
-    arrivals_to_document,
     check_batch,
     first_readable,
     gate_from_document,
     gate_to_document,
+    rate_window_from_document,
+    rate_window_to_document,
     utc,
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
@@ -30,7 +30,7 @@ from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow
 
 SECONDS = 5.0  # for one call of the port, with everything that is tried again
-GATE, ARRIVALS, IDS = "control/wireflow", "control/arrivals", "control/ids"
+GATE, RATE_WINDOW, IDS = "control/wireflow", "control/form_limits", "control/ids"
 
 
 class FirestoreJobs:
@@ -95,15 +95,15 @@ class FirestoreJobs:
         (revision,) = await self._database.write({GATE: gate_to_document(gate)}, gate.revision)
         return dataclasses.replace(gate, revision=revision)
 
-    async def read_arrivals(self) -> RateWindow:
+    async def read_rate_window(self) -> RateWindow:
         """See the port."""
-        found = await self._database.read(ARRIVALS)
-        return arrivals_from_document(*found[1:]) if found else RateWindow()
+        found = await self._database.read(RATE_WINDOW)
+        return rate_window_from_document(*found[1:]) if found else RateWindow()
 
-    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
+    async def save_rate_window(self, window: RateWindow) -> RateWindow:
         """See the port."""
-        (revision,) = await self._database.write({ARRIVALS: arrivals_to_document(arrivals)}, arrivals.revision)
-        return dataclasses.replace(arrivals, revision=revision)
+        (revision,) = await self._database.write({RATE_WINDOW: rate_window_to_document(window)}, window.revision)
+        return dataclasses.replace(window, revision=revision)
 
     async def id_secret(self) -> bytes:
         """See the port. It never changes: one read in the life of this object."""

@@ -20,12 +20,12 @@ from typing import Any, TypeVar
 from shared.job import Job
 from shared.jobs.documents import (
     Row,
-    arrivals_from_document,
-    arrivals_to_document,
     check_batch,
     first_readable,
     gate_from_document,
     gate_to_document,
+    rate_window_from_document,
+    rate_window_to_document,
     utc,
 )
 from shared.jobs.job_documents import from_document, to_document
@@ -35,7 +35,7 @@ from shared.spending.rate_window import RateWindow
 
 SECONDS = 5.0  # to wait for another process's write
 TRIES = 20  # of a new file's first opening, which several processes may begin at once
-GATE, ARRIVALS, IDS = "wireflow", "arrivals", "ids"
+GATE, RATE_WINDOW, IDS = "wireflow", "form_limits", "ids"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
 BEFORE_ALL, AFTER_ALL = "", "~"  # among times written as text
 
@@ -151,15 +151,15 @@ class SqliteJobs:
         """See the port."""
         return dataclasses.replace(gate, revision=await self._save_control(GATE, gate_to_document(gate), gate.revision))
 
-    async def read_arrivals(self) -> RateWindow:
+    async def read_rate_window(self) -> RateWindow:
         """See the port."""
-        found = await self._rows(GET_CONTROL, ARRIVALS)
-        return arrivals_from_document(*found[0][1:]) if found else RateWindow()
+        found = await self._rows(GET_CONTROL, RATE_WINDOW)
+        return rate_window_from_document(*found[0][1:]) if found else RateWindow()
 
-    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
+    async def save_rate_window(self, window: RateWindow) -> RateWindow:
         """See the port."""
-        revision = await self._save_control(ARRIVALS, arrivals_to_document(arrivals), arrivals.revision)
-        return dataclasses.replace(arrivals, revision=revision)
+        revision = await self._save_control(RATE_WINDOW, rate_window_to_document(window), window.revision)
+        return dataclasses.replace(window, revision=revision)
 
     async def id_secret(self) -> bytes:
         """See the port. It never changes: looked up once in the life of this object."""

@@ -23,8 +23,7 @@ from functions.poller.window import Window
 from functions.simulator.app import Simulator
 from functions.simulator.settings import Settings
 from functions.trigger import router
-from functions.trigger.auth.auth import Auth
-from functions.trigger.context import Context
+from functions.trigger.context import Context, create_context
 from shared import config, egress, wiring
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloads
@@ -60,7 +59,14 @@ class World:
     `leaks`: the secrets that no response and no log line may contain.
     """
 
-    def __init__(self, folder: Path, simulator: Simulator, environ: Mapping[str, str], wrap: Wrap) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        simulator: Simulator,
+        environ: Mapping[str, str],
+        wrap: Wrap,
+        verifiers: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self.simulator = simulator
         self.clock = simulator.state.clock
         self.lines = io.StringIO()
@@ -71,13 +77,9 @@ class World:
         self.deps = self._deps(settings, wrap(self._inner_store))
         self.store = self.deps.store
         self.poller = Poller(self.deps)
-        auth = self.deps.config.auth
-        # Google's certificates and Turnstile: unavailable.
-        self._elsewhere = httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(503)))
-        public_url = self.deps.config.public_url
-        self.context = Context(
-            self.deps, Auth(auth, public_url, self.store, self.clock, self.deps.log, lambda: self._elsewhere)
-        )
+        transport = verifiers or httpx.MockTransport(lambda _request: httpx.Response(503))
+        self._verification = httpx.AsyncClient(transport=transport)
+        self.context = create_context(self.deps, lambda: self._verification)
         self.http = self.caller("127.0.0.1")
 
     def caller(self, address: str, **headers: str) -> httpx.AsyncClient:
@@ -173,7 +175,7 @@ class World:
 
     async def close(self) -> None:
         await self.http.aclose()
-        await self._elsewhere.aclose()
+        await self._verification.aclose()
         await self.deps.wireflow.close()
         self.deps.copy_threads.shutdown()
         await self.store.close()
@@ -212,18 +214,19 @@ async def world(
     *,
     simulator: Simulator | None = None,
     wrap: Wrap = lambda store: store,
+    verifiers: httpx.AsyncBaseTransport | None = None,
     now: datetime = NOON,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """Create a world with these settings: the product's in capitals, the simulator's in lower case.
 
-    `wrap` wraps the job store. A second world with the same folder and simulator is a second instance: they
-    share the store and the images.
+    `wrap` wraps the job store; `verifiers` responds for Google and Turnstile. A second world with the same folder and
+    simulator is a second instance: they share the store and the images.
     """
     environ = {name: value for name, value in settings.items() if name.isupper()}
     others = {name: value for name, value in settings.items() if not name.isupper()}
     simulator = simulator or a_simulator(now, **others)
-    made = World(folder, simulator, environ, wrap)
+    made = World(folder, simulator, environ, wrap, verifiers)
     try:
         yield made
         await made.check_leaks()

@@ -54,8 +54,8 @@ def calls_of(store: JobStore) -> list:
         store.create(a_job()),
         store.create_all([a_job("job2"), a_job("job3")]),
         store.list_jobs(JobQuery(limit=1)),
-        store.read_arrivals(),
-        store.save_arrivals(RateWindow()),
+        store.read_rate_window(),
+        store.save_rate_window(RateWindow()),
         store.get("job1"),
         store.save(known),
         store.due(NOW, 1),
@@ -237,14 +237,14 @@ async def test_every_call_costs_one_request(proxy: Proxy, store: JobStore):
     await store.save(saved)
     gate = await store.save_gate(Gate())
     await store.save_gate(gate)
-    arrivals = await store.save_arrivals(RateWindow())
-    await store.save_arrivals(arrivals)
+    window = await store.save_rate_window(RateWindow())
+    await store.save_rate_window(window)
     await store.create_all([a_job(f"together{number}") for number in range(9)])
     assert proxy.calls == ["Commit"] * 8
     proxy.calls.clear()
     await store.get("job1")
     await store.read_gate()
-    await store.read_arrivals()
+    await store.read_rate_window()
     await store.due(NOW, 9)
     await store.queue_head(NOW, 9)
     await store.list_jobs(JobQuery(limit=9, caller="zap", since=NOW, before=(NOW, "job1")))

@@ -10,6 +10,7 @@ import pytest
 from shared.job import Status
 from shared.ports import JobStore
 from shared.spending.gate import Gate
+from shared.spending.rate_window import Counter, RateWindow
 from tests.jobs.places import Place, SqlitePlace
 
 STORED = json.loads((Path(__file__).parents[1] / "samples" / "stored" / "schema_1.json").read_text())
@@ -51,6 +52,16 @@ async def test_the_gate_is_read_and_saved_unchanged(name: str, place: Place, sto
     await place.create("control/wireflow", GATES[name])
     await store.save_gate(await store.read_gate())
     assert comparable(await place.look("control/wireflow")) == comparable(GATES[name])
+
+
+async def test_the_form_limits_of_earlier_versions_are_left_alone(place: Place, store: JobStore):
+    """`control/arrivals` listed the jobs of the last hour; `control/form_limits` has counters instead."""
+    earlier = STORED["control"]["arrivals"]
+    assert await store.read_rate_window() == RateWindow()  # in SQLite it also creates the file
+    await place.create("control/arrivals", earlier)
+    assert await store.read_rate_window() == RateWindow()
+    await store.save_rate_window(RateWindow(counters={"total": (Counter(1, 2),)}))
+    assert await place.look("control/arrivals") == earlier
 
 
 async def test_the_secret_of_job_ids_is_read_unchanged(sqlite_place: SqlitePlace):

@@ -275,6 +275,12 @@ async def test_a_filled_honeypot_gets_an_answer_like_any_other_and_nothing_is_st
     assert await guarded.store.get(empty.json()["id"])
 
 
+async def test_a_turnstile_response_must_be_a_string_and_is_ignored_for_others(guarded: World) -> None:
+    answer = await submit(guarded, {"Origin": SHOP}, **{"cf-turnstile-response": 7})
+    assert (answer.status_code, answer.json()["field"]) == (422, "cf-turnstile-response")
+    assert (await submit(guarded, bearer("zap"), **{"cf-turnstile-response": 7})).status_code == 202
+
+
 async def test_a_form_token_makes_one_job_and_is_good_for_one_request(guarded: World) -> None:
     page = guarded.caller("203.0.113.9", Origin=SHOP)
     token = (await page.get("/form-token")).json()["formToken"]

@@ -12,7 +12,7 @@ from shared.job import Job, Status
 from shared.ports import JobQuery
 from shared.problems import Problem
 
-from ..auth.caller import CallerKind
+from ..auth.authorize import check_may_list
 from ..context import Context
 from ..responses.job_representation import document
 
@@ -25,14 +25,13 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
 
 async def list_jobs(request: Request, context: Context) -> Response:
     """`GET /jobs?status=&workflow=&since=&limit=&cursor=`: `{"jobs","nextCursor"}`."""
-    caller = context.auth.may_list(await context.auth.reader(request))
-    everybody = caller.admin or caller.door is CallerKind.OPEN
+    caller = check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
     query, deps = request.query_params, context.deps
     limit = _limit(query.get("limit"))
     found = await deps.store.list_jobs(
         JobQuery(
             limit=limit + 1,
-            caller=None if everybody else caller.name,
+            caller=None if caller.lists_all else caller.name,
             status=_status(query.get("status")),
             workflow=_workflow(query.get("workflow")),
             since=_since(query.get("since")),

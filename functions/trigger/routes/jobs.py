@@ -8,7 +8,7 @@ from shared.ports import Conflict
 from shared.problems import Problem
 from shared.steps.cancel import cancel
 
-from ..auth.auth import UNKNOWN_JOB
+from ..auth.authorize import UNKNOWN_JOB, check_may_read
 from ..context import Context
 from ..responses.job_representation import document, etag_of, job_answer
 from ..responses.negotiation import matches, wants_page
@@ -50,9 +50,9 @@ async def delete_job(request: Request, context: Context, job_id: str) -> Respons
 
 async def _find(request: Request, job_id: str, context: Context) -> Job:
     """The job, if whoever asks may see it."""
-    caller = await context.auth.reader(request)
+    caller = await context.authenticator.reader(request)
     job = await context.deps.store.get(job_id)
     if job is None:
         raise Problem("not_found", UNKNOWN_JOB)
-    context.auth.may_read(job, caller)
+    check_may_read(job, caller)
     return job
