@@ -12,7 +12,8 @@ OURS = (
     *("WIREFLOW_", "SIMULATOR_", "JOBS_URL", "IMAGES_URL", "PUBLIC_URL", "GOOGLE_", "K_SERVICE", "LOG_EXECUTION_ID"),
     *("TRIGGER_", "EVENT_", "FORM_", "TURNSTILE_", "TRUSTED_", "FORWARDED_"),
 )
-TOGETHER = ("tests/terraform/",)
+# One worker runs all of such a folder: one Terraform module, one Firestore emulator.
+TOGETHER = ("tests/terraform/", "tests/jobs/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,8 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     sizes.addoption("--chaos-jobs", type=int, help="tests/chaos: jobs per case (12, and 60 with -m slow)")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of workers: more than cores, because many tests wait for processes."""
+    return len(os.sched_getaffinity(0)) + 2
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders that take longest."""
+    """Begin with what takes longest."""
     items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
 
 

@@ -65,7 +65,6 @@ class World:
         simulator: Simulator,
         environ: Mapping[str, str],
         wrap: Wrap,
-        verifiers: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.simulator = simulator
         self.clock = simulator.state.clock
@@ -77,8 +76,8 @@ class World:
         self.deps = self._deps(settings, wrap(self._inner_store))
         self.store = self.deps.store
         self.poller = Poller(self.deps)
-        transport = verifiers or httpx.MockTransport(lambda _request: httpx.Response(503))
-        self._verification = httpx.AsyncClient(transport=transport)
+        # Google's certificates and Turnstile: unavailable.
+        self._verification = httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(503)))
         self.context = create_context(self.deps, lambda: self._verification)
         self.http = self.caller("127.0.0.1")
 
@@ -214,19 +213,18 @@ async def world(
     *,
     simulator: Simulator | None = None,
     wrap: Wrap = lambda store: store,
-    verifiers: httpx.AsyncBaseTransport | None = None,
     now: datetime = NOON,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """Create a world with these settings: the product's in capitals, the simulator's in lower case.
 
-    `wrap` wraps the job store; `verifiers` responds for Google and Turnstile. A second world with the same folder and
-    simulator is a second instance: they share the store and the images.
+    `wrap` wraps the job store. A second world with the same folder and simulator is a second instance: they share
+    the store and the images.
     """
     environ = {name: value for name, value in settings.items() if name.isupper()}
     others = {name: value for name, value in settings.items() if not name.isupper()}
     simulator = simulator or a_simulator(now, **others)
-    made = World(folder, simulator, environ, wrap, verifiers)
+    made = World(folder, simulator, environ, wrap)
     try:
         yield made
         await made.check_leaks()
