@@ -59,7 +59,7 @@ def _pieces(image: bytes) -> Iterator[bytes]:
 
 
 def _png() -> bytes:
-    """A file with a PNG's chunks, https://www.w3.org/TR/png-3/; nobody decodes its pixels."""
+    """A file with a PNG's chunks, https://www.w3.org/TR/png-3/; its pixels are never decoded."""
     header = struct.pack(">IIBBBBB", 4096, 4096, 8, 2, 0, 0, 0)
     parts = (b"IHDR", header), (b"IDAT", bytes(SIZE)), (b"IEND", b"")
     chunks = (

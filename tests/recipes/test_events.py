@@ -57,6 +57,7 @@ def test_a_message_is_one_job_however_often_it_is_delivered(deployment: Deployme
     assert run["body"]["aspect_ratio"] == "16:9"
 
 
+@pytest.mark.slow
 def test_a_message_that_is_refused_five_times_is_kept_with_the_dead_letters(
     deployment: Deployment, subscription: Subscription
 ) -> None:

@@ -278,7 +278,7 @@ async def test_a_form_token_makes_one_job_and_is_valid_for_one_request(guarded: 
     assert len({response.json()["id"] for response in responses}) == 1
     other = await page.post("/", json={"prompt": "a dog", "formToken": token})
     assert (other.status_code, other.json()["field"]) == (422, "formToken")
-    await guarded.tick()
+    await guarded.run_window()
     assert guarded.paid == 1
 
 

@@ -30,7 +30,7 @@ def disconnect(call: Call) -> httpx.Response:
 async def copying_job(world: World, **fields: object) -> str:
     """Return the id of a job that is copying: its run has ended, and its images cannot be downloaded yet."""
     job_id = await world.accepted(**fields)
-    await world.tick()
+    await world.run_window()
     assert (await world.job(job_id))["status"] == "copying"
     return job_id
 
@@ -47,7 +47,7 @@ async def test_a_failed_copy_is_retried(world: World, tmp_path: Path, responder:
     world.vendor.answer("cdn", responder)
     job_id = await copying_job(world)
     assert stored_files(tmp_path) == []
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert (job["status"], job["imageCount"]) == ("succeeded", 1)
 
@@ -86,7 +86,7 @@ async def test_a_copy_may_still_succeed_within_24_hours(world: World) -> None:
     world.vendor.answer("cdn", status(503))
     job_id = await copying_job(world)
     await world.run_for(6 * HOUR)
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert job["status"] == "succeeded"
 
@@ -120,7 +120,7 @@ async def test_an_image_that_returns_within_ten_minutes_is_stored(world: World) 
     world.vendor.answer("download", status(404))
     job_id = await copying_job(world)
     await world.run_for(5 * MINUTE)
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert job["status"] == "succeeded"
 
@@ -194,7 +194,7 @@ async def test_a_fourth_redirect_and_a_redirect_to_a_forbidden_url_are_not_follo
     world.vendor.answer("cdn", responder)
     job_id = await copying_job(world)
     assert all(call.request.url.path.startswith("/cdn/") for call in world.vendor.to("cdn"))
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert job["status"] == "succeeded"
 
@@ -219,7 +219,7 @@ async def test_a_job_waits_until_its_last_image_is_stored(world: World) -> None:
     await world.run_for(HOUR)
     fetched = [call.request.url.path[-5:] for call in world.vendor.to("cdn")]
     assert (fetched.count("0.png"), fetched.count("1.png")) == (1, 1), "a stored image is not downloaded again"
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert (job["status"], job["imageCount"]) == ("succeeded", 3)
 
@@ -229,7 +229,7 @@ async def test_the_image_url_means_image_0_even_while_it_is_missing(world: World
     job = await world.job(await copying_job(world, count=2))
     assert (await world.http.get(f"{job['imageUrl']}/1")).status_code == 200
     assert (await world.http.get(job["imageUrl"])).status_code == 409
-    world.vendor.well()
+    world.vendor.reset()
     await world.end_of(job["id"])
     assert (await world.http.get(job["imageUrl"])).content == (await world.http.get(f"{job['imageUrl']}/0")).content
 
@@ -256,7 +256,7 @@ async def test_with_allow_partial_a_single_image_is_still_retried_for_a_day(worl
     world.vendor.answer("cdn", status(503))
     job_id = await copying_job(world, allowPartial=True)
     await world.run_for(HOUR)
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert job["status"] == "succeeded"
 

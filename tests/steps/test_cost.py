@@ -16,7 +16,7 @@ async def one_image(world: World, after: float, **request: object) -> tuple[int,
     """Submit one image `after` seconds from the start of a window; return the writes and reads that it costs."""
     scheduler = asyncio.create_task(world.run_for(timedelta(minutes=3)))
     await world.clock.sleep(after)
-    world.store.forget()
+    world.store.reset()
     response = await world.post(**request)
     await scheduler
     cost = (world.store.writes, world.store.reads)

@@ -98,7 +98,7 @@ async def test_ten_minutes_of_failed_polls_do_not_end_a_job(world: World, case: 
     assert (await world.job(job_id))["status"] == "running"
     polls = len(world.vendor.to("poll")) + len(world.vendor.to("details"))
     assert polls <= 70, "pauses grow after failed polls"
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert (job["status"], job["possibleDuplicate"], world.paid) == ("succeeded", False, 1)
 
@@ -116,8 +116,8 @@ async def test_a_single_404_is_cleared_by_the_next_poll(world: World) -> None:
     job_id = await world.accepted()
     world.vendor.answer("poll", not_found)
     world.vendor.answer("details", not_found)
-    await world.tick()
-    world.vendor.well()
+    await world.run_window()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", False)
     assert (await world.record(job_id)).missing_since is None
@@ -137,7 +137,7 @@ async def test_404_from_both_endpoints_for_a_minute_is_an_unknown_outcome(world:
     job_id = await world.accepted()
 
     def recover(_call: Call) -> None:
-        world.vendor.well()
+        world.vendor.reset()
 
     world.vendor.answer("trigger", recover)
     (job,) = await world.end_of(job_id)
@@ -166,7 +166,7 @@ async def test_with_on_unknown_hold_a_lost_run_is_not_retried(open_world: OpenWo
 async def test_a_lost_run_that_had_reported_its_image_is_copied_and_not_paid_for_again(world: World) -> None:
     job_id = await world.accepted()
     world.vendor.always("poll", 200, run_response("RUNNING", URL))
-    await world.tick()
+    await world.run_window()
     world.vendor.answer("poll", not_found)
     world.vendor.answer("details", not_found)
     (job,) = await world.end_of(job_id)
@@ -229,7 +229,7 @@ async def test_a_recheck_is_retried_after_an_outage(open_world: OpenWorld) -> No
         world.vendor.always("poll", 503)
         world.vendor.always("details", 503)
         await world.run_for(40 * MINUTE)
-        world.vendor.well()
+        world.vendor.reset()
         await world.run_for(30 * MINUTE)
         assert (await world.job(job_id))["status"] == "succeeded"
 

@@ -33,7 +33,7 @@ async def test_a_refusal_that_the_operator_must_fix_suspends_all_starts(world: W
     status, body, reason = OPERATOR_MUST_ACT[case]
     world.vendor.always("trigger", status, body)
     first = (await world.post()).json()
-    world.vendor.well()
+    world.vendor.reset()
     second = (await world.post()).json()
     for job in (first, second):
         assert (job["status"], job["waitReason"]) == ("queued", reason)
@@ -61,7 +61,7 @@ async def test_all_jobs_start_once_a_trial_succeeds(world: World, case: str) -> 
     world.vendor.always("trigger", status, body)
     ids = [await world.accepted() for _ in range(5)]
     await world.run_for(10 * MINUTE)
-    world.vendor.well()
+    world.vendor.reset()
     jobs = await world.end_of(*ids)
     assert {job["status"] for job in jobs} == {"succeeded"}
     started = [moment(job["startedAt"]) for job in jobs]
@@ -84,7 +84,7 @@ async def test_an_api_key_that_is_refused_for_polls_suspends_new_starts(world: W
     second = (await world.post()).json()
     assert (second["status"], second["waitReason"]) == ("queued", "key_refused")
     assert (await world.job(first))["status"] == "running", "the image may be paid for"
-    world.vendor.well()
+    world.vendor.reset()
     jobs = await world.end_of(first, second["id"])
     assert [job["status"] for job in jobs] == ["succeeded", "succeeded"]
     assert len(world.vendor.to("trigger")) == 2
@@ -115,7 +115,7 @@ async def test_jobs_start_again_once_a_health_probe_succeeds(world: World) -> No
     ids = [await world.accepted() for _ in range(3)]
     await world.run_for(5 * MINUTE)
     assert len(world.vendor.to("trigger")) == 1
-    world.vendor.well()
+    world.vendor.reset()
     jobs = await world.end_of(*ids)
     assert {(job["status"], job["possibleDuplicate"]) for job in jobs} == {("succeeded", False)}
 
@@ -124,7 +124,7 @@ async def test_jobs_start_again_once_a_health_probe_succeeds(world: World) -> No
 async def test_the_retry_after_header_of_a_503_is_respected(world: World, wait: int) -> None:
     world.vendor.always("trigger", 503, retry_after=str(wait))
     job_id = await world.accepted()
-    world.vendor.well()
+    world.vendor.reset()
     await world.end_of(job_id)
     assert world.vendor.times("health")[0] - world.vendor.times("trigger")[0] >= wait * SECOND
     first, second = world.vendor.times("trigger")
@@ -134,7 +134,7 @@ async def test_the_retry_after_header_of_a_503_is_respected(world: World, wait: 
 async def test_a_health_probe_that_hangs_counts_as_failed(world: World) -> None:
     world.vendor.always("trigger", 503)
     job_id = await world.accepted()
-    world.vendor.well()
+    world.vendor.reset()
     await world.simulated("/_faults", fault="hang", **{"for": "health"})
     await world.run_for(3 * MINUTE)
     assert (await world.job(job_id))["status"] == "queued"
@@ -165,7 +165,7 @@ async def test_a_429_suspends_starts_until_the_time_that_it_names(world: World, 
     job = (await world.post()).json()
     assert (job["status"], job["waitReason"]) == ("queued", "rate_limited")
     assert moment(job["estimatedStartAt"]) == at
-    world.vendor.well()
+    world.vendor.reset()
     await world.clock.sleep(1)
     other = await world.accepted()
     jobs = await world.end_of(job["id"], other)
@@ -266,7 +266,7 @@ async def test_no_header_of_a_successful_poll_delays_polls_for_long(open_world: 
         until = str(int(world.clock.now().timestamp()) + reset)
         headers = {"x_ratelimit_limit": "10", "x_ratelimit_remaining": "0", "x_ratelimit_reset": until}
         world.vendor.always("poll", 200, {"status": "RUNNING"}, **headers)
-        await world.tick()
-        world.vendor.well()
+        await world.run_window()
+        world.vendor.reset()
         (job,) = await world.end_of(job_id, patience=70 * MINUTE)
         assert job["status"] == "succeeded"

@@ -73,7 +73,7 @@ async def test_an_uploaded_file_reaches_the_model_and_is_deleted_once_the_job_is
         job_id = response.json()["id"]
         assert stored_inputs(tmp_path) == [job_id]
         (job,) = await world.end_of(job_id)
-        await world.tick()
+        await world.run_window()
         assert (job["status"], await received_inputs(world), stored_inputs(tmp_path)) == ("succeeded", [SHA256], [])
         record = await world.record(job_id)
         assert (record.due_at, record.stored_input) == (None, None)
@@ -100,10 +100,10 @@ async def test_an_image_is_uploaded_once_and_its_url_saved_before_the_paid_call(
     serve(world, httpx.Response(200, content=CAT))
     world.vendor.always("trigger", 503)
     job_id = await world.accepted(image1=URL)
-    await world.tick()
+    await world.run_window()
     record = await world.record(job_id)
     assert (record.status, record.prepared, bool(record.hosted_url)) == (Status.QUEUED, True, True)
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert (job["status"], len(world.vendor.to("upload")), world.paid) == ("succeeded", 1, 1)
 
@@ -125,14 +125,14 @@ async def test_an_unacceptable_input_image_fails_the_job_at_no_cost(world: World
     serve(world, response)
     (job,) = await world.end_of(await world.accepted(image1=URL), patience=HOUR)
     assert (job["status"], job["errorCode"], job["errorCharged"], world.paid) == ("failed", code, "no", 0)
-    await world.tick()
+    await world.run_window()
     assert stored_inputs(tmp_path) == []
 
 
 async def test_a_missing_input_image_is_retried_for_ten_minutes(world: World) -> None:
     serve(world, httpx.Response(404))
     job_id = await world.accepted(image1=URL)
-    await world.tick()
+    await world.run_window()
     queued = await world.job(job_id)
     assert (queued["status"], queued["waitReason"]) == ("queued", "input_image_unavailable")
     (job,) = await world.end_of(job_id, patience=HOUR)
@@ -160,9 +160,9 @@ async def test_a_failed_upload_is_retried(world: World, status: int) -> None:
     serve(world, httpx.Response(200, content=CAT))
     world.vendor.always("upload", status)
     job_id = await world.accepted(image1=URL)
-    await world.tick()
+    await world.run_window()
     assert (await world.job(job_id))["status"] == "queued"
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id, patience=2 * HOUR)
     assert (job["status"], world.paid) == ("succeeded", 1)
 
@@ -177,7 +177,7 @@ async def test_a_job_can_be_canceled_while_it_is_prepared_and_its_file_is_delete
     response = await world.http.post("/", data={"prompt": "a cat"}, files={"image1": ("cat.png", CAT)})
     canceled = await world.http.delete(response.headers["location"])
     assert canceled.json()["status"] == "canceled"
-    await world.tick()
+    await world.run_window()
     assert (stored_inputs(tmp_path), world.paid) == ([], 0)
 
 
@@ -202,7 +202,7 @@ async def test_a_failed_deletion_of_an_input_image_is_retried(world: World, tmp_
     world.deps = replace(world.deps, images=images)
     response = await world.http.post("/", data={"prompt": "a cat"}, files={"image1": ("cat.png", CAT)})
     await world.http.delete(response.headers["location"])
-    await world.tick()
+    await world.run_window()
     assert stored_inputs(tmp_path) == [response.json()["id"]]
     await world.run_for(timedelta(minutes=12))
     assert stored_inputs(tmp_path) == []
@@ -270,13 +270,13 @@ async def test_a_file_of_a_concurrent_repeat_that_is_stored_late_is_deleted(worl
 
     job_id = (await post()).json()["id"]
     await world.end_of(job_id)
-    await world.tick()
+    await world.run_window()
     store = cast("JobStore", MissesJobs(world.store, 1))
     world.context = replace(world.context, deps=replace(world.context.deps, store=store))
     world.http = world.caller("127.0.0.1")
     again = await post()
     assert (again.headers["idempotent-replayed"], stored_inputs(tmp_path)) == ("true", [job_id])
-    await world.tick()
+    await world.run_window()
     assert stored_inputs(tmp_path) == []
 
 

@@ -20,7 +20,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 async def test_a_job_whose_worker_died_is_taken_over_when_its_lease_ends(open_world: OpenWorld) -> None:
     async with open_world(run_seconds=(50.0, 50.0)) as world:
         job_id = await world.accepted()
-        window = asyncio.create_task(world.tick())
+        window = asyncio.create_task(world.run_window())
         await world.clock.sleep(10)
         window.cancel()  # as if the instance were killed
         await asyncio.gather(window, return_exceptions=True)
@@ -34,7 +34,7 @@ async def test_a_job_whose_worker_died_is_taken_over_when_its_lease_ends(open_wo
 async def test_a_worker_that_lost_its_lease_stops_working_on_the_job(open_world: OpenWorld) -> None:
     async with open_world(run_seconds=(30.0, 30.0)) as world:
         job_id = await world.accepted()
-        window = asyncio.create_task(world.tick())
+        window = asyncio.create_task(world.run_window())
         await world.clock.sleep(10)
         record = await world.record(job_id)
         await world.store.save(record.evolve(due_at=world.clock.now() + 10 * MINUTE))  # another worker claims it

@@ -47,7 +47,7 @@ async def test_jobs_follow_the_table_of_transitions(open_world: OpenWorld) -> No
         started = await world.accepted()
         world.vendor.always("trigger", 402)
         refused = await world.accepted()
-        world.vendor.well()
+        world.vendor.reset()
         canceled = await world.accepted()
         await world.http.delete(f"/jobs/{canceled}")
         unknown = await world.accepted("[fault:hang]")

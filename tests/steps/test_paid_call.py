@@ -89,7 +89,7 @@ async def test_the_retry_waits_until_the_lease_has_ended_and_wireflow_is_healthy
     job_id = await world.accepted()
     await world.run_for(timedelta(minutes=10))
     assert len(world.vendor.to("trigger")) == 1, "an outage must not use up the only retry"
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", True)
     assert world.vendor.times("trigger")[1] - began >= 60 * SECOND
@@ -120,7 +120,7 @@ async def test_a_refused_retry_is_requeued_and_keeps_its_key(world: World, statu
     world.vendor.always("trigger", status, {"error": "no"})
     await world.run_for(timedelta(minutes=3))
     assert (await world.job(job_id))["status"] == "queued"
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", True)
     assert {call.key for call in world.vendor.to("trigger")} == {f"{job_id}.1"}
@@ -186,7 +186,7 @@ async def test_a_refusal_that_the_caller_must_fix_fails_the_job_at_once(world: W
     assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "invalid_request", "no")
     assert job["errorRetryable"] is False
     assert (job["requestId"], job["errorMessage"]) == ("req_7", "Missing required fields")
-    world.vendor.well()
+    world.vendor.reset()
     assert (await world.post()).json()["status"] == "running", "an invalid request does not suspend other jobs"
 
 
@@ -224,7 +224,7 @@ async def test_a_call_that_was_never_sent_counts_as_refused(world: World, error:
     world.vendor.answer("trigger", fail)
     job = (await world.post()).json()
     assert (job["status"], job["waitReason"]) == ("queued", "upstream_unreachable")
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job["id"])
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", False)
 
@@ -239,7 +239,7 @@ async def test_a_call_after_a_refusal_has_a_new_key(world: World) -> None:
 async def test_a_retry_after_a_refusal_and_an_unknown_outcome_keeps_its_key(world: World) -> None:
     world.vendor.always("trigger", 429, {"error": "no"}, retry_after="5")
     job_id = await world.accepted("a cat [fault:hang_after_start]")
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(job_id)
     keys = [call.key for call in world.vendor.to("trigger")]
     assert keys == [f"{job_id}.1", f"{job_id}.2", f"{job_id}.2"]

@@ -20,7 +20,7 @@ async def polling(world: World) -> AsyncIterator[None]:
 
     async def poll() -> None:
         while True:
-            await world.tick()
+            await world.run_window()
             await world.clock.sleep(1)
 
     poller = asyncio.create_task(poll())

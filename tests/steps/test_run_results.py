@@ -11,7 +11,7 @@ from tests.steps.run_responses import URL, run_response
 async def test_image_urls_are_saved_as_soon_as_they_are_known(open_world: OpenWorld) -> None:
     async with open_world(run_seconds=(40.0, 40.0), POLL_WINDOW_SECONDS="30") as world:
         job_id = await world.accepted("a cat [fault:image_before_end]")
-        await world.tick()
+        await world.run_window()
         job = await world.job(job_id)
         assert job["status"] == "running"
         assert [image["sourceUrl"] for image in job["images"]] == [URL]
@@ -142,5 +142,5 @@ async def test_an_unknown_field_name_is_only_information(world: World) -> None:
 async def test_a_stored_response_is_bounded(world: World) -> None:
     job_id = await world.accepted()
     world.vendor.always("poll", 200, {"status": "WARMING_UP", "noise": "x" * 1_000_000})
-    await world.tick()
+    await world.run_window()
     assert len(str((await world.record(job_id)).last_response)) <= 4_096

@@ -55,7 +55,7 @@ async def test_the_log_line_of_a_window_also_describes_the_queue_and_the_gate(op
         for _ in range(3):
             await world.accepted()
         await world.clock.sleep(30)
-        await world.tick()
+        await world.run_window()
         (line,) = world.log("window")
         assert line.keys() >= COUNTS
         assert line["oldestDueSeconds"] == pytest.approx(29, abs=2)
@@ -100,13 +100,13 @@ async def test_the_poller_recovers_from_an_unavailable_store(open_world: OpenWor
 
 async def test_an_idle_window_ends_after_5_s(world: World) -> None:
     began = world.clock.now()
-    await world.tick()
+    await world.run_window()
     assert 5 <= (world.clock.now() - began) / SECOND <= 7
 
 
 async def test_a_window_ends_5_s_after_the_last_job(world: World) -> None:
     job_id = await world.accepted()
-    await world.tick()
+    await world.run_window()
     done = (await world.record(job_id)).completed_at
     assert done is not None
     assert 5 <= (world.clock.now() - done) / SECOND <= 9
@@ -114,7 +114,7 @@ async def test_a_window_ends_5_s_after_the_last_job(world: World) -> None:
 
 async def test_a_window_also_works_on_jobs_that_arrive_during_it(world: World) -> None:
     first = await world.accepted()
-    window = asyncio.create_task(world.tick())
+    window = asyncio.create_task(world.run_window())
     await world.clock.sleep(10)
     second = await world.accepted()
     counts = await window
@@ -126,7 +126,7 @@ async def test_a_window_ends_after_55_s_and_releases_unfinished_jobs(open_world:
     async with open_world(run_seconds=(300.0, 300.0)) as world:
         ids = [await world.accepted() for _ in range(3)]
         began = world.clock.now()
-        await world.tick()
+        await world.run_window()
         assert 50 <= (world.clock.now() - began) / SECOND <= 57
         for job_id in ids:
             record = await world.record(job_id)
@@ -146,7 +146,7 @@ async def test_the_window_length_and_the_idle_time_are_settings(
         if name == "POLL_WINDOW_SECONDS":
             await world.accepted()
         began = world.clock.now()
-        await world.tick()
+        await world.run_window()
         assert (world.clock.now() - began) / SECOND <= max_seconds
 
 
@@ -154,7 +154,7 @@ async def test_a_copy_in_progress_is_finished_after_the_end_of_the_window(open_w
     async with open_world(POLL_WINDOW_SECONDS="20", slow_seconds=30.0, LEASE_SECONDS="20") as world:
         job_id = await world.accepted("a cat [fault:trickle]")
         began = world.clock.now()
-        await world.tick()
+        await world.run_window()
         assert 45 <= (world.clock.now() - began) / SECOND <= 55
         assert (await world.job(job_id))["status"] == "succeeded"
         assert len(world.vendor.to("cdn")) == 1
@@ -173,13 +173,13 @@ async def test_a_job_that_raises_never_stops_the_window(world: World) -> None:
         return None
 
     world.vendor.answer("poll", fail)
-    counts = await world.tick()
+    counts = await world.run_window()
     assert counts["stored"] == 1
     assert (await world.job(good))["status"] == "succeeded"
     assert (await world.job(bad))["status"] == "running"
     (line,) = [line for line in world.log("internal_error") if line["severity"] == "ERROR"]
     assert (line["jobId"], "RuntimeError" in line["message"]) == (bad, True)
-    world.vendor.well()
+    world.vendor.reset()
     (job,) = await world.end_of(bad)
     assert job["status"] == "succeeded"
 
@@ -220,7 +220,7 @@ async def test_an_invalid_document_never_stops_the_window(open_world: OpenWorld,
             sql.execute(
                 "UPDATE jobs SET document = json_patch(document, ?) WHERE id = ?", (json.dumps(INVALID[case]), bad)
             )
-        await world.tick()
+        await world.run_window()
         assert (await world.job(good))["status"] == "succeeded"
         (later,) = await world.end_of(await world.accepted("later"))
         assert later["status"] == "succeeded"
@@ -264,9 +264,9 @@ async def test_a_job_whose_deadline_passes_while_it_is_dispatched_never_stops_th
     async with open_world(wrap=lambda store: SlowFailures(store, VirtualClock(), 0), DAILY_EXECUTIONS="20") as world:
         world.vendor.always("trigger", 429, {}, retry_after="30")
         ids = [await world.accepted(f"cat {n}", deadlineSeconds=40) for n in range(3)]
-        world.vendor.well()
+        world.vendor.reset()
         await world.clock.sleep(60)  # no window runs meanwhile
-        await world.tick()
+        await world.run_window()
         jobs = [await world.job(job_id) for job_id in ids]
         assert {job["status"] for job in jobs} <= {"succeeded", "failed"}
         paid = Counter(run.prompt for run in world.simulator.state.runs.all())

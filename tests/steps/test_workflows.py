@@ -64,9 +64,9 @@ async def test_a_saved_workflow_waits_while_its_inputs_cannot_be_fetched(open_wo
         world.vendor.always("describe", 500)
         response = await world.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Style": "ink"})
         assert (response.status_code, response.json()["status"]) == (202, "queued")
-        await world.tick()
+        await world.run_window()
         assert (await world.job(response.json()["id"]))["waitReason"] == "upstream_unreachable"
-        world.vendor.well()
+        world.vendor.reset()
         (job,) = await world.end_of(response.json()["id"])
         assert (job["status"], world.paid) == ("succeeded", 1)
 
@@ -75,7 +75,7 @@ async def test_an_unknown_field_that_is_found_after_acceptance_fails_the_job_at_
     async with open_world(**SETTINGS) as world:
         world.vendor.always("describe", 500)
         response = await world.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Stile": "ink"})
-        world.vendor.well()
+        world.vendor.reset()
         (job,) = await world.end_of(response.json()["id"])
         assert (job["errorCode"], job["errorCharged"], world.paid) == ("invalid_request", "no", 0)
         assert "Stile" in job["errorMessage"]

@@ -16,10 +16,11 @@ from tests.terraform.mocked import (
     terraform,
 )
 
+*OLDER, NEWEST = GOOGLE_VERSIONS
 DEPLOYMENTS = ("smallest", "largest", "existing_database", "pubsub", "eventarc")
 
 
-@pytest.fixture(scope="session", params=GOOGLE_VERSIONS)
+@pytest.fixture(scope="session", params=[pytest.param(version, marks=pytest.mark.slow) for version in OLDER] + [NEWEST])
 def google(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A version of the google provider that this machine can have; without Terraform or it, the test is skipped."""
     if not shutil.which("terraform"):

@@ -65,6 +65,7 @@ def test_a_function_is_built_from_its_own_object(deployment: State) -> None:
         assert uploaded["bucket"] == deployment.one("google_storage_bucket.sources").values["name"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("google", ["8.7.0"], indirect=True)
 def test_the_names_of_the_objects_depend_on_names_and_contents_alone(
     google: str, module: Path, smallest: State, tmp_path: Path

@@ -80,7 +80,7 @@ async def tell(story: Story, folder: Path) -> list[Line]:
             here.vendor.always(story.endpoint, story.status, story.body)
         await here.accepted()
         await here.clock.sleep(story.late)
-        await here.tick()
+        await here.run_window()
         assert (await here.http.get("/jobs")).status_code == (500 if story.bug else 200)
         return here.log()
 
