@@ -112,7 +112,7 @@ async def _submit_batch(request: Request, batch: Batch, context: Context) -> Res
     try:
         outcomes = iter(await accept_batch(valid, context.deps, partial=batch.partial))
     except ItemRefused as refused:
-        raise _problem(refused.reason, valid[refused.row], batch.paths[refused.row]) from refused
+        raise _problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
     results = [next(outcomes) if isinstance(one, Submission) else one for one in batch.requests]
     each = zip(results, batch.requests, batch.paths, strict=True)
     jobs = await asyncio.gather(*(_item(request, result, one, path, context) for result, one, path in each))
