@@ -1,4 +1,4 @@
-"""What only a file can do: be new to several at once, be locked, not be a database, and lie where nobody may write."""
+"""Faults of a file: created by several processes at once, locked, not a database, in a read-only folder."""
 
 import asyncio
 import sqlite3
