@@ -94,7 +94,7 @@ def matching(filters: dict[str, str], lines: list[Line], service: str) -> set[st
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_story_raises_its_alarms_and_moves_its_metrics(
+def test_a_case_raises_its_alarms_and_moves_its_metrics(
     deployments: dict[str, State], name: str, tmp_path: Path
 ) -> None:
     case = CASES[name]
@@ -107,7 +107,7 @@ def test_a_story_raises_its_alarms_and_moves_its_metrics(
         assert matching(log_filters(state) | metric_filters(state), lines, "another-service") == set()
 
 
-def test_the_stories_raise_every_alarm_and_move_every_metric(smallest: State) -> None:
+def test_the_cases_raise_every_alarm_and_move_every_metric(smallest: State) -> None:
     cases = CASES.values()
     assert set(log_filters(smallest)) == set().union(*(case.alarms for case in cases))
     assert set(metric_filters(smallest)) == ALWAYS.union(*(case.counted for case in cases))
