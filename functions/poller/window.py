@@ -1,4 +1,4 @@
-"""One window: claim due jobs, start queued jobs, advance each one, and hand back what is unfinished at the end.
+"""One window: claim due jobs, start queued jobs, advance each one, and release the unfinished ones at the end.
 
 The scheduler calls at most once a minute and an image takes 10 to 20 seconds, so one call works for most of a minute. A
 failing job never stops the others. Nothing starts after the window's end: a paid call that was begun is recorded, a
@@ -31,9 +31,10 @@ LARGEST_JOB = 2 * 1024 * 1024  # bytes of memory: a record of 1 MiB, with text b
 MAX_CLAIMS = 100  # in one scan
 CLAIMS_AT_ONCE = 16
 MAX_PREPARING = 32  # unpaid jobs that are held; all others are polled and copied without waiting for them
-MAX_HOLD = 15.0  # seconds of a pause over which a worker keeps a job; over a longer one it hands the job back
+# Seconds. A worker holds a job during a pause of up to this length; for a longer one it releases the job.
+MAX_HOLD = 15.0
 # Paid calls in flight. A job is stored as triggering only when its call can be sent: a crash in between leaves each of
-# those jobs with an unknown outcome.
+# these jobs with an unknown outcome.
 MAX_CALLS = 16
 
 
@@ -53,7 +54,7 @@ class Window:
         deps.window.set(deps.config.poll_window)
 
     async def run(self) -> dict[str, Any]:
-        """Work until the window ends or nothing has been in flight for a while. Return the counts."""
+        """Work until the window ends or has been idle for `POLL_IDLE_EXIT_SECONDS`. Return the counts."""
         async with asyncio.TaskGroup() as workers:
             await self._scan(workers)
             while not self._over():
@@ -139,7 +140,7 @@ class Window:
     # --- working ---------------------------------------------------------------------------------------------------
 
     async def _hold(self, lease: Lease, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work` while the lease is kept. An error concerns this job only."""
+        """Do `work` while the lease is renewed. An error affects this job only."""
         before, self._held[lease.job.id] = lease.job, lease
         if before.started_at:
             self._deps.requests.record(before.started_at)
@@ -170,9 +171,9 @@ class Window:
             await self._advance(lease)
 
     async def _advance(self, lease: Lease, *, alone: bool = False) -> None:
-        """Advance the job until it has ended, must wait for longer than a worker holds it, or the window is over.
+        """Advance the job until it is final, must wait for longer than MAX_HOLD, or the window is over.
 
-        A job that runs `alone` is handed back as soon as it has made progress.
+        A job that runs `alone` is released as soon as it has made progress.
         """
         at = self._clock.now()
         while self._deps.window.left() > 0:
@@ -190,19 +191,17 @@ class Window:
         await lease.release(lease.job.due(at))
 
     async def _handle_error(self, lease: Lease, error: Exception) -> None:
-        """Hand the job back for a later try; what raises again here is left to the next claim."""
+        """Release the job for a later try, or end it at its deadline."""
         try:
             if isinstance(error, RecordTooLarge):
                 await end_early(lease, ErrorCode.RECORD_TOO_LARGE, self._deps)
                 return
-            message = f"A job raised {type(error).__name__}; it is tried again later."
-            self._deps.log.error(Event.WINDOW, message, **lease.job.log_fields())
+            self._deps.log.internal_error(error, "A job failed and is retried later", **lease.job.log_fields())
             await set_aside(lease, self._deps)
         except LeaseLost:
             return
         except Exception as second:  # a failing job never stops the window
-            message = f"A job could not be set aside: {type(second).__name__}."
-            self._deps.log.error(Event.WINDOW, message, **lease.job.log_fields())
+            self._deps.log.internal_error(second, "A job could not be set aside", **lease.job.log_fields())
 
 
 def is_suspect(row: JobRow) -> bool:

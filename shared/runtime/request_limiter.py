@@ -1,4 +1,4 @@
-"""Limits the requests to Wireflow: never more a minute than the plan allows, never too many at once."""
+"""Limit the requests to Wireflow, per minute and concurrent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -23,9 +23,9 @@ class Throttled(Exception):
 
 
 class RequestLimiter:
-    """The request budget of one instance. The paid call is only counted, polls wait, and everything else waits longer.
+    """The limiter of one instance. Paid calls are only counted, polls wait, other requests wait behind polls.
 
-    The budget counts in monotonic time: a clock that is set back must not stop the requests.
+    The budget counts in monotonic time: a clock that is set back must not stop requests.
     """
 
     def __init__(self, per_minute: int, clock: Clock, window: WindowEnd) -> None:

@@ -73,7 +73,7 @@ class Scans:
         return self._is_unknown(row) and (since is None or self._clock.now() - since < LEFT_TO_OTHERS)
 
     async def _mark(self, rows: Sequence[JobRow]) -> None:
-        """Record since when nobody who has met these jobs knew their workflow."""
+        """Record since when pollers have met these jobs without knowing their workflow."""
         for row in rows:
             with suppress(Conflict, StoreUnavailable):  # another poller has it, or the next scan marks it
                 if job := await self.read(row.id):

@@ -17,7 +17,7 @@ RETRY_AFTER = 20.0
 
 
 class WorkflowInputs:
-    """The cache of one instance."""
+    """The cache of an instance."""
 
     def __init__(self, wireflow: Wireflow, requests: RequestLimiter, clock: Clock) -> None:
         self._wireflow = wireflow
@@ -28,7 +28,7 @@ class WorkflowInputs:
         self._errors: dict[str, tuple[WireflowError, float]] = {}
 
     def cached(self, workflow: Workflow) -> tuple[NodeInput, ...] | None:
-        """Return the inputs if they were fetched lately."""
+        """Return the inputs if they were fetched in the last five minutes, or None."""
         inputs, fetched_at = self._inputs.get(workflow.name, (None, 0.0))
         return inputs if self._clock.monotonic() - fetched_at < MAX_AGE else None
 

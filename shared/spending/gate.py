@@ -12,19 +12,20 @@ from typing import Any
 
 from shared.error_codes import ErrorCode
 
-# A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the way.
+# A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the latency.
 WINDOW = timedelta(seconds=61)
-FIRST_TRIAL, LAST_TRIAL = timedelta(minutes=5), timedelta(minutes=60)
-FIRST_PROBE, LAST_PROBE = timedelta(seconds=5), timedelta(seconds=300)
+# The first and the longest pause before a trial, and before a health call; each pause is twice as long as the last.
+FIRST_TRIAL, MAX_TRIAL = timedelta(minutes=5), timedelta(minutes=60)
+FIRST_PROBE, MAX_PROBE = timedelta(seconds=5), timedelta(seconds=300)
 UNLIMITED = 1_000  # executions that a gate without limits admits at once
 
 
 class ResumeOn(StrEnum):
     """What ends a suspension. Later members outweigh earlier ones."""
 
-    TIME = "time"  # 429: the time that Wireflow named
-    HEALTH = "health"  # unreachable or failing: its free health call succeeds again
-    TRIAL = "trial"  # credits, key, workflow: one job is tried, at growing intervals
+    TIME = "time"  # 429: the time that Wireflow named has come
+    HEALTH = "health"  # unreachable or failing: Wireflow's free health call succeeds again
+    TRIAL = "trial"  # credits, key, workflow: a single job is tried at growing intervals, and one succeeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ def without_future(gate: Gate, now: datetime) -> Gate:
     starts, suspension = tuple(min(start, now) for start in gate.starts), gate.suspension
     if suspension:
         ahead = max(suspension.since - now, timedelta())
-        until = min(suspension.until - ahead, now + LAST_TRIAL)  # no pause is longer
+        until = min(suspension.until - ahead, now + MAX_TRIAL)  # no pause is longer
         suspension = replace(suspension, since=suspension.since - ahead, until=until)
     return replace(gate, starts=starts, suspension=suspension)
 
@@ -147,7 +148,7 @@ def resume(gate: Gate) -> Gate:
 
 
 def probe_failed(gate: Gate, now: datetime) -> Gate:
-    """Return the gate after a failed health call: the next one follows after twice the time."""
+    """Return the gate after a failed health call: the pause before the next one doubles."""
     return replace(gate, suspension=_extended(gate.suspension, now)) if gate.suspension else gate
 
 
@@ -159,7 +160,7 @@ def wait_reason(gate: Gate, limits: Limits, now: datetime) -> ErrorCode | None:
 
 
 def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime) -> datetime:
-    """Return when a job with `ahead` jobs before it can start, if nothing changes."""
+    """Return when a job that has `ahead` jobs before it can start, if nothing changes."""
     at = max(now, gate.suspension.until) if gate.suspension else now
     if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
         midnight = datetime.combine(date.fromisoformat(max(gate.day, _day(now))), time(), UTC)
@@ -179,8 +180,8 @@ def _in_force(suspension: Suspension, now: datetime) -> bool:
 def _extended(suspension: Suspension, now: datetime) -> Suspension:
     """Return the suspension after one more unsuccessful trial or probe: the pause doubles up to its maximum."""
     trial = suspension.resume_on is ResumeOn.TRIAL
-    first, last = (FIRST_TRIAL, LAST_TRIAL) if trial else (FIRST_PROBE, LAST_PROBE)
-    pause = min(first * 2 ** min(suspension.tries, 10), last)
+    first, longest = (FIRST_TRIAL, MAX_TRIAL) if trial else (FIRST_PROBE, MAX_PROBE)
+    pause = min(first * 2 ** min(suspension.tries, 10), longest)
     return replace(suspension, until=now + pause, tries=suspension.tries + 1)
 
 

@@ -74,7 +74,7 @@ def replay(job: Job, submission: Submission) -> Accepted:
 
 
 async def _create(job: Job, deps: Deps) -> Job:
-    """Create the job. If the store does not answer, check whether it was created before giving up."""
+    """Create the job. If the store does not respond, check whether the job was created before giving up."""
     try:
         return await deps.store.create(job)
     except StoreUnavailable:

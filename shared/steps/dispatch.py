@@ -1,4 +1,4 @@
-"""Start jobs: those that are accepted while the gate is open, and those at the head of the queue."""
+"""Start jobs: those that the gate admits on arrival, and those at the head of the queue."""
 
 import asyncio
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ async def _claim(job: Job, deps: Deps) -> Lease | None:
 
 
 async def give_up_waiting(lease: Lease, deps: Deps) -> None:
-    """Fail a job that was queued for its maximum time, with the code of what kept it waiting."""
+    """Fail a job that was queued for its maximum time, with the error code of what blocked it."""
     job, now = lease.job, deps.clock.now()
     blocked = gate.wait_reason(await deps.admission.recent(), deps.config.limits, now) if job.prepared else None
     code = blocked or job.wait_reason or ErrorCode.RATE_LIMITED

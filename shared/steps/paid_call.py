@@ -1,7 +1,7 @@
 """The paid call and its three outcomes: started, refused (nothing was started), unknown (sent, no clear response).
 
 Started → running. Refused → back into the queue, or failed if only the caller can fix it. Unknown → stays triggering
-until `resolve` repeats the call, or failed.
+until `resolve` retries the call, or failed.
 """
 
 import json
@@ -39,7 +39,7 @@ def unknown_workflow(job: Job) -> str:
 async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
     """Make the call of a job that was stored as triggering. Return the job after it, not stored yet.
 
-    The gate learns the outcome too.
+    The gate is updated with the outcome.
     """
     deps.requests.record(deps.clock.now())
     try:
@@ -78,7 +78,7 @@ def outcome_unknown(job: Job, error: errors.WireflowError | None, now: datetime)
 
 
 async def _call(job: Job, deps: Deps) -> Started:
-    """Build the request from the present settings and send it. Raise RequestRefused if they no longer fit the job."""
+    """Build the request from the current settings and send it. Raise RequestRefused if they no longer fit the job."""
     workflow = deps.config.workflow(job.workflow)
     if workflow is None:
         raise WorkflowUnknown(unknown_workflow(job), code=ErrorCode.CONFIGURATION)
@@ -114,17 +114,17 @@ def _after_refusal(job: Job, error: errors.Refused, now: datetime) -> Job:
         )
         return job.failed(refused, now)
     if not job.possible_duplicate:
-        # A new idempotency key, because Wireflow may replay its refusal for the old one.
+        # A new idempotency key: Wireflow may replay its refusal for the old one.
         attempt = job.attempt + 1
         return job.requeued(error.code, attempt=attempt, queue_at=job.created_at, request_id=error.request_id)
-    # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for it,
-    # so the job waits for as long as it is old.
-    pause = min(max(now - job.created_at, gate.FIRST_PROBE), gate.LAST_TRIAL)
+    # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for it:
+    # the pause is as long as the job's age, so that retries become rare.
+    pause = min(max(now - job.created_at, gate.FIRST_PROBE), gate.MAX_TRIAL)
     return job.requeued(error.code, attempt=job.attempt, queue_at=now + pause, request_id=error.request_id)
 
 
 def after_unknown(job: Job, error: errors.OutcomeUnknown, deps: Deps) -> Job:
-    """Return the job after a paid call that may have started a run that nobody can follow."""
+    """Return the job after a paid call that may have started a run, which cannot be followed."""
     if job.possible_duplicate or deps.config.on_unknown is OnUnknown.HOLD:
         return outcome_unknown(job, error, deps.clock.now())
     return job.unresolved(error.request_id)

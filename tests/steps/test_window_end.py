@@ -13,7 +13,7 @@ from tests.harness.slow import SlowJobs
 from tests.harness.virtual_time import VirtualClock
 from tests.harness.world import World
 from tests.images.sample_images import encoded
-from tests.steps.conftest import Open
+from tests.steps.conftest import OpenWorld
 
 CAT = encoded("png", 40, 30)
 LENGTH = 10.0
@@ -23,110 +23,110 @@ def elapsed() -> float:
     return asyncio.get_running_loop().time()
 
 
-def trickling(here: World, host: str, seconds: float = 5.0) -> None:
+def trickling(world: World, host: str, seconds: float = 5.0) -> None:
     """The site sends a piece of an image every few seconds, for hours."""
 
     async def pieces() -> AsyncIterator[bytes]:
         yield CAT[:100]
         for _ in range(1_000):
-            await here.clock.sleep(seconds)
+            await world.clock.sleep(seconds)
             yield b"\0"
 
-    here.vendor.sites[host] = lambda _request: httpx.Response(200, content=pieces())
+    world.vendor.sites[host] = lambda _request: httpx.Response(200, content=pieces())
 
 
-async def post_image(here: World, host: str) -> str:
-    answer = await here.post(image1=f"https://{host}/cat.png")
+async def post_image(world: World, host: str) -> str:
+    answer = await world.post(image1=f"https://{host}/cat.png")
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
 
 
 @pytest.mark.parametrize("jobs", [1, 6, 30])
-async def test_input_images_that_trickle_end_with_the_window_and_starve_nobody(open_world: Open, jobs: int) -> None:
-    async with open_world(POLL_WINDOW_SECONDS=str(LENGTH), run_seconds=(4.0, 4.0)) as here:
-        trickling(here, "slow.test")
-        slow = [await post_image(here, "slow.test") for _ in range(jobs)]
-        ours = [await here.accepted(f"cat {n}") for n in range(10)]
+async def test_input_images_that_trickle_end_with_the_window(open_world: OpenWorld, jobs: int) -> None:
+    async with open_world(POLL_WINDOW_SECONDS=str(LENGTH), run_seconds=(4.0, 4.0)) as world:
+        trickling(world, "slow.test")
+        slow = [await post_image(world, "slow.test") for _ in range(jobs)]
+        ours = [await world.accepted(f"cat {n}") for n in range(10)]
         began = elapsed()
-        counts = await here.tick()
+        counts = await world.run_window()
         assert elapsed() - began <= LENGTH + 0.5
         assert counts["stored"] == 10
-        assert {(await here.job(job_id))["status"] for job_id in ours} == {"succeeded"}
+        assert {(await world.job(job_id))["status"] for job_id in ours} == {"succeeded"}
         for job_id in slow:
-            record = await here.record(job_id)
+            record = await world.record(job_id)
             assert record.due_at is not None
-            assert record.due_at <= here.clock.now() + timedelta(seconds=11), "it is handed back at once"
+            assert record.due_at <= world.clock.now() + timedelta(seconds=11), "it is handed back at once"
 
 
-async def test_an_input_image_has_20_s(open_world: Open) -> None:
-    async with open_world() as here:
-        trickling(here, "slow.test")
-        job_id = await post_image(here, "slow.test")
-        window = asyncio.create_task(here.tick())
-        await here.clock.sleep(19)
-        assert (await here.job(job_id))["waitReason"] is None
-        await here.clock.sleep(3)
-        assert (await here.job(job_id))["waitReason"] == "input_image_unavailable"
+async def test_an_input_image_has_20_s(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        trickling(world, "slow.test")
+        job_id = await post_image(world, "slow.test")
+        window = asyncio.create_task(world.run_window())
+        await world.clock.sleep(19)
+        assert (await world.job(job_id))["waitReason"] is None
+        await world.clock.sleep(3)
+        assert (await world.job(job_id))["waitReason"] == "input_image_unavailable"
         await window
 
 
-async def test_an_upload_that_hangs_ends_with_the_window(open_world: Open) -> None:
-    async with open_world(POLL_WINDOW_SECONDS=str(LENGTH)) as here:
-        here.vendor.sites["fast.test"] = lambda _request: httpx.Response(200, content=CAT)
+async def test_an_upload_that_hangs_ends_with_the_window(open_world: OpenWorld) -> None:
+    async with open_world(POLL_WINDOW_SECONDS=str(LENGTH)) as world:
+        world.vendor.sites["fast.test"] = lambda _request: httpx.Response(200, content=CAT)
 
         async def hang(call: object) -> httpx.Response | None:
             if getattr(call, "endpoint", "") == "upload":
-                await here.clock.sleep(50)
+                await world.clock.sleep(50)
             return None
 
-        here.vendor.script = hang
-        await post_image(here, "fast.test")
+        world.vendor.script = hang
+        await post_image(world, "fast.test")
         began = elapsed()
-        await here.tick()
+        await world.run_window()
         assert elapsed() - began <= LENGTH + 0.5
 
 
-async def test_no_copy_starts_after_the_window_and_one_that_has_begun_is_finished(open_world: Open) -> None:
+async def test_no_copy_starts_after_the_window_and_one_that_has_begun_is_finished(open_world: OpenWorld) -> None:
     settings = {"POLL_WINDOW_SECONDS": "8", "slow_seconds": 30.0, "run_seconds": (2.0, 2.0)}
-    async with open_world(**settings) as here:
-        ids = [await here.accepted(f"cat {n} [fault:trickle]") for n in range(10)]
-        began = here.clock.now()
-        await here.tick()
-        copies = [at - began for at in here.vendor.times("cdn")]
+    async with open_world(**settings) as world:
+        ids = [await world.accepted(f"cat {n} [fault:trickle]") for n in range(10)]
+        began = world.clock.now()
+        await world.run_window()
+        copies = [at - began for at in world.vendor.times("cdn")]
         assert copies
         assert max(copies) <= timedelta(seconds=8)
-        stored = [job_id for job_id in ids if (await here.job(job_id))["status"] == "succeeded"]
+        stored = [job_id for job_id in ids if (await world.job(job_id))["status"] == "succeeded"]
         assert len(stored) == len(copies) < 10
-        waiting = [await here.record(job_id) for job_id in ids if job_id not in stored]
+        waiting = [await world.record(job_id) for job_id in ids if job_id not in stored]
         assert {(job.status, job.copy_tries) for job in waiting} == {("copying", 0)}
 
 
-async def test_a_claim_that_comes_back_after_the_end_starts_nothing(open_world: Open) -> None:
+async def test_a_claim_that_comes_back_after_the_end_starts_nothing(open_world: OpenWorld) -> None:
     def wrap(store: object) -> SlowJobs:
         return SlowJobs(store, VirtualClock(), seconds=4.0, seed=3)  # type: ignore[arg-type]
 
-    async with open_world(wrap=wrap, POLL_WINDOW_SECONDS="5", run_seconds=(4.0, 4.0)) as here:
+    async with open_world(wrap=wrap, POLL_WINDOW_SECONDS="5", run_seconds=(4.0, 4.0)) as world:
         for n in range(10):
-            await here.accepted(f"cat {n}")
-        await here.clock.sleep(20)
-        began = here.clock.now()
-        await here.tick()
-        asked = here.vendor.times("poll") + here.vendor.times("cdn")
+            await world.accepted(f"cat {n}")
+        await world.clock.sleep(20)
+        began = world.clock.now()
+        await world.run_window()
+        asked = world.vendor.times("poll") + world.vendor.times("cdn")
         assert max(asked, default=began) - began <= timedelta(seconds=5)
 
 
-async def test_polls_come_before_requests_that_prepare_jobs(open_world: Open, tmp_path: Path) -> None:
+async def test_polls_come_before_requests_that_prepare_jobs(open_world: OpenWorld, tmp_path: Path) -> None:
     """On a plan of ten requests a minute, ten input images would use up all that a paid run needs."""
     workflows = {"pro": {"mode": "execute", "id": "demo-execute", "model": "nano_banana_pro"}}
     limits = {"WIREFLOW_PLAN": "free", "WIREFLOW_WORKFLOWS": json.dumps(workflows)}
-    async with open_world(run_seconds=(14.0, 14.0), plan="free", EXECUTIONS_PER_MINUTE="10", **limits) as here:
-        here.vendor.sites["fast.test"] = lambda _request: httpx.Response(200, content=CAT)
-        paid = [await here.accepted(f"cat {n}") for n in range(2)]
+    async with open_world(run_seconds=(14.0, 14.0), plan="free", EXECUTIONS_PER_MINUTE="10", **limits) as world:
+        world.vendor.sites["fast.test"] = lambda _request: httpx.Response(200, content=CAT)
+        paid = [await world.accepted(f"cat {n}") for n in range(2)]
         for _ in range(12):
-            answer = await here.http.post(
+            answer = await world.http.post(
                 "/", json={"prompt": "x", "workflow": "pro", "image1": "https://fast.test/cat.png"}
             )
             assert answer.status_code == 202
-        await here.run_for(timedelta(minutes=3))
-        done = [await here.job(job_id) for job_id in paid]
+        await world.run_for(timedelta(minutes=3))
+        done = [await world.job(job_id) for job_id in paid]
         assert {job["status"] for job in done} == {"succeeded"}
