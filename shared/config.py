@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
@@ -24,6 +25,7 @@ PLANS = {
     "pro": (60, 10, 1_000),
     "enterprise": (200, 10, 0),
 }
+MAX_COPY_TIME = timedelta(hours=24)  # of images that are paid for
 IMAGE_HOSTS = (
     "cdn.wireflow.ai,cdn.atomu.ai,fal.media,replicate.delivery,storage.googleapis.com,"
     "oaidalleapiprodscus.blob.core.windows.net"
@@ -122,6 +124,12 @@ def load(environ: Mapping[str, str]) -> Config:
         workflows=_workflows(read, webhook_id),
         auth=_auth(read, private=private),
     )
+    longest = timedelta(hours=config.max_queue_hours, seconds=config.run_deadline) + MAX_COPY_TIME
+    if longest > timedelta(days=config.retention_days):
+        read.faults.append(
+            f"RETENTION_DAYS: must be at least {math.ceil(longest / timedelta(days=1))}, or jobs could expire early: "
+            "they may take MAX_QUEUE_HOURS in the queue, RUN_DEADLINE_SECONDS to run, and 24 hours to be copied"
+        )
     if read.faults:
         raise ConfigurationError(read.faults)
     return config

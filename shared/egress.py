@@ -84,6 +84,14 @@ class Egress(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Try the checked addresses of the host in turn, until one accepts a connection."""
+        try:
+            return self._try_addresses(request)
+        except ValueError as error:  # a name that IDNA does not allow, an address that is none
+            raise EgressRefused(f"{type(error).__name__}: {error}") from error
+        except OSError as error:  # of a socket or of TLS
+            raise httpx.ConnectError(f"{type(error).__name__}: {error}") from error
+
+    def _try_addresses(self, request: httpx.Request) -> httpx.Response:
         host, port, listed = self._check_url(request.url)
         *others, last = self._checked_addresses(host, port, listed=listed)
         for address in others:

@@ -116,3 +116,21 @@ def test_every_setting_is_documented():
     readme = Path(config.__file__).with_name("README.md").read_text()
     assert len(names) > 20
     assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"RETENTION_DAYS": "4"},
+        {"RETENTION_DAYS": "90", "MAX_QUEUE_HOURS": "2150"},
+        {"RETENTION_DAYS": "7", "RUN_DEADLINE_SECONDS": "604800", "MAX_QUEUE_HOURS": "1"},
+    ],
+)
+def test_a_job_must_not_expire_before_it_can_be_final(settings: dict[str, str]):
+    (fault,) = faults(**settings)
+    assert fault.startswith("RETENTION_DAYS: must be at least ")
+
+
+def test_a_retention_that_covers_queue_run_and_copy_is_accepted():
+    assert load(RETENTION_DAYS="5").retention_days == 5
+    assert load(RETENTION_DAYS="1.1", MAX_QUEUE_HOURS="1").retention_days == 1.1

@@ -120,7 +120,12 @@ class Window:
         job = await self._deps.scans.read(row.id)
         if job is None or job.due_at is None or job.due_at > self._clock.now():
             return None
-        lease = await Lease.claim(job, self._deps.store, self._clock, self._deps.config.lease)
+        store, seconds = self._deps.store, self._deps.config.lease
+        try:
+            lease = await Lease.claim(job, store, self._clock, seconds)
+        except RecordTooLarge as error:
+            await self._handle_error(Lease(job, store, self._clock, seconds), error)
+            return None
         self._counts.claimed += lease is not None
         return lease
 

@@ -5,6 +5,8 @@ import base64
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+from shared.ports import CopyError
+
 CHUNK = 256 * 1024  # bytes
 
 
@@ -19,13 +21,16 @@ class Readable(Protocol):
 
 
 async def read_chunks(open_file: Callable[[], Readable]) -> AsyncIterator[bytes]:
-    """Yield all bytes of the file that `open_file` opens; every call on it runs in a thread."""
-    file = await asyncio.to_thread(open_file)
+    """Yield all bytes of the file that `open_file` opens; every call on it runs in a thread. Raise CopyError."""
     try:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk
-    finally:
-        await asyncio.to_thread(file.close)
+        file = await asyncio.to_thread(open_file)
+        try:
+            while chunk := await asyncio.to_thread(file.read, CHUNK):
+                yield chunk
+        finally:
+            await asyncio.to_thread(file.close)
+    except Exception as error:  # of the image store's libraries
+        raise CopyError(f"the stored image cannot be read: {type(error).__name__}") from error
 
 
 def encode_crc32c(checksum: int) -> str:

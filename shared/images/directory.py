@@ -128,5 +128,7 @@ def _crc32c(path: Path) -> str:
 def _as_copy_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise CopyError(f"{name}: {error}") from error
+    except CopyError:
+        raise
+    except Exception as error:  # mostly OSError
+        raise CopyError(f"{name}: {type(error).__name__}: {error}") from error

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from urllib.parse import quote
 
@@ -56,9 +56,12 @@ class Downloader:
         with _as_copy_errors():
             response = self._request(url, deadline)
         try:
-            yield self._image(response, deadline)
+            with _as_copy_errors():
+                image = self._image(response, deadline)
+            yield image
         finally:
-            response.close()
+            with suppress(Exception):  # the image is read by now, or its own error is raised
+                response.close()
 
     def _request(self, url: str, deadline: float) -> httpx.Response:
         """Return the response of the first route that has the image, its body unread."""
@@ -128,9 +131,11 @@ class Downloader:
 def _as_copy_errors() -> Iterator[None]:
     try:
         yield
-    except (httpx.InvalidURL, EgressRefused) as error:
+    except CopyError:
+        raise
+    except (httpx.InvalidURL, EgressRefused, UnicodeError) as error:  # UnicodeError: a name that IDNA does not allow
         raise UrlNotAllowed(f"{type(error).__name__}: {error}") from error
-    except httpx.HTTPError as error:
+    except Exception as error:  # from httpx and the libraries below it, without a common base class
         raise CopyError(f"{type(error).__name__}: {error}") from error
 
 

@@ -21,9 +21,10 @@ from google.cloud.firestore import (
     AsyncWriteBatch,
     DocumentSnapshot,
 )
+from grpc import RpcError  # type: ignore[import-untyped]
 
 from shared.jobs.documents import Row, utc
-from shared.ports import Conflict, StoreUnavailable
+from shared.ports import Conflict, RecordTooLarge, StoreUnavailable
 
 MAX_CONCURRENT_CALLS = 32  # more of them only delay each other
 
@@ -92,6 +93,8 @@ class Database:
                 _add(batch, client.document(path), fields, token, revision)
             try:
                 return [result.update_time for result in await batch.commit(**self._call)]
+            except google.InvalidArgument as error:  # larger than 1 MiB, or not storable at all
+                raise RecordTooLarge(f"Firestore: {error.message}") from error
             except (google.AlreadyExists, google.FailedPrecondition, google.NotFound):
                 stored = await self._get_all(client, documents)
         if not any((snapshot.to_dict() or {}).get("writeToken") == token for snapshot in stored.values()):
@@ -123,7 +126,7 @@ class Database:
                 yield await self._get_client()
         except TimeoutError as error:
             raise StoreUnavailable(f"Firestore did not respond within {self._seconds:g} s") from error
-        except (google.GoogleAPIError, GoogleAuthError) as error:
+        except (google.GoogleAPIError, GoogleAuthError, RpcError, OSError) as error:
             raise StoreUnavailable(f"Firestore: {type(error).__name__}: {error}") from error
 
     async def _get_client(self) -> AsyncClient:

@@ -11,6 +11,7 @@ from typing import Any
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
 from shared.job_parts import Image, JobError, Step
+from shared.jobs.document_size import check_size
 from shared.ports import JobRow
 from shared.spending.gate import Suspension
 
@@ -25,9 +26,10 @@ STORED_NAMES = {
 
 
 def to_document(job: Job) -> dict[str, Any]:
-    """Return the fields of a job as they are stored; the id and the revision are not among them."""
+    """Return the fields of a job as they are stored, without id and revision. Raise RecordTooLarge."""
     document = encode(job)
     del document["id"], document["revision"]
+    check_size(document)
     return document | {"schemaVersion": SCHEMA_VERSION}
 
 

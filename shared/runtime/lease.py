@@ -11,7 +11,7 @@ from typing import Self
 
 from shared.job import Job
 from shared.job_parts import Step
-from shared.ports import Clock, Conflict, JobStore, RecordTooLarge, StoreError, StoreUnavailable
+from shared.ports import Clock, Conflict, JobStore, RecordTooLarge, StoreUnavailable, UnreadableJob
 
 FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries of a write
 
@@ -49,14 +49,17 @@ class Lease:
 
     @classmethod
     async def claim(cls, job: Job, store: JobStore, clock: Clock, seconds: float) -> Self | None:
-        """Take the job with one conditional write. Return None if another worker was faster or the store failed."""
+        """Take the job with one conditional write. Return None if another worker was faster or the store failed.
+
+        Raise RecordTooLarge if there is no room even for the claim: an earlier version stored the job.
+        """
         claimed = job.claimed(clock.now() + timedelta(seconds=seconds))
         try:
             try:
                 saved = await store.save(claimed)
-            except RecordTooLarge:  # an earlier version stored it
+            except RecordTooLarge:
                 saved = await store.save(claimed.trimmed())
-        except StoreError:
+        except (Conflict, UnreadableJob, StoreUnavailable):
             return None
         return cls(saved, store, clock, seconds)
 

@@ -6,6 +6,7 @@ The images are paid for, so a failed copy is retried with growing pauses for a d
 import asyncio
 from datetime import datetime, timedelta
 
+from shared.config import MAX_COPY_TIME
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import Image, JobError
@@ -15,7 +16,6 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.slots import WindowOver
 
-MAX_COPY_TIME = timedelta(hours=24)
 MAX_COPY_TIME_PARTIAL = timedelta(minutes=10)  # with allowPartial, stored images do not wait longer for missing ones
 GONE_FOR = timedelta(minutes=10)  # after which an image that is not served counts as expired
 MAX_PAUSE = 600.0  # seconds between two tries

@@ -8,7 +8,7 @@ from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
 from shared.job_parts import JobError
 from shared.log import Event
-from shared.ports import StoreError, StoreUnavailable
+from shared.ports import RecordTooLarge, StoreError, StoreUnavailable
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
@@ -114,7 +114,10 @@ async def _take(wanted: int, deps: Deps) -> list[tuple[Lease, Slot]]:
 
 async def _claim(job: Job, deps: Deps) -> Lease | None:
     """Store the job as triggering. Return None if another worker was faster."""
-    return await Lease.claim(triggered(job, deps), deps.store, deps.clock, deps.config.lease)
+    try:
+        return await Lease.claim(triggered(job, deps), deps.store, deps.clock, deps.config.lease)
+    except RecordTooLarge:  # it fails when it is due, at the latest
+        return None
 
 
 async def give_up_waiting(lease: Lease, deps: Deps) -> None:

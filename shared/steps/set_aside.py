@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from shared.config import MAX_COPY_TIME
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
 from shared.job_parts import JobError
@@ -9,7 +10,7 @@ from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps import follow
-from shared.steps.copy import MAX_COPY_TIME, give_up_copying
+from shared.steps.copy import give_up_copying
 from shared.steps.dispatch import give_up_waiting
 from shared.steps.paid_call import log_failure, outcome_unknown
 from shared.steps.recheck import GIVE_UP_AFTER

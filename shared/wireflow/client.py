@@ -24,7 +24,10 @@ UPLOAD_LIMIT = 25 * 1024 * 1024  # bytes of an input image: github.com/wireflowI
 # Raised before any byte of the request was sent: nothing can have been started.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 # Everything a call can raise; httpx has no common base class for these.
-CALL_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, TimeoutError)
+# What the libraries below httpx, and Python itself, raise for bytes, names, and numbers that they cannot handle.
+LOWER_LEVEL = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, RecursionError)
+CALL_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, *LOWER_LEVEL)
+HEADER_LIMIT = 1_024  # characters of a header's value: the request id is stored with the job
 
 T = TypeVar("T")
 
@@ -77,7 +80,10 @@ class WireflowClient:
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
         if workflow.mode is not Mode.WEBHOOK:
             headers |= self._authorization
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        try:
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        except (ValueError, TypeError, RecursionError) as error:
+            raise errors.RequestRefused("The request cannot be written as JSON.") from error
         path = _path(workflow.mode, workflow.id)
         try:
             response = await self._call("POST", path, START_SECONDS, headers, content=content)
@@ -86,7 +92,7 @@ class WireflowClient:
         except CALL_ERRORS as error:
             message = f"Wireflow did not respond clearly to the call that starts the run ({type(error).__name__})."
             raise errors.OutcomeUnknown(message) from error
-        started = self._interpret(protocol.read_trigger, response)
+        started = self._interpret(protocol.read_trigger, response, errors.NoExecutionId)
         if started.execution_id in self._redact.secrets:  # the response contains only the id of the workflow
             message = "Wireflow accepted the call but returned no execution id."
             raise errors.NoExecutionId(message, request_id=started.request_id)
@@ -145,7 +151,7 @@ class WireflowClient:
             response = await self._call("GET", path, POLL_SECONDS, self._authorization)
         except CALL_ERRORS as error:
             raise errors.PollError(_unreachable_message(error), code=ErrorCode.UPSTREAM_UNREACHABLE) from error
-        return self._redact_run(self._interpret(protocol.read_run, response))
+        return self._redact_run(self._interpret(protocol.read_run, response, errors.PollError))
 
     async def _call_free(
         self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any
@@ -165,16 +171,23 @@ class WireflowClient:
                 content += chunk
                 if len(content) > RESPONSE_LIMIT:
                     break
-        lower_case = {name.lower(): value for name, value in response.headers.items()}
+        lower_case = {name.lower(): value[:HEADER_LIMIT] for name, value in response.headers.items()}
         return _Response(response.status_code, lower_case, content)
 
-    def _interpret(self, reader: Callable[[int, dict[str, str], bytes, datetime], T], response: _Response) -> T:
+    def _interpret(
+        self,
+        reader: Callable[[int, dict[str, str], bytes, datetime], T],
+        response: _Response,
+        unreadable: type[errors.WireflowError] = errors.Unavailable,
+    ) -> T:
         """Return what `reader` makes of the response; raise its errors with all secrets redacted."""
         try:
             return reader(response.status, response.headers, response.body, self._clock.now())
         except errors.WireflowError as error:
             error.args = (self._redact(str(error)),)
             raise
+        except LOWER_LEVEL as error:
+            raise unreadable(f"The response of Wireflow cannot be read ({type(error).__name__}).") from error
 
     def _redact_run(self, run: RunResponse) -> RunResponse:
         """Redact every text. The URLs of images stay unchanged: a redacted URL could not be fetched."""

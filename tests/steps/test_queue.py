@@ -172,6 +172,6 @@ async def test_a_job_can_be_canceled_once(open_world: OpenWorld) -> None:
 
 
 async def test_no_job_expires_while_it_may_still_be_queued_or_run(open_world: OpenWorld) -> None:
-    async with open_world(RETENTION_DAYS="1", MAX_QUEUE_HOURS="72") as world:
+    async with open_world(RETENTION_DAYS="5", MAX_QUEUE_HOURS="72") as world:
         record = await world.record(await world.accepted())
         assert record.expire_at > record.give_up_at + timedelta(days=1)

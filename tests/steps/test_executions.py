@@ -1,0 +1,66 @@
+"""One execution id for two jobs: the first one follows it, the later one has an unknown outcome, and it is logged."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.harness.vendor import Call
+from tests.harness.world import World
+from tests.steps.conftest import OpenWorld
+
+
+def always_the_same_run(world: World) -> None:
+    """Wireflow answers every paid call with the run of the first one, as a cache in front of it would."""
+    first: list[httpx.Response] = []
+
+    async def script(call: Call) -> httpx.Response | None:
+        if call.endpoint != "trigger":
+            return None
+        if first:
+            return httpx.Response(200, json=first[0].json())
+        world.vendor.script = None
+        response = await world.vendor.handle_async_request(call.request)
+        await response.aread()
+        first.append(response)
+        world.vendor.script = script
+        return httpx.Response(200, json=response.json())
+
+    world.vendor.script = script
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+async def test_the_later_job_does_not_report_the_image_of_the_first(world: World, jobs: int) -> None:
+    always_the_same_run(world)
+    first, *others = [await world.accepted(f"cat {n}") for n in range(jobs)]
+    ended = await world.end_of(first, *others)
+    assert [job["status"] for job in ended] == ["succeeded"] + ["failed"] * len(others)
+    assert {job["errorCode"] for job in ended[1:]} == {"outcome_unknown"}
+    assert all(job["possibleDuplicate"] for job in ended[1:])
+    lines = [line for line in world.log("outcome_unknown") if line["severity"] == "ERROR"]
+    assert {line["jobId"] for line in lines} == set(others)
+    assert {line["otherJobId"] for line in lines} == {first}
+
+
+async def test_of_two_at_the_same_time_one_is_followed(world: World) -> None:
+    always_the_same_run(world)
+    await world.accepted("the first one")
+    ids = await asyncio.gather(*(world.accepted(f"cat {n}") for n in range(4)))
+    jobs = await world.end_of(*ids)
+    assert {job["errorCode"] for job in jobs} == {"outcome_unknown"}
+    images = [job["executionId"] for job in jobs if job["status"] == "succeeded"]
+    assert images == []
+
+
+async def test_a_job_from_the_queue_is_compared_too(open_world: OpenWorld) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE="1") as world:
+        always_the_same_run(world)
+        first, second = await world.accepted("first"), await world.accepted("second")
+        jobs = await world.end_of(first, second)
+        assert [job["status"] for job in jobs] == ["succeeded", "failed"]
+
+
+async def test_a_retry_that_continues_the_job_s_own_run_is_no_conflict(world: World) -> None:
+    job_id = await world.accepted("a cat [fault:hang_after_start]")
+    (job,) = await world.end_of(job_id)
+    assert job["status"] == "succeeded"

@@ -1,0 +1,100 @@
+"""A record has 1 MiB: what is accepted fits with all that may be learned later, and what does not fit ends the job."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from functions.trigger.parsing.validate import STORED_LIMIT
+from shared.error_codes import ErrorCode
+from shared.job import Job, Status
+from shared.job_parts import MAX_IMAGES, Image, JobError, Step, fitting
+from shared.jobs.document_size import MAX_BYTES, OVERHEAD, size_of
+from shared.jobs.job_documents import to_document
+from shared.ports import RecordTooLarge
+from shared.wireflow.run_responses import RAW_LIMIT, STEPS_LIMIT, URL_LIMIT
+from tests.harness.vendor import Call
+from tests.harness.virtual_time import NOON
+from tests.harness.world import World
+from tests.steps.conftest import OpenWorld
+
+FOX = "🦊"
+
+
+def largest() -> Job:
+    """A job with as much as it can have in every field."""
+    urls = (f"https://cdn.example/{n}?{'x' * (URL_LIMIT - 40)}" for n in range(10_000))
+    images = fitting(tuple(Image(index=index, source_url=url) for index, url in enumerate(urls)))
+    images += tuple(
+        Image(index=len(images) + n, source_url="https://cdn.example/a") for n in range(MAX_IMAGES - len(images))
+    )
+    stored = {
+        "content_type": "image/png",
+        "width": 1,
+        "height": 1,
+        "bytes": 1,
+        "sha256": "f" * 64,
+        "crc32c": "yZRlqg==",
+    }
+    return Job(
+        id="f" * 32,
+        status=Status.COPYING,
+        prompt=FOX * 4_000,
+        input="x" * STORED_LIMIT,
+        created_at=NOON,
+        expire_at=NOON,
+        give_up_at=NOON,
+        image1="https://cdn.example/" + "x" * URL_LIMIT,
+        hosted_url="https://cdn.example/" + "x" * URL_LIMIT,
+        steps=(Step(label=FOX * 200, status="x" * 40, progress=1.0),) * STEPS_LIMIT,
+        images=tuple(image.evolve(name=f"jobs/{'f' * 32}/10/{image.index}.png", **stored) for image in images),
+        error=JobError.of(ErrorCode.OUTCOME_UNKNOWN, charged="unknown", message=FOX * 500),
+        request_id="x" * 1_024,
+        execution_id=FOX * 256,
+        last_response=FOX * RAW_LIMIT,
+    )
+
+
+def test_all_limits_together_fit_the_document() -> None:
+    assert size_of(to_document(largest())) < MAX_BYTES
+
+
+def test_images_are_bounded_by_count_and_by_the_bytes_of_their_urls() -> None:
+    short = tuple(Image(index=n, source_url="https://cdn.example/a") for n in range(500))
+    long = tuple(Image(index=n, source_url="https://cdn.example/" + FOX * 4_000) for n in range(500))
+    assert len(fitting(short)) == MAX_IMAGES
+    assert 10 <= len(fitting(long)) <= 17
+    assert fitting(()) == ()
+
+
+def test_a_document_that_firestore_would_reject_is_refused() -> None:
+    with pytest.raises(RecordTooLarge):
+        to_document(largest().evolve(input="x" * 1_048_000))
+
+
+@pytest.mark.parametrize("room", [0, 30, 300])
+async def test_a_job_whose_record_outgrows_the_store_ends_with_what_fits(world: World, room: int) -> None:
+    """A job of an earlier version may hold more than is accepted today: up to the claim, the images, the end."""
+    job_id = await world.accepted()
+    record = (await world.record(job_id)).evolve(input="")
+    free = MAX_BYTES - OVERHEAD - size_of(to_document(record)) + size_of({"schemaVersion": 1}) - room
+    await world.store.save(record.evolve(input="x" * free))
+    (job,) = await world.end_of(job_id, patience=timedelta(minutes=5))
+    assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "record_too_large", "unknown")
+    assert (await world.record(job_id)).due_at is None
+
+
+async def test_a_run_with_thousands_of_long_urls_is_copied_as_far_as_they_fit(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        job_id = await world.accepted()
+        urls = [f"https://wireflow.test/{n}?{'x' * 4_000}" for n in range(100)]
+
+        def poll(_call: Call) -> httpx.Response:
+            return httpx.Response(200, json={"status": "COMPLETED", "outputs": {"images": [{"url": u} for u in urls]}})
+
+        world.vendor.answer("poll", poll)
+        world.vendor.answer("details", poll)
+        await world.run_window()
+        record = await world.record(job_id)
+        assert record.status is Status.COPYING
+        assert 50 <= len(record.images) <= 70

@@ -1,0 +1,68 @@
+"""Two deployments with different workflows on one store: each starts what it knows and leaves the rest to the other."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+
+from tests.steps.conftest import OpenWorld
+
+MINUTE = timedelta(minutes=1)
+WORKFLOWS = {
+    "pro": {"mode": "execute", "id": "demo-execute", "model": "nano_banana_pro"},
+    "saved": {"mode": "run", "id": "demo-saved"},
+}
+NAMED = {"WIREFLOW_WORKFLOWS": json.dumps(WORKFLOWS)}
+
+
+async def submit(world, workflow: str, **fields: object) -> str:
+    response = await world.http.post("/", json={"prompt": "a cat", "workflow": workflow, **fields})
+    assert response.status_code == 202, response.text
+    return str(response.json()["id"])
+
+
+@pytest.mark.parametrize("workflow", ["pro", "saved"])
+async def test_a_poller_leaves_a_job_to_others_for_an_hour_and_then_fails_it(
+    open_world: OpenWorld, workflow: str
+) -> None:
+    async with open_world(**NAMED) as ours:
+        for endpoint in ("execute", "run", "describe"):
+            ours.vendor.always(endpoint, 503)
+        job_id = await submit(ours, workflow)
+        async with open_world(simulator=ours.simulator) as theirs:
+            await theirs.run_for(58 * MINUTE)
+            assert (await theirs.job(job_id))["status"] == "queued"
+            await theirs.run_for(6 * MINUTE)
+            job = await theirs.job(job_id)
+            assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "configuration", "no")
+            assert "WIREFLOW_WORKFLOWS" in job["errorHint"]
+            assert "WIREFLOW_BASE_URL" not in job["errorHint"]
+            assert theirs.paid == 0
+
+
+@pytest.mark.parametrize("workflow", ["pro", "saved"])
+async def test_a_poller_that_knows_the_workflow_takes_the_job_from_one_that_does_not(
+    open_world: OpenWorld, workflow: str
+) -> None:
+    async with open_world(**NAMED) as ours:
+        for endpoint in ("execute", "run", "describe"):
+            ours.vendor.always(endpoint, 503)
+        job_id = await submit(ours, workflow)
+        ours.vendor.reset()
+        async with open_world(simulator=ours.simulator) as theirs:
+            await theirs.run_for(20 * MINUTE)
+            await asyncio.gather(theirs.run_for(10 * MINUTE), ours.run_for(10 * MINUTE))
+            job = await ours.job(job_id)
+            assert (job["status"], ours.paid) == ("succeeded", 1)
+
+
+async def test_jobs_of_unknown_workflows_do_not_hold_up_those_behind_them(open_world: OpenWorld) -> None:
+    async with open_world(DAILY_EXECUTIONS="1", **NAMED) as ours:
+        await submit(ours, "pro")
+        for _ in range(40):
+            await submit(ours, "pro")
+    async with open_world(simulator=ours.simulator) as theirs:
+        job_id = await submit(theirs, "default", aspect_ratio="64:1")
+        (job,) = await theirs.end_of(job_id, patience=5 * MINUTE)
+        assert job["status"] == "succeeded"
