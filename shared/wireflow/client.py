@@ -160,7 +160,7 @@ class WireflowClient:
         # Nothing was sent yet when these two expire, so they may be exact: the call is simply made again.
         timeout = httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
         request = self._http.stream(method, self._base_url + path, headers=headers, timeout=timeout, **body)
-        async with responsive_timeout(seconds), request as response:
+        async with responsive_timeout(seconds, self._clock), request as response:
             content = b""
             async for chunk in response.aiter_bytes():
                 content += chunk

@@ -27,7 +27,7 @@ async def test_a_responsive_loop_waits_for_exactly_the_time() -> None:
     for seconds in (0.2, 8.0, 8.3):
         began = loop.time()
         with pytest.raises(TimeoutError):
-            async with responsive_timeout(seconds):
+            async with responsive_timeout(seconds, VirtualClock()):
                 await asyncio.sleep(3_600)
         assert loop.time() - began == pytest.approx(seconds)
 
@@ -44,7 +44,7 @@ async def test_what_arrives_while_the_loop_is_blocked_is_read(blocked_at: float)
 
     loop = asyncio.get_running_loop()
     loop.call_later(blocked_at, block, 30.0)
-    async with responsive_timeout(8.0):
+    async with responsive_timeout(8.0, VirtualClock()):
         assert await respond() == "answered"
     assert loop.time() >= 30
 
@@ -59,7 +59,7 @@ async def test_silence_is_ended_however_often_the_loop_is_blocked() -> None:
 
     hogging = asyncio.create_task(hog())
     with pytest.raises(TimeoutError):
-        async with responsive_timeout(4.0):
+        async with responsive_timeout(4.0, VirtualClock()):
             await asyncio.sleep(3_600)
     hogging.cancel()
     assert loop.time() < 60
@@ -68,7 +68,7 @@ async def test_silence_is_ended_however_often_the_loop_is_blocked() -> None:
 async def test_an_error_in_the_call_is_raised_as_it_is_and_no_timer_is_left() -> None:
     before = asyncio.all_tasks()
     with pytest.raises(ValueError, match="inside"):
-        async with responsive_timeout(8.0):
+        async with responsive_timeout(8.0, VirtualClock()):
             raise ValueError("inside")
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
