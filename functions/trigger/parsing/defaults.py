@@ -23,8 +23,8 @@ class Query:
 def read_query(request: Request, *, signed: bool) -> Query:
     """Return our fields in the query string; names that are not ours are ignored.
 
-    Problem 422 if one is invalid, or for any query string of a signed request: whoever has seen a signed request could
-    send it again with another one, because the signature does not cover it.
+    Problem 422 if one is invalid, or for any query string of a signed request. The signature does not cover it: a
+    captured request could be sent again with another one.
     """
     if signed and request.scope["query_string"]:
         raise Problem.wrong("A signed request must not have a query string. Move its fields to the body.")
