@@ -28,7 +28,7 @@ MIB, AT_ONCE, PAID_CALLS = 1024 * 1024, 10, 5
 SLOWEST_SECONDS = 8.0  # the time that a paid call has
 
 # Many small values are the most expensive JSON.
-ARRAY = b'{"prompt": "a cat", "x": [' + b"{}," * (4 * MIB // 3) + b"{}]}"
+ARRAY = b'{"prompt": "a cat", "x": [' + b"{}," * (4 * MIB // 3 - 100) + b"{}]}"  # just below 4 MiB
 SMALLER = b'{"prompt": "a cat", "token": "wrong", "x": [' + b"{}," * (500 * 1024 // 3) + b"{}]}"
 HOSTILE: list[tuple[dict[str, str], bytes]] = [
     ({}, ARRAY),
