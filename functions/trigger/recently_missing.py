@@ -9,7 +9,10 @@ MAX_NAMES = 10_000  # about 1 MiB
 
 
 class RecentlyMissing:
-    """The newest names that a store did not have. No caller can ask for a job before it exists, because its id is random."""
+    """The newest names that a store did not have.
+
+    No caller can ask for a job before it exists, because its id is random.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
