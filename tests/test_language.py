@@ -1,4 +1,4 @@
-"""The places that speak the project's language keep doing so; and the checker finds what it should."""
+"""The project uses the standard terms, and the checker finds what it should."""
 
 from pathlib import Path
 

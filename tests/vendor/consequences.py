@@ -36,13 +36,13 @@ def fails(
 
 
 def waits(code: str) -> Consequence:
-    """The operator must fix it: the job waits, one job tries at intervals, and the job fails uncharged in the end."""
+    """The operator must fix it: the job waits, one job is tried now and then, and at the end it fails uncharged."""
     return fails(code, "no", retryable=True, calls=4, paid=0)
 
 
 WELL = succeeds()
 AGAIN = succeeds(calls=2)  # refused, then taken
-REPEATED = succeeds(calls=2, marked=True)  # unknown, so it was sent again with the same key
+REPEATED = succeeds(calls=2, marked=True)  # the outcome was unknown, so it was sent again with the same key
 UNKNOWN_TWICE = fails("outcome_unknown", "unknown", retryable=True, calls=2, paid=0, marked=True)
 CALLERS_FAULT = fails("invalid_request", "no", retryable=False, paid=0)
 EXPIRED = fails("image_expired", "yes", retryable=True)
@@ -68,7 +68,7 @@ CONSEQUENCES: dict[str, Consequence] = {
     "conflict": CALLERS_FAULT,
     "too_large": CALLERS_FAULT,
     "unprocessable": CALLERS_FAULT,
-    # The outcome of the paid call is unknown.
+    # The outcome of the paid call stays unknown.
     "server_error_once": REPEATED,
     "server_error": UNKNOWN_TWICE,
     "html_error": UNKNOWN_TWICE,
