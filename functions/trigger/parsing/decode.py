@@ -30,14 +30,21 @@ def decode(kind: BodyKind, headers: Headers, raw: bytes) -> DecodedBody:
     """Decode a complete body. Problem 400, 413, or 422 if it is invalid. CPU-bound: run it in a thread if large."""
     if kind is BodyKind.EVENT:
         decoded = _from_event(events.read(headers, raw))
-    elif kind is BodyKind.JSON or (kind is BodyKind.URLENCODED and _resembles_json(raw)):
+    elif (form := read_form(kind, headers, raw)) is None:
         decoded = _from_json(raw)
     else:
-        read_form = forms.multipart if kind is BodyKind.MULTIPART else forms.urlencoded
-        form = read_form(raw, content_type(headers))
         decoded = DecodedBody(body=form.fields(), file=form.file(raw), form=True)
     check_nesting(decoded.body)
     return _without_token(decoded)
+
+
+def read_form(kind: BodyKind, headers: Headers, raw: bytes) -> forms.Form | None:
+    """Return what a form holds, or None for another body. Problem 400 or 413 if it cannot be read."""
+    if kind is BodyKind.MULTIPART:
+        return forms.multipart(raw, content_type(headers))
+    if kind is BodyKind.URLENCODED and not _resembles_json(raw):
+        return forms.urlencoded(raw, content_type(headers))
+    return None
 
 
 def _resembles_json(raw: bytes) -> bool:

@@ -70,6 +70,7 @@ async def parse_request(
     kind = body_kind(request.headers)
     has_credential = header_caller is not None or authenticator.expects_signature(request)
     raw = await read_body(request, body_limit(kind, credential=has_credential, visitor=visitor is not None))
+    request.state.body = raw  # for the page of a problem
     signer = await _run(len(raw), authenticator.signature, request, raw)
     decoded = await _run(len(raw), decode, kind, request.headers, raw)
     token_owner = None if decoded.token is None else authenticator.body_token(decoded.token)
