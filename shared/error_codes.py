@@ -136,8 +136,8 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.NOT_AN_IMAGE: Explanation(
         "The result of the run, or the input image, is not a PNG, JPEG, WebP, GIF, or AVIF image.",
-        "Check in Wireflow that the last node of the workflow produces an image, or choose another input image, and send "
-        "a new request with a new Idempotency-Key.",
+        "Check in Wireflow that the last node of the workflow produces an image, or choose another input image, and "
+        "send a new request with a new Idempotency-Key.",
         False,
         "The image could not be generated. If you sent an input image, please send another one.",
     ),

@@ -257,7 +257,7 @@ async def test_a_job_that_waits_for_credits_says_so_to_its_owner_only(guarded: W
     (failed,) = await guarded.end_of(visitors, patience=timedelta(hours=80))
     page = page_of(await guarded.http.get(f"/jobs/{visitors}", headers=BROWSER), 200)
     assert failed["message"] in page.text
-    assert "credits" in failed["errorHint"]
+    assert (failed["errorCode"], failed["errorHint"] in page.text) == ("insufficient_credits", False)
     page_of(await guarded.http.get(f"/jobs/{visitors}/image", headers={"Accept": "text/html"}), 410)
 
 

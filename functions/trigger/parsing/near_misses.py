@@ -24,7 +24,7 @@ def missing_prompt(fields: Mapping[str, Any]) -> Problem:
     if not isinstance(value, str):
         kind = "an object" if isinstance(value, dict) else "a number or a boolean"
         return Problem.wrong(f"The prompt is {kind}. Send a string, such as {EXAMPLE}.", "prompt")
-    return Problem.wrong("The prompt is blank. Send a text that describes the image.", "prompt")
+    return Problem.wrong("The prompt is missing or blank. Send a string that describes the image.", "prompt")
 
 
 def _similar(fields: Mapping[str, Any]) -> str | None:
