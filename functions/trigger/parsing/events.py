@@ -105,11 +105,22 @@ def _cloud_event(headers: Mapping[str, str], raw: bytes) -> tuple[Mapping[str, A
     except DataUnmarshallerError as error:
         raise Problem.wrong("The CloudEvent's data_base64 is not valid base64.", "data") from error
     except (GenericException, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Problem("invalid_event", _INVALID_ENVELOPE) from error
+        raise Problem("invalid_event", _INVALID_ENVELOPE + _json_fault(headers, raw)) from error
     attributes = event.get_attributes()
     if not all(isinstance(attributes.get(name), str) and attributes[name].strip() for name in _REQUIRED):
         raise Problem("invalid_event", _INVALID_ENVELOPE)
     return attributes, event.get_data()
+
+
+def _json_fault(headers: Mapping[str, str], raw: bytes) -> str:
+    """Where the JSON of a structured event is invalid, as a sentence; "" if it is not."""
+    if any(f"ce-{name}" in headers for name in _REQUIRED):
+        return ""
+    try:
+        parse(raw)
+    except NotJson as error:
+        return f" This one is not valid JSON ({error})."
+    return ""
 
 
 def _decoded(headers: Mapping[str, str]) -> dict[str, str]:
