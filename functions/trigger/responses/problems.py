@@ -1,6 +1,5 @@
 """Problems as those who get them can read them: JSON for programs, a page in neutral words for visitors of a form."""
 
-import asyncio
 from collections.abc import Iterator
 from html import escape
 
@@ -17,6 +16,7 @@ from ..parsing.decode import read_form
 from ..parsing.fields import FIELDS
 from ..parsing.forms import FILE_FIELD, Form
 from ..parsing.media_type import body_kind
+from ..parsing.pipeline import run_step
 from .html import html_page
 from .negotiation import wants_page
 
@@ -67,7 +67,8 @@ async def problem_response(problem: Problem, request: Request, context: Context)
     words = (
         problem.detail if problem.field in _FILLED_IN and problem.code != "field_not_supported" else WORDS[problem.code]
     )
-    form = await asyncio.to_thread(_form, request)
+    body: bytes = getattr(request.state, "body", b"")
+    form = await run_step(len(body), _form, request, body)
     parts = [f'<p role="alert">{escape(words)}</p>']
     origins = context.deps.config.auth.origins
     if form:
@@ -79,11 +80,10 @@ async def problem_response(problem: Problem, request: Request, context: Context)
     return html_page(TITLE, "\n".join(parts), status=status, form_targets=targets, headers=problem.headers)
 
 
-def _form(request: Request) -> Form | None:
+def _form(request: Request, body: bytes) -> Form | None:
     """The form that was sent, if it can be read. Its fields may be invalid."""
-    body: bytes | None = getattr(request.state, "body", None)
     try:
-        return None if body is None else read_form(body_kind(request.headers), request.headers, body)
+        return read_form(body_kind(request.headers), request.headers, body) if body else None
     except Problem:
         return None
 
