@@ -77,8 +77,10 @@ def _request(
 ) -> Schema:
     """Return the schema of a request for this workflow: the general one, narrowed to the fields it accepts."""
     options, from_job, own = general["allOf"]
-    properties = {**own["properties"], "workflow": {"const": workflow.name}}
-    required = [*own["required"], *([] if workflow.name == DEFAULT else ["workflow"])]
+    is_default = workflow.name == DEFAULT
+    name = {"const": workflow.name}
+    properties = {**own["properties"], "workflow": {"anyOf": [name, _reference("Absent")]} if is_default else name}
+    required = [*own["required"], *([] if is_default else ["workflow"])]
     description = f"A request for the workflow `{workflow.name}`."
     parts = [options, from_job, {"type": "object", "properties": properties, "required": required}]
     fields = public_workflow(workflow, inputs)["fields"]
