@@ -28,7 +28,7 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
     Status.FAILED: "The image could not be generated. Please try again later.",
     Status.CANCELED: "The image was canceled.",
 }
-SLOW = "It takes longer than usual."
+SLOW = "It takes longer than expected."
 
 
 def public_job(

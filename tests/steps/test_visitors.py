@@ -21,7 +21,7 @@ from tests.harness.world import NOON, World
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, BROWSER, SHOP, bearer
 
-NOBODY = "0" * 32
+NO_ONE = "0" * 32
 PROMPT = "\n\"><script>alert(1)</script></textarea> & 'quotes'"
 TOO_LONG = "x" * 4_001
 FOR_OPERATORS = re.compile(r"[A-Z]{3,}_|Wireflow|credit|JSON|Bearer|header|token", re.IGNORECASE)
@@ -94,9 +94,9 @@ async def post(world: World, fields: dict[str, Any], **headers: str) -> httpx.Re
     [
         ("GET", "/", 405),
         ("GET", "/nothing", 404),
-        ("GET", f"/jobs/{NOBODY}", 404),
-        ("DELETE", f"/jobs/{NOBODY}", 404),
-        ("GET", f"/jobs/{NOBODY}/image", 404),
+        ("GET", f"/jobs/{NO_ONE}", 404),
+        ("DELETE", f"/jobs/{NO_ONE}", 404),
+        ("GET", f"/jobs/{NO_ONE}/image", 404),
         ("GET", "/jobs", 401),
         ("GET", "/workflows?token=x", 400),
         ("GET", "/form-token", 403),
@@ -230,7 +230,7 @@ async def test_the_operator_finds_in_the_log_what_the_page_does_not_say(guarded:
 
 async def test_a_failure_of_the_store_is_a_page_too(open_world: OpenWorld) -> None:
     async with open_world(**AUTH, wrap=lambda store: cast("JobStore", LossyJobs(store, "get"))) as world:
-        response = await world.http.get(f"/jobs/{NOBODY}", headers={"Accept": "text/html"})
+        response = await world.http.get(f"/jobs/{NO_ONE}", headers={"Accept": "text/html"})
         page_of(response, 503)
         assert response.headers["retry-after"] == "5"
 
@@ -252,7 +252,7 @@ async def test_a_job_that_waits_for_credits_says_so_to_its_owner_only(guarded: W
     page = page_of(await guarded.http.get(f"/jobs/{visitors}", headers=BROWSER), 200)
     assert owned["waitReason"] == shown["waitReason"] == "insufficient_credits"
     assert "credits" in owned["message"]
-    assert shown["message"] == "Your image is queued. It takes longer than usual."
+    assert shown["message"] == "Your image is queued. It takes longer than default."
     assert shown["message"] in page.text
     (failed,) = await guarded.end_of(visitors, patience=timedelta(hours=80))
     page = page_of(await guarded.http.get(f"/jobs/{visitors}", headers=BROWSER), 200)
@@ -263,7 +263,7 @@ async def test_a_job_that_waits_for_credits_says_so_to_its_owner_only(guarded: W
 
 @pytest.mark.parametrize("code", ErrorCode)
 def test_visitors_are_told_nothing_of_the_deployment(code: ErrorCode) -> None:
-    job = Job(id=NOBODY, status=Status.QUEUED, prompt="a cat", created_at=NOON, expire_at=NOON, give_up_at=NOON)
+    job = Job(id=NO_ONE, status=Status.QUEUED, prompt="a cat", created_at=NOON, expire_at=NOON, give_up_at=NOON)
     failed = job.failed(JobError.of(code, charged=Charged.NO, message="WIREFLOW_API_KEY"), NOON)
     assert not FOR_OPERATORS.search(visitor_message(failed, None) + visitor_message(job, code))
 

@@ -111,7 +111,7 @@ async def test_a_name_in_half_characters_can_be_quoted() -> None:
 ADDED = {"submit": "Send", "submit.x": "7", "submit.y": "9", "_charset_": "UTF-8", "utm_source": "news", "utm_id": "1"}
 
 
-async def refuse_any(_workflow: str, fields: Any, _has_image: bool) -> None:
+async def refuse_any(_caller: Any, _workflow: str, fields: Any, _has_image: bool) -> None:
     """A workflow without any input of its own."""
     for name in fields:
         raise Problem.wrong("no such input", name)

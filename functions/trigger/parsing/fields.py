@@ -196,7 +196,7 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
-    # Whoever sends an empty key or credential in JSON meant to send one: what it stands for was not filled in.
+    # An empty key or credential in JSON is a mistake: the sender meant to fill it in.
     "dedupeField": Field(non_empty_string, kept_empty_json=True),
     "idempotencyKey": Field(idempotency_key, compared=False, kept_empty_json=True),
     "token": Field(non_empty_string, compared=False, kept_empty_json=True, kept_empty_text=True),
@@ -220,7 +220,7 @@ def read_field(name: str, fields: Mapping[str, Any]) -> Any:
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a JSON object without those of ours that are null or "": senders mean that they are absent.
 
-    Zapier sends a field that nobody mapped as "", Make as null.
+    Zapier sends an unmapped field as "", Make as null.
     """
     return {
         name: value

@@ -33,8 +33,8 @@ BATCH_LIMIT = 8 * MIB  # of a batch, serialized: its defaults count for each req
 # One thread: several would compete with the event loop for the interpreter, and the default ones serve the stores.
 _LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 
-# Check the fields for Wireflow against a workflow: its name, the fields, whether there is an input image. Problem 422.
-WorkflowCheck = Callable[[str, Mapping[str, Any], bool], Awaitable[None]]
+# Check a caller's fields against a workflow: its name, the fields, whether there is an input image. Problem 422.
+WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], bool], Awaitable[None]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -104,7 +104,7 @@ async def _validate(
 ) -> Submission:
     submission = await run_step(rules.size, validate, fields, file, key, rules.caller, rules.config)
     has_image = bool(submission.image_url or file or submission.from_job)
-    await rules.check_workflow(submission.workflow, wireflow_fields(fields, rules.caller), has_image)
+    await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), has_image)
     return submission
 
 
