@@ -42,7 +42,12 @@ IDS = ("webhook-of-this-test", "graph-of-this-test", "saved-of-this-test", "sk-o
 WORKFLOWS = {
     "pro": {"mode": "execute", "id": IDS[1], "model": "nano_banana_pro", "overridable": ["resolution"]},
     "free": {"mode": "execute", "id": IDS[1], "model": "nano_banana", "overridable": ["model", "resolution"]},
-    "plain": {"mode": "execute", "id": IDS[1], "model": "nano_banana"},
+    "plain": {
+        "mode": "execute",
+        "id": IDS[1],
+        "model": "nano_banana_2_lite",
+        "overridable": ["aspect_ratio", "resolution"],
+    },
     "saved": {"mode": "run", "id": IDS[2]},
 }
 INPUTS = (
@@ -380,6 +385,9 @@ def test_credentials_are_asked_for_where_they_are_configured():
         ({"prompt": "a cat", "workflow": "free", "model": "nano_banana_pro", "resolution": "4K"}, True),
         ({"prompt": "a cat", "workflow": "free", "model": "unknown"}, False),
         ({"prompt": "a cat", "workflow": "plain", "image1": "https://a.example"}, False),  # not of this model
+        ({"prompt": "a cat", "workflow": "plain", "aspect_ratio": "8:1"}, True),
+        ({"prompt": "a cat", "workflow": "plain", "aspect_ratio": "8:2"}, False),
+        ({"prompt": "a cat", "workflow": "plain", "resolution": "1K"}, False),  # this model has no choice
         ({"prompt": "a cat", "workflow": "plain", "fromJob": "0" * 32}, False),
         ({"prompt": "a cat", "workflow": "saved", "Seed": "7"}, True),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7.5, "Sharp": "on", "Other": [1]}, True),
