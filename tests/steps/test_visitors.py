@@ -252,7 +252,7 @@ async def test_a_job_that_waits_for_credits_says_so_to_its_owner_only(guarded: W
     page = page_of(await guarded.http.get(f"/jobs/{visitors}", headers=BROWSER), 200)
     assert owned["waitReason"] == shown["waitReason"] == "insufficient_credits"
     assert "credits" in owned["message"]
-    assert shown["message"] == "Your image is queued. It takes longer than default."
+    assert shown["message"] == "Your image is queued. It takes longer than expected."
     assert shown["message"] in page.text
     (failed,) = await guarded.end_of(visitors, patience=timedelta(hours=80))
     page = page_of(await guarded.http.get(f"/jobs/{visitors}", headers=BROWSER), 200)
