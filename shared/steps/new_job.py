@@ -20,15 +20,14 @@ async def job_id_for(submission: Submission, deps: Deps) -> str:
 
 
 def new_job(job_id: str, submission: Submission, input_image: str | None, deps: Deps, row: int = 0) -> Job:
-    """Return the job of a submission, queued. `input_image`: a URL or a name in the image store; `row`: in a batch.
+    """Return the job of a submission, queued now. `input_image`: a URL or a name in the image store; `row`: in a batch.
 
-    The jobs of a batch are queued a minute's executions apart: a batch of a hundred does not block a single job.
+    The jobs of a batch are created a microsecond apart: the last one is the newest.
     """
-    now, config = deps.clock.now(), deps.config
+    now, config = deps.clock.now() + row * timedelta(microseconds=1), deps.config
     patience = timedelta(hours=config.max_queue_hours)
     if submission.deadline_seconds is not None:
         patience = min(patience, timedelta(seconds=submission.deadline_seconds))
-    spacing = timedelta(seconds=60 / config.limits.per_minute if config.limits.per_minute else 0)
     return Job(
         id=job_id,
         status=Status.QUEUED,
@@ -44,7 +43,8 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         created_at=now,
         expire_at=now + max(timedelta(days=config.retention_days), patience + LONGEST_RUN),
         give_up_at=now + patience,
-        queue_at=now + row * spacing,
+        queue_at=now,
+        place=now,
         due_at=now + patience,
         wait_reason=ErrorCode.RATE_LIMITED,
     )

@@ -4,7 +4,7 @@ WireflowError
 ├── Refused                  nothing was started; the job waits, or failed if the caller must mend it
 │   ├── RequestRefused       the caller: 400, 413, 422, 415 of an upload, 409 on a first sending
 │   │   └── KeyConflict      409: on a repetition it means that the first sending may live
-│   ├── OperatorMustAct      the operator: credits, key, workflow, address
+│   ├── OperatorMustAct      the operator: credits, key, workflow, address; `scope`: whose jobs it concerns
 │   │   └── OutOfCredits     402, with Wireflow's figures
 │   ├── RateLimited          nobody, later: 429
 │   └── Unavailable          the vendor, later: 503, the request never left, or it cost nothing
@@ -16,8 +16,16 @@ WireflowError
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from shared.error_codes import ErrorCode
+
+
+class Scope(StrEnum):
+    """Whose jobs a refusal concerns, as far as the response itself shows. Trials with other jobs may narrow it."""
+
+    WORKFLOW = "workflow"  # those of the same workflow: 402, 404, 410, 400 for an inactive workflow
+    ACCOUNT = "account"  # all: 401, 3xx; and what may be anything, such as a firewall's 403
 
 
 class WireflowError(Exception):
@@ -54,9 +62,20 @@ class KeyConflict(RequestRefused):
 
 
 class OperatorMustAct(Refused):
-    """No request will pass until the operator mends the account, the key, the workflow or the address."""
+    """Requests within `scope` will be refused until the operator fixes the account, key, workflow, or address."""
 
     code = ErrorCode.CONFIGURATION
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: ErrorCode | None = None,
+        request_id: str | None = None,
+        scope: Scope = Scope.ACCOUNT,
+    ) -> None:
+        super().__init__(message, code=code, request_id=request_id)
+        self.scope = scope
 
 
 class OutOfCredits(OperatorMustAct):

@@ -22,9 +22,11 @@ Headers = Mapping[str, str]  # names in lower case
 SHORTEST_PAUSE, LONGEST_PAUSE, USUAL_PAUSE = timedelta(seconds=1), timedelta(hours=1), timedelta(seconds=30)
 INPUTS_LIMIT = 200
 
-_AMOUNTS = re.compile(r"required:\s*(\d+(?:\.\d+)?)\D+available:\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
+# What Wireflow publishes. Only a whole sentence counts: any other text may quote the caller's prompt.
+_AMOUNTS = re.compile(r"insufficient credits\. required: (\d+(?:\.\d+)?), available: (\d+(?:\.\d+)?)\.?", re.IGNORECASE)
+_INACTIVE = re.compile(r"workflow is not active\.?", re.IGNORECASE)
+_INACTIVE_CODES = {"workflow_inactive", "workflow_not_active", "inactive_workflow"}
 _EXECUTION = re.compile(r"/executions/([^/?#]+)")
-_INACTIVE = re.compile(r"not active|inactive|deactivated|disabled", re.IGNORECASE)
 
 
 # --- the paid call -------------------------------------------------------------------------------------------------
@@ -57,17 +59,26 @@ def _trigger_error(status: int, headers: Headers, body: bytes, now: datetime) ->
         return _out_of_credits(words, document, request_id)
     if status == 429:
         return errors.RateLimited(words, request_id=request_id, retry_at=pause_until(headers, document, now))
-    if status == 503 or status in {408, 425}:
+    if status in {425, 503}:
         return errors.Unavailable(words, request_id=request_id, retry_at=_named_time(headers, now))
-    if status >= 500 or status < 300:
+    if status >= 500 or status < 300 or status == 408:  # 408: a timeout on the way, as a 504
         return errors.OutcomeUnknown(words, request_id=request_id, retry_at=_named_time(headers, now))
     if status < 400:
         return errors.OperatorMustAct(_moved(status, headers), code=ErrorCode.CONFIGURATION, request_id=request_id)
     if status == 409:
         return errors.KeyConflict(words, request_id=request_id)
-    if status in {413, 422} or (status == 400 and not _INACTIVE.search(words)):
+    if status in {413, 422} or (status == 400 and not _is_inactive(document, words)):
         return errors.RequestRefused(words, request_id=request_id)
-    return errors.OperatorMustAct(words, code=_operator_code(status), request_id=request_id)
+    scope = errors.Scope.WORKFLOW if status in {400, 404, 410} else errors.Scope.ACCOUNT
+    return errors.OperatorMustAct(words, code=_operator_code(status), request_id=request_id, scope=scope)
+
+
+def _is_inactive(document: Any, words: str) -> bool:
+    """Whether a 400 means that the workflow is not active: by a code, or by the published sentence and nothing else."""
+    error = document.get("error") if isinstance(document, dict) else None
+    places = [place for place in (document, error) if isinstance(place, dict)]
+    codes = {place.get(name) for place in places for name in ("type", "code") if isinstance(place.get(name), str)}
+    return bool(codes & _INACTIVE_CODES) or _INACTIVE.fullmatch(words.strip()) is not None
 
 
 def _operator_code(status: int) -> ErrorCode:
@@ -77,9 +88,12 @@ def _operator_code(status: int) -> ErrorCode:
 
 
 def _out_of_credits(words: str, document: Any, request_id: str | None) -> errors.OutOfCredits:
-    """With the vendor's figures: from their own fields, or from the sentence, which is all that one form has."""
-    error = errors.OutOfCredits(words, request_id=request_id)
-    spoken = _AMOUNTS.search(words)
+    """With the vendor's figures: from their own fields, or from the sentence, which is all that one form has.
+
+    Another workflow may need fewer credits, so it concerns one workflow only.
+    """
+    error = errors.OutOfCredits(words, request_id=request_id, scope=errors.Scope.WORKFLOW)
+    spoken = _AMOUNTS.fullmatch(words.strip())
     required, available = spoken.groups() if spoken else (None, None)
     error.required = json_paths.number(_or(json_paths.first(document, {"requiredCredits"}), required))
     error.available = json_paths.number(_or(json_paths.first(document, {"availableCredits"}), available))
