@@ -1,4 +1,4 @@
-"""The auth of the trigger as they are configured: who may come in, by which credential, and how often.
+"""The authentication settings of the trigger: which credentials it accepts, and the rate limits of browsers.
 
 https://www.standardwebhooks.com; https://cloud.google.com/run/docs/authenticating/service-to-service
 """
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-LEAST_SECRET = 16  # bytes
+MIN_SECRET_BYTES = 16
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -27,7 +27,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A caller's token. Only its SHA-256 is known here; an `admin` sees the jobs of all callers."""
+    """A caller's token, known by its SHA-256 only. An `admin` may read the jobs of all callers."""
 
     name: str
     sha256: str = field(repr=False)
@@ -36,7 +36,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class SigningSecret:
-    """A caller that signs its requests; two secrets while they are changed."""
+    """A caller that signs its requests. It has two secrets while they are rotated."""
 
     name: str
     secrets: tuple[str, ...] = field(repr=False)
@@ -44,48 +44,48 @@ class SigningSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSettings:
-    """See "Authentication" in functions/trigger/README.md. If any is configured, every request needs a credential."""
+    """See "Authentication" in functions/trigger/README.md. Once any is configured, every request needs a credential."""
 
     tokens: tuple[Token, ...] = ()
     signing_secrets: tuple[SigningSecret, ...] = ()
     event_account: str | None = None
     event_audience: str | None = None
-    origins: tuple[str, ...] = ()
-    form_per_minute: int = 5  # 0: no limit
-    form_per_hour: int = 100  # 0: no limit
+    origins: tuple[str, ...] = ()  # of pages that may call without a credential
+    form_per_minute: int = 5  # new jobs per client address; 0: no limit
+    form_per_hour: int = 100  # new jobs of all browsers; 0: no limit
     form_token_required: bool = False
     turnstile_secret: str | None = field(default=None, repr=False)
     turnstile_url: str = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
     certs_url: str = "https://www.googleapis.com/oauth2/v1/certs"
-    public: bool | None = None  # None: nobody has said
+    public: bool | None = None  # False: IAM authenticates all callers; None: not deployed by Terraform
     trusted_proxies: int = 0
     on_cloud_run: bool = False
 
     @property
     def configured(self) -> bool:
-        """Whether there is a door at all."""
+        """Whether any authentication is configured."""
         return bool(self.tokens or self.signing_secrets or self.event_account or self.origins)
 
 
 def parse_tokens(text: str) -> tuple[Token, ...]:
-    """TRIGGER_TOKENS: JSON, name → SHA-256 in hex, or `{"sha256","admin"}`; ValueError says what is wrong."""
-    tokens = _each(text, '{"zapier": "the token\'s SHA-256"}', _token)
-    _refuse_shared(tokens, lambda token: [token.sha256])
+    """Parse TRIGGER_TOKENS: a JSON object, name → SHA-256 in hex or `{"sha256", "admin"}`. Raises ValueError."""
+    tokens = _parse_entries(text, '{"zapier": "the token\'s SHA-256"}', _token)
+    _reject_shared(tokens, lambda token: [token.sha256])
     return tokens
 
 
 def parse_signing_secrets(text: str) -> tuple[SigningSecret, ...]:
-    """TRIGGER_SIGNING_SECRETS: JSON, name → list of `whsec_…`; ValueError says what is wrong."""
-    signers = _each(text, '{"shop": ["whsec_…"]}', _signing_secret)
-    _refuse_shared(signers, lambda signer: [secret.rstrip("=") for secret in signer.secrets])
+    """Parse TRIGGER_SIGNING_SECRETS: a JSON object, name → list of `whsec_…`. Raises ValueError."""
+    signers = _parse_entries(text, '{"shop": ["whsec_…"]}', _signing_secret)
+    _reject_shared(signers, lambda signer: [secret.rstrip("=") for secret in signer.secrets])
     return signers
 
 
 def parse_origins(text: str) -> tuple[str, ...]:
-    """FORM_ORIGINS: `scheme://host[:port]`, separated by commas; ValueError says what is wrong."""
+    """Parse FORM_ORIGINS: `scheme://host[:port]`, separated by commas. Raises ValueError."""
     origins = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
-        if not (origin := _normal(entry)):
+        if not (origin := _normalized(entry)):
             raise ValueError(
                 f"{entry[:80]!r} must be http(s)://host or http(s)://host:port, without a path and without *"
             )
@@ -96,77 +96,76 @@ def parse_origins(text: str) -> tuple[str, ...]:
 
 
 def origin_of(url: str) -> str | None:
-    """The origin of an http(s) address, as a browser would send it; None if a browser might read it differently.
+    """Return the origin of an http(s) URL as browsers send it, or None if a browser might read the URL differently.
 
-    So no user name, no backslash and nothing that browsers drop silently may stand before the path.
+    That is the case with a user name, a backslash, or characters that browsers remove silently before the path.
     """
     found = _UP_TO_PATH.match(url)
-    return _normal(found.group()) if found else None
+    return _normalized(found.group()) if found else None
 
 
-def _normal(text: str) -> str | None:
-    """Lower case, without the port that the scheme has by itself, as https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin."""
+def _normalized(text: str) -> str | None:
+    """Return an origin in lower case without the default port, or None.
+
+    https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin
+    """
     found = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
     if not found:
         return None
-    scheme, host, port = found["scheme"], _host(found["host"]), int(found["port"] or 0)
-    if not host or port > 65_535 or (found["port"] and not port):
+    scheme, host, port = found["scheme"], found["host"], int(found["port"] or 0)
+    if port > 65_535 or (found["port"] and not port):
         return None
+    if host.startswith("["):
+        try:
+            host = f"[{IPv6Address(host[1:-1]).compressed}]"
+        except ValueError:
+            return None
     return f"{scheme}://{host}" + (f":{port}" if port not in (0, _DEFAULT_PORTS[scheme]) else "")
 
 
-def _host(text: str) -> str | None:
-    if not text.startswith("["):
-        return text
-    try:
-        return f"[{IPv6Address(text[1:-1]).compressed}]"
-    except ValueError:
-        return None
+# --- named entries of a JSON object ----------------------------------------------------------------------------------
 
 
-# --- what stands by name in a JSON object ----------------------------------------------------------------------------
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as it is written: a dict would hide a repeated name."""
 
 
-def _each(text: str, example: str, parse: Callable[[str, Any], T]) -> tuple[T, ...]:
-    """What `parse` makes of each entry; all that is wrong with them in one ValueError."""
+def _parse_entries(text: str, example: str, parse: Callable[[str, Any], T]) -> tuple[T, ...]:
+    """Parse each entry; one ValueError reports the faults of all of them."""
     try:
         entries = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, _Pairs) or not entries:
         raise ValueError(f"must be a JSON object such as {example}")
+    names = [name for name, _ in entries]
     parsed, faults = [], []
     for number, (name, entry) in enumerate(entries, 1):
-        label = name if _is_name(name) else f"entry {number}"
         try:
-            if [other for other, _ in entries].count(name) > 1:
-                raise ValueError("the name stands there twice")
+            if names.count(name) > 1:
+                raise ValueError("the name appears twice")
+            _check_name(name)
             parsed.append(parse(name, entry))
         except ValueError as error:
-            faults.append(f"{label}: {error}")
+            faults.append(f"{name if _is_name(name) else f'entry {number}'}: {error}")
     if faults:
         raise ValueError("; ".join(faults))
     return tuple(parsed)
 
 
-class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as it is written: a dict would hide that a name comes twice."""
-
-
 def _is_name(name: str) -> bool:
-    """Whether it is a name, and no secret that stands in the name's place: that must not show in a message."""
+    """Return whether this is a name, not a secret in its place, which must not appear in a message."""
     return bool(_NAME.fullmatch(name)) and not _SHA256.fullmatch(name) and not name.startswith("whsec_")
 
 
 def _check_name(name: str) -> None:
     if not _is_name(name):
-        raise ValueError("a name has 1 to 31 letters, digits, dots, dashes or underscores, and is not a secret")
+        raise ValueError("a name has 1 to 31 letters, digits, dots, dashes, or underscores, and is not a secret")
     if name == "event":
-        raise ValueError("this name belongs to another door; take another one")
+        raise ValueError("this name is reserved for events; choose another one")
 
 
 def _token(name: str, entry: Any) -> Token:
-    _check_name(name)
     fields = dict(entry) if isinstance(entry, _Pairs) else {"sha256": entry}
     digest, admin = fields.get("sha256"), fields.get("admin", False)
     if fields.keys() - {"sha256", "admin"} or not isinstance(admin, bool):
@@ -177,26 +176,25 @@ def _token(name: str, entry: Any) -> Token:
 
 
 def _signing_secret(name: str, entry: Any) -> SigningSecret:
-    _check_name(name)
     if not isinstance(entry, list) or isinstance(entry, _Pairs) or not entry:
         raise ValueError("must be a list of secrets")
     if not all(isinstance(secret, str) and _is_secret(secret) for secret in entry):
-        raise ValueError(f"each secret must be whsec_ and then at least {LEAST_SECRET} bytes as base64")
+        raise ValueError(f"each secret must be whsec_ followed by at least {MIN_SECRET_BYTES} bytes in base64")
     return SigningSecret(name, tuple(entry))
 
 
 def _is_secret(text: str) -> bool:
-    """`whsec_` and base64, padded or not."""
-    encoded = text.removeprefix("whsec_")
+    """Return whether this is `whsec_` and base64, padded or not."""
+    encoded = text.removeprefix("whsec_").rstrip("=")
     try:
-        raw = base64.b64decode(encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4), validate=True)
+        raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
         return False
-    return encoded != text and len(raw) >= LEAST_SECRET
+    return text.startswith("whsec_") and len(raw) >= MIN_SECRET_BYTES
 
 
-def _refuse_shared(callers: Iterable[Any], secrets: Callable[[Any], list[str]]) -> None:
-    """Two callers with one secret cannot be told apart."""
+def _reject_shared(callers: Iterable[Any], secrets: Callable[[Any], list[str]]) -> None:
+    """Raise ValueError if two callers have the same secret, since they cannot be told apart."""
     owners: dict[str, str] = {}
     for caller in callers:
         for secret in secrets(caller):

@@ -1,4 +1,4 @@
-"""The settings, read once from the environment; everything that is wrong with them is said in one message.
+"""The settings, read once from the environment. One error names every fault.
 
 Each name is a string literal here and nowhere else in the product. shared/README.md has a table of them.
 """
@@ -17,7 +17,7 @@ from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workfl
 
 T = TypeVar("T")
 
-# https://www.wireflow.ai/docs/api: requests a minute, executions a minute, executions a day (0: no limit).
+# https://www.wireflow.ai/docs/api: requests per minute, executions per minute, executions per day (0: no limit).
 PLANS = {
     "free": (10, 10, 50),
     "starter": (20, 10, 200),
@@ -31,23 +31,23 @@ IMAGE_HOSTS = (
 
 
 class ConfigurationError(Exception):
-    """The settings do not do; `faults` has a line for each that is missing or wrong."""
+    """The configuration is invalid; `faults` has one line for each missing or invalid setting."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__("The configuration is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
+        super().__init__("Invalid configuration:\n" + "\n".join(f"  {fault}" for fault in faults))
         self.faults = faults
 
 
 class OnUnknown(StrEnum):
-    """What becomes of a paid call whose outcome nobody knows."""
+    """What to do after a paid call with an unknown outcome."""
 
-    RETRY = "retry"  # sent once more with the same key, and marked
-    HOLD = "hold"  # left to a person
+    RETRY = "retry"  # retry it once with the same key, and mark the job as a possible duplicate
+    HOLD = "hold"  # fail the job, and let a person decide
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where things live: `firestore://PROJECT/DATABASE`, `sqlite:///PATH`, `gs://BUCKET/PREFIX`, `file:///PATH`."""
+    """The location of a store: `firestore://PROJECT/DATABASE`, `sqlite:///PATH`, `gs://BUCKET/PREFIX`, `file:///PATH`."""
 
     scheme: str
     host: str
@@ -56,7 +56,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All settings. Durations are seconds unless the name says otherwise."""
+    """All settings. Durations are in seconds unless the name has another unit."""
 
     wireflow_base_url: str
     webhook_id: str = field(repr=False)
@@ -81,16 +81,16 @@ class Config:
     auth: AuthSettings
 
     def workflow(self, name: str) -> Workflow | None:
-        """The workflow of this name, if there is one."""
+        """Return the workflow with this name, or None."""
         return next((workflow for workflow in self.workflows if workflow.name == name), None)
 
 
 def load(environ: Mapping[str, str]) -> Config:
-    """The settings of `environ`; ConfigurationError names every fault."""
-    read = _Reader(environ)
+    """Return the settings in `environ`; raise ConfigurationError with every fault."""
+    read = _SettingReader(environ)
     private = read.value("ALLOW_PRIVATE_NETWORK", _flag, False)
     if private and read.text("K_SERVICE"):
-        read.faults.append("ALLOW_PRIVATE_NETWORK: is for local runs only; remove it on Cloud Run")
+        read.faults.append("ALLOW_PRIVATE_NETWORK: is only allowed for local runs; remove it on Cloud Run")
     requests, per_minute, per_day = read.value("WIREFLOW_PLAN", _plan, PLANS["free"])
     limits = Limits(
         per_minute=read.value("EXECUTIONS_PER_MINUTE", _count, per_minute),
@@ -102,20 +102,20 @@ def load(environ: Mapping[str, str]) -> Config:
             "WIREFLOW_BASE_URL", lambda text: _base_url(text, private), "https://www.wireflow.ai/api/v1"
         ),
         webhook_id=webhook_id,
-        api_key=read.required("WIREFLOW_API_KEY", _one_word, ""),
+        api_key=read.required("WIREFLOW_API_KEY", _ascii_word, ""),
         limits=limits,
         requests_per_minute=requests if limits.per_minute else 0,
         on_unknown=read.value("ON_UNKNOWN", _on_unknown, OnUnknown.RETRY),
-        jobs=read.required("JOBS_URL", _jobs_location, _NOWHERE),
-        images=read.required("IMAGES_URL", _images_location, _NOWHERE),
-        public_url=read.value("PUBLIC_URL", _public_url, None),
-        poll_window=read.value("POLL_WINDOW_SECONDS", _within(0, 3_600), 55.0),
-        poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", _within(0, 3_600), 5.0),
-        lease=read.value("LEASE_SECONDS", _within(20, 3_600), 60.0),
-        run_deadline=read.value("RUN_DEADLINE_SECONDS", _within(0.001, 604_800), 1200.0),
+        jobs=read.required("JOBS_URL", _jobs_location, _NO_LOCATION),
+        images=read.required("IMAGES_URL", _images_location, _NO_LOCATION),
+        public_url=read.value("PUBLIC_URL", _http_url, None),
+        poll_window=read.value("POLL_WINDOW_SECONDS", _number_between(0, 3_600), 55.0),
+        poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", _number_between(0, 3_600), 5.0),
+        lease=read.value("LEASE_SECONDS", _number_between(20, 3_600), 60.0),
+        run_deadline=read.value("RUN_DEADLINE_SECONDS", _number_between(0.001, 604_800), 1200.0),
         max_image_bytes=read.value("MAX_IMAGE_BYTES", _size, 50 * 1024 * 1024),
-        max_queue_hours=read.value("MAX_QUEUE_HOURS", _within(0.0001, 8_760), 72.0),
-        retention_days=read.value("RETENTION_DAYS", _within(0.001, 36_500), 90.0),
+        max_queue_hours=read.value("MAX_QUEUE_HOURS", _number_between(0.0001, 8_760), 72.0),
+        retention_days=read.value("RETENTION_DAYS", _number_between(0.001, 36_500), 90.0),
         image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
         allow_private_network=private,
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
@@ -127,30 +127,31 @@ def load(environ: Mapping[str, str]) -> Config:
     return config
 
 
-def _workflows(read: "_Reader", webhook_id: str) -> tuple[Workflow, ...]:
-    """Those of the setting, and "default", which is the webhook unless the setting says otherwise."""
+def _workflows(read: "_SettingReader", webhook_id: str) -> tuple[Workflow, ...]:
+    """Return the configured workflows, with the webhook as "default" unless one of them has that name."""
     models = read.value("WIREFLOW_MODELS", parse_models, parse_models("{}"))
-    nothing: tuple[Workflow, ...] = ()
-    named = read.value("WIREFLOW_WORKFLOWS", lambda text: parse_workflows(text, models), nothing)
-    if any(workflow.name == DEFAULT for workflow in named):
-        return named
-    return (Workflow(name=DEFAULT, mode=Mode.WEBHOOK, id=webhook_id), *named)
+    none: tuple[Workflow, ...] = ()
+    configured = read.value("WIREFLOW_WORKFLOWS", lambda text: parse_workflows(text, models), none)
+    if any(workflow.name == DEFAULT for workflow in configured):
+        return configured
+    return (Workflow(name=DEFAULT, mode=Mode.WEBHOOK, id=webhook_id), *configured)
 
 
-def _auth(read: "_Reader", *, private: bool) -> AuthSettings:
-    known = AuthSettings()
+def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:
+    default = AuthSettings()
+    turnstile_url, certs_url = default.turnstile_url, default.certs_url
     auth = AuthSettings(
         tokens=read.value("TRIGGER_TOKENS", parse_tokens, ()),
         signing_secrets=read.value("TRIGGER_SIGNING_SECRETS", parse_signing_secrets, ()),
-        event_account=read.value("EVENT_SERVICE_ACCOUNT", _one_word, None),
-        event_audience=read.value("EVENT_AUDIENCE", _one_word, None),
+        event_account=read.value("EVENT_SERVICE_ACCOUNT", _ascii_word, None),
+        event_audience=read.value("EVENT_AUDIENCE", _ascii_word, None),
         origins=read.value("FORM_ORIGINS", parse_origins, ()),
-        form_per_minute=read.value("FORM_PER_MINUTE", _count, known.form_per_minute),
-        form_per_hour=read.value("FORM_PER_HOUR", _count, known.form_per_hour),
+        form_per_minute=read.value("FORM_PER_MINUTE", _count, default.form_per_minute),
+        form_per_hour=read.value("FORM_PER_HOUR", _count, default.form_per_hour),
         form_token_required=read.value("FORM_REQUIRE_TOKEN", _flag, False),
-        turnstile_secret=read.value("TURNSTILE_SECRET", _one_word, None),
-        turnstile_url=read.value("TURNSTILE_VERIFY_URL", _elsewhere(known.turnstile_url, private), known.turnstile_url),
-        certs_url=read.value("GOOGLE_CERTS_URL", _elsewhere(known.certs_url, private), known.certs_url),
+        turnstile_secret=read.value("TURNSTILE_SECRET", _ascii_word, None),
+        turnstile_url=read.value("TURNSTILE_VERIFY_URL", _test_only_url(turnstile_url, private), turnstile_url),
+        certs_url=read.value("GOOGLE_CERTS_URL", _test_only_url(certs_url, private), certs_url),
         public=read.value("TRIGGER_PUBLIC", _flag, None),
         trusted_proxies=read.value("TRUSTED_PROXIES", _count, 0),
         on_cloud_run=bool(read.text("K_SERVICE")),
@@ -160,32 +161,33 @@ def _auth(read: "_Reader", *, private: bool) -> AuthSettings:
 
 
 def _auth_faults(auth: AuthSettings) -> list[str]:
-    """What does not go together."""
+    """Return the faults of settings that depend on each other."""
     faults = []
     if auth.event_account and not auth.event_audience:
-        faults.append("EVENT_AUDIENCE: is required with EVENT_SERVICE_ACCOUNT; it is the address that events come to")
+        faults.append("EVENT_AUDIENCE: is required with EVENT_SERVICE_ACCOUNT; set it to the URL that receives events")
     if auth.event_audience and not auth.event_account:
-        faults.append("EVENT_SERVICE_ACCOUNT: is required with EVENT_AUDIENCE; it is the account that sends events")
+        faults.append("EVENT_SERVICE_ACCOUNT: is required with EVENT_AUDIENCE; set it to the account that sends events")
     if auth.public and not auth.configured:
         faults.append(
-            "TRIGGER_PUBLIC: anyone could spend; set TRIGGER_TOKENS, TRIGGER_SIGNING_SECRETS, EVENT_SERVICE_ACCOUNT "
-            "or FORM_ORIGINS, or make the deployment private"
+            "TRIGGER_PUBLIC: no authentication is configured, so anyone could spend credits; set TRIGGER_TOKENS, "
+            "TRIGGER_SIGNING_SECRETS, EVENT_SERVICE_ACCOUNT, or FORM_ORIGINS, or make the deployment private"
         )
     return faults
 
 
-class _Reader:
-    """Reads settings and collects what is wrong with them, so that one start shows all of it."""
+class _SettingReader:
+    """Reads settings and collects their faults, so that one start reports all of them."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.faults: list[str] = []
 
     def text(self, name: str) -> str:
-        """The setting without what a copy and paste leaves around it; empty is as good as unset."""
+        """Return the setting without surrounding whitespace and quotes; empty means unset."""
         return self.environ.get(name, "").strip(" \t\r\n\"'")
 
     def value(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        """Return the parsed setting, or the default if it is unset or invalid."""
         text = self.text(name)
         if not text:
             return default
@@ -195,13 +197,14 @@ class _Reader:
             self.faults.append(f"{name}: {error}")
             return default
 
-    def required(self, name: str, parse: Callable[[str], T], stand_in: T) -> T:
+    def required(self, name: str, parse: Callable[[str], T], placeholder: T) -> T:
+        """Return the parsed setting; add a fault if it is unset."""
         if not self.text(name):
             self.faults.append(f"{name}: is required")
-        return self.value(name, parse, stand_in)
+        return self.value(name, parse, placeholder)
 
 
-_NOWHERE = Location("", "", "")
+_NO_LOCATION = Location("", "", "")
 _HOST = re.compile(r"([a-z0-9_-]+\.)*[a-z0-9_-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
 
 
@@ -211,19 +214,19 @@ def _flag(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _one_word(text: str) -> str:
+def _ascii_word(text: str) -> str:
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be one word of visible ASCII characters")
+        raise ValueError("must be printable ASCII characters without spaces")
     return text
 
 
-def _elsewhere(usual: str, private: bool) -> Callable[[str], str]:
-    """An address that only tests change."""
+def _test_only_url(default: str, private: bool) -> Callable[[str], str]:
+    """Return a parser for a URL that only tests may change."""
 
     def parse(text: str) -> str:
-        if text != usual and not private:
-            raise ValueError("may be changed only with ALLOW_PRIVATE_NETWORK=true")
-        return _web_address(text)
+        if text != default and not private:
+            raise ValueError("can only be changed with ALLOW_PRIVATE_NETWORK=true")
+        return _http_url(text)
 
     return parse
 
@@ -250,12 +253,12 @@ def _number(text: str) -> float:
     return number
 
 
-def _within(least: float, most: float) -> Callable[[str], float]:
-    """A number of that range; whatever the unit, ten years are more than anybody means."""
+def _number_between(minimum: float, maximum: float) -> Callable[[str], float]:
+    """Return a parser for a number in this range."""
 
     def parse(text: str) -> float:
-        if not least <= (number := _number(text)) <= most:
-            raise ValueError(f"must be a number from {least:g} to {most:g}")
+        if not minimum <= (number := _number(text)) <= maximum:
+            raise ValueError(f"must be a number from {minimum:g} to {maximum:g}")
         return number
 
     return parse
@@ -275,40 +278,36 @@ def _size(text: str) -> int:
 
 def _hosts(text: str) -> tuple[str, ...]:
     hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
-    if not hosts or not all(_HOST.fullmatch(host) and _has_port(f"//{host}") for host in hosts):
-        raise ValueError("must be hosts or host:port, separated by commas, without scheme, path or *")
+    if not hosts or not all(_HOST.fullmatch(host) and _is_port_valid(f"//{host}") for host in hosts):
+        raise ValueError("must be host or host:port, separated by commas, without scheme, path, or *")
     return hosts
 
 
-def _has_port(address: str) -> bool:
-    """Whether the port, if there is one, is one."""
+def _is_port_valid(url: str) -> bool:
+    """Whether the URL has no port or a valid one."""
     try:
-        return urlsplit(address).port != 0
+        return urlsplit(url).port != 0
     except ValueError:
         return False
 
 
 def _base_url(text: str, private: bool) -> str:
     if urlsplit(text).scheme != "https" and not private:
-        raise ValueError("must begin with https:// (http only with ALLOW_PRIVATE_NETWORK=true)")
-    return _web_address(text)
+        raise ValueError("must start with https:// (http:// only with ALLOW_PRIVATE_NETWORK=true)")
+    return _http_url(text)
 
 
-def _public_url(text: str) -> str | None:
-    return _web_address(text)
-
-
-def _web_address(text: str) -> str:
+def _http_url(text: str) -> str:
     parts = urlsplit(text)
-    odd = parts.query or parts.fragment or not text.isascii() or " " in text or not _has_port(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or odd:
-        raise ValueError("must be an http(s) address without query or fragment")
+    invalid = parts.query or parts.fragment or not text.isascii() or " " in text or not _is_port_valid(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or invalid:
+        raise ValueError("must be an http:// or https:// URL without query or fragment")
     return text.rstrip("/")
 
 
 def _webhook_id(text: str) -> str:
     if "/" in text or not text.strip(".") or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be the id alone, the part of the webhook's address between /workflow/ and /trigger")
+        raise ValueError("must be the id alone, the part of the webhook URL between /workflow/ and /trigger")
     return text
 
 

@@ -1,7 +1,7 @@
-"""Requests to places that somebody else named reach public addresses of hosts that are allowed, and nothing else.
+"""SSRF guard: requests to URLs from outside reach only public addresses of allowed hosts.
 
-A name is resolved once, every address it has is checked, and the connection goes to a checked address: nobody can
-answer the check with one address and the connection with another. Redirects are requests like any other.
+A host is resolved once, all of its addresses are checked, and the connection goes to a checked address, so a DNS server
+cannot pass the check with one address and receive the connection at another. Redirects are checked like other requests.
 """
 
 import socket
@@ -16,21 +16,21 @@ import httpx
 Resolve = Callable[[str, int], Sequence[str]]
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
-ADDRESSES_TRIED = 3
+MAX_ADDRESSES = 3
 MAX_CONNECTIONS = 100
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 
-# https://www.iana.org/assignments/iana-ipv6-special-registry: an IPv6 address that stands for an IPv4 address in its
-# last 32 bits is as public as that one.
+# https://www.iana.org/assignments/iana-ipv6-special-registry: an IPv6 address with an IPv4 address in its last 32 bits
+# is as public as that one.
 EMBEDDING_IPV4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
-# Python calls these global (3.11), or has learned better only in later versions.
+# Python 3.11 reports these as global; some were corrected in later versions.
 REFUSED_IPV4 = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 REFUSED_IPV6 = (IPv6Network("2001::/23"), IPv6Network("2002::/16"), IPv6Network("3fff::/20"))
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 
 
 class EgressRefused(Exception):
-    """The request was not sent: its scheme, host or address is not one that we talk to. Its text says which."""
+    """The request was not sent because its scheme, host, or address is not allowed; the text says which."""
 
 
 def client(
@@ -41,23 +41,23 @@ def client(
     resolve: Resolve | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> httpx.Client:
-    """A client, safe for many threads, whose every request is checked by `Egress`. It follows no redirect by itself.
+    """Return a thread-safe client whose requests are all checked by `Egress`. It does not follow redirects.
 
-    It uses no proxy of the environment and keeps no cookies: one copy must not depend on another.
+    It ignores the proxies of the environment and stores no cookies, so that copies do not affect each other.
     """
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     transport = Egress(
-        hosts, allow_private=allow_private, any_public=any_public, resolve=resolve or addresses_of, tls=tls
+        hosts, allow_private=allow_private, any_public=any_public, resolve=resolve or resolve_host, tls=tls
     )
     return httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT, cookies=no_cookies)
 
 
 class Egress(httpx.BaseTransport):
-    """Sends a request to an address that it has checked, or raises EgressRefused or httpx.TransportError.
+    """A transport that sends requests to checked addresses only; raises EgressRefused or httpx.TransportError.
 
-    `hosts`: `host` (the scheme's own port) or `host:port`; a host stands for its subdomains too.
-    `allow_private` opens plain http, private addresses and, where none is named, every port, for these hosts.
-    `any_public` allows every other host too, over https on port 443 and at public addresses only.
+    `hosts`: `host` (with the default port of the scheme) or `host:port`; subdomains are included.
+    `allow_private` allows plain http, private addresses, and, for entries without a port, every port on these hosts.
+    `any_public` also allows every other host, over https on port 443 and at public addresses only.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class Egress(httpx.BaseTransport):
 
     @cached_property
     def _transport(self) -> httpx.HTTPTransport:
-        # httpcore pools connections by address. Two hosts of one CDN share addresses: a kept connection would carry
-        # a request for the one over TLS that was verified for the other. So none is kept.
+        # httpcore pools connections by address. Two hosts of one CDN share addresses, and a kept connection would carry
+        # a request for one of them over TLS that was verified for the other. So no connection is kept.
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=0)
         return httpx.HTTPTransport(verify=self._tls or _default_tls(), trust_env=False, limits=limits)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Try the checked addresses of the request's host in turn, until one accepts a connection."""
-        host, port, listed = self._allowed(request.url)
+        """Try the checked addresses of the host in turn, until one accepts a connection."""
+        host, port, listed = self._check_url(request.url)
         *others, last = self._checked_addresses(host, port, listed=listed)
         for address in others:
             try:
@@ -94,23 +94,23 @@ class Egress(httpx.BaseTransport):
         return self._send(request, host, last)
 
     def close(self) -> None:
-        """Let go of the connections in use."""
+        """Close all connections."""
         self._transport.close()
 
     def _send(self, request: httpx.Request, host: str, address: str) -> httpx.Response:
-        # The Host header was set when the request was made and stays; TLS asks for and verifies the real name:
+        # The Host header is already set and keeps the host name; TLS requests and verifies the host name, too:
         # https://www.python-httpx.org/advanced/extensions/#sni_hostname
-        readdressed = httpx.Request(
+        addressed = httpx.Request(
             request.method,
             request.url.copy_with(host=address),
             headers=request.headers,
             stream=request.stream,
             extensions={**request.extensions, "sni_hostname": host},
         )
-        return self._transport.handle_request(readdressed)
+        return self._transport.handle_request(addressed)
 
-    def _allowed(self, url: httpx.URL) -> tuple[str, int, bool]:
-        """The host and port of a URL that may be asked, and whether `hosts` has them."""
+    def _check_url(self, url: httpx.URL) -> tuple[str, int, bool]:
+        """Return the host and port of an allowed URL, and whether they are in `hosts`."""
         if url.scheme != "https" and not (url.scheme == "http" and self._allow_private):
             raise EgressRefused(f"{url.scheme or 'no scheme'}: only https is allowed")
         host, port = _host_and_port(url)
@@ -119,14 +119,15 @@ class Egress(httpx.BaseTransport):
             return host, port, True
         if self._any_public and (url.scheme, port) == ("https", 443):
             return host, port, False
-        elsewhere = "; elsewhere only https on port 443 is allowed" if self._any_public else ""
-        raise EgressRefused(f"{host}:{port} is not among the allowed hosts{elsewhere}")
+        hint = "; for other hosts only https on port 443 is allowed" if self._any_public else ""
+        raise EgressRefused(f"{host}:{port} is not among the allowed hosts{hint}")
 
     def _listed(self, host: str, port: int, scheme: str) -> bool:
-        for allowed, its_port in self._hosts:
-            # A local server is on whatever port was free.
-            any_port = self._allow_private and its_port is None
-            if _within(host, allowed) and (any_port or port == (its_port or DEFAULT_PORTS[scheme])):
+        for allowed, allowed_port in self._hosts:
+            # Local servers listen on any free port.
+            any_port = self._allow_private and allowed_port is None
+            same_host = bool(allowed) and (host == allowed or host.endswith(f".{allowed}"))
+            if same_host and (any_port or port == (allowed_port or DEFAULT_PORTS[scheme])):
                 return True
         return False
 
@@ -137,17 +138,17 @@ class Egress(httpx.BaseTransport):
         if not (listed and self._allow_private):
             for address in addresses:
                 _refuse_unless_public(host, address, listed=listed)
-        return addresses[:ADDRESSES_TRIED]
+        return addresses[:MAX_ADDRESSES]
 
 
 @cache
 def _default_tls() -> ssl.SSLContext:
-    """Built once: it reads a few hundred certificates."""
+    """Return the TLS context, built once: it reads a few hundred certificates."""
     return httpx.create_ssl_context()
 
 
-def addresses_of(host: str, port: int) -> Sequence[str]:
-    """The addresses of `host`, each once, in the order in which the system would try them."""
+def resolve_host(host: str, port: int) -> Sequence[str]:
+    """Return the distinct addresses of `host` in the system's order of preference; raise httpx.ConnectError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -156,8 +157,8 @@ def addresses_of(host: str, port: int) -> Sequence[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody on the internet may own this address."""
-    ip = _embedded(ip_address(address))
+    """Whether the address is a public one on the internet."""
+    ip = _embedded_ipv4(ip_address(address))
     if not ip.is_global or ip.is_multicast:
         return False
     if isinstance(ip, IPv4Address):
@@ -165,7 +166,7 @@ def is_public(address: str) -> bool:
     return ip in GLOBAL_UNICAST and not any(ip in network for network in REFUSED_IPV6)
 
 
-def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+def _embedded_ipv4(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     if isinstance(ip, IPv6Address) and any(ip in network for network in EMBEDDING_IPV4):
         return IPv4Address(ip.packed[-4:])
     return ip
@@ -174,12 +175,8 @@ def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 def _refuse_unless_public(host: str, address: str, *, listed: bool) -> None:
     if not is_public(address):
         hint = "; ALLOW_PRIVATE_NETWORK=true allows it for local runs" if listed else ""
-        raise EgressRefused(f"{host} has the address {address}, which is not a public one{hint}")
+        raise EgressRefused(f"{host} has the address {address}, which is not public{hint}")
 
 
 def _host_and_port(url: httpx.URL) -> tuple[str, int | None]:
     return url.raw_host.decode("ascii").lower().removesuffix("."), url.port
-
-
-def _within(host: str, allowed: str) -> bool:
-    return bool(allowed) and (host == allowed or host.endswith(f".{allowed}"))

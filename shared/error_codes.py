@@ -1,6 +1,6 @@
-"""The closed list of what can go wrong with a job: each code with its sentence and what to do about it.
+"""The error codes of jobs, each with a message, a hint, and whether a retry can succeed.
 
-The codes are part of the public job (`errorCode`, `waitReason`); nothing else may appear there.
+The codes are part of the public job (`errorCode`, `waitReason`), which contains no others.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Charged(StrEnum):
-    """Whether the failed job cost money, as far as anybody can tell."""
+    """Whether a failed job cost money, as far as we know."""
 
     YES = "yes"
     NO = "no"
@@ -16,7 +16,7 @@ class Charged(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """Why a job failed, or what keeps it in line."""
+    """Why a job failed, or why it is waiting."""
 
     MODERATION = "moderation"
     COMPLETED_WITHOUT_IMAGE = "completed_without_image"
@@ -41,7 +41,10 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`message`: what happened. `hint`: what to do. `retryable`: whether the same request may succeed later."""
+    """`message`: what happened. `hint`: what to do. `retryable`: whether the same request can succeed later.
+
+    A request with the same Idempotency-Key returns the failed job, so hints ask for a new key where a new run is meant.
+    """
 
     message: str
     hint: str
@@ -50,98 +53,101 @@ class Explanation:
 
 EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ErrorCode.MODERATION: Explanation(
-        "The model's provider refused the prompt or the image.",
-        "Change the prompt: the same words will be refused again.",
+        "The provider of the model rejected the prompt or the input image.",
+        "Change the prompt or the image, and send a new request with a new Idempotency-Key.",
         False,
     ),
     ErrorCode.COMPLETED_WITHOUT_IMAGE: Explanation(
-        "The run ended without an image.",
-        "Check in Wireflow that the workflow ends in an image node; then send the request again.",
+        "The run completed without an image.",
+        "Check in Wireflow that the workflow ends in an image node, and send a new request with a new Idempotency-Key.",
         True,
     ),
     ErrorCode.INSUFFICIENT_CREDITS: Explanation(
-        "The Wireflow account is out of credits.",
-        "Buy credits at Wireflow. Waiting jobs go on by themselves.",
+        "The Wireflow account has too few credits.",
+        "Add credits in Wireflow. Waiting jobs resume automatically.",
         True,
     ),
     ErrorCode.RATE_LIMITED: Explanation(
-        "Others are before it, or as many executions as the plan allows have been started.",
-        "Nothing to do: the job goes when its turn comes. A larger plan raises the daily limit.",
+        "Waiting for other jobs or for the plan's execution limit.",
+        "No action is needed: the job starts automatically. A larger Wireflow plan raises the daily limit.",
         True,
     ),
     ErrorCode.KEY_REFUSED: Explanation(
-        "Wireflow refused the key or the webhook.",
-        "The operator must set a valid WIREFLOW_API_KEY and WIREFLOW_WEBHOOK_ID. Waiting jobs go on by themselves.",
+        "Wireflow rejected the API key or the webhook.",
+        "The operator must set a valid WIREFLOW_API_KEY and WIREFLOW_WEBHOOK_ID. Waiting jobs resume automatically.",
         True,
     ),
     ErrorCode.WORKFLOW_INACTIVE: Explanation(
         "The Wireflow workflow is not active.",
-        "The operator must activate the workflow in Wireflow. Waiting jobs go on by themselves.",
+        "The operator must activate the workflow in Wireflow. Waiting jobs resume automatically.",
         True,
     ),
     ErrorCode.WORKFLOW_NOT_FOUND: Explanation(
-        "Wireflow does not know the workflow.",
-        "The operator must set WIREFLOW_WEBHOOK_ID to the webhook of an existing workflow.",
+        "The Wireflow workflow does not exist.",
+        "The operator must set WIREFLOW_WEBHOOK_ID, or the id in WIREFLOW_WORKFLOWS, to an existing workflow. Waiting "
+        "jobs resume automatically.",
         True,
     ),
     ErrorCode.INVALID_REQUEST: Explanation(
-        "Wireflow refused the request as it was sent.",
-        "Compare the fields of the request with the workflow's inputs and send it again.",
+        "Wireflow rejected the request.",
+        "Compare the fields with the inputs of the workflow, and send a new request with a new Idempotency-Key.",
         False,
     ),
     ErrorCode.UPSTREAM_ERROR: Explanation(
         "Wireflow or the model reported an error.",
-        "Send the request again; if it fails again, give Wireflow's support the requestId.",
+        "Send a new request with a new Idempotency-Key. If it fails again, give the requestId to Wireflow support.",
         True,
     ),
     ErrorCode.UPSTREAM_UNREACHABLE: Explanation(
-        "Wireflow could not be reached.",
-        "Nothing to do: waiting jobs go on by themselves when Wireflow answers again.",
+        "Wireflow cannot be reached.",
+        "No action is needed: waiting jobs resume automatically when Wireflow responds again.",
         True,
     ),
     ErrorCode.OUTCOME_UNKNOWN: Explanation(
-        "Wireflow never said whether the run was started.",
-        "Look in Wireflow's list of executions before you send the request again: it may have been paid for.",
+        "Wireflow did not confirm whether the run was started.",
+        "The run may have been charged. Check the executions in Wireflow before you send a new request with a new "
+        "Idempotency-Key.",
         True,
     ),
     ErrorCode.TIMED_OUT: Explanation(
-        "The run did not end in time.",
-        "Look at the execution in Wireflow before you send the request again: it may have been paid for.",
+        "The run did not complete in time.",
+        "The run may have been charged. Check the execution in Wireflow before you send a new request with a new "
+        "Idempotency-Key.",
         True,
     ),
     ErrorCode.CANCELED: Explanation(
-        "The run was cancelled at Wireflow.",
-        "Send the request again if the image is still wanted.",
+        "The run was canceled in Wireflow.",
+        "Send a new request with a new Idempotency-Key if you still need the image.",
         True,
     ),
     ErrorCode.IMAGE_TOO_LARGE: Explanation(
         "The image is larger than MAX_IMAGE_BYTES.",
-        "Ask for a smaller resolution, or let the operator raise MAX_IMAGE_BYTES.",
+        "Request a lower resolution, or ask the operator to raise MAX_IMAGE_BYTES.",
         False,
     ),
     ErrorCode.NOT_AN_IMAGE: Explanation(
-        "What the run produced, or the input image, is not a PNG, JPEG, WebP, GIF or AVIF image.",
-        "Check in Wireflow that the workflow's last node makes an image; or send another input image.",
+        "The result of the run, or the input image, is not a PNG, JPEG, WebP, GIF, or AVIF image.",
+        "Check in Wireflow that the last node of the workflow produces an image, or send another input image.",
         False,
     ),
     ErrorCode.IMAGE_EXPIRED: Explanation(
-        "Wireflow no longer served the image when it was to be copied.",
-        "Look for the image in Wireflow's dashboard; send the request again if it is gone.",
+        "The image URL expired before the image was copied.",
+        "Look for the image in the Wireflow dashboard. If it is gone, send a new request with a new Idempotency-Key.",
         True,
     ),
     ErrorCode.COPY_FAILED: Explanation(
-        "The image could not be copied within a day.",
-        "Check IMAGE_HOSTS and the image store's permissions; look for the image in Wireflow's dashboard.",
+        "The image could not be copied to the image store.",
+        "Check IMAGE_HOSTS and the permissions of the image store. The Wireflow dashboard may still have the image.",
         True,
     ),
     ErrorCode.INPUT_IMAGE_UNAVAILABLE: Explanation(
         "The input image could not be fetched.",
-        "Let the address of image1 answer to everybody. A waiting job goes on by itself when it does.",
+        "Make the image1 URL publicly reachable. A waiting job resumes automatically.",
         True,
     ),
     ErrorCode.CONFIGURATION: Explanation(
-        "Wireflow's address or an answer to it shows a wrong configuration.",
-        "The operator must check WIREFLOW_BASE_URL. Waiting jobs go on by themselves.",
+        "The Wireflow base URL or the workflow configuration is invalid.",
+        "The operator must check WIREFLOW_BASE_URL and WIREFLOW_WORKFLOWS. Waiting jobs resume automatically.",
         True,
     ),
 }

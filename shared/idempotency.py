@@ -1,6 +1,6 @@
-"""What makes two requests the same: one dedupe for all ways in, and the job id that follows from it.
+"""Idempotency: job ids that are derived from idempotency keys, and fingerprints of requests.
 
-A repeat meets the same document because its key leads to the same id; the secret keeps ids unguessable.
+A repeated request finds the same document because its key leads to the same job id. The secret makes ids unguessable.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """What a caller names a request by. `kind`: where the name stood. `index`: of a request in an array."""
+    """The key that identifies a request. `kind`: where it comes from; `index`: position of the request in a batch."""
 
     kind: str  # "key" (Idempotency-Key), "webhook-id", "message", "event", "formToken", "field"
     value: str
@@ -20,7 +20,7 @@ class IdempotencyKey:
 
 
 def job_id(key: IdempotencyKey, caller: str | None, secret: bytes) -> str:
-    """32 hex digits, the same for the same caller and key."""
+    """Return 32 hex digits, the same for the same key, caller, and secret."""
     parts: list[Any] = [key.kind, caller, key.value]
     if key.index is not None:
         parts.append(key.index)
@@ -28,7 +28,7 @@ def job_id(key: IdempotencyKey, caller: str | None, secret: bytes) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """Of a JSON text: the same for the same value, whatever its spelling (spaces, submission of names, 1 and 1.0)."""
+    """Return the hash of a JSON value; spaces, the order of names, and 1 or 1.0 make no difference."""
     canonical = json.dumps(json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

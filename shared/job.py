@@ -106,7 +106,7 @@ class Job:
         """Reject naive datetimes: they cannot be compared with the clock."""
         require_aware(self)
 
-    # --- what follows from the record ------------------------------------------------------------------------------
+    # --- derived values --------------------------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
@@ -129,7 +129,7 @@ class Job:
         return f"{self.id}.{self.attempt}"
 
     def charged(self, apparently: Charged) -> Charged:
-        """Whether the job cost money. A repeated call may have been paid even if the last one was not."""
+        """Whether the job cost money. With a retried call the first may have been paid even if the last was not."""
         return Charged.UNKNOWN if apparently is Charged.NO and self.possible_duplicate else apparently
 
     def log_fields(self) -> dict[str, Any]:
@@ -161,11 +161,11 @@ class Job:
         return self.evolve(hosted_url=url)
 
     def input_gone(self, now: datetime) -> "Job":
-        """The URL of the input image answers that there is none."""
+        """The server of the input image reports that it does not exist."""
         return self.evolve(input_gone_since=self.input_gone_since or now)
 
     def prepare_failed(self, reason: ErrorCode) -> "Job":
-        """Preparing failed for a reason that may pass."""
+        """Preparing failed for a reason that may be temporary."""
         return self.evolve(wait_reason=reason, preparing_tries=self.preparing_tries + 1)
 
     def placed(self, queue_at: datetime) -> "Job":
@@ -178,7 +178,7 @@ class Job:
         return job.placed(queue_at)
 
     def requeued(self, reason: ErrorCode, *, attempt: int, request_id: str | None = None) -> "Job":
-        """The paid call was refused for a reason that may pass: back to its place in the queue."""
+        """The paid call was refused for a reason that may be temporary: back to its place in the queue."""
         return self.evolve(
             status=Status.QUEUED,
             attempt=attempt,
@@ -210,12 +210,12 @@ class Job:
             status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_ends_at, wait_reason=None
         )
 
-    def repeated(self, now: datetime) -> "Job":
-        """The paid call is about to be made once more, after an unknown outcome."""
+    def retried(self, now: datetime) -> "Job":
+        """The paid call is about to be retried after an unknown outcome."""
         return self.evolve(possible_duplicate=True, triggered_at=now)
 
     def unresolved(self, request_id: str | None) -> "Job":
-        """The outcome of the paid call is unknown; the lease runs on, longer than a call can be in flight."""
+        """The outcome of the paid call is unknown. The lease keeps its end, which is later than that of the call."""
         return self.evolve(outcome_unknown=True, request_id=request_id)
 
     def run_lost(self) -> "Job":
@@ -242,7 +242,7 @@ class Job:
         return self.evolve(missing_since=now)
 
     def polled(self, images: tuple[Image, ...], last_response: str | None) -> "Job":
-        """The run goes on and has shown `images`; `last_response`: a response that was not understood."""
+        """The run continues and has reported `images`; `last_response`: a response that was not understood."""
         return self.evolve(images=images, last_response=last_response, missing_since=None)
 
     # --- copying ---------------------------------------------------------------------------------------------------
@@ -252,11 +252,12 @@ class Job:
         return self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
 
     def rescued(self, images: tuple[Image, ...], now: datetime, error: JobError | None) -> "Job":
-        """A run that had timed out has produced images after all."""
+        """A run that had timed out has produced images after all; with `error` the job still fails afterwards."""
+        error = error and dataclasses.replace(error, request_id=self.request_id)  # of the late response
         return self.copying(images, now, error).evolve(recheck_done=True, completed_at=None)
 
     def copy_tried(self, images: tuple[Image, ...]) -> "Job":
-        """Some images are still missing after one more try."""
+        """Some images are still missing after another try."""
         return self.evolve(images=images, copy_tries=self.copy_tries + 1)
 
     def with_run_details(self, request_id: str | None, credits_used: float | None) -> "Job":
@@ -298,15 +299,15 @@ class Job:
         return self.evolve(recheck_done=True, due_at=self._input_deletion_at(self.completed_at))
 
     def input_left_over(self, name: str) -> "Job":
-        """A final job whose input image was stored again; it is to be deleted again."""
-        return self.evolve(stored_input=name, due_at=self.completed_at)
+        """The input image of a final job was stored again and must be deleted again."""
+        return self.evolve(stored_input=name, due_at=self.due_at or self.completed_at)
 
     def input_deleted(self) -> "Job":
         """The input image of a final job is no longer in the image store."""
         return self.evolve(stored_input=None, due_at=None)
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
-        """Nothing is left to do but to delete the input image, if it is in the image store."""
+        """The job is final; the only work left is to delete its input image from the image store."""
         due_at = self._input_deletion_at(now)
         return self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
 
@@ -328,7 +329,7 @@ class Job:
         return self.evolve(steps=steps)
 
     def evolve(self, **changes: Any) -> "Job":
-        """Return a copy with exactly `changes`. Raise ValueError for a status that may not follow."""
+        """Return a copy with exactly `changes`. Raise ValueError for a status that TRANSITIONS does not allow."""
         status = changes.get("status", self.status)
         allowed = status is self.status or status in TRANSITIONS[self.status] or (self.status, status) == RESCUE
         if not allowed:

@@ -1,4 +1,4 @@
-"""What the steps need from the world, in the words of the domain: a clock, a job store, an image store, Wireflow."""
+"""The interfaces that the steps depend on: a clock, a job store, an image store, and Wireflow."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,30 +16,30 @@ from shared.workflows import NodeInput, Workflow
 
 
 class Clock(Protocol):
-    """The only source of time. Nothing but `wiring` and tests makes one."""
+    """The only source of time. `wiring` creates the real one, tests create their own."""
 
     def now(self) -> datetime:
-        """The present, as an aware UTC datetime."""
+        """Return the current time as an aware UTC datetime."""
 
     async def sleep(self, seconds: float) -> None:
-        """Return after `seconds`; at once for zero or less."""
+        """Wait for `seconds`; return at once for zero or less."""
 
 
 # --- job store -----------------------------------------------------------------------------------------------------
 
 
 class StoreError(Exception):
-    """The job store did not do what was asked.
+    """Base class of the errors of a job store.
 
     StoreError
-    ├── AlreadyExists   a job with this id is there (it comes along)
-    ├── Conflict        somebody else wrote the record since it was read
-    └── StoreUnavailable   the store could not be reached in time; trying again may help
+    ├── AlreadyExists      a job with this id exists; the error carries it
+    ├── Conflict           the document was changed since it was read
+    └── StoreUnavailable   the store did not respond in time or failed; a retry may help
     """
 
 
 class AlreadyExists(StoreError):
-    """A document with this id is there already; `job` is what it holds."""
+    """A job with this id already exists; `job` is the stored one."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(f"job {job.id} exists")
@@ -47,16 +47,16 @@ class AlreadyExists(StoreError):
 
 
 class Conflict(StoreError):
-    """The record changed since it was read: whoever meets this no longer owns it."""
+    """The document was changed since it was read: the caller no longer owns it."""
 
 
 class StoreUnavailable(StoreError):
-    """The store did not answer in time or reported a fault of its own."""
+    """The store did not respond in time or reported an internal error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
-    """Which jobs are listed. None: any. `before`: `createdAt` and id of the last job that was seen."""
+    """A filter for listing jobs; None matches any. `before`: `createdAt` and id of the last job on the page before."""
 
     limit: int
     caller: str | None = None
@@ -67,53 +67,56 @@ class JobQuery:
 
 
 class JobStore(Protocol):
-    """Jobs and the gate's document. Every write is conditional on the revision that it was computed from.
+    """Storage for jobs and for the control documents. Every write is conditional on the revision it was computed from.
 
-    Each call ends within seconds: StoreUnavailable if the store does not answer. A write whose answer was lost and
-    that is found to be ours counts as done.
+    Every call ends within seconds and raises StoreUnavailable if the store does not respond. A write whose response was
+    lost counts as done if the store turns out to hold it.
     """
 
     async def create(self, job: Job) -> Job:
-        """Record a new job; AlreadyExists with the job that has this id. Returns it with its revision."""
-
-    async def get(self, job_id: str) -> Job | None:
-        """The job, or None."""
-
-    async def save(self, job: Job) -> Job:
-        """Replace the job's fields (unknown ones survive) if its revision is still the newest, else Conflict."""
-
-    async def due(self, now: datetime, limit: int) -> list[Job]:
-        """Jobs in flight that want attention: `dueAt <= now`, the oldest first."""
-
-    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
-        """Jobs whose place in line has come: `queueAt <= now`, the first first."""
-
-    async def count_ahead(self, queue_at: datetime) -> int:
-        """How many jobs stand in line before this time: `queueAt < queue_at`."""
+        """Store a new job and return it with its revision; raise AlreadyExists with the job that has this id."""
 
     async def create_all(self, jobs: Sequence[Job]) -> list[Job]:
-        """Record all of these new jobs or none of them, at most 100; AlreadyExists with one that is there."""
+        """Store at most 100 new jobs, all or none; raise AlreadyExists with one that exists."""
 
-    async def list_jobs(self, listing: JobQuery) -> list[Job]:
-        """Jobs from the newest to the oldest: `createdAt` and then the id, descending."""
+    async def get(self, job_id: str) -> Job | None:
+        """Return the job, or None."""
 
-    async def read_arrivals(self) -> RateWindow:
-        """The posts of browsers of the last hour, with their revision; none if there is no document yet."""
+    async def save(self, job: Job) -> Job:
+        """Replace the fields of a job and return it with its new revision; raise Conflict if it was changed since.
 
-    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
-        """Replace them if their revision is still the newest, else Conflict."""
+        Stored fields that this version does not know are kept.
+        """
+
+    async def due(self, now: datetime, limit: int) -> list[Job]:
+        """Return jobs in flight with `dueAt <= now`, oldest first."""
+
+    async def queue_head(self, now: datetime, limit: int) -> list[Job]:
+        """Return queued jobs with `queueAt <= now`, oldest first."""
+
+    async def count_ahead(self, queue_at: datetime) -> int:
+        """Return the number of queued jobs with `queueAt < queue_at`."""
+
+    async def list_jobs(self, query: JobQuery) -> list[Job]:
+        """Return jobs newest first: by `createdAt`, then by id, both descending."""
+
+    async def read_rate_window(self) -> RateWindow:
+        """Return what browsers submitted recently, with its revision; an empty window if none is stored yet."""
+
+    async def save_rate_window(self, window: RateWindow) -> RateWindow:
+        """Replace the rate window if its revision is still the newest, else Conflict."""
 
     async def read_gate(self) -> Gate:
-        """The gate's state with its revision; a new, open one if there is none yet."""
+        """Return the state of the gate with its revision; a new, open one if none is stored."""
 
     async def save_gate(self, gate: Gate) -> Gate:
-        """Replace the gate's state if its revision is still the newest, else Conflict."""
+        """Replace the state of the gate and return it with its new revision; raise Conflict if it was changed since."""
 
     async def id_secret(self) -> bytes:
-        """32 random bytes that all instances share, created by whoever asks first."""
+        """Return the 32 random bytes that all instances share; the first call creates them."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
 
 
 # --- image store ---------------------------------------------------------------------------------------------------
@@ -122,24 +125,24 @@ class JobStore(Protocol):
 class CopyError(Exception):
     """An image could not be copied.
 
-    CopyError            the network or a store, now: try again
-    ├── ImageGone        403, 404 or 410 on every route: it has probably expired
-    ├── ImageRefused     trying again does not help: not an image, too large
-    ├── NameTaken        the image store has another image under this name
-    └── UrlNotAllowed     we do not go there: the scheme, the host or a private address; a redirect may lead there too
+    CopyError            a temporary failure of the network or a store: retry
+    ├── ImageGone        403, 404, or 410 on every route: the image has probably expired
+    ├── ImageRefused     a retry does not help: not an image, or too large
+    ├── NameTaken        the image store holds another image under this name
+    └── UrlNotAllowed    the scheme, host, or address is not allowed, for the URL or for a redirect
     """
 
 
 class NameTaken(CopyError):
-    """The name holds another image, and names never change what they hold."""
+    """The name holds another image. Stored images are never replaced."""
 
 
 class ImageGone(CopyError):
-    """No route to the image serves it any more."""
+    """No route serves the image any more."""
 
 
 class ImageRefused(CopyError):
-    """What is there is not what we keep; `code` says why."""
+    """The content cannot be stored; `code` says why."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
@@ -147,12 +150,12 @@ class ImageRefused(CopyError):
 
 
 class UrlNotAllowed(CopyError):
-    """The image was not asked for; the text says which rule forbids it, and is for logs only: it names addresses."""
+    """No request was sent. The text names the rule and the address that broke it: log it, never show it to callers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What is known of a image once its last byte has passed. `crc32c` is base64, as Cloud Storage writes it."""
+class ImageMeasurements:
+    """Size in bytes, dimensions in pixels (None if unknown), and checksums. `crc32c`: base64, as in Cloud Storage."""
 
     width: int | None
     height: int | None
@@ -162,28 +165,28 @@ class Measured:
 
 
 class ImageStream(Protocol):
-    """A image on its way: the type is known from its first bytes, the rest when the last chunk has passed."""
+    """An image that is being read. The type is known from the start, the measurements after the last chunk."""
 
     content_type: str
     extension: str
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, once; raises CopyError when they stop short, run too long or are not an image."""
+        """Yield the bytes, once; raise CopyError if they are truncated, too many, or not an image."""
 
-    def measured(self) -> Measured:
-        """After the last chunk."""
+    def measured(self) -> ImageMeasurements:
+        """Return the measurements; call it after the last chunk."""
 
 
 class ImageSource(Protocol):
-    """Where images come from. Synchronous: it runs in a worker thread."""
+    """A source of images by URL. Synchronous: call it in a worker thread."""
 
     def open(self, url: str) -> AbstractContextManager[ImageStream]:
-        """Start reading the image at `url`, by every allowed route in turn; CopyError if none serves it."""
+        """Start to read the image at `url`, trying every allowed route in turn; raise CopyError if none serves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """A way to the bytes of a stored image: either `url`, valid for `seconds`, or `chunks`."""
+    """Access to a stored image: either `url`, which is valid for `seconds`, or `chunks`."""
 
     content_type: str
     size: int
@@ -194,35 +197,35 @@ class StoredImage:
 
 
 class ImageStore(Protocol):
-    """Where images are kept, under names that never change: `jobs/{jobId}/{attempt}/{n}.{ext}`.
+    """Storage for images, whose names never change: `jobs/{jobId}/{attempt}/{n}.{ext}`.
 
-    Beside them, until their job has ended, stand input images: `inputs/{jobId}`.
+    Input images are kept as `inputs/{jobId}` until their job is final.
     """
 
     def write(self, name: str, image: ImageStream) -> None:
-        """Store all of the image or nothing; a name that already holds the same bytes counts as done.
+        """Store the whole image or nothing; do nothing if the name already holds the same bytes.
 
-        Synchronous: it runs in a worker thread. CopyError if the image or the store fails.
+        Synchronous: call it in a worker thread. Raise CopyError if the image or the store fails.
         """
 
     async def read(self, name: str) -> StoredImage | None:
-        """A way to the bytes, or None if nothing has that name."""
+        """Return access to an image, or None if it does not exist."""
 
     async def content(self, name: str) -> bytes | None:
-        """All bytes of a stored image, or None if nothing has that name. CopyError if the store does not answer."""
+        """Return all bytes of an image, or None if it does not exist; raise CopyError if the store fails."""
 
     async def delete(self, name: str) -> None:
-        """Remove a image; nothing if there is none. CopyError if the store does not answer."""
+        """Delete an image, if it exists; raise CopyError if the store fails."""
 
     async def names(self, job_id: str) -> list[str]:
-        """The names of all images of a job, for when its document has expired."""
+        """Return the names of all images of a job; they remain after the job's document has expired."""
 
 
 # --- Wireflow ------------------------------------------------------------------------------------------------------
 
 
 class RunState(StrEnum):
-    """Where Wireflow says a run stands. Any other word, or none, is no state."""
+    """The state of a run as Wireflow reports it. Any other word is unknown, which is None."""
 
     QUEUED = "QUEUED"
     PENDING = "PENDING"
@@ -235,13 +238,13 @@ class RunState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether the run has ended."""
+        """Whether the state is final."""
         return self in {RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """The paid call was accepted."""
+    """The paid call started a run."""
 
     execution_id: str
     request_id: str | None = None
@@ -249,7 +252,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResponse:
-    """What an answer about a run says. `state` is None where no known word was found; `raw` is bounded."""
+    """A response about a run. `state` is None if it reports no known state."""
 
     state: RunState | None
     image_urls: tuple[str, ...] = ()
@@ -257,29 +260,32 @@ class RunResponse:
     moderated: bool = False
     credits_used: float | None = None
     request_id: str | None = None
-    news: tuple[str, ...] = ()  # status words, names and shapes that nobody has seen before
-    raw: str = ""
-    steps: tuple[Step, ...] = ()  # what is said of the nodes
+    news: tuple[str, ...] = ()  # statuses and names that are in no published shape
+    raw: str = ""  # the first 4,096 characters of the response
+    steps: tuple[Step, ...] = ()  # one for each node
     pace: Mapping[str, int] = field(default_factory=dict)  # the rate limit headers: limit, remaining, reset
 
 
 class Wireflow(Protocol):
-    """The vendor. Errors: shared/wireflow/errors.py."""
+    """The API of Wireflow. Its errors are in shared/wireflow/errors.py."""
 
     async def start(self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str) -> Started:
-        """The paid call, within 8 s. Refused: nothing was started. OutcomeUnknown: nobody knows."""
+        """Make the paid call within 8 s; raise Refused (nothing was started) or OutcomeUnknown."""
 
     async def describe(self, workflow: Workflow) -> tuple[NodeInput, ...]:
-        """The inputs of a saved workflow. RequestRefused: 400, 413, 415, 422; any other WireflowError: ask again."""
+        """Return the inputs of a saved workflow.
+
+        Raise RequestRefused for 400, 413, 415, and 422, and another WireflowError if it is worth trying again.
+        """
 
     async def host(self, content: bytes, content_type: str) -> str:
-        """Upload an input image; its address at Wireflow. Errors as with `describe`."""
+        """Upload an input image and return its URL at Wireflow; raise as `describe`."""
 
     async def healthy(self) -> bool:
-        """Whether the free health call answers 200."""
+        """Return whether the free health call responds with 200."""
 
     async def poll(self, execution_id: str) -> RunResponse:
-        """Where a run stands; PollError if that cannot be told now."""
+        """Return the state of a run; raise PollError."""
 
     async def details(self, execution_id: str) -> RunResponse:
-        """The same from the details endpoint."""
+        """Return the state of a run from the details endpoint; raise PollError."""

@@ -1,4 +1,4 @@
-"""Errors to callers: RFC 9457 problem documents that say what to change."""
+"""Error responses: RFC 9457 problem documents that say what to change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,42 +11,42 @@ DOCUMENTATION = "https://github.com/wireflow-images/wireflow-images#problem-"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A kind of problem: its HTTP status and its title."""
+class ProblemType:
+    """The HTTP status and the title of a problem."""
 
     status: int
     title: str
 
 
 PROBLEMS = {
-    "invalid_json": Known(400, "The body is not JSON"),
-    "invalid_form": Known(400, "The form cannot be read"),
-    "invalid_event": Known(400, "The event's envelope is broken"),
-    "invalid_idempotency_key": Known(400, "The Idempotency-Key is malformed"),
-    "token_in_url": Known(400, "A token must not stand in the address"),
-    "unauthorized": Known(401, "This needs a credential, and the right one"),
-    "forbidden": Known(403, "This is not allowed to this caller"),
-    "challenge_failed": Known(403, "The Turnstile check was not passed"),
-    "not_found": Known(404, "There is nothing here"),
-    "method_not_allowed": Known(405, "This method is not allowed here"),
-    "not_cancelable": Known(409, "The job does not wait any more"),
-    "source_not_ready": Known(409, "The job whose image is asked for has not succeeded"),
-    "image_not_ready": Known(409, "The image is not ready yet"),
-    "image_failed": Known(410, "There will be no image"),
-    "body_too_large": Known(413, "The body is too large"),
-    "unsupported_media_type": Known(415, "The body is of a kind that is not taken"),
-    "invalid_field": Known(422, "A field is wrong"),
-    "field_not_supported": Known(422, "A field is reserved"),
-    "idempotency_key_reused": Known(422, "The Idempotency-Key belongs to another request"),
-    "rate_limited": Known(429, "Too many new jobs came from browsers"),
-    "check_unavailable": Known(503, "A credential cannot be checked now"),
-    "store_unavailable": Known(503, "The store does not answer"),
-    "internal_error": Known(500, "Something went wrong here"),
+    "invalid_json": ProblemType(400, "Invalid JSON"),
+    "invalid_form": ProblemType(400, "Invalid form data"),
+    "invalid_event": ProblemType(400, "Invalid event"),
+    "invalid_idempotency_key": ProblemType(400, "Invalid Idempotency-Key"),
+    "token_in_url": ProblemType(400, "Tokens are not accepted in the URL"),
+    "unauthorized": ProblemType(401, "Missing or invalid credentials"),
+    "forbidden": ProblemType(403, "Forbidden"),
+    "challenge_failed": ProblemType(403, "Turnstile check failed"),
+    "not_found": ProblemType(404, "Not found"),
+    "method_not_allowed": ProblemType(405, "Method not allowed"),
+    "not_cancelable": ProblemType(409, "The job cannot be canceled"),
+    "source_not_ready": ProblemType(409, "The source job has not succeeded"),
+    "image_not_ready": ProblemType(409, "The image is not ready"),
+    "image_failed": ProblemType(410, "The image is not available"),
+    "body_too_large": ProblemType(413, "Request body too large"),
+    "unsupported_media_type": ProblemType(415, "Unsupported media type"),
+    "invalid_field": ProblemType(422, "Invalid field"),
+    "field_not_supported": ProblemType(422, "Unsupported field"),
+    "idempotency_key_reused": ProblemType(422, "Idempotency key reused"),
+    "rate_limited": ProblemType(429, "Too many requests"),
+    "check_unavailable": ProblemType(503, "Credentials cannot be verified"),
+    "store_unavailable": ProblemType(503, "Storage unavailable"),
+    "internal_error": ProblemType(500, "Internal error"),
 }
 
 
 class Problem(Exception):
-    """Ends a request with an error. `detail` says what to change; `field` names the field that is wrong."""
+    """An error response to the caller. `detail` says what to change; `field` names the invalid field."""
 
     def __init__(
         self,
@@ -62,22 +62,22 @@ class Problem(Exception):
 
     @classmethod
     def wrong(cls, detail: str, field: str | None = None) -> Self:
-        """422: a field is wrong."""
+        """Return a 422 for an invalid field."""
         return cls("invalid_field", detail, field=field)
 
     @classmethod
     def not_allowed(cls, method: str, allowed: Sequence[str]) -> Self:
-        """405 with `Allow`."""
-        detail = f"{method} is not allowed here; use {' or '.join(allowed)}."
+        """Return a 405 with the `Allow` header."""
+        detail = f"This URL does not support {method}. Use {' or '.join(allowed)}."
         return cls("method_not_allowed", detail, headers={"Allow": ", ".join(allowed)})
 
     def document(self) -> dict[str, Any]:
-        """RFC 9457, section 3."""
-        known = PROBLEMS[self.code]
+        """Return the problem document: RFC 9457, section 3."""
+        problem_type = PROBLEMS[self.code]
         document: dict[str, Any] = {
             "type": DOCUMENTATION + self.code.replace("_", "-"),
-            "title": known.title,
-            "status": known.status,
+            "title": problem_type.title,
+            "status": problem_type.status,
             "detail": self.detail,
             "errorCode": self.code,
         }
@@ -86,7 +86,7 @@ class Problem(Exception):
         return document
 
     def response(self) -> JSONResponse:
-        """The problem document as an answer."""
+        """Return the HTTP response."""
         headers = {"Cache-Control": "no-store", **self.headers}
         status = PROBLEMS[self.code].status
         return JSONResponse(self.document(), status, headers, media_type="application/problem+json")

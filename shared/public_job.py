@@ -1,6 +1,6 @@
-"""The public job: what callers see of a job. Flat scalars and `images`, so that Zapier maps it without code.
+"""The public job: the JSON that callers see. Flat scalars and `images`, so that Zapier can map it without code.
 
-The names are a contract (shared/README.md, "The job"); all of them are always there, null where nothing is known.
+The names are a contract (shared/README.md, "The job"); all of them are always present, null if there is no value.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from shared.job import Job, Status
 from shared.job_parts import Image, Step
 
 SENTENCES: Mapping[Status, str] = {
-    Status.QUEUED: "The job waits in line.",
-    Status.TRIGGERING: "The job is being handed to Wireflow.",
-    Status.RUNNING: "The image is being made.",
+    Status.QUEUED: "The job is queued.",
+    Status.TRIGGERING: "The job is being sent to Wireflow.",
+    Status.RUNNING: "The image is being generated.",
     Status.COPYING: "The image is ready and is being copied.",
-    Status.SUCCEEDED: "The image is stored.",
+    Status.SUCCEEDED: "Your image is ready.",
     Status.FAILED: "The job failed.",
-    Status.CANCELED: "The job was cancelled before it started.",
+    Status.CANCELED: "The job was canceled before it started.",
 }
 
 
@@ -29,7 +29,7 @@ def public_job(
     wait_reason: ErrorCode | None = None,
     estimated_start: datetime | None = None,
 ) -> dict[str, Any]:
-    """The job as JSON values. `base_url`: where our routes are; `wait_reason` and the estimate: a queued job's."""
+    """Return the job as JSON values. `base_url`: of our own routes; `wait_reason` and the estimate: of a queued job."""
     url = f"{base_url}/jobs/{job.id}"
     stored = [image for image in job.images if image.name]
     error = job.error if job.finished else None
@@ -64,13 +64,13 @@ def public_job(
     }
 
 
-def sentence(words: str) -> str:
-    """The vendor's words as a sentence that another may follow."""
-    return words if words.endswith((".", "!", "?")) else f"{words}."
+def sentence(text: str) -> str:
+    """Return a text of Wireflow as a sentence, so that another sentence can follow."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def timestamp(moment: datetime | None) -> str | None:
-    """RFC 3339, UTC, milliseconds: `2026-03-01T12:00:00.000Z`."""
+    """Return the time as RFC 3339 in UTC with milliseconds: `2026-03-01T12:00:00.000Z`."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
@@ -82,22 +82,22 @@ def _message(job: Job, wait_reason: ErrorCode | None) -> str:
     if job.status is Status.QUEUED and wait_reason:
         return f"{SENTENCES[job.status]} {EXPLANATIONS[wait_reason].message} {EXPLANATIONS[wait_reason].hint}"
     if job.status is Status.TRIGGERING and job.outcome_unknown:
-        return "Wireflow did not answer clearly; the job goes on when Wireflow answers again."
+        return "Wireflow did not respond clearly. The job resumes automatically when Wireflow responds again."
     if job.status is Status.COPYING and job.copy_tries:
-        return _copying_in_vain(job)
+        return _copy_message(job)
     lost = [image for image in job.images if image.error]
     if job.status is Status.SUCCEEDED and lost:
         missing = ", ".join(f"image {image.index} ({image.error})" for image in lost)
-        return f"{len(job.images) - len(lost)} of {len(job.images)} images are stored; missing: {missing}."
+        return f"{len(job.images) - len(lost)} of {len(job.images)} images are ready. Missing: {missing}."
     return SENTENCES[job.status]
 
 
-def _copying_in_vain(job: Job) -> str:
-    """Copies are tried again for minutes or a day: whoever waits is told what may help meanwhile."""
+def _copy_message(job: Job) -> str:
+    """Return the message of a job whose copies failed: they are retried for up to a day, and the hint may help."""
     gone = any(image.gone_since for image in job.images)
     hint = EXPLANATIONS[ErrorCode.IMAGE_EXPIRED if gone else ErrorCode.COPY_FAILED].hint
-    times = "once" if job.copy_tries == 1 else f"{job.copy_tries} times"
-    return f"The image is ready, but could not be copied {times}; it is tried again. {hint}"
+    tries = "1 try" if job.copy_tries == 1 else f"{job.copy_tries} tries"
+    return f"The image is ready but could not be copied in {tries}. Copying is retried automatically. {hint}"
 
 
 def _image(image: Image, url: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _run_seconds(job: Job) -> float | None:
-    """From the start of the run to its end, as far as we saw it."""
+    """Return the seconds from the start of the run to its observed end."""
     ended = job.copying_since or job.completed_at
     if job.started_at is None or ended is None:
         return None

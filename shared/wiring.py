@@ -1,7 +1,7 @@
-"""Makes the real objects, once per instance and not before the first request; the only one that names concrete classes.
+"""Creates the real objects, once per instance and on the first request. Only this module names concrete classes.
 
-gRPC does not survive the fork that the framework makes after importing a function. What only runs locally (SQLite, the
-folder) is imported only where it is used.
+gRPC does not survive the fork that the framework makes after importing a function. Adapters for local runs (SQLite, the
+directory) are imported only when they are used.
 """
 
 import asyncio
@@ -23,25 +23,25 @@ from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
 
-COPIES_AT_ONCE = 8  # threads; each holds about one chunk of 1 MiB
-UPLOADS_AT_ONCE = 2  # of input images, each of which is held in memory
-INPUT_BYTES = 25 * 1024 * 1024  # what Wireflow takes: github.com/wireflowINC/wireflow-skill
+COPY_THREADS = 8  # each holds about one chunk of 1 MiB
+MAX_CONCURRENT_UPLOADS = 2  # of input images, which are held in memory
+MAX_INPUT_BYTES = 25 * 1024 * 1024  # the maximum of Wireflow: github.com/wireflowINC/wireflow-skill
 
 
 class SystemClock:
-    """The time of the machine."""
+    """The clock of the machine."""
 
     def now(self) -> datetime:
-        """The present in UTC."""
+        """Return the current time in UTC."""
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
-        """Let others work for `seconds`."""
+        """Wait for `seconds`; return at once for zero or less."""
         await asyncio.sleep(max(seconds, 0))
 
 
 def configuration() -> Config:
-    """The settings of the environment; with a fault in them the process ends and names all of them."""
+    """Return the settings of the environment; exit with a message that names every fault if they are invalid."""
     quiet_libraries()
     try:
         return settings.load(os.environ)
@@ -51,17 +51,17 @@ def configuration() -> Config:
 
 
 def dependencies(config: Config, log: Log | None = None) -> Deps:
-    """Build everything that an instance works with; its events go to `log`, by default to standard output.
+    """Return the dependencies of an instance; its events go to `log`, by default to standard output.
 
-    Nothing is called yet: clients connect when they are first used.
+    Nothing is called yet: clients connect on first use.
     """
     from shared.wireflow.client import WireflowClient
 
     clock, log = SystemClock(), log or Log()
     store = job_store(config)
     requests = RequestLimiter(config.requests_per_minute, clock)
-    hidden = [workflow.id for workflow in config.workflows]
-    wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, hidden=hidden)
+    workflow_ids = [workflow.id for workflow in config.workflows]
+    wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, secrets=workflow_ids)
     return Deps(
         config=config,
         clock=clock,
@@ -76,14 +76,14 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
         workflow_inputs=WorkflowInputs(wireflow, requests, clock),
         inputs=input_source(config),
         image_from_bytes=image_from_bytes,
-        uploads=asyncio.Semaphore(UPLOADS_AT_ONCE),
-        copy_threads=ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy"),
+        uploads=asyncio.Semaphore(MAX_CONCURRENT_UPLOADS),
+        copy_threads=ThreadPoolExecutor(COPY_THREADS, thread_name_prefix="copy"),
         random_id=lambda: secrets.token_hex(16),
     )
 
 
 def job_store(config: Config) -> JobStore:
-    """The job store of JOBS_URL."""
+    """Return the job store of JOBS_URL."""
     if config.jobs.scheme == "firestore":
         from shared.jobs.firestore import FirestoreJobs
 
@@ -94,7 +94,7 @@ def job_store(config: Config) -> JobStore:
 
 
 def image_store(config: Config) -> ImageStore:
-    """The image store of IMAGES_URL."""
+    """Return the image store of IMAGES_URL."""
     if config.images.scheme == "gs":
         from shared.images.gcs import BucketImages
 
@@ -105,29 +105,29 @@ def image_store(config: Config) -> ImageStore:
 
 
 def image_source(config: Config) -> ImageSource:
-    """Where images are fetched from: the hosts of IMAGE_HOSTS and Wireflow's download proxy."""
+    """Return the source of result images: the hosts of IMAGE_HOSTS and Wireflow's download proxy."""
     from shared import egress
-    from shared.images.download import Downloads
+    from shared.images.download import Downloader
 
-    client = egress.client(_known_hosts(config), allow_private=config.allow_private_network)
-    return Downloads(client, base_url=config.wireflow_base_url, max_bytes=config.max_image_bytes)
+    client = egress.client(_allowed_hosts(config), allow_private=config.allow_private_network)
+    return Downloader(client, base_url=config.wireflow_base_url, max_bytes=config.max_image_bytes)
 
 
 def input_source(config: Config) -> ImageSource:
-    """Where input images are fetched from: any public place."""
+    """Return the source of input images: any public host."""
     from shared import egress
-    from shared.images.download import Downloads
+    from shared.images.download import Downloader
 
-    client = egress.client(_known_hosts(config), allow_private=config.allow_private_network, any_public=True)
-    return Downloads(client, base_url=None, max_bytes=INPUT_BYTES)
+    client = egress.client(_allowed_hosts(config), allow_private=config.allow_private_network, any_public=True)
+    return Downloader(client, base_url=None, max_bytes=MAX_INPUT_BYTES)
 
 
 def image_from_bytes(content: bytes) -> ImageStream:
-    """The input image that these bytes are; ImageRefused if they are none."""
-    from shared.images import measure
+    """Return the input image in `content`; raise ImageRefused if it is not an image."""
+    from shared.images import stream
 
-    return measure.image_from_bytes(content, max_bytes=INPUT_BYTES)
+    return stream.image_from_bytes(content, max_bytes=MAX_INPUT_BYTES)
 
 
-def _known_hosts(config: Config) -> tuple[str, ...]:
+def _allowed_hosts(config: Config) -> tuple[str, ...]:
     return (*config.image_hosts, urlsplit(config.wireflow_base_url).netloc)

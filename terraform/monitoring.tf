@@ -32,6 +32,12 @@ locals {
       filter   = "jsonPayload.event=\"gate_closed\" AND jsonPayload.errorCode=(\"key_refused\" OR \"workflow_inactive\" OR \"workflow_not_found\" OR \"configuration\")"
       advice   = "Check that the API key is valid, that the workflow exists and is active, and that WIREFLOW_BASE_URL is correct. After changing a secret, raise secrets_version by one. Queued jobs resume automatically."
     }
+    internal_error = {
+      title    = "an unexpected error"
+      severity = "ERROR"
+      filter   = "jsonPayload.event=\"internal_error\""
+      advice   = "A bug: the log entry names the type of the exception and the file and line that raised it. The request can be sent again with the same Idempotency-Key; a job in the poller is retried after five minutes."
+    }
     unknown_shape = {
       title    = "Wireflow sent a response of unknown shape"
       severity = "WARNING"

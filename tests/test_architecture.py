@@ -22,7 +22,7 @@ BASE = {
     "problems",
 }
 
-# What a part may import of the others. A part that is not named may import only BASE.
+# The modules and packages of `shared`, and what each may import of the others.
 ALLOWED = {
     "spending": {"error_codes", "spending"},
     "job": {"error_codes", "job_parts"},
@@ -62,15 +62,15 @@ def part_of(path: Path) -> str:
 
 
 def is_allowed(name: str, allowed: set[str]) -> bool:
-    inside = name.removeprefix("shared.")
-    return any(inside == item or inside.startswith(f"{item}.") for item in allowed)
+    imported = name.removeprefix("shared.")
+    return any(imported == item or imported.startswith(f"{item}.") for item in allowed)
 
 
 MODULES = sorted(path for path in (ROOT / "shared").rglob("*.py") if path.name != "__init__.py")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_imports_back(path: Path):
+def test_imports_go_one_way(path: Path):
     part = part_of(path)
     for name in imports(path):
         if name.startswith("functions"):
@@ -80,32 +80,33 @@ def test_nothing_imports_back(path: Path):
 
 
 @pytest.mark.parametrize("function", ["trigger", "poller"])
-def test_a_function_needs_nothing_that_is_not_deployed_with_it(function: str):
+def test_a_function_imports_only_what_is_deployed_with_it(function: str):
     for path in (ROOT / "functions" / function).rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(path)}
         assert roots.isdisjoint({"functions", "click", "rich", "PIL", "tests"}), path
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_the_edge_reads_time_and_randomness(path: Path):
-    if path.name in {"wiring.py", "sqlite.py"}:  # SQLite waits for other processes in a thread of its own
+def test_only_adapters_read_the_clock_or_randomness(path: Path):
+    if path.name in {"wiring.py", "sqlite.py"}:  # SQLite waits for other processes in its own thread
         return
     forbidden = {"datetime.now", "time.time", "time.sleep", "random.random", "asyncio.sleep"}
     calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
     assert calls.isdisjoint(forbidden)
 
 
-WAYS_IN = {"parsing": {"events", "forms", "json_body"}, "auth": {"tokens", "signatures", "google_tokens", "cors"}}
-# What reads JSON is a tool for events, too; it knows nothing of any way in.
-TOOLS = {"json_body"}
+# Each module of a group decodes one kind of body or verifies one kind of credential, and imports no other of its group.
+INDEPENDENT = {"parsing": {"events", "forms", "json_body"}, "auth": {"tokens", "signatures", "google_tokens", "cors"}}
+# Events and batches are JSON, so other decoders may use this one.
+SHARED_DECODERS = {"json_body"}
 
 
-@pytest.mark.parametrize("package", WAYS_IN)
-def test_no_way_in_knows_another(package: str):
-    for name in WAYS_IN[package]:
+@pytest.mark.parametrize("package", INDEPENDENT)
+def test_decoders_and_verifiers_do_not_import_each_other(package: str):
+    for name in INDEPENDENT[package]:
         tree = ast.parse((ROOT / "functions" / "trigger" / package / f"{name}.py").read_text())
-        known = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
-        assert known.isdisjoint(WAYS_IN[package] - TOOLS), name
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
+        assert imported.isdisjoint(INDEPENDENT[package] - SHARED_DECODERS), name
 
 
 @pytest.mark.parametrize("folder", ["steps", "runtime"])

@@ -1,4 +1,4 @@
-"""The settings of the auth: a small mistake must not open one, and no secret shows in what is said about it."""
+"""Authentication settings: a mistake must not open the trigger, and no secret appears in a message."""
 
 import base64
 import hashlib
@@ -15,16 +15,16 @@ OTHER = hashlib.sha256(b"another token").hexdigest()
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 
 
-def said(parse, value: object) -> str:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - what it says is looked at
+def message(parse, value: object) -> str:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the test checks the message
         parse(value if isinstance(value, str) else json.dumps(value))
     return str(caught.value)
 
 
-def test_a_token_is_named_and_known_by_its_hash():
-    zapier, boss = parse_tokens(json.dumps({"zapier": HASH, "the.boss-1": {"sha256": OTHER, "admin": True}}))
+def test_a_token_has_a_name_and_a_hash():
+    zapier, admin = parse_tokens(json.dumps({"zapier": HASH, "the.admin-1": {"sha256": OTHER, "admin": True}}))
     assert (zapier.name, zapier.sha256, zapier.admin) == ("zapier", HASH, False)
-    assert (boss.name, boss.sha256, boss.admin) == ("the.boss-1", OTHER, True)
+    assert (admin.name, admin.sha256, admin.admin) == ("the.admin-1", OTHER, True)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_token_is_named_and_known_by_its_hash():
     ],
 )
 def test_a_fault_names_the_entry_and_never_the_hash(entry: object, words: str):
-    fault = said(parse_tokens, {"good": OTHER, "zapier": entry})
+    fault = message(parse_tokens, {"good": OTHER, "zapier": entry})
     assert fault.startswith("zapier: ")
     assert words in fault
     assert HASH[:20] not in fault.lower()
@@ -48,37 +48,37 @@ def test_a_fault_names_the_entry_and_never_the_hash(entry: object, words: str):
 
 
 @pytest.mark.parametrize("name", ["", "a" * 32, "zap ier", "zäpier", "a/b", "event", "form:x"])
-def test_a_name_is_short_plain_and_no_other_doors(name: str):
-    assert said(parse_tokens, {name: HASH})
-    assert said(parse_signing_secrets, {name: [SECRET]})
+def test_a_name_is_short_plain_and_not_reserved(name: str):
+    assert message(parse_tokens, {name: HASH})
+    assert message(parse_signing_secrets, {name: [SECRET]})
 
 
-def test_a_secret_in_the_place_of_a_name_does_not_show():
-    assert said(parse_tokens, {HASH: "zapier"}).startswith("entry 1: ")
+def test_a_secret_in_place_of_a_name_does_not_appear_in_the_message():
+    assert message(parse_tokens, {HASH: "zapier"}).startswith("entry 1: ")
     unpadded = "whsec_" + "a" * 32
-    assert unpadded not in said(parse_signing_secrets, {"shop": [SECRET], unpadded: ["shop"]})
+    assert unpadded not in message(parse_signing_secrets, {"shop": [SECRET], unpadded: ["shop"]})
 
 
-def test_all_entries_that_are_wrong_are_named():
-    fault = said(parse_tokens, {"one": "x", "two": HASH, "three": "y"})
+def test_the_message_names_all_invalid_entries():
+    fault = message(parse_tokens, {"one": "x", "two": HASH, "three": "y"})
     assert "one: " in fault
     assert "three: " in fault
     assert "two: " not in fault
 
 
-def test_a_name_that_stands_there_twice_is_a_fault():
-    assert "twice" in said(parse_tokens, f'{{"zapier": "{HASH}", "zapier": "{OTHER}"}}')
+def test_a_name_that_appears_twice_is_a_fault():
+    assert "twice" in message(parse_tokens, f'{{"zapier": "{HASH}", "zapier": "{OTHER}"}}')
 
 
 def test_two_callers_do_not_share_a_secret():
-    assert "a and b have the same secret" in said(parse_tokens, {"a": HASH, "b": HASH})
-    assert "a and b have the same secret" in said(parse_signing_secrets, {"a": [SECRET], "b": [SECRET]})
+    assert "a and b have the same secret" in message(parse_tokens, {"a": HASH, "b": HASH})
+    assert "a and b have the same secret" in message(parse_signing_secrets, {"a": [SECRET], "b": [SECRET]})
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '"x"', "{", "zapier=" + HASH, "[" * 100_000])
-def test_an_empty_or_broken_list_of_callers_does_not_mean_no_door(text: str):
+def test_an_empty_or_broken_setting_does_not_turn_authentication_off(text: str):
     for parse in (parse_tokens, parse_signing_secrets):
-        assert "JSON object" in said(parse, text)
+        assert "JSON object" in message(parse, text)
 
 
 def test_a_signing_caller_has_a_list_of_secrets_padded_or_not():
@@ -101,7 +101,7 @@ def test_a_signing_caller_has_a_list_of_secrets_padded_or_not():
     ],
 )
 def test_a_signing_secret_is_whsec_and_at_least_16_bytes(entry: object):
-    fault = said(parse_signing_secrets, {"shop": entry})
+    fault = message(parse_signing_secrets, {"shop": entry})
     assert fault.startswith("shop: ")
     assert SECRET[6:] not in fault
 
@@ -145,11 +145,11 @@ def test_an_origin_is_written_as_browsers_send_it(written: str, origin: str):
         ",",
     ],
 )
-def test_what_is_no_origin_is_a_fault(text: str):
-    assert said(parse_origins, text)
+def test_anything_but_an_origin_is_a_fault(text: str):
+    assert message(parse_origins, text)
 
 
-def test_an_origin_that_stands_there_twice_counts_once():
+def test_a_repeated_origin_is_kept_once():
     assert parse_origins("https://a.example,https://A.example:443") == ("https://a.example",)
 
 
@@ -168,11 +168,11 @@ def test_an_origin_that_stands_there_twice_counts_once():
         "",
     ],
 )
-def test_an_address_that_browsers_may_read_differently_has_no_origin(url: str):
+def test_a_url_that_browsers_may_read_differently_has_no_origin(url: str):
     assert origin_of(url) is None
 
 
-def test_the_settings_name_the_fault_and_show_no_secret():
+def test_configuration_errors_and_settings_show_no_secret():
     with pytest.raises(ConfigurationError) as caught:
         load(TRIGGER_TOKENS=json.dumps({"zapier": HASH[1:]}), FORM_ORIGINS="*", TRIGGER_SIGNING_SECRETS="{}")
     assert [fault.split(":")[0] for fault in caught.value.faults] == [

@@ -1,4 +1,4 @@
-"""Settings: read once, all faults in one message, secrets never in it."""
+"""Settings are read once; one error reports all faults and no secret."""
 
 import ast
 import re
@@ -43,11 +43,11 @@ def test_every_fault_is_named_at_once():
     assert all(name in str(caught.value) for name in named)
 
 
-def test_what_a_copy_and_paste_leaves_around_a_setting_is_dropped():
+def test_spaces_and_quotes_around_a_setting_are_removed():
     assert load(WIREFLOW_API_KEY=' "sk-test"\r\n').api_key == "sk-test"
 
 
-def test_an_empty_setting_is_as_good_as_an_unset_one():
+def test_an_empty_setting_counts_as_unset():
     assert load(PUBLIC_URL="", MAX_QUEUE_HOURS=" ").max_queue_hours == 72
 
 
@@ -72,11 +72,11 @@ def test_an_empty_setting_is_as_good_as_an_unset_one():
         ("ALLOW_PRIVATE_NETWORK", "yes"),
     ],
 )
-def test_a_wrong_value_is_named(name: str, value: str):
+def test_an_invalid_value_is_reported_by_name(name: str, value: str):
     assert [fault.split(":")[0] for fault in faults(**{name: value})] == [name]
 
 
-def test_private_networks_are_refused_on_cloud_run():
+def test_private_networks_are_not_allowed_on_cloud_run():
     assert faults(ALLOW_PRIVATE_NETWORK="true", K_SERVICE="trigger")[0].startswith("ALLOW_PRIVATE_NETWORK")
     assert load(ALLOW_PRIVATE_NETWORK="true", WIREFLOW_BASE_URL="http://127.0.0.1:8090/api/v1").allow_private_network
 
@@ -86,11 +86,11 @@ def test_the_plan_sets_the_limits_and_the_operator_may_change_them():
     assert load(WIREFLOW_PLAN="pro", DAILY_EXECUTIONS="7").limits.per_day == 7
 
 
-def test_without_a_limit_on_executions_there_is_none_on_requests():
+def test_without_a_limit_on_executions_requests_have_none():
     assert load(EXECUTIONS_PER_MINUTE="0").requests_per_minute == 0
 
 
-def test_where_things_live_is_a_url():
+def test_the_locations_of_the_stores_are_urls():
     jobs = load(JOBS_URL="firestore://my-project/(default)").jobs
     assert (jobs.scheme, jobs.host, jobs.path) == ("firestore", "my-project", "(default)")
     assert load(JOBS_URL="sqlite:////var/jobs.db").jobs.path == "/var/jobs.db"
@@ -98,7 +98,7 @@ def test_where_things_live_is_a_url():
     assert (images.host, images.path) == ("bucket", "a/b")
 
 
-def test_no_secret_shows_in_the_settings_or_their_faults():
+def test_no_secret_is_in_the_repr_of_the_settings_or_in_a_fault():
     assert "sk-test" not in repr(load())
     assert "hook-1" not in repr(load())
     assert not any("two words" in fault for fault in faults(WIREFLOW_API_KEY="two words"))

@@ -1,11 +1,11 @@
-"""The job record: its table of states, and its way into a document and back."""
+"""The job record: its transitions, its document, and its public form."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import FINAL, TRANSITIONS, Job, Status, share_of
+from shared.job import FINAL, RESCUE, TRANSITIONS, Job, Status, share_of
 from shared.job_parts import Image, JobError
 from shared.jobs.job_documents import from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
@@ -14,28 +14,27 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 def job(**changes) -> Job:
-    known = {"id": "a" * 32, "status": Status.QUEUED, "prompt": "a cat"}
-    return Job(**{**known, "created_at": NOON, "expire_at": NOON, "give_up_at": NOON, **changes})
+    defaults = {"id": "a" * 32, "status": Status.QUEUED, "prompt": "a cat"}
+    return Job(**{**defaults, "created_at": NOON, "expire_at": NOON, "give_up_at": NOON, **changes})
 
 
-def test_every_state_is_in_the_table_and_has_a_sentence():
+def test_every_state_has_transitions_and_a_sentence():
     assert set(TRANSITIONS) == set(Status) == set(SENTENCES)
 
 
-def test_every_error_code_has_its_text_and_hint():
+def test_every_error_code_has_a_message_and_a_hint():
     assert set(EXPLANATIONS) == set(ErrorCode)
-    assert all(known.message.endswith(".") and known.hint.endswith(".") for known in EXPLANATIONS.values())
+    assert all(text.message.endswith(".") and text.hint.endswith(".") for text in EXPLANATIONS.values())
 
 
 @pytest.mark.parametrize("status", list(Status))
-@pytest.mark.parametrize("following", list(Status))
-def test_a_job_moves_only_as_the_table_says(status: Status, following: Status):
-    rescue = (status, following) == (Status.FAILED, Status.COPYING)
-    if following in TRANSITIONS[status] or following is status or rescue:
-        assert job(status=status).evolve(status=following).status is following
+@pytest.mark.parametrize("successor", list(Status))
+def test_only_the_transitions_of_the_table_are_allowed(status: Status, successor: Status):
+    if successor in TRANSITIONS[status] or successor is status or (status, successor) == RESCUE:
+        assert job(status=status).evolve(status=successor).status is successor
     else:
         with pytest.raises(ValueError, match="cannot become"):
-            job(status=status).evolve(status=following)
+            job(status=status).evolve(status=successor)
 
 
 ERROR = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id="req_1")
@@ -116,12 +115,26 @@ def test_the_visitors_of_all_forms_have_one_share_of_the_queue():
     assert share_of(None) == ""
 
 
-def test_a_started_job_forgets_that_its_outcome_was_unknown():
-    triggered = in_flight(Status.QUEUED).triggered(NOON, LATER).unresolved("req_1").repeated(LATER)
+def test_a_start_clears_the_unknown_outcome():
+    triggered = in_flight(Status.QUEUED).triggered(NOON, LATER).unresolved("req_1").retried(LATER)
     assert (triggered.outcome_unknown, triggered.possible_duplicate, triggered.triggered_at) == (True, True, LATER)
     started = triggered.started("exec_1", "req_2", LATER, LATER)
     assert (started.status, started.outcome_unknown, started.possible_duplicate) == ("running", False, True)
     assert started.run_lost().outcome_unknown is True
+
+
+def test_a_rescued_job_that_fails_has_the_request_id_of_the_late_response():
+    timed_out = in_flight(Status.RUNNING, request_id="req_1").failed(ERROR, NOON, recheck_at=LATER)
+    rescued = timed_out.with_run_details("req_2", 10).rescued(IMAGES, LATER, ERROR)
+    assert rescued.error
+    assert rescued.failed(rescued.error, LATER).request_id == "req_2"
+
+
+def test_an_input_that_is_stored_again_does_not_bring_a_recheck_forward():
+    succeeded = in_flight(Status.COPYING).succeeded(IMAGES, NOON)
+    assert succeeded.input_left_over("inputs/a").due_at == NOON
+    timed_out = in_flight(Status.RUNNING).failed(ERROR, NOON, recheck_at=LATER)
+    assert timed_out.input_left_over("inputs/a").due_at == LATER
 
 
 def test_evolve_sets_no_field_silently():
@@ -131,17 +144,22 @@ def test_evolve_sets_no_field_silently():
     assert changed == {"status"}
 
 
-def test_final_is_what_nothing_follows():
+def test_every_state_leads_to_a_final_state():
     assert {Status.SUCCEEDED, Status.FAILED, Status.CANCELED} == FINAL
+    leads_to_final = set(FINAL)
+    for _ in Status:
+        leads_to_final |= {status for status, successors in TRANSITIONS.items() if successors & leads_to_final}
+    assert leads_to_final == set(Status)
+    assert RESCUE == (Status.FAILED, Status.COPYING)
 
 
 @pytest.mark.parametrize("name", ["created_at", "due_at", "queue_at", "started_at", "missing_since"])
-def test_naive_datetimes_are_refused(name: str):
+def test_naive_datetimes_are_rejected(name: str):
     with pytest.raises(ValueError, match=name):
-        job(**{name: datetime(2026, 3, 1)})  # noqa: DTZ001 - the point of the test
+        job(**{name: datetime(2026, 3, 1)})  # noqa: DTZ001 - what is tested
 
 
-def test_a_document_and_back_is_the_same_job():
+def test_a_job_survives_a_round_trip_through_its_document():
     full = job(
         status=Status.FAILED,
         images=(
@@ -158,24 +176,15 @@ def test_a_document_and_back_is_the_same_job():
     assert from_document(full.id, document, None) == full
 
 
-def test_fields_of_a_newer_version_do_not_disturb():
+def test_unknown_fields_of_a_document_are_ignored():
     assert from_document("b" * 32, {**to_document(job()), "later": 1}, None).id == "b" * 32
-
-
-NAMES = """id status message prompt workflow executionId imageUrl imageUrls imageCount images possibleDuplicate
-errorCode errorMessage errorCharged errorRetryable errorHint requestId creditsUsed caller steps createdAt startedAt
-completedAt runSeconds waitReason estimatedStartAt statusUrl"""
-
-
-def test_the_public_job_always_has_all_names():
-    assert list(public_job(job(), "https://x")) == NAMES.split()
 
 
 def test_an_image_has_no_url_before_it_is_stored():
     images = (Image(index=0, source_url="https://cdn/a.png"), Image(index=1, source_url="https://cdn/b.png", name="b"))
-    shown = public_job(job(status=Status.COPYING, images=images), "https://x")
-    assert [image["url"] for image in shown["images"]] == [None, f"https://x/jobs/{'a' * 32}/image/1"]
-    assert shown["imageCount"] == len(shown["imageUrls"]) == 1
+    public = public_job(job(status=Status.COPYING, images=images), "https://x")
+    assert [image["url"] for image in public["images"]] == [None, f"https://x/jobs/{'a' * 32}/image/1"]
+    assert public["imageCount"] == len(public["imageUrls"]) == 1
 
 
 def test_times_are_utc_with_milliseconds():

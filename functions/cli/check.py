@@ -64,9 +64,10 @@ async def check(environ: Mapping[str, str]) -> list[Finding]:
 
 @asynccontextmanager
 async def _client(settings: Config, webhook_id: str) -> AsyncIterator[WireflowClient]:
-    """Create a client of one webhook. It redacts all IDs in errors."""
-    hidden = (settings.webhook_id, *(workflow.id for workflow in settings.workflows))
-    client = WireflowClient(settings.wireflow_base_url, webhook_id, settings.api_key, SystemClock(), hidden=hidden)
+    """Create a client of one webhook. It redacts the ids of all workflows in errors."""
+    workflow_ids = (settings.webhook_id, *(workflow.id for workflow in settings.workflows))
+    url, key = settings.wireflow_base_url, settings.api_key
+    client = WireflowClient(url, webhook_id, key, SystemClock(), secrets=workflow_ids)
     try:
         yield client
     finally:

@@ -5,7 +5,6 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from shared.log import Event
 from shared.problems import Problem
 from shared.runtime.dependencies import Deps
 
@@ -41,7 +40,7 @@ class Poller:
         try:
             return JSONResponse(await Window(self._deps).run())
         except Exception as error:  # the framework would respond with plain text
-            self._deps.log.error(Event.WINDOW, f"The window ended early: {type(error).__name__}.")
+            self._deps.log.internal_error(error, "The window ended early")
             return Problem("internal_error", "The window ended early. The next call continues its work.").response()
 
 

@@ -42,11 +42,11 @@ class Counts:
 async def report(counts: Counts, started_at: datetime, oldest_due: float, running: int, deps: Deps) -> dict[str, Any]:
     """Log the window and return its counts and duration in seconds.
 
-    `oldest_due`: how late the latest due job was, in seconds; `running`: runs handed back to the next window.
+    `oldest_due`: how late the latest due job was, in seconds; `running`: runs left to the next window.
     """
     seconds = round((deps.clock.now() - started_at).total_seconds(), 3)
     figures = {"seconds": seconds, "oldestDueSeconds": round(oldest_due, 3), **await _state(running, deps)}
-    deps.log.info(Event.WINDOW, "A window has ended.", **asdict(counts), **figures)
+    deps.log.info(Event.WINDOW, "The window has ended.", **asdict(counts), **figures)
     return {**asdict(counts), "seconds": seconds}
 
 

@@ -1,4 +1,4 @@
-"""One window: claim due jobs, start queued jobs, advance each one, and hand back what is unfinished at the end.
+"""One window: claim due jobs, start queued jobs, advance each one, and release the unfinished ones at the end.
 
 The scheduler calls at most once a minute and an image takes 10 to 20 seconds, so one call works for most of a minute. A
 failing job never stops the others.
@@ -24,10 +24,10 @@ SCAN_SECONDS = 2.0
 SCAN_SECONDS_WHILE_DISPATCHING = 0.25
 MAX_JOBS = 500  # held in memory at the same time; more wait for the next scan
 MAX_CLAIMS = 100  # in one scan
-# A worker keeps a job over a pause of this length; over a longer one it hands the job back.
+# A worker holds a job during a pause of up to this length; for a longer one it releases the job.
 MAX_HOLD = timedelta(seconds=15)
 # Paid calls in flight. A job is stored as triggering only when its call can be sent: a crash in between leaves each of
-# those jobs with an unknown outcome.
+# these jobs with an unknown outcome.
 MAX_CALLS = 16
 PAUSE_AFTER_FAULT = timedelta(minutes=5)
 
@@ -50,7 +50,7 @@ class Window:
         deps.requests.end_at(self._ends_at)
 
     async def run(self) -> dict[str, Any]:
-        """Work until the window ends or nothing has been in flight for a while. Return the counts."""
+        """Work until the window ends or has been idle for `POLL_IDLE_EXIT_SECONDS`. Return the counts."""
         async with asyncio.TaskGroup() as workers:
             await self._scan(workers)
             while not self._over():
@@ -105,7 +105,7 @@ class Window:
     # --- working ---------------------------------------------------------------------------------------------------
 
     async def _hold(self, lease: Lease, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work` while the lease is kept. An error concerns this job only."""
+        """Do `work` while the lease is renewed. An error affects this job only."""
         before, self._held[lease.job.id] = lease.job, lease
         if before.started_at:
             self._deps.requests.record(before.started_at)
@@ -136,7 +136,7 @@ class Window:
             await self._advance(lease)
 
     async def _advance(self, lease: Lease) -> None:
-        """Advance the job until it has ended or must wait for longer than a worker holds it."""
+        """Advance the job until it is final or must wait for longer than MAX_HOLD."""
         while (at := await advance(lease, self._deps)) is not None:
             now = self._clock.now()
             if at >= self._ends_at or at - now > MAX_HOLD:
@@ -147,9 +147,8 @@ class Window:
             await self._clock.sleep((at - now).total_seconds())
 
     async def _set_aside(self, lease: Lease, error: Exception) -> None:
-        """Hand the job back for a later try."""
-        message = f"A job raised {type(error).__name__}; it is tried again later."
-        self._deps.log.error(Event.WINDOW, message, **lease.job.log_fields())
+        """Release the job for a later try."""
+        self._deps.log.internal_error(error, "A job failed and is retried later", **lease.job.log_fields())
         try:
             await lease.release(lease.job.due(self._clock.now() + PAUSE_AFTER_FAULT))
         except LeaseLost:

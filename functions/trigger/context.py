@@ -1,12 +1,14 @@
 """What every route works with: the dependencies of the steps, and the authentication of callers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from shared.runtime.dependencies import Deps
 
-from .auth.auth import Auth
+from .auth.authenticate import Authenticator
+from .auth.form_admission import FormAdmission
 
 if TYPE_CHECKING:
     import httpx
@@ -19,18 +21,19 @@ class Context:
     """One per instance. Tests build their own."""
 
     deps: Deps
-    auth: Auth
-
-
-def create_context(deps: Deps) -> Context:
-    """Build the context of an instance."""
-    config = deps.config
-    auth = Auth(config.auth, config.public_url, deps.store, deps.clock, deps.log, cache(_client))
-    return Context(deps, auth)
+    authenticator: Authenticator
+    forms: FormAdmission
 
 
 def _client() -> "httpx.AsyncClient":
-    """Create the client that verifies credentials; most deployments need none."""
+    """Create the client for the services that verify credentials; most deployments need none."""
     import httpx
 
     return httpx.AsyncClient(timeout=VERIFY_SECONDS, trust_env=False)
+
+
+def create_context(deps: Deps, http: Callable[[], "httpx.AsyncClient"] = _client) -> Context:
+    """Build the context of an instance. `http` creates the client for verifiers, when one is first needed."""
+    config, http = deps.config, cache(http)  # one client for all
+    authenticator = Authenticator(config.auth, config.public_url, deps.clock, deps.log, http)
+    return Context(deps, authenticator, FormAdmission(config.auth, deps.store, deps.clock, deps.log, http))

@@ -1,1 +1,1 @@
-"""Images: where they come from and where they are kept."""
+"""Images: download, formats, and the two image stores."""

@@ -1,4 +1,4 @@
-"""Images in a folder: a name holds a whole image or nothing, and what it holds never changes."""
+"""Images as files in a directory. A name holds a whole image or nothing, and what it holds never changes."""
 
 import asyncio
 import os
@@ -10,27 +10,27 @@ from pathlib import Path
 
 import google_crc32c
 
+from shared.images.chunks import CHUNK, encode_crc32c, read_chunks
 from shared.images.formats import HEAD_BYTES, sniff
-from shared.images.streaming import CHUNK, base64_of, chunks_of
-from shared.ports import CopyError, ImageStream, Measured, NameTaken, StoredImage
+from shared.ports import CopyError, ImageMeasurements, ImageStream, NameTaken, StoredImage
 
-NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # leads nowhere but down, and to nothing hidden
-NOTHING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # what a name without a image meets
+NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # no path leads out of the directory or to a hidden file
+NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class DirectoryImages:
-    """The image store of local runs (`shared.ports.ImageStore`): files under `path`, which processes may share.
+    """The image store of local runs (`shared.ports.ImageStore`): files below `path`. Processes may share it.
 
-    The file system must know hard links. A crash may leave a file `.….part` behind; no name leads to it.
+    The file system must support hard links. A crash may leave a temporary file `.….part`, which no name refers to.
     """
 
     def __init__(self, path: Path) -> None:
         self._root = path.absolute()
 
     def write(self, name: str, image: ImageStream) -> None:
-        """Store all of the image or nothing; a name that already holds the same bytes counts as done.
+        """Store the whole image or nothing; do nothing if the name already holds the same bytes.
 
-        ValueError if `name` would lead out of the folder.
+        Raise ValueError if `name` is not a path below the directory.
         """
         path = self._path(name)
         if path is None:
@@ -42,64 +42,62 @@ class DirectoryImages:
                     part.write(chunk)
                 part.flush()
                 os.fsync(part.fileno())
-                _give_name(Path(part.name), path, image.measured())
+                _link(Path(part.name), path, image.measured())
 
     async def read(self, name: str) -> StoredImage | None:
-        """The bytes as chunks, or None if nothing has that name."""
+        """Return the bytes as chunks, or None if the image does not exist."""
         path = self._path(name)
-        return await asyncio.to_thread(_describe, path) if path else None
+        return await asyncio.to_thread(_open_image, path) if path else None
 
     async def content(self, name: str) -> bytes | None:
-        """All bytes of a stored image, or None if nothing has that name."""
+        """Return all bytes of an image, or None if it does not exist."""
         path = self._path(name)
-        return await asyncio.to_thread(_content, path) if path else None
+        return await asyncio.to_thread(_read_bytes, path) if path else None
 
     async def delete(self, name: str) -> None:
-        """Remove a image; nothing if there is none."""
+        """Delete an image, if it exists."""
         path = self._path(name)
         if path:
             await asyncio.to_thread(_delete, path)
 
     async def names(self, job_id: str) -> list[str]:
-        """The names of all images of a job, sorted as text."""
-        folder = self._path(f"jobs/{job_id}")
-        return await asyncio.to_thread(self._names_in, folder) if folder else []
+        """Return the names of all images of a job, sorted as text."""
+        directory = self._path(f"jobs/{job_id}")
+        return await asyncio.to_thread(self._list, directory) if directory else []
 
-    def _names_in(self, folder: Path) -> list[str]:
-        return sorted(path.relative_to(self._root).as_posix() for path in folder.glob("[!.]*/[!.]*"))
+    def _list(self, directory: Path) -> list[str]:
+        return sorted(path.relative_to(self._root).as_posix() for path in directory.glob("[!.]*/[!.]*"))
 
     def _path(self, name: str) -> Path | None:
         return self._root / name if NAME.fullmatch(name) else None
 
 
-def _give_name(part: Path, path: Path, measured: Measured) -> None:
-    """Link the whole file to its name: unlike a rename, a link never takes the name from another file."""
+def _link(part: Path, path: Path, measured: ImageMeasurements) -> None:
+    """Give the complete file its name. Unlike a rename, a link never replaces another file."""
     try:
         os.link(part, path)
     except FileExistsError:
         if (path.stat().st_size, _crc32c(path)) != (measured.size, measured.crc32c):
             raise NameTaken(f"{path.name} already holds another image") from None
-    folder = os.open(path.parent, os.O_RDONLY)
+    directory = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # a name is kept by its folder
+        os.fsync(directory)  # the directory holds the name
     finally:
-        os.close(folder)
+        os.close(directory)
 
 
-def _content(path: Path) -> bytes | None:
-    with _as_copy_errors(path.name):
-        try:
-            return path.read_bytes()
-        except NOTHING:
-            return None
+def _read_bytes(path: Path) -> bytes | None:
+    with _as_copy_errors(path.name), suppress(*NOT_FOUND):
+        return path.read_bytes()
+    return None
 
 
 def _delete(path: Path) -> None:
-    with _as_copy_errors(path.name), suppress(*NOTHING):
+    with _as_copy_errors(path.name), suppress(*NOT_FOUND):
         path.unlink()
 
 
-def _describe(path: Path) -> StoredImage | None:
+def _open_image(path: Path) -> StoredImage | None:
     with _as_copy_errors(path.name):
         if not path.is_file():
             return None
@@ -107,15 +105,15 @@ def _describe(path: Path) -> StoredImage | None:
             content_type=_content_type(path),
             size=path.stat().st_size,
             crc32c=_crc32c(path),
-            chunks=chunks_of(lambda: path.open("rb")),
+            chunks=read_chunks(lambda: path.open("rb")),
         )
 
 
 def _content_type(path: Path) -> str:
-    """As the image's own bytes tell: not every name has an extension."""
+    """Return the type that the content shows: the names of input images have no extension."""
     with path.open("rb") as file:
-        kind = sniff(file.read(HEAD_BYTES))
-    return kind.content_type if kind else "application/octet-stream"
+        image_format = sniff(file.read(HEAD_BYTES))
+    return image_format.content_type if image_format else "application/octet-stream"
 
 
 def _crc32c(path: Path) -> str:
@@ -123,7 +121,7 @@ def _crc32c(path: Path) -> str:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             crc32c = google_crc32c.extend(crc32c, chunk)
-    return base64_of(crc32c)
+    return encode_crc32c(crc32c)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
-"""Images in a Cloud Storage bucket: a name holds a whole image or nothing, and what it holds never changes.
+"""Images in a Cloud Storage bucket. A name holds a whole image or nothing, and what it holds never changes.
 
-The client is imported and built at the first use, in a worker thread: that takes half a second, which the functions
-must not pay at their start.
+The client is imported and created on first use, in a worker thread: it takes half a second, too much for a cold start.
 """
 
 import asyncio
@@ -14,30 +13,30 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from shared.images.streaming import chunks_of
+from shared.images.chunks import read_chunks
 from shared.ports import CopyError, ImageStream, NameTaken, StoredImage
 
-CHUNK = 1024 * 1024  # held in memory a few times; the client's default is 100 MiB
+CHUNK = 1024 * 1024  # bytes, in memory a few times; the default of the client is 100 MiB
 TIMEOUT = (5.0, 30.0)  # seconds to connect and to read, for each try
 RETRY_SECONDS = 30.0  # for all tries of a call
-READ_TIMEOUT, READ_RETRY_SECONDS = (3.0, 5.0), 8.0  # a caller waits
+READ_TIMEOUT, READ_RETRY_SECONDS = (3.0, 5.0), 8.0  # shorter, because a caller is waiting
 CACHE_CONTROL = "private, max-age=31536000, immutable"
 
 URL_SECONDS = 900
-URL_MARGIN_SECONDS = 300  # a URL that has less left is not given out any more
-URLS_KEPT = 1_000
-# signBlob refuses the narrower scopes that the storage client would ask for.
+URL_MARGIN_SECONDS = 300  # a URL that is valid for less is not returned any more
+MAX_CACHED_URLS = 1_000
+# signBlob rejects the narrower scopes that the storage client would request.
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 Sign = Callable[[Any], str | None]
 
 
 class BucketImages:
-    """The image store in the cloud (`shared.ports.ImageStore`): the objects of `bucket` under `prefix`.
+    """The image store of a deployment (`shared.ports.ImageStore`): the objects of `bucket` below `prefix`.
 
-    `emulator`: the bucket is on the server of STORAGE_EMULATOR_HOST, without credentials. `sign` makes a GET URL for a
-    blob, valid for URL_SECONDS, or answers None where it cannot; without it, `IamSigner` does, and nobody on an
-    emulator. `monotonic` gives seconds. CopyError from every method when the bucket does not answer.
+    `emulator`: the bucket is on the server of STORAGE_EMULATOR_HOST, without credentials. `sign` returns a GET URL for
+    a blob, valid for URL_SECONDS, or None if it cannot; the default is `IamSigner`, and no signing on an emulator.
+    `monotonic` returns seconds. Every method raises CopyError if the bucket does not respond.
     """
 
     def __init__(
@@ -53,88 +52,88 @@ class BucketImages:
         self._prefix = f"{prefix.strip('/')}/".removeprefix("/")
         self._emulator = emulator
         self._sign = sign
-        self._opening = Lock()
-        self._bucket: Any = None
+        self._connecting = Lock()
+        self._connected: Any = None
         self._urls = SignedUrls(monotonic)
 
     def write(self, name: str, image: ImageStream) -> None:
-        """Store all of the image or nothing; a name that already holds the same bytes counts as done."""
+        """Store the whole image or nothing; do nothing if the name already holds the same bytes."""
         with _as_copy_errors(name):
-            blob = self._open().blob(self._prefix + name, chunk_size=CHUNK)
-        source = Source(image.chunks())
+            blob = self._bucket().blob(self._prefix + name, chunk_size=CHUNK)
+        source = ChunkReader(image.chunks())
         try:
             _upload(blob, source, image.content_type)
-        except CopyError:  # the image's own: the upload is not finished and leaves no object
+        except CopyError:  # raised by the image itself: the unfinished upload leaves no object
             raise
-        except Exception as error:  # of five libraries, without a common base; the bucket knows what became of it
-            self._settle(name, source, image, error)
+        except Exception as error:  # from five libraries without a common base class
+            self._verify_stored(name, source, image, error)
 
     async def read(self, name: str) -> StoredImage | None:
-        """A signed URL, or the bytes as chunks where nothing can be signed; None if nothing has that name."""
-        kept = self._urls.get(name)
-        if kept is None:
-            kept = await asyncio.to_thread(self._look_up, name)
-            self._urls.put(name, kept)
-        return kept
+        """Return a signed URL, or chunks if signing is not possible; None if the image does not exist."""
+        stored = self._urls.get(name)
+        if stored is None:
+            stored = await asyncio.to_thread(self._open_image, name)
+            self._urls.put(name, stored)
+        return stored
 
     async def content(self, name: str) -> bytes | None:
-        """All bytes of a stored image, or None if nothing has that name."""
-        return await asyncio.to_thread(self._content, name)
+        """Return all bytes of an image, or None if it does not exist."""
+        return await asyncio.to_thread(self._read_bytes, name)
 
     async def delete(self, name: str) -> None:
-        """Remove a image; nothing if there is none."""
+        """Delete an image, if it exists."""
         await asyncio.to_thread(self._delete, name)
-        self._urls.forget(name)
+        self._urls.remove(name)
 
     async def names(self, job_id: str) -> list[str]:
-        """The names of all images of a job, sorted as text."""
+        """Return the names of all images of a job, sorted as text."""
         return [] if "/" in job_id else await asyncio.to_thread(self._list, f"jobs/{job_id}/")
 
-    def _settle(self, name: str, source: "Source", image: ImageStream, error: Exception) -> None:
-        """Done all the same if the name holds this very image: of an earlier copy, or the answer was lost.
+    def _verify_stored(self, name: str, source: "ChunkReader", image: ImageStream, error: Exception) -> None:
+        """Return if the name holds this very image: from an earlier copy, or because the response was lost.
 
-        A 412 may come before the first byte: the rest of the image must pass to be compared.
+        A 412 may come before the first byte was read: the rest of the image must be read to compare it.
         """
-        kept = self._find(name)
-        if kept is None:
+        stored = self._find(name)
+        if stored is None:
             raise CopyError(f"{name} could not be stored: {type(error).__name__}") from error
         source.drain()
         measured = image.measured()
-        if (kept.size, kept.crc32c) != (measured.size, measured.crc32c):
+        if (stored.size, stored.crc32c) != (measured.size, measured.crc32c):
             raise NameTaken(f"{name} already holds another image") from error
 
-    def _look_up(self, name: str) -> StoredImage | None:
+    def _open_image(self, name: str) -> StoredImage | None:
         blob = self._find(name)
         if blob is None:
             return None
         with _as_copy_errors(name):
-            url = self._sign(blob) if self._sign else None  # connecting has set it
+            url = self._sign(blob) if self._sign else None  # set once connected
         stored = StoredImage(content_type=blob.content_type, size=blob.size, crc32c=blob.crc32c)
         if url:
             return replace(stored, url=url, seconds=URL_SECONDS)
         read = partial(blob.open, "rb", chunk_size=CHUNK, timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
-        return replace(stored, chunks=chunks_of(read))
+        return replace(stored, chunks=read_chunks(read))
 
     def _find(self, name: str) -> Any:
-        """The blob with all that the bucket knows of it, or None."""
+        """Return the blob with its metadata, or None."""
         with _as_copy_errors(name):
-            return self._open().get_blob(self._prefix + name, timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
+            return self._bucket().get_blob(self._prefix + name, timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
 
-    def _content(self, name: str) -> bytes | None:
-        with _as_copy_errors(name), suppress(_missing()):
-            blob = self._open().blob(self._prefix + name)
+    def _read_bytes(self, name: str) -> bytes | None:
+        with _as_copy_errors(name), suppress(_not_found()):
+            blob = self._bucket().blob(self._prefix + name)
             content: bytes = blob.download_as_bytes(timeout=TIMEOUT, retry=_retry(), checksum="crc32c")
             return content
         return None
 
     def _delete(self, name: str) -> None:
-        # Without a generation: a name has one image in its life, so deleting it twice is deleting it once.
-        with _as_copy_errors(name), suppress(_missing()):
-            self._open().blob(self._prefix + name).delete(timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
+        # No generation is needed: a name holds one image in its life, so a second delete does no harm.
+        with _as_copy_errors(name), suppress(_not_found()):
+            self._bucket().blob(self._prefix + name).delete(timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
 
     def _list(self, folder: str) -> list[str]:
         with _as_copy_errors(folder):
-            blobs = self._open().list_blobs(
+            blobs = self._bucket().list_blobs(
                 prefix=self._prefix + folder,
                 fields="items(name),nextPageToken",
                 timeout=READ_TIMEOUT,
@@ -142,14 +141,14 @@ class BucketImages:
             )
             return sorted(blob.name.removeprefix(self._prefix) for blob in blobs)
 
-    def _open(self) -> Any:
-        with self._opening:
-            if self._bucket is None:
-                self._bucket = self._connected()
-            return self._bucket
+    def _bucket(self) -> Any:
+        with self._connecting:
+            if self._connected is None:
+                self._connected = self._connect()
+            return self._connected
 
-    def _connected(self) -> Any:
-        # Else the client asks for the bucket's metadata in a thread of its own, which may go on after the answer.
+    def _connect(self) -> Any:
+        # Otherwise the client reads the bucket's metadata in a thread of its own, which may outlive the response.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         import google.auth
         from google.cloud.storage import Client
@@ -162,10 +161,10 @@ class BucketImages:
 
 
 class IamSigner:
-    """Signs as the service account that we run as, whose key only IAM has; each signature is a network call.
+    """Signs URLs as our own service account, whose private key only IAM holds; each signature is a network call.
 
-    Needs the role `iam.serviceAccountTokenCreator` on itself. None for credentials without a service account:
-    https://cloud.google.com/storage/docs/access-control/signing-urls-with-helpers
+    Needs the role `iam.serviceAccountTokenCreator` on the account itself. Returns None for credentials without a
+    service account: https://cloud.google.com/storage/docs/access-control/signing-urls-with-helpers
     """
 
     def __init__(self, credentials: Any) -> None:
@@ -173,7 +172,7 @@ class IamSigner:
         self._refreshing = Lock()
 
     def __call__(self, blob: Any) -> str | None:
-        """A URL from which anybody can read the blob for URL_SECONDS."""
+        """Return a URL that anyone can read the blob from for URL_SECONDS."""
         email, token = self._identity()
         if email is None:
             return None
@@ -183,7 +182,7 @@ class IamSigner:
         return url
 
     def _identity(self) -> tuple[str | None, str]:
-        """Our own address and a valid token. On Google's servers the address is known once a token is."""
+        """Return the email of the account and a valid token. On Google Cloud the email is known once a token is."""
         from google.auth.transport.requests import Request
 
         with self._refreshing:
@@ -193,69 +192,69 @@ class IamSigner:
 
 
 class SignedUrls:
-    """The signed URLs that are still good for a while. Not for several threads."""
+    """A cache of signed URLs that are still valid for a while. Not thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._kept: dict[str, tuple[StoredImage, float]] = {}
+        self._entries: dict[str, tuple[StoredImage, float]] = {}
 
     def get(self, name: str) -> StoredImage | None:
-        """The image with the seconds that are left, or None if they are too few."""
-        stored, end = self._kept.get(name, (None, 0.0))
-        left = int(end - self._monotonic())
-        return replace(stored, seconds=left) if stored and left >= URL_MARGIN_SECONDS else None
+        """Return the image with the seconds that remain, or None if they are too few."""
+        stored, expires_at = self._entries.get(name, (None, 0.0))
+        seconds = int(expires_at - self._monotonic())
+        return replace(stored, seconds=seconds) if stored and seconds >= URL_MARGIN_SECONDS else None
 
     def put(self, name: str, stored: StoredImage | None) -> None:
-        """Remember a image that has a URL; of too many, forget the one that came first."""
+        """Add an image that has a URL; evict the oldest entry if there are too many."""
         if stored is None or stored.url is None:
             return
-        self._kept.pop(name, None)
-        self._kept[name] = (stored, self._monotonic() + stored.seconds)
-        if len(self._kept) > URLS_KEPT:
-            del self._kept[next(iter(self._kept))]
+        self._entries.pop(name, None)
+        self._entries[name] = (stored, self._monotonic() + stored.seconds)
+        if len(self._entries) > MAX_CACHED_URLS:
+            del self._entries[next(iter(self._entries))]
 
-    def forget(self, name: str) -> None:
-        """Nothing has this name any more."""
-        self._kept.pop(name, None)
+    def remove(self, name: str) -> None:
+        """Remove the entry of a deleted image."""
+        self._entries.pop(name, None)
 
 
-class Source:
-    """The chunks of a image as the file that the client reads: full reads, forward only."""
+class ChunkReader:
+    """The chunks of an image as a file for the storage client: full reads, forward only."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._ahead = bytearray()
+        self._buffer = bytearray()
         self._position = 0
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes; fewer only at the end."""
-        while len(self._ahead) < size and (chunk := next(self._chunks, None)) is not None:
-            self._ahead += chunk
-        read = bytes(self._ahead[:size])
-        del self._ahead[:size]
+        """Return exactly `size` bytes; fewer only at the end."""
+        while len(self._buffer) < size and (chunk := next(self._chunks, None)) is not None:
+            self._buffer += chunk
+        read = bytes(self._buffer[:size])
+        del self._buffer[:size]
         self._position += len(read)
         return read
 
     def tell(self) -> int:
-        """How many bytes have been read."""
+        """Return the number of bytes that were read."""
         return self._position
 
     def drain(self) -> None:
-        """Let the rest pass."""
-        self._ahead.clear()
+        """Read and discard the rest."""
+        self._buffer.clear()
         for _ in self._chunks:
             pass
 
 
-def _upload(blob: Any, source: Source, content_type: str) -> None:
-    # Not blob.open("wb"): if its block fails and the call that it then makes fails too, its buffer stays open, and
-    # the garbage collector closes it, which commits what had arrived as the whole (google-cloud-storage 3.17.1,
-    # fileio.py). Here an error in `source` ends the upload; the bucket's lifecycle rule clears what is left of it.
+def _upload(blob: Any, source: ChunkReader, content_type: str) -> None:
+    # Not blob.open("wb"): if a block fails and the cleanup call fails too, its buffer stays open, and the garbage
+    # collector closes it, which commits a truncated object (google-cloud-storage 3.17.1, fileio.py). Here an error in
+    # `source` aborts the upload; the lifecycle rule of the bucket removes what is left of it.
     blob.cache_control = CACHE_CONTROL
     blob.upload_from_file(
         source,
         content_type=content_type,
-        if_generation_match=0,  # only if nothing has the name: https://cloud.google.com/storage/docs/request-preconditions
+        if_generation_match=0,  # only if no object has the name: https://cloud.google.com/storage/docs/request-preconditions
         checksum="crc32c",
         timeout=TIMEOUT,
         retry=_retry(),
@@ -268,7 +267,7 @@ def _retry(seconds: float = RETRY_SECONDS) -> Any:
     return DEFAULT_RETRY.with_timeout(seconds).with_delay(initial=0.5, maximum=8.0, multiplier=2.0)
 
 
-def _missing() -> Any:
+def _not_found() -> Any:
     from google.api_core.exceptions import NotFound
 
     return NotFound
@@ -276,8 +275,8 @@ def _missing() -> Any:
 
 @contextmanager
 def _as_copy_errors(name: str) -> Iterator[None]:
-    # The client raises the errors of google.api_core, google.auth, requests, urllib3 and its own. Their texts show
-    # upload URLs, which are secrets: they stay in the cause.
+    # The client raises the errors of google.api_core, google.auth, requests, urllib3, and its own. Their texts contain
+    # upload URLs, which are secrets, so they appear only as the cause.
     try:
         yield
     except Exception as error:

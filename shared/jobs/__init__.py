@@ -1,1 +1,1 @@
-"""The job stores: one port, two stores."""
+"""The job stores: Firestore and SQLite."""

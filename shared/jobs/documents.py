@@ -1,8 +1,8 @@
-"""What both stores share: the control documents, times that stay times, scans that no bad document stops."""
+"""Helpers that both job stores share: control documents, times, and scans that skip unreadable documents."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.error_codes import ErrorCode
@@ -10,16 +10,15 @@ from shared.job import Job
 from shared.jobs.job_documents import decode, encode, from_document
 from shared.log import Event, Log
 from shared.spending.gate import Gate, ResumeOn, Suspension
-from shared.spending.rate_window import Arrival, RateWindow
+from shared.spending.rate_window import Counter, RateWindow, RecentJob
 
-BATCH = 100  # jobs that are recorded together
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_BATCH = 100  # jobs that are stored together
 
 Row = tuple[str, Mapping[str, Any], Any]  # id, document, revision
 
 
 def utc(moment: datetime) -> datetime:
-    """The same moment as a plain datetime in UTC, microseconds kept; ValueError for a naive one."""
+    """Return the same time as a plain datetime in UTC with its microseconds; raise ValueError if it is naive."""
     if moment.tzinfo is None:
         raise ValueError("a time in a store must be an aware datetime")
     moment = moment.astimezone(UTC)
@@ -27,32 +26,32 @@ def utc(moment: datetime) -> datetime:
 
 
 def check_batch(jobs: Sequence[Job]) -> None:
-    """ValueError for more jobs than are recorded together, or two of one id: the second would never be there."""
-    if len(jobs) > BATCH:
-        raise ValueError(f"at most {BATCH} jobs are recorded together, not {len(jobs)}")
+    """Raise ValueError if there are more than MAX_BATCH jobs, or two with the same id: only one could be stored."""
+    if len(jobs) > MAX_BATCH:
+        raise ValueError(f"at most {MAX_BATCH} jobs can be stored together, not {len(jobs)}")
     if len({job.id for job in jobs}) < len(jobs):
         raise ValueError("two of the jobs have the same id")
 
 
 async def first_readable(fetch: Callable[[int], Awaitable[list[Row]]], limit: int) -> list[Job]:
-    """The first `limit` jobs of a scan that can be read; `fetch` gives the first rows, as many as it is asked for."""
-    asked = limit
+    """Return the first `limit` readable jobs of a scan. `fetch` returns its first rows, at most as many as given."""
+    count = limit
     while True:
-        rows = await fetch(asked)
+        rows = await fetch(count)
         jobs = readable(rows)
-        if len(jobs) >= limit or len(rows) < asked:
+        if len(jobs) >= limit or len(rows) < count:
             return jobs[:limit]
-        asked *= 2
+        count *= 2
 
 
-def readable(found: Iterable[Row]) -> list[Job]:
-    """The jobs of a scan, given as id, document and revision.
+def readable(rows: Iterable[Row]) -> list[Job]:
+    """Return the jobs of the rows.
 
-    A document that this version cannot read (a newer one's, or one that was edited by hand) stays where it is and is
-    logged: it comes first in every scan, and would otherwise stop all jobs behind it.
+    A document that this version cannot read (from a newer version, or edited by hand) stays unchanged and is logged: it
+    comes first in every scan and would otherwise block all jobs behind it.
     """
     jobs = []
-    for job_id, document, revision in found:
+    for job_id, document, revision in rows:
         try:
             jobs.append(from_document(job_id, document, revision))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -62,7 +61,7 @@ def readable(found: Iterable[Row]) -> list[Job]:
 
 
 def gate_to_document(gate: Gate) -> dict[str, Any]:
-    """Return the gate as it is stored: camelCase names, datetimes as they are."""
+    """Return the gate as it is stored: camelCase names, datetimes unchanged."""
     return {
         "starts": list(gate.starts),
         "day": gate.day,
@@ -73,13 +72,13 @@ def gate_to_document(gate: Gate) -> dict[str, Any]:
 
 
 def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
-    """Return the gate of a stored document; missing fields have their default."""
-    closure = document.get("closure")
+    """Return the gate of a stored document; missing fields have their defaults."""
+    suspension = document.get("closure")
     return Gate(
         starts=tuple(document.get("starts") or ()),
         day=document.get("day") or "",
         executions_today=document.get("executionsToday") or 0,
-        suspension=_suspension(closure) if closure else None,
+        suspension=_suspension(suspension) if suspension else None,
         workflows=tuple(_suspension(one) for one in document.get("workflows") or ()),
         revision=revision,
     )
@@ -91,23 +90,20 @@ def _suspension(document: Mapping[str, Any]) -> Suspension:
     return Suspension(**{**known, "reason": reason, "resume_on": resume_on})
 
 
-def arrivals_to_document(arrivals: RateWindow) -> dict[str, Any]:
-    """The arrivals as the stores keep them: one JSON text of `[microseconds since 1970, address, job id, ticket]` each.
-
-    As a list or as maps Firestore would index every part of every entry, with every write.
-    """
-    microsecond = timedelta(microseconds=1)
-    entries = [((utc(one.at) - EPOCH) // microsecond, one.address, one.job_id, one.ticket) for one in arrivals.entries]
-    return {"entries": json.dumps(entries, separators=(",", ":"))}
+def rate_window_to_document(window: RateWindow) -> dict[str, Any]:
+    """Return the rate window as it is stored: two JSON texts, since Firestore would index every part of a map."""
+    return {
+        "counters": json.dumps(window.counters, separators=(",", ":")),
+        "jobs": json.dumps(window.jobs, separators=(",", ":")),
+    }
 
 
-def arrivals_from_document(document: Mapping[str, Any], revision: Any) -> RateWindow:
-    """The arrivals of a stored document; none if it has no entries."""
-    entries = json.loads(document.get("entries") or "[]")
+def rate_window_from_document(document: Mapping[str, Any], revision: Any) -> RateWindow:
+    """Return the rate window of a stored document; what is missing is empty."""
+    counters = json.loads(document.get("counters") or "{}")
+    jobs = json.loads(document.get("jobs") or "{}")
     return RateWindow(
-        entries=tuple(
-            Arrival(EPOCH + timedelta(microseconds=microseconds), address, job_id, ticket)
-            for microseconds, address, job_id, ticket in entries
-        ),
+        counters={key: tuple(Counter(*counter) for counter in counted) for key, counted in counters.items()},
+        jobs={job_id: RecentJob(*recent) for job_id, recent in jobs.items()},
         revision=revision,
     )

@@ -1,8 +1,8 @@
-"""Jobs in Firestore: no write but one that is computed from the newest document, and none that counts twice.
+"""Jobs in Firestore. Every write is conditional on the newest revision of the document and takes effect once.
 
-`jobs/{id}` holds the jobs, `control/wireflow` the gate, `control/arrivals` the posts of browsers, `control/ids` the
-secret behind job ids. Every query of the product is in this file. Single-field indexes, which Firestore makes by
-itself, serve them all but the listing by caller, status or workflow: see `_listing`.
+`jobs/{id}` holds the jobs, `control/wireflow` the gate, `control/form_limits` the rate window of browsers,
+`control/ids` the secret behind job ids. Every query of the product is in this file. The automatic single-field indexes
+serve all of them except the list by caller, status, or workflow: see `_list_query`.
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ from google.cloud.firestore import AsyncClient, AsyncQuery, FieldFilter, Query
 
 from shared.job import Job
 from shared.jobs.documents import (
-    arrivals_from_document,
-    arrivals_to_document,
     check_batch,
     first_readable,
     gate_from_document,
     gate_to_document,
+    rate_window_from_document,
+    rate_window_to_document,
     utc,
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
@@ -29,12 +29,12 @@ from shared.ports import AlreadyExists, Conflict, JobQuery, StoreUnavailable
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow
 
-SECONDS = 5.0  # for one call of the port, with everything that is tried again
-GATE, ARRIVALS, IDS = "control/wireflow", "control/arrivals", "control/ids"
+SECONDS = 5.0  # for one call of the port, including all retries
+GATE, RATE_WINDOW, IDS = "control/wireflow", "control/form_limits", "control/ids"
 
 
 class FirestoreJobs:
-    """The port `JobStore` over one Firestore database; FIRESTORE_EMULATOR_HOST works as in Google's libraries."""
+    """A `JobStore` in one Firestore database; FIRESTORE_EMULATOR_HOST works as in Google's libraries."""
 
     def __init__(self, project: str, database: str = "(default)", seconds: float = SECONDS) -> None:
         self._database = Database(project, database, seconds)
@@ -46,20 +46,20 @@ class FirestoreJobs:
         return created
 
     async def create_all(self, jobs: Sequence[Job]) -> list[Job]:
-        """See the port. One commit, which Firestore performs as a whole; it may have 10 MiB."""
+        """See the port. One commit, which Firestore applies as a whole; its limit is 10 MiB."""
         check_batch(jobs)
         try:
             revisions = await self._database.write({f"jobs/{job.id}": to_document(job) for job in jobs}, revision=None)
-        except WriteConflict as overtaken:
-            if not overtaken.there:
-                raise StoreUnavailable("a job expired while it was created") from overtaken
-            raise AlreadyExists(from_document(*overtaken.there[0])) from overtaken
+        except WriteConflict as conflict:
+            if not conflict.rows:
+                raise StoreUnavailable("a job expired while it was created") from conflict
+            raise AlreadyExists(from_document(*conflict.rows[0])) from conflict
         return [dataclasses.replace(job, revision=revision) for job, revision in zip(jobs, revisions, strict=True)]
 
     async def get(self, job_id: str) -> Job | None:
         """See the port."""
-        found = await self._database.read(f"jobs/{job_id}")
-        return from_document(*found) if found else None
+        row = await self._database.read(f"jobs/{job_id}")
+        return from_document(*row) if row else None
 
     async def save(self, job: Job) -> Job:
         """See the port."""
@@ -70,88 +70,89 @@ class FirestoreJobs:
 
     async def due(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _until("dueAt", now)), limit)
+        return await first_readable(partial(self._database.rows, _at_or_before("dueAt", now)), limit)
 
     async def queue_head(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _until("queueAt", now)), limit)
+        return await first_readable(partial(self._database.rows, _at_or_before("queueAt", now)), limit)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
-        before = FieldFilter("queueAt", "<", utc(queue_at))
-        return await self._database.count(lambda client: client.collection("jobs").where(filter=before))
+        ahead = FieldFilter("queueAt", "<", utc(queue_at))
+        return await self._database.count(lambda client: client.collection("jobs").where(filter=ahead))
 
-    async def list_jobs(self, listing: JobQuery) -> list[Job]:
+    async def list_jobs(self, query: JobQuery) -> list[Job]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _listing(listing)), listing.limit)
+        return await first_readable(partial(self._database.rows, _list_query(query)), query.limit)
 
     async def read_gate(self) -> Gate:
         """See the port."""
-        found = await self._database.read(GATE)
-        return gate_from_document(*found[1:]) if found else Gate()
+        row = await self._database.read(GATE)
+        return gate_from_document(*row[1:]) if row else Gate()
 
     async def save_gate(self, gate: Gate) -> Gate:
         """See the port."""
         (revision,) = await self._database.write({GATE: gate_to_document(gate)}, gate.revision)
         return dataclasses.replace(gate, revision=revision)
 
-    async def read_arrivals(self) -> RateWindow:
+    async def read_rate_window(self) -> RateWindow:
         """See the port."""
-        found = await self._database.read(ARRIVALS)
-        return arrivals_from_document(*found[1:]) if found else RateWindow()
+        found = await self._database.read(RATE_WINDOW)
+        return rate_window_from_document(*found[1:]) if found else RateWindow()
 
-    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
+    async def save_rate_window(self, window: RateWindow) -> RateWindow:
         """See the port."""
-        (revision,) = await self._database.write({ARRIVALS: arrivals_to_document(arrivals)}, arrivals.revision)
-        return dataclasses.replace(arrivals, revision=revision)
+        (revision,) = await self._database.write({RATE_WINDOW: rate_window_to_document(window)}, window.revision)
+        return dataclasses.replace(window, revision=revision)
 
     async def id_secret(self) -> bytes:
-        """See the port. It never changes: one read in the life of this object."""
+        """See the port. The secret never changes, so it is read once."""
         if self._secret is None:
-            self._secret = await self._shared_secret()
+            self._secret = await self._read_or_create_secret()
         return self._secret
 
     async def close(self) -> None:
         """See the port."""
         await self._database.close()
 
-    async def _shared_secret(self) -> bytes:
-        if found := await self._database.read(IDS):
-            return bytes(found[1]["secret"])
+    async def _read_or_create_secret(self) -> bytes:
+        if row := await self._database.read(IDS):
+            return bytes(row[1]["secret"])
         secret = secrets.token_bytes(32)
         try:
             await self._database.write({IDS: {"secret": secret}}, revision=None)
-        except WriteConflict as overtaken:
-            ((_, there, _),) = overtaken.there
-            return bytes(there["secret"])
+        except WriteConflict as conflict:
+            ((_, document, _),) = conflict.rows
+            return bytes(document["secret"])
         return secret
 
 
-def _until(field: str, now: datetime) -> BuildQuery:
-    """The jobs of which `field` is past, the earliest first."""
-    until_now = FieldFilter(field, "<=", utc(now))
-    return lambda client: client.collection("jobs").where(filter=until_now).order_by(field)
+def _at_or_before(field: str, now: datetime) -> BuildQuery:
+    """Select jobs with `field <= now`, oldest first."""
+    past = FieldFilter(field, "<=", utc(now))
+    return lambda client: client.collection("jobs").where(filter=past).order_by(field)
 
 
-def _listing(listing: JobQuery) -> BuildQuery:
-    """The jobs of a listing, the newest first.
+def _list_query(query: JobQuery) -> BuildQuery:
+    """Select the jobs of a list, newest first.
 
-    `since` and `before` are cursors, so that every filter asks for equality: then Firestore merges the composite
-    indexes (caller, createdAt ↓), (status, createdAt ↓) and (workflow, createdAt ↓) for any combination.
+    `since` and `before` are cursors, so that every filter is an equality: then Firestore merges the composite indexes
+    (caller, createdAt ↓), (status, createdAt ↓), and (workflow, createdAt ↓) for any combination of filters.
     https://firebase.google.com/docs/firestore/query-data/index-overview#taking_advantage_of_index_merging
     """
 
-    def asking(client: AsyncClient) -> AsyncQuery:
+    def build(client: AsyncClient) -> AsyncQuery:
         jobs = client.collection("jobs")
-        found = jobs.order_by("createdAt", direction=Query.DESCENDING).order_by("__name__", direction=Query.DESCENDING)
+        built = jobs.order_by("createdAt", direction=Query.DESCENDING).order_by("__name__", direction=Query.DESCENDING)
         for field in ("caller", "status", "workflow"):
-            value = getattr(listing, field)
-            found = found if value is None else found.where(filter=FieldFilter(field, "==", str(value)))
-        if listing.since is not None:
-            found = found.end_at([utc(listing.since)])
-        if listing.before is not None:
-            created_at, job_id = listing.before
-            found = found.start_after([utc(created_at), jobs.document(job_id)])
-        return found
+            value = getattr(query, field)
+            if value is not None:
+                built = built.where(filter=FieldFilter(field, "==", str(value)))
+        if query.since is not None:
+            built = built.end_at([utc(query.since)])
+        if query.before is not None:
+            created_at, job_id = query.before
+            built = built.start_after([utc(created_at), jobs.document(job_id)])
+        return built
 
-    return asking
+    return build

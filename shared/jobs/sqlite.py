@@ -1,8 +1,8 @@
-"""Jobs in one SQLite file, for local runs: several processes may work on it, and a killed one loses no commit.
+"""Jobs in one SQLite file, for local runs. Several processes may share it, and a killed process loses no commit.
 
-The same documents as in Firestore, as JSON; a time is `{"$date": "2026-01-31T12:00:00.000000+00:00"}`, as in MongoDB's
-extended JSON, so that it comes back as a time. The fields that scans search are columns computed from the document;
-the listing searches an expression, because an index can be added to a file of an earlier version, a column cannot.
+The documents are those of Firestore as JSON. A time is `{"$date": "2026-01-31T12:00:00.000000+00:00"}`, as in MongoDB's
+extended JSON, so that it is read back as a time. The fields that scans search are generated columns; the list searches
+an expression, because an index can be added to a file of an earlier version, a column cannot.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from typing import Any, TypeVar
 from shared.job import Job
 from shared.jobs.documents import (
     Row,
-    arrivals_from_document,
-    arrivals_to_document,
     check_batch,
     first_readable,
     gate_from_document,
     gate_to_document,
+    rate_window_from_document,
+    rate_window_to_document,
     utc,
 )
 from shared.jobs.job_documents import from_document, to_document
@@ -33,14 +33,14 @@ from shared.ports import AlreadyExists, Conflict, JobQuery, StoreUnavailable
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow
 
-SECONDS = 5.0  # to wait for another process's write
-TRIES = 20  # of a new file's first opening, which several processes may begin at once
-GATE, ARRIVALS, IDS = "wireflow", "arrivals", "ids"
+SECONDS = 5.0  # to wait for the write of another process
+WAL_TRIES = 20  # several processes may open a new file at the same time
+GATE, RATE_WINDOW, IDS = "wireflow", "form_limits", "ids"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
-BEFORE_ALL, AFTER_ALL = "", "~"  # among times written as text
+BEFORE_ALL, AFTER_ALL = "", "~"  # sort before and after every time as text
 
-# WAL: readers and one writer do not wait for each other, and what is committed survives the process, though with
-# NORMAL perhaps not a power cut: https://www.sqlite.org/pragma.html#pragma_synchronous
+# WAL: readers and one writer do not block each other, and commits survive the process, though with NORMAL perhaps not
+# a power failure: https://www.sqlite.org/pragma.html#pragma_synchronous
 SCHEMA = """
 PRAGMA synchronous = NORMAL;
 BEGIN IMMEDIATE;
@@ -58,20 +58,20 @@ CREATE TABLE IF NOT EXISTS control (id TEXT PRIMARY KEY, version INTEGER NOT NUL
 COMMIT;
 """.replace("CREATED", CREATED)
 
-# A merge patch replaces what it names, removes what it gives as null, and leaves the rest:
+# A merge patch replaces the fields it names, removes those that are null, and keeps the others:
 # https://www.sqlite.org/json1.html#jpatch
 CREATE_JOBS = """
 INSERT INTO jobs (document, id, version) SELECT json_patch('{}', value), key, 1 FROM json_each(?1)
 WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id IN (SELECT key FROM json_each(?1)))
 """
-ONE_OF_JOBS = "SELECT id, document, version FROM jobs WHERE id IN (SELECT key FROM json_each(?)) LIMIT 1"
+GET_ONE_OF = "SELECT id, document, version FROM jobs WHERE id IN (SELECT key FROM json_each(?)) LIMIT 1"
 SAVE_JOB = "UPDATE jobs SET document = json_patch(document, ?), version = version + 1 WHERE id = ? AND version = ?"
 GET_JOB = "SELECT id, document, version FROM jobs WHERE id = ?"
 DUE = "SELECT id, document, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?"
-LINE = "SELECT id, document, version FROM jobs WHERE queue_at <= ? ORDER BY queue_at, id LIMIT ?"
-AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
-# Not `(createdAt, id) < (?2, ?3)`: SQLite begins such a search at the newest job, not at the bound.
-LISTED = """
+QUEUE = "SELECT id, document, version FROM jobs WHERE queue_at <= ? ORDER BY queue_at, id LIMIT ?"
+COUNT_AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
+# Not `(createdAt, id) < (?2, ?3)`: SQLite would start such a search at the newest job, not at the bound.
+LIST_JOBS = """
 SELECT id, document, version FROM jobs
 WHERE CREATED >= ?1 AND CREATED <= ?2 AND (CREATED < ?2 OR id < ?3)
 AND (?4 IS NULL OR json_extract(document, '$.caller') = ?4)
@@ -87,13 +87,13 @@ Result = TypeVar("Result")
 
 
 class SqliteJobs:
-    """The port `JobStore` over the file `path`, which is made with its folder if it is not there."""
+    """A `JobStore` in the file `path`, which is created with its directory if it does not exist."""
 
     def __init__(self, path: str | Path, seconds: float = SECONDS) -> None:
         self._path = Path(path)
         self._seconds = seconds
-        # One thread of its own: the connection stays where it was opened, and copies, which fill the default
-        # executor, never stand before the store.
+        # A thread of its own: a connection must stay in its thread, and copies, which fill the default executor, must
+        # not delay the store.
         self._thread = ThreadPoolExecutor(1, "sqlite")
         self._connection: sqlite3.Connection | None = None
         self._secret: bytes | None = None
@@ -104,23 +104,23 @@ class SqliteJobs:
         return created
 
     async def create_all(self, jobs: Sequence[Job]) -> list[Job]:
-        """See the port. One statement, which writes all of them or none."""
+        """See the port. A single statement writes all of them or none."""
         check_batch(jobs)
         documents = _json({job.id: to_document(job) for job in jobs})
         if await self._write(CREATE_JOBS, documents) < len(jobs):
-            (there,) = await self._rows(ONE_OF_JOBS, documents)
-            raise AlreadyExists(from_document(*there))
+            (row,) = await self._rows(GET_ONE_OF, documents)
+            raise AlreadyExists(from_document(*row))
         return [dataclasses.replace(job, revision=1) for job in jobs]
 
     async def get(self, job_id: str) -> Job | None:
         """See the port."""
-        found = await self._rows(GET_JOB, job_id)
-        return from_document(*found[0]) if found else None
+        rows = await self._rows(GET_JOB, job_id)
+        return from_document(*rows[0]) if rows else None
 
     async def save(self, job: Job) -> Job:
         """See the port."""
         if not await self._write(SAVE_JOB, _json(to_document(job)), job.id, job.revision):
-            raise Conflict(f"job {job.id} was written by somebody else")
+            raise Conflict(f"job {job.id} was changed by another writer")
         return dataclasses.replace(job, revision=job.revision + 1)
 
     async def due(self, now: datetime, limit: int) -> list[Job]:
@@ -129,40 +129,40 @@ class SqliteJobs:
 
     async def queue_head(self, now: datetime, limit: int) -> list[Job]:
         """See the port."""
-        return await first_readable(partial(self._rows, LINE, _text(now)), limit)
+        return await first_readable(partial(self._rows, QUEUE, _text(now)), limit)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
-        return await self._in_thread(lambda sql: int(sql.execute(AHEAD, [_text(queue_at)]).fetchone()[0]))
+        return await self._in_thread(lambda sql: int(sql.execute(COUNT_AHEAD, [_text(queue_at)]).fetchone()[0]))
 
-    async def list_jobs(self, listing: JobQuery) -> list[Job]:
+    async def list_jobs(self, query: JobQuery) -> list[Job]:
         """See the port."""
-        since = _text(listing.since) if listing.since else BEFORE_ALL
-        before = (_text(listing.before[0]), listing.before[1]) if listing.before else (AFTER_ALL, "")
-        wanted = (since, *before, listing.caller, listing.status, listing.workflow)
-        return await first_readable(partial(self._rows, LISTED, *wanted), listing.limit)
+        since = _text(query.since) if query.since else BEFORE_ALL
+        before = (_text(query.before[0]), query.before[1]) if query.before else (AFTER_ALL, "")
+        values = (since, *before, query.caller, query.status, query.workflow)
+        return await first_readable(partial(self._rows, LIST_JOBS, *values), query.limit)
 
     async def read_gate(self) -> Gate:
         """See the port."""
-        found = await self._rows(GET_CONTROL, GATE)
-        return gate_from_document(*found[0][1:]) if found else Gate()
+        rows = await self._rows(GET_CONTROL, GATE)
+        return gate_from_document(*rows[0][1:]) if rows else Gate()
 
     async def save_gate(self, gate: Gate) -> Gate:
         """See the port."""
         return dataclasses.replace(gate, revision=await self._save_control(GATE, gate_to_document(gate), gate.revision))
 
-    async def read_arrivals(self) -> RateWindow:
+    async def read_rate_window(self) -> RateWindow:
         """See the port."""
-        found = await self._rows(GET_CONTROL, ARRIVALS)
-        return arrivals_from_document(*found[0][1:]) if found else RateWindow()
+        found = await self._rows(GET_CONTROL, RATE_WINDOW)
+        return rate_window_from_document(*found[0][1:]) if found else RateWindow()
 
-    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
+    async def save_rate_window(self, window: RateWindow) -> RateWindow:
         """See the port."""
-        revision = await self._save_control(ARRIVALS, arrivals_to_document(arrivals), arrivals.revision)
-        return dataclasses.replace(arrivals, revision=revision)
+        revision = await self._save_control(RATE_WINDOW, rate_window_to_document(window), window.revision)
+        return dataclasses.replace(window, revision=revision)
 
     async def id_secret(self) -> bytes:
-        """See the port. It never changes: looked up once in the life of this object."""
+        """See the port. The secret never changes, so it is read once."""
         if self._secret is None:
             await self._write(CREATE_CONTROL, _json({"secret": secrets.token_hex(32)}), IDS)
             ((_, document, _),) = await self._rows(GET_CONTROL, IDS)
@@ -178,20 +178,20 @@ class SqliteJobs:
 
     async def _rows(self, query: str, *values: Any) -> list[Row]:
         rows = await self._in_thread(lambda sql: sql.execute(query, values).fetchall())
-        return [(row_id, json.loads(document, object_hook=_time), version) for row_id, document, version in rows]
+        return [(row_id, json.loads(document, object_hook=_decode_time), version) for row_id, document, version in rows]
 
     async def _save_control(self, name: str, fields: Mapping[str, Any], revision: int | None) -> int:
-        """Create the document (no revision) or update it; its new revision."""
+        """Create the document (no revision) or update it; return its new revision."""
         if revision is None:
-            done = await self._write(CREATE_CONTROL, _json(fields), name)
+            written = await self._write(CREATE_CONTROL, _json(fields), name)
         else:
-            done = await self._write(SAVE_CONTROL, _json(fields), name, revision)
-        if not done:
-            raise Conflict(f"control/{name} was written by somebody else")
+            written = await self._write(SAVE_CONTROL, _json(fields), name, revision)
+        if not written:
+            raise Conflict(f"control/{name} was changed by another writer")
         return (revision or 0) + 1
 
     async def _write(self, statement: str, *values: Any) -> int:
-        """How many rows were written. A statement is its own transaction."""
+        """Execute the statement in a transaction of its own; return the number of rows written."""
         return await self._in_thread(lambda sql: sql.execute(statement, values).rowcount)
 
     async def _in_thread(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -220,8 +220,8 @@ def _open(path: Path, seconds: float) -> sqlite3.Connection:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """SQLite refuses this change at once while somebody writes; for a transaction of ours it waits."""
-    for _ in range(TRIES):
+    """Switch to WAL. SQLite rejects this while another process writes, without waiting; a transaction does wait."""
+    for _ in range(WAL_TRIES):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
@@ -235,10 +235,10 @@ def _json(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, default=lambda moment: {"$date": _text(moment)})
 
 
-def _time(value: dict[str, Any]) -> Any:
+def _decode_time(value: dict[str, Any]) -> Any:
     return datetime.fromisoformat(value["$date"]) if value.keys() == {"$date"} else value
 
 
 def _text(moment: datetime) -> str:
-    """As text that sorts like the times themselves."""
+    """Return the time as text that sorts like the times themselves."""
     return utc(moment).isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""Admission through the gate: a slot before every paid call, released if nothing was paid; suspensions come and go.
+"""Admission through the gate: reserve a slot before each paid call, release it if nothing was paid, suspend, resume.
 
 The rules are in `spending.gate`; this module applies them to the one document that all instances share.
 """
@@ -16,8 +16,8 @@ from shared.spending import gate as rules
 from shared.spending.gate import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
 from shared.wireflow import errors
 
-MAX_AGE = timedelta(seconds=1)  # of the gate's state that a request decides on
-MAX_TRIES = 20  # of a change while other instances change the gate
+MAX_AGE = timedelta(seconds=1)  # of the gate's state that decisions are based on
+MAX_TRIES = 20  # of a write while other instances change the gate
 
 
 class Admission:
@@ -38,8 +38,8 @@ class Admission:
     async def try_acquire(self, job: Job, is_queue_empty: Callable[[], Awaitable[bool]]) -> Slot | None:
         """Return a slot for a job that cannot wait, or None; None too if other jobs wait.
 
-        One request at a time: of several that try on the same state all but one would fail. After losing to another
-        instance it tries once more; a second loss means a burst.
+        Requests try one at a time: of several that start from the same state all but one would fail. After a conflict
+        with another instance it tries again; a second conflict means a burst.
         """
         if self._changing.locked():
             return None
@@ -70,7 +70,7 @@ class Admission:
         if slots:
             await self._change(lambda gate: rules.release(gate, slots))
 
-    # --- what calls to Wireflow say --------------------------------------------------------------------------------
+    # --- outcomes of calls to Wireflow ------------------------------------------------------------------------------
 
     async def call_started(self, job: Job, slot: Slot) -> None:
         """A paid call was accepted: the suspensions that it tried end.
@@ -110,11 +110,11 @@ class Admission:
         return accepted_at > refusal.at
 
     async def outcome_unknown(self, error: errors.OutcomeUnknown) -> None:
-        """A paid call had an unknown outcome: an outage must not cost other jobs their only repetition."""
+        """A paid call had an unknown outcome: an outage must not use up the only retry of other jobs."""
         await self._suspend(suspension_for(error, self._clock.now()))
 
     async def health_check_failed(self) -> None:
-        """The health call before a repetition failed."""
+        """The health call before a retry failed."""
         error = errors.OutcomeUnknown("The health call failed.", code=ErrorCode.UPSTREAM_UNREACHABLE)
         await self.outcome_unknown(error)
 
@@ -130,7 +130,7 @@ class Admission:
             await self._resume()
 
     async def probe_health(self, healthy: Callable[[], Awaitable[bool]]) -> None:
-        """If the gate waits for Wireflow's health and a probe is due, make it: the gate resumes or waits longer."""
+        """If the gate waits for Wireflow's health and a probe is due, make it: the gate resumes, or waits longer."""
         suspension = (await self.recent()).suspension
         if not suspension or suspension.resume_on is not ResumeOn.HEALTH or suspension.until > self._clock.now():
             return

@@ -13,16 +13,16 @@ from shared.job import Job
 from shared.job_parts import Step
 from shared.ports import Clock, Conflict, JobStore, StoreUnavailable
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between two tries of a write
+FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries of a write
 
 
 class LeaseLost(Exception):
-    """Another worker may hold the job by now; the holder stops working on it."""
+    """Another worker may hold the job by now; this one stops working on it."""
 
 
 @dataclass(slots=True)
 class Notes:
-    """What a worker remembers about a job while it holds it and that is not worth a write of its own."""
+    """What a worker remembers about a job while it holds the lease; not worth a write of its own."""
 
     polls: int = 0
     polled_at: datetime | None = None
@@ -30,7 +30,7 @@ class Notes:
     details_at: datetime | None = None
     empty_at: datetime | None = None  # when the run was first reported as completed without an image
     unknown_response: str | None = None
-    steps: tuple[Step, ...] = ()  # from the newest response: written together with the next write
+    steps: tuple[Step, ...] = ()  # from the newest response; saved with the next write
 
 
 class Lease:
@@ -48,7 +48,7 @@ class Lease:
 
     @classmethod
     async def claim(cls, job: Job, store: JobStore, clock: Clock, seconds: float) -> Self | None:
-        """Take the job with one conditional write. Return None if another worker was faster."""
+        """Take the job with one conditional write. Return None if another worker was faster or the store failed."""
         try:
             claimed = await store.save(job.due(clock.now() + timedelta(seconds=seconds)))
         except (Conflict, StoreUnavailable):
@@ -56,18 +56,18 @@ class Lease:
         return cls(claimed, store, clock, seconds)
 
     async def save(self, job: Job) -> Job:
-        """Write `job` and renew the lease. Raise LeaseLost if it is no longer ours."""
+        """Write `job` and renew the lease. Raise LeaseLost if the lease was lost."""
         async with self._writing:
             return await self._write(job, renew=True)
 
     async def release(self, job: Job) -> Job:
-        """Write `job` with its own `due_at` and end the lease. Raise LeaseLost if it is no longer ours."""
+        """Write `job` with its own `due_at` and end the lease. Raise LeaseLost if the lease was lost."""
         async with self._writing:
             self._released = True
             return await self._write(job, renew=False)
 
     async def keep(self) -> None:
-        """Renew at half of the lease, until canceled. Raise LeaseLost when that fails."""
+        """Renew at half of the lease's length, until the task is canceled. Raise LeaseLost when that fails."""
         while True:
             await self._clock.sleep((self._ends_at - self._clock.now() - self._length / 2).total_seconds())
             async with self._writing:
@@ -80,9 +80,9 @@ class Lease:
             raise LeaseLost(self.job.id)
 
     async def _write(self, job: Job, *, renew: bool) -> Job:
-        """Try until it is written or the lease has ended; the store may be unavailable for a moment."""
+        """Retry until the job is written or the lease has ended, because the store may be briefly unavailable."""
         pause = FIRST_PAUSE
-        job = job.at_revision(self.job.revision)  # since `job` was computed, a renewal may have been written
+        job = job.at_revision(self.job.revision)  # a renewal may have been written since `job` was computed
         if self.notes.steps:
             job = job.with_steps(self.notes.steps)
         while True:
@@ -97,4 +97,4 @@ class Lease:
                 if self._clock.now() + timedelta(seconds=pause) >= self._ends_at:
                     raise LeaseLost(self.job.id) from error
             await self._clock.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)

@@ -1,4 +1,4 @@
-"""Limits the requests to Wireflow: never more a minute than the plan allows, never too many at once."""
+"""Limit the requests to Wireflow, per minute and concurrent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -20,7 +20,7 @@ class Throttled(Exception):
 
 
 class RequestLimiter:
-    """The request budget of one instance. Polls wait for it; the paid call is only counted."""
+    """The limiter of one instance. Polls wait for it; paid calls are only counted."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._budget = pacing.Budget(per_minute=per_minute)

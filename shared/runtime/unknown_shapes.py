@@ -1,4 +1,4 @@
-"""Reports changes of Wireflow's responses: each kind of unknown shape is logged once, and counted."""
+"""Report responses of Wireflow that do not match the known shapes: each kind is logged once, and counted."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class UnknownShapes:
             if kind not in self.counts:
                 if len(self.counts) >= MAX_KINDS:
                     continue
-                # A new name is information; an unknown status may keep a job from ending.
+                # A new name is harmless; an unknown status may keep a job from finishing.
                 write = self._log.info if kind.startswith("name") else self._log.warning
                 write(Event.UNKNOWN_SHAPE, MESSAGE, kind=kind, **job.log_fields())
                 any_new = True

@@ -18,7 +18,7 @@ RETRY_AFTER = timedelta(seconds=20)
 
 
 class WorkflowInputs:
-    """The cache of one instance."""
+    """The cache of an instance."""
 
     def __init__(self, wireflow: Wireflow, requests: RequestLimiter, clock: Clock) -> None:
         self._wireflow = wireflow
@@ -29,7 +29,7 @@ class WorkflowInputs:
         self._errors: dict[str, tuple[WireflowError, datetime]] = {}
 
     def cached(self, workflow: Workflow) -> tuple[NodeInput, ...] | None:
-        """Return the inputs if they were fetched lately."""
+        """Return the inputs if they were fetched in the last five minutes, or None."""
         inputs, fetched_at = self._inputs.get(workflow.name, (None, None))
         return inputs if fetched_at and self._clock.now() - fetched_at < MAX_AGE else None
 

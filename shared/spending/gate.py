@@ -13,10 +13,11 @@ from typing import Any
 
 from shared.error_codes import ErrorCode
 
-# A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the way.
+# A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the latency.
 WINDOW = timedelta(seconds=61)
-FIRST_TRIAL, LAST_TRIAL = timedelta(minutes=5), timedelta(minutes=60)
-FIRST_PROBE, LAST_PROBE = timedelta(seconds=5), timedelta(seconds=300)
+# The first and the longest pause before a trial, and before a health call; each pause is twice as long as the last.
+FIRST_TRIAL, MAX_TRIAL = timedelta(minutes=5), timedelta(minutes=60)
+FIRST_PROBE, MAX_PROBE = timedelta(seconds=5), timedelta(seconds=300)
 UNLIMITED = 1_000  # executions that a gate without limits admits at once
 # A job that was refused before is tried again only if no other job comes up this long after a trial is due.
 OTHERS_FIRST = timedelta(seconds=5)
@@ -27,9 +28,9 @@ MAX_WORKFLOWS = 100  # suspended at the same time; the oldest suspension is drop
 class ResumeOn(StrEnum):
     """What ends a suspension. Later members outweigh earlier ones."""
 
-    TIME = "time"  # 429: the time that Wireflow named
-    HEALTH = "health"  # unreachable or failing: its free health call succeeds again
-    TRIAL = "trial"  # credits, key, workflow: one job is tried, at growing intervals
+    TIME = "time"  # 429: the time that Wireflow named has come
+    HEALTH = "health"  # unreachable or failing: Wireflow's free health call succeeds again
+    TRIAL = "trial"  # credits, key, workflow: a single job is tried at growing intervals, and one succeeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +267,7 @@ def trial_succeeded(gate: Gate, slot: Slot, workflow: str, now: datetime) -> Gat
 
 
 def probe_failed(gate: Gate, now: datetime) -> Gate:
-    """Return the gate after a failed health call: the next one follows after twice the time."""
+    """Return the gate after a failed health call: the pause before the next one doubles."""
     return replace(gate, suspension=_extended(gate.suspension, now)) if gate.suspension else gate
 
 
@@ -277,11 +278,11 @@ def _in_force(suspension: Suspension, now: datetime) -> bool:
 def _extended(suspension: Suspension, now: datetime) -> Suspension:
     """Return the suspension after one more unsuccessful trial or probe: the pause doubles up to its maximum."""
     trial = suspension.resume_on is ResumeOn.TRIAL
-    first, last = (FIRST_TRIAL, LAST_TRIAL) if trial else (FIRST_PROBE, LAST_PROBE)
+    first, last = (FIRST_TRIAL, MAX_TRIAL) if trial else (FIRST_PROBE, MAX_PROBE)
     return replace(suspension, until=now + pause(suspension.tries, first, last), tries=suspension.tries + 1)
 
 
-def pause(tries: int, first: timedelta = FIRST_TRIAL, last: timedelta = LAST_TRIAL) -> timedelta:
+def pause(tries: int, first: timedelta = FIRST_TRIAL, last: timedelta = MAX_TRIAL) -> timedelta:
     """Return the pause after so many unsuccessful tries beyond the first: twice as long each time, at most `last`."""
     return min(first * (1 << min(tries, 10)), last)
 
@@ -324,7 +325,7 @@ def wait_reason(gate: Gate, limits: Limits, now: datetime, workflow: str | None 
 
 
 def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime, workflow: str | None = None) -> datetime:
-    """Return when a job of `workflow` with `ahead` jobs before it can start, if nothing changes."""
+    """Return when a job of `workflow` that has `ahead` jobs before it can start, if nothing changes."""
     suspensions = filter(None, (gate.suspension, suspension_of(gate, workflow)))
     at = max([now, *(suspension.until for suspension in suspensions)])
     if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):

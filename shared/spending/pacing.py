@@ -1,6 +1,6 @@
-"""When Wireflow is asked next: the guide's schedule for one run, and one request budget for all runs. Pure.
+"""When the next request to Wireflow is due: the guide's schedule for one run, one budget for all runs. Pure.
 
-Limits: https://www.wireflow.ai/docs/api. Schedule of the guide: first after 1 s, ×1.5 each, at most 10 s apart.
+Limits: https://www.wireflow.ai/docs/api. The guide's schedule: 1 s, then ×1.5 each, at most 10 s.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 MINUTE = timedelta(seconds=60)
 MAX_POLL_PAUSE = 10.0  # seconds between two polls of a run
 MAX_PAUSE_AFTER_ERRORS = 60.0
-# The longest pause that the headers of a successful response may cause: a 429 says for itself how long to wait.
+# The longest pause that the headers of a successful response may cause: a 429 says how long to wait.
 MAX_HEADER_PAUSE = MINUTE
 
 
@@ -18,7 +18,7 @@ def seconds_to_next_poll(elapsed: float, errors: int = 0) -> float:
     """Return the seconds until a run is polled again, `elapsed` seconds after its start.
 
     `errors` counts the failed polls in a row. The guide's 1 s, then ×1.5 each, is a function of time alone (after t
-    seconds the next poll is at 1.5 t + 1): a worker that takes over a run keeps the schedule without any memory.
+    seconds the next poll is at 1.5 t + 1): a worker that takes over a run needs no history.
     """
     scheduled = min(1 + max(elapsed, 0) / 2, MAX_POLL_PAUSE)
     return max(scheduled, min(2.0**errors, MAX_PAUSE_AFTER_ERRORS)) if errors else scheduled
@@ -43,14 +43,14 @@ def next_request_at(budget: Budget, now: datetime) -> datetime:
 
 
 def after_request(budget: Budget, at: datetime) -> Budget:
-    """Return the budget after a request at `at`. Starts of runs count too, in whichever function they happen."""
+    """Return the budget after a request at `at`. Starts of runs count too, in either function."""
     if not budget.per_minute:
         return budget
     return replace(budget, sent=(*(earlier for earlier in budget.sent if earlier > at - MINUTE), at))
 
 
 def after_headers(budget: Budget, headers: Mapping[str, int], now: datetime) -> Budget:
-    """Return the budget after a response's rate limit headers, which outweigh the plan's published figures."""
+    """Return the budget after a response's rate limit headers; they override the plan's published limits."""
     if budget.per_minute and headers.get("limit", 0) > 0:
         budget = replace(budget, per_minute=headers["limit"])
     if headers.get("remaining") == 0 and (seconds := headers.get("reset", 0) - now.timestamp()) > 0:

@@ -82,7 +82,7 @@ async def _acquire_slot(job: Job, deps: Deps) -> Slot | None:
 
 
 async def _create(job: Job, deps: Deps) -> Job:
-    """Create the job. If the store does not answer, check whether it was created before giving up."""
+    """Create the job. If the store does not respond, check whether the job was created before giving up."""
     try:
         return await deps.store.create(job)
     except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""Accept a batch: all of its jobs are stored, or none; then they wait in the queue like any other job."""
+"""Accept a batch: all of its jobs are stored, or none. They wait in the queue like any other job."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,22 +22,25 @@ Outcome = Accepted | KeyReused | InputRefused
 class ItemRefused(Exception):
     """One item of a batch cannot be accepted, because of `reason`; nothing was stored."""
 
-    def __init__(self, row: int, reason: KeyReused | InputRefused) -> None:
-        super().__init__(f"row {row}")
-        self.row, self.reason = row, reason
+    def __init__(self, index: int, reason: KeyReused | InputRefused) -> None:
+        super().__init__(f"item {index}")
+        self.index, self.reason = index, reason
 
 
 async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial: bool) -> list[Outcome]:
-    """Return the outcome of each item. Raise ItemRefused for the first bad one, unless `partial` leaves those out."""
+    """Return the outcome of each item; with `partial`, a bad item is left out and its outcome is the reason.
+
+    Without `partial`, raise ItemRefused for the first bad item.
+    """
     for _ in range(MAX_TRIES):
         outcomes = await _plan(submissions, deps)
-        for row, outcome in enumerate(outcomes):
+        for index, outcome in enumerate(outcomes):
             if isinstance(outcome, Exception) and not partial:
-                raise ItemRefused(row, outcome)
+                raise ItemRefused(index, outcome)
         try:
             return await _store(await _place(outcomes, deps), deps)
         except AlreadyExists:
-            continue  # another request has just stored a job of this batch: now it is found
+            continue  # another request has just stored a job of this batch; the next plan finds it
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
 
@@ -46,13 +49,13 @@ async def _plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
     ids = [await job_id_for(submission, deps) for submission in submissions]
     known = {job.id: job for job in await asyncio.gather(*(deps.store.get(job_id) for job_id in ids)) if job}
     outcomes: list[Outcome] = []
-    for row, (job_id, submission) in enumerate(zip(ids, submissions, strict=True)):
+    for index, (job_id, submission) in enumerate(zip(ids, submissions, strict=True)):
         try:
             if job_id in known:  # stored before, or an earlier item of this batch
                 outcomes.append(replay(known[job_id], submission))
                 continue
             input_image = await find_input_image(submission, deps)
-            known[job_id] = prepare_at_once(new_job(job_id, submission, input_image, deps, row), deps)
+            known[job_id] = prepare_at_once(new_job(job_id, submission, input_image, deps, index), deps)
             outcomes.append(Accepted(known[job_id]))
         except (KeyReused, InputRefused) as refusal:
             outcomes.append(refusal)
@@ -81,7 +84,7 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
 
 
 async def _create_all(new: Sequence[Job], deps: Deps) -> Sequence[Job]:
-    """Create the jobs. If the store does not answer, check whether they were created before giving up."""
+    """Create the jobs. If the store does not respond, check whether they were created before giving up."""
     if not new:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""Cancel a job that waits in the queue."""
+"""Cancel a queued job."""
 
 from shared.job import Job, Status
 from shared.log import Event

@@ -1,6 +1,6 @@
 """Copy the images of a run that has ended: streamed to the image store, verified, and only then reported.
 
-The images are paid for, so copies are retried with growing pauses for a day. Their URLs may expire sooner.
+The images are paid for, so a failed copy is retried with growing pauses for a day. The URLs may expire sooner.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ async def copy(lease: Lease, deps: Deps) -> datetime | None:
 
 
 async def _try(image: Image, job: Job, deps: Deps) -> Image:
-    """Return the image after one more try: stored, given up, or still pending."""
+    """Try a pending image once. Return it as stored, given up, or still pending."""
     if not image.pending:
         return image
     base = f"jobs/{job.id}/{job.attempt}/{image.index}"

@@ -1,4 +1,4 @@
-"""Start jobs: those that are accepted while the gate is open, and those at the head of the queue."""
+"""Start jobs: those that the gate admits on arrival, and those at the head of the queue."""
 
 import asyncio
 from dataclasses import dataclass

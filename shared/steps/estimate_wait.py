@@ -12,7 +12,7 @@ from shared.spending import gate
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """`reason`: None if the job starts as soon as the poller is called; `until`: None if that is unknown."""
+    """`reason`: None if the job starts at the poller's next call; `until`: None if that is unknown."""
 
     reason: ErrorCode | None
     until: datetime | None

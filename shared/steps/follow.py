@@ -1,6 +1,6 @@
 """Follow a run: poll it until it has ended, and save its image URLs as soon as they are known.
 
-No failed poll ends a job, because the image may be paid for. A run that goes on is never triggered again.
+A failed poll never fails the job, because the image may be paid for. A run in progress is never triggered again.
 https://www.wireflow.ai/docs/api/executions; the guide: without a result after 60 s, ask the details endpoint.
 """
 
@@ -57,7 +57,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
         notes.polls += 1
         notes.polled_at = deps.clock.now()
         if details:
-            notes.details_at = notes.polled_at  # a failing details endpoint is not asked more often
+            notes.details_at = notes.polled_at  # even if the call fails: once a minute is enough
         request = deps.wireflow.details if details else deps.wireflow.poll
         response = await request(job.execution_id or "")
     deps.requests.observe(response.pace)
@@ -71,17 +71,17 @@ def run_deadline(job: Job, deps: Deps) -> datetime:
 
 
 def result_images(job: Job, response: RunResponse) -> tuple[Image, ...]:
-    """Return the images of this response, then known ones that it no longer shows; a stored image keeps its index.
+    """Return the images of this response, then earlier ones that it no longer lists; a stored image keeps its index.
 
-    URLs of the request itself are inputs, not results. Of an image that was signed several times the newest URL counts,
+    URLs of the request itself are inputs, not results. If an image was signed several times, the newest URL is used,
     because it expires last.
     """
-    shown = {unsigned(url): url for url in response.image_urls if not _is_input(url, job)}
+    listed = {unsigned(url): url for url in response.image_urls if not _is_input(url, job)}
     known = {unsigned(image.source_url): image.source_url for image in job.images}
     if any(image.name for image in job.images):
-        new = [url for key, url in shown.items() if key not in known]
+        new = [url for key, url in listed.items() if key not in known]
         return (*job.images, *_numbered(new, len(job.images)))
-    return _numbered([*shown.values(), *(url for key, url in known.items() if key not in shown)], 0)
+    return _numbered([*listed.values(), *(url for key, url in known.items() if key not in listed)], 0)
 
 
 def _numbered(urls: list[str], start: int) -> tuple[Image, ...]:
@@ -96,7 +96,7 @@ def _is_input(url: str, job: Job) -> bool:
 
 
 def _next_poll(lease: Lease) -> datetime:
-    """The guide's schedule from the start of the run; 5 s after it was first reported as completed without an image."""
+    """The guide's schedule, from the start of the run; or 5 s after a first report of completion without an image."""
     notes, started_at = lease.notes, lease.job.started_at or lease.job.created_at
     if notes.polled_at is None:
         return started_at + timedelta(seconds=seconds_to_next_poll(0))
@@ -109,7 +109,7 @@ def _next_poll(lease: Lease) -> datetime:
 async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
     """Return the next response about the run, or None if there is none to act on.
 
-    Once a minute the details endpoint is asked. If one endpoint does not know the run, the other one is asked.
+    The details endpoint is called once a minute. If one endpoint does not know the run, the other one is called.
     """
     notes, started_at = lease.notes, lease.job.started_at or lease.job.created_at
     details = deps.clock.now() - max(started_at, notes.details_at or started_at) >= DETAILS_EVERY
@@ -128,7 +128,7 @@ async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
 
 
 async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) -> None:
-    """Poll later, as late as Wireflow asks; a refused key suspends new executions too."""
+    """Back off for as long as Wireflow asks. A refused key also suspends new executions."""
     lease.notes.poll_errors += 1
     if error.retry_at is not None:
         deps.requests.pause(error.retry_at)
@@ -139,7 +139,7 @@ async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) 
 
 
 async def _handle_missing_run(lease: Lease, deps: Deps) -> None:
-    """Neither endpoint knows the run. After a minute of that, the outcome of the paid call counts as unknown."""
+    """Neither endpoint knows the run. After a minute, the outcome of the paid call counts as unknown."""
     job, now = lease.job, deps.clock.now()
     lease.notes.poll_errors += 1
     if job.missing_since is None:
@@ -147,7 +147,7 @@ async def _handle_missing_run(lease: Lease, deps: Deps) -> None:
     elif now - job.missing_since < MISSING_FOR:
         return
     elif job.images:
-        await lease.save(job.copying(job.images, now))  # the run has shown its images
+        await lease.save(job.copying(job.images, now))  # the run has reported its images
     else:
         deps.log.warning(Event.OUTCOME_UNKNOWN, "Wireflow does not know the run.", **job.log_fields())
         await lease.save(job.run_lost())
@@ -157,7 +157,7 @@ async def _handle_missing_run(lease: Lease, deps: Deps) -> None:
 
 
 async def _record_progress(lease: Lease, response: RunResponse, deps: Deps) -> None:
-    """Save what is new: image URLs while the run goes on, a response that is not understood, a run found again."""
+    """Save what is new: early image URLs, a response that was not understood, the end of a run's absence."""
     job, notes = lease.job, lease.notes
     notes.steps = response.steps or notes.steps
     if deps.unknown_shapes.record(response.news, job) or response.state is None:
@@ -173,7 +173,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     """Move the job on if the run has ended."""
     if not _ended(response):
         return
-    # A response with nothing but an unknown name is not worth a write of its own: it is kept with this one.
+    # An unknown field name alone is not worth a write of its own: the response is saved with this one.
     job = lease.job.with_run_details(response.request_id, response.credits_used)
     job = job.with_last_response(lease.notes.unknown_response)
     images, now = result_images(job, response), deps.clock.now()
@@ -183,7 +183,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     elif error:
         await _fail(lease, job.failed(error, now), deps)
     elif lease.notes.empty_at is None:
-        lease.notes.empty_at = now  # completed without an image: ask once more
+        lease.notes.empty_at = now  # completed without an image: poll again
     else:
         await _fail(lease, job.failed(_without_image(job, response), now), deps)
 
@@ -215,7 +215,7 @@ def _without_image(job: Job, response: RunResponse) -> JobError:
 
 
 async def _time_out(lease: Lease, deps: Deps) -> None:
-    """Give the run up. Images that it has shown are copied; an hour later Wireflow is asked for a late result."""
+    """Give up the run. Images that it has reported are copied; an hour later Wireflow is asked for a late result."""
     job, now = lease.job.with_last_response(lease.notes.unknown_response), deps.clock.now()
     error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id=job.request_id)
     if job.images:

@@ -1,4 +1,4 @@
-"""The input image of a job: where it comes from, and `inputs/{jobId}`, where it is stored until the job has ended."""
+"""The input image of a job: its source, and `inputs/{jobId}`, where it is stored until the job is final."""
 
 import asyncio
 import hashlib
@@ -46,7 +46,7 @@ class NoSuchImage(InputRefused):
 
 
 async def find_input_image(submission: Submission, deps: Deps) -> str | None:
-    """Return the URL of the input image or its name in the image store; None without one, or for a file.
+    """Return the URL of the input image or its name in the image store; None if there is none, or for an uploaded file.
 
     Raise InputRefused if `fromJob` does not lead to an image.
     """
@@ -99,7 +99,7 @@ async def read_input(job: Job, deps: Deps) -> bytes:
 
 
 async def delete_input(lease: Lease, deps: Deps) -> datetime | None:
-    """Delete the stored input image of a final job. Return when to try again if the image store does not answer."""
+    """Delete the stored input image of a final job. Return when to try again if the image store does not respond."""
     if lease.job.stored_input:
         try:
             await deps.images.delete(lease.job.stored_input)

@@ -8,8 +8,7 @@ from shared.job import Job, Status
 from shared.runtime.dependencies import Deps
 from shared.submission import Submission
 
-# From the paid call to the end of the last copy: a job must not expire earlier.
-LONGEST_RUN = timedelta(days=2)
+MAX_RUN_TIME = timedelta(days=2)  # from the paid call to the last copy; no job expires before that
 
 
 async def job_id_for(submission: Submission, deps: Deps) -> str:
@@ -19,15 +18,15 @@ async def job_id_for(submission: Submission, deps: Deps) -> str:
     return idempotency.job_id(submission.key, submission.caller, await deps.store.id_secret())
 
 
-def new_job(job_id: str, submission: Submission, input_image: str | None, deps: Deps, row: int = 0) -> Job:
-    """Return the job of a submission, queued now. `input_image`: a URL or a name in the image store; `row`: in a batch.
+def new_job(job_id: str, submission: Submission, input_image: str | None, deps: Deps, index: int = 0) -> Job:
+    """Return the job of a submission, queued. `input_image`: a URL or a name in the image store; `index`: in a batch.
 
     The jobs of a batch are created a microsecond apart: the last one is the newest.
     """
-    now, config = deps.clock.now() + row * timedelta(microseconds=1), deps.config
-    patience = timedelta(hours=config.max_queue_hours)
+    now, config = deps.clock.now() + index * timedelta(microseconds=1), deps.config
+    max_wait = timedelta(hours=config.max_queue_hours)
     if submission.deadline_seconds is not None:
-        patience = min(patience, timedelta(seconds=submission.deadline_seconds))
+        max_wait = min(max_wait, timedelta(seconds=submission.deadline_seconds))
     return Job(
         id=job_id,
         status=Status.QUEUED,
@@ -41,10 +40,10 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         stored_input=input_image if submission.file is not None else None,
         allow_partial=submission.allow_partial,
         created_at=now,
-        expire_at=now + max(timedelta(days=config.retention_days), patience + LONGEST_RUN),
-        give_up_at=now + patience,
+        expire_at=now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME),
+        give_up_at=now + max_wait,
         queue_at=now,
         place=now,
-        due_at=now + patience,
+        due_at=now + max_wait,
         wait_reason=ErrorCode.RATE_LIMITED,
     )

@@ -1,7 +1,7 @@
 """The paid call and its three outcomes: started, refused (nothing was started), unknown (sent, no clear response).
 
 Started → running. Refused → back into the queue, or failed if only the caller can fix it or if Wireflow refuses this
-job alone. Unknown → stays triggering until `resolve` repeats the call, or failed.
+job alone. Unknown → stays triggering until `resolve` retries the call, or failed.
 """
 
 import json
@@ -31,7 +31,7 @@ REFUSED_ALONE_HINT = (
 async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
     """Make the call of a job that was stored as triggering. Return the job after it, not stored yet.
 
-    The gate learns the outcome too.
+    The gate is updated with the outcome.
     """
     deps.requests.record(deps.clock.now())
     try:
@@ -71,7 +71,7 @@ def outcome_unknown(job: Job, error: errors.WireflowError | None, now: datetime)
 
 
 async def _call(job: Job, deps: Deps) -> Started:
-    """Build the request from the present settings and send it. Raise RequestRefused if they no longer fit the job."""
+    """Build the request from the current settings and send it. Raise RequestRefused if they no longer fit the job."""
     workflow = deps.config.workflow(job.workflow)
     if workflow is None:
         message = f"The workflow {job.workflow!r} is no longer configured."
@@ -115,9 +115,9 @@ async def _after_refusal(job: Job, error: errors.Refused, alone: bool, deps: Dep
         holds.append(await _next_trial(job, deps) or now + gate.pause(times - 1))
     if job.possible_duplicate:
         # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for
-        # it, so the job waits for as long as it is old.
-        holds.append(now + min(max(now - job.created_at, gate.FIRST_PROBE), gate.LAST_TRIAL))
-    # Otherwise a new idempotency key, because Wireflow may replay its refusal for the old one.
+        # it: the pause is as long as the job's age, so that retries become rare.
+        holds.append(now + min(max(now - job.created_at, gate.FIRST_PROBE), gate.MAX_TRIAL))
+    # Otherwise a new idempotency key: Wireflow may replay its refusal for the old one.
     attempt = job.attempt if job.possible_duplicate else job.attempt + 1
     queued = job.requeued(error.code, attempt=attempt, request_id=error.request_id)
     return queued.held_until(max(holds), error.code) if holds else queued

@@ -1,6 +1,6 @@
 """Prepare a job for its paid call: its input image hosted at Wireflow, the inputs of its saved workflow known.
 
-None of this costs money. What only the caller can fix fails the job; everything else is retried while the job waits.
+None of this costs money. A problem that only the caller can fix fails the job; anything else is retried.
 """
 
 import json
@@ -30,7 +30,7 @@ HINT = "Nothing was charged. Change the request and send it with a new Idempoten
 T = TypeVar("T")
 
 
-class _Unfit(Exception):
+class _Rejected(Exception):
     """The request cannot be carried out; only its caller can fix it."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
@@ -38,8 +38,8 @@ class _Unfit(Exception):
         self.code = code
 
 
-class _NotNow(Exception):
-    """A service does not answer; a later try may succeed. `at`: when that service asked to be tried again."""
+class _Unavailable(Exception):
+    """A service does not respond; a later try may succeed. `at`: when that service asked to be tried again."""
 
     def __init__(self, code: ErrorCode, at: datetime | None = None) -> None:
         super().__init__(code)
@@ -47,13 +47,13 @@ class _NotNow(Exception):
 
 
 def prepare_at_once(job: Job, deps: Deps) -> Job:
-    """Return the new job ready for its paid call if that needs no request to anyone, else due for `prepare`."""
+    """Return the new job, ready for its paid call if that takes no network request, otherwise due for `prepare`."""
     if job.image1 and is_hosted_by_wireflow(job.image1, deps.config):
         job = job.input_hosted(job.image1)
     workflow = deps.config.workflow(job.workflow)
     inputs = deps.workflow_inputs.cached(workflow) if workflow else None
     if workflow and (job.hosted_url or not job.image1) and (inputs is not None or workflow.mode is not Mode.RUN):
-        with suppress(_Unfit):  # `prepare` reports it
+        with suppress(_Rejected):  # `prepare` reports it
             return job.with_input(_input_for_wireflow(job, deps, inputs))
     return job.unprepared()
 
@@ -67,10 +67,10 @@ async def prepare(lease: Lease, deps: Deps) -> datetime | None:
         await _host_input(lease, deps)
         text = _input_for_wireflow(lease.job, deps, await _workflow_inputs(lease.job, deps))
         await lease.release(lease.job.queued(text, await place_of_prepared(lease.job, deps)))
-    except _Unfit as unfit:
-        await _fail(lease, unfit, deps)
-    except _NotNow as not_now:
-        return await _retry_at(lease, not_now, deps)
+    except _Rejected as rejected:
+        await _fail(lease, rejected, deps)
+    except _Unavailable as unavailable:
+        return await _retry_at(lease, unavailable, deps)
     return None
 
 
@@ -89,7 +89,7 @@ async def _host_input(lease: Lease, deps: Deps) -> None:
 
 
 async def _read_input(lease: Lease, deps: Deps) -> tuple[bytes, str]:
-    """Return the input image and its content type. It is stored first, in case the upload has to be repeated."""
+    """Return the input image and its content type. It is stored first, in case the upload has to be retried."""
     try:
         content = await read_input(lease.job, deps)
         content_type = deps.image_from_bytes(content).content_type
@@ -99,23 +99,23 @@ async def _read_input(lease: Lease, deps: Deps) -> tuple[bytes, str]:
         return content, content_type
     except UrlNotAllowed as error:
         message = "The image1 URL is not allowed: only public https URLs on port 443 are."
-        raise _Unfit(ErrorCode.INVALID_REQUEST, message) from error
+        raise _Rejected(ErrorCode.INVALID_REQUEST, message) from error
     except ImageRefused as error:
         message = f"image1: {error}. Send a PNG, JPEG, WebP, GIF or AVIF image of at most 25 MiB."
-        raise _Unfit(error.code, message) from error
+        raise _Rejected(error.code, message) from error
     except ImageGone as error:
         await _record_gone(lease, error, deps)
-        raise _NotNow(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
+        raise _Unavailable(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
     except CopyError as error:
-        raise _NotNow(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
+        raise _Unavailable(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
 
 
 async def _record_gone(lease: Lease, error: ImageGone, deps: Deps) -> None:
-    """Record since when the image is gone. Raise _Unfit after ten minutes of that."""
+    """Record since when the image is gone. Raise _Rejected after ten minutes."""
     now = deps.clock.now()
     if now - (lease.job.input_gone_since or now) >= GONE_FOR:
         code = ErrorCode.INPUT_IMAGE_UNAVAILABLE
-        raise _Unfit(code, EXPLANATIONS[code].message) from error
+        raise _Rejected(code, EXPLANATIONS[code].message) from error
     if lease.job.input_gone_since is None:
         await lease.save(lease.job.input_gone(now))
 
@@ -126,7 +126,7 @@ async def _record_gone(lease: Lease, error: ImageGone, deps: Deps) -> None:
 async def _workflow_inputs(job: Job, deps: Deps) -> tuple[NodeInput, ...] | None:
     workflow = deps.config.workflow(job.workflow)
     if workflow is None:
-        raise _NotNow(ErrorCode.CONFIGURATION)
+        raise _Unavailable(ErrorCode.CONFIGURATION)
     if workflow.mode is not Mode.RUN:
         return None
     if (cached := deps.workflow_inputs.cached(workflow)) is not None:
@@ -136,14 +136,14 @@ async def _workflow_inputs(job: Job, deps: Deps) -> tuple[NodeInput, ...] | None
 
 
 def _input_for_wireflow(job: Job, deps: Deps, inputs: tuple[NodeInput, ...] | None) -> str:
-    """Return the JSON text for Wireflow; for a saved workflow by node. Raise _Unfit if a field does not fit it."""
+    """Return the JSON text for Wireflow; for a saved workflow by node. Raise _Rejected if a field does not fit it."""
     workflow = deps.config.workflow(job.workflow)
     if workflow is None or workflow.mode is not Mode.RUN:
         return job.input
     try:
         body = call_body(workflow, job.prompt, json.loads(job.input), job.hosted_url, inputs)
     except FieldRefused as error:
-        raise _Unfit(ErrorCode.INVALID_REQUEST, f"{error.field}: {error}") from error
+        raise _Rejected(ErrorCode.INVALID_REQUEST, f"{error.field}: {error}") from error
     return json.dumps(body["inputs"], ensure_ascii=False, separators=(",", ":"))
 
 
@@ -152,24 +152,24 @@ async def _translated(call: Awaitable[T]) -> T:
     try:
         return await call
     except errors.RequestRefused as error:
-        raise _Unfit(ErrorCode.INVALID_REQUEST, str(error)) from error
+        raise _Rejected(ErrorCode.INVALID_REQUEST, str(error)) from error
     except errors.WireflowError as error:
-        raise _NotNow(error.code, error.retry_at) from error
+        raise _Unavailable(error.code, error.retry_at) from error
 
 
 # --- failures ------------------------------------------------------------------------------------------------------
 
 
-async def _retry_at(lease: Lease, not_now: _NotNow, deps: Deps) -> datetime:
+async def _retry_at(lease: Lease, unavailable: _Unavailable, deps: Deps) -> datetime:
     now, tries = deps.clock.now(), lease.job.preparing_tries
-    job = await lease.save(lease.job.prepare_failed(not_now.code))
-    message = f"The job could not be prepared. {EXPLANATIONS[not_now.code].message}"
-    deps.log.warning(Event.UPSTREAM_REFUSED, message, **{**job.log_fields(), "errorCode": not_now.code})
+    job = await lease.save(lease.job.prepare_failed(unavailable.code))
+    message = f"The job could not be prepared. {EXPLANATIONS[unavailable.code].message}"
+    deps.log.warning(Event.UPSTREAM_REFUSED, message, **{**job.log_fields(), "errorCode": unavailable.code})
     pause = now + timedelta(seconds=min(FIRST_PAUSE * 2.0 ** min(tries, 10), MAX_PAUSE))
-    return min(max(not_now.at or pause, now), job.give_up_at)
+    return min(max(unavailable.at or pause, now), job.give_up_at)
 
 
-async def _fail(lease: Lease, unfit: _Unfit, deps: Deps) -> None:
-    error = JobError.of(unfit.code, charged=Charged.NO, message=str(unfit), hint=HINT)
+async def _fail(lease: Lease, rejected: _Rejected, deps: Deps) -> None:
+    error = JobError.of(rejected.code, charged=Charged.NO, message=str(rejected), hint=HINT)
     job = await lease.release(lease.job.failed(error, deps.clock.now()))
     deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

@@ -1,4 +1,4 @@
-"""Recheck a run that timed out: an hour later, Wireflow is asked for a late result, which is still copied."""
+"""Recheck a run that timed out: an hour later Wireflow is asked for a late result, whose images are copied."""
 
 from datetime import datetime, timedelta
 

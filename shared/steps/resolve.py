@@ -1,6 +1,6 @@
-"""Resolve a paid call whose outcome is unknown: repeat it once, marked `possibleDuplicate`, or fail the job.
+"""Resolve a paid call whose outcome is unknown: retry it once, marked `possibleDuplicate`, or fail the job.
 
-https://www.wireflow.ai/docs/api/executions: the repetition carries the same idempotency key.
+https://www.wireflow.ai/docs/api/executions: the retry carries the same idempotency key.
 """
 
 from datetime import datetime, timedelta
@@ -20,15 +20,15 @@ MIN_PAUSE, MAX_PAUSE = timedelta(seconds=1), timedelta(seconds=60)  # the gate m
 
 
 async def resolve(lease: Lease, deps: Deps) -> datetime | None:
-    """Repeat the call if it may be repeated. Return when to continue, or None if there is nothing left to hold."""
+    """Retry the call if that is allowed. Return when to continue, or None when the job need not be held any longer."""
     job, now = lease.job, deps.clock.now()
-    repeatable = deps.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
-    slot = await _acquire_slot(job, deps) if repeatable else None
+    retryable = deps.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
+    slot = await _acquire_slot(job, deps) if retryable else None
     if slot is not None:
-        await lease.save(job.repeated(now))
+        await lease.save(job.retried(now))
         await send_leased(lease, slot, deps)
         return deps.clock.now() if lease.job.status is Status.RUNNING else None
-    if repeatable and now < job.give_up_at:
+    if retryable and now < job.give_up_at:
         start = gate.estimate_start(await deps.admission.recent(), deps.config.limits, 0, now, job.workflow)
         return min(max(start, now + MIN_PAUSE), now + MAX_PAUSE)
     failed = await lease.release(outcome_unknown(job, None, deps.clock.now()))
@@ -37,7 +37,7 @@ async def resolve(lease: Lease, deps: Deps) -> datetime | None:
 
 
 async def _acquire_slot(job: Job, deps: Deps) -> Slot | None:
-    """Return a slot if Wireflow is healthy: an outage must not use up the only repetition."""
+    """Return a slot if Wireflow is healthy: an outage must not use up the only retry."""
     await deps.admission.probe_health(deps.wireflow.healthy)
     if not gate.free_slots(await deps.admission.recent(), deps.config.limits, deps.clock.now()):
         return None

@@ -1,1 +1,1 @@
-"""The vendor: its wire format, its errors and the client that moves the bytes."""
+"""Wireflow: its wire format, its errors, and the HTTP client."""

@@ -1,4 +1,4 @@
-"""The calls to Wireflow: moves the bytes, keeps the time limits, and leaves the meaning to `protocol`."""
+"""The HTTP client for Wireflow. It sends requests within their time limits; `protocol` interprets the responses."""
 
 import asyncio
 import json
@@ -18,28 +18,29 @@ from shared.workflows import Mode, NodeInput, Workflow
 
 USER_AGENT = "wireflow-images/1.0"
 START_SECONDS, POLL_SECONDS, UPLOAD_SECONDS, CONNECT_SECONDS = 8.0, 10.0, 60.0, 4.0
-ANSWER_LIMIT = 4 * 1024 * 1024  # bytes of an answer that are read
+RESPONSE_LIMIT = 4 * 1024 * 1024  # bytes of a response that are read
 UPLOAD_LIMIT = 25 * 1024 * 1024  # bytes of an input image: github.com/wireflowINC/wireflow-skill
 
-# Raised before any byte of the request has left: nothing can have been started.
+# Raised before any byte of the request was sent: nothing can have been started.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
-# All that can go wrong with a call; httpx has no common base for it.
-FAILED = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, TimeoutError)
+# Everything a call can raise; httpx has no common base class for these.
+CALL_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, TimeoutError)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Response:
     status: int
-    headers: dict[str, str]
+    headers: dict[str, str]  # names in lower case
     body: bytes
 
 
 class WireflowClient:
-    """Wireflow over HTTP. `base_url` ends in /api/v1; `hidden`: the ids of the workflows.
+    """Wireflow over HTTP. `base_url` ends in /api/v1.
 
-    Neither these, nor the webhook's id, nor the key leave in an error or in what is kept of an answer.
+    The API key, the webhook id, and the `secrets` (the ids of the workflows) are redacted from every error and from
+    every text of a RunResponse.
     """
 
     def __init__(
@@ -49,18 +50,18 @@ class WireflowClient:
         api_key: str,
         clock: Clock,
         transport: httpx.AsyncBaseTransport | None = None,
-        hidden: Iterable[str] = (),
+        secrets: Iterable[str] = (),
     ) -> None:
         self._base_url = base_url
-        self._hook = _path(Mode.WEBHOOK, webhook_id)
-        self._hide = Redaction((webhook_id, api_key, *hidden))
+        self._webhook_path = _path(Mode.WEBHOOK, webhook_id)
+        self._redact = Redaction((webhook_id, api_key, *secrets))
         self._authorization = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
         self._http = httpx.AsyncClient(
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            # A kept connection may be closed by the other side just as a paid call leaves on it: an unknown outcome.
+            # The server may close a kept connection just as a paid call is sent on it, which is an unknown outcome.
             limits=httpx.Limits(max_keepalive_connections=0),
-            # The answer to a redirected POST may come from a GET, and a key may be dropped on the way.
+            # A redirected POST may become a GET and lose its headers.
             follow_redirects=False,
             trust_env=False,
             transport=transport,
@@ -69,9 +70,9 @@ class WireflowClient:
     # --- the paid call ---------------------------------------------------------------------------------------------
 
     async def start(self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str) -> Started:
-        """The paid call, at most 8 s; a webhook needs no key: https://www.wireflow.ai/docs/api/webhooks.
+        """Make the paid call within 8 s; raise Refused (nothing was started) or OutcomeUnknown.
 
-        Refused: nothing was started. OutcomeUnknown: sent and not answered clearly.
+        A webhook takes no API key: https://www.wireflow.ai/docs/api/webhooks.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
         if workflow.mode is not Mode.WEBHOOK:
@@ -79,111 +80,114 @@ class WireflowClient:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         path = _path(workflow.mode, workflow.id)
         try:
-            answer = await self._call("POST", path, START_SECONDS, headers, content=content)
+            response = await self._call("POST", path, START_SECONDS, headers, content=content)
         except NOT_SENT as error:
             raise _unreachable(error) from error
-        except FAILED as error:
-            raise errors.OutcomeUnknown(f"Wireflow did not answer clearly ({type(error).__name__}).") from error
-        started = self._read(protocol.read_trigger, answer)
-        if started.execution_id in self._hide.secrets:  # an answer that names the workflow only
-            raise errors.NoExecutionId("Wireflow answered without an execution id.", request_id=started.request_id)
+        except CALL_ERRORS as error:
+            message = f"Wireflow did not respond clearly to the call that starts the run ({type(error).__name__})."
+            raise errors.OutcomeUnknown(message) from error
+        started = self._interpret(protocol.read_trigger, response)
+        if started.execution_id in self._redact.secrets:  # the response contains only the id of the workflow
+            message = "Wireflow accepted the call but returned no execution id."
+            raise errors.NoExecutionId(message, request_id=started.request_id)
         return started
 
-    # --- before it -------------------------------------------------------------------------------------------------
+    # --- free calls before it --------------------------------------------------------------------------------------
 
     async def describe(self, workflow: Workflow) -> tuple[NodeInput, ...]:
-        """The inputs of a saved workflow: https://www.wireflow.ai/docs/api/run.
+        """Return the inputs of a saved workflow: https://www.wireflow.ai/docs/api/run.
 
-        RequestRefused: 400, 413, 415, 422; any other WireflowError: ask again.
+        Raise RequestRefused for 400, 413, 415, and 422, and another Refused if it is worth trying again.
         """
         path = _path(Mode.RUN, workflow.id)
-        answer = await self._free("GET", path, POLL_SECONDS, self._authorization)
-        found = self._read(protocol.read_inputs, answer)
-        return tuple(replace(item, label=self._hide(item.label)) for item in found)
+        response = await self._call_free("GET", path, POLL_SECONDS, self._authorization)
+        inputs = self._interpret(protocol.read_inputs, response)
+        return tuple(replace(item, label=self._redact(item.label)) for item in inputs)
 
     async def host(self, content: bytes, content_type: str) -> str:
-        """Upload an input image, at most 60 s and 25 MiB; its address at Wireflow. Errors as with `describe`."""
+        """Upload an input image of at most 25 MiB within 60 s; return its URL at Wireflow. Raise as `describe`."""
         if len(content) > UPLOAD_LIMIT:
-            raise errors.RequestRefused("The input image is larger than the 25 MiB that Wireflow takes.")
+            raise errors.RequestRefused("The input image is larger than 25 MiB, the maximum that Wireflow accepts.")
         name = f"image.{content_type.partition('/')[2] or 'bin'}"
         files = {"file": (name, content, content_type)}
-        answer = await self._free("POST", "/media/upload", UPLOAD_SECONDS, self._authorization, files=files)
-        return self._read(protocol.read_upload, answer)
+        response = await self._call_free("POST", "/media/upload", UPLOAD_SECONDS, self._authorization, files=files)
+        return self._interpret(protocol.read_upload, response)
 
     async def healthy(self) -> bool:
-        """Whether the webhook's free health call answers 200."""
+        """Return whether the webhook's free health call responds with 200."""
         try:
-            return (await self._call("GET", self._hook, POLL_SECONDS, {})).status == 200
-        except FAILED:
+            return (await self._call("GET", self._webhook_path, POLL_SECONDS, {})).status == 200
+        except CALL_ERRORS:
             return False
 
     async def check_webhook(self) -> None:
-        """Raise what a paid call would meet now, as far as the free health call shows it: Refused or OutcomeUnknown."""
-        self._read(protocol.read_health, await self._free("GET", self._hook, POLL_SECONDS, {}))
+        """Raise the Refused or OutcomeUnknown that a paid call would get now, as far as the free health call tells."""
+        self._interpret(protocol.read_health, await self._call_free("GET", self._webhook_path, POLL_SECONDS, {}))
 
     # --- after it --------------------------------------------------------------------------------------------------
 
     async def poll(self, execution_id: str) -> RunResponse:
-        """Where a run stands: https://www.wireflow.ai/docs/api/executions. PollError: ask again."""
-        return await self._ask(f"/workflows/executions/{quote(execution_id, safe='')}/poll")
+        """Return the state of a run: https://www.wireflow.ai/docs/api/executions. Raise PollError."""
+        return await self._get_run(f"/workflows/executions/{quote(execution_id, safe='')}/poll")
 
     async def details(self, execution_id: str) -> RunResponse:
-        """The same from the details endpoint, which knows of runs that failed silently."""
-        return await self._ask(f"/workflows/executions/{quote(execution_id, safe='')}")
+        """Return the same from the details endpoint, which also reports runs that failed silently. Raise PollError."""
+        return await self._get_run(f"/workflows/executions/{quote(execution_id, safe='')}")
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close all connections."""
         await self._http.aclose()
 
-    # --- one way for all -------------------------------------------------------------------------------------------
+    # --- requests and responses ------------------------------------------------------------------------------------
 
-    async def _ask(self, path: str) -> RunResponse:
+    async def _get_run(self, path: str) -> RunResponse:
         try:
-            answer = await self._call("GET", path, POLL_SECONDS, self._authorization)
-        except FAILED as error:
-            message = f"Wireflow could not be asked ({type(error).__name__})."
-            raise errors.PollError(message, code=ErrorCode.UPSTREAM_UNREACHABLE) from error
-        return self._without_secrets(self._read(protocol.read_run, answer))
+            response = await self._call("GET", path, POLL_SECONDS, self._authorization)
+        except CALL_ERRORS as error:
+            raise errors.PollError(_unreachable_message(error), code=ErrorCode.UPSTREAM_UNREACHABLE) from error
+        return self._redact_run(self._interpret(protocol.read_run, response))
 
-    async def _free(self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any) -> _Answer:
-        """A call that costs nothing: however it fails, it may be made again."""
+    async def _call_free(
+        self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any
+    ) -> _Response:
+        """Make a call that is not charged: whatever the failure, it may be retried."""
         try:
             return await self._call(method, path, seconds, headers, **body)
-        except FAILED as error:
+        except CALL_ERRORS as error:
             raise _unreachable(error) from error
 
-    async def _call(self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any) -> _Answer:
+    async def _call(self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any) -> _Response:
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         request = self._http.stream(method, self._base_url + path, headers=headers, timeout=timeout, **body)
         async with asyncio.timeout(seconds), request as response:
             content = b""
             async for chunk in response.aiter_bytes():
                 content += chunk
-                if len(content) > ANSWER_LIMIT:
+                if len(content) > RESPONSE_LIMIT:
                     break
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return _Answer(response.status_code, names, content)
+        lower_case = {name.lower(): value for name, value in response.headers.items()}
+        return _Response(response.status_code, lower_case, content)
 
-    def _read(self, reader: Callable[[int, dict[str, str], bytes, datetime], T], answer: _Answer) -> T:
-        """What the answer means; an error that quotes a secret says it no more."""
+    def _interpret(self, reader: Callable[[int, dict[str, str], bytes, datetime], T], response: _Response) -> T:
+        """Return what `reader` makes of the response; raise its errors with all secrets redacted."""
         try:
-            return reader(answer.status, answer.headers, answer.body, self._clock.now())
+            return reader(response.status, response.headers, response.body, self._clock.now())
         except errors.WireflowError as error:
-            error.args = (self._hide(str(error)),)
+            error.args = (self._redact(str(error)),)
             raise
 
-    def _without_secrets(self, said: RunResponse) -> RunResponse:
-        """All texts of an answer; the addresses of images stay as they are, or nobody could copy them."""
-        hide = self._hide
+    def _redact_run(self, run: RunResponse) -> RunResponse:
+        """Redact every text. The URLs of images stay unchanged: a redacted URL could not be fetched."""
+        redact = self._redact
         steps = (
-            replace(step, label=step.label and hide(step.label), status=step.status and hide(step.status))
-            for step in said.steps
+            replace(step, label=step.label and redact(step.label), status=step.status and redact(step.status))
+            for step in run.steps
         )
         return replace(
-            said,
-            error=said.error and hide(said.error),
-            news=tuple(hide(text) for text in said.news),
-            raw=hide(said.raw),
+            run,
+            error=run.error and redact(run.error),
+            news=tuple(redact(text) for text in run.news),
+            raw=redact(run.raw),
             steps=tuple(steps),
         )
 
@@ -194,4 +198,8 @@ def _path(mode: Mode, workflow_id: str) -> str:
 
 
 def _unreachable(error: Exception) -> errors.Unavailable:
-    return errors.Unavailable(f"Wireflow could not be reached ({type(error).__name__}).")
+    return errors.Unavailable(_unreachable_message(error))
+
+
+def _unreachable_message(error: Exception) -> str:
+    return f"Wireflow could not be reached ({type(error).__name__})."

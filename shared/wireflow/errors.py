@@ -1,17 +1,17 @@
-"""What can go wrong at Wireflow, split by what it means for the job and by who can mend it.
+"""Errors of calls to Wireflow, grouped by what they mean for the job and by who can fix them.
 
 WireflowError
-├── Refused                  nothing was started; the job waits, or failed if the caller must mend it
-│   ├── RequestRefused       the caller: 400, 413, 422, 415 of an upload, 409 on a first sending
-│   │   └── KeyConflict      409: on a repetition it means that the first sending may live
-│   ├── OperatorMustAct      the operator: credits, key, workflow, address; `scope`: whose jobs it concerns
-│   │   └── OutOfCredits     402, with Wireflow's figures
-│   ├── RateLimited          nobody, later: 429
-│   └── Unavailable          the vendor, later: 503, the request never left, or it cost nothing
-├── OutcomeUnknown           it was sent and not answered clearly; a run may have started
-│   └── NoExecutionId        a 2xx without an id: an answer, but not one we understand
-└── PollError                where a run stands could not be told; ask again
-    ├── RunNotFound          404: Wireflow does not know the run
+├── Refused                  nothing was started; the job waits, or fails if the caller must fix the request
+│   ├── RequestRefused       fixed by the caller: 400, 413, 422, 415 for an upload, 409 on the first call
+│   │   └── KeyConflict      409; on a retry, the first call may have started a run
+│   ├── OperatorMustAct      fixed by the operator: credits, API key, workflow, base URL; `scope`: whose jobs
+│   │   └── OutOfCredits     402, with the amounts that Wireflow reports
+│   ├── RateLimited          429; try again later
+│   └── Unavailable          503, a request that was never sent, or a free call that failed; try again later
+├── OutcomeUnknown           the request was sent and got no clear response; a run may have started
+│   └── NoExecutionId        2xx without an execution id
+└── PollError                the state of the run is not known; poll again
+    ├── RunNotFound          404
     └── PollRateLimited      429
 """
 
@@ -29,7 +29,7 @@ class Scope(StrEnum):
 
 
 class WireflowError(Exception):
-    """`code` for the job, `request_id` for the vendor's support, `retry_at` if the vendor named a time."""
+    """Base class. `code` is for the job, `request_id` for Wireflow support, `retry_at` the time Wireflow asked for."""
 
     code = ErrorCode.UPSTREAM_ERROR
 
@@ -48,21 +48,21 @@ class WireflowError(Exception):
 
 
 class Refused(WireflowError):
-    """Nothing was started and nothing paid."""
+    """Nothing was started and nothing was charged."""
 
 
 class RequestRefused(Refused):
-    """Wireflow will not take this request as it is."""
+    """Wireflow rejects this request; the same request will be rejected again."""
 
     code = ErrorCode.INVALID_REQUEST
 
 
 class KeyConflict(RequestRefused):
-    """409: Wireflow knows the idempotency key from another sending."""
+    """409: Wireflow has seen the idempotency key before."""
 
 
 class OperatorMustAct(Refused):
-    """Requests within `scope` will be refused until the operator fixes the account, key, workflow, or address."""
+    """Requests within `scope` fail until the operator fixes the account, API key, workflow, or base URL."""
 
     code = ErrorCode.CONFIGURATION
 
@@ -79,7 +79,7 @@ class OperatorMustAct(Refused):
 
 
 class OutOfCredits(OperatorMustAct):
-    """402. `required` and `available` are credits (1 credit = $0.01), where Wireflow says them."""
+    """402. `required` and `available` are credits (1 credit = $0.01), or None if Wireflow does not report them."""
 
     code = ErrorCode.INSUFFICIENT_CREDITS
     required: float | None = None
@@ -93,23 +93,23 @@ class RateLimited(Refused):
 
 
 class Unavailable(Refused):
-    """503, connection refused, DNS or TLS: the request was not taken; or a call that costs nothing was not answered."""
+    """503, connection refused, DNS or TLS failure: the request was not accepted. Also any failure of a free call."""
 
     code = ErrorCode.UPSTREAM_UNREACHABLE
 
 
 class OutcomeUnknown(WireflowError):
-    """The request was sent; whether a run was started, nobody here knows."""
+    """The request was sent; whether it started a run is not known."""
 
     code = ErrorCode.OUTCOME_UNKNOWN
 
 
 class NoExecutionId(OutcomeUnknown):
-    """Wireflow accepted the call and named no execution."""
+    """Wireflow accepted the call but returned no execution id."""
 
 
 class PollError(WireflowError):
-    """Never the end of a job by itself: the image may be paid for."""
+    """A poll failed. It never ends a job on its own: the run may have been charged."""
 
 
 class RunNotFound(PollError):

@@ -1,31 +1,32 @@
-"""What the vendor says may quote the address or the key that it was asked with; from here on nobody sees them. Pure."""
+"""Redaction of secrets from Wireflow's texts, which may quote the API key or the URL of the request. Pure."""
 
 import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-HIDDEN = "[hidden]"
-LEAST_CUT = 6  # characters of a secret at the end of a text that was cut, and at least half of it: fewer may be a word
+REDACTED = "[REDACTED]"
+MIN_PREFIX = 6  # characters of a truncated secret, and at least half of it: a shorter match may be an ordinary word
 
 
 class Redaction:
-    """Takes the secrets out of a text: as they are, as they stand in an address, in either case, and cut at its end."""
+    """Replaces secrets in a text, plain or URL-encoded, in any case, and truncated at the end of the text."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self.secrets = frozenset(secret for secret in secrets if secret)
         spellings = {spelling for secret in self.secrets for spelling in (secret, quote(secret, safe=""))}
-        # The longest first: one may be the beginning of another.
+        # Longest first: one secret may be a prefix of another.
         self._spellings = sorted(spellings, key=len, reverse=True)
-        self._anywhere = re.compile("|".join(map(re.escape, self._spellings)) or "(?!)", re.IGNORECASE)
+        self._pattern = re.compile("|".join(map(re.escape, self._spellings)) or "(?!)", re.IGNORECASE)
 
     def __call__(self, text: str) -> str:
-        """The text without them."""
-        end = max((self._cut(text, spelling) for spelling in self._spellings), default=0)
-        whole = text[:-end] + HIDDEN if end else text
-        return self._anywhere.sub(HIDDEN, whole)
+        """Return the text with every secret replaced by `[REDACTED]`."""
+        truncated = max((self._truncated_length(text, spelling) for spelling in self._spellings), default=0)
+        if truncated:
+            text = text[:-truncated] + REDACTED
+        return self._pattern.sub(REDACTED, text)
 
-    def _cut(self, text: str, spelling: str) -> int:
-        """How many characters of the secret the text ends with."""
-        least = max(LEAST_CUT, len(spelling) // 2)
-        sizes = range(len(spelling) - 1, least - 1, -1)
-        return next((size for size in sizes if text[-size:].lower() == spelling[:size].lower()), 0)
+    def _truncated_length(self, text: str, spelling: str) -> int:
+        """Return how many leading characters of the secret the text ends with, or 0."""
+        minimum = max(MIN_PREFIX, len(spelling) // 2)
+        lengths = range(len(spelling) - 1, minimum - 1, -1)
+        return next((length for length in lengths if text[-length:].lower() == spelling[:length].lower()), 0)

@@ -1,6 +1,6 @@
-"""Workflows by name: what a request may say for each, checked before anything is paid for, and what Wireflow is sent.
+"""Workflows: their settings, the validation of fields before the paid call, and the body that is sent. Pure.
 
-Pure. A workflow is one of three: a webhook, a saved workflow that is run by its inputs, or the guide's graph, executed.
+A workflow is a webhook, a saved workflow that is run by its inputs, or the graph of the guide, which is executed.
 """
 
 from shared.workflows.fields import call_body, check_fields, public_workflow

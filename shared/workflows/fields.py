@@ -1,4 +1,4 @@
-"""What a request may say for each workflow, and the body that Wireflow is sent for it. Nothing is guessed silently."""
+"""The fields that a request may set for each workflow, and the body that is sent to Wireflow. Nothing is guessed."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,15 +10,15 @@ Fields = Mapping[str, Any]
 Inputs = Sequence[NodeInput]
 
 PROMPT, IMAGE = "prompt", "image1"
-SHOWN = 30  # inputs that a refusal names
+MAX_LISTED = 30  # inputs that an error message lists
 
 
 def check_fields(workflow: Workflow, fields: Fields, *, has_image: bool, inputs: Inputs | None = None) -> None:
-    """FieldRefused if a field does not fit. `fields`: what is not ours; `inputs`: of a run, None where unknown."""
+    """Raise FieldRefused if a field is not valid. `fields`: those for Wireflow; `inputs`: of a run, None if unknown."""
     if workflow.mode is Mode.EXECUTE:
-        _generation(workflow, fields, IMAGE if has_image else None)
+        _model_and_params(workflow, fields, IMAGE if has_image else None)
     elif workflow.mode is Mode.RUN and inputs is not None:
-        _by_node(PROMPT, fields, IMAGE if has_image else None, inputs)
+        _values_by_node(PROMPT, fields, IMAGE if has_image else None, inputs)
 
 
 def call_body(
@@ -28,31 +28,31 @@ def call_body(
     image_url: str | None,
     inputs: Inputs | None = None,
 ) -> dict[str, Any]:
-    """The body of the paid call; FieldRefused as `check_fields`. A run needs `inputs`."""
+    """Return the body of the paid call; raise FieldRefused as `check_fields` does. A run needs `inputs`."""
     if workflow.mode is Mode.EXECUTE:
-        return _graph(prompt, *_generation(workflow, fields, image_url))
+        return _graph(prompt, *_model_and_params(workflow, fields, image_url))
     if workflow.mode is Mode.RUN:
         if inputs is None:
             raise ValueError("the inputs of the workflow must be known")
-        return {"inputs": _by_node(prompt, fields, image_url, inputs)}
+        return {"inputs": _values_by_node(prompt, fields, image_url, inputs)}
     image = {} if image_url is None else {IMAGE: image_url}
     return {PROMPT: prompt, **fields, **image}
 
 
 def public_workflow(workflow: Workflow, inputs: Inputs | None) -> dict[str, Any]:
-    """One of `GET /workflows`: what a request gets that says nothing, and what it may say; never an id.
+    """Return an entry of `GET /workflows`: the defaults and the fields of a workflow, never its id.
 
-    `pricePerImage`: dollars, or resolution → dollars. `fields`: the names that a request may use, `prompt` and `image1`
-    first; null for a webhook, which takes any, and where `inputs` are unknown.
+    `pricePerImage`: dollars, or an object from resolution to dollars. `fields`: the names that a request may use,
+    `prompt` and `image1` first; null for a webhook, which accepts any, and if `inputs` are unknown.
     """
-    known = _resolutions(workflow).get(workflow.model or "", (None,))
+    resolutions = dict(workflow.models).get(workflow.model or "", (None,))
     executed = workflow.mode is Mode.EXECUTE
     prices: dict[str | None, float] = dict(workflow.prices)
     return {
         "name": workflow.name,
         "mode": str(workflow.mode),
         "model": workflow.model,
-        "resolution": workflow.resolution or known[0],
+        "resolution": workflow.resolution or resolutions[0],
         "aspectRatio": workflow.aspect_ratio or (ASPECT_RATIOS[0] if executed else None),
         "pricePerImage": prices.get(None, prices or None),
         "overridable": list(workflow.overridable),
@@ -66,62 +66,60 @@ def _public_fields(workflow: Workflow, inputs: Inputs | None) -> list[dict[str, 
         names = [(PROMPT, "text", True), *([(IMAGE, "image", False)] if image else [])]
         names += [(name, "select", False) for name in workflow.overridable]
     elif workflow.mode is Mode.RUN and inputs is not None:
-        ours = [(PROMPT, _first(inputs, "text")), (IMAGE, _first(inputs, "image"))]
-        names = [(name, found.kind, found.required or name == PROMPT) for name, found in ours if found]
-        taken = [found for _, found in ours]
-        names += [(_name(item, inputs), item.kind, item.required) for item in inputs if item not in taken]
+        ours = [(PROMPT, _first_of_kind(inputs, "text")), (IMAGE, _first_of_kind(inputs, "image"))]
+        names = [(name, item.kind, item.required or name == PROMPT) for name, item in ours if item]
+        listed = [item for _, item in ours]
+        names += [(_public_name(item, inputs), item.kind, item.required) for item in inputs if item not in listed]
     else:
         return None
     return [{"name": name, "type": kind, "required": required} for name, kind, required in names]
 
 
-def _given(value: Any) -> bool:
-    """An empty field of a form says nothing."""
+def _is_set(value: Any) -> bool:
+    """Whether the field has a value: an empty form field counts as not set."""
     return value is not None and value != ""
 
 
-# --- execute: the guide's graph ------------------------------------------------------------------------------------
+# --- execute: the graph of the guide -------------------------------------------------------------------------------
 
 
-def _resolutions(workflow: Workflow) -> dict[str, tuple[str, ...]]:
-    return dict(workflow.models)
-
-
-def _generation(workflow: Workflow, fields: Fields, image_url: str | None) -> tuple[str, dict[str, Any]]:
-    """The model and the params of its node."""
-    said = _overrides(workflow, fields)
-    models = _resolutions(workflow)
-    model = _one_of(tuple(models), said.get("model", workflow.model), "model")
-    resolution = _resolution(workflow, said, model, models[model])
-    ratio = _one_of(ASPECT_RATIOS, said.get("aspect_ratio", workflow.aspect_ratio or ASPECT_RATIOS[0]), "aspect_ratio")
+def _model_and_params(workflow: Workflow, fields: Fields, image_url: str | None) -> tuple[str, dict[str, Any]]:
+    """Return the model and the params of its node."""
+    overrides = _overrides(workflow, fields)
+    models = dict(workflow.models)
+    model = _one_of(tuple(models), overrides.get("model", workflow.model), "model")
+    resolution = _resolution(workflow, overrides, model, models[model])
+    default_ratio = workflow.aspect_ratio or ASPECT_RATIOS[0]
+    ratio = _one_of(ASPECT_RATIOS, overrides.get("aspect_ratio", default_ratio), "aspect_ratio")
     params = {"resolution": resolution, "aspect_ratio": ratio}
     if image_url is None:
         return model, params
     if model not in TAKES_IMAGE:
-        raise FieldRefused(IMAGE, f"The model {model} takes no input image; {' and '.join(TAKES_IMAGE)} do.")
+        detail = f"The model {model} does not accept an input image. Use {' or '.join(TAKES_IMAGE)}, or leave it out."
+        raise FieldRefused(IMAGE, detail)
     return model, {**params, IMAGE: image_url}
 
 
 def _overrides(workflow: Workflow, fields: Fields) -> Fields:
-    """What the request says of those that it may change."""
-    free = ", ".join(workflow.overridable) or "no field"
+    """Return the fields of the request that override a setting of the workflow."""
+    allowed = ", ".join(workflow.overridable) or "no other field"
     for name, value in fields.items():
         if name not in OVERRIDES:
-            raise FieldRefused(
-                name, f"The workflow {workflow.name} does not take this field; beside ours it takes {free}."
-            )
-        if name not in workflow.overridable and _given(value):
-            raise FieldRefused(name, f"This is locked in the workflow {workflow.name}; beside ours it takes {free}.")
-    return {name: value for name, value in fields.items() if _given(value)}
+            detail = f"The workflow {workflow.name} has no such field. Besides the common fields, it accepts {allowed}."
+            raise FieldRefused(name, detail)
+        if name not in workflow.overridable and _is_set(value):
+            detail = f"The workflow {workflow.name} locks this field. Besides the common fields, it accepts {allowed}."
+            raise FieldRefused(name, detail)
+    return {name: value for name, value in fields.items() if _is_set(value)}
 
 
-def _resolution(workflow: Workflow, said: Fields, model: str, known: tuple[str, ...]) -> str:
-    if "resolution" in said:
-        return _one_of(known, said["resolution"], "resolution")
+def _resolution(workflow: Workflow, overrides: Fields, model: str, known: tuple[str, ...]) -> str:
+    if "resolution" in overrides:
+        return _one_of(known, overrides["resolution"], "resolution")
     if workflow.resolution is not None and workflow.resolution not in known:
-        also = "say resolution too, or " if "resolution" in workflow.overridable else ""
-        detail = f"{model} has no {workflow.resolution}, only {', '.join(known)}; {also}choose another model."
-        raise FieldRefused("model", detail)
+        remedy = "Set resolution too, or choose" if "resolution" in workflow.overridable else "Choose"
+        detail = f"The model {model} does not support the resolution {workflow.resolution}, only {', '.join(known)}."
+        raise FieldRefused("model", f"{detail} {remedy} another model.")
     return workflow.resolution or known[0]
 
 
@@ -132,7 +130,7 @@ def _one_of(known: tuple[str, ...], value: Any, name: str) -> str:
 
 
 def _graph(prompt: str, model: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The guide's step 2; for image to image its `image1`."""
+    """Return the graph of the guide's step 2; `image1` in `params` makes it image to image."""
     return {
         "nodes": [
             _node("input-1", "input", "text", {"prompt": prompt}),
@@ -152,70 +150,67 @@ def _node(node_id: str, category: str, name: str, params: Mapping[str, Any]) -> 
 # --- run: by the workflow's own inputs -----------------------------------------------------------------------------
 
 
-def _by_node(prompt: str, fields: Fields, image_url: str | None, inputs: Inputs) -> dict[str, Any]:
-    """Every value by the id of its node: https://www.wireflow.ai/docs/api/run."""
-    values = {_ours(inputs, "text", PROMPT).node_id: prompt}
+def _values_by_node(prompt: str, fields: Fields, image_url: str | None, inputs: Inputs) -> dict[str, Any]:
+    """Return every value by the id of its node: https://www.wireflow.ai/docs/api/run."""
+    values = {_input_for(PROMPT, "text", inputs).node_id: prompt}
     if image_url is not None:
-        values[_ours(inputs, "image", IMAGE).node_id] = image_url
+        values[_input_for(IMAGE, "image", inputs).node_id] = image_url
     ours = set(values)
     for name, value in fields.items():
-        item = _named(name, inputs)
+        item = _find_input(name, inputs)
         if item.node_id in ours:
-            raise FieldRefused(name, f"This input takes {_taker(item)}: leave the field out.")
-        if not (_given(value) or (item.kind == "text" and value == "")):
+            our_field = PROMPT if item.kind == "text" else IMAGE
+            raise FieldRefused(name, f"The field {our_field} sets this input. Leave this field out.")
+        if not (_is_set(value) or (item.kind == "text" and value == "")):
             continue
         if item.node_id in values:
-            raise FieldRefused(name, "This input is named twice, by its id and by its label: leave one out.")
-        values[item.node_id] = _fitting(name, item.kind, value)
+            raise FieldRefused(name, "This input is set twice, by its id and by its label. Leave one of them out.")
+        values[item.node_id] = _convert(name, item.kind, value)
     for item in inputs:
         if item.required and item.node_id not in values:
-            missing = IMAGE if item is _first(inputs, "image") else _name(item, inputs)
-            raise FieldRefused(missing, "This workflow needs it.")
+            missing = IMAGE if item is _first_of_kind(inputs, "image") else _public_name(item, inputs)
+            raise FieldRefused(missing, "The workflow requires this field.")
     return values
 
 
-def _first(inputs: Inputs, kind: str) -> NodeInput | None:
+def _first_of_kind(inputs: Inputs, kind: str) -> NodeInput | None:
     return next((item for item in inputs if item.kind == kind), None)
 
 
-def _ours(inputs: Inputs, kind: str, name: str) -> NodeInput:
-    """The input that takes the prompt, or the image."""
-    found = _first(inputs, kind)
-    if found is None:
-        raise FieldRefused(name, f"This workflow has no {kind} input that could take it.")
-    return found
+def _input_for(name: str, kind: str, inputs: Inputs) -> NodeInput:
+    """Return the input for the prompt or the image, the first of its kind."""
+    item = _first_of_kind(inputs, kind)
+    if item is None:
+        raise FieldRefused(name, f"The workflow has no {kind} input for this field.")
+    return item
 
 
-def _taker(item: NodeInput) -> str:
-    return PROMPT if item.kind == "text" else IMAGE
-
-
-def _named(name: str, inputs: Inputs) -> NodeInput:
-    """The input of this id, else of this label."""
+def _find_input(name: str, inputs: Inputs) -> NodeInput:
+    """Return the input with this id, or else with this label."""
     found = [item for item in inputs if item.node_id == name] or [item for item in inputs if item.label == name != ""]
     if not found:
-        known = ", ".join(_name(item, inputs) for item in inputs[:SHOWN])
-        raise FieldRefused(name, f"The workflow has no such input; it has {known}.")
+        known = ", ".join(_public_name(item, inputs) for item in inputs[:MAX_LISTED])
+        raise FieldRefused(name, f"The workflow has no such input. Its inputs are {known}.")
     if len(found) > 1:
         ids = ", ".join(item.node_id for item in found)
-        raise FieldRefused(name, f"Several inputs are called so; use the id of one: {ids}.")
+        raise FieldRefused(name, f"Several inputs have this label. Use the id of one of them: {ids}.")
     return found[0]
 
 
-def _name(item: NodeInput, inputs: Inputs) -> str:
-    """What a request calls it: its label if that means no other one, else its id."""
+def _public_name(item: NodeInput, inputs: Inputs) -> str:
+    """Return the name that requests use: the label if it is unique, else the id."""
     others = [other for other in inputs if other is not item]
     taken = {PROMPT, IMAGE, *(text for other in others for text in (other.node_id, other.label))}
     return item.label if item.label and item.label not in taken else item.node_id
 
 
-def _fitting(name: str, kind: str, value: Any) -> Any:
-    """The value for an input of this kind, read from text where a form sent it; of an unknown kind as it came."""
+def _convert(name: str, kind: str, value: Any) -> Any:
+    """Convert a value, which is text if it is from a form, for an input of this kind; leave unknown kinds unchanged."""
     if kind not in KINDS:
         return value
-    expected, read = KINDS[kind]
+    expected, convert = KINDS[kind]
     try:
-        return read(value)
+        return convert(value)
     except (TypeError, ValueError, OverflowError, KeyError):
         raise FieldRefused(name, f"Must be {expected}.") from None
 
@@ -226,7 +221,7 @@ def _text(value: Any) -> str:
     return str(_number(value))
 
 
-def _address(value: Any) -> str:
+def _url(value: Any) -> str:
     if not isinstance(value, str) or not value.strip().lower().startswith(("https://", "http://")):
         raise ValueError
     return value.strip()
@@ -241,7 +236,7 @@ def _number(value: Any) -> int | float:
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
-def _truth(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     words = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
     return words[str(value).strip().lower()]
 
@@ -252,12 +247,12 @@ def _choice(value: Any) -> Any:
     return value
 
 
-# What Wireflow's types take, as far as a description says it: https://www.wireflow.ai/docs/api/run
+# What each kind of input accepts, as far as it is documented: https://www.wireflow.ai/docs/api/run
 KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "text": ("a text", _text),
-    "image": ("the address of an image, https://…", _address),
-    "url": ("an address, https://…", _address),
+    "text": ("text", _text),
+    "image": ("the URL of an image, https://…", _url),
+    "url": ("a URL, https://…", _url),
     "number": ("a number", _number),
-    "boolean": ("true or false", _truth),
-    "select": ("one of the choices, a text or a number", _choice),
+    "boolean": ("true or false", _boolean),
+    "select": ("one of the choices, as text or a number", _choice),
 }

@@ -1,10 +1,10 @@
-"""WIREFLOW_WORKFLOWS and WIREFLOW_MODELS: read whole, every fault named at once, no id in any message.
+"""Parsers of WIREFLOW_WORKFLOWS and WIREFLOW_MODELS. One ValueError names every fault, and never an id.
 
     {"pro": {"mode": "execute", "id": "…", "model": "nano_banana_pro", "resolution": "2K", "aspectRatio": "16:9",
              "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24}, "overridable": ["aspect_ratio", "resolution"]},
      "saved": {"mode": "run", "id": "…", "pricePerImage": 0.07}, "hook": {"mode": "webhook", "id": "…"}}
 
-No value is quoted in a fault, only what may stand there: a secret may have slipped into any of them.
+A fault never quotes a value, only what is allowed: any value may be a misplaced secret.
 """
 
 import json
@@ -17,56 +17,57 @@ from shared.workflows.workflow import ASPECT_RATIOS, KNOWN_MODELS, OVERRIDES, Mo
 Models = Mapping[str, tuple[str, ...]]
 Entry = Mapping[str, Any]
 
-ANY_MODE = ("mode", "id", "pricePerImage")
-ONLY_EXECUTE = ("model", "resolution", "aspectRatio", "overridable")
-ID_LIMIT = 256
-DEAREST = 10_000  # dollars an image; more is a slip
+FIELDS = ("mode", "id", "pricePerImage")
+EXECUTE_FIELDS = ("model", "resolution", "aspectRatio", "overridable")
+ID_LIMIT = 256  # characters
+MAX_PRICE = 10_000  # dollars per image; more is a typing error
 
-_ALIAS = re.compile(r"[A-Za-z0-9_-]{1,31}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,31}")
 _MODEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _RESOLUTION = re.compile(r"[A-Za-z0-9_.-]{1,16}")
-_QUOTABLE = re.compile(r"[A-Za-z_]{1,32}")  # a misspelt name, hardly an id
+_QUOTABLE = re.compile(r"[A-Za-z_]{1,32}")  # a misspelled field name, hardly an id
 
 
 def parse_workflows(text: str, models: Models) -> tuple[Workflow, ...]:
-    """WIREFLOW_WORKFLOWS; ValueError says what is wrong."""
-    entries, faults = _object(text)
+    """Parse WIREFLOW_WORKFLOWS; raise ValueError with all faults."""
+    entries, faults = _parse_object(text)
     for number, (name, entry) in enumerate(entries.items(), 1):
-        where = f'"{name}"' if _ALIAS.fullmatch(name) else f"entry {number}"
-        if not _ALIAS.fullmatch(name):
-            faults.append(f"{where}: its name must be 1 to 31 letters, digits, _ or -")
-        faults.extend(f"{where}: {fault}" for fault in _entry_faults(entry, models))
-    _refuse(faults)
+        valid = bool(_NAME.fullmatch(name))
+        label = f'"{name}"' if valid else f"entry {number}"
+        if not valid:
+            faults.append(f"{label}: the name must be 1 to 31 letters, digits, _ or -")
+        faults.extend(f"{label}: {fault}" for fault in _entry_faults(entry, models))
+    _raise_faults(faults)
     return tuple(_workflow(name, entry, models) for name, entry in entries.items())
 
 
 def parse_models(text: str) -> dict[str, tuple[str, ...]]:
-    """WIREFLOW_MODELS: JSON, model → resolutions, beside the known ones; ValueError says what is wrong.
+    """Parse WIREFLOW_MODELS, JSON from model to resolutions; return it with the known models, which it may redefine.
 
-    A known model that is named there has the resolutions that are given there.
+    Raise ValueError with all faults.
     """
-    entries, faults = _object(text)
+    entries, faults = _parse_object(text)
     for number, (name, resolutions) in enumerate(entries.items(), 1):
         if not _MODEL.fullmatch(name):
-            faults.append(f"model {number}: its name must be 1 to 64 letters, digits, _, . or -")
-        elif not _texts(resolutions, _RESOLUTION):
-            faults.append(f'"{name}": must be a list of its resolutions, such as ["1K", "2K"], each once')
-    _refuse(faults)
+            faults.append(f"model {number}: the name must be 1 to 64 letters, digits, _, . or -")
+        elif not _is_list_of(resolutions, _RESOLUTION):
+            faults.append(f'"{name}": must be a list of different resolutions, such as ["1K", "2K"]')
+    _raise_faults(faults)
     return {**KNOWN_MODELS, **{name: tuple(resolutions) for name, resolutions in entries.items()}}
 
 
-def _object(text: str) -> tuple[dict[str, Any], list[str]]:
-    """The JSON object, and a fault for each name that stands twice."""
+def _parse_object(text: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the JSON object, and a fault for each name that occurs twice in any object."""
     faults: list[str] = []
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def check_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        faults.extend(f"{_quoted(name)} stands twice in one object" for name in twice)
+        duplicates = sorted({name for name in names if names.count(name) > 1})
+        faults.extend(f"{_quoted(name)} occurs twice in one object" for name in duplicates)
         return dict(pairs)
 
     try:
-        found = json.loads(text, object_pairs_hook=once, parse_constant=_no_number)
+        found = json.loads(text, object_pairs_hook=check_pairs, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         at = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise ValueError(f"must be JSON{at}") from None
@@ -75,23 +76,23 @@ def _object(text: str) -> tuple[dict[str, Any], list[str]]:
     return found, faults
 
 
-def _no_number(_text: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+def _reject_constant(_text: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
 
 
-def _refuse(faults: list[str]) -> None:
-    if text := "; ".join(faults):
-        raise ValueError(text)
+def _raise_faults(faults: list[str]) -> None:
+    if faults:
+        raise ValueError("; ".join(faults))
 
 
 def _quoted(name: str) -> str:
     return f'"{name}"' if _QUOTABLE.fullmatch(name) else "a name"
 
 
-def _texts(value: Any, form: re.Pattern[str]) -> bool:
-    """Whether it is a list of at least one such text, each once."""
-    fits = isinstance(value, list) and all(isinstance(item, str) and form.fullmatch(item) for item in value)
-    return fits and 0 < len(value) == len(set(value))
+def _is_list_of(value: Any, pattern: re.Pattern[str]) -> bool:
+    """Whether the value is a non-empty list of different texts that match the pattern."""
+    matches = isinstance(value, list) and all(isinstance(item, str) and pattern.fullmatch(item) for item in value)
+    return matches and 0 < len(value) == len(set(value))
 
 
 # --- one entry -----------------------------------------------------------------------------------------------------
@@ -107,14 +108,14 @@ def _entry_faults(entry: Any, models: Models) -> Iterator[str]:
     yield from _name_faults(entry)
     yield from _price_faults(entry.get("pricePerImage"), models)
     if entry.get("mode") == Mode.EXECUTE:
-        yield from _graph_faults(entry, models)
+        yield from _execute_faults(entry, models)
 
 
 def _id_faults(value: Any) -> Iterator[str]:
     if value is None or value == "":
-        yield "id is required: that of the workflow, for a webhook that of the webhook"
+        yield "id is required: the id of the workflow, or for a webhook the id of the webhook"
     elif not isinstance(value, str) or not _is_id(value):
-        yield "id must be the id alone, the part of the workflow's address that names it"
+        yield "id must be the id alone, without the rest of the URL"
 
 
 def _is_id(text: str) -> bool:
@@ -123,12 +124,12 @@ def _is_id(text: str) -> bool:
 
 
 def _name_faults(entry: Entry) -> Iterator[str]:
-    known = [*ANY_MODE, *ONLY_EXECUTE]
+    known = [*FIELDS, *EXECUTE_FIELDS]
     for name in entry:
         if name not in known:
-            yield f"{_quoted(name)} is unknown; known are {', '.join(known)}"
-        elif name in ONLY_EXECUTE and entry.get("mode") in (Mode.RUN, Mode.WEBHOOK) and entry[name] is not None:
-            yield f"{name} is only for the mode execute"
+            yield f"{_quoted(name)} is unknown; the known fields are {', '.join(known)}"
+        elif name in EXECUTE_FIELDS and entry.get("mode") in (Mode.RUN, Mode.WEBHOOK) and entry[name] is not None:
+            yield f"{name} is only allowed with mode execute"
 
 
 def _price_faults(value: Any, models: Models) -> Iterator[str]:
@@ -136,30 +137,29 @@ def _price_faults(value: Any, models: Models) -> Iterator[str]:
         return
     resolutions = dict.fromkeys(resolution for known in models.values() for resolution in known)
     if not isinstance(value, dict) or not value or not all(_is_price(price) for price in value.values()):
-        yield "pricePerImage must be a number of dollars above 0, or an object of resolutions with such numbers"
+        yield "pricePerImage must be a number of dollars above 0, or an object from resolution to such a number"
     elif not resolutions.keys() >= value.keys():
-        yield f"pricePerImage has an unknown resolution; known are {', '.join(resolutions)}"
+        yield f"pricePerImage has an unknown resolution; the known resolutions are {', '.join(resolutions)}"
 
 
 def _is_price(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return 0 < value <= DEAREST
+    return 0 < value <= MAX_PRICE
 
 
-def _graph_faults(entry: Entry, models: Models) -> Iterator[str]:
-    """Of an executed workflow: a model that is known, and what it can do."""
+def _execute_faults(entry: Entry, models: Models) -> Iterator[str]:
     model, resolution, ratio = (entry.get(name) for name in ("model", "resolution", "aspectRatio"))
     known = models.get(model) if isinstance(model, str) else None
     if known is None:
-        yield f"model must be one of {', '.join(models)} (or of WIREFLOW_MODELS)"
+        yield f"model must be one of {', '.join(models)}, or be added to WIREFLOW_MODELS"
     elif resolution is not None and resolution not in known:
         yield f"resolution must be one of {', '.join(known)}"
     if ratio is not None and ratio not in ASPECT_RATIOS:
         yield f"aspectRatio must be one of {', '.join(ASPECT_RATIOS)}"
     overridable = entry.get("overridable")
-    if overridable not in (None, []) and not _texts(overridable, re.compile("|".join(OVERRIDES))):
-        yield f"overridable must be a list of any of {', '.join(OVERRIDES)}, each once"
+    if overridable not in (None, []) and not _is_list_of(overridable, re.compile("|".join(OVERRIDES))):
+        yield f"overridable must be a list of any of {', '.join(OVERRIDES)}, each at most once"
 
 
 def _workflow(name: str, entry: Entry, models: Models) -> Workflow:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from shared.images.directory import DirectoryImages
-from shared.images.download import Downloads
+from shared.images.download import Downloader
 from tests.bench.row import Row
 
 SIZE = 64 * 1024 * 1024
@@ -34,7 +34,7 @@ def measure(folder: Path) -> list[Row]:
 def _copy(image: bytes, images: DirectoryImages, name: str) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=_pieces(image)))
     with httpx.Client(transport=transport) as client:
-        downloads = Downloads(client, base_url="https://wireflow.test/api/v1", max_bytes=2 * SIZE)
+        downloads = Downloader(client, base_url="https://wireflow.test/api/v1", max_bytes=2 * SIZE)
         with downloads.open("https://cdn.test/0.png") as found:
             images.write(name, found)
 
@@ -59,7 +59,7 @@ def _pieces(image: bytes) -> Iterator[bytes]:
 
 
 def _png() -> bytes:
-    """A file with a PNG's chunks, https://www.w3.org/TR/png-3/; nobody decodes its pixels."""
+    """A file with a PNG's chunks, https://www.w3.org/TR/png-3/; its pixels are never decoded."""
     header = struct.pack(">IIBBBBB", 4096, 4096, 8, 2, 0, 0, 0)
     parts = (b"IHDR", header), (b"IDAT", bytes(SIZE)), (b"IEND", b"")
     chunks = (

@@ -1,26 +1,22 @@
-"""The size of the storm; the two cases, which mostly wait, run at the same time."""
+"""Run the selected cases, all at the same time: they mostly wait."""
 
 import asyncio
 
 import pytest
 
-from tests.chaos.storm import Report, Storm
-from tests.processes.measurements import note
+from tests.chaos.chaos_run import Case, ChaosRun, Report
+from tests.harness.measurements import note
+from tests.harness.selection import selected
 
-KEYS = ("honoured", "ignored")
-JOBS = 60
+SHORT = Case("ignored", jobs=12)
+LONG = [Case(keys, jobs=60) for keys in ("honored", "ignored")]
 
-Outcomes = dict[str, Report | BaseException]
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Known when pytest is told to run this folder."""
-    parser.addoption("--chaos-jobs", type=int, default=JOBS, help="how many prompts are sent in each case")
+Outcomes = dict[Case, Report | BaseException]
 
 
-@pytest.fixture(params=KEYS)
+@pytest.fixture(params=[SHORT, *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)], ids=str)
 def report(request: pytest.FixtureRequest, outcomes: Outcomes) -> Report:
-    """What became of one case."""
+    """The result of one case."""
     outcome = outcomes[request.param]
     if isinstance(outcome, BaseException):
         raise outcome
@@ -29,13 +25,16 @@ def report(request: pytest.FixtureRequest, outcomes: Outcomes) -> Report:
 
 @pytest.fixture(scope="session")
 def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
-    jobs = request.config.getoption("--chaos-jobs", JOBS)
-    storms = {keys: Storm(tmp_path_factory.mktemp(keys), jobs, keys) for keys in KEYS}
-    found = dict(zip(storms, asyncio.run(_all_of(list(storms.values()))), strict=True))
+    """Of every selected case."""
+    runs = {}
+    for case in selected(request.session, Case):
+        jobs = request.config.getoption("--chaos-jobs") or case.jobs
+        runs[case] = ChaosRun(tmp_path_factory.mktemp(str(case)), jobs, case.keys)
+    found = dict(zip(runs, asyncio.run(_run_all(list(runs.values()))), strict=True))
     for outcome in found.values():
         note(request.config, f"chaos: {outcome}")
     return found
 
 
-async def _all_of(storms: list[Storm]) -> list[Report | BaseException]:
-    return await asyncio.gather(*(storm.run() for storm in storms), return_exceptions=True)
+async def _run_all(runs: list[ChaosRun]) -> list[Report | BaseException]:
+    return await asyncio.gather(*(run.run() for run in runs), return_exceptions=True)

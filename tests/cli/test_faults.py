@@ -1,7 +1,7 @@
 """`run "… [fault:NAME]"` for the simulator's faults: the right exit code, and a message that says what to do.
 
-Only A_FEW run unless --all-faults is given, AT_ONCE of them at the same time, because most of each is waiting. The
-table of consequences says how each job ends; here it also has to end within minutes.
+All but three are marked slow. AT_ONCE of them run at the same time, because most of each is waiting. The table of
+consequences says how each job ends; here it also has to end within minutes.
 """
 
 import json
@@ -18,17 +18,7 @@ from shared.error_codes import EXPLANATIONS, ErrorCode
 from tests.cli.command import Command, Result
 from tests.vendor.consequences import CONSEQUENCES, waits
 
-A_FEW = (
-    "expired_404",
-    "rate_limited_epoch",
-    "insufficient_credits",
-    "redirect",
-    "unprocessable",
-    "completed_without_image",
-    "failed",
-    "html_instead_of_image",
-    "blocked_user_agent",
-)
+ONE_PER_EXIT_CODE = ("several_images", "failed", "insufficient_credits")
 AT_ONCE = 6
 SECONDS = 240.0  # generous, for a busy machine
 # Short, but a late response must still come after the 8 s of a paid call.
@@ -49,12 +39,6 @@ UNFINISHED = QUEUED | COPYING
 CHARGED = {"yes": "It was charged.", "no": "It was not charged.", "unknown": "It may have been charged."}
 
 Results = dict[str, Future[Result]]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "fault" in metafunc.fixturenames:
-        every = metafunc.config.getoption("--all-faults", default=False)
-        metafunc.parametrize("fault", FAULTS if every else A_FEW)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +63,9 @@ def run_with(fault: str, folder: Path) -> Result:
     return Result(process.returncode, out, err)
 
 
+@pytest.mark.parametrize(
+    "fault", [name if name in ONE_PER_EXIT_CODE else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS]
+)
 def test_the_exit_code_is_right_and_the_message_says_what_to_do(fault: str, results: Results):
     result = results[fault].result()
     job, message = json.loads(result.out), result.err.rpartition("Error: ")[2]
@@ -117,7 +104,7 @@ def check_succeeded(job: dict[str, Any], err: str, images: int) -> None:
     assert len(written) == job["imageCount"] == images
 
 
-def test_the_few_cover_every_exit_code() -> None:
+def test_the_three_have_three_exit_codes() -> None:
     succeeded = {name for name, row in CONSEQUENCES.items() if row.status == "succeeded"}
-    kinds = (succeeded, UNFINISHED, CONSEQUENCES.keys() - succeeded - UNFINISHED)
-    assert all(set(A_FEW) & kind for kind in kinds)
+    kinds = (succeeded, CONSEQUENCES.keys() - succeeded - UNFINISHED, UNFINISHED)
+    assert all(name in kind for name, kind in zip(ONE_PER_EXIT_CODE, kinds, strict=True))

@@ -62,7 +62,7 @@ def test_a_job_that_is_not_finished_at_the_timeout_is_named(command: Command):
 def test_a_prompt_that_the_trigger_rejects_is_invalid_usage(command: Command):
     result = command.run("run", "  ", "--json")
     assert (result.code, result.out) == (2, "")
-    assert "The prompt is blank" in result.err
+    assert "The prompt is missing or blank" in result.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.cli.command import Command, children, eventually, read_until, result_of
 from tests.servers.process import free_port
@@ -74,6 +75,7 @@ def test_log_lines_go_to_files_not_to_the_terminal(command: Command):
     assert [event for event in events if event != "window"] == ["job_accepted", "job_started", "job_stored"]
 
 
+@pytest.mark.slow  # waits for a lease
 def test_jobs_finished_and_unfinished_survive_a_restart(command: Command):
     port = free_port()
     url = f"http://127.0.0.1:{port}"

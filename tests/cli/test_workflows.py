@@ -81,7 +81,12 @@ def sha256(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("workflow", "size"), [("default", (1024, 1024)), ("pro", (2048, 1152)), ("saved", (1024, 1024))]
+    ("workflow", "size"),
+    [
+        ("default", (1024, 1024)),
+        pytest.param("pro", (2048, 1152), marks=pytest.mark.slow),
+        pytest.param("saved", (1024, 1024), marks=pytest.mark.slow),
+    ],
 )
 def test_the_image_of_each_workflow_shows_its_input(command: Command, cat: Path, workflow: str, size: tuple[int, int]):
     arguments = ("a cat in winter", "--workflow", workflow, "--image", "cat.png")
@@ -92,6 +97,7 @@ def test_the_image_of_each_workflow_shows_its_input(command: Command, cat: Path,
     assert job_of(result)["workflow"] == workflow
 
 
+@pytest.mark.slow
 def test_live_the_workflows_are_those_of_the_environment_and_a_job_goes_on_from_an_earlier_one(
     command: Command, cat: Path, wireflow: str
 ):

@@ -1,29 +1,24 @@
-"""Options, and the sieges of all cases at the same time: most of each is waiting for leases to run out."""
+"""Run the cases that the selected tests ask for, all at the same time: they mostly wait for leases to expire."""
 
 import asyncio
 import random
 
 import pytest
 
-from tests.crash.siege import Case, Report, Siege
-from tests.processes.measurements import note
+from tests.crash.crash_run import Case, CrashRun, Report
+from tests.harness.measurements import note
+from tests.harness.selection import selected
 from tests.processes.product import Places
 
-CASES = [Case(store, keys) for store in ("sqlite", "firestore") for keys in ("honoured", "ignored")]
-KILLS, SEED = 8, 1
+SHORT = Case("sqlite", "ignored", kills=4)
+LONG = [Case(store, keys, kills=8) for store in ("sqlite", "firestore") for keys in ("honored", "ignored")]
 
 Outcomes = dict[Case, Report | BaseException]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Known when pytest is told to run this folder."""
-    parser.addoption("--kills", type=int, default=KILLS, help="how many SIGKILLs each case suffers")
-    parser.addoption("--seed", type=int, default=SEED, help="of the moments and the victims of the kills")
-
-
-@pytest.fixture(params=CASES, ids=str)
+@pytest.fixture(params=[SHORT, *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)], ids=str)
 def report(request: pytest.FixtureRequest, outcomes: Outcomes) -> Report:
-    """What became of one case."""
+    """The result of one case."""
     case: Case = request.param
     _servers(case, request)
     outcome = outcomes[case]
@@ -34,11 +29,10 @@ def report(request: pytest.FixtureRequest, outcomes: Outcomes) -> Report:
 
 @pytest.fixture(scope="session")
 def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
-    """Of every case that some test asks for and whose servers are there."""
-    kills, seed = request.config.getoption("--kills", KILLS), request.config.getoption("--seed", SEED)
-    sieges = {}
+    """Of every selected case whose servers are available."""
+    seed, runs = request.config.getoption("--seed"), {}
     with pytest.MonkeyPatch.context() as environ:
-        for case in _asked_for(request):
+        for case in selected(request.session, Case):
             try:
                 servers = _servers(case, request)
             except pytest.skip.Exception:
@@ -46,32 +40,21 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             folder = tmp_path_factory.mktemp(str(case))
             places = Places.cloud(*servers) if servers else Places.local(folder)
             for name, value in places.environ.items():
-                environ.setenv(name, value)  # for a look into the store
-            sieges[case] = Siege(case, places, folder, kills, random.Random(f"{seed} {case}"))
-        outcomes = asyncio.run(_all_of(sieges))
+                environ.setenv(name, value)  # the test reads the store, too
+            kills = request.config.getoption("--kills") or case.kills
+            runs[case] = CrashRun(case, places, folder, kills, random.Random(f"{seed} {case}"))
+        outcomes = asyncio.run(_run_all(runs))
     for outcome in outcomes.values():
         note(request.config, f"crash: {outcome}")
     return outcomes
 
 
-async def _all_of(sieges: dict[Case, Siege]) -> Outcomes:
-    found = await asyncio.gather(*(siege.run() for siege in sieges.values()), return_exceptions=True)
-    return dict(zip(sieges, found, strict=True))
-
-
-def _asked_for(request: pytest.FixtureRequest) -> list[Case]:
-    """The cases of the tests that were selected."""
-    calls = [
-        item.callspec
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and "report" in item.fixturenames
-    ]
-    # Other folders have reports of their own.
-    asked = (call.params.get("report") for call in calls)
-    return [case for case in dict.fromkeys(asked) if isinstance(case, Case)]
+async def _run_all(runs: dict[Case, CrashRun]) -> Outcomes:
+    found = await asyncio.gather(*(run.run() for run in runs.values()), return_exceptions=True)
+    return dict(zip(runs, found, strict=True))
 
 
 def _servers(case: Case, request: pytest.FixtureRequest) -> list[str]:
-    """What the case needs beside a folder; skips, by name, where one is missing."""
+    """The emulators of the case; skips, with the reason, where one is missing."""
     names = ["firestore_emulator", "storage_server"] if case.store == "firestore" else []
     return [request.getfixturevalue(name) for name in names]

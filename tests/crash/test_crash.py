@@ -3,8 +3,8 @@
 from collections import Counter
 
 from shared.job import FINAL
-from tests.crash.inputs import HALF, job_of
-from tests.crash.siege import Report
+from tests.crash.crash_run import Report
+from tests.crash.input_images import PARTIAL, job_of
 
 
 def test_every_accepted_job_ends(report: Report) -> None:
@@ -14,7 +14,7 @@ def test_every_accepted_job_ends(report: Report) -> None:
     assert len(report.accepted) > report.kills.total()
 
 
-def test_of_an_array_all_jobs_are_recorded_or_none_and_of_any_request_no_more(report: Report) -> None:
+def test_a_batch_is_recorded_whole_or_not_at_all_and_no_request_twice(report: Report) -> None:
     assert report.torn == []
     recorded = Counter(job.prompt for job in report.stored)
     for post in report.posts:
@@ -27,22 +27,22 @@ def test_of_an_array_all_jobs_are_recorded_or_none_and_of_any_request_no_more(re
 def test_a_job_fails_only_if_two_kills_left_its_paid_call_open(report: Report) -> None:
     failed = {job_id for job_id, job in report.jobs.items() if job["status"] != "succeeded"}
     assert failed == report.unknown
-    assert all(len(report.hits.get(job_id, ())) >= 2 for job_id in report.unknown), report.hits
+    assert all(len(report.open_calls.get(job_id, ())) >= 2 for job_id in report.unknown), report.open_calls
 
 
-def test_a_second_run_is_marked_and_is_not_there_if_keys_are_honoured(report: Report) -> None:
+def test_a_second_run_is_marked_and_does_not_happen_if_keys_are_honored(report: Report) -> None:
     marked = {report.jobs[job_id]["prompt"] for job_id in report.marked}
     assert report.paid_twice <= marked
     assert max(Counter(run["prompt"] for run in report.runs).values()) <= 2
-    if report.case.keys == "honoured":
+    if report.case.keys == "honored":
         assert not report.paid_twice
 
 
 def test_a_mark_is_only_on_a_job_whose_paid_call_a_kill_left_open(report: Report) -> None:
-    assert report.marked <= set(report.hits)
+    assert report.marked <= set(report.open_calls)
 
 
-def test_each_run_begins_with_the_picture_that_its_caller_sent(report: Report) -> None:
+def test_each_run_begins_with_the_image_that_its_caller_sent(report: Report) -> None:
     images = {post.prompts[0]: post.image for post in report.posts if post.image}
     assert {run["prompt"]: run["input"] for run in report.runs if run["input"]} == {
         run["prompt"]: images[run["prompt"]] for run in report.runs if run["prompt"] in images
@@ -55,17 +55,17 @@ def test_what_is_uploaded_costs_nothing(report: Report) -> None:
     assert {run["endpoint"] for run in report.runs} == {"trigger", "run", "execute"}
 
 
-def test_input_images_are_forgotten_when_their_job_has_ended(report: Report) -> None:
-    """What may be left is the file of a POST that died between its file and its record, and of a half-written one."""
+def test_input_images_are_deleted_when_their_job_is_final(report: Report) -> None:
+    """What may be left: files of POSTs killed before their job was recorded, and partial files."""
     assert {job_of(name) for name in report.kept} & set(report.jobs)
-    left = [name for name in report.inputs if not name.startswith(HALF)]
+    left = [name for name in report.inputs if not name.startswith(PARTIAL)]
     assert not {job_of(name) for name in left} & set(report.jobs)
     assert len(left) <= report.unanswered_files
     assert len(report.inputs) - len(left) <= report.kills.total()
     assert not [job.id for job in report.stored if job.stored_input or job.due_at]
 
 
-def test_every_image_is_the_one_of_the_job_s_run(report: Report) -> None:
+def test_every_image_is_the_one_of_its_run(report: Report) -> None:
     runs = {run["executionId"]: run for run in report.runs}
     succeeded = {job_id: job for job_id, job in report.jobs.items() if job["status"] == "succeeded"}
     assert len({job["executionId"] for job in succeeded.values()}) == len(succeeded)

@@ -27,6 +27,6 @@ def test_a_wrong_configuration_stops_the_start(name: str, tmp_path: Path):
         function.kill()
     assert exit_code != 0
     message = function.err.read_text()
-    assert message.count("The configuration is wrong:") == 1
+    assert message.count("Invalid configuration:") == 1
     assert [fault for fault in NAMED if f"  {fault}: " in message] == list(NAMED)
     assert "Traceback" not in message

@@ -1,4 +1,4 @@
-"""A job store that is watched: what it costs, and which states each job went through."""
+"""A job store that counts reads and writes and records the states of each job."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -10,7 +10,7 @@ from shared.spending.gate import Gate
 
 
 class WatchedJobs:
-    """Counts as Firestore bills: a write each, a read for each document that comes back, none for an empty answer."""
+    """Counts like Firestore's bill: one per write, one per document read, none for an empty result."""
 
     def __init__(self, inner: JobStore) -> None:
         self.writes = 0
@@ -18,31 +18,31 @@ class WatchedJobs:
         self.states: defaultdict[str, list[Status]] = defaultdict(list)
         self._inner = inner
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self.writes = self.reads = 0
 
     async def create(self, job: Job) -> Job:
         self.writes += 1
-        self._note(job)
+        self._record(job)
         return await self._inner.create(job)
 
     async def save(self, job: Job) -> Job:
         self.writes += 1
         saved = await self._inner.save(job)
-        self._note(job)
+        self._record(job)
         return saved
 
     async def get(self, job_id: str) -> Job | None:
-        return self._counted(await self._inner.get(job_id))
+        return self._count(await self._inner.get(job_id))
 
     async def due(self, now: datetime, limit: int) -> list[Job]:
-        return self._counted(await self._inner.due(now, limit))
+        return self._count(await self._inner.due(now, limit))
 
     async def queue_head(self, now: datetime, limit: int) -> list[Job]:
-        return self._counted(await self._inner.queue_head(now, limit))
+        return self._count(await self._inner.queue_head(now, limit))
 
     async def count_ahead(self, queue_at: datetime) -> int:
-        return self._counted(await self._inner.count_ahead(queue_at))
+        return self._count(await self._inner.count_ahead(queue_at))
 
     async def read_gate(self) -> Gate:
         self.reads += 1
@@ -58,11 +58,11 @@ class WatchedJobs:
     async def close(self) -> None:
         await self._inner.close()
 
-    def _note(self, job: Job) -> None:
+    def _record(self, job: Job) -> None:
         states = self.states[job.id]
         if not states or states[-1] is not job.status:
             states.append(job.status)
 
-    def _counted(self, found: Any) -> Any:
+    def _count(self, found: Any) -> Any:
         self.reads += len(found) if isinstance(found, list) else bool(found)
         return found

@@ -1,4 +1,4 @@
-"""A job store that is away now and then, before it has done what was asked."""
+"""A job store that is unavailable at random, before it has done anything."""
 
 import random
 from collections.abc import Collection
@@ -8,9 +8,9 @@ from shared.ports import JobStore, StoreUnavailable
 
 
 class FlakyJobs:
-    """Raises StoreUnavailable in a share of the calls, of all methods or of those named; both may be changed.
+    """Raises StoreUnavailable in a `share` of the calls: of all methods, or of those in `only`.
 
-    The same seed brings the same outages.
+    A test may change both. The same seed gives the same outages.
     """
 
     def __init__(self, inner: JobStore, share: float = 0.0, seed: int = 1) -> None:
@@ -24,7 +24,7 @@ class FlakyJobs:
 
         async def perhaps(*args: Any) -> Any:
             if name != "close" and name in (self.only or [name]) and self._chance.random() < self.share:
-                raise StoreUnavailable(f"{name}: the store is away")
+                raise StoreUnavailable(f"{name}: the store is unavailable")
             return await method(*args)
 
         return perhaps

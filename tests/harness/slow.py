@@ -1,4 +1,4 @@
-"""A job store whose calls take their time: what two workers do in between gets every order there is."""
+"""A job store with latency, so that the calls of two workers interleave in many ways."""
 
 import random
 from typing import Any
@@ -7,7 +7,7 @@ from shared.ports import Clock, JobStore
 
 
 class SlowJobs:
-    """Each call takes up to `seconds` each way, most of them a tenth of that; the same seed gives the same order."""
+    """Each call takes up to `seconds` each way, most of them a tenth of that. The same seed gives the same order."""
 
     def __init__(self, inner: JobStore, clock: Clock, seconds: float = 4.0, seed: int = 1) -> None:
         self._inner = inner
@@ -19,13 +19,13 @@ class SlowJobs:
         method = getattr(self._inner, name)
 
         async def late(*args: Any) -> Any:
-            await self._clock.sleep(self._pause())
+            await self._clock.sleep(self._latency())
             try:
                 return await method(*args)
             finally:
-                await self._clock.sleep(self._pause())
+                await self._clock.sleep(self._latency())
 
         return late
 
-    def _pause(self) -> float:
+    def _latency(self) -> float:
         return self._chance.uniform(0, self._seconds) / self._chance.choice([1, 10, 10, 10])

@@ -1,4 +1,4 @@
-"""The way to Wireflow, its CDN and the rest of the world, watched; a test may answer some of the calls itself."""
+"""The HTTP transport to Wireflow, its CDN, and other hosts: it records calls, and a test may script responses."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -32,26 +32,26 @@ class Call:
         return str(json.loads(self.request.content)["prompt"])
 
 
-# What the test answers itself, or None for what the simulator answers.
+# Returns a response, or None to let the simulator respond.
 Script = Callable[[Call], Awaitable[httpx.Response | None]]
 
 
 class Vendor(httpx.AsyncBaseTransport):
-    """The simulator behind `script`, if a test sets one; `calls` in the order in which they came."""
+    """The simulator behind an optional `script`. `calls` are in order."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.calls: list[Call] = []
         self.script: Script | None = None
-        self.sites: dict[str, Callable[[httpx.Request], httpx.Response]] = {}  # other places in the world, by host
+        self.sites: dict[str, Callable[[httpx.Request], httpx.Response]] = {}  # other hosts
         self._simulator = simulator
         self._inner = InProcess(simulator)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.headers["host"]  # the address has been put in its place
+        host = request.headers["host"]  # the URL has the IP address
         if host in self.sites:
             return self.sites[host](request)
         found = match(request.method, request.url.path)
-        assert found is not None, "the product asks for what Wireflow does not have"
+        assert found is not None, "Wireflow has no such endpoint"
         await request.aread()
         call = Call(self._simulator.state.clock.now(), found.endpoint, request)
         self.calls.append(call)
@@ -59,19 +59,19 @@ class Vendor(httpx.AsyncBaseTransport):
         return scripted or await self._inner.handle_async_request(request)
 
     def to(self, endpoint: str) -> list[Call]:
-        """The calls of one endpoint."""
+        """Return the calls to one endpoint."""
         return [call for call in self.calls if call.endpoint == endpoint]
 
     def times(self, endpoint: str) -> list[datetime]:
-        """When one endpoint was called."""
+        """Return when one endpoint was called."""
         return [call.at for call in self.to(endpoint)]
 
     def always(self, endpoint: str, status: int, body: Any = None, **headers: str) -> None:
-        """From now on this endpoint gives this answer."""
+        """From now on respond like this at an endpoint."""
         self.answer(endpoint, lambda _call: httpx.Response(status, json=body or {}, headers=_dashed(headers)))
 
     def answer(self, endpoint: str, how: Callable[[Call], httpx.Response | None]) -> None:
-        """From now on this endpoint is answered by `how`, which may also raise."""
+        """From now on let `how` respond at an endpoint. It may raise."""
         earlier = self.script
 
         async def script(call: Call) -> httpx.Response | None:
@@ -81,8 +81,8 @@ class Vendor(httpx.AsyncBaseTransport):
 
         self.script = script
 
-    def well(self) -> None:
-        """From now on the simulator answers everything itself."""
+    def reset(self) -> None:
+        """From now on let the simulator respond to everything."""
         self.script = None
 
 

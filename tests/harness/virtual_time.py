@@ -1,4 +1,4 @@
-"""Hours in milliseconds: an event loop that jumps to its next timer whenever there is nothing to do."""
+"""An event loop in virtual time: when there is nothing to do, it jumps to its next timer."""
 
 import asyncio
 import selectors
@@ -13,16 +13,16 @@ T = TypeVar("T")
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-class NothingWillHappen(RuntimeError):
-    """Every task waits, no timer is set and no thread works: in real time this would hang for ever."""
+class Deadlock(RuntimeError):
+    """Every task waits, no timer is set, and no thread works: in real time this would hang."""
 
 
 class Threads(ThreadPoolExecutor):
-    """Real threads, for work that waits for the loop (a copy, whose bytes come from the simulator)."""
+    """Real threads, for work that waits for the loop, like a copy, whose bytes come from the simulator."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Timers cost no time. Neither does the work of threads: while one is busy the time stands still."""
+    """Timers take no real time, and threads no virtual time: it stops while one is busy."""
 
     def __init__(self) -> None:
         super().__init__(_Jumping(self))
@@ -30,14 +30,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.busy_threads = 0
 
     def time(self) -> float:
-        """Virtual seconds since the loop was made."""
+        """Return the virtual seconds since the loop was created."""
         return self.elapsed
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """In `Threads` as in any loop; all other work is done by the loop itself, a moment later.
-
-        That is fast, and a test that fails does so again.
-        """
+        """Use threads only for `Threads`; the loop does all other work itself, which is fast and deterministic."""
         if isinstance(executor, Threads):
             return self._in_thread(executor, func, *args)
         outcome: asyncio.Future[T] = self.create_future()
@@ -48,7 +45,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         job = executor.submit(func, *args)
         self.busy_threads += 1
         outcome = asyncio.wrap_future(job, loop=self)
-        # After wrap_future's own callback: the time may go on when the loop knows the outcome, not before.
+        # After wrap_future's own callback: time may advance only when the loop knows the outcome.
         job.add_done_callback(lambda _: self.call_soon_threadsafe(self._thread_is_free))
         return outcome
 
@@ -59,7 +56,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 def _settle(outcome: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ...]) -> None:
     try:
         result = func(*args)
-    except Exception as error:  # whatever it is, it belongs to who waits for the outcome
+    except Exception as error:  # for the one who awaits the outcome
         if not outcome.done():
             outcome.set_exception(error)
     else:
@@ -68,9 +65,9 @@ def _settle(outcome: asyncio.Future[T], func: Callable[..., T], args: tuple[Any,
 
 
 class ForThreads:
-    """The loop as `asyncio.run_coroutine_threadsafe` sees it: while a thread waits for the loop, it is not busy.
+    """The loop for `asyncio.run_coroutine_threadsafe`: a thread that waits for the loop is not busy.
 
-    Without this a thread that waits for an answer due in 20 s would keep the time from ever getting there.
+    Otherwise a thread that waits for a response due in 20 s would stop the time before it is due.
     """
 
     def __init__(self, loop: VirtualLoop) -> None:
@@ -91,7 +88,7 @@ class ForThreads:
 
 
 class VirtualClock:
-    """`shared.ports.Clock`, and the simulator's, on a virtual loop: the time is `base` when the loop begins."""
+    """`shared.ports.Clock`, and the simulator's, on a virtual loop that starts at `base`."""
 
     def __init__(self, base: datetime = NOON) -> None:
         self._base = base
@@ -104,13 +101,13 @@ class VirtualClock:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """What `asyncio.run` does, in virtual time."""
+    """Do what `asyncio.run` does, in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Where a loop would wait for its next timer, the time jumps there."""
+    """Advances the time to the next timer instead of waiting for it."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
@@ -120,10 +117,10 @@ class _Jumping(selectors.DefaultSelector):
         if timeout is not None and timeout <= 0:
             return super().select(0)
         if self._loop.busy_threads:
-            return super().select(None)  # a thread that is done wakes the loop up
+            return super().select(None)  # a finished thread wakes the loop
         if events := super().select(0):
             return events
         if timeout is None:
-            raise NothingWillHappen
+            raise Deadlock
         self._loop.elapsed += timeout
         return []

@@ -1,6 +1,6 @@
-"""The whole product in one process and in virtual time: both functions over SQLite and a folder, and the simulator.
+"""Both functions and the simulator in one process and in virtual time, on SQLite and a folder.
 
-Only the sockets are left out. The settings go through `shared.config`, the copies through `shared.egress`.
+Only the sockets are replaced. Settings go through `shared.config`, copies through `shared.egress`.
 """
 
 import asyncio
@@ -23,11 +23,10 @@ from functions.poller.window import Window
 from functions.simulator.app import Simulator
 from functions.simulator.settings import Settings
 from functions.trigger import router
-from functions.trigger.auth.auth import Auth
-from functions.trigger.context import Context
+from functions.trigger.context import Context, create_context
 from shared import config, egress, wiring
 from shared.images.directory import DirectoryImages
-from shared.images.download import Downloads
+from shared.images.download import Downloader
 from shared.job import Job
 from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
@@ -45,19 +44,19 @@ from tests.simulator.in_process import InProcess, InProcessSync
 
 VENDOR = "https://wireflow.test"
 PUBLIC_URL = "https://images.test"
-PUBLIC_ADDRESS = "93.184.216.34"  # what every name resolves to; nothing ever connects to it
-PRIVATE_ADDRESS = "10.0.0.7"  # or this, if "private" is in the name
+PUBLIC_ADDRESS = "93.184.216.34"  # every name resolves to it; nothing connects
+PRIVATE_ADDRESS = "10.0.0.7"  # for names that contain "private"
 MINUTE = timedelta(minutes=1)
-# The simulator's smallest image: it is drawn and copied in a millisecond.
+# The simulator's smallest image takes a millisecond to draw and copy.
 SMALL = {"aspect_ratio": "64:1"}
 
 Wrap = Callable[[JobStore], JobStore]
 
 
 class World:
-    """One instance of both functions (`deps`), the way to Wireflow (`vendor`), and a caller (`http`).
+    """One instance of both functions (`deps`), the transport to Wireflow (`vendor`), and a client (`http`).
 
-    `leaks`: what must be in none of its answers and log lines.
+    `leaks`: the secrets that no response and no log line may contain.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class World:
         simulator: Simulator,
         environ: Mapping[str, str],
         wrap: Wrap,
-        witnesses: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.simulator = simulator
         self.clock = simulator.state.clock
@@ -74,76 +72,73 @@ class World:
         self.vendor = Vendor(simulator)
         settings = _settings(folder, environ)
         self.leaks = Leaks.of(settings)
-        self._kept = SqliteJobs(settings.jobs.path)
-        self.deps = self._deps(settings, wrap(self._kept))
+        self._inner_store = SqliteJobs(settings.jobs.path)
+        self.deps = self._deps(settings, wrap(self._inner_store))
         self.store = self.deps.store
         self.poller = Poller(self.deps)
-        auth = self.deps.config.auth
-        self.asked = httpx.AsyncClient(transport=witnesses or httpx.MockTransport(_nobody))
-        public_url = self.deps.config.public_url
-        self.context = Context(
-            self.deps, Auth(auth, public_url, self.store, self.clock, self.deps.log, lambda: self.asked)
-        )
+        # Google's certificates and Turnstile: unavailable.
+        self._verification = httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(503)))
+        self.context = create_context(self.deps, lambda: self._verification)
         self.http = self.caller("127.0.0.1")
 
     def caller(self, address: str, **headers: str) -> httpx.AsyncClient:
-        """Somebody at an address, with headers that it always sends."""
+        """Return a client at an IP address that always sends these headers."""
         transport = httpx.ASGITransport(_app(self.context, self.leaks), client=(address, 50_000))
         return httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers)
 
-    # --- what a caller does ----------------------------------------------------------------------------------------
+    # --- requests -------------------------------------------------------------------------------------------
 
     async def post(self, prompt: str = "a cat", *, key: str | None = None, **fields: Any) -> httpx.Response:
-        """`POST /` for one small image."""
+        """Send `POST /` for one small image."""
         headers = {"Idempotency-Key": key} if key else {}
         return await self.http.post("/", json={"prompt": prompt, **SMALL, **fields}, headers=headers)
 
     async def accepted(self, prompt: str = "a cat", **fields: Any) -> str:
-        """The id of a job that was just accepted."""
+        """Submit a prompt; return the id of its job."""
         answer = await self.post(prompt, **fields)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
     async def job(self, job_id: str) -> dict[str, Any]:
-        """The public job."""
+        """Return the public job."""
         answer = await self.http.get(f"/jobs/{job_id}")
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     async def record(self, job_id: str) -> Job:
-        """The job as the store has it."""
+        """Return the stored job."""
         job = await self.store.get(job_id)
         assert job is not None
         return job
 
-    # --- what the scheduler does -----------------------------------------------------------------------------------
+    # --- windows -----------------------------------------------------------------------------------------------
 
-    async def tick(self) -> dict[str, Any]:
-        """One window."""
+    async def run_window(self) -> dict[str, Any]:
+        """Run one window of the poller."""
         return await Window(self.deps).run()
 
     async def run_until(self, done: Callable[[], Any], patience: timedelta = timedelta(hours=30)) -> None:
-        """A window each minute, until `done` (awaited after each) is true."""
+        """Run a window each minute until `done` is true; it is awaited before each."""
         end = self.clock.now() + patience
         while not await done():
-            assert self.clock.now() < end, "it did not come to an end"
+            assert self.clock.now() < end, f"not done within {patience}"
             began = self.clock.now()
-            await self.tick()
+            await self.run_window()
             rest = MINUTE - (self.clock.now() - began) % MINUTE
             await self.clock.sleep(rest.total_seconds())
 
     async def end_of(self, *job_ids: str, patience: timedelta = timedelta(hours=30)) -> list[dict[str, Any]]:
-        """The public jobs once all of them have ended."""
+        """Run windows until the jobs are final; return the public jobs."""
 
-        async def ended() -> bool:
+        async def final() -> bool:
             jobs = [await self.record(job_id) for job_id in job_ids]
             return all(job.finished for job in jobs)
 
-        await self.run_until(ended, patience)
+        await self.run_until(final, patience)
         return [await self.job(job_id) for job_id in job_ids]
 
     async def run_for(self, span: timedelta) -> None:
-        """A window each minute, for so long."""
+        """Run a window each minute for a time span."""
         end = self.clock.now() + span
 
         async def over() -> bool:
@@ -151,15 +146,15 @@ class World:
 
         await self.run_until(over, span + MINUTE)
 
-    # --- what can be seen afterwards -------------------------------------------------------------------------------
+    # --- results ---------------------------------------------------------------------------------------------------
 
     def log(self, event: str | None = None) -> list[dict[str, Any]]:
-        """The log lines so far, or those of one event."""
+        """Return the log lines so far, or those of one event."""
         lines = [json.loads(line) for line in self.lines.getvalue().splitlines()]
         return [line for line in lines if event in (None, line["event"])]
 
     async def simulated(self, route: str, **rule: Any) -> Any:
-        """One of the simulator's own routes; with a rule it is posted."""
+        """GET one of the simulator's own routes, or POST a rule to it; return the JSON."""
         async with httpx.AsyncClient(transport=InProcess(self.simulator), base_url=VENDOR) as http:
             answer = await (http.post(route, json=rule) if rule else http.get(route))
         assert answer.status_code == 200, answer.text
@@ -167,31 +162,31 @@ class World:
 
     @property
     def paid(self) -> int:
-        """How many runs were paid for."""
+        """The number of paid runs."""
         return len(self.simulator.state.runs.all())
 
     async def check_leaks(self) -> None:
-        """AssertionError if a secret was in an answer, or is in a log line."""
-        with suppress(StoreUnavailable):  # a test has taken it away for good
-            self.leaks.hide_id_secret(await self._kept.id_secret())
-        self.leaks.look_at_lines("the log", self.lines.getvalue().encode())
+        """Raise AssertionError if a secret was in a response or is in a log line."""
+        with suppress(StoreUnavailable):  # a test has made it unavailable
+            self.leaks.add_id_secret(await self._inner_store.id_secret())
+        self.leaks.search_lines("the log", self.lines.getvalue().encode())
         self.leaks.check()
 
     async def close(self) -> None:
         await self.http.aclose()
-        await self.asked.aclose()
+        await self._verification.aclose()
         await self.deps.wireflow.close()
         self.deps.copy_threads.shutdown()
         await self.store.close()
 
-    # --- as shared/wiring.py does it -------------------------------------------------------------------------------
+    # --- as in shared/wiring.py ------------------------------------------------------------------------------------
 
     def _deps(self, settings: config.Config, store: JobStore) -> Deps:
         log, clock = Log(self.lines), self.clock
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
-        hidden = [workflow.id for workflow in settings.workflows]
+        workflow_ids = [workflow.id for workflow in settings.workflows]
         requests = RequestLimiter(settings.requests_per_minute, clock)
-        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, hidden=hidden)
+        wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, secrets=workflow_ids)
         return Deps(
             config=settings,
             clock=clock,
@@ -218,19 +213,18 @@ async def world(
     *,
     simulator: Simulator | None = None,
     wrap: Wrap = lambda store: store,
-    witnesses: httpx.AsyncBaseTransport | None = None,
     now: datetime = NOON,
     **settings: Any,
 ) -> AsyncIterator[World]:
-    """A world with these settings: those in capitals are the product's, the others the simulator's.
+    """Create a world with these settings: the product's in capitals, the simulator's in lower case.
 
-    `wrap` goes around the job store; `witnesses` are whom the auth ask. A second world with the simulator of the
-    first is a second instance: they share the store and the images too.
+    `wrap` wraps the job store. A second world with the same folder and simulator is a second instance: they share
+    the store and the images.
     """
     environ = {name: value for name, value in settings.items() if name.isupper()}
     others = {name: value for name, value in settings.items() if not name.isupper()}
     simulator = simulator or a_simulator(now, **others)
-    made = World(folder, simulator, environ, wrap, witnesses)
+    made = World(folder, simulator, environ, wrap)
     try:
         yield made
         await made.check_leaks()
@@ -239,13 +233,13 @@ async def world(
 
 
 def a_simulator(now: datetime = NOON, **settings: Any) -> Simulator:
-    """A simulator in virtual time, which begins at `now`; its ids count upwards."""
+    """Create a simulator in virtual time that starts at `now`; its ids count upwards."""
     numbers = count(1)
     return Simulator(Settings(**settings), VirtualClock(now), lambda: f"{next(numbers):08x}")
 
 
 def moment(text: str | None) -> datetime:
-    """A time of the public job."""
+    """Parse a time of the public job."""
     assert text is not None
     return datetime.fromisoformat(text)
 
@@ -265,18 +259,18 @@ def _settings(folder: Path, environ: Mapping[str, str]) -> config.Config:
     return config.load({**ours, **environ})
 
 
-def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) -> Downloads:
-    """Copies as in production, but for the connection itself."""
+def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) -> Downloader:
+    """Create downloads as in production, except for the sockets."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     client = httpx.Client(transport=_Internet(settings, vendor, loop, inputs=inputs), timeout=egress.TIMEOUT)
     base_url = None if inputs else settings.wireflow_base_url
-    limit = wiring.INPUT_BYTES if inputs else settings.max_image_bytes
-    return Downloads(client, base_url=base_url, max_bytes=limit, monotonic=loop.time)
+    limit = wiring.MAX_INPUT_BYTES if inputs else settings.max_image_bytes
+    return Downloader(client, base_url=base_url, max_bytes=limit, monotonic=loop.time)
 
 
 class _Internet(egress.Egress):
-    """Everything that `Egress` checks is checked; whom it would connect to is the simulator, or the test's own site."""
+    """Checks all that `Egress` checks, then connects to the simulator or to a site of the test."""
 
     def __init__(self, settings: config.Config, vendor: Vendor, loop: VirtualLoop, *, inputs: bool) -> None:
         super().__init__(
@@ -285,20 +279,15 @@ class _Internet(egress.Egress):
             any_public=inputs,
             resolve=lambda host, _port: [PRIVATE_ADDRESS if "private" in host else PUBLIC_ADDRESS],
         )
-        self._transport = _Connections(vendor, ForThreads(loop))  # in the place of its sockets
+        self._transport = _Connections(vendor, ForThreads(loop))  # instead of its sockets
 
 
 class _Connections(InProcessSync):
-    """A worker thread's way to `vendor`."""
+    """A worker thread's transport to `vendor`."""
 
     def __init__(self, vendor: Vendor, loop: ForThreads) -> None:
         self._inner = vendor
         self._loop = loop
-
-
-def _nobody(_request: httpx.Request) -> httpx.Response:
-    """Google's certificates and the Turnstile check, where a test does not say who answers."""
-    return httpx.Response(503)
 
 
 def _app(context: Context, leaks: Leaks) -> ASGIApp:

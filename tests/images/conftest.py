@@ -1,4 +1,4 @@
-"""The sites that downloads are tested against, and a clock for them."""
+"""Fixtures: the web servers that downloads are tested against, and their clock."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,13 @@ import httpx
 import pytest
 
 from shared import egress
-from shared.images.download import Downloads
+from shared.images.download import Downloader
 from tests.images.fetching import MAX_BYTES
-from tests.images.site import Site, answer
+from tests.images.site import Site, response
 
 
 class Watch:
-    """Seconds that pass when told to."""
+    """A clock in seconds that tests set."""
 
     now = 1_000.0
 
@@ -27,16 +27,16 @@ def watch() -> Watch:
 
 @pytest.fixture
 def cdn() -> Iterator[Site]:
-    """Where the images are."""
+    """The server of the images."""
     with Site() as site:
         yield site
 
 
 @pytest.fixture
 def wireflow() -> Iterator[Site]:
-    """Where the download proxy is, which has nothing."""
+    """The server of the download proxy, which has no images by default."""
     with Site() as site:
-        site.put("/api/download", answer(404))
+        site.put("/api/download", response(404))
         yield site
 
 
@@ -47,6 +47,6 @@ def client(cdn: Site, wireflow: Site) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def downloads(client: httpx.Client, wireflow: Site, watch: Watch) -> Downloads:
-    """Images of at most MAX_BYTES."""
-    return Downloads(client, base_url=f"{wireflow.url}/api/v1", max_bytes=MAX_BYTES, monotonic=watch)
+def downloads(client: httpx.Client, wireflow: Site, watch: Watch) -> Downloader:
+    """A downloader for images of at most MAX_BYTES."""
+    return Downloader(client, base_url=f"{wireflow.url}/api/v1", max_bytes=MAX_BYTES, monotonic=watch)

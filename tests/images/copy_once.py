@@ -1,4 +1,4 @@
-"""Run as a process of its own: copies a small image, then a large one, and prints what the large one took.
+"""A process of its own: copy a small image, then a large one, and print the memory and time of the large one.
 
 python -m tests.images.copy_once gs://BUCKET|PATH SMALL_URL LARGE_URL → {"bytes", "grown", "seconds"}
 """
@@ -13,7 +13,7 @@ import httpx
 
 from shared import egress
 from shared.images.directory import DirectoryImages
-from shared.images.download import Downloads
+from shared.images.download import Downloader
 from shared.images.gcs import BucketImages
 from shared.ports import ImageStore
 
@@ -21,7 +21,7 @@ from shared.ports import ImageStore
 def main(place: str, small: str, large: str) -> None:
     store = store_at(place)
     client = egress.client([httpx.URL(large).netloc.decode()], allow_private=True)
-    downloads = Downloads(client, base_url=large, max_bytes=50 * 1024 * 1024)
+    downloads = Downloader(client, base_url=large, max_bytes=50 * 1024 * 1024)
     copy(downloads, store, small, "jobs/warm/1/0.png")
     before, began = resident(), time.perf_counter()
     size = copy(downloads, store, large, "jobs/measured/1/0.png")
@@ -35,19 +35,19 @@ def store_at(place: str) -> ImageStore:
     return DirectoryImages(Path(place))
 
 
-def copy(downloads: Downloads, store: ImageStore, url: str, name: str) -> int:
+def copy(downloads: Downloader, store: ImageStore, url: str, name: str) -> int:
     with downloads.open(url) as image:
         store.write(name, image)
         return image.measured().size
 
 
 def peak() -> int:
-    """The most memory that this process ever had, in bytes. On Linux ru_maxrss still counts the parent's."""
+    """Return the peak memory of this process in bytes. On Linux ru_maxrss includes that of the parent."""
     return _of_status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def resident() -> int:
-    """What it has now; where that is not told, its peak."""
+    """Return the current memory in bytes, or the peak if it is not known."""
     return _of_status("VmRSS") or peak()
 
 

@@ -1,23 +1,23 @@
-"""What a download comes to."""
+"""Helpers that run a download to its end."""
 
 import pytest
 
-from shared.images.download import Downloads
-from shared.images.measure import MeasuredPicture
+from shared.images.download import Downloader
+from shared.images.stream import MeasuredImageStream
 from shared.ports import CopyError
 
 MAX_BYTES = 300_000
 
 
-def fetched(downloads: Downloads, url: str) -> tuple[MeasuredPicture, bytes]:
-    """The image after its last byte, and all its bytes."""
+def fetched(downloads: Downloader, url: str) -> tuple[MeasuredImageStream, bytes]:
+    """Return the image after its last byte, and all of its bytes."""
     with downloads.open(url) as image:
         content = b"".join(image.chunks())
         return image, content
 
 
-def refusal(downloads: Downloads, url: str) -> CopyError:
-    """Why there is no image."""
+def refusal(downloads: Downloader, url: str) -> CopyError:
+    """Return the error of a download that fails."""
     with pytest.raises(CopyError) as raised:
         fetched(downloads, url)
     return raised.value

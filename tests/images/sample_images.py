@@ -1,4 +1,4 @@
-"""Images for tests: files as Pillow writes them, one of any size, and a stand-in for a image on its way."""
+"""Images for tests: files as Pillow writes them, one of any size, and a stand-in for an image stream."""
 
 import hashlib
 import io
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import google_crc32c
 from PIL import Image
 
-from shared.images.streaming import base64_of
-from shared.ports import Measured
+from shared.images.chunks import encode_crc32c
+from shared.ports import ImageMeasurements
 
 WAYS_TO_SAVE = {
     "png": ("PNG", {}),
@@ -28,7 +28,7 @@ WAYS_TO_SAVE = {
 
 
 def encoded(way: str, width: int, height: int, frames: int = 1) -> bytes:
-    """A image of noise, saved in one of the WAYS_TO_SAVE; several frames where the type knows them."""
+    """Return an image of noise, saved in one of the WAYS_TO_SAVE, with several frames if the format supports them."""
     kind, options = WAYS_TO_SAVE[way]
     noise = random.Random(width * 10_000 + height)
     mode = "P" if kind == "GIF" or "bits" in options else "RGB"
@@ -44,7 +44,7 @@ def encoded(way: str, width: int, height: int, frames: int = 1) -> bytes:
 
 
 def png_of_size(size: int) -> bytes:
-    """A PNG of exactly `size` bytes, 4096 × 2048 by its header; its pixels make no sense."""
+    """Return a PNG of exactly `size` bytes, 4096 × 2048 by its header; its pixels are random."""
     frame = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", 4096, 2048, 8, 2, 0, 0, 0)), _png_chunk(b"IEND", b"")
     start = b"\x89PNG\r\n\x1a\n" + frame[0]
     pixels = random.Random(size).randbytes(size - len(start) - len(frame[1]) - 12)
@@ -55,32 +55,32 @@ def _png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-class Passing:
-    """A image on its way (`shared.ports.ImageStream`) that may end in an error instead of its last bytes."""
+class FakeStream:
+    """An image stream (`shared.ports.ImageStream`) that may end in an error instead of its last bytes."""
 
     def __init__(self, content: bytes, error: Exception | None = None, content_type: str = "image/png") -> None:
         self.content_type = content_type
         self.extension = "png"
         self._content = content
         self._error = error
-        self._passed = False
+        self._read = False
 
     def chunks(self) -> Iterator[bytes]:
-        """All bytes, or half of them and then the error."""
+        """Yield all bytes, or half of them and then raise the error."""
         end = len(self._content) // 2 if self._error else len(self._content)
         for start in range(0, end, 65_536):
             yield self._content[start : min(start + 65_536, end)]
         if self._error:
             raise self._error
-        self._passed = True
+        self._read = True
 
-    def measured(self) -> Measured:
-        """As a real image: only after the last chunk."""
-        assert self._passed, "asked before the last chunk had passed"
-        return Measured(
+    def measured(self) -> ImageMeasurements:
+        """Return the measurements, like a real stream only after the last chunk."""
+        assert self._read, "called before the last chunk was read"
+        return ImageMeasurements(
             width=None,
             height=None,
             size=len(self._content),
             sha256=hashlib.sha256(self._content).hexdigest(),
-            crc32c=base64_of(google_crc32c.value(self._content)),
+            crc32c=encode_crc32c(google_crc32c.value(self._content)),
         )

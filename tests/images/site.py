@@ -1,4 +1,4 @@
-"""A web site for tests that sends exactly the bytes it is told to, and closes the connection when it is told to."""
+"""A web server for tests that sends exactly the given bytes and controls when the connection closes."""
 
 import socketserver
 import ssl
@@ -11,18 +11,18 @@ from typing import Self
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it came in. Names of headers are in lower case."""
+class Request:
+    """A received request; `headers` have names in lower case."""
 
     path: str
     headers: dict[str, str]
 
 
-Answer = Callable[[Asked], Iterable[bytes]]
+Page = Callable[[Request], Iterable[bytes]]
 
 
-def answer(status: int, body: bytes = b"", *, length: int | str | None = "true", **headers: str) -> bytes:
-    """A whole answer. `length`: the Content-Length to declare, None for none; by default the true one."""
+def response(status: int, body: bytes = b"", *, length: int | str | None = "true", **headers: str) -> bytes:
+    """Return a whole response. `length`: the Content-Length to declare, None for no header; by default the true one."""
     lines = [f"HTTP/1.1 {status} Whatever"]
     if length is not None:
         lines.append(f"Content-Length: {len(body) if length == 'true' else length}")
@@ -32,8 +32,8 @@ def answer(status: int, body: bytes = b"", *, length: int | str | None = "true",
 
 
 def chunked(pieces: Iterable[bytes], *, ended: bool = True) -> Iterator[bytes]:
-    """A 200 in chunked transfer encoding; not `ended`: the closing chunk is missing."""
-    yield answer(200, length=None, Transfer_Encoding="chunked")
+    """Yield a 200 in chunked transfer encoding; without `ended` the closing chunk is missing."""
+    yield response(200, length=None, Transfer_Encoding="chunked")
     for piece in pieces:
         yield b"%x\r\n%s\r\n" % (len(piece), piece)
     if ended:
@@ -42,23 +42,23 @@ def chunked(pieces: Iterable[bytes], *, ended: bool = True) -> Iterator[bytes]:
 
 @dataclass
 class Site:
-    """Serves `pages`, by path without query; 404 for all else. `asked` are the requests, in order.
+    """Serves `pages` by path without query, 404 for everything else. `requests` are those received, in order.
 
-    The connection ends with the answer, unless that says `Connection: keep-alive`.
+    The connection closes after the response, unless that has `Connection: keep-alive`.
     """
 
-    pages: dict[str, Answer] = field(default_factory=dict)
+    pages: dict[str, Page] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     connections: int = 0
 
     def put(self, path: str, *raw: bytes) -> str:
-        """Serve these bytes at `path`; its URL."""
+        """Serve these bytes at `path`; return its URL."""
         self.pages[path] = lambda _: raw
         return f"{self.url}{path}"
 
-    def on(self, path: str, page: Answer) -> str:
-        """Serve what `page` yields at `path`; its URL."""
+    def on(self, path: str, page: Page) -> str:
+        """Serve what `page` yields at `path`; return its URL."""
         self.pages[path] = page
         return f"{self.url}{path}"
 
@@ -101,14 +101,14 @@ class Site:
             yield secured
 
     def _serve(self, stream) -> bool:
-        """Answer one request; whether another may follow."""
+        """Respond to one request; return whether another may follow."""
         first, *lines = iter(lambda: stream.readline().decode().strip(), "")
         headers = dict(line.lower().split(": ", 1) for line in lines)
-        asked = Asked(first.split(" ")[1], headers)
-        self.asked.append(asked)
-        page = self.pages.get(asked.path.partition("?")[0], lambda _: [answer(404)])
+        request = Request(first.split(" ")[1], headers)
+        self.requests.append(request)
+        page = self.pages.get(request.path.partition("?")[0], lambda _: [response(404)])
         kept = False
-        for piece in page(asked):
+        for piece in page(request):
             kept = kept or b"\r\nConnection: keep-alive\r\n" in piece
             stream.write(piece)
             stream.flush()

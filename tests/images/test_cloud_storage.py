@@ -1,4 +1,4 @@
-"""What Cloud Storage adds to the promises of an image store: uploads that go wrong, metadata, signed URLs."""
+"""Image store in Cloud Storage: failing uploads, metadata, and signed URLs."""
 
 import gc
 from urllib.parse import parse_qs, urlsplit
@@ -13,15 +13,15 @@ from google.oauth2 import service_account
 
 from shared.images.gcs import (
     CACHE_CONTROL,
+    MAX_CACHED_URLS,
     URL_MARGIN_SECONDS,
     URL_SECONDS,
-    URLS_KEPT,
     BucketImages,
     IamSigner,
     SignedUrls,
 )
 from shared.ports import CopyError, StoredImage
-from tests.images.sample_images import Passing, png_of_size
+from tests.images.sample_images import FakeStream, png_of_size
 from tests.images.upload_faults import UploadFaults, chunk, last_chunk, start_of_upload
 
 NAME = "jobs/abc/1/0.png"
@@ -42,20 +42,20 @@ def store(bucket):
 
 @pytest.fixture
 def objects(bucket, storage_server):
-    """The objects of the bucket, past any proxy: name → blob."""
+    """Return the objects of the bucket, bypassing any proxy: name → blob."""
     with storage.Client(project=None, client_options={"api_endpoint": storage_server}) as client:
         yield lambda: {blob.name: blob for blob in client.list_blobs(bucket)}
 
 
-def test_an_object_says_what_it_is_and_may_be_cached(store, objects):
-    store.write(NAME, Passing(PNG, content_type="image/webp"))
+def test_an_object_has_its_content_type_and_may_be_cached(store, objects):
+    store.write(NAME, FakeStream(PNG, content_type="image/webp"))
     assert objects()[NAME].content_type == "image/webp"
     assert objects()[NAME].cache_control == CACHE_CONTROL
 
 
 @pytest.mark.parametrize("prefix", ["some/prefix", "/some/prefix/"])
-def test_objects_stand_under_the_prefix(bucket, objects, prefix):
-    BucketImages(bucket, prefix, emulator=True).write(NAME, Passing(PNG))
+def test_objects_have_the_prefix(bucket, objects, prefix):
+    BucketImages(bucket, prefix, emulator=True).write(NAME, FakeStream(PNG))
     assert list(objects()) == [f"some/prefix/{NAME}"]
 
 
@@ -64,74 +64,74 @@ def test_objects_stand_under_the_prefix(bucket, objects, prefix):
 
 @pytest.mark.parametrize("fault", [503, 429, 500, "cut"])
 @pytest.mark.parametrize("where", [start_of_upload, chunk, last_chunk])
-def test_a_fault_in_passing_is_not_noticed(faults, store, objects, where, fault):
+def test_a_temporary_failure_is_retried(faults, store, objects, where, fault):
     faults.spoil(where, fault)
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
     assert faults.spoiled == 1
     assert objects()[NAME].size == len(PNG)
 
 
 @pytest.mark.parametrize("where", [start_of_upload, chunk, last_chunk])
 @pytest.mark.parametrize("status", [403, 410, 412])
-def test_an_upload_that_is_refused_stores_nothing_and_may_be_tried_again(faults, store, objects, where, status):
+def test_a_rejected_upload_stores_nothing_and_can_be_retried(faults, store, objects, where, status):
     faults.spoil(where, status)
     with pytest.raises(CopyError, match="could not be stored") as raised:
-        store.write(NAME, Passing(PNG))
+        store.write(NAME, FakeStream(PNG))
     assert raised.value.__cause__ is not None
     assert not objects()
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
     assert objects()[NAME].size == len(PNG)
 
 
 @pytest.mark.parametrize("status", [403, 410, 412])
-def test_an_error_at_the_end_is_none_if_the_object_is_this_image(faults, store, objects, status):
+def test_an_error_after_the_upload_is_ignored_if_the_object_is_this_image(faults, store, objects, status):
     faults.spoil(last_chunk, "lost")
     faults.spoil(last_chunk, status)
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
     assert faults.spoiled == 2
     assert list(objects()) == [NAME]
 
 
 @pytest.mark.parametrize("where", [start_of_upload, chunk])
-def test_an_error_before_the_end_is_none_if_the_object_is_this_image(faults, store, where):
-    store.write(NAME, Passing(PNG))
+def test_an_error_before_the_upload_is_ignored_if_the_object_is_this_image(faults, store, where):
+    store.write(NAME, FakeStream(PNG))
     faults.spoil(where, 412)
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
 
 
 @pytest.mark.parametrize("where", [start_of_upload, chunk, last_chunk])
-def test_an_error_stays_one_if_the_object_is_another_image(faults, store, where):
-    store.write(NAME, Passing(png_of_size(len(PNG) + 1)))
+def test_an_error_is_raised_if_the_object_is_another_image(faults, store, where):
+    store.write(NAME, FakeStream(png_of_size(len(PNG) + 1)))
     faults.spoil(where, 412)
     with pytest.raises(CopyError, match="another image"):
-        store.write(NAME, Passing(PNG))
+        store.write(NAME, FakeStream(PNG))
 
 
-def test_a_picture_that_breaks_off_while_it_is_compared_says_why(faults, store):
-    store.write(NAME, Passing(PNG))
+def test_an_image_truncated_while_it_is_compared_raises_its_error(faults, store):
+    store.write(NAME, FakeStream(PNG))
     faults.spoil(start_of_upload, 412)
     cut = CopyError("cut")
     with pytest.raises(CopyError) as raised:
-        store.write(NAME, Passing(PNG, cut))
+        store.write(NAME, FakeStream(PNG, cut))
     assert raised.value is cut
 
 
-def test_a_picture_that_breaks_off_sends_no_last_chunk(faults, store):
+def test_a_truncated_image_sends_no_last_chunk(faults, store):
     with pytest.raises(CopyError):
-        store.write(NAME, Passing(png_of_size(5_000_000), CopyError("cut")))
+        store.write(NAME, FakeStream(png_of_size(5_000_000), CopyError("cut")))
     assert any(chunk(request) for request in faults.forwarded)
     assert not any(last_chunk(request) for request in faults.forwarded)
 
 
-def test_an_error_shows_no_upload_url(faults, store):
+def test_an_error_contains_no_upload_url(faults, store):
     faults.spoil(chunk, 403)
     with pytest.raises(CopyError) as raised:
-        store.write(NAME, Passing(PNG))
+        store.write(NAME, FakeStream(PNG))
     assert "upload_id" not in str(raised.value)
     assert "http" not in str(raised.value)
 
 
-async def test_a_store_that_refuses_to_be_read_is_a_copy_error(faults, store):
+async def test_a_rejected_read_is_a_copy_error(faults, store):
     faults.spoil(lambda _: True, 403, times=2)
     with pytest.raises(CopyError, match="Forbidden"):
         await store.read(NAME)
@@ -152,7 +152,7 @@ def deleting(request):
 
 @pytest.fixture
 def refused_downloads():
-    """The client leaves connections of refused downloads to the garbage collector, which shall come now."""
+    """Collect garbage now: the client leaves the connections of failed downloads to the garbage collector."""
     yield
     gc.collect()
 
@@ -161,8 +161,8 @@ def refused_downloads():
 @pytest.mark.usefixtures("refused_downloads")
 @pytest.mark.parametrize("fault", [503, 429, 500, "cut", "lost"])
 @pytest.mark.parametrize("where", [reading, deleting])
-async def test_a_fault_in_passing_is_not_noticed_by_who_reads_or_deletes(faults, store, objects, where, fault):
-    store.write(NAME, Passing(PNG))
+async def test_a_temporary_failure_of_a_read_or_delete_is_retried(faults, store, objects, where, fault):
+    store.write(NAME, FakeStream(PNG))
     faults.spoil(where, fault)
     assert await store.content(NAME) == PNG
     await store.delete(NAME)
@@ -171,7 +171,7 @@ async def test_a_fault_in_passing_is_not_noticed_by_who_reads_or_deletes(faults,
 
 
 async def test_reading_and_deleting_cost_one_request_each_and_name_no_generation(faults, store):
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
     faults.forwarded.clear()
     await store.content(NAME)
     await store.delete(NAME)
@@ -182,8 +182,8 @@ async def test_reading_and_deleting_cost_one_request_each_and_name_no_generation
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.usefixtures("refused_downloads")
 @pytest.mark.parametrize("status", [401, 403, 412])
-async def test_a_store_that_refuses_is_a_copy_error_without_a_url(faults, store, status):
-    store.write(NAME, Passing(PNG))
+async def test_a_rejected_request_is_a_copy_error_without_a_url(faults, store, status):
+    store.write(NAME, FakeStream(PNG))
     for where, call in ((reading, store.content), (deleting, store.delete)):
         faults.spoil(where, status)
         with pytest.raises(CopyError) as raised:
@@ -208,11 +208,11 @@ def signing_store(bucket, watch, signed):
         return f"https://signed.example/{blob.name}?number={len(signed)}"
 
     store = BucketImages(bucket, "", emulator=True, sign=sign, monotonic=watch)
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
     return store
 
 
-async def test_a_url_is_signed_once_and_given_out_until_near_its_end(signing_store, watch, signed):
+async def test_a_signed_url_is_reused_until_shortly_before_it_expires(signing_store, watch, signed):
     first = await signing_store.read(NAME)
     watch.now += URL_SECONDS - URL_MARGIN_SECONDS
     second = await signing_store.read(NAME)
@@ -224,36 +224,36 @@ async def test_a_url_is_signed_once_and_given_out_until_near_its_end(signing_sto
     assert (third.url, third.seconds) == (f"https://signed.example/{NAME}?number=2", URL_SECONDS)
 
 
-async def test_nothing_is_signed_for_a_name_that_nothing_has(signing_store, signed):
+async def test_nothing_is_signed_for_an_unknown_name(signing_store, signed):
     assert await signing_store.read("jobs/abc/1/9.png") is None
     assert not signed
 
 
-async def test_the_url_of_a_deleted_picture_is_not_given_out(signing_store):
+async def test_the_url_of_a_deleted_image_is_not_reused(signing_store):
     await signing_store.read(NAME)
     await signing_store.delete(NAME)
     assert await signing_store.read(NAME) is None
 
 
-def test_only_so_many_urls_are_kept(watch):
+def test_the_cache_of_urls_is_bounded(watch):
     urls = SignedUrls(watch)
-    for number in range(URLS_KEPT + 10):
+    for number in range(MAX_CACHED_URLS + 10):
         urls.put(str(number), StoredImage(content_type="", size=0, crc32c="", url="https://x", seconds=URL_SECONDS))
     assert urls.get("9") is None
     assert urls.get("10") is not None
 
 
-async def test_a_signature_that_fails_is_a_copy_error(bucket, store):
+async def test_a_failed_signature_is_a_copy_error(bucket, store):
     def fail(_):
         raise TransportError("no permission")
 
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
     with pytest.raises(CopyError, match="TransportError"):
         await BucketImages(bucket, "", emulator=True, sign=fail).read(NAME)
 
 
 class Recorded:
-    """A blob that notes how it is to be signed."""
+    """A blob that records how it is signed."""
 
     def __init__(self):
         self.calls = []
@@ -264,7 +264,7 @@ class Recorded:
 
 
 class Attached:
-    """Credentials as Google's servers attach them: the address is known after the first refresh."""
+    """Credentials as on Google Cloud: the email is known after the first refresh."""
 
     service_account_email = "default"
     token = None
@@ -277,7 +277,7 @@ class Attached:
         self.service_account_email = "poller@project.iam.gserviceaccount.com"
 
 
-def test_iam_signs_with_our_own_address_and_a_fresh_token():
+def test_iam_signs_with_our_own_email_and_a_valid_token():
     blob, credentials = Recorded(), Attached()
     sign = IamSigner(credentials)
     assert sign(blob) == sign(blob) == "https://signed"
@@ -293,27 +293,27 @@ def test_iam_signs_with_our_own_address_and_a_fresh_token():
     }
 
 
-def test_a_person_s_credentials_sign_nothing():
+def test_the_credentials_of_a_person_sign_nothing():
     class Personal:
         token, valid = "token", True
 
     assert IamSigner(Personal())(Recorded()) is None
 
 
-async def test_a_signed_url_leads_to_the_bytes_for_fifteen_minutes(bucket):
+async def test_a_signed_url_serves_the_bytes_for_fifteen_minutes(bucket):
     credentials = service_account_of_tests()
 
     def sign(blob):
         return blob.generate_signed_url(version="v4", method="GET", expiration=URL_SECONDS, credentials=credentials)
 
     store = BucketImages(bucket, "", emulator=True, sign=sign)
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
     url = (await store.read(NAME)).url
     assert parse_qs(urlsplit(url).query)["X-Goog-Expires"] == ["900"]
     async with httpx.AsyncClient() as client:
-        answer = await client.get(url)
-    assert answer.content == PNG
-    assert answer.headers["content-type"] == "image/png"
+        response = await client.get(url)
+    assert response.content == PNG
+    assert response.headers["content-type"] == "image/png"
 
 
 def test_a_store_needs_neither_credentials_nor_a_network_before_it_is_used():

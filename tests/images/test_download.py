@@ -1,4 +1,4 @@
-"""A download hands over a whole image of a known type, or says why not: gone, refused, or try again."""
+"""A download returns a complete image of a known type, or raises why not: gone, refused, or worth a retry."""
 
 import gzip
 import hashlib
@@ -12,7 +12,7 @@ from shared.images.download import COPY_SECONDS
 from shared.ports import CopyError, ImageRefused
 from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.sample_images import encoded, png_of_size
-from tests.images.site import Asked, answer, chunked
+from tests.images.site import Request, chunked, response
 
 PNG = png_of_size(200_000)
 
@@ -21,9 +21,9 @@ PNG = png_of_size(200_000)
 
 
 @pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
-def test_a_picture_comes_with_what_is_known_of_it(downloads, cdn, way):
+def test_a_downloaded_image_has_its_type_size_and_checksums(downloads, cdn, way):
     content = encoded(way, 64, 48)
-    image, got = fetched(downloads, cdn.put("/cat", answer(200, content, Content_Type="text/html")))
+    image, got = fetched(downloads, cdn.put("/cat", response(200, content, Content_Type="text/html")))
     measured = image.measured()
     assert got == content
     assert image.content_type == f"image/{way}"
@@ -32,124 +32,124 @@ def test_a_picture_comes_with_what_is_known_of_it(downloads, cdn, way):
     assert measured.sha256 == hashlib.sha256(content).hexdigest()
 
 
-def test_the_checksum_is_written_as_cloud_storage_does(downloads, cdn):
+def test_the_checksum_has_the_format_of_cloud_storage(downloads, cdn):
     content = encoded("png", 1, 1)
-    image, _ = fetched(downloads, cdn.put("/cat", answer(200, content)))
+    image, _ = fetched(downloads, cdn.put("/cat", response(200, content)))
     assert len(image.measured().crc32c) == 8
     assert image.measured().crc32c.endswith("==")
 
 
 def test_nothing_is_measured_before_the_last_chunk(downloads, cdn):
-    with downloads.open(cdn.put("/cat", answer(200, PNG))) as image:
+    with downloads.open(cdn.put("/cat", response(200, PNG))) as image:
         next(image.chunks())
         with pytest.raises(RuntimeError, match="last chunk"):
             image.measured()
 
 
 def test_chunks_are_small(downloads, cdn):
-    with downloads.open(cdn.put("/cat", answer(200, PNG))) as image:
+    with downloads.open(cdn.put("/cat", response(200, PNG))) as image:
         assert max(len(chunk) for chunk in image.chunks()) <= 256 * 1024
 
 
 @pytest.mark.parametrize("length", ["true", None])
-def test_bytes_after_the_end_belong_to_the_image(downloads, cdn, length):
+def test_bytes_after_the_end_marker_are_kept(downloads, cdn, length):
     content = encoded("jpeg", 64, 48) + b"trailing"
-    _, got = fetched(downloads, cdn.put("/cat", answer(200, content, length=length)))
+    _, got = fetched(downloads, cdn.put("/cat", response(200, content, length=length)))
     assert got == content
 
 
-def test_chunked_bodies_have_an_end_of_their_own(downloads, cdn):
+def test_a_chunked_body_needs_no_end_marker_of_the_image(downloads, cdn):
     without_end = encoded("jpeg", 64, 48)[:-2]
     url = cdn.on("/cat", lambda _: chunked([without_end[:100], without_end[100:]]))
     assert fetched(downloads, url)[1] == without_end
 
 
 @pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
-def test_a_body_that_ends_with_the_connection_is_whole_when_the_picture_is(downloads, cdn, way):
+def test_a_body_that_ends_with_the_connection_is_complete_if_the_image_is(downloads, cdn, way):
     content = encoded(way, 64, 48)
-    assert fetched(downloads, cdn.put("/cat", answer(200, content, length=None)))[1] == content
+    assert fetched(downloads, cdn.put("/cat", response(200, content, length=None)))[1] == content
 
 
 @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
 @pytest.mark.parametrize("content", [PNG, png_of_size(1_000) + bytes(MAX_BYTES - 1_000)], ids=["dense", "hollow"])
-def test_a_body_that_is_compressed_all_the_same_is_inflated(downloads, cdn, encoding, compress, content):
+def test_an_unrequested_compression_is_inflated(downloads, cdn, encoding, compress, content):
     body = compress(content)
-    image, got = fetched(downloads, cdn.put("/cat", answer(200, body, Content_Encoding=encoding)))
-    assert cdn.asked[0].headers["accept-encoding"] == "identity"
+    image, got = fetched(downloads, cdn.put("/cat", response(200, body, Content_Encoding=encoding)))
+    assert cdn.requests[0].headers["accept-encoding"] == "identity"
     assert got == content
     assert image.measured().size == len(content)
 
 
-# --- images that stop short: try again ---------------------------------------------------------------------------
+# --- truncated images can be retried ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
 @pytest.mark.parametrize("missing", [1, 20])
-def test_a_body_that_ends_early_with_the_connection_is_noticed(downloads, cdn, way, missing):
+def test_a_body_truncated_by_the_connection_is_detected(downloads, cdn, way, missing):
     content = encoded(way, 64, 48)
     with pytest.raises(CopyError, match="before the image did"):
-        fetched(downloads, cdn.put("/cat", answer(200, content[:-missing], length=None)))
+        fetched(downloads, cdn.put("/cat", response(200, content[:-missing], length=None)))
 
 
-def test_a_body_shorter_than_declared_is_noticed(downloads, cdn):
-    error = refusal(downloads, cdn.put("/cat", answer(200, PNG, length=len(PNG) + 1)))
+def test_a_body_shorter_than_declared_is_detected(downloads, cdn):
+    error = refusal(downloads, cdn.put("/cat", response(200, PNG, length=len(PNG) + 1)))
     assert type(error) is CopyError
 
 
-def test_a_chunked_body_without_its_end_is_noticed(downloads, cdn):
+def test_a_chunked_body_without_its_end_is_detected(downloads, cdn):
     error = refusal(downloads, cdn.on("/cat", lambda _: chunked([PNG], ended=False)))
     assert type(error) is CopyError
 
 
 @pytest.mark.parametrize("seen", [0, 1, 5, 11])
 @pytest.mark.parametrize("length", [len(PNG), None])
-def test_a_body_that_is_cut_before_its_type_is_known_may_be_tried_again(downloads, cdn, seen, length):
-    error = refusal(downloads, cdn.put("/cat", answer(200, PNG[:seen], length=length)))
+def test_a_body_truncated_before_its_type_is_known_can_be_retried(downloads, cdn, seen, length):
+    error = refusal(downloads, cdn.put("/cat", response(200, PNG[:seen], length=length)))
     assert type(error) is CopyError
 
 
-def test_an_empty_body_may_be_tried_again(downloads, cdn):
-    assert type(refusal(downloads, cdn.put("/cat", answer(200, b"")))) is CopyError
+def test_an_empty_body_can_be_retried(downloads, cdn):
+    assert type(refusal(downloads, cdn.put("/cat", response(200, b"")))) is CopyError
 
 
-def test_a_compressed_body_that_stops_short_is_noticed(downloads, cdn):
+def test_a_truncated_compressed_body_is_detected(downloads, cdn):
     body = gzip.compress(PNG)[:-1_000]
-    error = refusal(downloads, cdn.put("/cat", answer(200, body, Content_Encoding="gzip")))
+    error = refusal(downloads, cdn.put("/cat", response(200, body, Content_Encoding="gzip")))
     assert type(error) is CopyError
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
-def test_a_body_whose_encoding_makes_no_sense_may_be_tried_again(downloads, cdn, encoding):
-    error = refusal(downloads, cdn.put("/cat", answer(200, PNG, Content_Encoding=encoding)))
+def test_an_invalid_content_encoding_can_be_retried(downloads, cdn, encoding):
+    error = refusal(downloads, cdn.put("/cat", response(200, PNG, Content_Encoding=encoding)))
     assert type(error) is CopyError
 
 
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"nonsense\r\n\r\n"])
-def test_a_cut_or_senseless_header_may_be_tried_again(downloads, cdn, raw):
+def test_a_truncated_or_invalid_header_can_be_retried(downloads, cdn, raw):
     assert type(refusal(downloads, cdn.put("/cat", raw))) is CopyError
 
 
 @pytest.mark.parametrize("status", [201, 204, 206, 304, 400, 401, 418, 429, 500, 502, 503])
-def test_any_other_status_may_be_tried_again_and_no_other_route_is_taken(downloads, cdn, wireflow, status):
-    error = refusal(downloads, cdn.put("/cat", answer(status)))
+def test_any_other_status_can_be_retried_and_no_other_route_is_taken(downloads, cdn, wireflow, status):
+    error = refusal(downloads, cdn.put("/cat", response(status)))
     assert type(error) is CopyError
     assert str(status) in str(error)
-    assert len(cdn.asked) == 1
-    assert not wireflow.asked
+    assert len(cdn.requests) == 1
+    assert not wireflow.requests
 
 
-def test_a_closed_port_may_be_tried_again(downloads, cdn):
-    url = cdn.put("/cat", answer(200, PNG))
+def test_a_closed_port_can_be_retried(downloads, cdn):
+    url = cdn.put("/cat", response(200, PNG))
     cdn._server.shutdown()
     cdn._server.server_close()
     assert type(refusal(downloads, url)) is CopyError
 
 
-def test_a_server_that_never_answers_is_left(downloads, cdn, client):
+def test_a_server_that_stops_responding_times_out(downloads, cdn, client):
     silence = []
 
-    def hang(_: Asked):
-        yield answer(200, PNG[:50_000], length=len(PNG))
+    def hang(_: Request):
+        yield response(200, PNG[:50_000], length=len(PNG))
         while not silence:
             yield b""
 
@@ -160,9 +160,9 @@ def test_a_server_that_never_answers_is_left(downloads, cdn, client):
     assert "ReadTimeout" in str(error)
 
 
-def test_a_copy_that_takes_too_long_is_given_up_between_two_pieces(downloads, cdn, watch):
-    def trickle(_: Asked):
-        yield answer(200, length=len(PNG))
+def test_a_slow_body_times_out_between_two_chunks(downloads, cdn, watch):
+    def trickle(_: Request):
+        yield response(200, length=len(PNG))
         for start in range(0, len(PNG), 10_000):
             watch.now += COPY_SECONDS / 3
             yield PNG[start : start + 10_000]
@@ -172,40 +172,40 @@ def test_a_copy_that_takes_too_long_is_given_up_between_two_pieces(downloads, cd
     assert "240 s" in str(error)
 
 
-def test_a_copy_that_takes_too_long_on_its_way_is_given_up(downloads, cdn, wireflow, watch):
-    def slow(_: Asked):
+def test_slow_routes_time_out(downloads, cdn, wireflow, watch):
+    def slow(_: Request):
         watch.now += COPY_SECONDS / 2 + 1
-        return [answer(403)]
+        return [response(403)]
 
     error = refusal(downloads, cdn.on("/cat", slow))
     assert type(error) is CopyError
-    assert not wireflow.asked
+    assert not wireflow.requests
 
 
-# --- images that we do not keep: at once -------------------------------------------------------------------------
+# --- refused images are not retried -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "body", [b"<!doctype html><html><body>Sign in</body></html>", b'{"error":"expired"}', b"gone", b"BM" + b"\0" * 80]
 )
-def test_what_is_not_a_picture_is_refused_whatever_it_calls_itself(downloads, cdn, body):
-    error = refusal(downloads, cdn.put("/cat", answer(200, body, Content_Type="image/png")))
+def test_a_body_that_is_not_an_image_is_refused_whatever_its_content_type(downloads, cdn, body):
+    error = refusal(downloads, cdn.put("/cat", response(200, body, Content_Type="image/png")))
     assert isinstance(error, ImageRefused)
     assert error.code is ErrorCode.NOT_AN_IMAGE
-    assert len(cdn.asked) == 1
+    assert len(cdn.requests) == 1
 
 
-def test_a_picture_that_is_declared_too_large_is_refused_before_its_bytes_come(downloads, cdn):
-    error = refusal(downloads, cdn.put("/cat", answer(200, b"", length=MAX_BYTES + 1)))
+def test_an_image_declared_too_large_is_refused_before_its_body(downloads, cdn):
+    error = refusal(downloads, cdn.put("/cat", response(200, b"", length=MAX_BYTES + 1)))
     assert isinstance(error, ImageRefused)
     assert error.code is ErrorCode.IMAGE_TOO_LARGE
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_picture_that_turns_out_too_large_is_refused_while_it_comes(downloads, cdn, compressed):
+def test_an_image_that_turns_out_too_large_is_refused_while_it_is_read(downloads, cdn, compressed):
     content = PNG[:-12] + b"\0" * (MAX_BYTES * 100 if compressed else MAX_BYTES)
     raw = (
-        [answer(200, gzip.compress(content), Content_Encoding="gzip")]
+        [response(200, gzip.compress(content), Content_Encoding="gzip")]
         if compressed
         else [*chunked([content], ended=False)]
     )
@@ -214,6 +214,6 @@ def test_a_picture_that_turns_out_too_large_is_refused_while_it_comes(downloads,
     assert error.code is ErrorCode.IMAGE_TOO_LARGE
 
 
-def test_a_picture_of_just_the_limit_is_kept(downloads, cdn):
+def test_an_image_of_the_maximum_size_is_accepted(downloads, cdn):
     content = png_of_size(MAX_BYTES)
-    assert fetched(downloads, cdn.put("/cat", answer(200, content)))[1] == content
+    assert fetched(downloads, cdn.put("/cat", response(200, content)))[1] == content

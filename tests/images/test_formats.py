@@ -1,4 +1,4 @@
-"""Type, size and end of a image are found by its bytes alone, however they are cut into chunks."""
+"""Type, size, and end of an image are found from its bytes alone, in chunks of any size."""
 
 import io
 import random
@@ -10,35 +10,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shared.images.formats import FORMATS, HEAD_BYTES, MAX_TAKE, Probe, sniff
+from shared.images.formats import FORMATS, HEAD_BYTES, MAX_READ, ImageProbe, sniff
 from tests.images.sample_images import WAYS_TO_SAVE, encoded, png_of_size
 
 SIZES = [(1, 1), (64, 48), (37, 211)]
-PICTURES = {(way, *size): encoded(way, *size) for way in WAYS_TO_SAVE for size in SIZES} | {
+IMAGES = {(way, *size): encoded(way, *size) for way in WAYS_TO_SAVE for size in SIZES} | {
     ("animated gif", 20, 10): encoded("gif", 20, 10, frames=3),
     ("animated webp", 20, 10): encoded("webp", 20, 10, frames=3),
     ("animated avif", 20, 10): encoded("avif", 20, 10, frames=3),
 }
-images = pytest.mark.parametrize(("way", "width", "height"), PICTURES)
+images = pytest.mark.parametrize(("way", "width", "height"), IMAGES)
 
 
-def probed(content: bytes, *cuts: int) -> Probe:
+def probed(content: bytes, *cuts: int) -> ImageProbe:
     kind = sniff(content[:HEAD_BYTES])
-    assert kind, "the type was not recognised"
-    probe = Probe(kind)
+    assert kind, "the type was not recognized"
+    probe = ImageProbe(kind)
     edges = [0, *sorted(cuts), len(content)]
     for start, end in pairwise(edges):
         probe.feed(content[start:end])
     return probe
 
 
-def findings(probe: Probe) -> tuple[int | None, int | None, bool]:
+def findings(probe: ImageProbe) -> tuple[int | None, int | None, bool]:
     return probe.width, probe.height, probe.ended
 
 
 @images
-def test_type_and_size_are_what_pillow_says(way, width, height):
-    content = PICTURES[way, width, height]
+def test_type_and_size_agree_with_pillow(way, width, height):
+    content = IMAGES[way, width, height]
     kind = sniff(content[:HEAD_BYTES])
     with Image.open(io.BytesIO(content)) as image:
         assert kind is not None
@@ -48,8 +48,8 @@ def test_type_and_size_are_what_pillow_says(way, width, height):
 
 
 @images
-def test_a_picture_that_misses_any_of_its_last_bytes_has_not_ended(way, width, height):
-    content = PICTURES[way, width, height]
+def test_an_image_without_its_last_bytes_has_not_ended(way, width, height):
+    content = IMAGES[way, width, height]
     for missing in [*range(1, min(len(content) - HEAD_BYTES, 64)), len(content) // 2]:
         assert not probed(content[:-missing]).ended, f"{missing} bytes fewer"
 
@@ -57,15 +57,15 @@ def test_a_picture_that_misses_any_of_its_last_bytes_has_not_ended(way, width, h
 @images
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
-def test_chunks_make_no_difference(way, width, height, data):
-    content = PICTURES[way, width, height]
+def test_the_size_of_chunks_makes_no_difference(way, width, height, data):
+    content = IMAGES[way, width, height]
     cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=20))
     assert findings(probed(content, *cuts)) == (width, height, True)
 
 
 @images
 def test_one_byte_at_a_time_makes_no_difference(way, width, height):
-    content = PICTURES[way, width, height]
+    content = IMAGES[way, width, height]
     assert findings(probed(content, *range(len(content)))) == (width, height, True)
 
 
@@ -73,36 +73,36 @@ def test_one_byte_at_a_time_makes_no_difference(way, width, height):
 @settings(deadline=None, max_examples=30)
 @given(trailing=st.binary(min_size=1, max_size=50))
 def test_bytes_after_the_end_change_nothing(way, trailing):
-    content = PICTURES[way, 64, 48]
+    content = IMAGES[way, 64, 48]
     assert findings(probed(content + trailing, len(content))) == (64, 48, True)
 
 
 def test_bytes_after_an_avif_make_its_end_uncertain():
-    assert not probed(PICTURES["avif", 64, 48] + b"\0").ended
+    assert not probed(IMAGES["avif", 64, 48] + b"\0").ended
 
 
-def test_an_avif_whose_box_runs_to_the_end_of_the_file_never_ends():
-    content = PICTURES["avif", 64, 48]
+def test_an_avif_whose_box_extends_to_the_end_of_the_file_never_ends():
+    content = IMAGES["avif", 64, 48]
     at = content.index(b"mdat") - 4
     assert findings(probed(content[:at] + b"\0\0\0\0" + content[at + 4 :])) == (64, 48, False)
 
 
-HEADS = [content[:HEAD_BYTES] for content in PICTURES.values()]
+HEADS = [content[:HEAD_BYTES] for content in IMAGES.values()]
 
 
 @settings(deadline=None)
 @given(
     head=st.sampled_from(HEADS), keep=st.integers(12, HEAD_BYTES), rest=st.binary(max_size=2_000), cut=st.integers(0, 9)
 )
-def test_garbage_after_a_good_head_raises_nothing(head, keep, rest, cut):
+def test_garbage_after_a_valid_header_raises_nothing(head, keep, rest, cut):
     content = head[:keep] + rest
     probed(content, cut)
 
 
 @settings(deadline=None)
-@given(way=st.sampled_from(list(PICTURES)), seed=st.integers(), cut=st.integers(0, 500))
-def test_a_damaged_picture_raises_nothing_and_chunks_still_make_no_difference(way, seed, cut):
-    content = bytearray(PICTURES[way])
+@given(way=st.sampled_from(list(IMAGES)), seed=st.integers(), cut=st.integers(0, 500))
+def test_a_damaged_image_raises_nothing_whatever_the_chunks(way, seed, cut):
+    content = bytearray(IMAGES[way])
     damage = random.Random(seed)
     for _ in range(5):
         content[damage.randrange(12, len(content))] = damage.randrange(256)
@@ -131,17 +131,17 @@ def test_sniffing_anything_raises_nothing(head):
         b"\x89PNG\r\n",
     ],
 )
-def test_what_is_none_of_the_five_types_is_none(head):
+def test_an_unsupported_format_is_none(head):
     assert sniff(head) is None
 
 
-def test_an_avif_may_name_its_brand_second():
+def test_an_avif_brand_may_come_second():
     assert sniff(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf").content_type == "image/avif"
 
 
-@pytest.mark.parametrize("content", [png_of_size(4_000_000), PICTURES["jpeg", 64, 48] + b"\0" * 4_000_000])
-def test_what_is_held_is_bounded(content):
-    probe = Probe(sniff(content[:HEAD_BYTES]))
+@pytest.mark.parametrize("content", [png_of_size(4_000_000), IMAGES["jpeg", 64, 48] + b"\0" * 4_000_000])
+def test_the_buffer_is_bounded(content):
+    probe = ImageProbe(sniff(content[:HEAD_BYTES]))
     chunks = [content[start : start + 65_536] for start in range(0, len(content), 65_536)]
     tracemalloc.start()
     try:
@@ -150,8 +150,8 @@ def test_what_is_held_is_bounded(content):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 4 * MAX_TAKE
+    assert peak < 4 * MAX_READ
 
 
-def test_extensions_and_content_types_name_one_type_each():
+def test_each_extension_and_content_type_belongs_to_one_format():
     assert len({kind.extension for kind in FORMATS}) == len({kind.content_type for kind in FORMATS}) == len(FORMATS)

@@ -1,4 +1,4 @@
-"""What every image store promises (`shared.ports.ImageStore`), held by each of them."""
+"""The contract of `shared.ports.ImageStore`, tested with every implementation."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +7,11 @@ import google_crc32c
 import pytest
 
 from shared.error_codes import ErrorCode
+from shared.images.chunks import encode_crc32c
 from shared.images.directory import DirectoryImages
 from shared.images.gcs import BucketImages
-from shared.images.streaming import base64_of
 from shared.ports import CopyError, ImageRefused, NameTaken
-from tests.images.sample_images import Passing, encoded, png_of_size
+from tests.images.sample_images import FakeStream, encoded, png_of_size
 
 MIB = 1024 * 1024
 NAME = "jobs/abc/1/0.png"
@@ -28,23 +28,23 @@ def store(request, tmp_path):
 
 
 async def content(store, name=NAME):
-    """All bytes, as whoever reads a image gets them."""
+    """Return all bytes, as a caller reads them."""
     stored = await store.read(name)
     return stored and b"".join([chunk async for chunk in stored.chunks])
 
 
-async def test_what_is_written_is_read(store):
-    store.write(NAME, Passing(PNG))
+async def test_a_stored_image_can_be_read(store):
+    store.write(NAME, FakeStream(PNG))
     stored = await store.read(NAME)
     assert (stored.content_type, stored.size) == ("image/png", len(PNG))
-    assert stored.crc32c == base64_of(google_crc32c.value(PNG))
+    assert stored.crc32c == encode_crc32c(google_crc32c.value(PNG))
     assert stored.url is None
     assert await content(store) == PNG
 
 
 @pytest.mark.parametrize("size", [68, MIB - 1, MIB, MIB + 1, 2 * MIB])
-async def test_every_size_is_stored_whole(store, size):
-    store.write(NAME, Passing(png_of_size(size)))
+async def test_an_image_of_any_size_is_stored_completely(store, size):
+    store.write(NAME, FakeStream(png_of_size(size)))
     assert await content(store) == png_of_size(size)
 
 
@@ -52,67 +52,67 @@ async def test_every_size_is_stored_whole(store, size):
 async def test_the_content_type_is_kept(store, kind):
     extension = {"jpeg": "jpg"}.get(kind, kind)
     for name in (f"jobs/abc/1/0.{extension}", INPUT):
-        store.write(name, Passing(encoded(kind, 64, 48), content_type=f"image/{kind}"))
+        store.write(name, FakeStream(encoded(kind, 64, 48), content_type=f"image/{kind}"))
         assert (await store.read(name)).content_type == f"image/{kind}"
 
 
-async def test_a_name_that_nothing_has_is_none(store):
+async def test_an_unknown_name_is_none(store):
     assert await store.read(NAME) is None
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc/passwd", "jobs//0.png", "jobs/../../x", "jobs", "jobs/"])
-async def test_a_name_that_leads_elsewhere_is_none(store, name, tmp_path):
+async def test_a_name_outside_the_store_is_none(store, name, tmp_path):
     (tmp_path / "x").write_text("secret")
-    store.write(NAME, Passing(PNG))
+    store.write(NAME, FakeStream(PNG))
     assert await store.read(name) is None
 
 
-async def test_the_same_picture_again_counts_as_done(store):
-    store.write(NAME, Passing(PNG))
-    store.write(NAME, Passing(PNG))
+async def test_writing_the_same_image_again_succeeds(store):
+    store.write(NAME, FakeStream(PNG))
+    store.write(NAME, FakeStream(PNG))
     assert await content(store) == PNG
 
 
 @pytest.mark.parametrize("other", [OTHER, PNG[:-1] + b"\0", PNG[:-1], png_of_size(100)])
-async def test_another_picture_never_takes_a_name(store, other):
-    store.write(NAME, Passing(PNG))
+async def test_another_image_never_replaces_a_stored_one(store, other):
+    store.write(NAME, FakeStream(PNG))
     with pytest.raises(CopyError, match="another image"):
-        store.write(NAME, Passing(other))
+        store.write(NAME, FakeStream(other))
     assert await content(store) == PNG
 
 
 @pytest.mark.parametrize("size", [1_000, 3 * MIB, 6 * MIB])
 @pytest.mark.parametrize("error", [CopyError("cut"), ImageRefused(ErrorCode.IMAGE_TOO_LARGE, "long")])
-async def test_a_picture_that_breaks_off_leaves_nothing_and_says_why(store, size, error):
+async def test_a_truncated_image_is_not_stored_and_raises_its_error(store, size, error):
     with pytest.raises(CopyError) as raised:
-        store.write(NAME, Passing(png_of_size(size), error))
+        store.write(NAME, FakeStream(png_of_size(size), error))
     assert raised.value is error
     assert await store.read(NAME) is None
     assert await store.names("abc") == []
 
 
-async def test_a_picture_that_broke_off_can_be_written_again(store):
+async def test_an_image_can_be_written_after_a_truncated_one(store):
     with pytest.raises(CopyError):
-        store.write(NAME, Passing(PNG, CopyError("cut")))
-    store.write(NAME, Passing(PNG))
+        store.write(NAME, FakeStream(PNG, CopyError("cut")))
+    store.write(NAME, FakeStream(PNG))
     assert await content(store) == PNG
 
 
-async def test_a_picture_that_breaks_off_leaves_what_was_there(store):
-    store.write(NAME, Passing(PNG))
+async def test_a_truncated_image_does_not_replace_a_stored_one(store):
+    store.write(NAME, FakeStream(PNG))
     with pytest.raises(CopyError):
-        store.write(NAME, Passing(PNG, CopyError("cut")))
+        store.write(NAME, FakeStream(PNG, CopyError("cut")))
     assert await content(store) == PNG
 
 
-async def test_sixteen_writers_of_one_picture_all_succeed(store):
+async def test_sixteen_writers_of_one_image_all_succeed(store):
     results = at_once(store, [PNG] * 16)
     assert results == [None] * 16
     assert await store.names("abc") == [NAME]
     assert await content(store) == PNG
 
 
-async def test_of_sixteen_writers_of_different_pictures_one_wins(store):
+async def test_of_sixteen_writers_of_different_images_one_wins(store):
     images = [png_of_size(MIB + number) for number in range(16)]
     results = at_once(store, images)
     assert results.count(None) == 1
@@ -125,30 +125,30 @@ async def test_of_sixteen_writers_of_different_pictures_one_wins(store):
 
 @pytest.mark.parametrize("size", [68, MIB, 3 * MIB + 5])
 @pytest.mark.parametrize("name", [NAME, INPUT])
-async def test_the_content_is_all_bytes(store, name, size):
-    store.write(name, Passing(png_of_size(size)))
+async def test_the_content_has_all_bytes(store, name, size):
+    store.write(name, FakeStream(png_of_size(size)))
     assert await store.content(name) == png_of_size(size)
 
 
 @pytest.mark.parametrize("name", [INPUT, "inputs", "jobs", "../x", f"{INPUT}/0"])
-async def test_a_name_that_nothing_has_has_no_content(store, name, tmp_path):
+async def test_an_unknown_name_has_no_content(store, name, tmp_path):
     (tmp_path / "x").write_text("secret")
     assert await store.content(name) is None
-    store.write(f"{INPUT}0", Passing(PNG))
+    store.write(f"{INPUT}0", FakeStream(PNG))
     assert await store.content(name) is None
 
 
-async def test_what_is_deleted_is_gone_and_its_name_is_free(store):
-    store.write(INPUT, Passing(PNG))
+async def test_a_deleted_image_is_gone_and_its_name_can_be_used_again(store):
+    store.write(INPUT, FakeStream(PNG))
     await store.delete(INPUT)
     assert await store.content(INPUT) is None
     assert await store.read(INPUT) is None
-    store.write(INPUT, Passing(OTHER))
+    store.write(INPUT, FakeStream(OTHER))
     assert await store.content(INPUT) == OTHER
 
 
-async def test_deleting_twice_is_deleting_once(store):
-    store.write(INPUT, Passing(PNG))
+async def test_deleting_twice_succeeds(store):
+    store.write(INPUT, FakeStream(PNG))
     await store.delete(INPUT)
     await store.delete(INPUT)
 
@@ -156,41 +156,41 @@ async def test_deleting_twice_is_deleting_once(store):
 @pytest.mark.parametrize("name", [INPUT, "inputs", "../x", f"{INPUT}0/0"])
 async def test_nothing_else_is_deleted(store, name, tmp_path):
     (tmp_path / "x").write_text("precious")
-    store.write(f"{INPUT}0", Passing(PNG))
+    store.write(f"{INPUT}0", FakeStream(PNG))
     await store.delete(name)
     assert await store.content(f"{INPUT}0") == PNG
     assert (tmp_path / "x").read_text() == "precious"
 
 
-async def test_deleting_at_once_from_many_sides_works(store):
-    store.write(INPUT, Passing(PNG))
+async def test_concurrent_deletes_succeed(store):
+    store.write(INPUT, FakeStream(PNG))
     await asyncio.gather(*(store.delete(INPUT) for _ in range(8)))
     assert await store.content(INPUT) is None
 
 
-async def test_an_input_image_is_no_picture_of_its_job(store):
-    store.write(INPUT, Passing(PNG))
+async def test_an_input_image_is_not_among_the_images_of_its_job(store):
+    store.write(INPUT, FakeStream(PNG))
     assert await store.names(INPUT.removeprefix("inputs/")) == []
 
 
 # --- names ---------------------------------------------------------------------------------------------------------
 
 
-async def test_names_are_those_of_one_job(store):
+async def test_only_the_names_of_one_job_are_listed(store):
     for name in ["jobs/abc/2/10.png", "jobs/abc/1/1.webp", NAME, "jobs/ab/1/0.png", "jobs/abcd/1/0.png"]:
-        store.write(name, Passing(png_of_size(100)))
+        store.write(name, FakeStream(png_of_size(100)))
     assert await store.names("abc") == [NAME, "jobs/abc/1/1.webp", "jobs/abc/2/10.png"]
-    assert await store.names("nobody") == []
+    assert await store.names("unknown") == []
 
 
 @pytest.mark.parametrize("job_id", ["", ".", "..", "../jobs/abc", "abc/1", "abc/", "*", "/"])
-async def test_what_is_no_job_id_has_no_names(store, job_id):
-    store.write(NAME, Passing(PNG))
+async def test_an_invalid_job_id_has_no_names(store, job_id):
+    store.write(NAME, FakeStream(PNG))
     assert await store.names(job_id) == []
 
 
-async def test_a_picture_can_be_read_by_several_at_once(store):
-    store.write(NAME, Passing(PNG))
+async def test_an_image_can_be_read_concurrently(store):
+    store.write(NAME, FakeStream(PNG))
     first, second = await store.read(NAME), await store.read(NAME)
     assert await anext(first.chunks) == (await anext(second.chunks))
     await first.chunks.aclose()
@@ -199,7 +199,7 @@ async def test_a_picture_can_be_read_by_several_at_once(store):
 
 
 def at_once(store, contents):
-    """What each writer of NAME meets: None or its error."""
+    """Write to NAME concurrently; return None or the error for each writer."""
     with ThreadPoolExecutor(len(contents)) as pool:
-        running = [pool.submit(store.write, NAME, Passing(content)) for content in contents]
+        running = [pool.submit(store.write, NAME, FakeStream(content)) for content in contents]
         return [each.exception() for each in running]

@@ -1,4 +1,4 @@
-"""A copy needs the same memory whatever the image's size."""
+"""The memory of a copy does not depend on the size of the image."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.images.sample_images import png_of_size
-from tests.images.site import Site, answer
+from tests.images.site import Site, response
 
 MIB = 1024 * 1024
 REPOSITORY = Path(__file__).parents[2]
@@ -19,10 +19,10 @@ def place(request, tmp_path):
     return str(tmp_path) if request.param == "directory" else f"gs://{request.getfixturevalue('bucket')}"
 
 
-def test_a_picture_of_25_mb_adds_less_than_16_mb_to_the_process(place, record_property):
+def test_an_image_of_25_mb_adds_less_than_16_mb_to_the_process(place, record_property):
     with Site() as site:
-        small = site.put("/small", answer(200, png_of_size(100_000)))
-        large = site.put("/large", answer(200, png_of_size(25_000_000)))
+        small = site.put("/small", response(200, png_of_size(100_000)))
+        large = site.put("/large", response(200, png_of_size(25_000_000)))
         command = [sys.executable, "-m", "tests.images.copy_once", place, small, large]
         done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, timeout=60)
     measured = json.loads(done.stdout)

@@ -1,75 +1,75 @@
-"""A image is looked for on every allowed route, in order, and through redirects that stay where they may go."""
+"""A download tries every allowed route in order, and follows redirects to allowed URLs."""
 
 import httpx
 import pytest
 
 from shared import egress
-from shared.images.download import BROWSER_AGENT, OUR_AGENT, Downloads
+from shared.images.download import BROWSER_AGENT, USER_AGENT, Downloader
 from shared.ports import CopyError, ImageGone, UrlNotAllowed
 from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.sample_images import png_of_size
-from tests.images.site import Asked, Site, answer
+from tests.images.site import Request, Site, response
 
 PNG = png_of_size(200_000)
 
 
-def test_the_first_route_is_direct_and_says_who_we_are(downloads, cdn, wireflow):
-    fetched(downloads, cdn.put("/cat", answer(200, PNG)))
-    assert [asked.headers["user-agent"] for asked in cdn.asked] == [OUR_AGENT]
-    assert not wireflow.asked
+def test_the_first_route_is_direct_with_our_user_agent(downloads, cdn, wireflow):
+    fetched(downloads, cdn.put("/cat", response(200, PNG)))
+    assert [request.headers["user-agent"] for request in cdn.requests] == [USER_AGENT]
+    assert not wireflow.requests
 
 
-def test_a_site_that_refuses_scripts_is_asked_as_a_browser_asks(downloads, cdn, wireflow):
-    def picky(asked: Asked):
-        welcome = asked.headers["user-agent"] == BROWSER_AGENT.lower()
-        return [answer(200, PNG) if welcome else answer(403)]
+def test_a_host_that_refuses_scripts_is_retried_with_the_user_agent_of_a_browser(downloads, cdn, wireflow):
+    def refuse_scripts(request: Request):
+        is_browser = request.headers["user-agent"] == BROWSER_AGENT.lower()
+        return [response(200, PNG) if is_browser else response(403)]
 
-    assert fetched(downloads, cdn.on("/cat", picky))[1] == PNG
-    assert len(cdn.asked) == 2
-    assert not wireflow.asked
+    assert fetched(downloads, cdn.on("/cat", refuse_scripts))[1] == PNG
+    assert len(cdn.requests) == 2
+    assert not wireflow.requests
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_what_the_site_does_not_serve_comes_through_the_download_proxy(downloads, cdn, wireflow, status):
-    url = cdn.put("/cat", answer(status)) + "?a=1&b=ü"
-    wireflow.put("/api/download", answer(200, PNG))
+def test_an_image_that_its_host_does_not_serve_comes_through_the_download_proxy(downloads, cdn, wireflow, status):
+    url = cdn.put("/cat", response(status)) + "?a=1&b=ü"
+    wireflow.put("/api/download", response(200, PNG))
     assert fetched(downloads, url)[1] == PNG
-    proxied = httpx.URL(wireflow.asked[0].path)
+    proxied = httpx.URL(wireflow.requests[0].path)
     assert proxied.path == "/api/download"
     assert dict(proxied.params) == {"url": url}
 
 
 @pytest.mark.parametrize("direct", [403, 404, 410])
 @pytest.mark.parametrize("proxied", [403, 404, 410])
-def test_a_picture_that_no_route_serves_is_gone(downloads, cdn, wireflow, direct, proxied):
-    wireflow.put("/api/download", answer(proxied))
-    error = refusal(downloads, cdn.put("/cat", answer(direct)))
+def test_an_image_that_no_route_serves_is_gone(downloads, cdn, wireflow, direct, proxied):
+    wireflow.put("/api/download", response(proxied))
+    error = refusal(downloads, cdn.put("/cat", response(direct)))
     assert isinstance(error, ImageGone)
-    assert [len(cdn.asked), len(wireflow.asked)] == [2, 1]
+    assert [len(cdn.requests), len(wireflow.requests)] == [2, 1]
 
 
 @pytest.mark.parametrize("status", [400, 429, 503])
-def test_a_picture_is_not_gone_while_the_proxy_is_unwell(downloads, cdn, wireflow, status):
-    wireflow.put("/api/download", answer(status))
-    assert type(refusal(downloads, cdn.put("/cat", answer(403)))) is CopyError
+def test_an_image_is_not_gone_while_the_proxy_fails(downloads, cdn, wireflow, status):
+    wireflow.put("/api/download", response(status))
+    assert type(refusal(downloads, cdn.put("/cat", response(403)))) is CopyError
 
 
 @pytest.fixture
 def inputs(client, watch):
-    """Images that are not Wireflow's: no download proxy."""
-    return Downloads(client, base_url=None, max_bytes=MAX_BYTES, monotonic=watch)
+    """A downloader for images that are not Wireflow's, without a download proxy."""
+    return Downloader(client, base_url=None, max_bytes=MAX_BYTES, monotonic=watch)
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_without_a_download_proxy_there_is_no_such_route(inputs, cdn, wireflow, status):
-    assert isinstance(refusal(inputs, cdn.put("/cat", answer(status))), ImageGone)
-    assert [asked.headers["user-agent"] for asked in cdn.asked] == [OUR_AGENT, BROWSER_AGENT.lower()]
-    assert not wireflow.asked
+    assert isinstance(refusal(inputs, cdn.put("/cat", response(status))), ImageGone)
+    assert [request.headers["user-agent"] for request in cdn.requests] == [USER_AGENT, BROWSER_AGENT.lower()]
+    assert not wireflow.requests
 
 
-def test_without_a_download_proxy_pictures_come_as_usual(inputs, cdn):
-    assert fetched(inputs, cdn.put("/cat", answer(200, PNG)))[1] == PNG
-    assert type(refusal(inputs, cdn.put("/cat", answer(503)))) is CopyError
+def test_without_a_download_proxy_the_direct_route_works(inputs, cdn):
+    assert fetched(inputs, cdn.put("/cat", response(200, PNG)))[1] == PNG
+    assert type(refusal(inputs, cdn.put("/cat", response(503)))) is CopyError
 
 
 # --- redirects -----------------------------------------------------------------------------------------------------
@@ -77,28 +77,28 @@ def test_without_a_download_proxy_pictures_come_as_usual(inputs, cdn):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_followed(downloads, cdn, status):
-    cdn.put("/there", answer(200, PNG))
-    assert fetched(downloads, cdn.put("/cat", answer(status, Location="/there")))[1] == PNG
+    cdn.put("/there", response(200, PNG))
+    assert fetched(downloads, cdn.put("/cat", response(status, Location="/there")))[1] == PNG
 
 
 def test_three_redirects_are_followed_and_a_fourth_is_not(downloads, cdn):
-    cdn.put("/0", answer(200, PNG))
+    cdn.put("/0", response(200, PNG))
     for hop in range(1, 5):
-        cdn.put(f"/{hop}", answer(302, Location=f"/{hop - 1}"))
+        cdn.put(f"/{hop}", response(302, Location=f"/{hop - 1}"))
     assert fetched(downloads, f"{cdn.url}/3")[1] == PNG
     assert "redirects" in str(refusal(downloads, f"{cdn.url}/4"))
 
 
-def test_a_redirect_in_a_circle_ends(downloads, cdn):
-    error = refusal(downloads, cdn.put("/cat", answer(302, Location="/cat")))
+def test_a_redirect_loop_ends(downloads, cdn):
+    error = refusal(downloads, cdn.put("/cat", response(302, Location="/cat")))
     assert type(error) is CopyError
-    assert len(cdn.asked) == 4
+    assert len(cdn.requests) == 4
 
 
 def test_a_redirect_to_another_host_is_not_followed(downloads, cdn):
     with Site() as elsewhere:
-        url = elsewhere.put("/cat", answer(200, PNG))
-        error = refusal(downloads, cdn.put("/cat", answer(302, Location=url)))
+        url = elsewhere.put("/cat", response(200, PNG))
+        error = refusal(downloads, cdn.put("/cat", response(302, Location=url)))
         assert isinstance(error, UrlNotAllowed)
         assert isinstance(error.__cause__, egress.EgressRefused)
         assert not elsewhere.connections
@@ -115,17 +115,17 @@ def test_a_redirect_to_another_host_is_not_followed(downloads, cdn):
         "https://",
     ],
 )
-def test_a_redirect_to_where_we_do_not_go_is_a_place_refused(downloads, cdn, location):
-    assert type(refusal(downloads, cdn.put("/cat", answer(302, Location=location)))) is UrlNotAllowed
+def test_a_redirect_to_a_forbidden_url_is_not_allowed(downloads, cdn, location):
+    assert type(refusal(downloads, cdn.put("/cat", response(302, Location=location)))) is UrlNotAllowed
 
 
 @pytest.mark.parametrize("location", ["//", "http://127.0.0.1:x/cat"])
-def test_a_redirect_to_nonsense_may_be_tried_again(downloads, cdn, location):
-    assert type(refusal(downloads, cdn.put("/cat", answer(302, Location=location)))) is CopyError
+def test_a_redirect_to_an_invalid_url_can_be_retried(downloads, cdn, location):
+    assert type(refusal(downloads, cdn.put("/cat", response(302, Location=location)))) is CopyError
 
 
-def test_a_redirect_without_a_place_may_be_tried_again(downloads, cdn):
-    assert "302" in str(refusal(downloads, cdn.put("/cat", answer(302))))
+def test_a_redirect_without_a_location_can_be_retried(downloads, cdn):
+    assert "302" in str(refusal(downloads, cdn.put("/cat", response(302))))
 
 
 def test_a_redirect_to_a_private_address_is_not_followed():
@@ -137,27 +137,27 @@ def test_a_redirect_to_a_private_address_is_not_followed():
         return inside.handle_request(request)
 
     client = httpx.Client(transport=httpx.MockTransport(network))
-    error = refusal(Downloads(client, base_url="https://www.example", max_bytes=1), "https://cdn.example/cat")
+    error = refusal(Downloader(client, base_url="https://www.example", max_bytes=1), "https://cdn.example/cat")
     assert type(error) is UrlNotAllowed
     assert "10.0.0.5" in str(error)
 
 
 @pytest.mark.parametrize("url", ["", "cat.png", "http://", "http://[", "data:image/png;base64,AAAA", "https://x y/"])
-def test_what_is_no_url_is_a_place_refused(downloads, url):
+def test_an_invalid_url_is_not_allowed(downloads, url):
     assert type(refusal(downloads, url)) is UrlNotAllowed
 
 
-def test_a_host_that_has_no_address_may_be_tried_again():
+def test_a_host_without_an_address_can_be_retried():
     with egress.client([], any_public=True) as client:
-        error = refusal(Downloads(client, base_url=None, max_bytes=1), "https://nowhere.invalid/cat")
+        error = refusal(Downloader(client, base_url=None, max_bytes=1), "https://nowhere.invalid/cat")
     assert type(error) is CopyError
 
 
 # --- connections ---------------------------------------------------------------------------------------------------
 
 
-def test_a_picture_that_is_not_read_to_its_end_lets_go_of_its_connection(downloads, cdn, client):
-    url = cdn.put("/cat", answer(200, PNG))
+def test_an_image_that_is_not_read_to_its_end_releases_its_connection(downloads, cdn, client):
+    url = cdn.put("/cat", response(200, PNG))
     client.timeout = httpx.Timeout(2.0)
     held = []
     for _ in range(egress.MAX_CONNECTIONS + 1):
@@ -165,10 +165,10 @@ def test_a_picture_that_is_not_read_to_its_end_lets_go_of_its_connection(downloa
             held.append(image)
 
 
-def test_an_error_of_who_reads_passes_unchanged(downloads, cdn):
+def test_an_error_raised_by_the_reader_passes_unchanged(downloads, cdn):
     def reading():
-        with downloads.open(cdn.put("/cat", answer(200, PNG))):
-            raise httpx.ReadError("of somebody else")
+        with downloads.open(cdn.put("/cat", response(200, PNG))):
+            raise httpx.ReadError("raised by the reader")
 
     with pytest.raises(httpx.ReadError):
         reading()

@@ -1,4 +1,4 @@
-"""A proxy in front of the Cloud Storage server that spoils single answers to uploads."""
+"""A proxy in front of the Cloud Storage server that injects faults into single requests."""
 
 import http.client
 import threading
@@ -12,7 +12,7 @@ Request = tuple[str, str, dict[str, str]]  # method, path with query, headers
 
 
 class UploadFaults:
-    """Forwards everything to `server`, but meets the first matching request with the next fault.
+    """Forwards everything to `server`, except that the first matching request gets the next fault.
 
     `forwarded` are the requests that reached the server.
     """
@@ -25,7 +25,7 @@ class UploadFaults:
         self.spoiled = 0
 
     def spoil(self, matches: Callable[[Request], bool], fault: int | str, times: int = 1) -> None:
-        """A status (answered instead of forwarding), `cut` (not forwarded) or `lost` (forwarded, answer withheld)."""
+        """Inject a status or `cut` (both not forwarded), or `lost` (forwarded, but the response is dropped)."""
         self._faults += [(matches, fault)] * times
 
     def __enter__(self) -> Self:
@@ -33,7 +33,7 @@ class UploadFaults:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # 40 ms an answer
+            disable_nagle_algorithm = True  # it would add 40 ms to each response
 
             def handle_one_request(self) -> None:
                 self.raw_requestline = self.rfile.readline(65_537)
@@ -65,11 +65,11 @@ class UploadFaults:
         if isinstance(fault, int):
             self._send(handler, fault, {}, b"spoiled")
             return
-        answer = None if fault == "cut" else self._forward(request, body)
-        if fault or answer is None:
+        response = None if fault == "cut" else self._forward(request, body)
+        if fault or response is None:
             handler.close_connection = True
             return
-        self._send(handler, *answer)
+        self._send(handler, *response)
 
     def _fault_for(self, request: Request) -> int | str | None:
         with self._lock:
@@ -90,9 +90,9 @@ class UploadFaults:
             content = response.read()
         finally:
             connection.close()
-        # The server tells the client where to send the chunks: here, not there.
-        told = {name: value.replace(self._server, self._netloc) for name, value in response.getheaders()}
-        return response.status, told, content
+        # The server tells the client the URL for the chunks: replace it with that of the proxy.
+        rewritten = {name: value.replace(self._server, self._netloc) for name, value in response.getheaders()}
+        return response.status, rewritten, content
 
     @staticmethod
     def _send(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -106,15 +106,15 @@ class UploadFaults:
 
 
 def start_of_upload(request: Request) -> bool:
-    """The request that opens an upload."""
+    """Whether the request starts an upload."""
     return request[0] == "POST" and "uploadType=resumable" in request[1]
 
 
 def chunk(request: Request) -> bool:
-    """A request that carries a piece of an upload."""
+    """Whether the request has a part of an upload."""
     return request[0] == "PUT"
 
 
 def last_chunk(request: Request) -> bool:
-    """The request that completes an upload."""
+    """Whether the request completes an upload."""
     return chunk(request) and not request[2]["content-range"].endswith("/*")

@@ -1,4 +1,4 @@
-"""A gRPC proxy before the Firestore emulator: it counts calls by name and does to commits what a network may do."""
+"""A gRPC proxy in front of the Firestore emulator that records calls and injects network faults into commits."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,21 +15,21 @@ async def _nothing() -> None:
 
 @dataclass
 class Fault:
-    """What becomes of one commit: whether it reaches the emulator, what happens then, and the answer it gets."""
+    """A fault of one commit: whether it reaches the emulator, what happens meanwhile, and the status it gets."""
 
     code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
     performed: bool = False
     meanwhile: Callable[[], Awaitable[Any]] = _nothing
 
 
-def lost_answer(meanwhile: Callable[[], Awaitable[Any]] = _nothing) -> Fault:
-    """The commit is performed, and the connection breaks before its answer comes."""
+def lost_response(meanwhile: Callable[[], Awaitable[Any]] = _nothing) -> Fault:
+    """Return a fault: the commit is performed, and the connection breaks before the response."""
     return Fault(performed=True, meanwhile=meanwhile)
 
 
 @dataclass
 class Proxy(grpc.GenericRpcHandler):
-    """`calls` are the methods' names in order; `faults` meet the next commits, one each."""
+    """`calls` are the names of the methods in order; `faults` apply to the next commits, one each."""
 
     emulator: grpc.aio.Channel
     address: str = ""
@@ -46,28 +46,28 @@ class Proxy(grpc.GenericRpcHandler):
     def _commit(self, method: str) -> Callable[..., Awaitable[bytes]]:
         async def handle(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
             fault = self.faults.popleft() if self.faults else None
-            answer = None
+            response = None
             if not fault or fault.performed:
                 call = self.emulator.unary_unary(method)(request, metadata=_forwarded(context))
-                answer = await _or_abort(call, context)
+                response = await _or_abort(call, context)
             if fault:
                 await fault.meanwhile()
-                await context.abort(fault.code, "as the test wants it")
-            return answer
+                await context.abort(fault.code, "injected by the test")
+            return response
 
         return handle
 
     def _stream(self, method: str) -> Callable[..., AsyncIterator[bytes]]:
         async def handle(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-            async for answer in self.emulator.unary_stream(method)(request, metadata=_forwarded(context)):
-                yield answer
+            async for response in self.emulator.unary_stream(method)(request, metadata=_forwarded(context)):
+                yield response
 
         return handle
 
 
 @asynccontextmanager
 async def proxy_before(emulator: str) -> AsyncIterator[Proxy]:
-    """A proxy at `proxy.address`, for as long as the block lasts."""
+    """Run a proxy at `proxy.address` within the block."""
     async with grpc.aio.insecure_channel(emulator) as channel:
         proxy = Proxy(channel)
         server = grpc.aio.server(handlers=(proxy,))

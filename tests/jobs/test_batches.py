@@ -1,4 +1,4 @@
-"""What the port `JobStore` promises of jobs that are recorded together, held against both stores."""
+"""The contract of `JobStore.create_all`, tested with both stores."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ def jobs_of(prompt: str, count: int = 5) -> list[Job]:
     return [a_job(f"job{number}", prompt=f"{prompt} {number}") for number in range(count)]
 
 
-async def test_jobs_recorded_together_are_as_if_recorded_one_by_one(store: JobStore):
+async def test_jobs_created_together_are_like_jobs_created_one_by_one(store: JobStore):
     created = await store.create_all(jobs_of("together"))
     assert created == jobs_of("together")
     for job in created:
@@ -24,12 +24,12 @@ async def test_jobs_recorded_together_are_as_if_recorded_one_by_one(store: JobSt
         await store.save(job.evolve(attempt=2))
 
 
-async def test_no_jobs_are_no_work(store: JobStore):
+async def test_creating_no_jobs_does_nothing(store: JobStore):
     assert await store.create_all([]) == []
 
 
 @pytest.mark.parametrize("taken", [0, 2, 4])
-async def test_if_one_is_there_none_is_recorded_and_it_comes_along(store: JobStore, taken: int):
+async def test_if_one_job_exists_none_is_created_and_the_error_has_it(store: JobStore, taken: int):
     there = await store.create(a_job(f"job{taken}", prompt="there before"))
     with pytest.raises(AlreadyExists) as met:
         await store.create_all(jobs_of("together"))
@@ -38,7 +38,7 @@ async def test_if_one_is_there_none_is_recorded_and_it_comes_along(store: JobSto
     assert [job for job in found if job] == [there]
 
 
-async def test_a_repeat_meets_one_of_its_own(store: JobStore):
+async def test_a_repeated_batch_finds_one_of_its_own_jobs(store: JobStore):
     first = await store.create_all(jobs_of("together"))
     with pytest.raises(AlreadyExists) as met:
         await store.create_all(jobs_of("together"))
@@ -46,7 +46,7 @@ async def test_a_repeat_meets_one_of_its_own(store: JobStore):
 
 
 @pytest.mark.parametrize("shift", [0, 3], ids=["the same jobs", "some jobs in common"])
-async def test_of_many_batches_at_once_one_wins_and_nothing_is_half_recorded(place: Place, shift: int):
+async def test_of_concurrent_batches_one_wins_and_none_is_stored_in_part(place: Place, shift: int):
     stores = [place.open() for _ in range(4)]
     batches = [
         [a_job(f"job{number + caller % 2 * shift}", caller=str(caller)) for number in range(20)] for caller in range(8)
@@ -59,7 +59,7 @@ async def test_of_many_batches_at_once_one_wins_and_nothing_is_half_recorded(pla
     await outcomes(*(store.close() for store in stores))
 
 
-async def test_a_batch_and_one_of_its_jobs_at_once_are_one_or_the_other(place: Place):
+async def test_of_a_batch_and_one_of_its_jobs_only_one_is_created(place: Place):
     stores = [place.open(), place.open()]
     one = a_job("job3", prompt="alone")
     results = await outcomes(stores[0].create_all(jobs_of("together")), stores[1].create(one))
@@ -69,20 +69,20 @@ async def test_a_batch_and_one_of_its_jobs_at_once_are_one_or_the_other(place: P
     await outcomes(*(store.close() for store in stores))
 
 
-async def test_a_hundred_large_jobs_are_recorded_together(store: JobStore):
-    jobs = [a_job(f"job{number}", input="x" * 38 * KIB) for number in range(100)]  # the emulator takes 4 MiB in all
+async def test_a_hundred_large_jobs_are_created_together(store: JobStore):
+    jobs = [a_job(f"job{number}", input="x" * 38 * KIB) for number in range(100)]  # the emulator accepts 4 MiB in total
     await store.create_all(jobs)
     assert await asyncio.gather(*(store.get(job.id) for job in jobs)) == jobs
 
 
 @pytest.mark.parametrize("jobs", [jobs_of("too many", 101), [a_job(), a_job()]], ids=["101 jobs", "an id twice"])
-async def test_what_cannot_be_recorded_together_is_a_mistake(store: JobStore, jobs: list[Job]):
+async def test_a_batch_that_cannot_be_created_together_is_a_value_error(store: JobStore, jobs: list[Job]):
     with pytest.raises(ValueError, match=r"at most 100|the same id"):
         await store.create_all(jobs)
     assert await store.get(jobs[0].id) is None
 
 
-async def test_a_time_that_is_no_time_records_none(store: JobStore):
+async def test_an_invalid_time_creates_no_job(store: JobStore):
     naive = a_job("job9")
     object.__setattr__(naive, "due_at", NOW.replace(tzinfo=None))
     with pytest.raises(ValueError, match="aware"):

@@ -10,10 +10,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.jobs.places import NOW, Place, a_job
 
 ROOT = Path(__file__).parents[2]
 JOBS = 200
+BOTH = pytest.mark.parametrize("place", ["sqlite", pytest.param("firestore", marks=pytest.mark.slow)], indirect=True)
 
 
 @contextmanager
@@ -48,6 +51,7 @@ async def record_due_jobs(place: Place) -> set[str]:
     return {job.id for job in jobs}
 
 
+@BOTH
 async def test_four_processes_claim_each_job_once(place: Place):
     recorded = await record_due_jobs(place)
     claimed = await asyncio.to_thread(claims_of_four, "claim", place)
@@ -56,6 +60,7 @@ async def test_four_processes_claim_each_job_once(place: Place):
     assert claimed.total() == JOBS
 
 
+@BOTH
 async def test_updates_without_a_precondition_would_be_found_out(place: Place):
     recorded = await record_due_jobs(place)
     claimed = await asyncio.to_thread(claims_of_four, "claim-blindly", place)

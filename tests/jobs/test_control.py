@@ -1,4 +1,4 @@
-"""What the port `JobStore` promises of the gate, of arrivals and of the secret behind ids, held against both stores."""
+"""The control documents of both stores: the gate, the rate window, and the secret behind job ids."""
 
 import asyncio
 import dataclasses
@@ -9,11 +9,11 @@ import pytest
 from shared.error_codes import ErrorCode
 from shared.ports import Conflict, JobStore
 from shared.spending.gate import Gate, ResumeOn, Suspension
-from shared.spending.rate_window import Arrival, RateWindow
+from shared.spending.rate_window import Counter, RateWindow, RecentJob
 from tests.jobs.places import NOW, Place, outcomes
 
 SECOND = timedelta(seconds=1)
-CLOSURE = Suspension(
+SUSPENSION = Suspension(
     reason=ErrorCode.INSUFFICIENT_CREDITS,
     resume_on=ResumeOn.TRIAL,
     since=NOW,
@@ -24,21 +24,21 @@ CLOSURE = Suspension(
 )
 
 
-async def test_a_gate_that_nobody_wrote_is_open(store: JobStore):
+async def test_a_gate_without_a_document_is_open(store: JobStore):
     assert await store.read_gate() == Gate()
 
 
 async def test_a_gate_read_equals_the_gate_written(store: JobStore):
-    gate = Gate(starts=(NOW, NOW, NOW + SECOND), day="2026-03-01", executions_today=3, suspension=CLOSURE)
+    gate = Gate(starts=(NOW, NOW, NOW + SECOND), day="2026-03-01", executions_today=3, suspension=SUSPENSION)
     saved = await store.save_gate(gate)
     assert await store.read_gate() == saved == dataclasses.replace(gate, revision=saved.revision)
     again = await store.save_gate(dataclasses.replace(saved, starts=(), suspension=None))
     assert await store.read_gate() == again == Gate(day="2026-03-01", executions_today=3, revision=again.revision)
 
 
-async def test_suspended_workflows_come_back_and_leave_no_trace_when_they_resume(store: JobStore, place: Place):
+async def test_suspended_workflows_are_read_as_written_and_removed_when_they_resume(store: JobStore, place: Place):
     suspended = dataclasses.replace(
-        CLOSURE, workflow="old", refused_workflow="old", refused_caller="form:", contested_at=NOW, tried_at=NOW + SECOND
+        SUSPENSION, workflow="old", refused_workflow="old", refused_caller="form:", contested_at=NOW, tried_at=NOW
     )
     gate = Gate(workflows=(suspended, dataclasses.replace(suspended, workflow="older", tried_at=None)))
     saved = await store.save_gate(gate)
@@ -48,10 +48,10 @@ async def test_suspended_workflows_come_back_and_leave_no_trace_when_they_resume
     assert not (await place.look("control/wireflow")).get("workflows")
 
 
-async def test_a_closure_without_figures_comes_back_without_them(store: JobStore):
-    closure = Suspension(reason=ErrorCode.RATE_LIMITED, resume_on=ResumeOn.TIME, since=NOW, until=NOW)
-    await store.save_gate(Gate(suspension=closure))
-    assert (await store.read_gate()).suspension == closure
+async def test_a_suspension_without_figures_is_read_without_them(store: JobStore):
+    suspension = Suspension(reason=ErrorCode.RATE_LIMITED, resume_on=ResumeOn.TIME, since=NOW, until=NOW)
+    await store.save_gate(Gate(suspension=suspension))
+    assert (await store.read_gate()).suspension == suspension
 
 
 async def test_a_stale_gate_is_a_conflict(store: JobStore):
@@ -80,57 +80,52 @@ async def test_unknown_fields_of_the_gate_survive_a_save(place: Place, store: Jo
     assert (await place.look("control/wireflow"))["dollarsToday"] == 1.5
 
 
-# --- arrivals ------------------------------------------------------------------------------------------------------
+# --- the rate window -----------------------------------------------------------------------------------------------
 
-ARRIVED = (
-    Arrival(at=NOW, address="9f" * 8, job_id="0123456789abcdef"),
-    Arrival(at=NOW + timedelta(microseconds=1), address='odd " \\ 🦊', job_id=""),
-)
-
-
-async def test_arrivals_that_nobody_wrote_are_none(store: JobStore):
-    assert await store.read_arrivals() == RateWindow()
-    assert (await store.read_arrivals()).revision is None
+COUNTERS = {"total": (Counter(1, 2), Counter(3, 4)), "9f" * 8: (Counter(3, 4),)}
+JOBS = {"0123456789abcdef": RecentJob(1_772_366_400, None), "0" * 16: RecentJob(1_772_366_401, "f" * 16)}
+WINDOW = RateWindow(COUNTERS, JOBS)
 
 
-async def test_arrivals_read_equal_the_arrivals_written(store: JobStore):
-    first = await store.save_arrivals(RateWindow(ARRIVED))
-    found = await store.read_arrivals()
-    assert (found, found.revision) == (RateWindow(ARRIVED), first.revision)
-    second = await store.save_arrivals(dataclasses.replace(found, entries=()))
-    assert await store.read_arrivals() == second == RateWindow()
+async def test_a_rate_window_that_was_never_saved_is_empty(store: JobStore):
+    assert await store.read_rate_window() == RateWindow()
+    assert (await store.read_rate_window()).revision is None
 
 
-async def test_stale_arrivals_are_a_conflict(store: JobStore):
-    first = await store.save_arrivals(RateWindow())
-    await store.save_arrivals(dataclasses.replace(first, entries=ARRIVED))
+async def test_a_rate_window_read_equals_the_one_saved(store: JobStore):
+    first = await store.save_rate_window(WINDOW)
+    found = await store.read_rate_window()
+    assert (found, found.revision) == (WINDOW, first.revision)
+    assert list(found.jobs) == list(JOBS)  # the oldest first
+    second = await store.save_rate_window(dataclasses.replace(found, counters={}, jobs={}))
+    assert await store.read_rate_window() == second == RateWindow()
+
+
+async def test_a_stale_rate_window_is_a_conflict(store: JobStore):
+    first = await store.save_rate_window(RateWindow())
+    await store.save_rate_window(dataclasses.replace(first, jobs=JOBS))
     for stale in (first, RateWindow()):
-        with pytest.raises(Conflict, match="arrivals"):
-            await store.save_arrivals(dataclasses.replace(stale, entries=ARRIVED[:1]))
-    assert (await store.read_arrivals()).entries == ARRIVED
+        with pytest.raises(Conflict, match="form_limits"):
+            await store.save_rate_window(dataclasses.replace(stale, counters=COUNTERS))
+    assert await store.read_rate_window() == RateWindow(jobs=JOBS)
 
 
-async def test_of_many_who_arrive_at_once_one_is_recorded(place: Place):
+async def test_of_many_concurrent_writes_of_the_rate_window_one_wins(place: Place):
     stores = [place.open() for _ in range(4)]
-    last = await stores[0].save_arrivals(RateWindow())
-    claims = [RateWindow((Arrival(at=NOW, address="a", job_id=str(n)),), revision=last.revision) for n in range(8)]
-    results = await outcomes(*(store.save_arrivals(claim) for store, claim in zip(stores * 2, claims, strict=True)))
+    last = await stores[0].save_rate_window(RateWindow())
+    claims = [dataclasses.replace(last, counters={"total": (Counter(1, number),)}) for number in range(8)]
+    results = await outcomes(*(store.save_rate_window(claim) for store, claim in zip(stores * 2, claims, strict=True)))
     (won,) = [result for result in results if isinstance(result, RateWindow)]
     assert sum(isinstance(result, Conflict) for result in results) == 7
-    assert await stores[0].read_arrivals() == won
+    assert await stores[0].read_rate_window() == won
     await outcomes(*(store.close() for store in stores))
 
 
-async def test_ten_thousand_arrivals_fit_into_one_document(place: Place, store: JobStore):
-    many = tuple(Arrival(at=NOW + n * SECOND, address="9f" * 8, job_id=f"{n:016x}") for n in range(10_000))
-    await store.save_arrivals(RateWindow(many))
-    assert (await store.read_arrivals()).entries == many
-    assert len((await place.look("control/arrivals"))["entries"]) < 700_000
-
-
-async def test_a_naive_arrival_is_refused(store: JobStore):
-    with pytest.raises(ValueError, match="aware"):
-        await store.save_arrivals(RateWindow((Arrival(at=NOW.replace(tzinfo=None), address="a", job_id="b"),)))
+async def test_unknown_fields_of_the_rate_window_survive_a_save(place: Place, store: JobStore):
+    await store.save_rate_window(WINDOW)
+    await place.put("control/form_limits", budget=7)
+    await store.save_rate_window(await store.read_rate_window())
+    assert (await place.look("control/form_limits"))["budget"] == 7
 
 
 # --- the secret ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What only Firestore can do to a write: lose its answer, be away, answer with a passing fault."""
+"""What only Firestore can do to a write: lose its response, be away, response with a passing fault."""
 
 import asyncio
 import dataclasses
@@ -17,7 +17,7 @@ from shared.ports import AlreadyExists, Conflict, JobQuery, JobStore, StoreUnava
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow
 from tests.jobs.places import NOW, FirestorePlace, a_job
-from tests.jobs.proxy import Fault, Proxy, lost_answer, proxy_before
+from tests.jobs.proxy import Fault, Proxy, lost_response, proxy_before
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def rival(
     with monkeypatch.context() as patch:
         patch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
         rival = firestore_place.open()
-        await rival.get("nobody")  # makes its client
+        await rival.get("unknown")  # creates its client
     yield rival
     await rival.close()
 
@@ -54,8 +54,8 @@ def calls_of(store: JobStore) -> list:
         store.create(a_job()),
         store.create_all([a_job("job2"), a_job("job3")]),
         store.list_jobs(JobQuery(limit=1)),
-        store.read_arrivals(),
-        store.save_arrivals(RateWindow()),
+        store.read_rate_window(),
+        store.save_rate_window(RateWindow()),
         store.get("job1"),
         store.save(known),
         store.due(NOW, 1),
@@ -67,35 +67,35 @@ def calls_of(store: JobStore) -> list:
     ]
 
 
-# --- lost answers --------------------------------------------------------------------------------------------------
+# --- lost responses --------------------------------------------------------------------------------------------------
 
 
-async def test_a_create_whose_answer_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
-    proxy.faults.append(lost_answer())
+async def test_a_create_whose_response_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
+    proxy.faults.append(lost_response())
     created = await store.create(a_job())
     assert proxy.calls == ["Commit", "Commit", "BatchGetDocuments"]
     assert (await store.get("job1")).revision == created.revision
     await store.save(created.evolve(attempt=2))
 
 
-async def test_a_save_whose_answer_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
+async def test_a_save_whose_response_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
     created = await store.create(a_job())
-    proxy.faults.append(lost_answer())
+    proxy.faults.append(lost_response())
     saved = await store.save(created.evolve(attempt=2))
     assert (await store.get("job1")).revision == saved.revision
     await store.save(saved.evolve(attempt=3))
 
 
-async def test_two_lost_answers_in_a_row_count_as_done(proxy: Proxy, store: JobStore):
+async def test_two_lost_responses_in_a_row_count_as_done(proxy: Proxy, store: JobStore):
     created = await store.create(a_job())
-    proxy.faults.extend([Fault(), lost_answer(), Fault()])
+    proxy.faults.extend([Fault(), lost_response(), Fault()])
     saved = await store.save(created.evolve(attempt=2))
     assert (await store.get("job1")).revision == saved.revision
 
 
-async def test_a_batch_whose_answer_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
+async def test_a_batch_whose_response_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
     jobs = [a_job(f"job{number}") for number in range(3)]
-    proxy.faults.append(lost_answer())
+    proxy.faults.append(lost_response())
     created = await store.create_all(jobs)
     assert proxy.calls == ["Commit", "Commit", "BatchGetDocuments"]
     for job in created:
@@ -103,13 +103,13 @@ async def test_a_batch_whose_answer_was_lost_counts_as_done(proxy: Proxy, store:
         await store.save(job.evolve(attempt=2))
 
 
-async def test_a_batch_whose_answer_was_lost_is_ours_though_one_of_it_was_changed_since(
+async def test_a_batch_whose_response_was_lost_is_ours_though_one_of_it_was_changed_since(
     proxy: Proxy, store: JobStore, rival: JobStore
 ):
     async def take_up() -> None:
         await rival.save((await rival.get("job0")).evolve(attempt=2))
 
-    proxy.faults.append(lost_answer(take_up))
+    proxy.faults.append(lost_response(take_up))
     created = await store.create_all([a_job(f"job{number}") for number in range(3)])
     assert [job.id for job in created] == ["job0", "job1", "job2"]
     assert (await store.get("job0")).attempt == 2
@@ -122,16 +122,16 @@ async def test_a_batch_of_somebody_else_is_never_taken_for_ours(proxy: Proxy, st
         await store.create_all(jobs)
 
 
-async def test_a_gate_whose_answer_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
-    proxy.faults.append(lost_answer())
+async def test_a_gate_whose_response_was_lost_counts_as_done(proxy: Proxy, store: JobStore):
+    proxy.faults.append(lost_response())
     first = await store.save_gate(Gate(executions_today=1))
-    proxy.faults.append(lost_answer())
+    proxy.faults.append(lost_response())
     second = await store.save_gate(dataclasses.replace(first, executions_today=2))
     assert await store.read_gate() == second
 
 
-async def test_a_secret_whose_answer_was_lost_is_the_secret(proxy: Proxy, store: JobStore, rival: JobStore):
-    proxy.faults.append(lost_answer())
+async def test_a_secret_whose_response_was_lost_is_the_secret(proxy: Proxy, store: JobStore, rival: JobStore):
+    proxy.faults.append(lost_response())
     assert await store.id_secret() == await rival.id_secret()
 
 
@@ -142,7 +142,7 @@ async def test_a_document_of_somebody_else_is_never_taken_for_ours(proxy: Proxy,
     assert met.value.job.prompt == "theirs"
 
 
-async def test_a_write_that_was_overtaken_before_we_could_tell_is_a_conflict(
+async def test_a_write_that_was_overwritten_before_we_could_check_is_a_conflict(
     proxy: Proxy, store: JobStore, rival: JobStore
 ):
     created = await store.create(a_job())
@@ -150,7 +150,7 @@ async def test_a_write_that_was_overtaken_before_we_could_tell_is_a_conflict(
     async def overtake() -> None:
         await rival.save((await rival.get("job1")).evolve(prompt="theirs"))
 
-    proxy.faults.append(lost_answer(overtake))
+    proxy.faults.append(lost_response(overtake))
     with pytest.raises(Conflict):
         await store.save(created.evolve(attempt=2))
     found = await store.get("job1")
@@ -183,13 +183,13 @@ async def test_a_fault_that_lasts_says_that_the_store_is_unavailable_and_why(pro
 
 
 @pytest.mark.parametrize("listens", [True, False])
-async def test_a_store_that_does_not_answer_is_unavailable_in_time(monkeypatch: pytest.MonkeyPatch, listens: bool):
+async def test_a_store_that_does_not_respond_is_unavailable_in_time(monkeypatch: pytest.MonkeyPatch, listens: bool):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         if listens:
             silent.listen()
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{silent.getsockname()[1]}")
-        store = FirestoreJobs("nobody", seconds=0.3)
+        store = FirestoreJobs("unknown", seconds=0.3)
         began = time.monotonic()
         results = await asyncio.gather(*calls_of(store), return_exceptions=True)
         assert time.monotonic() - began < 1
@@ -200,7 +200,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_in_time(monkeypatch: 
 
 async def test_what_is_tried_again_late_does_not_get_more_time(proxy: Proxy, firestore_place: FirestorePlace):
     store = FirestoreJobs(firestore_place.address, seconds=1)
-    await store.get("nobody")
+    await store.get("unknown")
     proxy.faults.append(Fault(meanwhile=lambda: asyncio.sleep(0.8)))
     proxy.faults.append(Fault(meanwhile=lambda: asyncio.sleep(60)))
     began = time.monotonic()
@@ -221,7 +221,7 @@ async def test_without_credentials_a_store_can_be_made_and_its_calls_say_what_is
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    store = FirestoreJobs("nobody")
+    store = FirestoreJobs("unknown")
     with pytest.raises(StoreUnavailable) as raised:
         await store.get("job1")
     assert isinstance(raised.value.__cause__, DefaultCredentialsError)
@@ -237,14 +237,14 @@ async def test_every_call_costs_one_request(proxy: Proxy, store: JobStore):
     await store.save(saved)
     gate = await store.save_gate(Gate())
     await store.save_gate(gate)
-    arrivals = await store.save_arrivals(RateWindow())
-    await store.save_arrivals(arrivals)
+    window = await store.save_rate_window(RateWindow())
+    await store.save_rate_window(window)
     await store.create_all([a_job(f"together{number}") for number in range(9)])
     assert proxy.calls == ["Commit"] * 8
     proxy.calls.clear()
     await store.get("job1")
     await store.read_gate()
-    await store.read_arrivals()
+    await store.read_rate_window()
     await store.due(NOW, 9)
     await store.queue_head(NOW, 9)
     await store.list_jobs(JobQuery(limit=9, caller="zap", since=NOW, before=(NOW, "job1")))

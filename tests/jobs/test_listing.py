@@ -1,4 +1,4 @@
-"""What the port `JobStore` promises of the listing, held against both stores."""
+"""The contract of `JobStore.list_jobs`, tested with both stores."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ async def test_no_jobs_are_an_empty_list(store: JobStore):
     assert await ids(store) == []
 
 
-async def test_jobs_come_from_the_newest_to_the_oldest_and_at_one_time_by_id(store: JobStore):
+async def test_jobs_are_listed_newest_first_and_by_id_at_the_same_time(store: JobStore):
     ages = {"b": 0, "a": 0, "c": 0, "old": 3600 * 24 * 400, "just before": 1e-6, "new": -1}
     for job_id, age in ages.items():
         await store.create(a_job(job_id, created_at=NOW - timedelta(seconds=age)))
@@ -55,7 +55,7 @@ async def test_pages_follow_each_other_without_a_gap_or_a_repeat(store: JobStore
     assert await ids(store, before=before) == []
 
 
-async def test_a_job_that_comes_between_two_pages_moves_nothing(store: JobStore):
+async def test_a_job_created_between_two_pages_shifts_nothing(store: JobStore):
     for number in range(4):
         await store.create(a_job(f"job{number}", created_at=NOW - number * SECOND))
     first = await store.list_jobs(JobQuery(limit=2))
@@ -63,7 +63,7 @@ async def test_a_job_that_comes_between_two_pages_moves_nothing(store: JobStore)
     assert await ids(store, before=(first[-1].created_at, first[-1].id)) == ["job2", "job3"]
 
 
-async def test_a_page_may_begin_at_a_job_that_is_gone(store: JobStore):
+async def test_a_page_may_start_at_a_deleted_job(store: JobStore):
     for job_id in ("a", "c"):
         await store.create(a_job(job_id))
     assert await ids(store, before=(NOW, "b")) == ["a"]
@@ -85,7 +85,7 @@ async def test_since_is_inclusive_to_the_microsecond(store: JobStore):
 
 @pytest.fixture
 async def mixed(store: JobStore) -> list[Job]:
-    """Every combination twice, in a mixed order, the newest first."""
+    """Create every combination twice, in mixed order; return them newest first."""
     kinds = itertools.product(range(2), WORKFLOWS, STATUSES, CALLERS)
     jobs = [
         a_job(f"job{n:02}", caller=caller, status=status, workflow=workflow, created_at=NOW - n * SECOND)
@@ -97,8 +97,8 @@ async def mixed(store: JobStore) -> list[Job]:
 
 @pytest.mark.parametrize("since", [None, NOW - 15 * SECOND])
 @pytest.mark.parametrize("before", [None, (NOW - 3 * SECOND, "job03")])
-async def test_all_filters_hold_together(store: JobStore, mixed: list[Job], since: Any, before: Any):
-    for caller, status, workflow in itertools.product((None, "zap", "nobody"), (None, *STATUSES), (None, *WORKFLOWS)):
+async def test_all_filters_can_be_combined(store: JobStore, mixed: list[Job], since: Any, before: Any):
+    for caller, status, workflow in itertools.product((None, "zap", "other"), (None, *STATUSES), (None, *WORKFLOWS)):
         expected = [
             job.id
             for job in mixed
@@ -113,7 +113,7 @@ async def test_all_filters_hold_together(store: JobStore, mixed: list[Job], sinc
         assert await ids(store, limit=2, **wanted) == expected[:2]
 
 
-async def test_a_document_that_nobody_can_read_does_not_end_the_listing(
+async def test_an_unreadable_document_does_not_end_the_list(
     place: Place, store: JobStore, capsys: pytest.CaptureFixture[str]
 ):
     names = ("whole", "corrupt", "broken", "newest")

@@ -1,4 +1,4 @@
-"""What only a file can do: be new to several at once, be locked, not be a database, and lie where nobody may write."""
+"""SQLite only: new files, locked files, files that are not a database, and directories that are not writable."""
 
 import asyncio
 import sqlite3
@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from shared.jobs.sqlite import AHEAD, DUE, LINE, LISTED, SqliteJobs
+from shared.jobs.sqlite import COUNT_AHEAD, DUE, LIST_JOBS, QUEUE, SqliteJobs
 from shared.ports import JobQuery, StoreUnavailable
 from tests.jobs.places import NOW, PATIENCE, SqlitePlace, a_job
 
 
-async def test_many_may_open_a_new_file_at_once(tmp_path: Path):
+async def test_a_new_file_can_be_opened_concurrently(tmp_path: Path):
     for attempt in range(20):
         stores = [SqliteJobs(tmp_path / f"{attempt}.db") for _ in range(6)]
         assert len(set(await asyncio.gather(*(store.id_secret() for store in stores)))) == 1
         await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_a_file_that_another_process_holds_is_unavailable_in_time_and_then_works_again(sqlite_place: SqlitePlace):
+async def test_a_locked_file_is_unavailable_in_time_and_works_again_later(sqlite_place: SqlitePlace):
     store = SqliteJobs(sqlite_place.address, seconds=0.1)
     job = await store.create(a_job())
     other = sqlite3.connect(sqlite_place.address, isolation_level=None)
@@ -38,7 +38,7 @@ async def test_a_file_that_another_process_holds_is_unavailable_in_time_and_then
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """A new file, not yet in WAL mode, that somebody is about to write."""
+    """A new file, not yet in WAL mode, locked by another connection."""
     other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
     other.execute("CREATE TABLE theirs (id)")
     other.execute("BEGIN IMMEDIATE")
@@ -46,14 +46,14 @@ def held(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     other.close()
 
 
-async def test_a_new_file_that_somebody_holds_is_opened_when_it_is_free(tmp_path: Path, held: sqlite3.Connection):
+async def test_a_locked_new_file_is_opened_when_it_is_released(tmp_path: Path, held: sqlite3.Connection):
     store = SqliteJobs(tmp_path / "jobs.db", seconds=PATIENCE)
     asyncio.get_running_loop().call_later(0.1, held.execute, "ROLLBACK")
     assert await store.get("job1") is None
     await store.close()
 
 
-async def test_a_new_file_that_stays_held_is_unavailable_and_then_works(tmp_path: Path, held: sqlite3.Connection):
+async def test_a_new_file_that_stays_locked_is_unavailable_and_works_later(tmp_path: Path, held: sqlite3.Connection):
     store = SqliteJobs(tmp_path / "jobs.db", seconds=0.1)
     with pytest.raises(StoreUnavailable, match="locked"):
         await store.get("job1")
@@ -62,7 +62,7 @@ async def test_a_new_file_that_stays_held_is_unavailable_and_then_works(tmp_path
     await store.close()
 
 
-async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path):
+async def test_a_file_that_is_not_a_database_is_unavailable(tmp_path: Path):
     (tmp_path / "jobs.db").write_text("no database " * 100)
     store = SqliteJobs(tmp_path / "jobs.db", seconds=0.1)
     with pytest.raises(StoreUnavailable, match="not a database"):
@@ -70,7 +70,7 @@ async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path):
     await store.close()
 
 
-async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path):
+async def test_a_directory_that_cannot_be_created_is_unavailable(tmp_path: Path):
     (tmp_path / "file").write_text("")
     store = SqliteJobs(tmp_path / "file" / "jobs.db")
     with pytest.raises(StoreUnavailable) as raised:
@@ -79,7 +79,7 @@ async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path):
     await store.close()
 
 
-async def test_the_file_is_worked_on_by_one_thread_of_the_stores_own(sqlite_place: SqlitePlace):
+async def test_the_file_is_used_by_a_single_thread_of_the_store(sqlite_place: SqlitePlace):
     before = threads_of_stores()
     store = SqliteJobs(sqlite_place.address)
     assert threads_of_stores() == before
@@ -102,9 +102,9 @@ async def test_scans_use_their_index(sqlite_place: SqlitePlace):
         sql.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
         for query, values in (
             (DUE, ("2027", 1)),
-            (LINE, ("2027", 1)),
-            (AHEAD, ("2027",)),
-            (LISTED, ("", "~", "", "zap", None, None, 1)),
+            (QUEUE, ("2027", 1)),
+            (COUNT_AHEAD, ("2027",)),
+            (LIST_JOBS, ("", "~", "", "zap", None, None, 1)),
         )
     ]
     sql.close()

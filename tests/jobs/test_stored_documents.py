@@ -10,6 +10,7 @@ import pytest
 from shared.job import Status
 from shared.ports import JobStore
 from shared.spending.gate import Gate
+from shared.spending.rate_window import Counter, RateWindow
 from tests.jobs.places import Place, SqlitePlace
 
 STORED = json.loads((Path(__file__).parents[1] / "samples" / "stored" / "schema_1.json").read_text())
@@ -17,12 +18,12 @@ JOBS, GATES = STORED["jobs"], STORED["control"]["wireflow"]
 
 
 def comparable(value: Any) -> Any:
-    """The value with every time as text, without nulls and without the token of the last write."""
+    """The value with times as text, without nulls, and without the token of the last write."""
     if isinstance(value, dict):
         if value.keys() == {"$date"}:
             return value["$date"]
-        known = {name: item for name, item in value.items() if name != "writeToken" and item is not None}
-        return {name: comparable(item) for name, item in known.items()}
+        fields = {name: item for name, item in value.items() if name != "writeToken" and item is not None}
+        return {name: comparable(item) for name, item in fields.items()}
     if isinstance(value, list):
         return [comparable(item) for item in value]
     if isinstance(value, datetime):
@@ -30,7 +31,7 @@ def comparable(value: Any) -> Any:
     return value
 
 
-def test_there_is_a_sample_of_every_state():
+def test_every_state_has_a_sample():
     assert {job["document"]["status"] for job in JOBS.values()} == set(Status)
 
 
@@ -53,7 +54,17 @@ async def test_the_gate_is_read_and_saved_unchanged(name: str, place: Place, sto
     assert comparable(await place.look("control/wireflow")) == comparable(GATES[name])
 
 
-async def test_the_secret_of_job_ids_is_read_unchanged(sqlite_place: SqlitePlace):
+async def test_the_form_limits_of_earlier_versions_are_not_touched(place: Place, store: JobStore):
+    """`control/arrivals` listed the jobs of the last hour; `control/form_limits` has counters instead."""
+    earlier = STORED["control"]["arrivals"]
+    assert await store.read_rate_window() == RateWindow()  # creates the file of SQLite
+    await place.create("control/arrivals", earlier)
+    assert await store.read_rate_window() == RateWindow()
+    await store.save_rate_window(RateWindow(counters={"total": (Counter(1, 2),)}))
+    assert await place.look("control/arrivals") == earlier
+
+
+async def test_the_secret_for_job_ids_is_read_unchanged(sqlite_place: SqlitePlace):
     """Firestore stores bytes, which the sample, a JSON file, cannot hold."""
     secret = STORED["control"]["ids"]["secret"]
     store = sqlite_place.open()

@@ -1,4 +1,4 @@
-"""Two pollers at work on one store at the same time: each job is one worker's, each image is fetched once."""
+"""Two pollers on one store: each job is polled by one of them at a time, and each image is fetched once."""
 
 import asyncio
 from datetime import datetime
@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from shared.spending.pacing import seconds_to_next_poll
-from tests.processes.measurements import note
+from tests.harness.measurements import note
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 
 JOBS = 40
 SECONDS = 180.0
 
 
+@pytest.mark.slow
 async def test_no_job_is_polled_by_both_and_no_image_is_copied_twice(tmp_path: Path, request: pytest.FixtureRequest):
     simulator = {"SIMULATOR_RUN_SECONDS": "6-12"}
-    settings = {**UNLIMITED, "POLL_WINDOW_SECONDS": "5"}  # short: most jobs pass from one worker to another
+    settings = {**UNLIMITED, "POLL_WINDOW_SECONDS": "5"}  # short, so that most jobs pass from one poller to the other
     product = Product(tmp_path, Places.local(tmp_path), settings=settings, simulator=simulator, pollers=2)
     async with product.running() as caller:
         accepted = [await post(caller, number) for number in range(JOBS)]
@@ -32,7 +33,7 @@ async def test_no_job_is_polled_by_both_and_no_image_is_copied_twice(tmp_path: P
         polls = [datetime.fromisoformat(poll) for poll in stats["polls"][job["executionId"]]]
         check_rhythm(job, polls, ends[job["executionId"]])
     shares = [poller.out.read_text().count("job_stored") for poller in product.pollers]
-    assert min(shares) > 0, "one of the pollers had nothing to do: the test shows nothing"
+    assert min(shares) > 0, "one poller had nothing to do, so the test proves nothing"
     note(
         request.config,
         f"two pollers: stored {shares[0]} and {shares[1]} of {JOBS} jobs, {stats['endpoints']['poll']} polls",
@@ -40,14 +41,14 @@ async def test_no_job_is_polled_by_both_and_no_image_is_copied_twice(tmp_path: P
 
 
 async def post(caller: Caller, number: int) -> dict[str, Any]:
-    """One after the other: a burst would go to the poller that looks first."""
+    """Submit jobs at intervals: one poller would take all of a burst."""
     answer = await caller.http.post("/", json={"prompt": f"prompt {number}", "aspect_ratio": "4:1"})
     await asyncio.sleep(0.25)
     return answer.raise_for_status().json()
 
 
 def check_rhythm(job: dict[str, Any], polls: list[datetime], end: datetime) -> None:
-    """Polls can be late, and are fewer then; a second worker would make them more, and closer to each other."""
+    """Polls may be late, and fewer then. Two pollers on one job would make more polls, closer together."""
     started = datetime.fromisoformat(job["startedAt"])
     assert len(polls) <= planned_polls((end - started).total_seconds()), polls
     for earlier, later in pairwise(polls):
@@ -56,7 +57,7 @@ def check_rhythm(job: dict[str, Any], polls: list[datetime], end: datetime) -> N
 
 
 def planned_polls(run_seconds: float) -> int:
-    """How many polls the schedule has until the first one after the run's end."""
+    """Return the number of polls up to the first one after the end of the run."""
     at, polls = seconds_to_next_poll(0), 1
     while at < run_seconds:
         at, polls = at + seconds_to_next_poll(at), polls + 1

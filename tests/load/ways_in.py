@@ -1,6 +1,6 @@
-"""One request, sent again and again, by each way in that names a request: what its senders put on the wire.
+"""One request, sent many times, in each form that identifies a request.
 
-A sender that repeats does not always write the same bytes: ids stay, times, attempts and spellings change.
+A retry is not always the same bytes: ids stay the same; times, attempts, and spellings change.
 """
 
 import base64
@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 
 ORIGIN = "https://shop.example"
 TOKEN, SIGNING_SECRET = "token-of-these-callers", "whsec_c2VjcmV0LW9mLXRoZXNlLWNhbGxlcnM="
-JSON = {"content-type": "application/json"}  # as the SDKs spell it, which may name another type
+JSON = {"content-type": "application/json"}  # in lower case, as the SDKs write it; an event overrides it
 SMALL = {"aspect_ratio": "64:1"}  # the simulator's smallest image
 TOPIC_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"
 BOUNDARY = "a-boundary"
@@ -33,9 +33,9 @@ class Post:
 
 @dataclass(frozen=True)
 class Senders:
-    """What they were given beforehand."""
+    """Tokens that senders need beforehand."""
 
-    event_token: str  # Google signs it for an hour
+    event_token: str  # an identity token, valid for an hour
     form_token: str
 
 
@@ -80,14 +80,14 @@ def _event(prompt: str, times: int, senders: Senders, written: Any, event_id: st
 
 
 def pubsub_wrapped(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
-    """A push subscription that delivers again, and counts its attempts."""
+    """A push subscription that redelivers and counts its attempts."""
     for number in range(times):
         pushed = {**_pushed(prompt, "7001"), "deliveryAttempt": number + 1}
         yield Post({**JSON, **signed_by_google(senders)}, json_of(pushed))
 
 
 def pubsub_unwrapped(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
-    """The same, with the payload alone as the body."""
+    """The same with payload unwrapping: the body is the message alone."""
     for number in range(times):
         metadata = {"message-id": "7002", "delivery-attempt": str(number + 1)}
         headers = {f"x-goog-pubsub-{name}": value for name, value in metadata.items()}
@@ -95,7 +95,7 @@ def pubsub_unwrapped(prompt: str, times: int, senders: Senders) -> Iterator[Post
 
 
 def eventarc(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
-    """Eventarc, whose event carries a push in its data."""
+    """Eventarc: an event whose data is a push."""
     source = "//pubsub.googleapis.com/projects/project/topics/topic"
     for number in range(times):
         about = {"type": TOPIC_EVENT, "source": source, "id": "7003"}
@@ -111,7 +111,7 @@ def _pushed(prompt: str, message_id: str) -> dict[str, Any]:
 
 
 def form_token(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
-    """A form that is sent again, by its page's script or by the browser itself."""
+    """A form sent again by the script of its page or by the browser."""
     fields = {"prompt": prompt, **SMALL, "formToken": senders.form_token}
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -128,18 +128,18 @@ def form_token(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
 
 
 def dedupe_field(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
-    """A sender that knows no key of ours: a field of its own names the request."""
+    """A sender without our headers: a field of its own identifies the request."""
     spellings = [7, 7.0]
     for number in range(times):
         submission = {"order": spellings[number % 2], "dedupeField": "order"}
         yield Post({**JSON, **bearer()}, json_of({"prompt": prompt, **SMALL, **submission}))
 
 
-def array_with_a_key(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
+def batch_with_a_key(prompt: str, times: int, senders: Senders) -> Iterator[Post]:
     """Two images at once."""
     for _ in range(times):
-        both = [{"prompt": one, **SMALL} for one in prompts_of(array_with_a_key, prompt)]
-        yield Post({**JSON, **bearer(), "Idempotency-Key": "an-array-of-these-callers"}, json_of(both))
+        both = [{"prompt": one, **SMALL} for one in prompts_of(batch_with_a_key, prompt)]
+        yield Post({**JSON, **bearer(), "Idempotency-Key": "a-batch-of-these-callers"}, json_of(both))
 
 
 WAYS: Mapping[str, Way] = {
@@ -154,14 +154,14 @@ WAYS: Mapping[str, Way] = {
         eventarc,
         form_token,
         dedupe_field,
-        array_with_a_key,
+        batch_with_a_key,
     )
 }
 
 
 def prompts_of(way: Way, prompt: str) -> list[str]:
-    """The images that a request asks for."""
-    return [f"{prompt}, first", f"{prompt}, second"] if way is array_with_a_key else [prompt]
+    """Return the prompts of a request."""
+    return [f"{prompt}, first", f"{prompt}, second"] if way is batch_with_a_key else [prompt]
 
 
 def bearer() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 
 import functions.trigger.openapi.document as served
 from functions.trigger.auth import cors, form_tokens, signatures
-from functions.trigger.parsing import batch, fields, forms, idempotency_keys, json_body, names, parse, read, urls
+from functions.trigger.parsing import fields, forms, idempotency_keys, json_body, pipeline, read, urls, validate
 from functions.trigger.responses import placeholders, prefer
 from functions.trigger.router import ROUTES
 from functions.trigger.routes import job_list
@@ -198,11 +199,11 @@ def test_a_workflow_has_every_field_and_nothing_else():
 
 def test_every_field_of_a_request_is_in_it():
     single, several = properties("Request"), properties("BatchWithDefaults")
-    assert single | several == names.OURS - set(names.RESERVED)
+    assert single | several == fields.FIELDS.keys() - set(fields.RESERVED)
     assert (single - several, several - single) == ({"prompt"}, {"prompts"})
     assert properties("Form") == properties("MultipartForm") == single
     assert properties("QueryDefaults") == single - {"token"}
-    assert all(f"`{name}`" in SCHEMAS["Request"]["description"] for name in names.RESERVED)
+    assert all(f"`{name}`" in SCHEMAS["Request"]["description"] for name in fields.RESERVED)
 
 
 def test_every_header_is_in_it():
@@ -247,14 +248,14 @@ def schema_of(parameter: str) -> dict[str, Any]:
         (SCHEMAS["ImageUrl"]["maxLength"], urls.LONGEST),
         (SCHEMAS["Options"]["properties"]["redirectUrl"]["maxLength"], urls.LONGEST),
         (SCHEMAS["Options"]["properties"]["deadlineSeconds"]["exclusiveMaximum"], fields.DEADLINE_LIMIT),
-        (SCHEMAS["Options"]["properties"]["formToken"]["maxLength"], idempotency_keys.FORM_TOKEN_LIMIT),
+        (SCHEMAS["Options"]["properties"]["formToken"]["maxLength"], fields.FORM_TOKEN_LIMIT),
         (SCHEMAS["InputFromJob"]["properties"]["fromImage"]["maximum"], fields.IMAGES_LIMIT - 1),
-        (SCHEMAS["Batch"]["allOf"][0]["maxItems"], batch.ROWS_LIMIT),
+        (SCHEMAS["Batch"]["allOf"][0]["maxItems"], fields.ITEMS_LIMIT),
         (SCHEMAS["JobId"]["pattern"], f"^{fields.JOB_ID.pattern}$"),
         (schema_of("ImageIndex")["maximum"], fields.IMAGES_LIMIT - 1),
-        (schema_of("Limit")["maximum"], job_list.MOST),
-        (schema_of("Limit")["default"], job_list.USUAL),
-        (schema_of("Workflow")["pattern"], f"^{job_list.ALIAS.pattern}$"),
+        (schema_of("Limit")["maximum"], job_list.MAX_LIMIT),
+        (schema_of("Limit")["default"], job_list.DEFAULT_LIMIT),
+        (schema_of("Workflow")["pattern"], f"^{job_list.WORKFLOW_NAME.pattern}$"),
         (schema_of("Cursor")["pattern"], "^[0-9]{16}-[0-9a-f]{32}$"),
     ],
 )
@@ -269,20 +270,20 @@ def test_a_limit_in_a_schema_is_the_codes(said: Any, limit: Any):
         ("schemas/ImageUrl", f"at most {urls.LONGEST:,} characters"),
         ("schemas/Form", f"at most {forms.FIELDS_LIMIT:,}"),
         ("schemas/MultipartForm", f"at most {forms.FILE_LIMIT // MEBIBYTE} MiB"),
-        ("schemas/FormToken/properties/notBefore", f": {form_tokens.YOUNGEST // timedelta(seconds=1)} seconds after"),
-        ("schemas/FormToken/properties/expiresAt", f": {form_tokens.OLDEST // timedelta(minutes=1)} minutes after"),
-        ("parameters/Prefer", f"at most {prefer.LONGEST_WAIT} "),
-        ("parameters/IdempotencyKey", f"at least {idempotency_keys.SHORTEST_OF_A_BROWSER} characters"),
+        ("schemas/FormToken/properties/notBefore", f": {form_tokens.MIN_AGE // timedelta(seconds=1)} seconds after"),
+        ("schemas/FormToken/properties/expiresAt", f": {form_tokens.MAX_AGE // timedelta(minutes=1)} minutes after"),
+        ("parameters/Prefer", f"at most {prefer.MAX_WAIT} "),
+        ("parameters/IdempotencyKey", f"at least {idempotency_keys.BROWSER_MINIMUM} characters"),
         ("parameters/WebhookTimestamp", f"at most {signatures.TOLERANCE // timedelta(minutes=1)} minutes"),
         ("securitySchemes/signature", f"at most {signatures.TOLERANCE // timedelta(minutes=1)} minutes"),
-        ("responses/BodyTooLarge", f"{read.ARRAY_LIMIT // MEBIBYTE} MiB for a batch"),
-        ("responses/BodyTooLarge", f"{forms.MULTIPART_LIMIT // MEBIBYTE} MiB for a multipart form"),
+        ("responses/BodyTooLarge", f"{read.CREDENTIAL_LIMIT // MEBIBYTE} MiB for a batch"),
+        ("responses/BodyTooLarge", f"{read.MULTIPART_LIMIT // MEBIBYTE} MiB for a multipart form"),
         ("responses/BodyTooLarge", f"{forms.FILE_LIMIT // MEBIBYTE} MiB for its file"),
         ("responses/BodyTooLarge", f"{read.BODY_LIMIT // 1024} KiB for anything else"),
         ("responses/BodyTooLarge", f"{forms.FIELDS_LIMIT:,} fields"),
-        ("responses/BodyTooLarge", f"a batch may have {parse.BATCH_LIMIT // MEBIBYTE} MiB"),
-        ("responses/BodyTooLarge", f"a single request {fields.STORED_LIMIT // 1024} KiB"),
-        ("responses/Image", f"{placeholders.SIDE} × {placeholders.SIDE} pixels"),
+        ("responses/BodyTooLarge", f"a batch may have {pipeline.BATCH_LIMIT // MEBIBYTE} MiB"),
+        ("responses/BodyTooLarge", f"a single request {validate.STORED_LIMIT // 1024} KiB"),
+        ("responses/Image", "{} × {} pixels".format(*struct.unpack(">II", placeholders.WAITING[16:24]))),
     ],
 )
 def test_a_limit_in_a_description_is_the_codes(part: str, words: str):
@@ -302,7 +303,7 @@ def test_the_limit_of_nesting_is_the_codes():
 )
 def test_an_idempotency_key_is_described_as_it_is_read(key: str):
     try:
-        accepted = idempotency_keys.from_field({"idempotencyKey": key}) is not None
+        accepted = fields.read_field("idempotencyKey", {"idempotencyKey": key}) is not None
     except Problem:
         accepted = False
     assert takes("IdempotencyKey", key, DOCUMENT) is accepted

@@ -1,9 +1,7 @@
 """A function as a real process under functions-framework: started, killed, and started again on the same port."""
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sysconfig
 import time
@@ -12,23 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from tests.servers.process import answers
+from tests.servers.process import answers, free_port, is_free
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORK = Path(sysconfig.get_path("scripts")) / "functions-framework"
 READY_SECONDS = 60.0
-# Below the ports that systems give to outgoing connections: one of those could take the port of a function that is
-# down for a moment.
-PORTS = range(20_000, 32_000)
-
-_given: set[int] = set()
 
 
 class Function:
     """One function on a port of 127.0.0.1, in a process group of its own: gunicorn forks, so signals go to the group.
 
-    Standard output and standard error are `{name}.out` and `{name}.err` in `logs`, over all of its lives. Without
-    `source` the framework takes `main.py` of `folder`, as the platform does. `ready` is a path that answers 200.
+    Standard output and error go to `{name}.out` and `{name}.err` in `logs`, across restarts. Without `source` the
+    framework loads `main.py` of `folder`, as on the platform. `ready` is a path that answers 200.
     """
 
     def __init__(
@@ -68,7 +61,7 @@ class Function:
         return self._process
 
     def start(self) -> Self:
-        """Start it and return once it answers; RuntimeError, and no process left, if it does not."""
+        """Start it and return once it responds. RuntimeError, with the process killed, if it does not."""
         process = self.launch()
         deadline = time.monotonic() + READY_SECONDS
         while not answers(self._ready):
@@ -79,7 +72,7 @@ class Function:
         return self
 
     def kill(self) -> None:
-        """SIGKILL to the framework and its workers, if they run; returns when the port is free again."""
+        """Kill the framework and its workers, if they run; return when the port is free again."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):
@@ -88,23 +81,3 @@ class Function:
         self._process = None
         while not is_free(self.port):
             time.sleep(0.01)
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    """A port on which nothing listens now, and which nobody else here is given."""
-    while True:
-        port = random.choice(PORTS)
-        if port not in _given and is_free(port):
-            _given.add(port)
-            return port

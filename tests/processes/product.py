@@ -1,4 +1,4 @@
-"""The product as people run it: a simulator of Wireflow, the trigger and its pollers, each a process of its own."""
+"""The product as real processes: the simulator, triggers, and pollers."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ from tests.harness.leaks import Leaks
 from tests.processes.function import ROOT, Function
 
 WEBHOOK_ID, API_KEY = "hook-of-these-tests", "sk-of-these-tests"
-PATIENCE = httpx.Timeout(60.0)  # a busy machine is no fault of the product
+PATIENCE = httpx.Timeout(60.0)  # seconds, for a busy machine
 WINDOW_PATIENCE = httpx.Timeout(180.0)
 SECONDS = 30.0
 UNLIMITED = {"EXECUTIONS_PER_MINUTE": "0", "DAILY_EXECUTIONS": "0"}
@@ -29,7 +29,7 @@ UNLIMITED = {"EXECUTIONS_PER_MINUTE": "0", "DAILY_EXECUTIONS": "0"}
 
 @dataclass(frozen=True)
 class Places:
-    """Where jobs and images are kept; `jobs` opens the store from the test."""
+    """Where jobs and images are stored; `jobs` opens the store in the test itself."""
 
     jobs_url: str
     images_url: str
@@ -39,13 +39,13 @@ class Places:
 
     @classmethod
     def local(cls, folder: Path) -> Self:
-        """A SQLite file and a folder."""
+        """Return a SQLite file and a folder for images."""
         file = folder / "jobs.db"
         return cls(f"sqlite:///{file}", f"file://{folder / 'images'}", lambda: SqliteJobs(file, SECONDS))
 
     @classmethod
     def cloud(cls, firestore: str, storage: str) -> Self:
-        """A new project and a new bucket, on the emulators of both; `jobs` needs FIRESTORE_EMULATOR_HOST."""
+        """Return a new project and a new bucket on the emulators. `jobs` needs FIRESTORE_EMULATOR_HOST."""
         name = f"test-{uuid.uuid4().hex}"
         httpx.post(f"{storage}/storage/v1/b", json={"name": name}).raise_for_status()
         hosts = {"FIRESTORE_EMULATOR_HOST": firestore, "STORAGE_EMULATOR_HOST": storage}
@@ -56,8 +56,7 @@ class Places:
 class Product:
     """The processes; `settings` go to triggers and pollers, `simulator` to the simulator.
 
-    `leaks`: what none of them may let out. At the end their log files are searched, and all answers to `watched`
-    clients have been.
+    `leaks`: the secrets that no response to `client` and no log file may contain.
     """
 
     def __init__(
@@ -107,55 +106,55 @@ class Product:
 
     @property
     def functions(self) -> list[Function]:
-        """All processes, in the order in which they start."""
+        """All processes in the order of their start."""
         return [self.simulator, *self.ours]
 
     @property
     def ours(self) -> list[Function]:
-        """Those that must keep secrets: the vendor knows its own."""
+        """Our processes: those that must not leak secrets."""
         return [*self.triggers, *self.pollers]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Caller"]:
-        """Start everything, with somebody who keeps the pollers at work; no process is left at the end."""
+        """Start everything and keep calling the pollers. At the end kill all processes and check for leaks."""
         async with AsyncExitStack() as stack:
             for function in self.functions:
                 stack.push_async_callback(asyncio.to_thread, function.kill)
             await asyncio.gather(*(asyncio.to_thread(function.start) for function in self.functions))
             for poller in self.pollers:
-                await stack.enter_async_context(ticking(poller.url, self.watch))
+                await stack.enter_async_context(polling(poller.url, self.watch))
             client = self.client(self.trigger)
             yield Caller(await stack.enter_async_context(client), self.simulator.url)
         self.check_leaks()
 
-    # --- what they let out -----------------------------------------------------------------------------------------
+    # --- leaks -----------------------------------------------------------------------------------------------------
 
     def client(self, function: Function, **headers: str) -> httpx.AsyncClient:
-        """A caller of one of the functions who tells of every secret in an answer."""
+        """Return a client of one function that searches every response for secrets."""
         hooks = {"response": [self.watch]}
         return httpx.AsyncClient(
             base_url=function.url, timeout=PATIENCE, trust_env=False, headers=headers, event_hooks=hooks
         )
 
     async def watch(self, response: httpx.Response) -> None:
-        """For `event_hooks` of an AsyncClient."""
+        """Search a response; for `event_hooks` of an AsyncClient."""
         await response.aread()
-        self.look_at(response)
+        self.search(response)
 
-    def look_at(self, response: httpx.Response) -> None:
-        """Search an answer that has been read, if it is one of ours."""
+    def search(self, response: httpx.Response) -> None:
+        """Search a response that has been read, if it came from one of our functions."""
         request, url = response.request, str(response.request.url)
         if not url.startswith(tuple(f"{function.url}/" for function in self.ours)):
             return
-        with suppress(httpx.RequestNotRead):  # a body in pieces is gone
-            self.leaks.hide_credentials(request.headers.get_list("authorization"), request.content)
+        with suppress(httpx.RequestNotRead):  # a streamed body
+            self.leaks.add_credentials(request.headers.get_list("authorization"), request.content)
         what = f"{request.method} {request.url.path}"
-        self.leaks.look_at_answer(what, response.status_code, response.headers.raw, response.content)
+        self.leaks.search_response(what, response.status_code, response.headers.raw, response.content)
 
     def check_leaks(self) -> None:
-        """AssertionError if a secret was in an answer, or is in what the functions have written."""
+        """Raise AssertionError if a secret was in a response or is in a log file."""
         for file in (file for function in self.ours for file in (function.out, function.err) if file.exists()):
-            self.leaks.look_at_lines(file.name, file.read_bytes())
+            self.leaks.search_lines(file.name, file.read_bytes())
         self.leaks.check()
 
 
@@ -163,17 +162,17 @@ Watch = Callable[[httpx.Response], Awaitable[None]]
 
 
 @asynccontextmanager
-async def ticking(url: str, *watch: Watch) -> AsyncIterator[None]:
-    """Call a poller again and again, as a scheduler that never rests; whatever it answers, or if it is down."""
-    ticker = asyncio.create_task(_tick(url, watch))
+async def polling(url: str, *watch: Watch) -> AsyncIterator[None]:
+    """Call a poller again and again, even while it is down or fails."""
+    calls = asyncio.create_task(_call_forever(url, watch))
     try:
         yield
     finally:
-        ticker.cancel()
-        await asyncio.gather(ticker, return_exceptions=True)
+        calls.cancel()
+        await asyncio.gather(calls, return_exceptions=True)
 
 
-async def _tick(url: str, watch: Sequence[Watch]) -> None:
+async def _call_forever(url: str, watch: Sequence[Watch]) -> None:
     hooks = {"response": list(watch)}
     async with httpx.AsyncClient(timeout=WINDOW_PATIENCE, trust_env=False, event_hooks=hooks) as client:
         while True:
@@ -186,17 +185,17 @@ async def _tick(url: str, watch: Sequence[Watch]) -> None:
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who posts prompts and follows jobs; and who may look behind the vendor's curtain."""
+    """A client that submits prompts and follows jobs, and may read the simulator's own routes."""
 
     http: httpx.AsyncClient
     simulator: str
 
     async def job(self, job_id: str) -> dict[str, Any]:
-        """The public job."""
+        """Return the public job."""
         return dict((await self.http.get(f"/jobs/{job_id}")).raise_for_status().json())
 
     async def finished(self, job_id: str, seconds: float, pause: float = 0.5) -> dict[str, Any]:
-        """The job when it has ended, or as it is when `seconds` have passed; asked every `pause` seconds."""
+        """Return the job when it is final or `seconds` have passed; poll every `pause` seconds."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             job = await self.job(job_id)
@@ -205,15 +204,15 @@ class Caller:
             await asyncio.sleep(pause)
 
     async def image_sha256(self, job_id: str) -> str:
-        """Of the bytes that the image route serves."""
+        """Return the sha256 of the bytes that the image route serves."""
         answer = await self.http.get(f"/jobs/{job_id}/image", follow_redirects=True)
         return hashlib.sha256(answer.raise_for_status().content).hexdigest()
 
     async def stats(self) -> dict[str, Any]:
-        """What the simulator was asked."""
+        """Return the simulator's counts of requests."""
         return dict((await self.http.get(f"{self.simulator}/_stats")).raise_for_status().json())
 
     async def runs(self) -> list[dict[str, Any]]:
-        """The simulator's paid runs, each with what its images are."""
+        """Return the simulator's paid runs with their images."""
         answer = await self.http.get(f"{self.simulator}/_runs?pictures=true", timeout=300)
         return list(answer.raise_for_status().json()["runs"])

@@ -57,6 +57,7 @@ def test_a_message_is_one_job_however_often_it_is_delivered(deployment: Deployme
     assert run["body"]["aspect_ratio"] == "16:9"
 
 
+@pytest.mark.slow
 def test_a_message_that_is_refused_five_times_is_kept_with_the_dead_letters(
     deployment: Deployment, subscription: Subscription
 ) -> None:
@@ -94,7 +95,7 @@ def test_a_message_by_way_of_eventarc_is_the_same_job_as_the_message(deployment:
 def test_an_event_that_google_did_not_sign_for_us_makes_no_job(
     deployment: Deployment, certified: Google, claims: dict[str, object] | None
 ) -> None:
-    prompt = f"a fox that nobody signed: {claims}"
+    prompt = f"a fox with a wrong signature: {claims}"
     token = certified.token(**claims) if claims else certified.token()[:-8] + "AAAAAAAA"
     answer = deployment.http.post(
         deployment.trigger, json={"prompt": prompt}, headers={"Authorization": f"Bearer {token}"}

@@ -1,6 +1,5 @@
 """The recipe "Web form", pasted into a page and used in Chromium."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -124,8 +123,9 @@ def plain_visitor(browsers: Callable[[bool], Chrome], site: Site, product: Deplo
     return Visitor(browsers(False), site, product)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [(FORM,), (FORM, SCRIPT)], ids=["the form", "the form and its script"])
-def test_without_javascript_it_ends_with_the_picture_on_the_page_of_the_job(
+def test_without_javascript_it_ends_with_the_image_on_the_page_of_the_job(
     plain_visitor: Visitor, parts: tuple[int, ...]
 ) -> None:
     prompt = f"a heron without JavaScript, {len(parts)}"
@@ -137,7 +137,7 @@ def test_without_javascript_it_ends_with_the_picture_on_the_page_of_the_job(
     assert plain_visitor.chrome.current_url.startswith(f"{plain_visitor.deployment.trigger}/jobs/")
 
 
-def test_with_javascript_it_ends_with_the_picture_on_the_same_page(visitor: Visitor) -> None:
+def test_with_javascript_it_ends_with_the_image_on_the_same_page(visitor: Visitor) -> None:
     prompt = "a heron with JavaScript & a “quotation”"
     visitor.opens(FORM, SCRIPT)
     visitor.types(prompt)
@@ -147,6 +147,7 @@ def test_with_javascript_it_ends_with_the_picture_on_the_same_page(visitor: Visi
     assert visitor.deployment.finished(prompt)["caller"] == f"form:{visitor.site.allowed}"
 
 
+@pytest.mark.slow
 def test_the_file_is_what_the_run_begins_with(visitor: Visitor, tmp_path: Path) -> None:
     prompt, file = "the same heron at night", tmp_path / "heron.png"
     Image.new("RGB", (64, 48), "red").save(file)
@@ -159,6 +160,7 @@ def test_the_file_is_what_the_run_begins_with(visitor: Visitor, tmp_path: Path) 
     assert run["input"]
 
 
+@pytest.mark.slow
 def test_a_double_click_makes_one_job(visitor: Visitor) -> None:
     prompt = "a heron that was clicked twice"
     visitor.opens(FORM, SCRIPT)
@@ -168,6 +170,7 @@ def test_a_double_click_makes_one_job(visitor: Visitor) -> None:
     assert visitor.sees_its_image(prompt)
 
 
+@pytest.mark.slow
 def test_another_try_after_a_broken_connection_is_the_same_job(visitor: Visitor) -> None:
     prompt = "a heron whose first answer was lost"
     visitor.opens(FORM, SCRIPT)
@@ -180,7 +183,8 @@ def test_another_try_after_a_broken_connection_is_the_same_job(visitor: Visitor)
     assert visitor.sees_its_image(prompt)
 
 
-def test_a_second_picture_is_a_second_job(visitor: Visitor) -> None:
+@pytest.mark.slow
+def test_a_second_image_is_a_second_job(visitor: Visitor) -> None:
     visitor.opens(FORM, SCRIPT)
     for prompt in ("a first heron", "a first heron and another"):
         visitor.types(prompt.removeprefix("a first heron") or prompt)
@@ -189,6 +193,7 @@ def test_a_second_picture_is_a_second_job(visitor: Visitor) -> None:
     assert visitor.deployment.finished("a first heron")["id"] != visitor.deployment.finished(prompt)["id"]
 
 
+@pytest.mark.slow
 def test_what_went_wrong_is_said_on_the_page_and_the_next_try_is_a_new_one(visitor: Visitor) -> None:
     visitor.opens(FORM, SCRIPT)
     visitor.types("   ")
@@ -199,6 +204,7 @@ def test_what_went_wrong_is_said_on_the_page_and_the_next_try_is_a_new_one(visit
     assert visitor.sees_its_image("   then a heron")
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_says_why_on_the_page(visitor: Visitor) -> None:
     visitor.opens(FORM, SCRIPT)
     visitor.types("a heron [fault:moderation]")
@@ -206,7 +212,8 @@ def test_a_job_that_fails_says_why_on_the_page(visitor: Visitor) -> None:
     assert "Change the prompt" in visitor.reads(lambda text: "Change" in text)
 
 
-def test_nobody_sees_the_honeypot_and_a_program_that_fills_it_in_makes_no_job(visitor: Visitor) -> None:
+@pytest.mark.slow
+def test_the_honeypot_is_invisible_and_a_program_that_fills_it_in_makes_no_job(visitor: Visitor) -> None:
     prompt = "a heron that a program asks for"
     visitor.opens(FORM)
     visitor.types(prompt)
@@ -218,6 +225,7 @@ def test_nobody_sees_the_honeypot_and_a_program_that_fills_it_in_makes_no_job(vi
     assert visitor.deployment.jobs_of(prompt) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [(FORM,), (FORM, SCRIPT)], ids=["plain", "with its script"])
 def test_from_another_origin_nothing_is_stored(visitor: Visitor, parts: tuple[int, ...]) -> None:
     prompt = f"a heron from elsewhere, {len(parts)}"
@@ -226,6 +234,7 @@ def test_from_another_origin_nothing_is_stored(visitor: Visitor, parts: tuple[in
     assert_nothing_was_made(visitor, prompt)
 
 
+@pytest.mark.slow
 def test_a_page_without_referrer_is_refused_as_a_foreign_one(visitor: Visitor) -> None:
     prompt = "a heron from nowhere"
     visitor.opens(FORM, head=NO_REFERRER)
@@ -245,6 +254,5 @@ def refused_in_a_browser(visitor: Visitor, prompt: str, parts: tuple[int, ...]) 
 
 
 def assert_nothing_was_made(visitor: Visitor, prompt: str) -> None:
-    time.sleep(1)  # for whatever might still come
     assert visitor.deployment.jobs_of(prompt) == []
     assert visitor.deployment.runs_of(prompt) == []

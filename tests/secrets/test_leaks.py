@@ -1,4 +1,4 @@
-"""The search for secrets that goes with every test of the product finds them, and does not repeat them."""
+"""The search for secrets, part of every test of the product, finds them and does not print them."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -21,20 +21,20 @@ SECRET, TOKEN = "whsec_of+these/tests==", "token-of-these-tests"
 BASIC = base64.b64encode(f"user:{TOKEN}".encode()).decode()
 
 
-def leaks_after(answer: Response, **request: object) -> str:
-    """What is said of this answer to this request; empty if nothing is."""
+def leaks_after(response: Response, **request: object) -> str:
+    """Return the report for this response to this request; empty without a leak."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Request(scope, receive).body()
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
     async def main() -> None:
         transport = httpx.ASGITransport(leaks.watching(app))
         async with httpx.AsyncClient(transport=transport, base_url="https://images.test") as http:
-            await http.post("/", **request)  # type: ignore[arg-type] # whatever it is
+            await http.post("/", **request)  # type: ignore[arg-type] # any argument of httpx
 
     leaks = Leaks()
-    leaks.hide("THE_SECRET", SECRET)
+    leaks.add("THE_SECRET", SECRET)
     virtual_time.run(main())
     try:
         leaks.check()
@@ -44,10 +44,10 @@ def leaks_after(answer: Response, **request: object) -> str:
 
 
 @pytest.mark.parametrize("spelling", [SECRET, SECRET.upper(), quote(SECRET), quote(SECRET, safe="")])
-def test_a_secret_in_an_answer_is_found_and_not_repeated(spelling: str) -> None:
+def test_a_secret_in_a_response_is_found_and_not_printed(spelling: str) -> None:
     said = [leaks_after(Response(f"so {spelling}.")), leaks_after(Response(headers={"Location": f"/?{spelling}"}))]
     assert [one.splitlines()[1:] for one in said] == [
-        [f"THE_SECRET in the answer to POST / (200), its {part}"] for part in ("body", "headers")
+        [f"THE_SECRET in the response to POST / (200), its {part}"] for part in ("body", "headers")
     ]
     assert not any(SECRET in one or spelling in one for one in said)
 
@@ -59,11 +59,11 @@ def test_a_secret_in_an_answer_is_found_and_not_repeated(spelling: str) -> None:
         {"headers": {"Authorization": f"Basic {BASIC}"}},
         {"json": {"prompt": "a cat", "token": TOKEN}},
         {"data": {"prompt": "a cat", "token": TOKEN}},
-        {"data": {"token": TOKEN}, "files": {"image1": b"a image"}},
+        {"data": {"token": TOKEN}, "files": {"image1": b"an image"}},
     ],
     ids=str,
 )
-def test_whatever_a_request_brings_to_be_let_in_is_a_secret(request_: dict[str, object]) -> None:
+def test_credentials_of_a_request_are_secrets(request_: dict[str, object]) -> None:
     assert "a request's credential in" in leaks_after(Response(f"{TOKEN} is wrong"), **request_)
     assert leaks_after(Response("It is wrong"), **request_) == ""
 
@@ -83,14 +83,12 @@ async def logging_the_id_secret(here: World) -> None:
 @pytest.mark.parametrize(
     ("leaking", "said"),
     [
-        (quoting_the_key, "WIREFLOW_API_KEY in the answer to POST / (202), its body"),
+        (quoting_the_key, "WIREFLOW_API_KEY in the response to POST / (202), its body"),
         (logging_the_hook, "WIREFLOW_WEBHOOK_ID in the log, line 1"),
         (logging_the_id_secret, "the id secret in the log, line 1"),
     ],
 )
-def test_a_world_does_not_end_well_with_a_leak(
-    leaking: Callable[[World], Awaitable[None]], said: str, tmp_path: Path
-) -> None:
+def test_a_leak_fails_a_world(leaking: Callable[[World], Awaitable[None]], said: str, tmp_path: Path) -> None:
     async def main() -> None:
         async with world(tmp_path) as here:
             await leaking(here)
@@ -100,7 +98,7 @@ def test_a_world_does_not_end_well_with_a_leak(
     assert str(caught.value).splitlines()[1:] == [said]
 
 
-async def test_processes_do_not_end_well_with_a_leak(tmp_path: Path) -> None:
+async def test_a_leak_fails_processes(tmp_path: Path) -> None:
     product = Product(tmp_path, Places.local(tmp_path), pollers=0)
 
     async def main() -> None:
@@ -112,11 +110,11 @@ async def test_processes_do_not_end_well_with_a_leak(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as caught:
         await main()
     assert str(caught.value).splitlines()[1:] == [
-        "WIREFLOW_API_KEY in the answer to POST / (202), its body",
+        "WIREFLOW_API_KEY in the response to POST / (202), its body",
         "WIREFLOW_API_KEY in trigger.err, line 1",
     ]
 
 
-def test_a_secret_that_is_too_short_to_be_recognised_is_refused() -> None:
+def test_a_secret_that_is_too_short_to_search_for_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 8 characters"):
-        Leaks().hide("A_TOKEN", "token")
+        Leaks().add("A_TOKEN", "token")

@@ -1,4 +1,4 @@
-"""Google's Firestore emulator for tests: one a run (or one a worker of pytest-xdist), one project id a test."""
+"""Google's Firestore emulator: one per worker of pytest-xdist; tests use different project ids."""
 
 import os
 import shutil
@@ -13,11 +13,11 @@ READY_SECONDS = 60.0
 
 @pytest.fixture(scope="session")
 def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`host:port` of the emulator of FIRESTORE_EMULATOR_HOST, else of one that lives as long as the tests."""
+    """Return `host:port` of the emulator: FIRESTORE_EMULATOR_HOST, or one started for the session."""
     running = os.environ.get("FIRESTORE_EMULATOR_HOST")
     if running:
         if not answers(f"http://{running}/"):
-            pytest.skip(f"nothing answers at FIRESTORE_EMULATOR_HOST={running}")
+            pytest.skip(f"nothing responds at FIRESTORE_EMULATOR_HOST={running}")
         yield running
         return
     missing = [name for name in ("gcloud", "java") if not shutil.which(name)]

@@ -1,6 +1,7 @@
-"""Servers that tests start: a free port, a process group of their own, and an end that leaves nothing behind."""
+"""Servers that tests start: on a free port, in a process group of their own, so that no process survives the test."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,21 +12,42 @@ from contextlib import suppress
 from pathlib import Path
 
 GRACE_SECONDS = 5.0
+# Below the ports that systems give to outgoing connections: one of those could take the port of a server that is down
+# for a moment. Each worker of pytest-xdist (gw0, gw1, …) has ports of its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = range(20_000, 32_000)[_WORKER::64]
+
+_random = random.SystemRandom()  # hypothesis seeds the other one
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nothing listens now."""
+    """Return a port of 127.0.0.1 that is free and that this test run has not used before."""
+    while True:
+        port = _random.choice(PORTS)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server could listen there now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def start(
     command: list[str], env: dict[str, str] | None, ready_url: str, seconds: float, log: Path | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a server and return once `ready_url` answers 200; its output goes to `log`, if given.
+    """Start a server and return once `ready_url` responds with 200. Its output goes to `log`, if given.
 
-    `env` is added to the environment. RuntimeError, and no process left, if the server ends or `seconds` pass before.
+    `env` is added to the environment. RuntimeError, with the process killed, if the server exits or `seconds` pass
+    first.
     """
     with log.open("ab") if log else open(os.devnull, "wb") as output:  # noqa: PTH123, devnull is no path of ours
         process = subprocess.Popen(
@@ -45,7 +67,7 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End the whole process group: a wrapper such as `gcloud` leaves its server behind if it alone is told."""
+    """Terminate the whole process group: a wrapper such as `gcloud` does not pass signals on to its server."""
     if _signal(process, signal.SIGTERM):
         _wait_for_group(process, GRACE_SECONDS)
         _signal(process, signal.SIGKILL)
@@ -53,7 +75,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def answers(url: str) -> bool:
-    """Whether `url` answers 200 within a second, without any proxy of the environment."""
+    """Return whether `url` responds with 200 within a second; ignores proxies of the environment."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with suppress(urllib.error.URLError, OSError), opener.open(url, timeout=1) as answer:
         return bool(answer.status == 200)
@@ -64,9 +86,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, seconds: float
     deadline = time.monotonic() + seconds
     while not answers(url):
         if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
+            raise RuntimeError(f"{process.args!r} exited with {process.returncode}")
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{process.args!r} did not answer at {url} within {seconds} s")
+            raise RuntimeError(f"{process.args!r} did not respond at {url} within {seconds} s")
         time.sleep(0.05)
 
 
@@ -80,7 +102,7 @@ def _wait_for_group(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
-    """Whether the process group was there to be told."""
+    """Return whether the process group exists."""
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:

@@ -1,6 +1,6 @@
-"""A Cloud Storage server for tests, one that enforces preconditions: one a run, one bucket a test.
+"""fake-gcs-server, a Cloud Storage server: one per worker of pytest-xdist, one bucket per test.
 
-fake-gcs-server 1.56.1; older versions let every one of sixteen writers win a race for one name.
+Version 1.56.1 enforces preconditions; older ones let all of sixteen concurrent writers create the same object.
 """
 
 import os
@@ -23,12 +23,12 @@ INSTALL_SECONDS = 600.0
 
 @pytest.fixture(scope="session")
 def storage_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of the server of STORAGE_EMULATOR_HOST, else of one that lives as long as the tests."""
+    """Return the URL of the server: STORAGE_EMULATOR_HOST, or one started for the session."""
     running = os.environ.get("STORAGE_EMULATOR_HOST")
     if running:
         url = running if "://" in running else f"http://{running}"
         if not answers(_ready(url)):
-            pytest.skip(f"nothing answers at STORAGE_EMULATOR_HOST={running}")
+            pytest.skip(f"nothing responds at STORAGE_EMULATOR_HOST={running}")
         yield url
         return
     yield from _server(_executable(), tmp_path_factory.mktemp("storage") / "server.log")
@@ -36,11 +36,11 @@ def storage_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def bucket(storage_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a new bucket, to which Google's client leads in this test."""
+    """Create a bucket, point Google's client at the server, and return the bucket's name."""
     name = f"test-{uuid.uuid4().hex}"
     httpx.post(f"{storage_server}/storage/v1/b", json={"name": name}).raise_for_status()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_server)
-    # Else the client asks for the bucket's metadata in a thread of its own (google-cloud-storage 3.17.1).
+    # Otherwise the client reads the bucket's metadata in a background thread (google-cloud-storage 3.17.1).
     monkeypatch.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     return name
 
@@ -49,7 +49,7 @@ def _server(executable: str, log: Path) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [executable, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
-    # Without -public-host it answers 404 to signed URLs.
+    # Without -public-host it responds to signed URLs with 404.
     command += ["-external-url", url, "-public-host", f"127.0.0.1:{port}", "-log-level", "error"]
     try:
         process = start(command, {"GOMEMLIMIT": "600MiB"}, _ready(url), READY_SECONDS, log)
@@ -66,17 +66,17 @@ def _ready(url: str) -> str:
 
 
 def _executable() -> str:
-    """Where fake-gcs-server is; beside the interpreter after an installation with Go."""
+    """Return the path of fake-gcs-server; install it with Go beside the interpreter if it is missing."""
     ours = Path(sys.executable).parent
     places = [str(ours), os.environ.get("PATH", os.defpath)]
     go = shutil.which("go", path=os.pathsep.join(places))
     if go:
         places.append(str(Path(_run(go, "env", "GOPATH")) / "bin"))
     found = shutil.which("fake-gcs-server", path=os.pathsep.join(places))
-    return found or _installed(go, ours)
+    return found or _install(go, ours)
 
 
-def _installed(go: str | None, place: Path) -> str:
+def _install(go: str | None, place: Path) -> str:
     if go is None:
         pytest.skip(f"fake-gcs-server is missing; with Go: go install {SERVER}")
     try:

@@ -1,4 +1,4 @@
-"""Facts about the product, in virtual time."""
+"""Fixtures of the tests of the steps: both functions and the simulator in virtual time."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.harness import world as harness
 from tests.harness.virtual_time import VirtualLoop
-from tests.harness.world import World, world
+from tests.harness.world import World
 
-Open = Callable[..., AbstractAsyncContextManager[World]]
+OpenWorld = Callable[..., AbstractAsyncContextManager[World]]
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, type[VirtualLoop]]:
@@ -18,17 +19,17 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 
 
 @pytest.fixture
-def open_world(tmp_path: Path) -> Open:
-    """Opens a world with these settings; twice in one test: on the same store and images."""
+def open_world(tmp_path: Path) -> OpenWorld:
+    """Return a function that opens a world with given settings. All worlds of a test share the store and the images."""
 
-    def opened(**settings: Any) -> AbstractAsyncContextManager[World]:
-        return world(tmp_path, **settings)
+    def open_with(**settings: Any) -> AbstractAsyncContextManager[World]:
+        return harness.world(tmp_path, **settings)
 
-    return opened
+    return open_with
 
 
 @pytest.fixture
-async def here(open_world: Open) -> AsyncIterator[World]:
-    """A world without limits on either side."""
-    async with open_world() as made:
-        yield made
+async def world(open_world: OpenWorld) -> AsyncIterator[World]:
+    """A world without rate limits, in the product and in the simulator."""
+    async with open_world() as opened:
+        yield opened

@@ -1,4 +1,4 @@
-"""Bad input is refused by a problem document that says what to change; nothing is stored and nothing is paid."""
+"""Invalid input is rejected with a problem document that says what to change; nothing is stored, nothing is paid."""
 
 import json
 import sqlite3
@@ -12,17 +12,17 @@ from tests.harness.world import World
 
 PROBLEM = "application/problem+json"
 JSON = {"Content-Type": "application/json"}
-LONGEST = "x" * 4_000
-NOBODY = "0" * 32
+LONGEST_PROMPT = "x" * 4_000
+UNKNOWN_ID = "0" * 32
 
 BODIES: dict[str, tuple[bytes, int]] = {
-    "no JSON": (b"prompt=a cat", 400),
-    "half a JSON": (b'{"prompt": "a cat"', 400),
-    "nothing": (b"", 400),
+    "not JSON": (b"prompt=a cat", 400),
+    "truncated JSON": (b'{"prompt": "a cat"', 400),
+    "empty": (b"", 400),
     "not UTF-8": (b'{"prompt": "caf\xe9"}', 400),
     "NaN": (b'{"prompt": "a cat", "n": NaN}', 400),
     "Infinity": (b'{"prompt": "a cat", "n": -Infinity}', 400),
-    "a number beyond floats": (b'{"prompt": "a cat", "n": 1e999}', 400),
+    "a number beyond the range of floats": (b'{"prompt": "a cat", "n": 1e999}', 400),
     "too deep": (b'{"prompt": "a cat", "n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
     "a number of 5,000 digits": (b'{"prompt": "a cat", "n": ' + b"1" * 5_000 + b"}", 400),
     "a list": (b'[{"prompt": "a cat"}]', 403),
@@ -38,26 +38,26 @@ FIELDS: dict[str, Any] = {
     "prompt empty": ({"prompt": ""}, "prompt"),
     "prompt a number": ({"prompt": 7}, "prompt"),
     "prompt a list": ({"prompt": ["a cat"]}, "prompt"),
-    "prompt too long": ({"prompt": LONGEST + "x"}, "prompt"),
-    "prompt with half a character": ({"prompt": "a \ud83d cat"}, "prompt"),
-    "another field with half a character": ({"prompt": "a cat", "style": ["x", {"y": "\ud83d"}]}, "style"),
+    "prompt too long": ({"prompt": LONGEST_PROMPT + "x"}, "prompt"),
+    "prompt with a lone surrogate": ({"prompt": "a \ud83d cat"}, "prompt"),
+    "another field with a lone surrogate": ({"prompt": "a cat", "style": ["x", {"y": "\ud83d"}]}, "style"),
     "deadline zero": ({"prompt": "a cat", "deadlineSeconds": 0}, "deadlineSeconds"),
-    "deadline a text": ({"prompt": "a cat", "deadlineSeconds": "60"}, "deadlineSeconds"),
+    "deadline a string": ({"prompt": "a cat", "deadlineSeconds": "60"}, "deadlineSeconds"),
     "deadline true": ({"prompt": "a cat", "deadlineSeconds": True}, "deadlineSeconds"),
-    "deadline for ever": ({"prompt": "a cat", "deadlineSeconds": 1e300}, "deadlineSeconds"),
-    "allowPartial a text": ({"prompt": "a cat", "allowPartial": "true"}, "allowPartial"),
+    "deadline too large": ({"prompt": "a cat", "deadlineSeconds": 1e300}, "deadlineSeconds"),
+    "allowPartial a string": ({"prompt": "a cat", "allowPartial": "true"}, "allowPartial"),
     "allowPartial null": ({"prompt": "a cat", "allowPartial": None}, "allowPartial"),
-    "another workflow": ({"prompt": "a cat", "workflow": "pro"}, "workflow"),
-    "workflow no text": ({"prompt": "a cat", "workflow": ["default"]}, "workflow"),
+    "unknown workflow": ({"prompt": "a cat", "workflow": "pro"}, "workflow"),
+    "workflow not a string": ({"prompt": "a cat", "workflow": ["default"]}, "workflow"),
 }
-# Of the names that the contract keeps for us, those that nothing honours yet.
-NOT_BUILT = ["callbackUrl", "altText", "then", "metadata"]
+# Reserved field names that are not implemented.
+NOT_IMPLEMENTED = ["callbackUrl", "altText", "then", "metadata"]
 
 
-def problem(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, Any]:
-    """The problem document, which has everything that the contract names."""
-    assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
-    document = answer.json()
+def problem(response: httpx.Response, status: int, code: str | None = None) -> dict[str, Any]:
+    """Check that the response is a problem document with all of its fields; return it."""
+    assert (response.status_code, response.headers["content-type"]) == (status, PROBLEM)
+    document = response.json()
     assert document["status"] == status
     assert all(document[name] for name in ("type", "title", "detail", "errorCode"))
     assert document["type"].startswith("https://")
@@ -65,9 +65,9 @@ def problem(answer: httpx.Response, status: int, code: str | None = None) -> dic
     return dict(document)
 
 
-def untouched(here: World, folder: Path) -> bool:
-    """Nothing was stored and nothing was paid."""
-    if here.vendor.calls:
+def nothing_happened(world: World, folder: Path) -> bool:
+    """Return whether no job was stored and Wireflow was not called."""
+    if world.vendor.calls:
         return False
     if not (folder / "jobs.db").exists():
         return True
@@ -76,60 +76,60 @@ def untouched(here: World, folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("case", BODIES)
-async def test_a_body_that_is_no_request_is_refused(here: World, tmp_path: Path, case: str) -> None:
+async def test_an_invalid_body_is_rejected(world: World, tmp_path: Path, case: str) -> None:
     content, status = BODIES[case]
-    problem(await here.http.post("/", content=content, headers=JSON), status)
-    assert untouched(here, tmp_path)
+    problem(await world.http.post("/", content=content, headers=JSON), status)
+    assert nothing_happened(world, tmp_path)
 
 
 @pytest.mark.parametrize("case", FIELDS)
-async def test_a_field_that_is_wrong_is_named(here: World, tmp_path: Path, case: str) -> None:
+async def test_an_invalid_field_is_named_in_the_problem(world: World, tmp_path: Path, case: str) -> None:
     body, field = FIELDS[case]
-    answer = await here.http.post("/", content=json.dumps(body), headers=JSON)
-    assert problem(answer, 422, "invalid_field")["field"] == field
-    assert untouched(here, tmp_path)
+    response = await world.http.post("/", content=json.dumps(body), headers=JSON)
+    assert problem(response, 422, "invalid_field")["field"] == field
+    assert nothing_happened(world, tmp_path)
 
 
-@pytest.mark.parametrize("name", NOT_BUILT)
+@pytest.mark.parametrize("name", NOT_IMPLEMENTED)
 @pytest.mark.parametrize("value", ["x", None, []])
-async def test_a_reserved_name_that_is_not_built_is_refused_by_its_name(
-    here: World, tmp_path: Path, name: str, value: object
+async def test_a_reserved_field_that_is_not_implemented_is_named_in_the_problem(
+    world: World, tmp_path: Path, name: str, value: object
 ) -> None:
-    answer = await here.http.post("/", json={"prompt": "a cat", name: value})
-    assert problem(answer, 422, "field_not_supported")["field"] == name
-    assert untouched(here, tmp_path)
+    response = await world.http.post("/", json={"prompt": "a cat", name: value})
+    assert problem(response, 422, "field_not_supported")["field"] == name
+    assert nothing_happened(world, tmp_path)
 
 
-async def test_a_body_that_lies_about_its_length_is_refused_when_it_is_too_long(here: World, tmp_path: Path) -> None:
+async def test_a_body_without_a_length_is_rejected_once_it_is_too_large(world: World, tmp_path: Path) -> None:
     async def endless() -> Any:
         while True:
             yield b" " * 65_536
 
-    problem(await here.http.post("/", content=endless(), headers=JSON), 413)
-    assert untouched(here, tmp_path)
+    problem(await world.http.post("/", content=endless(), headers=JSON), 413)
+    assert nothing_happened(world, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/cloudevents-batch+json"])
-async def test_another_media_type_is_415(here: World, tmp_path: Path, kind: str) -> None:
-    answer = await here.http.post("/", content=b'{"prompt": "a cat"}', headers={"Content-Type": kind})
-    problem(answer, 415, "unsupported_media_type")
-    assert untouched(here, tmp_path)
+async def test_an_unsupported_media_type_is_415(world: World, tmp_path: Path, kind: str) -> None:
+    response = await world.http.post("/", content=b'{"prompt": "a cat"}', headers={"Content-Type": kind})
+    problem(response, 415, "unsupported_media_type")
+    assert nothing_happened(world, tmp_path)
 
 
 @pytest.mark.parametrize(
     "kind", ["application/json; charset=utf-8", "Application/JSON", "application/vnd.x+json", None]
 )
-async def test_json_by_any_of_its_names_is_taken(here: World, kind: str | None) -> None:
+async def test_every_json_media_type_is_accepted(world: World, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
-    answer = await here.http.post("/", content=b'\xef\xbb\xbf{"prompt": "a cat"}', headers=headers)
-    assert answer.status_code == 202
+    response = await world.http.post("/", content=b'\xef\xbb\xbf{"prompt": "a cat"}', headers=headers)
+    assert response.status_code == 202
 
 
-@pytest.mark.parametrize("prompt", [LONGEST, "x", "🦊" * 4_000, "<script>", "\u0000", "a\ncat"])
-async def test_any_text_of_up_to_4000_characters_is_a_prompt(here: World, prompt: str) -> None:
-    job_id = await here.accepted(prompt)
-    assert (await here.job(job_id))["prompt"] == prompt
-    assert here.simulator.state.runs.all()[0].prompt == prompt
+@pytest.mark.parametrize("prompt", [LONGEST_PROMPT, "x", "🦊" * 4_000, "<script>", "\u0000", "a\ncat"])
+async def test_any_text_of_up_to_4000_characters_is_a_valid_prompt(world: World, prompt: str) -> None:
+    job_id = await world.accepted(prompt)
+    assert (await world.job(job_id))["prompt"] == prompt
+    assert world.simulator.state.runs.all()[0].prompt == prompt
 
 
 @pytest.mark.parametrize(
@@ -139,57 +139,59 @@ async def test_any_text_of_up_to_4000_characters_is_a_prompt(here: World, prompt
         ("PUT", "/", "POST"),
         ("DELETE", "/", "POST"),
         ("POST", "/health", "GET, HEAD"),
-        ("POST", f"/jobs/{NOBODY}", "GET, DELETE, HEAD"),
-        ("PATCH", f"/jobs/{NOBODY}", "GET, DELETE, HEAD"),
-        ("DELETE", f"/jobs/{NOBODY}/image", "GET, HEAD"),
-        ("POST", f"/jobs/{NOBODY}/image/0", "GET, HEAD"),
+        ("POST", f"/jobs/{UNKNOWN_ID}", "GET, DELETE, HEAD"),
+        ("PATCH", f"/jobs/{UNKNOWN_ID}", "GET, DELETE, HEAD"),
+        ("DELETE", f"/jobs/{UNKNOWN_ID}/image", "GET, HEAD"),
+        ("POST", f"/jobs/{UNKNOWN_ID}/image/0", "GET, HEAD"),
     ],
 )
-async def test_a_wrong_method_is_405_with_allow(here: World, method: str, path: str, allow: str) -> None:
-    answer = await here.http.request(method, path)
-    problem(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"] == allow
+async def test_a_wrong_method_is_405_with_an_allow_header(world: World, method: str, path: str, allow: str) -> None:
+    response = await world.http.request(method, path)
+    problem(response, 405, "method_not_allowed")
+    assert response.headers["allow"] == allow
 
 
 PATHS = [
-    *("/x", "/job", "/jobs/", "/jobs/x", f"/jobs/{'G' * 32}", f"/jobs/{NOBODY}/", "//", "/HEALTH"),
-    *(f"/jobs/{NOBODY}/image/x", f"/jobs/{NOBODY}/image/-1", f"/jobs/{NOBODY}/image/99999"),
+    *("/x", "/job", "/jobs/", "/jobs/x", f"/jobs/{'G' * 32}", f"/jobs/{UNKNOWN_ID}/", "//", "/HEALTH"),
+    *(f"/jobs/{UNKNOWN_ID}/image/x", f"/jobs/{UNKNOWN_ID}/image/-1", f"/jobs/{UNKNOWN_ID}/image/99999"),
 ]
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_unknown_path_is_404(here: World, method: str, path: str) -> None:
+async def test_an_unknown_path_is_404(world: World, method: str, path: str) -> None:
     url = httpx.URL("https://images.test").copy_with(raw_path=path.encode())
-    problem(await here.http.request(method, url), 404, "not_found")
+    problem(await world.http.request(method, url), 404, "not_found")
 
 
-@pytest.mark.parametrize("path", [f"/jobs/{NOBODY}", f"/jobs/{NOBODY}/image", f"/jobs/{NOBODY}/image/0"])
-async def test_an_unknown_job_is_404(here: World, path: str) -> None:
-    problem(await here.http.get(path), 404, "not_found")
-    problem(await here.http.get(path, headers={"Accept": "image/*"}), 404, "not_found")
+@pytest.mark.parametrize("path", [f"/jobs/{UNKNOWN_ID}", f"/jobs/{UNKNOWN_ID}/image", f"/jobs/{UNKNOWN_ID}/image/0"])
+async def test_an_unknown_job_is_404(world: World, path: str) -> None:
+    problem(await world.http.get(path), 404, "not_found")
+    problem(await world.http.get(path, headers={"Accept": "image/*"}), 404, "not_found")
 
 
-async def test_an_unknown_job_cannot_be_taken_back(here: World) -> None:
-    problem(await here.http.delete(f"/jobs/{NOBODY}"), 404, "not_found")
+async def test_canceling_an_unknown_job_is_404(world: World) -> None:
+    problem(await world.http.delete(f"/jobs/{UNKNOWN_ID}"), 404, "not_found")
 
 
-async def test_health_touches_no_store(here: World, tmp_path: Path) -> None:
-    answer = await here.http.get("/health")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+async def test_a_health_check_does_not_open_the_store(world: World, tmp_path: Path) -> None:
+    response = await world.http.get("/health")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
     assert not (tmp_path / "jobs.db").exists()
 
 
-async def test_a_store_that_is_away_is_503_and_says_when_to_come_again(here: World, tmp_path: Path) -> None:
+async def test_an_unavailable_store_is_503_with_retry_after(world: World, tmp_path: Path) -> None:
     (tmp_path / "jobs.db").mkdir()
-    answer = await here.post(key="k")
-    problem(answer, 503, "store_unavailable")
-    assert answer.headers["retry-after"]
-    assert here.vendor.calls == []
+    response = await world.post(key="k")
+    problem(response, 503, "store_unavailable")
+    assert response.headers["retry-after"]
+    assert world.vendor.calls == []
 
 
-async def test_no_answer_quotes_a_secret_or_a_stack(here: World, tmp_path: Path) -> None:
+async def test_no_response_contains_a_secret_or_a_stack_trace(world: World, tmp_path: Path) -> None:
     (tmp_path / "jobs.db").mkdir()
-    answers = [await here.post(), await here.http.get("/demo-webhook"), await here.http.get(f"/jobs/{NOBODY}")]
-    for answer in answers:
-        assert not {"demo-webhook", "sk-simulator", "Traceback", "sqlite"} & set(answer.text.replace('"', " ").split())
+    responses = [await world.post(), await world.http.get("/demo-webhook"), await world.http.get(f"/jobs/{UNKNOWN_ID}")]
+    for response in responses:
+        assert not {"demo-webhook", "sk-simulator", "Traceback", "sqlite"} & set(
+            response.text.replace('"', " ").split()
+        )

@@ -1,4 +1,4 @@
-"""The same request under the same key is one job, however often it is sent."""
+"""The same request under the same idempotency key is one job, however often it is sent."""
 
 import asyncio
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.harness import world as harness
 from tests.harness.world import World
-from tests.steps.conftest import Open
+from tests.steps.conftest import OpenWorld
 
-Same = [
+EQUAL = [
     ('{"prompt": "a cat", "n": 1, "list": [1, 2.5]}', '{ "list":[1.0,2.5],"n":1.0 , "prompt":"a cat"}'),
     ('{"prompt": "caf\\u00e9"}', '{"prompt": "café"}'),
     ('{"prompt": "a cat", "big": 100000000000000000000}', '{"prompt": "a cat", "big": 1e20}'),
@@ -26,97 +27,97 @@ DIFFERENT = [
 ]
 
 
-async def send(here: World, body: str, key: str) -> httpx.Response:
+async def send(world: World, body: str, key: str) -> httpx.Response:
     headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-    return await here.http.post("/", content=body, headers=headers)
+    return await world.http.post("/", content=body, headers=headers)
 
 
-async def test_a_repeat_while_the_job_goes_on_answers_202_with_the_same_job(here: World) -> None:
-    first, second = await here.post(key="k"), await here.post(key="k")
+async def test_a_repeated_request_returns_202_and_the_same_job_while_it_is_in_progress(world: World) -> None:
+    first, second = await world.post(key="k"), await world.post(key="k")
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json()["id"] == second.json()["id"]
     assert second.headers["idempotent-replayed"] == "true"
     assert "idempotent-replayed" not in first.headers
     assert second.headers["location"] == first.headers["location"]
-    assert len(here.vendor.to("trigger")) == 1
+    assert len(world.vendor.to("trigger")) == 1
 
 
-async def test_a_repeat_after_the_end_answers_200(here: World) -> None:
-    job_id = (await here.post(key="k")).json()["id"]
-    await here.end_of(job_id)
-    answer = await here.post(key="k")
-    assert (answer.status_code, answer.json()["status"], answer.json()["id"]) == (200, "succeeded", job_id)
-    assert "retry-after" not in answer.headers
+async def test_a_repeated_request_returns_200_once_the_job_is_final(world: World) -> None:
+    job_id = (await world.post(key="k")).json()["id"]
+    await world.end_of(job_id)
+    response = await world.post(key="k")
+    assert (response.status_code, response.json()["status"], response.json()["id"]) == (200, "succeeded", job_id)
+    assert "retry-after" not in response.headers
 
 
-async def test_a_failed_job_is_replayed_too(here: World) -> None:
-    first = await here.post("a cat [fault:bad_request]", key="k")
-    second = await here.post("a cat [fault:bad_request]", key="k")
+async def test_a_failed_job_is_replayed(world: World) -> None:
+    first = await world.post("a cat [fault:bad_request]", key="k")
+    second = await world.post("a cat [fault:bad_request]", key="k")
     assert (second.status_code, second.json()["id"]) == (200, first.json()["id"])
-    assert len(here.vendor.to("trigger")) == 1
+    assert len(world.vendor.to("trigger")) == 1
 
 
-@pytest.mark.parametrize(("one", "other"), Same)
-async def test_bodies_are_compared_as_json_values(here: World, one: str, other: str) -> None:
-    first, second = await send(here, one, "k"), await send(here, other, "k")
+@pytest.mark.parametrize(("one", "other"), EQUAL)
+async def test_bodies_are_compared_as_json_values(world: World, one: str, other: str) -> None:
+    first, second = await send(world, one, "k"), await send(world, other, "k")
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json()["id"] == second.json()["id"]
 
 
 @pytest.mark.parametrize("body", DIFFERENT)
-async def test_the_same_key_with_another_body_is_422(here: World, body: dict[str, Any]) -> None:
-    await here.http.post("/", json={"prompt": "a cat", "n": 1}, headers={"Idempotency-Key": "k"})
-    answer = await here.http.post("/", json=body, headers={"Idempotency-Key": "k"})
-    assert (answer.status_code, answer.json()["errorCode"]) == (422, "idempotency_key_reused")
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert here.paid == 1
+async def test_the_same_idempotency_key_with_a_different_body_is_422(world: World, body: dict[str, Any]) -> None:
+    await world.http.post("/", json={"prompt": "a cat", "n": 1}, headers={"Idempotency-Key": "k"})
+    response = await world.http.post("/", json=body, headers={"Idempotency-Key": "k"})
+    assert (response.status_code, response.json()["errorCode"]) == (422, "idempotency_key_reused")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert world.paid == 1
 
 
-async def test_a_quoted_key_is_the_same_key(here: World) -> None:
-    first, second = await here.post(key='"k-1"'), await here.post(key="k-1")
+async def test_a_quoted_idempotency_key_equals_the_unquoted_one(world: World) -> None:
+    first, second = await world.post(key='"k-1"'), await world.post(key="k-1")
     assert first.json()["id"] == second.json()["id"]
 
 
-async def test_other_keys_and_none_are_other_jobs(here: World) -> None:
-    answers = [await here.post(key=key) for key in ("a", "b", None, None)]
-    assert len({answer.json()["id"] for answer in answers}) == 4
-    assert here.paid == 4
+async def test_different_idempotency_keys_and_missing_ones_make_different_jobs(world: World) -> None:
+    responses = [await world.post(key=key) for key in ("a", "b", None, None)]
+    assert len({response.json()["id"] for response in responses}) == 4
+    assert world.paid == 4
 
 
 @pytest.mark.parametrize("limit", ["0", "10"])
-async def test_concurrent_repeats_pay_once(open_world: Open, limit: str) -> None:
-    async with open_world(EXECUTIONS_PER_MINUTE=limit) as here:
-        answers = await asyncio.gather(*(here.post(key="k") for _ in range(20)))
-        assert {answer.status_code for answer in answers} == {202}
-        (job_id,) = {answer.json()["id"] for answer in answers}
-        assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
-        await here.end_of(job_id)
-        assert (here.paid, len(here.vendor.to("trigger"))) == (1, 1)
-        assert (await here.store.read_gate()).executions_today == 1, "slots of repeats are given back"
+async def test_concurrent_repeats_are_paid_for_once(open_world: OpenWorld, limit: str) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE=limit) as world:
+        responses = await asyncio.gather(*(world.post(key="k") for _ in range(20)))
+        assert {response.status_code for response in responses} == {202}
+        (job_id,) = {response.json()["id"] for response in responses}
+        assert sum("idempotent-replayed" not in response.headers for response in responses) == 1
+        await world.end_of(job_id)
+        assert (world.paid, len(world.vendor.to("trigger"))) == (1, 1)
+        assert (await world.store.read_gate()).executions_today == 1, "the slots of repeated requests are released"
 
 
-async def test_concurrent_repeats_at_two_instances_pay_once(open_world: Open) -> None:
-    async with open_world() as here, open_world(simulator=here.simulator) as there:
-        answers = await asyncio.gather(*(place.post(key="k") for _ in range(10) for place in (here, there)))
-        (job_id,) = {answer.json()["id"] for answer in answers}
-        await here.end_of(job_id)
-        assert here.paid == 1
+async def test_concurrent_repeats_at_two_instances_are_paid_for_once(open_world: OpenWorld) -> None:
+    async with open_world() as world, open_world(simulator=world.simulator) as other:
+        responses = await asyncio.gather(*(instance.post(key="k") for _ in range(10) for instance in (world, other)))
+        (job_id,) = {response.json()["id"] for response in responses}
+        await world.end_of(job_id)
+        assert world.paid == 1
 
 
-async def test_ids_cannot_be_computed_from_the_key(open_world: Open, tmp_path_factory: pytest.TempPathFactory) -> None:
-    from tests.harness.world import world
-
-    async with open_world() as here, world(tmp_path_factory.mktemp("other")) as elsewhere:
-        ours, theirs = await here.post(key="k"), await elsewhere.post(key="k")
-        assert ours.json()["id"] != theirs.json()["id"]
+async def test_job_ids_cannot_be_computed_from_the_idempotency_key(
+    open_world: OpenWorld, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    async with open_world() as world, harness.world(tmp_path_factory.mktemp("other")) as other_deployment:
+        first, second = await world.post(key="k"), await other_deployment.post(key="k")
+        assert first.json()["id"] != second.json()["id"]
 
 
 @pytest.mark.parametrize("key", ["", "   ", "x" * 256, "a b", "smörgås".encode(), "tab\there"])
-async def test_a_malformed_key_is_400(here: World, key: str | bytes) -> None:
-    answer = await here.http.post("/", json={"prompt": "a cat"}, headers={"Idempotency-Key": key})
-    assert (answer.status_code, answer.json()["errorCode"]) == (400, "invalid_idempotency_key")
-    assert here.paid == 0
+async def test_a_malformed_idempotency_key_is_400(world: World, key: str | bytes) -> None:
+    response = await world.http.post("/", json={"prompt": "a cat"}, headers={"Idempotency-Key": key})
+    assert (response.status_code, response.json()["errorCode"]) == (400, "invalid_idempotency_key")
+    assert world.paid == 0
 
 
-async def test_the_longest_key_is_taken(here: World) -> None:
-    assert (await here.post(key="x" * 255)).status_code == 202
+async def test_an_idempotency_key_of_255_characters_is_accepted(world: World) -> None:
+    assert (await world.post(key="x" * 255)).status_code == 202

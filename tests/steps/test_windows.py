@@ -1,4 +1,4 @@
-"""One window of the poller: what it works on, when it ends, and two of them at the same time."""
+"""A window of the poller: its response, its length, and faulty jobs and documents."""
 
 import asyncio
 import json
@@ -17,237 +17,241 @@ from tests.harness.slow import SlowJobs
 from tests.harness.vendor import Call
 from tests.harness.virtual_time import VirtualClock
 from tests.harness.world import World
-from tests.steps.conftest import Open
+from tests.steps.conftest import OpenWorld
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 COUNTS = {"claimed", "dispatched", "polled", "completed", "stored", "failed", "bytes", "seconds"}
 
 
-async def call(here: World, method: str = "POST", path: str = "/") -> tuple[int, dict[str, Any]]:
-    """What the scheduler does."""
+async def call_poller(world: World, method: str = "POST", path: str = "/") -> tuple[int, dict[str, Any]]:
+    """Call the poller as the scheduler does; return the status and the JSON of the response."""
     request = Request({"type": "http", "method": method, "path": path, "headers": [], "query_string": b""})
-    response = await here.poller.handle(request)
+    response = await world.poller.handle(request)
     return response.status_code, json.loads(bytes(response.body))
 
 
-# --- the answer ----------------------------------------------------------------------------------------------------
+# --- the response ------------------------------------------------------------------------------------------------
 
 
-async def test_a_window_answers_with_its_counts(here: World) -> None:
-    ids = [await here.accepted(prompt) for prompt in ("a cat", "a dog", "[fault:moderation]")]
-    status, counts = await call(here)
+async def test_a_window_returns_its_counts(world: World) -> None:
+    ids = [await world.accepted(prompt) for prompt in ("a cat", "a dog", "[fault:moderation]")]
+    status, counts = await call_poller(world)
     assert (status, counts.keys()) == (200, COUNTS)
-    stored = [image["bytes"] for job_id in ids for image in (await here.job(job_id))["images"]]
-    wanted = {"claimed": 3, "dispatched": 0, "completed": 2, "stored": 2, "failed": 1, "bytes": sum(stored)}
-    assert {name: counts[name] for name in wanted} == wanted
-    assert counts["polled"] == len(here.vendor.to("poll"))
+    stored = [image["bytes"] for job_id in ids for image in (await world.job(job_id))["images"]]
+    expected = {"claimed": 3, "dispatched": 0, "completed": 2, "stored": 2, "failed": 1, "bytes": sum(stored)}
+    assert {name: counts[name] for name in expected} == expected
+    assert counts["polled"] == len(world.vendor.to("poll"))
 
 
-async def test_what_leaves_the_line_is_counted(open_world: Open) -> None:
-    async with open_world() as here:
-        await here.accepted("a cat [fault:rate_limited_seconds]")
-        _, counts = await call(here)
+async def test_jobs_that_start_from_the_queue_are_counted(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        await world.accepted("a cat [fault:rate_limited_seconds]")
+        _, counts = await call_poller(world)
         assert (counts["dispatched"], counts["stored"]) == (1, 1)
 
 
-async def test_the_log_line_of_a_window_says_more(open_world: Open) -> None:
-    async with open_world(EXECUTIONS_PER_MINUTE="1") as here:
+async def test_the_log_line_of_a_window_also_describes_the_queue_and_the_gate(open_world: OpenWorld) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE="1") as world:
         for _ in range(3):
-            await here.accepted()
-        await here.clock.sleep(30)
-        await here.tick()
-        (line,) = here.log("window")
+            await world.accepted()
+        await world.clock.sleep(30)
+        await world.run_window()
+        (line,) = world.log("window")
         assert line.keys() >= COUNTS
         assert line["oldestDueSeconds"] == pytest.approx(29, abs=2)
         assert (line["queueLength"], line["running"], line["executionsToday"]) == (1, 0, 2)
 
 
-async def test_a_call_while_the_instance_works_is_answered_at_once(here: World) -> None:
-    await here.accepted()
-    first = asyncio.create_task(call(here))
-    await here.clock.sleep(3)
-    at = here.clock.now()
-    assert await call(here) == (200, {"busy": True})
-    assert here.clock.now() == at
+async def test_a_second_call_during_a_window_returns_busy_at_once(world: World) -> None:
+    await world.accepted()
+    first = asyncio.create_task(call_poller(world))
+    await world.clock.sleep(3)
+    at = world.clock.now()
+    assert await call_poller(world) == (200, {"busy": True})
+    assert world.clock.now() == at
     assert (await first)[1]["stored"] == 1
-    assert (await call(here))[1].keys() == COUNTS
+    assert (await call_poller(world))[1].keys() == COUNTS
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 405), ("PUT", "/", 405), ("POST", "/x", 404)])
-async def test_other_calls_are_problems(here: World, method: str, path: str, status: int) -> None:
-    found, document = await call(here, method, path)
-    assert (found, document["status"]) == (status, status)
+async def test_an_unknown_route_or_method_is_a_problem(world: World, method: str, path: str, status: int) -> None:
+    returned, document = await call_poller(world, method, path)
+    assert (returned, document["status"]) == (status, status)
 
 
-async def test_health_is_answered_while_the_instance_works(here: World) -> None:
-    window = asyncio.create_task(call(here))
-    await here.clock.sleep(1)
-    assert await call(here, "GET", "/health") == (200, {"status": "ok"})
+async def test_health_responds_during_a_window(world: World) -> None:
+    window = asyncio.create_task(call_poller(world))
+    await world.clock.sleep(1)
+    assert await call_poller(world, "GET", "/health") == (200, {"status": "ok"})
     await window
 
 
-async def test_a_store_that_is_away_is_503_once_and_harmless(open_world: Open, tmp_path: Path) -> None:
-    async with open_world() as here:
+async def test_the_poller_recovers_from_an_unavailable_store(open_world: OpenWorld, tmp_path: Path) -> None:
+    async with open_world() as world:
         (tmp_path / "jobs.db").mkdir()
-        status, _ = await call(here)
+        status, _ = await call_poller(world)
         assert status in {200, 503}
         (tmp_path / "jobs.db").rmdir()
-        assert (await call(here))[0] == 200
+        assert (await call_poller(world))[0] == 200
 
 
-# --- its length ----------------------------------------------------------------------------------------------------
+# --- the length --------------------------------------------------------------------------------------------------
 
 
-async def test_a_window_with_nothing_in_flight_leaves_after_5_s(here: World) -> None:
-    began = here.clock.now()
-    await here.tick()
-    assert 5 <= (here.clock.now() - began) / SECOND <= 7
+async def test_an_idle_window_ends_after_5_s(world: World) -> None:
+    began = world.clock.now()
+    await world.run_window()
+    assert 5 <= (world.clock.now() - began) / SECOND <= 7
 
 
-async def test_a_window_leaves_5_s_after_the_last_job(here: World) -> None:
-    job_id = await here.accepted()
-    await here.tick()
-    done = (await here.record(job_id)).completed_at
+async def test_a_window_ends_5_s_after_the_last_job(world: World) -> None:
+    job_id = await world.accepted()
+    await world.run_window()
+    done = (await world.record(job_id)).completed_at
     assert done is not None
-    assert 5 <= (here.clock.now() - done) / SECOND <= 9
+    assert 5 <= (world.clock.now() - done) / SECOND <= 9
 
 
-async def test_a_window_takes_what_arrives_meanwhile(here: World) -> None:
-    first = await here.accepted()
-    window = asyncio.create_task(here.tick())
-    await here.clock.sleep(10)
-    second = await here.accepted()
+async def test_a_window_also_works_on_jobs_that_arrive_during_it(world: World) -> None:
+    first = await world.accepted()
+    window = asyncio.create_task(world.run_window())
+    await world.clock.sleep(10)
+    second = await world.accepted()
     counts = await window
     assert counts["stored"] == 2
-    assert {(await here.job(job_id))["status"] for job_id in (first, second)} == {"succeeded"}
+    assert {(await world.job(job_id))["status"] for job_id in (first, second)} == {"succeeded"}
 
 
-async def test_a_window_is_over_after_55_s_and_hands_back_what_is_not_done(open_world: Open) -> None:
-    async with open_world(run_seconds=(300.0, 300.0)) as here:
-        ids = [await here.accepted() for _ in range(3)]
-        began = here.clock.now()
-        await here.tick()
-        assert 50 <= (here.clock.now() - began) / SECOND <= 57
+async def test_a_window_ends_after_55_s_and_releases_unfinished_jobs(open_world: OpenWorld) -> None:
+    async with open_world(run_seconds=(300.0, 300.0)) as world:
+        ids = [await world.accepted() for _ in range(3)]
+        began = world.clock.now()
+        await world.run_window()
+        assert 50 <= (world.clock.now() - began) / SECOND <= 57
         for job_id in ids:
-            record = await here.record(job_id)
+            record = await world.record(job_id)
             assert record.due_at is not None
-            assert (record.due_at - here.clock.now()) / SECOND <= 11, "nobody waits for a lease to run out"
+            assert (record.due_at - world.clock.now()) / SECOND <= 11, (
+                "the next window need not wait for the end of the lease"
+            )
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "most"), [("POLL_WINDOW_SECONDS", "20", 22), ("POLL_IDLE_EXIT_SECONDS", "1", 4)]
+    ("name", "value", "max_seconds"), [("POLL_WINDOW_SECONDS", "20", 22), ("POLL_IDLE_EXIT_SECONDS", "1", 4)]
 )
-async def test_both_lengths_are_settings(open_world: Open, name: str, value: str, most: float) -> None:
-    async with open_world(run_seconds=(300.0, 300.0), **{name: value}) as here:
+async def test_the_window_length_and_the_idle_time_are_settings(
+    open_world: OpenWorld, name: str, value: str, max_seconds: float
+) -> None:
+    async with open_world(run_seconds=(300.0, 300.0), **{name: value}) as world:
         if name == "POLL_WINDOW_SECONDS":
-            await here.accepted()
-        began = here.clock.now()
-        await here.tick()
-        assert (here.clock.now() - began) / SECOND <= most
+            await world.accepted()
+        began = world.clock.now()
+        await world.run_window()
+        assert (world.clock.now() - began) / SECOND <= max_seconds
 
 
-async def test_copies_in_progress_are_finished_after_the_window(open_world: Open) -> None:
-    async with open_world(POLL_WINDOW_SECONDS="20", slow_seconds=30.0, LEASE_SECONDS="20") as here:
-        job_id = await here.accepted("a cat [fault:trickle]")
-        began = here.clock.now()
-        await here.tick()
-        assert 45 <= (here.clock.now() - began) / SECOND <= 55
-        assert (await here.job(job_id))["status"] == "succeeded"
-        assert len(here.vendor.to("cdn")) == 1
+async def test_a_copy_in_progress_is_finished_after_the_end_of_the_window(open_world: OpenWorld) -> None:
+    async with open_world(POLL_WINDOW_SECONDS="20", slow_seconds=30.0, LEASE_SECONDS="20") as world:
+        job_id = await world.accepted("a cat [fault:trickle]")
+        began = world.clock.now()
+        await world.run_window()
+        assert 45 <= (world.clock.now() - began) / SECOND <= 55
+        assert (await world.job(job_id))["status"] == "succeeded"
+        assert len(world.vendor.to("cdn")) == 1
 
 
-# --- one bad job ---------------------------------------------------------------------------------------------------
+# --- faulty jobs and documents -----------------------------------------------------------------------------------
 
 
-async def test_a_job_that_raises_never_stops_the_window(here: World) -> None:
-    bad, good = await here.accepted("bad"), await here.accepted("good")
-    execution = (await here.record(bad)).execution_id
+async def test_a_job_that_raises_never_stops_the_window(world: World) -> None:
+    bad, good = await world.accepted("bad"), await world.accepted("good")
+    execution = (await world.record(bad)).execution_id
 
-    def explode(call: Call) -> httpx.Response | None:
+    def fail(call: Call) -> httpx.Response | None:
         if execution in str(call.request.url):
-            raise RuntimeError("a fault of ours")
+            raise RuntimeError("a bug")
         return None
 
-    here.vendor.answer("poll", explode)
-    counts = await here.tick()
+    world.vendor.answer("poll", fail)
+    counts = await world.run_window()
     assert counts["stored"] == 1
-    assert (await here.job(good))["status"] == "succeeded"
-    assert (await here.job(bad))["status"] == "running"
-    (line,) = [line for line in here.log("window") if line["severity"] == "ERROR"]
+    assert (await world.job(good))["status"] == "succeeded"
+    assert (await world.job(bad))["status"] == "running"
+    (line,) = [line for line in world.log("internal_error") if line["severity"] == "ERROR"]
     assert (line["jobId"], "RuntimeError" in line["message"]) == (bad, True)
-    here.vendor.well()
-    (job,) = await here.end_of(bad)
+    world.vendor.reset()
+    (job,) = await world.end_of(bad)
     assert job["status"] == "succeeded"
 
 
-async def test_a_job_that_always_raises_is_left_alone_for_five_minutes(here: World) -> None:
-    def explode(_call: Call) -> httpx.Response:
-        raise RuntimeError("a fault of ours")
+async def test_a_job_that_keeps_raising_is_retried_every_five_minutes(world: World) -> None:
+    def fail(_call: Call) -> httpx.Response:
+        raise RuntimeError("a bug")
 
-    await here.accepted()
-    here.vendor.answer("poll", explode)
-    here.vendor.answer("details", explode)
-    await here.run_for(timedelta(minutes=21))
-    assert 4 <= len(here.vendor.to("poll")) + len(here.vendor.to("details")) <= 6
+    await world.accepted()
+    world.vendor.answer("poll", fail)
+    world.vendor.answer("details", fail)
+    await world.run_for(timedelta(minutes=21))
+    assert 4 <= len(world.vendor.to("poll")) + len(world.vendor.to("details")) <= 6
 
 
-EDITED = {
-    "a status that there is not": {"status": "thinking"},
+INVALID = {
+    "an unknown status": {"status": "thinking"},
     "no status": {"status": None},
-    "a time that is a text": {"dueAt": {"$date": "2026-03-02T12:00:00.000000+00:00"}, "startedAt": "yesterday"},
-    "images that are none": {"images": [1]},
-    "an unknown code": {"error": {"code": "nonsense", "charged": "no", "message": "", "retryable": True, "hint": ""}},
-    "input that is no JSON": {
+    "a time that is not a time": {"dueAt": {"$date": "2026-03-02T12:00:00.000000+00:00"}, "startedAt": "yesterday"},
+    "images that are not images": {"images": [1]},
+    "an unknown error code": {
+        "error": {"code": "nonsense", "charged": "no", "message": "", "retryable": True, "hint": ""}
+    },
+    "input that is not JSON": {
         "status": "queued",
         "input": "{",
         "queueAt": {"$date": "2026-03-02T12:00:00.000000+00:00"},
     },
-    "running without an execution": {"executionId": None},
+    "running without an execution id": {"executionId": None},
 }
 
 
-@pytest.mark.parametrize("case", EDITED)
-async def test_a_document_that_was_edited_by_hand_never_stops_the_window(
-    open_world: Open, tmp_path: Path, case: str
-) -> None:
-    async with open_world() as here:
-        bad, good = await here.accepted("bad"), await here.accepted("good")
+@pytest.mark.parametrize("case", INVALID)
+async def test_an_invalid_document_never_stops_the_window(open_world: OpenWorld, tmp_path: Path, case: str) -> None:
+    async with open_world() as world:
+        bad, good = await world.accepted("bad"), await world.accepted("good")
         with sqlite3.connect(tmp_path / "jobs.db") as sql:
             sql.execute(
-                "UPDATE jobs SET document = json_patch(document, ?) WHERE id = ?", (json.dumps(EDITED[case]), bad)
+                "UPDATE jobs SET document = json_patch(document, ?) WHERE id = ?", (json.dumps(INVALID[case]), bad)
             )
-        await here.tick()
-        assert (await here.job(good))["status"] == "succeeded"
-        (later,) = await here.end_of(await here.accepted("later"))
+        await world.run_window()
+        assert (await world.job(good))["status"] == "succeeded"
+        (later,) = await world.end_of(await world.accepted("later"))
         assert later["status"] == "succeeded"
 
 
-async def test_a_document_that_nobody_can_read_does_not_hold_up_the_line(open_world: Open, tmp_path: Path) -> None:
-    async with open_world(EXECUTIONS_PER_MINUTE="1") as here:
+async def test_an_unreadable_document_does_not_block_the_queue(open_world: OpenWorld, tmp_path: Path) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE="1") as world:
         ids = []
         for number in range(3):
-            ids.append(await here.accepted(f"cat {number}"))
-            await here.clock.sleep(1)
+            ids.append(await world.accepted(f"cat {number}"))
+            await world.clock.sleep(1)
         with sqlite3.connect(tmp_path / "jobs.db") as sql:
             edit = json.dumps({"status": "thinking"})
             sql.execute("UPDATE jobs SET document = json_patch(document, ?) WHERE id = ?", (edit, ids[1]))
-        (job,) = await here.end_of(ids[2], patience=timedelta(minutes=10))
+        (job,) = await world.end_of(ids[2], patience=timedelta(minutes=10))
         assert job["status"] == "succeeded"
 
 
-async def test_fields_of_a_newer_version_survive(open_world: Open, tmp_path: Path) -> None:
-    async with open_world() as here:
-        job_id = await here.accepted()
+async def test_fields_of_a_newer_version_are_kept(open_world: OpenWorld, tmp_path: Path) -> None:
+    async with open_world() as world:
+        job_id = await world.accepted()
         with sqlite3.connect(tmp_path / "jobs.db") as sql:
             sql.execute("UPDATE jobs SET document = json_patch(document, ?)", ('{"tomorrow": {"a": [1, 2]}}',))
-        await here.end_of(job_id)
+        await world.end_of(job_id)
         with sqlite3.connect(tmp_path / "jobs.db") as sql:
-            ((kept,),) = sql.execute("SELECT json_extract(document, '$.tomorrow') FROM jobs")
-        assert json.loads(kept) == {"a": [1, 2]}
+            ((value,),) = sql.execute("SELECT json_extract(document, '$.tomorrow') FROM jobs")
+        assert json.loads(value) == {"a": [1, 2]}
 
 
-class SlowToGiveUp(SlowJobs):
-    """The write that fails a job takes five seconds; all others none."""
+class SlowFailures(SlowJobs):
+    """A job store that takes five seconds to store a failed job, and no time for anything else."""
 
     async def save(self, job: Job) -> Job:
         if job.status is Status.FAILED:
@@ -255,15 +259,15 @@ class SlowToGiveUp(SlowJobs):
         return await self._inner.save(job)
 
 
-async def test_a_job_whose_patience_ends_as_its_turn_comes_never_stops_the_window(open_world: Open) -> None:
-    """It is due and in line at the same time: one of two workers gets it, the other lets go."""
-    async with open_world(wrap=lambda store: SlowToGiveUp(store, VirtualClock(), 0), DAILY_EXECUTIONS="20") as here:
-        here.vendor.always("trigger", 429, {}, retry_after="30")
-        ids = [await here.accepted(f"cat {n}", deadlineSeconds=40) for n in range(3)]
-        here.vendor.well()
-        await here.clock.sleep(60)  # nobody polled meanwhile
-        await here.tick()
-        jobs = [await here.job(job_id) for job_id in ids]
+async def test_a_job_whose_deadline_passes_while_it_is_dispatched_never_stops_the_window(open_world: OpenWorld) -> None:
+    """It is due and at the head of the queue at the same time: one of two workers gets it, the other stops."""
+    async with open_world(wrap=lambda store: SlowFailures(store, VirtualClock(), 0), DAILY_EXECUTIONS="20") as world:
+        world.vendor.always("trigger", 429, {}, retry_after="30")
+        ids = [await world.accepted(f"cat {n}", deadlineSeconds=40) for n in range(3)]
+        world.vendor.reset()
+        await world.clock.sleep(60)  # no window runs meanwhile
+        await world.run_window()
+        jobs = [await world.job(job_id) for job_id in ids]
         assert {job["status"] for job in jobs} <= {"succeeded", "failed"}
-        paid = Counter(run.prompt for run in here.simulator.state.runs.all())
+        paid = Counter(run.prompt for run in world.simulator.state.runs.all())
         assert all(paid[job["prompt"]] == (job["status"] == "succeeded") for job in jobs)

@@ -1,4 +1,4 @@
-"""Workflows by name: three modes, one contract for callers, and never an id of Wireflow's."""
+"""Workflows by name: three modes behind one contract, and Wireflow's ids are never shown."""
 
 import json
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 
 from shared.job import Status
 from tests.harness.world import World
-from tests.steps.conftest import Open
+from tests.steps.conftest import OpenWorld
 
 PRICES = {"1K": 0.13, "2K": 0.13, "4K": 0.24}
 WORKFLOWS = {
@@ -24,8 +24,8 @@ WORKFLOWS = {
     "saved": {"mode": "run", "id": "demo-saved", "pricePerImage": 0.07},
     "hook": {"mode": "webhook", "id": "demo-webhook"},
 }
-NAMED = {"WIREFLOW_WORKFLOWS": json.dumps(WORKFLOWS)}
-IDS = ("demo-execute", "demo-saved", "demo-webhook")
+SETTINGS = {"WIREFLOW_WORKFLOWS": json.dumps(WORKFLOWS)}
+WORKFLOW_IDS = ("demo-execute", "demo-saved", "demo-webhook")
 
 
 @pytest.mark.parametrize(
@@ -39,73 +39,75 @@ IDS = ("demo-execute", "demo-saved", "demo-webhook")
     ],
 )
 async def test_each_mode_starts_one_run_and_ends_with_an_image(
-    open_world: Open, fields: dict[str, Any], endpoint: str
+    open_world: OpenWorld, fields: dict[str, Any], endpoint: str
 ) -> None:
-    async with open_world(**NAMED) as here:
-        answer = await here.http.post("/", json={"prompt": "a cat", **fields})
-        (job,) = await here.end_of(answer.json()["id"])
+    async with open_world(**SETTINGS) as world:
+        response = await world.http.post("/", json={"prompt": "a cat", **fields})
+        (job,) = await world.end_of(response.json()["id"])
         assert (job["status"], job["workflow"]) == ("succeeded", fields.get("workflow", "default"))
-        (call,) = here.vendor.to(endpoint)
+        (call,) = world.vendor.to(endpoint)
         assert call.key == f"{job['id']}.1"
-        assert here.paid == 1
+        assert world.paid == 1
 
 
-async def test_a_run_by_inputs_is_started_at_once_when_the_inputs_are_known(open_world: Open) -> None:
-    async with open_world(**NAMED) as here:
-        answer = await here.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Style": "ink"})
-        assert answer.json()["status"] == "running"
-        assert json.loads(here.vendor.to("run")[0].request.content) == {
+async def test_a_saved_workflow_is_started_at_once_if_its_inputs_are_known(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        response = await world.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Style": "ink"})
+        assert response.json()["status"] == "running"
+        assert json.loads(world.vendor.to("run")[0].request.content) == {
             "inputs": {"text-prompt": "a cat", "text-style": "ink"}
         }
 
 
-async def test_a_run_by_inputs_waits_while_wireflow_cannot_tell_them(open_world: Open) -> None:
-    async with open_world(**NAMED) as here:
-        here.vendor.always("describe", 500)
-        answer = await here.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Style": "ink"})
-        assert (answer.status_code, answer.json()["status"]) == (202, "queued")
-        await here.tick()
-        assert (await here.job(answer.json()["id"]))["waitReason"] == "upstream_unreachable"
-        here.vendor.well()
-        (job,) = await here.end_of(answer.json()["id"])
-        assert (job["status"], here.paid) == ("succeeded", 1)
+async def test_a_saved_workflow_waits_while_its_inputs_cannot_be_fetched(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        world.vendor.always("describe", 500)
+        response = await world.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Style": "ink"})
+        assert (response.status_code, response.json()["status"]) == (202, "queued")
+        await world.run_window()
+        assert (await world.job(response.json()["id"]))["waitReason"] == "upstream_unreachable"
+        world.vendor.reset()
+        (job,) = await world.end_of(response.json()["id"])
+        assert (job["status"], world.paid) == ("succeeded", 1)
 
 
-async def test_a_field_that_nobody_could_check_fails_the_job_unpaid(open_world: Open) -> None:
-    async with open_world(**NAMED) as here:
-        here.vendor.always("describe", 500)
-        answer = await here.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Stile": "ink"})
-        here.vendor.well()
-        (job,) = await here.end_of(answer.json()["id"])
-        assert (job["errorCode"], job["errorCharged"], here.paid) == ("invalid_request", "no", 0)
+async def test_an_unknown_field_that_is_found_after_acceptance_fails_the_job_at_no_cost(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        world.vendor.always("describe", 500)
+        response = await world.http.post("/", json={"prompt": "a cat", "workflow": "saved", "Stile": "ink"})
+        world.vendor.reset()
+        (job,) = await world.end_of(response.json()["id"])
+        assert (job["errorCode"], job["errorCharged"], world.paid) == ("invalid_request", "no", 0)
         assert "Stile" in job["errorMessage"]
 
 
-BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "no such workflow": ({"workflow": "prom"}, "workflow"),
-    "no text": ({"workflow": ["pro"]}, "workflow"),
+REJECTED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown workflow": ({"workflow": "prom"}, "workflow"),
+    "not a string": ({"workflow": ["pro"]}, "workflow"),
     "locked": ({"workflow": "pro", "resolution": "1K"}, "resolution"),
-    "no such ratio": ({"workflow": "pro", "aspect_ratio": "2:7"}, "aspect_ratio"),
-    "another name": ({"workflow": "pro", "style": "ink"}, "style"),
-    "no such input": ({"workflow": "saved", "Stile": "ink"}, "Stile"),
+    "unknown aspect ratio": ({"workflow": "pro", "aspect_ratio": "2:7"}, "aspect_ratio"),
+    "unknown field": ({"workflow": "pro", "style": "ink"}, "style"),
+    "unknown input": ({"workflow": "saved", "Stile": "ink"}, "Stile"),
 }
 
 
-@pytest.mark.parametrize("case", BAD)
-async def test_a_field_that_does_not_fit_the_workflow_is_refused_by_its_name(open_world: Open, case: str) -> None:
-    fields, field = BAD[case]
-    async with open_world(**NAMED) as here:
-        answer = await here.http.post("/", json={"prompt": "a cat", **fields})
-        assert (answer.status_code, answer.json()["field"], here.paid) == (422, field, 0)
-        assert not any(one in answer.text for one in IDS)
+@pytest.mark.parametrize("case", REJECTED)
+async def test_a_field_that_the_workflow_does_not_allow_is_named_in_the_problem(
+    open_world: OpenWorld, case: str
+) -> None:
+    fields, field = REJECTED[case]
+    async with open_world(**SETTINGS) as world:
+        response = await world.http.post("/", json={"prompt": "a cat", **fields})
+        assert (response.status_code, response.json()["field"], world.paid) == (422, field, 0)
+        assert not any(workflow_id in response.text for workflow_id in WORKFLOW_IDS)
 
 
-async def test_the_list_of_workflows_shows_everything_but_their_ids(open_world: Open) -> None:
-    async with open_world(**NAMED) as here:
-        answer = await here.http.get("/workflows")
-        shown = {workflow["name"]: workflow for workflow in answer.json()["workflows"]}
-        assert list(shown) == ["default", "pro", "saved", "hook"]
-        pro = shown["pro"]
+async def test_the_list_of_workflows_has_everything_but_their_ids(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        response = await world.http.get("/workflows")
+        workflows = {workflow["name"]: workflow for workflow in response.json()["workflows"]}
+        assert list(workflows) == ["default", "pro", "saved", "hook"]
+        pro = workflows["pro"]
         assert (pro["mode"], pro["model"], pro["resolution"], pro["aspectRatio"], pro["overridable"]) == (
             "execute",
             "nano_banana_pro",
@@ -113,35 +115,35 @@ async def test_the_list_of_workflows_shows_everything_but_their_ids(open_world: 
             "16:9",
             ["aspect_ratio"],
         )
-        assert (pro["pricePerImage"], shown["saved"]["pricePerImage"]) == (PRICES, 0.07)
-        assert "Style" in [field["name"] for field in shown["saved"]["fields"]]
-        assert shown["hook"]["fields"] is None
-        assert not any(one in answer.text for one in IDS)
+        assert (pro["pricePerImage"], workflows["saved"]["pricePerImage"]) == (PRICES, 0.07)
+        assert "Style" in [field["name"] for field in workflows["saved"]["fields"]]
+        assert workflows["hook"]["fields"] is None
+        assert not any(workflow_id in response.text for workflow_id in WORKFLOW_IDS)
 
 
-async def test_a_workflow_that_is_not_configured_any_more_ends_its_waiting_jobs_unpaid(open_world: Open) -> None:
-    async with open_world(**NAMED) as before:
+async def test_a_queued_job_fails_at_no_cost_if_its_workflow_is_no_longer_configured(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as before:
         before.vendor.always("execute", 503)
-        answer = await before.http.post("/", json={"prompt": "a cat", "workflow": "pro"})
+        response = await before.http.post("/", json={"prompt": "a cat", "workflow": "pro"})
         async with open_world(simulator=before.simulator) as after:
-            (job,) = await after.end_of(answer.json()["id"])
+            (job,) = await after.end_of(response.json()["id"])
             assert (job["errorCode"], job["errorCharged"], after.paid) == ("configuration", "no", 0)
 
 
 @pytest.mark.parametrize("workflow", ["pro", "saved"])
-async def test_an_unknown_outcome_of_any_mode_is_repeated_once_with_the_same_key(
-    open_world: Open, workflow: str
+async def test_an_unknown_outcome_is_retried_once_with_the_same_key_in_every_mode(
+    open_world: OpenWorld, workflow: str
 ) -> None:
-    async with open_world(**NAMED) as here:
-        answer = await here.http.post("/", json={"prompt": "a cat [fault:hang_after_start]", "workflow": workflow})
-        (job,) = await here.end_of(answer.json()["id"], patience=timedelta(hours=1))
-        assert (job["status"], job["possibleDuplicate"], here.paid) == ("succeeded", True, 1)
-        calls = here.vendor.to({"pro": "execute", "saved": "run"}[workflow])
+    async with open_world(**SETTINGS) as world:
+        response = await world.http.post("/", json={"prompt": "a cat [fault:hang_after_start]", "workflow": workflow})
+        (job,) = await world.end_of(response.json()["id"], patience=timedelta(hours=1))
+        assert (job["status"], job["possibleDuplicate"], world.paid) == ("succeeded", True, 1)
+        calls = world.vendor.to({"pro": "execute", "saved": "run"}[workflow])
         assert [call.key for call in calls] == [f"{job['id']}.1"] * 2
 
 
-async def test_what_wireflow_reports_of_its_nodes_is_shown(here: World) -> None:
-    job_id = await here.accepted("a cat [fault:wrapped]")
-    (job,) = await here.end_of(job_id)
+async def test_the_steps_of_a_run_are_public(world: World) -> None:
+    job_id = await world.accepted("a cat [fault:wrapped]")
+    (job,) = await world.end_of(job_id)
     assert {"label", "status", "progress"} == set(job["steps"][0])
-    assert (await here.record(job_id)).status is Status.SUCCEEDED
+    assert (await world.record(job_id)).status is Status.SUCCEEDED

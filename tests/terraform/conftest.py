@@ -10,16 +10,17 @@ from tests.terraform.mocked import (
     State,
     TerraformError,
     copy_repository,
-    initialise,
+    initialize,
     pin_google,
     run_test,
     terraform,
 )
 
+*OLDER, NEWEST = GOOGLE_VERSIONS
 DEPLOYMENTS = ("smallest", "largest", "existing_database", "pubsub", "eventarc")
 
 
-@pytest.fixture(scope="session", params=GOOGLE_VERSIONS)
+@pytest.fixture(scope="session", params=[pytest.param(version, marks=pytest.mark.slow) for version in OLDER] + [NEWEST])
 def google(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A version of the google provider that this machine can have; without Terraform or it, the test is skipped."""
     if not shutil.which("terraform"):
@@ -37,8 +38,8 @@ def google(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def module(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialised copy of the module."""
-    return initialise(copy_repository(tmp_path_factory.mktemp("copy")), google)
+    """An initialized copy of the module."""
+    return initialize(copy_repository(tmp_path_factory.mktemp("copy")), google)
 
 
 @pytest.fixture(scope="session")

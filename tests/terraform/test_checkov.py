@@ -32,6 +32,7 @@ def checkov() -> Path:
     return program
 
 
+@pytest.mark.slow  # installs checkov first
 def test_checkov_has_nothing_to_say_and_every_skip_has_its_reason(checkov: Path, tmp_path: Path) -> None:
     # Outside the repository: it looks for settings of its own from the working directory on.
     command = [str(checkov), "-d", str(MODULE), "--framework", "terraform", "--skip-download", "-o", "json"]

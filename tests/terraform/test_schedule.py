@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.trigger.parsing.forms import MULTIPART_LIMIT
+from functions.trigger.parsing.read import MULTIPART_LIMIT
 from shared import config
 from shared.images.download import COPY_SECONDS
 from tests.terraform.mocked import State

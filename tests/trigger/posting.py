@@ -1,19 +1,24 @@
-"""What callers send, as httpx and the SDKs write it, and how intake reads it. No server, no store."""
+"""Requests as httpx and the SDKs send them, and what the parsing pipeline makes of them. No server, no store."""
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from starlette.requests import Request
 
+from functions.trigger.auth.authenticate import Authenticator
 from functions.trigger.auth.caller import Caller, CallerKind
-from functions.trigger.parsing.parse import ParsedRequest, decode_body, submissions
+from functions.trigger.parsing.batch import Batch
+from functions.trigger.parsing.decode import DecodedBody, decode
+from functions.trigger.parsing.media_type import body_kind
+from functions.trigger.parsing.pipeline import ParsedRequest, parse_request
+from functions.trigger.parsing.read import body_limit, read_body
 from shared import config
 from shared.problems import Problem
 from shared.submission import Submission
 
-BEARER = {"Authorization": "Bearer x"}  # large bodies are taken apart only for those who bring a credential
+BEARER = {"Authorization": "Bearer x"}  # more than 512 KiB are read only with a valid credential in a header
 TOKEN, BROWSER = Caller(CallerKind.TOKEN, "zap"), Caller(CallerKind.FORM, "form:https://shop.example")
 CHUNK = 65_536
 
@@ -26,8 +31,11 @@ SETTINGS = {
 }
 
 
+# --- requests ------------------------------------------------------------------------------------------------------
+
+
 def sent(url: str = "https://images.test/", **content: Any) -> Request:
-    """A POST as httpx would send it; JSON in ASCII, which can spell half a character."""
+    """A POST as httpx would send it; JSON in ASCII, which can spell a lone surrogate."""
     if "json" in content:
         content["headers"] = httpx.Headers(content.get("headers"))
         content["headers"].setdefault("Content-Type", "application/json")
@@ -50,16 +58,15 @@ def received(request: httpx.Request) -> Request:
     return Request(scope_of(request), receive)
 
 
-def endless(**headers: str) -> tuple[Request, list[int]]:
-    """A request whose body never ends, and how many bytes of it were taken."""
-    taken = [0]
+def endless(headers: Mapping[str, str]) -> tuple[Request, list[int]]:
+    """A request whose body never ends, and how many bytes of it were read."""
+    read = [0]
 
     async def receive() -> Any:
-        taken[0] += CHUNK
+        read[0] += CHUNK
         return {"type": "http.request", "body": b" " * CHUNK, "more_body": True}
 
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(scope_of(httpx.Request("POST", "https://images.test/", headers=names)), receive), taken
+    return Request(scope_of(httpx.Request("POST", "https://images.test/", headers=headers)), receive), read
 
 
 def scope_of(request: httpx.Request) -> dict[str, Any]:
@@ -72,32 +79,71 @@ def scope_of(request: httpx.Request) -> dict[str, Any]:
     }
 
 
-async def anything(_workflow: str, _fields: Mapping[str, Any], _has_image: bool) -> None:
+# --- the pipeline --------------------------------------------------------------------------------------------------
+
+
+class AlwaysCaller:
+    """An authenticator for which every request comes from one caller."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def headers(self, request: Request) -> Caller | None:
+        return self._caller if "authorization" in request.headers else None
+
+    def signature(self, _request: Request, _raw: bytes) -> Caller | None:
+        return None
+
+    def body_token(self, _token: str) -> Caller | None:
+        return self._caller
+
+    def anonymous(self, _request: Request) -> Caller:
+        return self._caller
+
+
+async def any_fields(_workflow: str, _fields: Mapping[str, Any], _has_image: bool) -> None:
     """A workflow that takes every field."""
 
 
-async def all_orders(request: Request, caller: Caller = TOKEN, check: Any = anything, **settings: str) -> ParsedRequest:
-    """What a request submissions."""
-    return await submissions(await decode_body(request), caller, request, config.load({**SETTINGS, **settings}), check)
+async def decoded(request: Request) -> DecodedBody:
+    """The body, after the first steps."""
+    kind = body_kind(request.headers)
+    raw = await read_body(request, body_limit(kind, credential="authorization" in request.headers))
+    return decode(kind, request.headers, raw)
+
+
+async def parsed(request: Request, caller: Caller = TOKEN, check: Any = any_fields, **settings: str) -> ParsedRequest:
+    """The request, after all steps."""
+    authenticator = cast("Authenticator", AlwaysCaller(caller))
+    return await parse_request(request, authenticator, config.load({**SETTINGS, **settings}), check)
 
 
 async def submission(request: Request, caller: Caller = TOKEN, **settings: str) -> Submission:
-    """The one submission of a request."""
-    (found,) = (await all_orders(request, caller, **settings)).submissions
-    assert isinstance(found, Submission)
-    return found
+    """The submission of a single request."""
+    content = (await parsed(request, caller, **settings)).content
+    assert isinstance(content, Submission)
+    return content
 
 
-async def refusal(request: Request, caller: Caller = TOKEN, check: Any = anything, **settings: str) -> tuple[int, Any]:
-    """Status and field of the problem that a request ends with."""
-    problem = await refused(request, caller, check, **settings)
-    return problem.response().status_code, problem.field
+async def batch(request: Request, caller: Caller = TOKEN, check: Any = any_fields) -> Batch:
+    """The batch of a request that holds one."""
+    content = (await parsed(request, caller, check)).content
+    assert isinstance(content, Batch)
+    return content
 
 
-async def refused(request: Request, caller: Caller = TOKEN, check: Any = anything, **settings: str) -> Problem:
-    """The problem itself."""
+async def rejection(request: Request, caller: Caller = TOKEN, check: Any = any_fields, **settings: str) -> Problem:
+    """The problem that a request is rejected with."""
     try:
-        await all_orders(request, caller, check, **settings)
+        await parsed(request, caller, check, **settings)
     except Problem as problem:
         return problem
-    raise AssertionError("it was taken")
+    raise AssertionError("the request was not rejected")
+
+
+async def rejected(
+    request: Request, caller: Caller = TOKEN, check: Any = any_fields, **settings: str
+) -> tuple[int, str | None]:
+    """Status and field of the problem that a request is rejected with."""
+    problem = await rejection(request, caller, check, **settings)
+    return problem.response().status_code, problem.field

@@ -1,33 +1,36 @@
-"""What the auth stand on, made for tests: requests, a clock set by hand, a document with revisions, a server."""
+"""Stand-ins for what authentication depends on: requests, a manual clock, a document with revisions, an HTTP server."""
 
 import asyncio
 import dataclasses
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
-from urllib.parse import parse_qs
 
 import httpx
+import pytest
 from starlette.requests import Request
 
-from functions.trigger.auth.auth import Auth
+from functions.trigger.auth.authenticate import Authenticator
+from functions.trigger.auth.caller import Caller, preferred
+from functions.trigger.auth.form_admission import FormAdmission
 from shared.auth_settings import AuthSettings
 from shared.log import Log
 from shared.ports import Conflict, JobStore
 from shared.spending.rate_window import RateWindow
 
+OFFLINE = httpx.MockTransport(lambda request: pytest.fail(f"unexpected request: {request.url}"))
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECRET = bytes(range(32))
 
 
-class HandClock:
-    """Its time is what a test says."""
+class ManualClock:
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.moment = NOON
@@ -42,29 +45,29 @@ class HandClock:
         self.moment += timedelta(seconds=seconds)
 
 
-class ArrivalsInMemory:
-    """The part of the job store that auth use, in one process: each write needs the newest revision."""
+class InMemoryRateWindow:
+    """The part of the job store that authentication uses: each write needs the newest revision."""
 
     def __init__(self) -> None:
-        self.kept = RateWindow(revision=0)
+        self.stored = RateWindow(revision=0)
         self.reads = self.writes = self.conflicts = 0
 
     async def id_secret(self) -> bytes:
         return SECRET
 
-    async def read_arrivals(self) -> RateWindow:
+    async def read_rate_window(self) -> RateWindow:
         self.reads += 1
         await asyncio.sleep(0)
-        return self.kept
+        return self.stored
 
-    async def save_arrivals(self, arrivals: RateWindow) -> RateWindow:
+    async def save_rate_window(self, window: RateWindow) -> RateWindow:
         await asyncio.sleep(0)
-        if arrivals.revision != self.kept.revision:
+        if window.revision != self.stored.revision:
             self.conflicts += 1
-            raise Conflict("arrivals")
+            raise Conflict("rate window")
         self.writes += 1
-        self.kept = dataclasses.replace(arrivals, revision=arrivals.revision + 1)
-        return self.kept
+        self.stored = dataclasses.replace(window, revision=window.revision + 1)
+        return self.stored
 
 
 def request(
@@ -75,7 +78,7 @@ def request(
     peer: str | None = "127.0.0.1",
     host: str = "127.0.0.1:8080",
 ) -> Request:
-    """A request as the server hands it on. `path` may have a query."""
+    """Return a request as the server passes it on. `path` may have a query."""
     path, _, query = path.partition("?")
     pairs = [("host", host), *(headers.items() if isinstance(headers, Mapping) else headers)]
     scope = {
@@ -92,25 +95,21 @@ def request(
 
 
 @dataclass(kw_only=True)
-class House:
-    """Auth, and what they stand on."""
+class Instance:
+    """Authentication and form admission of one instance, on stand-ins."""
 
     settings: AuthSettings
     public_url: str | None = None
-    clock: HandClock = field(default_factory=HandClock)
-    store: ArrivalsInMemory = field(default_factory=ArrivalsInMemory)
+    clock: ManualClock = field(default_factory=ManualClock)
+    store: InMemoryRateWindow = field(default_factory=InMemoryRateWindow)
     lines: io.StringIO = field(default_factory=io.StringIO)
-    http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(transport=httpx.MockTransport(nobody)))
+    http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(transport=OFFLINE))
 
     def __post_init__(self) -> None:
-        self.auth = Auth(
-            self.settings,
-            self.public_url,
-            cast(JobStore, self.store),
-            self.clock,
-            Log(self.lines),
-            lambda: self.http,
-            nonce=self._nonce,
+        log = Log(self.lines)
+        self.authenticator = Authenticator(self.settings, self.public_url, self.clock, log, lambda: self.http)
+        self.forms = FormAdmission(
+            self.settings, cast(JobStore, self.store), self.clock, log, lambda: self.http, nonce=self._nonce
         )
         self._nonces = 0
 
@@ -119,51 +118,51 @@ class House:
         return self._nonces.to_bytes(size, "big")
 
 
-def nobody(request: httpx.Request) -> httpx.Response:
-    raise AssertionError(f"nobody was to be asked: {request.url}")
+async def identify(authenticator: Authenticator, request: Request, raw: bytes, token: str | None) -> Caller:
+    """The caller of a POST, as the parsing pipeline finds it. `raw`: the body; `token`: the one in the body."""
+    by_header = await authenticator.headers(request)
+    by_signature = authenticator.signature(request, raw)
+    by_token = None if token is None else authenticator.body_token(token)
+    return preferred(by_header, by_token, by_signature) or authenticator.anonymous(request)
 
 
-class Site:
-    """A real server on this machine; `answer` says what it answers."""
+class StubServer:
+    """An HTTP server on this machine with a prepared response: status, headers, and body."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, str]] = []
-        self.answer: Callable[[], tuple[int, dict[str, str], bytes]] = lambda: (500, {}, b"")
+        self.requests = 0
+        self.response: tuple[int, dict[str, str], bytes] = (500, {}, b"")
         self.url = ""
 
-    def says(self, document: Any, status: int = 200, **headers: str) -> None:
+    def respond(self, document: Any, status: int = 200, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answer = lambda: (status, named, json.dumps(document).encode())
+        self.response = (status, named, json.dumps(document).encode())
 
 
 @contextmanager
-def serving(site: Site) -> Iterator[Site]:
-    """The site, reachable at `site.url`."""
+def serving(server: StubServer) -> Iterator[StubServer]:
+    """Serve at `server.url`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            fields = parse_qs(self.rfile.read(length).decode())
-            site.asked.append({name: values[0] for name, values in fields.items()})
-            status, headers, body = site.answer()
+            server.requests += 1
+            status, headers, body = server.response
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET  # noqa: N815 - the server looks for this name
-
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site.url = f"http://127.0.0.1:{server.server_port}/"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.url = f"http://127.0.0.1:{listener.server_port}/"
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield site
+        yield server
     finally:
-        server.shutdown()
+        listener.shutdown()
         thread.join()
-        server.server_close()
+        listener.server_close()

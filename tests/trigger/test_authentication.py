@@ -1,4 +1,4 @@
-"""The auth together: who comes in by which, who reads whose jobs, and what holds while there is no door."""
+"""Authentication and authorization together: precedence of credentials, access to jobs, and no authentication."""
 
 import hashlib
 import subprocess
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from functions.trigger.auth.auth import UNKNOWN_JOB
-from functions.trigger.auth.caller import Caller, CallerKind, check_may_send_batches
+from functions.trigger.auth.authorize import UNKNOWN_JOB, check_may_list, check_may_read, check_may_send_batches
+from functions.trigger.auth.caller import Caller, CallerKind, preferred
 from shared.auth_settings import AuthSettings, SigningSecret, Token
 from shared.job import Job, Status
 from shared.problems import Problem
-from tests.trigger.stand_ins import NOON, House, request
+from tests.trigger.stand_ins import NOON, Instance, identify, request
 
 SECRET = "whsec_" + "A" * 32
 SETTINGS = AuthSettings(
@@ -28,7 +28,7 @@ EVENT, FORM, OPEN = (
     Caller(CallerKind.FORM, "form:https://shop.example"),
     Caller(CallerKind.OPEN),
 )
-BOSS = Caller(CallerKind.TOKEN, "boss", admin=True)
+ADMIN = Caller(CallerKind.TOKEN, "admin", admin=True)
 
 
 def signed(body: str = "{}") -> dict[str, str]:
@@ -38,9 +38,9 @@ def signed(body: str = "{}") -> dict[str, str]:
 
 
 async def code(caller: object) -> str:
-    """The code of the problem, or the door."""
+    """Return the code of the problem, or the kind of the caller."""
     try:
-        return str((await caller).door)  # type: ignore[attr-defined] - a coroutine
+        return str((await caller).kind)  # type: ignore[attr-defined] - a coroutine
     except Problem as problem:
         return problem.code
 
@@ -48,32 +48,47 @@ async def code(caller: object) -> str:
 # --- several credentials ---------------------------------------------------------------------------------------------
 
 
-async def test_a_token_counts_before_a_signature():
-    auth = House(settings=SETTINGS).auth
-    assert await auth.identify(request(headers=signed()), b"{}", None) == BANK
+async def test_a_token_takes_precedence_over_a_signature():
+    authenticator = Instance(settings=SETTINGS).authenticator
+    assert await identify(authenticator, request(headers=signed()), b"{}", None) == BANK
     both = request(headers={**signed(), "Authorization": "Bearer T", "Origin": "https://shop.example"})
-    assert await auth.identify(both, b"{}", None) == ZAPIER
+    assert await identify(authenticator, both, b"{}", None) == ZAPIER
 
 
-async def test_a_right_credential_does_not_make_up_for_a_wrong_one():
-    auth = House(settings=SETTINGS).auth
+def test_the_kind_of_a_credential_decides_and_the_first_of_equals():
+    assert preferred(None, FORM, EVENT, None, BANK, ADMIN, ZAPIER) == ADMIN
+    assert preferred(EVENT, BANK) == BANK
+    assert preferred(None) is preferred() is None
+
+
+async def test_each_step_ignores_what_is_not_there():
+    authenticator = Instance(settings=SETTINGS).authenticator
+    assert await authenticator.headers(request(headers=signed())) is None
+    assert authenticator.signature(request(headers={"webhook-id": "1"}), b"{}") is None
+    assert authenticator.body_token("T") == ZAPIER
+
+
+async def test_an_invalid_credential_outweighs_a_valid_one():
+    authenticator = Instance(settings=SETTINGS).authenticator
     for headers, body, token in [
         ({**signed(), "Authorization": "Bearer U"}, b"{}", None),
         ({**signed(), "Authorization": "Bearer T"}, b"changed", None),
         (signed(), b"{}", "U"),
         ({"Authorization": "Bearer T", "webhook-signature": "v1,x"}, b"{}", None),
     ]:
-        assert await code(auth.identify(request(headers=headers), body, token)) == "unauthorized"
+        assert await code(identify(authenticator, request(headers=headers), body, token)) == "unauthorized"
 
 
-async def test_a_reader_is_known_by_the_same_credentials():
-    auth = House(settings=SETTINGS).auth
-    assert await auth.reader(request("GET", "/jobs", {"Authorization": "Bearer T"})) == ZAPIER
-    assert await auth.reader(request("GET", "/jobs")) is None
-    assert await code(auth.reader(request("DELETE", "/jobs/1", {"Authorization": "Bearer U"}))) == "unauthorized"
+async def test_a_reader_is_identified_by_the_same_credentials():
+    authenticator = Instance(settings=SETTINGS).authenticator
+    assert await authenticator.reader(request("GET", "/jobs", {"Authorization": "Bearer T"})) == ZAPIER
+    assert await authenticator.reader(request("GET", "/jobs")) is None
+    assert (
+        await code(authenticator.reader(request("DELETE", "/jobs/1", {"Authorization": "Bearer U"}))) == "unauthorized"
+    )
 
 
-# --- whose jobs ------------------------------------------------------------------------------------------------------
+# --- authorization ---------------------------------------------------------------------------------------------------
 
 
 def job(caller: str | None, *, private: bool) -> Job:
@@ -90,51 +105,48 @@ def job(caller: str | None, *, private: bool) -> Job:
     )
 
 
-def refusal(job: Job, caller: Caller | None) -> str:
+def rejection(job: Job, caller: Caller | None) -> str:
     try:
-        House(settings=SETTINGS).auth.may_read(job, caller)
+        check_may_read(job, caller)
     except Problem as problem:
         return problem.code
     return ""
 
 
-def test_another_callers_job_is_spoken_of_as_one_that_is_not_there():
+def test_another_callers_job_is_reported_as_one_that_does_not_exist():
     with pytest.raises(Problem) as caught:
-        House(settings=SETTINGS).auth.may_read(job("zapier", private=True), BANK)
+        check_may_read(job("zapier", private=True), BANK)
     assert caught.value.detail == UNKNOWN_JOB
 
 
-def test_a_private_job_is_its_callers_and_an_admins():
+def test_a_private_job_is_read_by_its_caller_and_admins():
     private = job("zapier", private=True)
-    assert [refusal(private, caller) for caller in (ZAPIER, Caller(CallerKind.SIGNATURE, "zapier"), BOSS)] == [
-        "",
-        "",
-        "",
-    ]
-    assert [refusal(private, caller) for caller in (BANK, EVENT)] == ["not_found", "not_found"]
-    assert [refusal(private, caller) for caller in (None, OPEN)] == ["unauthorized", "unauthorized"]
+    for caller in (ZAPIER, Caller(CallerKind.SIGNATURE, "zapier"), ADMIN):
+        assert rejection(private, caller) == ""
+    assert [rejection(private, caller) for caller in (BANK, EVENT)] == ["not_found", "not_found"]
+    assert [rejection(private, caller) for caller in (None, OPEN)] == ["unauthorized", "unauthorized"]
 
 
-def test_a_name_alone_opens_nothing():
-    assert refusal(job("event", private=True), EVENT) == "not_found"
-    assert refusal(job(None, private=True), EVENT) == "not_found"
+def test_a_name_alone_gives_no_access():
+    assert rejection(job("event", private=True), EVENT) == "not_found"
+    assert rejection(job(None, private=True), EVENT) == "not_found"
 
 
-@pytest.mark.parametrize("caller", [None, ZAPIER, BANK, BOSS, EVENT, OPEN])
-def test_any_other_job_is_whoevers_who_holds_its_id(caller: Caller | None):
-    assert refusal(job("form:https://shop.example", private=False), caller) == ""
+@pytest.mark.parametrize("caller", [None, ZAPIER, BANK, ADMIN, EVENT, OPEN])
+def test_any_other_job_is_read_by_anyone_who_has_its_id(caller: Caller | None):
+    assert rejection(job("form:https://shop.example", private=False), caller) == ""
 
 
-def test_lists_are_for_tokens_and_signatures_or_for_all_where_there_is_no_door():
-    auth = House(settings=SETTINGS).auth
-    assert [auth.may_list(caller) for caller in (ZAPIER, BANK, BOSS, OPEN)] == [ZAPIER, BANK, BOSS, OPEN]
+def test_only_tokens_and_signatures_may_list_where_authentication_is_configured():
+    for caller in (ZAPIER, BANK, ADMIN, OPEN):
+        assert check_may_list(caller, SETTINGS) == caller
     for caller in (None, EVENT):
         with pytest.raises(Problem) as caught:
-            auth.may_list(caller)
+            check_may_list(caller, SETTINGS)
         assert caught.value.code == "unauthorized"
 
 
-def test_arrays_need_a_credential():
+def test_a_batch_needs_a_credential():
     for caller in (ZAPIER, BANK, EVENT):
         check_may_send_batches(caller)
     for caller in (FORM, OPEN):
@@ -143,10 +155,10 @@ def test_arrays_need_a_credential():
         assert caught.value.code == "forbidden"
 
 
-# --- no door ---------------------------------------------------------------------------------------------------------
+# --- no authentication -----------------------------------------------------------------------------------------------
 
 
-async def without_doors(
+async def unauthenticated(
     peer: str | None = "127.0.0.1",
     origin: str | None = None,
     *,
@@ -154,29 +166,30 @@ async def without_doors(
     public_url: str | None = None,
     **settings: bool,
 ) -> str:
-    asked = request(headers={} if origin is None else {"Origin": origin}, peer=peer, host=host)
-    auth = House(settings=AuthSettings(**settings), public_url=public_url).auth
-    return await code(auth.identify(asked, b"{}", None))
+    sent = request(headers={} if origin is None else {"Origin": origin}, peer=peer, host=host)
+    authenticator = Instance(settings=AuthSettings(**settings), public_url=public_url).authenticator
+    return await code(identify(authenticator, sent, b"{}", None))
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
-async def test_without_a_door_this_machine_comes_in(peer: str):
-    assert await without_doors(peer) == "open"
+async def test_without_authentication_this_machine_is_accepted(peer: str):
+    assert await unauthenticated(peer) == "open"
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "10.0.0.1", "0.0.0.0", "::", "testclient", "localhost", "", None])
-async def test_without_a_door_nobody_else_does(peer: str | None):
-    assert await without_doors(peer) == "forbidden"
-    assert await without_doors(peer, public=True) == "forbidden"
+async def test_without_authentication_other_machines_are_rejected(peer: str | None):
+    assert await unauthenticated(peer) == "forbidden"
+    assert await unauthenticated(peer, public=True) == "forbidden"
 
 
-async def test_on_cloud_run_a_stranger_stays_one():
-    assert await without_doors("169.254.8.129", on_cloud_run=True) == "forbidden"
+async def test_without_authentication_cloud_run_rejects_every_caller():
+    assert await unauthenticated("169.254.8.129", on_cloud_run=True) == "forbidden"
 
 
-async def test_on_a_private_deployment_whom_iam_let_in_comes_in():
-    assert await without_doors("169.254.8.129", public=False, on_cloud_run=True) == "open"
-    assert await without_doors("169.254.8.129", "https://evil.example", public=False, on_cloud_run=True) == "forbidden"
+async def test_on_a_private_deployment_callers_that_iam_authenticated_are_accepted():
+    private = {"public": False, "on_cloud_run": True}
+    assert await unauthenticated("169.254.8.129", **private) == "open"
+    assert await unauthenticated("169.254.8.129", "https://evil.example", **private) == "forbidden"
 
 
 @pytest.mark.parametrize(
@@ -190,8 +203,8 @@ async def test_on_a_private_deployment_whom_iam_let_in_comes_in():
         ("https://images.example", "127.0.0.1:8080"),
     ],
 )
-async def test_without_a_door_our_own_pages_may_call(origin: str, host: str):
-    assert await without_doors(origin=origin, host=host, public_url="https://images.example/") == "open"
+async def test_without_authentication_our_own_pages_may_call(origin: str, host: str):
+    assert await unauthenticated(origin=origin, host=host, public_url="https://images.example/") == "open"
 
 
 @pytest.mark.parametrize(
@@ -202,37 +215,42 @@ async def test_without_a_door_our_own_pages_may_call(origin: str, host: str):
         ("", "127.0.0.1:8080"),
         ("http://localhost:3000", "localhost:8080"),
         ("http://localhost:8080", "127.0.0.1:8080"),
-        ("http://evil.example:8080", "evil.example:8080"),  # its name was made to lead here
+        ("http://evil.example:8080", "evil.example:8080"),  # a name that resolves to this machine
         ("http://localhost.evil.example", "localhost.evil.example"),
     ],
 )
-async def test_without_a_door_no_foreign_page_may(origin: str, host: str):
-    assert await without_doors(origin=origin, host=host) == "forbidden"
+async def test_without_authentication_foreign_pages_are_rejected(origin: str, host: str):
+    assert await unauthenticated(origin=origin, host=host) == "forbidden"
 
 
-async def test_without_a_door_credentials_are_not_looked_at():
+async def test_without_authentication_credentials_are_ignored():
     headers = {"Authorization": "Bearer whatever", "webhook-signature": "v1,x"}
-    assert await code(House(settings=AuthSettings()).auth.identify(request(headers=headers), b"", "x")) == "open"
+    authenticator = Instance(settings=AuthSettings()).authenticator
+    assert await code(identify(authenticator, request(headers=headers), b"", "x")) == "open"
 
 
-async def test_without_a_door_this_machine_may_list_and_nobody_else():
-    auth = House(settings=AuthSettings(), public_url="https://images.example").auth
+async def test_without_authentication_only_this_machine_may_list():
+    settings = AuthSettings()
+    authenticator = Instance(settings=settings, public_url="https://images.example").authenticator
     for host in ("127.0.0.1:8080", "localhost:8080", "images.example"):
-        assert auth.may_list(await auth.reader(request("GET", "/jobs", host=host))) == OPEN
-    for stranger in (request("GET", "/jobs", peer="203.0.113.9"), request("GET", "/jobs", host="evil.example:8080")):
+        assert check_may_list(await authenticator.reader(request("GET", "/jobs", host=host)), settings) == OPEN
+    for foreign in (request("GET", "/jobs", peer="203.0.113.9"), request("GET", "/jobs", host="evil.example:8080")):
         with pytest.raises(Problem) as caught:
-            auth.may_list(await auth.reader(stranger))
+            check_may_list(await authenticator.reader(foreign), settings)
         assert caught.value.code == "forbidden"
-    private = House(settings=AuthSettings(public=False, on_cloud_run=True)).auth
-    asked = request("GET", "/jobs", peer="169.254.8.129", host="trigger.run.app")
-    assert private.may_list(await private.reader(asked)) == OPEN
 
 
-# --- what they cost --------------------------------------------------------------------------------------------------
+async def test_on_a_private_deployment_callers_that_iam_authenticated_may_list():
+    settings = AuthSettings(public=False, on_cloud_run=True)
+    sent = request("GET", "/jobs", peer="169.254.8.129", host="trigger.run.app")
+    assert check_may_list(await Instance(settings=settings).authenticator.reader(sent), settings) == OPEN
 
 
-def test_doors_that_nobody_uses_cost_no_import():
-    code = "import sys; import functions.trigger.auth.auth as d; print([m for m in NAMES if m in sys.modules])"
+# --- cold start ------------------------------------------------------------------------------------------------------
+
+
+def test_verifiers_that_are_not_configured_cost_no_import():
+    code = "import sys, functions.trigger.context; print([m for m in NAMES if m in sys.modules])"
     names = ["httpx", "google.auth", "cryptography", "standardwebhooks", "requests"]
     root = Path(__file__).parents[2]
     ran = subprocess.run(

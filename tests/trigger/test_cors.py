@@ -1,13 +1,15 @@
-"""Browsers: which pages may call, what they are told, and what a form must bring."""
+"""Browsers: which origins may call, CORS headers and preflights, the honeypot, and client addresses."""
 
 import pytest
 from starlette.datastructures import Headers
 
 from functions.trigger.auth import client_address
-from functions.trigger.auth.caller import Caller, CallerKind, springs_honeypot
+from functions.trigger.auth.caller import Caller, CallerKind
+from functions.trigger.auth.cors import cors_headers, options_response
+from functions.trigger.auth.form_admission import fills_honeypot
 from shared.auth_settings import AuthSettings
 from shared.problems import Problem
-from tests.trigger.stand_ins import House, request
+from tests.trigger.stand_ins import Instance, identify, request
 
 SHOP, BLOG = "https://shop.example", "https://blog.example:8443"
 SETTINGS = AuthSettings(origins=(SHOP, BLOG), public=True, on_cloud_run=True)
@@ -17,15 +19,15 @@ FOREIGN = ["https://evil.example", "null", "", "https://shop.example.evil.exampl
 
 def headers_of(origin: str | None, vary: str | None = None) -> dict[str, str]:
     headers = {} if origin is None else {"Origin": origin}
-    return House(settings=SETTINGS).auth.cors(request(headers=headers), vary)
+    return cors_headers(request(headers=headers), SETTINGS, vary)
 
 
 # --- who may call ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_page_of_an_allowed_origin_comes_in_without_a_credential():
-    auth = House(settings=SETTINGS).auth
-    caller = await auth.identify(request(headers={"Origin": BLOG}, peer="203.0.113.9"), b"{}", None)
+async def test_a_page_of_an_allowed_origin_needs_no_credential():
+    authenticator = Instance(settings=SETTINGS).authenticator
+    caller = await identify(authenticator, request(headers={"Origin": BLOG}, peer="203.0.113.9"), b"{}", None)
     assert caller == Caller(CallerKind.FORM, f"form:{BLOG}")
     assert caller.browser
     assert not caller.private
@@ -33,20 +35,20 @@ async def test_a_page_of_an_allowed_origin_comes_in_without_a_credential():
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
-async def test_a_page_of_any_other_origin_does_not(origin: str):
+async def test_a_page_of_any_other_origin_is_rejected(origin: str):
     with pytest.raises(Problem) as caught:
-        await House(settings=SETTINGS).auth.identify(request(headers={"Origin": origin}), b"{}", None)
+        await identify(Instance(settings=SETTINGS).authenticator, request(headers={"Origin": origin}), b"{}", None)
     assert caught.value.code == "unauthorized"
 
 
-async def test_of_two_origins_none_counts():
+async def test_two_origins_are_none():
     twice = request(headers=[("Origin", SHOP), ("Origin", SHOP)])
     with pytest.raises(Problem):
-        await House(settings=SETTINGS).auth.identify(twice, b"{}", None)
+        await identify(Instance(settings=SETTINGS).authenticator, twice, b"{}", None)
 
 
-async def test_an_origin_alone_is_no_credential_for_reading():
-    assert await House(settings=SETTINGS).auth.reader(request("GET", "/jobs", {"Origin": SHOP})) is None
+async def test_an_origin_is_not_a_credential_for_reading():
+    assert await Instance(settings=SETTINGS).authenticator.reader(request("GET", "/jobs", {"Origin": SHOP})) is None
 
 
 # --- CORS ------------------------------------------------------------------------------------------------------------
@@ -62,31 +64,31 @@ def test_an_allowed_origin_is_echoed_exactly_and_may_read_our_headers():
 
 
 @pytest.mark.parametrize("origin", [*FOREIGN, None])
-def test_everybody_else_is_told_only_that_answers_vary(origin: str | None):
+def test_any_other_origin_gets_only_vary(origin: str | None):
     assert headers_of(origin) == {"Vary": "Origin"}
 
 
-def test_what_an_answer_varies_by_already_stays():
+def test_an_existing_vary_header_is_kept():
     assert headers_of(SHOP, "Accept")["Vary"] == "Accept, Origin"
 
 
-def test_without_origins_nothing_is_said():
-    assert House(settings=AuthSettings()).auth.cors(request(headers={"Origin": SHOP}), "Accept") == {}
+def test_without_origins_there_are_no_cors_headers():
+    assert cors_headers(request(headers={"Origin": SHOP}), AuthSettings(), "Accept") == {}
 
 
 def preflight(origin: str, settings: AuthSettings = SETTINGS, **headers: str) -> Headers:
-    asked = {"Origin": origin, "Access-Control-Request-Method": "POST", **headers}
-    answer = House(settings=settings).auth.options(request("OPTIONS", headers=asked), ["POST"])
-    assert (answer.status_code, answer.body) == (204, b"")
-    return answer.headers
+    sent = {"Origin": origin, "Access-Control-Request-Method": "POST", **headers}
+    response = options_response(request("OPTIONS", headers=sent), settings, ["POST"])
+    assert (response.status_code, response.body) == (204, b"")
+    return response.headers
 
 
-def test_a_preflight_says_what_a_page_may_send():
-    said = preflight(SHOP)
-    assert said["Access-Control-Allow-Methods"] == "POST"
-    names = said["Access-Control-Allow-Headers"].split(", ")
+def test_a_preflight_lists_methods_and_headers():
+    headers = preflight(SHOP)
+    assert headers["Access-Control-Allow-Methods"] == "POST"
+    names = headers["Access-Control-Allow-Headers"].split(", ")
     assert {"Content-Type", "Idempotency-Key", "Prefer", "Accept", "If-None-Match"} <= set(names)
-    assert said["Access-Control-Max-Age"] == "600"
+    assert headers["Access-Control-Max-Age"] == "600"
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
@@ -97,48 +99,50 @@ def test_a_preflight_of_any_other_origin_is_forbidden(origin: str, settings: Aut
     assert caught.value.code == "forbidden"
 
 
-def test_options_without_a_question_tells_nothing():
+def test_options_that_is_not_a_preflight_is_empty():
     for headers in ({}, {"Origin": SHOP}, {"Access-Control-Request-Method": "POST"}):
-        answer = House(settings=SETTINGS).auth.options(request("OPTIONS", headers=headers), ["GET", "HEAD"])
-        assert (answer.status_code, answer.body, "access-control-allow-methods" in answer.headers) == (204, b"", False)
+        response = options_response(request("OPTIONS", headers=headers), SETTINGS, ["GET", "HEAD"])
+        assert (response.status_code, response.body, "access-control-allow-methods" in response.headers) == (
+            204,
+            b"",
+            False,
+        )
 
 
-def test_a_sender_of_events_may_ask_whether_it_may():
+def test_a_sender_of_events_may_perform_the_handshake():
     event = AuthSettings(event_account="a@b.example", event_audience="https://c.example", origins=(SHOP,))
-    asked = request("OPTIONS", headers={"WebHook-Request-Origin": "events.example", "WebHook-Request-Rate": "120"})
-    answer = House(settings=event).auth.options(asked, ["POST"])
-    assert answer.status_code == 200
-    assert answer.headers["WebHook-Allowed-Origin"] == "events.example"
-    assert answer.headers["WebHook-Allowed-Rate"] == "*"
-    assert answer.headers["Allow"] == "POST"
+    sent = request("OPTIONS", headers={"WebHook-Request-Origin": "events.example", "WebHook-Request-Rate": "120"})
+    response = options_response(sent, event, ["POST"])
+    assert response.status_code == 200
+    assert response.headers["WebHook-Allowed-Origin"] == "events.example"
+    assert response.headers["WebHook-Allowed-Rate"] == "*"
+    assert response.headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize(
     ("settings", "methods"),
     [(SETTINGS, ["POST"]), (AuthSettings(), ["POST"]), (AuthSettings(event_account="a", event_audience="b"), ["GET"])],
 )
-def test_where_no_events_are_taken_a_sender_is_told_so(settings: AuthSettings, methods: list[str]):
-    asked = request("OPTIONS", headers={"WebHook-Request-Origin": "events.example"})
+def test_without_events_the_handshake_is_rejected(settings: AuthSettings, methods: list[str]):
+    sent = request("OPTIONS", headers={"WebHook-Request-Origin": "events.example"})
     with pytest.raises(Problem) as caught:
-        House(settings=settings).auth.options(asked, methods)
+        options_response(sent, settings, methods)
     assert caught.value.code == "method_not_allowed"
 
 
 # --- the honeypot ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("website", "sprung"), [("https://spam.example", True), (["a"], True), (1, True), (False, True)]
-)
-def test_a_honeypot_is_sprung_by_what_fills_it_in(website: object, sprung: bool):
-    assert springs_honeypot(FORM, website) is sprung
-    assert not springs_honeypot(Caller(CallerKind.TOKEN, "zapier"), website)
-    assert not springs_honeypot(Caller(CallerKind.OPEN), website)
+@pytest.mark.parametrize("website", ["https://spam.example", ["a"], 1, False])
+def test_a_browser_that_sends_the_hidden_field_fills_the_honeypot(website: object):
+    assert fills_honeypot(FORM, website)
+    assert not fills_honeypot(Caller(CallerKind.TOKEN, "zapier"), website)
+    assert not fills_honeypot(Caller(CallerKind.OPEN), website)
 
 
 @pytest.mark.parametrize("website", [None, "", "  "])
-def test_a_honeypot_that_is_left_alone_is_not_sprung(website: object):
-    assert not springs_honeypot(FORM, website)
+def test_a_honeypot_may_be_left_empty(website: object):
+    assert not fills_honeypot(FORM, website)
 
 
 # --- addresses -------------------------------------------------------------------------------------------------------
@@ -162,11 +166,11 @@ def address(forwarded: list[str], *, cloud: bool = True, proxies: int = 0, peer:
         ([" , "], 1, "169.254.8.129"),
     ],
 )
-def test_on_cloud_run_the_address_is_the_last_that_cannot_be_made_up(forwarded: list[str], proxies: int, expected: str):
+def test_on_cloud_run_the_address_is_the_last_that_cannot_be_forged(forwarded: list[str], proxies: int, expected: str):
     assert address(forwarded, proxies=proxies) == expected
 
 
-def test_elsewhere_the_header_may_be_made_up():
+def test_elsewhere_the_header_may_be_forged():
     assert address(["203.0.113.9"], cloud=False, peer="198.51.100.7") == "198.51.100.7"
     assert address(["203.0.113.9"], cloud=False, peer=None) == ""
 
@@ -182,5 +186,5 @@ def test_elsewhere_the_header_may_be_made_up():
         ("unknown", "unknown", True),
     ],
 )
-def test_an_ipv6_customer_counts_as_one(one: str, other: str, together: bool):
-    assert (client_address.counted_as(one) == client_address.counted_as(other)) is together
+def test_an_ipv6_customer_is_limited_as_one(one: str, other: str, together: bool):
+    assert (client_address.rate_limit_key(one) == client_address.rate_limit_key(other)) is together

@@ -1,28 +1,90 @@
-"""Each of our fields is checked by name; all that is not ours goes to Wireflow exactly as it came."""
+"""Each of our fields is validated by name; every other field goes to Wireflow unchanged."""
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
-from tests.trigger.posting import refusal, sent, submission
+from functions.trigger.parsing.fields import FIELDS, read_field, read_text_fields
+from shared.problems import Problem
+from shared.submission import Submission
+from tests.trigger.posting import rejected, sent, submission
 
 CAT = {"prompt": "a cat"}
 JOB = "0123456789abcdef" * 2
 LOCAL = {"ALLOW_PRIVATE_NETWORK": "true", "WIREFLOW_BASE_URL": "http://127.0.0.1:8090/api/v1"}
 
 
+# --- the table -----------------------------------------------------------------------------------------------------
+
+# A value of each of our fields as JSON has it, and as a form has it.
+EXAMPLES: dict[str, tuple[Any, str]] = {
+    "prompt": ("a cat", "a cat"),
+    "prompts": (["a cat"], "a cat"),
+    "workflow": ("pro", "pro"),
+    "image1": ("https://a.example/b.png", "https://a.example/b.png"),
+    "fromJob": (JOB, JOB),
+    "fromImage": (2, "2"),
+    "deadlineSeconds": (60.0, "60"),
+    "allowPartial": (True, "on"),
+    "redirectUrl": ("https://shop.example/", "https://shop.example/"),
+    "idempotencyKey": ("k-1", "k-1"),
+    "dedupeField": ("order", "order"),
+    "token": ("secret", "secret"),
+    "formToken": ("t", "t"),
+    "cf-turnstile-response": ("solved", "solved"),
+    "website": ("", ""),
+}
+RESERVED = {"callbackUrl", "altText", "then", "metadata"}
+
+
+def test_the_table_has_every_field_of_ours_and_no_other() -> None:
+    assert set(FIELDS) == EXAMPLES.keys() | RESERVED
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_field_has_the_same_value_in_json_and_in_text(name: str) -> None:
+    value, text = EXAMPLES[name]
+    assert read_field(name, {name: value}) == value
+    assert read_text_fields([(name, text)]) == {name: value}
+    assert type(read_text_fields([(name, text)])[name]) is type(value)
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - {"website"}))
+def test_each_field_is_rejected_by_its_name(name: str) -> None:
+    with pytest.raises(Problem) as caught:
+        read_field(name, {name: {}})
+    assert (caught.value.code, caught.value.field) == ("invalid_field", name)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_each_reserved_name_is_rejected(name: str) -> None:
+    with pytest.raises(Problem) as caught:
+        read_field(name, {name: "x"})
+    assert (caught.value.code, caught.value.field) == ("field_not_supported", name)
+
+
+def test_every_attribute_of_a_submission_is_a_field_or_set_by_the_pipeline() -> None:
+    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "file"}
+    by_table = [field.attribute for field in FIELDS.values() if field.attribute]
+    assert sorted(by_table) == sorted({field.name for field in dataclasses.fields(Submission)} - by_pipeline)
+
+
+# --- single fields -------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("prompt", ["x" * 4_000, "🦊" * 4_000, " a ", "<script>", "\u0000", "a\ncat"])
-async def test_a_prompt_is_kept_as_it_came(prompt: str) -> None:
+async def test_a_prompt_is_not_changed(prompt: str) -> None:
     assert (await submission(sent(json={"prompt": prompt}))).prompt == prompt
 
 
 @pytest.mark.parametrize("prompt", [None, "", " \n\t\u3000", 7, ["a cat"], "x" * 4_001, "a \ud83d cat"])
-async def test_a_prompt_that_is_none_is_refused(prompt: Any) -> None:
-    assert await refusal(sent(json={"prompt": prompt})) == (422, "prompt")
+async def test_an_invalid_prompt_is_rejected(prompt: Any) -> None:
+    assert await rejected(sent(json={"prompt": prompt})) == (422, "prompt")
 
 
-async def test_what_is_not_ours_goes_on_as_it_came() -> None:
+async def test_a_field_that_is_not_ours_goes_to_wireflow_unchanged() -> None:
     fields = {"style": ["noir", {"é": 1.0}], "n": 10**30, "": None, "website": "https://a.example", "Prompt": "x"}
     made = await submission(
         sent(json={**fields, **CAT, "workflow": "default", "deadlineSeconds": 1, "allowPartial": True})
@@ -42,9 +104,9 @@ async def test_what_is_not_ours_goes_on_as_it_came() -> None:
         ("style", ["x", {"y": "\ud83d"}]),
     ],
 )
-async def test_a_field_that_is_wrong_is_named(name: str, value: Any) -> None:
+async def test_an_invalid_field_is_named(name: str, value: Any) -> None:
     job = {"fromJob": JOB} if name == "fromImage" else {}
-    assert await refusal(sent(json={**CAT, **job, name: value})) == (422, name)
+    assert await rejected(sent(json={**CAT, **job, name: value})) == (422, name)
 
 
 # --- the input image -----------------------------------------------------------------------------------------------
@@ -58,7 +120,7 @@ URLS = [
     "https://[2606:4700::1]/b.png",
     "https://a.example/" + "x" * (2_048 - 18),
 ]
-NO_URLS = [
+INVALID_URLS = [
     *(None, 7, "", "b.png", "/b.png", "//a.example/b.png", "https:", "https://", "https:///b.png", "https:a.example"),
     *("http://a.example/b.png", "ftp://a.example/b.png", "data:image/png;base64,AAAA", "file:///etc/passwd"),
     *(
@@ -82,38 +144,38 @@ NO_URLS = [
 
 
 @pytest.mark.parametrize("url", URLS)
-async def test_an_input_image_may_be_at_any_public_address(url: str) -> None:
+async def test_an_input_image_may_have_any_public_url(url: str) -> None:
     made = await submission(sent(json={**CAT, "image1": url}))
     assert (made.image_url, made.input) == (url, "{}")
 
 
-@pytest.mark.parametrize("url", NO_URLS, ids=str)
-async def test_an_address_that_is_none_or_private_is_refused(url: Any) -> None:
-    assert await refusal(sent(json={**CAT, "image1": url})) == (422, "image1")
+@pytest.mark.parametrize("url", INVALID_URLS, ids=str)
+async def test_an_invalid_or_private_image_url_is_rejected(url: Any) -> None:
+    assert await rejected(sent(json={**CAT, "image1": url})) == (422, "image1")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/b.png", "http://cdn.test/b.png", "http://a.cdn.test:9/b.png"])
-async def test_a_local_run_may_take_its_images_from_its_own_hosts(url: str) -> None:
+async def test_a_local_deployment_may_fetch_images_from_its_own_hosts(url: str) -> None:
     settings = {**LOCAL, "IMAGE_HOSTS": "cdn.test:8090"}
     assert (await submission(sent(json={**CAT, "image1": url}), **settings)).image_url == url
-    assert await refusal(sent(json={**CAT, "image1": url}), IMAGE_HOSTS="cdn.test") == (422, "image1")
-    assert await refusal(sent(json={**CAT, "image1": "http://a.example/"}), **settings) == (422, "image1")
-    assert await refusal(sent(json={**CAT, "image1": "https://10.0.0.1/"}), **settings) == (422, "image1")
+    assert await rejected(sent(json={**CAT, "image1": url}), IMAGE_HOSTS="cdn.test") == (422, "image1")
+    assert await rejected(sent(json={**CAT, "image1": "http://a.example/"}), **settings) == (422, "image1")
+    assert await rejected(sent(json={**CAT, "image1": "https://10.0.0.1/"}), **settings) == (422, "image1")
 
 
-@pytest.mark.parametrize(("number", "expected"), [({}, 0), ({"fromImage": 0}, 0), ({"fromImage": 3}, 3)])
-async def test_the_picture_of_an_earlier_job_is_named_by_job_and_number(number: dict[str, int], expected: int) -> None:
-    made = await submission(sent(json={**CAT, "fromJob": JOB, **number}))
+@pytest.mark.parametrize(("index", "expected"), [({}, 0), ({"fromImage": 0}, 0), ({"fromImage": 3}, 3)])
+async def test_an_image_of_an_earlier_job_is_named_by_job_and_index(index: dict[str, int], expected: int) -> None:
+    made = await submission(sent(json={**CAT, "fromJob": JOB, **index}))
     assert (made.from_job, made.from_image, made.image_url) == (JOB, expected, None)
 
 
-async def test_two_input_images_are_refused() -> None:
+async def test_two_input_images_are_rejected() -> None:
     request = sent(json={**CAT, "fromJob": JOB, "image1": "https://a.example/b.png"})
-    assert await refusal(request) == (422, "fromJob")
-    assert await refusal(sent(json={**CAT, "fromImage": 1})) == (422, "fromImage")
+    assert await rejected(request) == (422, "fromJob")
+    assert await rejected(sent(json={**CAT, "fromImage": 1})) == (422, "fromImage")
 
 
-# --- where a form goes on ------------------------------------------------------------------------------------------
+# --- the page after a form -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -125,7 +187,7 @@ async def test_two_input_images_are_refused() -> None:
         "http://localhost:3000/",
     ],
 )
-async def test_a_form_goes_on_where_forms_may_come_from(url: str) -> None:
+async def test_a_form_may_redirect_to_the_origins_of_forms(url: str) -> None:
     assert await submission(sent(data={**CAT, "redirectUrl": url}))
 
 
@@ -152,5 +214,5 @@ async def test_a_form_goes_on_where_forms_may_come_from(url: str) -> None:
     ],
     ids=str,
 )
-async def test_a_form_goes_on_nowhere_else(url: Any) -> None:
-    assert await refusal(sent(json={**CAT, "redirectUrl": url})) == (422, "redirectUrl")
+async def test_a_form_may_not_redirect_anywhere_else(url: Any) -> None:
+    assert await rejected(sent(json={**CAT, "redirectUrl": url})) == (422, "redirectUrl")

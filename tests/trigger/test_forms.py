@@ -1,4 +1,4 @@
-"""Forms, urlencoded and multipart, become requests; a file is known to be a image, and stands in memory once."""
+"""Forms, urlencoded and multipart, become requests; a file is an image, and is held in memory once."""
 
 import hashlib
 import json
@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from functions.trigger.parsing.parse import decode_body
 from shared.idempotency import fingerprint
 from tests.images.sample_images import WAYS_TO_SAVE, encoded, png_of_size
-from tests.trigger.posting import BROWSER, refusal, refused, sent, submission
+from tests.trigger.posting import BROWSER, decoded, rejected, rejection, sent, submission
 
 CAT = {"prompt": "a cat"}
 URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -33,10 +32,10 @@ def field(name: bytes, value: bytes, more: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("way", ["urlencoded", "multipart"])
 @pytest.mark.parametrize("text", ["a cat", "Füchse & Käfer = 🦊 + 100 %;", "two\r\nlines", "<b>", " \ta "])
-async def test_a_field_is_what_was_typed(way: str, text: str) -> None:
+async def test_a_field_has_the_text_that_was_typed(way: str, text: str) -> None:
     content = {"data": {"prompt": text}} if way == "urlencoded" else {"files": {"prompt": (None, text)}}
-    posted = await decode_body(sent(**content))
-    assert (posted.body, posted.form) == ({"prompt": text}, True)
+    form = await decoded(sent(**content))
+    assert (form.body, form.form) == ({"prompt": text}, True)
 
 
 @pytest.mark.parametrize("way", ["urlencoded", "multipart"])
@@ -44,7 +43,7 @@ async def test_repeated_names_become_a_list(way: str) -> None:
     pairs = [("prompt", "a cat"), ("tag", "x"), ("tag", ""), ("tag", "y"), ("one", "")]
     data = {"prompt": "a cat", "tag": ["x", "", "y"], "one": ""}
     content = {"data": data} if way == "urlencoded" else {"files": [(n, (None, v)) for n, v in pairs]}
-    assert (await decode_body(sent(**content))).body == data
+    assert (await decoded(sent(**content))).body == data
 
 
 @pytest.mark.parametrize(
@@ -60,8 +59,8 @@ async def test_repeated_names_become_a_list(way: str) -> None:
         ("seed", "7", "7"),
     ],
 )
-async def test_our_typed_fields_are_read_from_strings_and_others_stay(name: str, text: str, value: Any) -> None:
-    body = (await decode_body(sent(data={**CAT, name: text}))).body
+async def test_our_typed_fields_are_read_from_text_and_others_stay_text(name: str, text: str, value: Any) -> None:
+    body = (await decoded(sent(data={**CAT, name: text}))).body
     assert isinstance(body, dict)
     assert (body[name], type(body[name])) == (value, type(value))
 
@@ -74,37 +73,37 @@ async def test_our_typed_fields_are_read_from_strings_and_others_stay(name: str,
         *(("fromImage", text) for text in ("1.0", "one", "-1", "1e1", "٣")),
     ],
 )
-async def test_a_string_that_cannot_be_read_is_refused_by_name(name: str, text: str) -> None:
-    assert await refusal(sent(data={**CAT, name: text})) == (422, name)
+async def test_an_invalid_text_is_rejected_by_its_fields_name(name: str, text: str) -> None:
+    assert await rejected(sent(data={**CAT, name: text})) == (422, name)
 
 
 @pytest.mark.parametrize("name", ["prompt", "workflow", "image1", "redirectUrl", "idempotencyKey", "deadlineSeconds"])
-async def test_a_field_of_ours_that_comes_twice_is_refused_by_name(name: str) -> None:
-    assert await refusal(sent(data={**CAT, name: ["a", "b"]})) == (422, name)
+async def test_a_repeated_field_of_ours_is_rejected_by_name(name: str) -> None:
+    assert await rejected(sent(data={**CAT, name: ["a", "b"]})) == (422, name)
 
 
-async def test_an_input_that_nobody_filled_in_is_absent() -> None:
+async def test_an_empty_input_is_absent() -> None:
     names = ["workflow", "image1", "fromJob", "fromImage", "redirectUrl", "deadlineSeconds", "idempotencyKey"]
-    posted = await decode_body(sent(data={**CAT, **dict.fromkeys(names, ""), "website": "", "style": ""}))
-    assert posted.body == {**CAT, "website": "", "style": ""}
-    assert await refusal(sent(data={"prompt": ""})) == (422, "prompt")
+    form = await decoded(sent(data={**CAT, **dict.fromkeys(names, ""), "website": "", "style": ""}))
+    assert form.body == {**CAT, "website": "", "style": ""}
+    assert await rejected(sent(data={"prompt": ""})) == (422, "prompt")
 
 
 # --- bytes ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["utf-8", "UTF-8", "iso-8859-1", "windows-1252"])
-async def test_a_charset_that_is_named_is_used(name: str) -> None:
+async def test_the_declared_charset_is_used(name: str) -> None:
     kind = {"Content-Type": f'application/x-www-form-urlencoded; charset="{name}"'}
     plain = "prompt=Käfer".encode(name)
     escaped = b"prompt=K%" + "ä".encode(name).hex("%").encode() + b"fer"
     for content in (plain, escaped):
-        assert (await decode_body(sent(content=content, headers=kind))).body == {"prompt": "Käfer"}
+        assert (await decoded(sent(content=content, headers=kind))).body == {"prompt": "Käfer"}
     part = field(b"prompt", "Käfer".encode(name)).replace(
         b"\r\n\r\n", b"\r\nContent-Type: text/plain; charset=%b\r\n\r\n"
     )
     request = parts(part.replace(b"%b", name.encode()))
-    assert (await decode_body(sent(**request))).body == {"prompt": "Käfer"}
+    assert (await decoded(sent(**request))).body == {"prompt": "Käfer"}
 
 
 @pytest.mark.parametrize(
@@ -131,8 +130,8 @@ async def test_a_charset_that_is_named_is_used(name: str) -> None:
         {"content": b"prompt=a cat", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
     ],
 )
-async def test_a_form_that_cannot_be_read_is_400_and_says_what_to_change(content: dict[str, Any]) -> None:
-    problem = await refused(sent(**content))
+async def test_an_invalid_form_is_400_and_says_what_to_change(content: dict[str, Any]) -> None:
+    problem = await rejection(sent(**content))
     assert (problem.code, problem.response().status_code) == ("invalid_form", 400)
     assert len(problem.detail.split("; ")) > 1 or "without" in problem.detail
 
@@ -147,21 +146,21 @@ async def test_a_form_that_cannot_be_read_is_400_and_says_what_to_change(content
     ],
 )
 async def test_a_form_with_too_much_text_is_413(content: dict[str, Any]) -> None:
-    assert await refusal(sent(**content)) == (413, None)
+    assert await rejected(sent(**content)) == (413, None)
 
 
 # --- the file ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", WAYS_TO_SAVE)
-async def test_a_picture_of_any_kind_is_the_file(way: str) -> None:
+async def test_an_image_of_any_format_is_accepted_as_the_file(way: str) -> None:
     image = encoded(way, 8, 8)
     request = sent(data=CAT, files={"image1": ("cat.bin", image, "application/octet-stream")})
     made = await submission(request, BROWSER)
     assert (made.file, made.prompt, made.image_url, made.input) == (image, "a cat", None, "{}")
 
 
-async def test_a_file_is_compared_by_its_sha256() -> None:
+async def test_a_file_counts_for_equality_by_its_sha256() -> None:
     made = await submission(sent(data=CAT, files={"image1": ("a.png", PNG)}))
     same = {**CAT, "image1": {"sha256": hashlib.sha256(PNG).hexdigest()}}
     assert made.fingerprint == fingerprint(json.dumps(same))
@@ -173,14 +172,14 @@ async def test_a_file_is_compared_by_its_sha256() -> None:
 
 
 @pytest.mark.parametrize("name", ["image1", "photo"])
-async def test_a_file_input_that_is_empty_is_absent(name: str) -> None:
+async def test_an_empty_file_input_is_absent(name: str) -> None:
     file = field(name.encode(), b"", b'; filename=""\r\nContent-Type: application/octet-stream')
-    posted = await decode_body(sent(**parts(field(b"prompt", b"a cat"), file)))
-    assert (posted.body, posted.file) == (CAT, None)
+    form = await decoded(sent(**parts(field(b"prompt", b"a cat"), file)))
+    assert (form.body, form.file) == (CAT, None)
 
 
 @pytest.mark.parametrize(
-    ("files", "refused_as"),
+    ("files", "expected"),
     [
         ([("photo", ("a.png", PNG))], (422, "photo")),
         ([("image1", ("a.png", PNG)), ("image1", ("b.png", PNG))], (422, "image1")),
@@ -191,38 +190,38 @@ async def test_a_file_input_that_is_empty_is_absent(name: str) -> None:
         ([("image1", ("a.png", PNG)), ("metadata", (None, "{}"))], (422, "metadata")),
     ],
 )
-async def test_a_file_that_is_wrong_is_named(files: Any, refused_as: Any) -> None:
-    assert await refusal(sent(data=CAT, files=files)) == refused_as
+async def test_an_invalid_file_is_named(files: Any, expected: Any) -> None:
+    assert await rejected(sent(data=CAT, files=files)) == expected
 
 
 @pytest.mark.parametrize(("size", "field"), [(25 * MIB + 1, "image1"), (26 * MIB, None)])
 async def test_a_file_that_is_too_large_is_413(size: int, field: str | None) -> None:
-    assert await refusal(sent(data=CAT, files={"image1": ("a.png", png_of_size(size))})) == (413, field)
+    assert await rejected(sent(data=CAT, files={"image1": ("a.png", png_of_size(size))})) == (413, field)
 
 
-async def test_a_file_full_of_near_boundaries_is_refused_at_once() -> None:
+async def test_a_file_full_of_near_boundaries_is_rejected_before_it_is_parsed() -> None:
     file = field(b"image1", PNG + b"\r\n--xA" * 1_001, b'; filename="a"')
-    assert await refusal(sent(**parts(file))) == (413, None)
+    assert await rejected(sent(**parts(file))) == (413, None)
 
 
 async def test_a_file_without_a_plain_filename_is_a_file() -> None:
     file = field(b"image1", PNG, b"; filename*=UTF-8''cat.png")
-    assert (await decode_body(sent(**parts(file)))).file == PNG
+    assert (await decoded(sent(**parts(file)))).file == PNG
 
 
 @pytest.mark.parametrize("content", [b"\r\n--", b"\r\n--xyz", b"--x\r\n", b"\r\n\r\n--y--\r\n", b"\r" * 5_000])
 async def test_bytes_that_look_like_a_boundary_belong_to_the_file(content: bytes) -> None:
     image = PNG + content + PNG
     file = field(b"image1", image, b'; filename="a"')
-    assert (await decode_body(sent(**parts(field(b"prompt", b"a cat"), file)))).file == image
+    assert (await decoded(sent(**parts(field(b"prompt", b"a cat"), file)))).file == image
 
 
-async def test_the_body_and_the_file_stand_in_memory_once_each() -> None:
+async def test_the_body_and_the_file_are_held_in_memory_once_each() -> None:
     request = sent(data=CAT, files={"image1": ("a.png", png_of_size(25 * MIB))})
     tracemalloc.start()
-    posted = await decode_body(request)
+    form = await decoded(request)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert posted.file is not None
-    assert len(posted.file) == 25 * MIB
+    assert form.file is not None
+    assert len(form.file) == 25 * MIB
     assert peak < 60 * MIB

@@ -1,4 +1,4 @@
-"""One dedupe for all ways in: the first key that is there, wherever it stands, and nothing that can be guessed."""
+"""One idempotency rule for every kind of request: its first key counts, and keys of browsers cannot be guessed."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shared.idempotency import IdempotencyKey
-from tests.trigger.posting import BROWSER, TOKEN, refusal, refused, sent, submission
+from tests.trigger.posting import BROWSER, TOKEN, rejected, rejection, sent, submission
 
 CAT = {"prompt": "a cat"}
 LONG_KEY = "0123456789abcdef"
@@ -26,12 +26,12 @@ EVERY_FIELD = {**CAT, "formToken": "f", "dedupeField": "order", "order": 7}
         (3, IdempotencyKey("event", '["/s", "1"]')),
     ],
 )
-async def test_the_first_key_that_is_there_counts(dropped: int, key: IdempotencyKey) -> None:
+async def test_the_first_key_of_a_request_counts(dropped: int, key: IdempotencyKey) -> None:
     headers = dict(list(EVERY_HEADER.items())[dropped:])
     assert (await submission(sent(json=EVERY_FIELD, headers=headers))).key == key
 
 
-async def test_fields_are_keys_when_there_is_no_header() -> None:
+async def test_fields_are_keys_if_no_header_is() -> None:
     assert (await submission(sent(json=EVERY_FIELD))).key == IdempotencyKey("formToken", "f")
     del (fields := dict(EVERY_FIELD))["formToken"]
     assert (await submission(sent(json=fields))).key == IdempotencyKey("field", '["order", "7"]')
@@ -48,36 +48,36 @@ async def test_a_key_is_the_same_in_the_header_and_in_the_field(header: str) -> 
     assert by_header.fingerprint == by_field.fingerprint == by_both.fingerprint
 
 
-async def test_two_different_keys_are_refused() -> None:
+async def test_two_different_keys_are_rejected() -> None:
     request = sent(json={**CAT, "idempotencyKey": "k-1"}, headers={"Idempotency-Key": "k-2"})
-    assert await refusal(request) == (422, "idempotencyKey")
+    assert await rejected(request) == (422, "idempotencyKey")
 
 
-async def test_a_key_may_come_in_two_lines_if_they_say_the_same() -> None:
+async def test_a_header_may_be_repeated_with_the_same_key() -> None:
     twice = httpx.Headers([("Idempotency-Key", "k-1"), ("Idempotency-Key", "k-1")])
     assert (await submission(sent(json=CAT, headers=twice))).key == IdempotencyKey("key", "k-1")
     two = httpx.Headers([("Idempotency-Key", "k-1"), ("Idempotency-Key", "k-2")])
-    assert (await refused(sent(json=CAT, headers=two))).code == "invalid_idempotency_key"
+    assert (await rejection(sent(json=CAT, headers=two))).code == "invalid_idempotency_key"
 
 
 @pytest.mark.parametrize("value", ["", "a b", "ä", "x" * 256, '"', '"k', 7, None])
-async def test_a_malformed_key_is_refused(value: Any) -> None:
-    assert await refusal(sent(json={**CAT, "idempotencyKey": value})) == (422, "idempotencyKey")
+async def test_a_malformed_key_is_rejected(value: Any) -> None:
+    assert await rejected(sent(json={**CAT, "idempotencyKey": value})) == (422, "idempotencyKey")
     if isinstance(value, str):
         for name in ("Idempotency-Key", "webhook-id"):
             headers = {name.encode(): value.encode()}
-            assert (await refused(sent(json=CAT, headers=headers))).code == "invalid_idempotency_key"
+            assert (await rejection(sent(json=CAT, headers=headers))).code == "invalid_idempotency_key"
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(7, "7"), (7.0, "7"), (7.5, "7.5"), ("7", "7"), (True, "true"), (" a-1 ", "a-1")]
 )
-async def test_a_dedupe_field_counts_by_its_text(value: Any, text: str) -> None:
+async def test_a_dedupe_field_is_a_key_by_its_text(value: Any, text: str) -> None:
     made = await submission(sent(json={**CAT, "dedupeField": "order", "order": value}))
     assert made.key == IdempotencyKey("field", json.dumps(["order", text]))
 
 
-async def test_a_form_and_json_meet_at_their_dedupe_field() -> None:
+async def test_a_form_and_json_with_the_same_dedupe_field_have_the_same_key() -> None:
     by_form = await submission(sent(data={**CAT, "dedupeField": "order", "order": "7"}))
     by_json = await submission(sent(json={**CAT, "dedupeField": "order", "order": 7}))
     by_default = await submission(sent("https://images.test/?dedupeField=order", json={**CAT, "order": 7}))
@@ -85,14 +85,14 @@ async def test_a_form_and_json_meet_at_their_dedupe_field() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", [7], {"id": 7}])
-async def test_a_dedupe_field_without_a_value_is_refused(value: Any) -> None:
-    assert await refusal(sent(json={**CAT, "dedupeField": "order", "order": value})) == (422, "dedupeField")
+async def test_a_dedupe_field_without_a_usable_value_is_rejected(value: Any) -> None:
+    assert await rejected(sent(json={**CAT, "dedupeField": "order", "order": value})) == (422, "dedupeField")
 
 
 @pytest.mark.parametrize("name", ["order", "", 7, None, "token", "formToken", "idempotencyKey"])
-async def test_a_dedupe_field_that_is_not_there_is_refused(name: Any) -> None:
+async def test_a_dedupe_field_that_is_absent_or_a_credential_is_rejected(name: Any) -> None:
     request = sent("https://images.test/?token=t", json={**CAT, "dedupeField": name, "token": "t"})
-    assert await refusal(request) == (422, "dedupeField")
+    assert await rejected(request) == (422, "dedupeField")
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ async def test_a_dedupe_field_that_is_not_there_is_refused(name: Any) -> None:
     ],
 )
 async def test_a_browsers_key_has_16_characters(content: dict[str, Any], field: str | None) -> None:
-    assert await refusal(sent(**content), BROWSER) == (422, field)
+    assert await rejected(sent(**content), BROWSER) == (422, field)
     assert (await submission(sent(**content), TOKEN)).key
     longer = json.loads(json.dumps(content).replace(LONG_KEY[1:], LONG_KEY))
     assert (await submission(sent(**longer), BROWSER)).key
 
 
 @pytest.mark.parametrize("value", ["", 7, None, ["f"], "x" * 2_049])
-async def test_a_form_token_that_is_none_is_refused(value: Any) -> None:
-    assert await refusal(sent(json={**CAT, "formToken": value})) == (422, "formToken")
+async def test_a_malformed_form_token_is_rejected(value: Any) -> None:
+    assert await rejected(sent(json={**CAT, "formToken": value})) == (422, "formToken")

@@ -1,4 +1,4 @@
-"""Signatures: the standardwebhooks library as a client is let in; what was changed, is old or is not ours is not."""
+"""Signatures: those of the standardwebhooks library are accepted; changed, old, and foreign ones are rejected."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from standardwebhooks import Webhook
 from functions.trigger.auth.caller import Caller, CallerKind
 from shared.auth_settings import AuthSettings, SigningSecret
 from shared.problems import Problem
-from tests.trigger.stand_ins import NOON, House, request
+from tests.trigger.stand_ins import NOON, Instance, identify, request
 
 OLD, NEW, OTHER = ("whsec_" + letter * 32 for letter in "ABC")
 SETTINGS = AuthSettings(
@@ -18,7 +18,7 @@ BODY = '{"prompt": "ein Käfer"}'
 
 
 def signed(secret: str = NEW, body: str = BODY, at: datetime = NOON, message_id: str = "msg_1") -> dict[str, str]:
-    # The library takes the time that it is handed for UTC, whatever it is: NOON is.
+    # The library treats any time as UTC; NOON is in UTC.
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(at.timestamp())),
@@ -27,46 +27,46 @@ def signed(secret: str = NEW, body: str = BODY, at: datetime = NOON, message_id:
 
 
 async def caller(headers: dict[str, str], body: bytes = BODY.encode()) -> Caller:
-    return await House(settings=SETTINGS).auth.identify(request(headers=headers), body, None)
+    return await identify(Instance(settings=SETTINGS).authenticator, request(headers=headers), body, None)
 
 
-async def is_refused(headers: dict[str, str], body: bytes = BODY.encode()) -> bool:
+async def is_rejected(headers: dict[str, str], body: bytes = BODY.encode()) -> bool:
     with pytest.raises(Problem) as caught:
         await caller(headers, body)
     return caught.value.code == "unauthorized" and "invalid_token" in caught.value.headers["WWW-Authenticate"]
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW])
-async def test_the_librarys_signature_is_taken_with_either_secret(secret: str):
+async def test_a_signature_of_the_library_is_accepted_with_either_secret(secret: str):
     assert await caller(signed(secret)) == Caller(CallerKind.SIGNATURE, "shop")
 
 
 async def test_each_caller_has_its_own_secret():
     assert await caller(signed(OTHER)) == Caller(CallerKind.SIGNATURE, "bank")
     assert (await caller(signed(OTHER))).private
-    assert await is_refused(signed("whsec_" + "D" * 32))
+    assert await is_rejected(signed("whsec_" + "D" * 32))
 
 
-async def test_one_of_several_signatures_is_enough():
+async def test_one_valid_signature_of_several_is_enough():
     headers = signed()
     headers["webhook-signature"] = f"v1a,xyz {Webhook(OLD).sign('msg_2', NOON, BODY)} {headers['webhook-signature']}"
     assert (await caller(headers)).name == "shop"
 
 
 @pytest.mark.parametrize("seconds", [-300, 300])
-async def test_five_minutes_are_tolerated_either_way(seconds: int):
+async def test_a_timestamp_may_be_five_minutes_off(seconds: int):
     assert (await caller(signed(at=NOON + timedelta(seconds=seconds)))).name == "shop"
 
 
 @pytest.mark.parametrize("seconds", [-301, 301, -86_400])
-async def test_an_old_or_a_future_signature_is_refused(seconds: int):
-    assert await is_refused(signed(at=NOON + timedelta(seconds=seconds)))
+async def test_an_old_or_a_future_signature_is_rejected(seconds: int):
+    assert await is_rejected(signed(at=NOON + timedelta(seconds=seconds)))
 
 
-async def test_what_was_changed_is_refused():
-    assert await is_refused(signed(), BODY.replace("K", "L").encode())
-    assert await is_refused(signed() | {"webhook-id": "msg_2"})
-    assert await is_refused(signed() | {"webhook-timestamp": str(int(NOON.timestamp()) + 1)})
+async def test_a_changed_request_is_rejected():
+    assert await is_rejected(signed(), BODY.replace("K", "L").encode())
+    assert await is_rejected(signed() | {"webhook-id": "msg_2"})
+    assert await is_rejected(signed() | {"webhook-timestamp": str(int(NOON.timestamp()) + 1)})
 
 
 @pytest.mark.parametrize(
@@ -87,30 +87,30 @@ async def test_what_was_changed_is_refused():
         {"webhook-timestamp": "-1"},
     ],
 )
-async def test_malformed_headers_are_refused(change: dict[str, str]):
-    assert await is_refused(signed() | change)
+async def test_malformed_headers_are_rejected(change: dict[str, str]):
+    assert await is_rejected(signed() | change)
 
 
-async def test_a_header_that_is_missing_or_there_twice_is_refused():
+async def test_a_missing_or_repeated_header_is_rejected():
     for name in ("webhook-id", "webhook-timestamp"):
-        assert await is_refused({key: value for key, value in signed().items() if key != name})
+        assert await is_rejected({key: value for key, value in signed().items() if key != name})
     twice = request(headers=[*signed().items(), ("webhook-id", "msg_2")])
     with pytest.raises(Problem):
-        await House(settings=SETTINGS).auth.identify(twice, BODY.encode(), None)
+        await identify(Instance(settings=SETTINGS).authenticator, twice, BODY.encode(), None)
 
 
-async def test_a_body_that_is_no_text_has_no_signature():
-    assert await is_refused(signed(), b"\xff" + BODY.encode())
+async def test_a_body_that_is_not_utf8_is_rejected():
+    assert await is_rejected(signed(), b"\xff" + BODY.encode())
 
 
-async def test_a_webhook_id_alone_is_a_key_and_no_credential():
+async def test_a_webhook_id_alone_is_not_a_credential():
     with pytest.raises(Problem) as caught:
         await caller({"webhook-id": "msg_1"})
     assert "error" not in caught.value.headers["WWW-Authenticate"]
 
 
-async def test_a_get_is_signed_over_nothing():
-    auth = House(settings=SETTINGS).auth
-    assert await auth.reader(request("GET", "/jobs", signed(body=""))) == Caller(CallerKind.SIGNATURE, "shop")
+async def test_a_get_is_signed_over_an_empty_body():
+    authenticator = Instance(settings=SETTINGS).authenticator
+    assert await authenticator.reader(request("GET", "/jobs", signed(body=""))) == Caller(CallerKind.SIGNATURE, "shop")
     with pytest.raises(Problem):
-        await auth.reader(request("GET", "/jobs", signed()))
+        await authenticator.reader(request("GET", "/jobs", signed()))

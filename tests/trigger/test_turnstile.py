@@ -1,4 +1,4 @@
-"""Turnstile: a person passes, once for each job; while Cloudflare cannot tell, nobody is let in or called wrong."""
+"""Turnstile: a valid response admits one job; while Cloudflare is unavailable, the caller may retry."""
 
 import asyncio
 import json
@@ -9,23 +9,23 @@ import pytest
 from shared.auth_settings import AuthSettings
 from shared.problems import Problem
 from tests.harness import virtual_time
-from tests.trigger.stand_ins import House, request
+from tests.trigger.stand_ins import Instance, request
 
 FIELD = "cf-turnstile-response"
 JOB = "0123456789abcdef0123456789abcdef"
 
 
-class Checker:
-    """As Cloudflare does: a response is good once, and for the same idempotency key again."""
+class Cloudflare:
+    """Accepts a response once, and again with the same idempotency key."""
 
     def __init__(self) -> None:
-        self.asked: list[httpx.QueryParams] = []
+        self.received: list[httpx.QueryParams] = []
         self.redeemed: dict[str, str] = {}
         self.fault: httpx.Response | Exception | None = None
 
-    def __call__(self, asked: httpx.Request) -> httpx.Response:
-        fields = httpx.QueryParams(asked.content.decode())
-        self.asked.append(fields)
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        fields = httpx.QueryParams(request.content.decode())
+        self.received.append(fields)
         if isinstance(self.fault, Exception):
             raise self.fault
         if self.fault:
@@ -37,67 +37,67 @@ class Checker:
         return httpx.Response(200, json={"success": True, "error-codes": []})
 
 
-def guarded(checker: Checker) -> House:
+def protected(cloudflare: Cloudflare) -> Instance:
     settings = AuthSettings(
         origins=("https://shop.example",), turnstile_secret="0x4AAA-secret", form_per_minute=0, form_per_hour=0
     )
-    return House(settings=settings, http=httpx.AsyncClient(transport=httpx.MockTransport(checker)))
+    return Instance(settings=settings, http=httpx.AsyncClient(transport=httpx.MockTransport(cloudflare)))
 
 
-async def admitted(house: House, response: object, job_id: str = JOB) -> str:
+async def admitted(instance: Instance, response: object, job_id: str = JOB) -> str:
     """The code of the problem, or nothing."""
-    met: Problem | None = None
+    rejection: Problem | None = None
     try:
-        await house.auth.admit(request(peer="203.0.113.9"), job_id, response)
+        await instance.forms.admit(request(peer="203.0.113.9"), job_id, response)
     except Problem as problem:
-        met = problem
-    if met is None:
+        rejection = problem
+    if rejection is None:
         return ""
-    assert (met.field == FIELD) is (met.code == "challenge_failed")
-    assert "0x4AAA" not in json.dumps(met.document()) + house.lines.getvalue()
-    return f"{met.code} {met.headers.get('Retry-After', '')}".strip()
+    assert (rejection.field == FIELD) is (rejection.code == "challenge_failed")
+    assert "0x4AAA" not in json.dumps(rejection.document()) + instance.lines.getvalue()
+    return f"{rejection.code} {rejection.headers.get('Retry-After', '')}".strip()
 
 
-async def test_a_person_passes_turnstile():
-    checker = Checker()
-    assert await admitted(guarded(checker), "good") == ""
-    (asked,) = checker.asked
-    assert (asked["secret"], asked["response"], asked["remoteip"]) == ("0x4AAA-secret", "good", "203.0.113.9")
-    assert JOB not in asked["idempotency_key"].replace("-", "")
+async def test_a_valid_response_admits_a_job():
+    cloudflare = Cloudflare()
+    assert await admitted(protected(cloudflare), "good") == ""
+    (sent,) = cloudflare.received
+    assert (sent["secret"], sent["response"], sent["remoteip"]) == ("0x4AAA-secret", "good", "203.0.113.9")
+    assert JOB not in sent["idempotency_key"].replace("-", "")
 
 
-async def test_a_repeat_of_the_same_job_passes_again_and_another_job_does_not():
-    house = guarded(Checker())
+async def test_a_response_admits_the_same_job_again_but_no_other():
+    instance = protected(Cloudflare())
     for _ in range(3):
-        assert await admitted(house, "good") == ""
-    assert await admitted(house, "good", "f" * 32) == "challenge_failed"
-    assert await admitted(house, "good too", JOB) == ""
+        assert await admitted(instance, "good") == ""
+    assert await admitted(instance, "good", "f" * 32) == "challenge_failed"
+    assert await admitted(instance, "good too", JOB) == ""
 
 
-async def test_another_response_for_the_same_job_is_another_question():
-    checker = Checker()
-    house = guarded(checker)
-    assert [await admitted(house, response) for response in ("good", "good too", "good")] == ["", "", ""]
-    first, second, third = [asked["idempotency_key"] for asked in checker.asked]
+async def test_each_response_has_its_own_idempotency_key():
+    cloudflare = Cloudflare()
+    instance = protected(cloudflare)
+    assert [await admitted(instance, response) for response in ("good", "good too", "good")] == ["", "", ""]
+    first, second, third = [sent["idempotency_key"] for sent in cloudflare.received]
     assert first == third != second
 
 
 @pytest.mark.parametrize("response", [None, "", "x" * 2_049, "ä", "\ud800", 7, ["good"]])
-async def test_without_a_response_cloudflare_is_not_even_asked(response: object):
-    checker = Checker()
-    assert await admitted(guarded(checker), response) == "challenge_failed"
-    assert checker.asked == []
+async def test_a_malformed_response_is_not_sent_to_cloudflare(response: object):
+    cloudflare = Cloudflare()
+    assert await admitted(protected(cloudflare), response) == "challenge_failed"
+    assert cloudflare.received == []
 
 
-async def test_a_wrong_response_is_refused():
-    assert await admitted(guarded(Checker()), "bad") == "challenge_failed"
+async def test_an_invalid_response_is_rejected():
+    assert await admitted(protected(Cloudflare()), "bad") == "challenge_failed"
 
 
-@pytest.mark.parametrize("answer", [{}, {"success": "true"}, {"success": 1}, {"success": False, "error-codes": 7}])
-async def test_only_a_clear_yes_lets_in(answer: dict[str, object]):
-    checker = Checker()
-    checker.fault = httpx.Response(200, json=answer)
-    assert await admitted(guarded(checker), "good") == "challenge_failed"
+@pytest.mark.parametrize("result", [{}, {"success": "true"}, {"success": 1}, {"success": False, "error-codes": 7}])
+async def test_only_success_true_admits_a_job(result: dict[str, object]):
+    cloudflare = Cloudflare()
+    cloudflare.fault = httpx.Response(200, json=result)
+    assert await admitted(protected(cloudflare), "good") == "challenge_failed"
 
 
 @pytest.mark.parametrize(
@@ -114,25 +114,25 @@ async def test_only_a_clear_yes_lets_in(answer: dict[str, object]):
         httpx.Response(200, json={"success": False, "error-codes": ["invalid-input-secret"]}),
     ],
 )
-async def test_while_cloudflare_cannot_tell_the_caller_may_try_again(fault: httpx.Response | Exception):
-    checker = Checker()
-    checker.fault = fault
-    house = guarded(checker)
-    assert await admitted(house, "good") == "check_unavailable 5"
-    assert '"severity": "ERROR"' in house.lines.getvalue()
-    checker.fault = None
-    assert await admitted(house, "good") == ""
+async def test_while_cloudflare_is_unavailable_the_caller_may_retry(fault: httpx.Response | Exception):
+    cloudflare = Cloudflare()
+    cloudflare.fault = fault
+    instance = protected(cloudflare)
+    assert await admitted(instance, "good") == "check_unavailable 5"
+    assert '"severity": "ERROR"' in instance.lines.getvalue()
+    cloudflare.fault = None
+    assert await admitted(instance, "good") == ""
 
 
-def test_a_cloudflare_that_never_answers_is_waited_for_five_seconds():
-    async def silence(_asked: httpx.Request) -> httpx.Response:
+def test_cloudflare_has_five_seconds_to_respond():
+    async def silence(_request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(3_600)
         raise AssertionError
 
     async def post() -> float:
         http = httpx.AsyncClient(transport=httpx.MockTransport(silence))
         settings = AuthSettings(origins=("https://shop.example",), turnstile_secret="secret")
-        assert await admitted(House(settings=settings, http=http), "good") == "check_unavailable 5"
+        assert await admitted(Instance(settings=settings, http=http), "good") == "check_unavailable 5"
         return asyncio.get_running_loop().time()
 
     assert virtual_time.run(post()) == pytest.approx(5)

@@ -1,4 +1,4 @@
-"""What each published answer means: to the paid call, and to a question about a run.
+"""What each published response means: as a response to the paid call, and to a poll.
 
 From the contract's tables and the rules of the vendor's notes, not from what the code happens to do.
 """
@@ -20,7 +20,7 @@ ATOMU = "https://cdn.atomu.ai/outputs/"
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """`started`: the execution id, for the paid call. `state`, `images` …: for a question about a run."""
+    """`started`: the execution id, for the paid call. `state`, `images` …: for a poll."""
 
     started: str | None = None
     trigger: type[errors.WireflowError] | None = None  # what the paid call raises instead
@@ -66,16 +66,16 @@ def limited(at: datetime, says: str = "Too many workflow executions. Please try 
 
 
 def moved(status: int) -> Means:
-    says = f"Wireflow answered HTTP {status} and points to https://www.wireflow.ai; "
-    says += "WIREFLOW_BASE_URL must be the final address."
+    says = f"Wireflow responded with HTTP {status}, a redirect to https://www.wireflow.ai. "
+    says += "Set WIREFLOW_BASE_URL to the final URL."
     return refused(errors.OperatorMustAct, ErrorCode.CONFIGURATION, says)
 
 
 S = RunState
-MUST_MEND = errors.OperatorMustAct
+OPERATOR = errors.OperatorMustAct
 BROKE = "The provider answered with an error"
 SHORT = "Insufficient credits. Required: 10, Available: 3"
-NOTHING = Means()  # no start, no status word, no image
+NOTHING = Means()  # no start, no status, no image
 
 EXPECTATIONS: dict[str, Means] = {
     "trigger/flat": starts("exec_456", S.QUEUED),
@@ -131,20 +131,20 @@ EXPECTATIONS: dict[str, Means] = {
     "error/400-missing-fields": refused(
         errors.RequestRefused, ErrorCode.INVALID_REQUEST, "Missing required fields: name, nodes, edges"
     ),
-    "error/400-inactive": refused(MUST_MEND, ErrorCode.WORKFLOW_INACTIVE, "Workflow is not active"),
+    "error/400-inactive": refused(OPERATOR, ErrorCode.WORKFLOW_INACTIVE, "Workflow is not active"),
     "error/400-typed": refused(errors.RequestRefused, ErrorCode.INVALID_REQUEST, "At least one node must be provided"),
-    "error/400-typed-inactive": refused(MUST_MEND, ErrorCode.WORKFLOW_INACTIVE, "Workflow is not active"),
-    "error/401-missing": refused(MUST_MEND, ErrorCode.KEY_REFUSED, "Missing Authorization header"),
-    "error/401-malformed": refused(MUST_MEND, ErrorCode.KEY_REFUSED, "Invalid API key format. Expected: Bearer sk-..."),
-    "error/401-invalid": refused(MUST_MEND, ErrorCode.KEY_REFUSED, "Invalid API key"),
-    "error/401-expired": refused(MUST_MEND, ErrorCode.KEY_REFUSED, "API key has expired"),
-    "error/401-typed": refused(MUST_MEND, ErrorCode.KEY_REFUSED, "Invalid API key"),
-    "error/403": refused(MUST_MEND, ErrorCode.KEY_REFUSED, "Forbidden"),
+    "error/400-typed-inactive": refused(OPERATOR, ErrorCode.WORKFLOW_INACTIVE, "Workflow is not active"),
+    "error/401-missing": refused(OPERATOR, ErrorCode.KEY_REFUSED, "Missing Authorization header"),
+    "error/401-malformed": refused(OPERATOR, ErrorCode.KEY_REFUSED, "Invalid API key format. Expected: Bearer sk-..."),
+    "error/401-invalid": refused(OPERATOR, ErrorCode.KEY_REFUSED, "Invalid API key"),
+    "error/401-expired": refused(OPERATOR, ErrorCode.KEY_REFUSED, "API key has expired"),
+    "error/401-typed": refused(OPERATOR, ErrorCode.KEY_REFUSED, "Invalid API key"),
+    "error/403": refused(OPERATOR, ErrorCode.KEY_REFUSED, "Forbidden"),
     "error/404-workflow": refused(
-        MUST_MEND, ErrorCode.WORKFLOW_NOT_FOUND, "Workflow not found", poll=errors.RunNotFound
+        OPERATOR, ErrorCode.WORKFLOW_NOT_FOUND, "Workflow not found", poll=errors.RunNotFound
     ),
     "error/404-execution": refused(
-        MUST_MEND, ErrorCode.WORKFLOW_NOT_FOUND, "Execution not found", poll=errors.RunNotFound
+        OPERATOR, ErrorCode.WORKFLOW_NOT_FOUND, "Execution not found", poll=errors.RunNotFound
     ),
     "error/409-typed": refused(errors.KeyConflict, ErrorCode.INVALID_REQUEST, "The workflow was changed meanwhile"),
     "error/413": refused(errors.RequestRefused, ErrorCode.INVALID_REQUEST, "Request body is too large"),
@@ -153,7 +153,7 @@ EXPECTATIONS: dict[str, Means] = {
     ),
     "error/500": unknown("Internal server error"),
     "error/500-typed": unknown("Something went wrong"),
-    "error/502-html": unknown("Wireflow answered HTTP 502."),
+    "error/502-html": unknown("Wireflow responded with HTTP 502."),
     "error/503": refused(
         errors.Unavailable,
         ErrorCode.UPSTREAM_UNREACHABLE,
@@ -172,7 +172,7 @@ EXPECTATIONS: dict[str, Means] = {
     "rate/429-silent": limited(NOW + timedelta(seconds=30)),
 }
 
-# What is said of the nodes, where anything is said.
+# The steps, for responses that describe nodes.
 PRO = "Nano Banana Pro"
 STEPS: dict[str, tuple[Step, ...]] = {
     "poll/node-states-running": (
@@ -194,7 +194,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "poll/flat-queued": (),
 }
 
-# What has a default is not asked of a caller, whatever `required` says.
+# An input with a default is not required, whatever `required` says.
 INPUTS: dict[str, tuple[NodeInput, ...]] = {
     "inputs/described": (
         NodeInput(node_id="input-1", label="Prompt", kind="text"),

@@ -1,4 +1,4 @@
-"""The client: every way in which httpx can fail has a place in our error tree, and no secret leaves in an error."""
+"""The client maps every error of httpx to the error tree, and redacts every secret from its errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from shared.wireflow import errors
-from shared.wireflow.client import ANSWER_LIMIT, UPLOAD_LIMIT, WireflowClient
+from shared.wireflow.client import RESPONSE_LIMIT, UPLOAD_LIMIT, WireflowClient
 from shared.workflows import Mode, NodeInput, Workflow
 from tests.harness.virtual_time import VirtualClock
 
@@ -28,20 +28,20 @@ Handler = Callable[[httpx.Request], Any]
 
 
 def every(kind: type[Exception]) -> Iterator[type[Exception]]:
-    """The class and all below it."""
+    """Yield the class and all of its subclasses."""
     yield kind
     for below in kind.__subclasses__():
         yield from every(below)
 
 
 def raised_by_httpx() -> dict[str, type[Exception]]:
-    """Every exception that httpx has a public name for, and those below them."""
+    """Return every public exception of httpx and its subclasses, by name."""
     public = [value for value in vars(httpx).values() if isinstance(value, type) and issubclass(value, Exception)]
     return {kind.__name__: kind for top in public for kind in every(top)}
 
 
 def instance(kind: type[Exception]) -> Exception:
-    """One of these, whatever its constructor asks for."""
+    """Return an instance, whatever arguments its constructor requires."""
     if issubclass(kind, httpx.HTTPStatusError):
         return kind("no", request=REQUEST, response=httpx.Response(500))
     if kind in (httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead):
@@ -50,7 +50,7 @@ def instance(kind: type[Exception]) -> Exception:
 
 
 def client(handler: Handler) -> WireflowClient:
-    return WireflowClient(BASE, HOOK, KEY, VirtualClock(), httpx.MockTransport(handler), hidden=[SAVED])
+    return WireflowClient(BASE, HOOK, KEY, VirtualClock(), httpx.MockTransport(handler), secrets=[SAVED])
 
 
 def failing(error: Exception) -> WireflowClient:
@@ -60,8 +60,8 @@ def failing(error: Exception) -> WireflowClient:
     return client(handler)
 
 
-def before(client: WireflowClient) -> list[Coroutine[Any, Any, object]]:
-    """What a job may need before its paid call; it costs nothing."""
+def free_calls(client: WireflowClient) -> list[Coroutine[Any, Any, object]]:
+    """Return the free calls that a job may need before its paid call."""
     return [client.describe(RUN), client.host(PNG, "image/png")]
 
 
@@ -70,7 +70,7 @@ async def test_every_error_of_httpx_is_mapped(name: str) -> None:
     error = instance(raised_by_httpx()[name])
     with pytest.raises(errors.Unavailable if name in NOT_SENT else errors.OutcomeUnknown):
         await failing(error).start(WEBHOOK, {"prompt": "a cat"}, "key")
-    for call in (*before(failing(error)), failing(error).check_webhook()):
+    for call in (*free_calls(failing(error)), failing(error).check_webhook()):
         with pytest.raises(errors.Unavailable):
             await call
     with pytest.raises(errors.PollError):
@@ -81,8 +81,8 @@ async def test_every_error_of_httpx_is_mapped(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(raised_by_httpx()))
-async def test_what_breaks_inside_the_body_is_mapped_too(name: str) -> None:
-    """The request was sent: whatever is raised from here on, a run may have started."""
+async def test_an_error_inside_the_body_is_mapped(name: str) -> None:
+    """The request was sent: a run may have started, whatever is raised."""
 
     async def body() -> AsyncIterator[bytes]:
         yield b'{"executionId": '
@@ -93,7 +93,7 @@ async def test_what_breaks_inside_the_body_is_mapped_too(name: str) -> None:
 
     with pytest.raises(errors.WireflowError):
         await client(handler).start(EXECUTE, {"nodes": []}, "key")
-    for call in (*before(client(handler)), client(handler).check_webhook()):
+    for call in (*free_calls(client(handler)), client(handler).check_webhook()):
         with pytest.raises(errors.Unavailable):
             await call
     with pytest.raises(errors.PollError):
@@ -101,7 +101,7 @@ async def test_what_breaks_inside_the_body_is_mapped_too(name: str) -> None:
     assert await client(handler).healthy() is False
 
 
-async def test_a_vendor_that_says_nothing_has_its_time_and_no_more() -> None:
+async def test_a_silent_vendor_times_out() -> None:
     async def handler(_request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(3600)
         return httpx.Response(200)
@@ -119,8 +119,8 @@ async def test_a_vendor_that_says_nothing_has_its_time_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("workflow", [WEBHOOK, RUN, EXECUTE])
-async def test_no_part_of_an_upload_is_waited_for_longer_than_the_whole(workflow: Workflow) -> None:
-    """httpx has its own limits for each read and write; they must not end a call before its time."""
+async def test_no_read_or_write_has_a_shorter_timeout_than_the_call(workflow: Workflow) -> None:
+    """httpx has a timeout for each read and write; it must not end a call before the timeout of the call."""
     seen: list[Any] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -141,32 +141,32 @@ async def test_no_error_quotes_a_workflow_or_the_key(status: int) -> None:
 
     here = client(handler)
     calls = [here.start(workflow, {"prompt": "x"}, "key") for workflow in (WEBHOOK, RUN, EXECUTE)]
-    calls += before(here) if status == 200 else [*before(here), here.check_webhook(), here.poll("exec_1")]
+    calls += free_calls(here) if status == 200 else [*free_calls(here), here.check_webhook(), here.poll("exec_1")]
     for call in calls:
         with pytest.raises(errors.WireflowError) as caught:
             await call
         assert not any(secret in str(caught.value).lower() for secret in (HOOK, KEY, SAVED, KEY[:-1]))
 
 
-async def test_nothing_that_is_kept_of_an_answer_quotes_a_workflow_or_the_key() -> None:
+async def test_nothing_that_is_kept_of_a_response_quotes_a_workflow_or_the_key() -> None:
     url = f"https://cdn.wireflow.test/{SAVED}/a.png"
     node = {"nodeId": "gen-1", "label": f"Model of {SAVED}", "status": SAVED, "outputUrl": url}
     told = {"status": "FAILED", "error": f"{SAVED} or {HOOK}", SAVED: KEY, "nodeStates": [node]}
     said = await client(lambda _request: httpx.Response(200, json=told)).poll("exec_1")
-    assert said.image_urls == (url,), "or nobody could copy it"
-    assert said.steps[0].label == "Model of [hidden]"
+    assert said.image_urls == (url,), "a redacted URL could not be copied"
+    assert said.steps[0].label == "Model of [REDACTED]"
     kept = repr(replace(said, image_urls=()))
     assert not any(secret in kept for secret in (HOOK, KEY, SAVED))
 
 
 @pytest.mark.parametrize("workflow", [RUN, EXECUTE])
-async def test_the_id_of_a_workflow_is_not_taken_for_that_of_a_run(workflow: Workflow) -> None:
+async def test_the_id_of_a_workflow_is_not_mistaken_for_that_of_a_run(workflow: Workflow) -> None:
     with pytest.raises(errors.NoExecutionId):
         await client(lambda _request: httpx.Response(201, json={"id": SAVED})).start(workflow, {}, "key")
 
 
 @pytest.mark.parametrize(("path", "workflow"), STARTS)
-async def test_the_paid_call_is_one_post_with_our_key_and_the_api_key_where_it_is_asked_for(
+async def test_the_paid_call_is_one_post_with_our_key_and_the_api_key_if_required(
     path: str, workflow: Workflow
 ) -> None:
     seen: list[httpx.Request] = []
@@ -194,7 +194,7 @@ async def test_a_workflow_is_described() -> None:
         return httpx.Response(200, json={"data": {"inputs": [told]}})
 
     found = await client(handler).describe(RUN)
-    assert found == (NodeInput(node_id="input-1", label="Prompt of [hidden]", kind="text", required=True),)
+    assert found == (NodeInput(node_id="input-1", label="Prompt of [REDACTED]", kind="text", required=True),)
     assert (seen[0].method, str(seen[0].url)) == ("GET", f"{BASE}/workflows/{SAVED}/run")
     assert seen[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -239,13 +239,13 @@ async def test_an_input_image_that_is_too_large_is_refused_without_a_call() -> N
         *((status, errors.Unavailable, "upstream_unreachable") for status in (200, 204, 408, 409, 500, 502, 503, 599)),
     ],
 )
-async def test_a_refusal_before_the_paid_call_says_who_must_act_and_when(
+async def test_a_refused_free_call_says_who_must_act_and_when(
     status: int, kind: type[errors.WireflowError], code: str
 ) -> None:
     def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, json={"error": "Workflow is not active"}, headers={"Retry-After": "42"})
 
-    for call in before(client(handler)):
+    for call in free_calls(client(handler)):
         with pytest.raises(errors.WireflowError) as caught:
             await call
         assert (type(caught.value), caught.value.code) == (kind, code)
@@ -253,7 +253,7 @@ async def test_a_refusal_before_the_paid_call_says_who_must_act_and_when(
             assert caught.value.retry_at == VirtualClock().now() + timedelta(seconds=42)
 
 
-async def test_questions_carry_the_key_and_ids_are_quoted() -> None:
+async def test_polls_have_the_api_key_and_ids_are_url_encoded() -> None:
     seen: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -275,7 +275,7 @@ async def test_no_redirect_is_followed(status: int) -> None:
 
     with pytest.raises(errors.OperatorMustAct):
         await client(handler).start(EXECUTE, {"nodes": []}, "key")
-    for call in before(client(handler)):
+    for call in free_calls(client(handler)):
         with pytest.raises(errors.OperatorMustAct):
             await call
     with pytest.raises(errors.PollError):
@@ -283,7 +283,7 @@ async def test_no_redirect_is_followed(status: int) -> None:
     assert len(seen) == 4
 
 
-async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+async def test_an_endless_response_is_not_read_to_its_end() -> None:
     sent = 0
 
     async def body() -> AsyncIterator[bytes]:
@@ -294,7 +294,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
 
     with pytest.raises(errors.NoExecutionId):
         await client(lambda _request: httpx.Response(202, content=body())).start(RUN, {}, "key")
-    assert sent <= 2 * ANSWER_LIMIT
+    assert sent <= 2 * RESPONSE_LIMIT
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (204, False), (301, False), (404, False), (500, False)])

@@ -1,4 +1,4 @@
-"""Workflows and inputs that the tests of this folder share, and how a request for them is checked."""
+"""Workflows, inputs, and checks that the tests of this folder share."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ HOSTED = "https://cdn.wireflow.test/uploads/a.png"
 
 
 def one(**changes: Any) -> Workflow:
-    """The contract's `pro` with these changes; None takes a name out."""
+    """Return the workflow `pro` with these changes; None removes a field."""
     entry = {name: value for name, value in {**PRO, **changes}.items() if value is not None}
     (workflow,) = parse_workflows(json.dumps({"pro": entry}), MODELS)
     return workflow
@@ -56,7 +56,7 @@ INPUTS = (
     node("in-6", "Seed", "number"),
     node("in-7", "Upscale", "boolean"),
     node("in-8", "Style", "select"),
-    node("in-9", "Thing", "colour"),
+    node("in-9", "Thing", "color"),
 )
 
 values = st.recursive(
@@ -72,7 +72,7 @@ values = st.recursive(
 
 
 def refusal(workflow: Workflow, fields: dict[str, Any], *, image: bool = False, inputs: Any = None) -> tuple[str, str]:
-    """The field that is refused and why; by both functions alike."""
+    """Return the refused field and the reason; check_fields and call_body must agree."""
     with pytest.raises(FieldRefused) as checked:
         check_fields(workflow, fields, has_image=image, inputs=inputs)
     with pytest.raises(FieldRefused) as called:

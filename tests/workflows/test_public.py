@@ -1,4 +1,4 @@
-"""What GET /workflows shows of a workflow: never its id."""
+"""GET /workflows: what it shows of a workflow, never its id."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def test_a_workflow_is_shown_without_its_id() -> None:
     }
 
 
-def test_what_is_used_unless_it_is_said_is_shown() -> None:
+def test_defaults_are_shown() -> None:
     shown = public_workflow(one(resolution=None, aspectRatio=None, pricePerImage=None, overridable=None), None)
     assert (shown["resolution"], shown["aspectRatio"], shown["pricePerImage"], shown["overridable"]) == (
         "1K",
@@ -41,13 +41,13 @@ def test_what_is_used_unless_it_is_said_is_shown() -> None:
 
 
 @pytest.mark.parametrize("workflow", [SAVED, Workflow(name="default", mode=Mode.WEBHOOK, id=ID)])
-def test_the_fields_of_what_nobody_has_described_are_null(workflow: Workflow) -> None:
+def test_the_fields_of_an_undescribed_workflow_are_null(workflow: Workflow) -> None:
     shown = public_workflow(workflow, None)
     assert ID not in json.dumps(shown)
     assert [shown[name] for name in ("model", "resolution", "aspectRatio", "fields")] == [None] * 4
 
 
-def test_the_fields_of_a_saved_workflow_are_the_names_that_a_request_uses() -> None:
+def test_the_fields_of_a_saved_workflow_are_the_names_for_requests() -> None:
     inputs = (
         *INPUTS[1:6],
         node("in-1", "Style", "text", required=True),
@@ -68,6 +68,6 @@ def test_the_fields_of_a_saved_workflow_are_the_names_that_a_request_uses() -> N
     check_fields(SAVED, fields, has_image=True, inputs=inputs)
 
 
-def test_an_input_that_is_called_like_a_field_of_ours_is_shown_by_its_id() -> None:
+def test_an_input_named_like_a_field_of_ours_is_shown_by_its_id() -> None:
     shown = public_workflow(SAVED, (INPUTS[0], node("in-2", "prompt", "text")))["fields"]
     assert [item["name"] for item in shown] == ["prompt", "in-2"]

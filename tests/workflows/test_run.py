@@ -1,4 +1,4 @@
-"""Run: each field goes to one input, in the form that it wants, or is refused by its name."""
+"""Run: each field sets one input, converted to its type, or is refused by name."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def test_fields_go_to_nodes_by_id_else_by_label() -> None:
         ("Thing", {"any": ["thing"]}, {"any": ["thing"]}),
     ],
 )
-def test_a_value_is_read_as_its_input_wants_it(name: str, value: Any, sent: Any) -> None:
+def test_a_value_is_converted_for_its_input(name: str, value: Any, sent: Any) -> None:
     values = body(SAVED, {name: value}, None, INPUTS)["inputs"]
     del values["in-1"]
     (found,) = values.values()
@@ -76,7 +76,7 @@ def test_an_empty_field_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize("name", ["model", "seed", "", "in-10"])
-def test_a_field_without_an_input_is_refused_with_the_names_there_are(name: str) -> None:
+def test_a_field_without_an_input_is_refused_with_the_known_names(name: str) -> None:
     unnamed = (*INPUTS, node("in-0", "", "text"))
     field, why = refusal(SAVED, {name: "x"}, inputs=unnamed)
     assert field == name
@@ -84,24 +84,24 @@ def test_a_field_without_an_input_is_refused_with_the_names_there_are(name: str)
     assert "in-0" in why
 
 
-def test_a_label_that_means_two_inputs_is_refused() -> None:
+def test_an_ambiguous_label_is_refused() -> None:
     twins = (*INPUTS, node("in-10", "Style", "select"))
     assert refusal(SAVED, {"Style": "photo"}, inputs=twins)[1].endswith("in-8, in-10.")
 
 
-def test_an_input_is_not_filled_twice() -> None:
-    assert refusal(SAVED, {"Prompt": "a dog"}, inputs=INPUTS)[1].startswith("This input takes prompt")
-    assert refusal(SAVED, {"in-3": HOSTED}, image=True, inputs=INPUTS)[1].startswith("This input takes image1")
+def test_an_input_cannot_be_set_twice() -> None:
+    assert refusal(SAVED, {"Prompt": "a dog"}, inputs=INPUTS)[1].startswith("The field prompt sets this input")
+    assert refusal(SAVED, {"in-3": HOSTED}, image=True, inputs=INPUTS)[1].startswith("The field image1 sets this input")
     assert "twice" in refusal(SAVED, {"in-8": "a", "Style": "b"}, inputs=INPUTS)[1]
 
 
-def test_a_workflow_without_an_input_for_it_takes_no_prompt_and_no_image() -> None:
+def test_a_workflow_without_such_an_input_refuses_prompt_or_image() -> None:
     assert refusal(SAVED, {}, inputs=INPUTS[2:])[0] == "prompt"
     assert refusal(SAVED, {}, image=True, inputs=INPUTS[:2])[0] == "image1"
     assert refusal(SAVED, {}, inputs=())[0] == "prompt"
 
 
-def test_what_a_workflow_needs_must_be_there() -> None:
+def test_a_required_input_must_be_set() -> None:
     needs = (
         INPUTS[0],
         node("in-8", "Style", "select", required=True),
@@ -113,7 +113,7 @@ def test_what_a_workflow_needs_must_be_there() -> None:
     assert body(SAVED, {"Style": "photo"}, HOSTED, needs)["inputs"]["in-3"] == HOSTED
 
 
-def test_as_long_as_the_inputs_are_unknown_nothing_is_refused_and_nothing_is_made() -> None:
+def test_while_the_inputs_are_unknown_no_field_is_refused_and_no_body_is_built() -> None:
     check_fields(SAVED, {"any": "thing"}, has_image=True, inputs=None)
     with pytest.raises(ValueError, match="must be known"):
         call_body(SAVED, "a cat", {}, None)
@@ -121,7 +121,7 @@ def test_as_long_as_the_inputs_are_unknown_nothing_is_refused_and_nothing_is_mad
 
 @CHEAP
 @given(st.dictionaries(st.text(max_size=5) | st.sampled_from([item.label for item in INPUTS]), values), st.booleans())
-def test_whatever_is_asked_for_is_refused_or_can_be_sent(fields: dict[str, Any], image: bool) -> None:
+def test_any_request_is_refused_or_can_be_sent(fields: dict[str, Any], image: bool) -> None:
     for workflow in (SAVED, one(overridable=["model", "resolution", "aspect_ratio"])):
         try:
             check_fields(workflow, fields, has_image=image, inputs=INPUTS)

@@ -1,4 +1,4 @@
-"""The setting of the workflows: every fault is named at once, and no id stands in any message."""
+"""The settings of workflows: all faults are reported at once, and no message contains an id."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ def fault_of(**changes: Any) -> str:
     return fault(json.dumps({"pro": {**PRO, **changes}}))
 
 
-def test_the_three_modes_of_the_readme_are_read() -> None:
+def test_all_three_modes_are_read() -> None:
     text = {
         "pro": PRO,
         "saved": {"mode": "run", "id": "r", "pricePerImage": 0.07},
@@ -35,12 +35,12 @@ def test_the_three_modes_of_the_readme_are_read() -> None:
     assert (saved.mode, saved.prices, hook.mode, hook.prices) == (Mode.RUN, ((None, 0.07),), Mode.WEBHOOK, ())
 
 
-def test_a_workflow_can_be_hashed_and_shows_no_id() -> None:
+def test_a_workflow_is_hashable_and_its_repr_has_no_id() -> None:
     assert hash(one()) == hash(one())
     assert ID not in repr(one())
 
 
-def test_no_workflow_at_all_is_no_fault() -> None:
+def test_no_workflow_is_valid() -> None:
     assert parse_workflows("{}", MODELS) == ()
 
 
@@ -74,21 +74,21 @@ def test_no_workflow_at_all_is_no_fault() -> None:
         *(({"pricePerImage": price}, "pricePerImage must be") for price in (0, -1, "0.1", True, [], {}, {"1K": 0})),
         ({"pricePerImage": {"1K": "0.1"}}, "pricePerImage must be"),
         ({"pricePerImage": 10_001}, "pricePerImage must be"),
-        ({"pricePerImage": {"8K": 1}}, "pricePerImage has an unknown resolution; known are 1K, 2K, 4K"),
-        ({"aspect_ratio": "1:1"}, '"aspect_ratio" is unknown; known are mode, id, pricePerImage, model'),
+        ({"pricePerImage": {"8K": 1}}, "pricePerImage has an unknown resolution; the known resolutions are 1K, 2K, 4K"),
+        ({"aspect_ratio": "1:1"}, '"aspect_ratio" is unknown; the known fields are mode, id, pricePerImage, model'),
         ({ID: 1}, "a name is unknown"),
-        ({"mode": "run"}, "model is only for the mode execute"),
-        ({"mode": "webhook"}, "overridable is only for the mode execute"),
+        ({"mode": "run"}, "model is only allowed with mode execute"),
+        ({"mode": "webhook"}, "overridable is only allowed with mode execute"),
     ],
 )
-def test_a_fault_says_where_it_is_and_what_may_stand_there(changes: dict[str, Any], says: str) -> None:
+def test_a_fault_names_its_place_and_the_allowed_values(changes: dict[str, Any], says: str) -> None:
     assert f'"pro": {says}' in fault_of(**changes)
 
 
 def test_every_fault_is_named_at_once() -> None:
     text = json.dumps({"a b": {"mode": "x"}, "two": [], "pro": {**PRO, "resolution": "8K", "pirce": 1}})
     said = fault(text)
-    for words in ("entry 1: its name", "entry 1: mode", "entry 1: id is required", '"two": must be an object'):
+    for words in ("entry 1: the name", "entry 1: mode", "entry 1: id is required", '"two": must be an object'):
         assert words in said
     assert '"pro": resolution must be' in said
     assert '"pirce" is unknown' in said
@@ -96,30 +96,30 @@ def test_every_fault_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, "a/b", "a.b"])
-def test_a_workflows_name_is_a_word(name: str) -> None:
-    assert "entry 1: its name must be 1 to 31 letters" in fault(json.dumps({name: PRO}))
+def test_the_name_of_a_workflow_is_one_word(name: str) -> None:
+    assert "entry 1: the name must be 1 to 31 letters" in fault(json.dumps({name: PRO}))
 
 
-def test_what_stands_twice_is_a_fault() -> None:
-    assert '"pro" stands twice' in fault(f'{{"pro": {json.dumps(PRO)}, "pro": {json.dumps(PRO)}}}')
-    assert '"mode" stands twice' in fault(f'{{"x": {{"mode": "run", "mode": "webhook", "id": "{ID}"}}}}')
+def test_a_duplicate_name_is_a_fault() -> None:
+    assert '"pro" occurs twice' in fault(f'{{"pro": {json.dumps(PRO)}, "pro": {json.dumps(PRO)}}}')
+    assert '"mode" occurs twice' in fault(f'{{"x": {{"mode": "run", "mode": "webhook", "id": "{ID}"}}}}')
 
 
 @pytest.mark.parametrize(
     "text", [ID, "", "{", '{"a": NaN}', "[" * 100_000, '{"a": ' + "9" * 5_000 + "}", f'"{ID}', "'"]
 )
-def test_what_is_no_json_is_said_to_be_none(text: str) -> None:
+def test_invalid_json_is_a_fault(text: str) -> None:
     assert fault(text).startswith("must be JSON")
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "7", f'"{ID}"'])
-def test_what_is_no_object_is_said_to_be_none(text: str) -> None:
+def test_json_that_is_not_an_object_is_a_fault(text: str) -> None:
     assert fault(text) == "must be a JSON object"
 
 
 @CHEAP
 @given(st.dictionaries(st.sampled_from([*PRO, "other"]), values), values)
-def test_whatever_stands_in_the_setting_is_read_or_a_fault(changes: dict[str, Any], other: Any) -> None:
+def test_any_setting_is_read_or_a_fault(changes: dict[str, Any], other: Any) -> None:
     for text in ({"pro": {**PRO, **changes, "id": ID}}, {"pro": other}, other):
         try:
             found = parse_workflows(json.dumps(text), MODELS)
@@ -129,10 +129,10 @@ def test_whatever_stands_in_the_setting_is_read_or_a_fault(changes: dict[str, An
         assert all(json.dumps(public_workflow(workflow, None)) for workflow in found)
 
 
-def test_more_models_are_taken_beside_the_known_ones() -> None:
+def test_models_can_be_added_to_the_known_ones() -> None:
     models = parse_models('{"nano_banana_3": ["2K", "8K"], "nano_banana_2": ["1K", "2K"]}')
     assert models["nano_banana_3"] == ("2K", "8K")
-    assert models["nano_banana_2"] == ("1K", "2K"), "a known one may have learnt something"
+    assert models["nano_banana_2"] == ("1K", "2K"), "a known model may be redefined"
     assert models["nano_banana_pro"] == ("1K", "2K", "4K")
     text = json.dumps({"next": {**PRO, "model": "nano_banana_3", "resolution": None, "pricePerImage": {"8K": 1}}})
     (workflow,) = parse_workflows(text, models)
@@ -143,11 +143,11 @@ def test_more_models_are_taken_beside_the_known_ones() -> None:
     "text",
     ["[]", "{", '{"a b": ["1K"]}', '{"m": []}', '{"m": "1K"}', '{"m": ["1K", "1K"]}', '{"m": [1]}', '{"m": ["1 K"]}'],
 )
-def test_models_that_are_none_are_a_fault(text: str) -> None:
+def test_invalid_models_are_a_fault(text: str) -> None:
     with pytest.raises(ValueError, match="must be"):
         parse_models(text)
 
 
 def test_every_fault_of_the_models_is_named_at_once() -> None:
-    with pytest.raises(ValueError, match=r'model 1: its name .*; "m": must be a list'):
+    with pytest.raises(ValueError, match=r'model 1: the name .*; "m": must be a list'):
         parse_models('{"a b": ["1K"], "m": []}')

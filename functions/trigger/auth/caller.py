@@ -1,53 +1,49 @@
-"""Who calls, by which door, and what follows from that."""
+"""The caller of a request, and what its credential implies."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
-
-from shared.problems import Problem
 
 
 class CallerKind(StrEnum):
-    """How a caller came in."""
+    """How a caller was identified, in order of precedence."""
 
-    TOKEN = "token"  # noqa: S105 - the door's name
+    TOKEN = "token"  # noqa: S105 - the name of a credential
     SIGNATURE = "signature"
     EVENT = "event"
-    FORM = "form"
-    OPEN = "open"  # no door is configured
+    FORM = "form"  # a page of an allowed origin
+    OPEN = "open"  # no authentication is configured
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `admin` sees the jobs of all callers."""
+    """Who sends a request. An `admin` may read the jobs of all callers."""
 
-    door: CallerKind
+    kind: CallerKind
     name: str | None = None
     admin: bool = False
 
     @property
     def private(self) -> bool:
-        """Whether its jobs are read by nobody else."""
-        return self.door in (CallerKind.TOKEN, CallerKind.SIGNATURE)
+        """Whether only this caller and admins may read its jobs."""
+        return self.kind in (CallerKind.TOKEN, CallerKind.SIGNATURE)
 
     @property
     def browser(self) -> bool:
-        """Whether it is anybody who opened a page."""
-        return self.door is CallerKind.FORM
+        """Whether it is an anonymous visitor of a page."""
+        return self.kind is CallerKind.FORM
+
+    @property
+    def lists_all(self) -> bool:
+        """Whether its lists include the jobs of all callers."""
+        return self.admin or self.kind is CallerKind.OPEN
 
     @property
     def may_send_batches(self) -> bool:
-        """Whether it may submission many images at once."""
-        return self.door in (CallerKind.TOKEN, CallerKind.SIGNATURE, CallerKind.EVENT)
+        """Whether it may submit several jobs in one request."""
+        return self.kind in (CallerKind.TOKEN, CallerKind.SIGNATURE, CallerKind.EVENT)
 
 
-def check_may_send_batches(caller: Caller) -> None:
-    """Problem 403 unless the caller may submission many images at once."""
-    if not caller.may_send_batches:
-        raise Problem("forbidden", "Arrays and prompts need a token, a signature or an event. Send one prompt.")
-
-
-def springs_honeypot(caller: Caller, website: Any) -> bool:
-    """Whether the field that people do not see was filled in; only of browsers, for others it is a field as any."""
-    blank = website is None or (isinstance(website, str) and not website.strip())
-    return caller.browser and not blank
+def preferred(*callers: Caller | None) -> Caller | None:
+    """Return the caller whose kind takes precedence, the first of equals; None if there is none."""
+    ranks = list(CallerKind)
+    return min(filter(None, callers), key=lambda caller: ranks.index(caller.kind), default=None)

@@ -1,6 +1,6 @@
-"""What browsers are told: which origins may call (CORS), and whoever else asks beforehand what it may send (OPTIONS).
+"""Cross-origin requests (CORS): which origins may call, the response headers, and OPTIONS.
 
-https://fetch.spec.whatwg.org/#http-cors-protocol;
+OPTIONS also serves the handshake of senders of CloudEvents. https://fetch.spec.whatwg.org/#http-cors-protocol;
 https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md#4-abuse-protection
 """
 
@@ -13,6 +13,8 @@ from starlette.responses import Response
 from shared.auth_settings import AuthSettings
 from shared.problems import Problem
 
+from .rejections import origin_not_allowed
+
 EXPOSED = "Location, Retry-After, ETag, Idempotent-Replayed, Preference-Applied, RateLimit, RateLimit-Policy"
 ACCEPTED = "Content-Type, Idempotency-Key, Prefer, Accept, If-None-Match, Authorization"
 PREFLIGHT_SECONDS = 600
@@ -21,15 +23,15 @@ _SENDER = re.compile(r"[!-~]{1,255}")
 
 
 def allowed_origin(request: Request, settings: AuthSettings) -> str | None:
-    """The page's origin, if it may call: exactly one of FORM_ORIGINS, so never `null`."""
+    """Return the Origin if it is exactly one of FORM_ORIGINS, so never for `null`; else None."""
     values = request.headers.getlist("origin")
     return values[0] if len(values) == 1 and values[0] in settings.origins else None
 
 
-def cors(request: Request, settings: AuthSettings, vary: str | None) -> dict[str, str]:
-    """The headers that let pages of allowed origins read an answer. `vary`: what it varies by already.
+def cors_headers(request: Request, settings: AuthSettings, vary: str | None) -> dict[str, str]:
+    """Return the headers that let pages of allowed origins read a response. `vary`: its Vary header so far.
 
-    It varies by origin even where it names none: a cache must not give it to a page of another origin.
+    Every response varies by Origin, so that a cache does not serve it to a page of another origin.
     """
     if not settings.origins:
         return {}
@@ -39,8 +41,11 @@ def cors(request: Request, settings: AuthSettings, vary: str | None) -> dict[str
     return headers
 
 
-def options(request: Request, settings: AuthSettings, methods: Sequence[str]) -> Response:
-    """Answer OPTIONS for a path that takes `methods`. Who asks nothing in particular is told nothing."""
+def options_response(request: Request, settings: AuthSettings, methods: Sequence[str]) -> Response:
+    """Respond to OPTIONS for a path with these methods: a handshake, a preflight, or neither.
+
+    Raises Problem: 403 for a preflight of another origin, 405 for a handshake where no events are accepted.
+    """
     sender = request.headers.get("webhook-request-origin", "")
     if settings.event_account and "POST" in methods and _SENDER.fullmatch(sender):
         headers = {"Allow": ", ".join(methods), "WebHook-Allowed-Origin": sender, "WebHook-Allowed-Rate": "*"}
@@ -50,11 +55,7 @@ def options(request: Request, settings: AuthSettings, methods: Sequence[str]) ->
     if "origin" not in request.headers or "access-control-request-method" not in request.headers:
         return Response(status_code=204)
     if not allowed_origin(request, settings):
-        raise Problem("forbidden", "Pages of this origin may not call; FORM_ORIGINS names those that may.")
-    return _preflight(methods)
-
-
-def _preflight(methods: Sequence[str]) -> Response:
+        raise origin_not_allowed()
     headers = {
         "Access-Control-Allow-Methods": ", ".join(methods),
         "Access-Control-Allow-Headers": ACCEPTED,

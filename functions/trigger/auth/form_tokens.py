@@ -1,6 +1,6 @@
-"""Tokens for forms: made here, for one origin, not long ago and not a moment ago. Nothing is stored.
+"""Form tokens: issued here for one origin, valid from three seconds to an hour after that. Nothing is stored.
 
-What fills a form in within three seconds is no person.
+A form that is filled in within three seconds is filled in by a bot.
 """
 
 import base64
@@ -9,55 +9,56 @@ import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-YOUNGEST, OLDEST = timedelta(seconds=3), timedelta(hours=1)
-NONCE_BYTES = 16  # two forms never have the same token: it is the key of their request
+MIN_AGE, MAX_AGE = timedelta(seconds=3), timedelta(hours=1)
+NONCE_BYTES = 16  # no two form tokens are equal: each is the idempotency key of its request
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_STAMP_BYTES = 8
+_TIME_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FormToken:
-    """A token and when it may be used."""
+    """A form token and when it is valid."""
 
     text: str
     not_before: datetime
     expires_at: datetime
 
 
-class FormTokenRefused(Exception):
-    """It may not be used; the text says what to do."""
+class InvalidFormToken(Exception):
+    """The form token is not accepted; the text says what to do."""
 
 
 def issue(secret: bytes, origin: str, now: datetime, nonce: bytes) -> FormToken:
-    """A new token for pages of this origin."""
-    stamp = ((now - _EPOCH) // _MILLISECOND).to_bytes(_STAMP_BYTES, "big")
-    return _token(secret, origin, stamp, nonce)
+    """Return a new form token for pages of this origin."""
+    issued_at = ((now - _EPOCH) // _MILLISECOND).to_bytes(_TIME_BYTES, "big")
+    return _form_token(secret, origin, issued_at, nonce)
 
 
 def check(text: str, secret: bytes, origin: str, now: datetime) -> None:
-    """FormTokenRefused unless it is one of ours, for this origin, and its time is now."""
+    """Check that the form token was issued here for this origin and is valid now. Raises InvalidFormToken."""
     try:
         raw = base64.urlsafe_b64decode(text)
     except ValueError:
         raw = b""
-    token = _token(secret, origin, raw[:_STAMP_BYTES], raw[_STAMP_BYTES : _STAMP_BYTES + NONCE_BYTES])
-    # The whole text is compared: base64 has several spellings of the same bytes, and each would be another key.
+    token = _form_token(secret, origin, raw[:_TIME_BYTES], raw[_TIME_BYTES : _TIME_BYTES + NONCE_BYTES])
+    # Compare the whole text: base64 has several spellings of the same bytes, and each would be another key.
     if not hmac.compare_digest(token.text.encode(), text.encode(errors="surrogatepass")):
-        raise FormTokenRefused("This form token was not made here for this origin: get one by GET /form-token.")
+        raise InvalidFormToken("This form token was not issued for this origin. Get one from GET /form-token.")
     if now < token.not_before:
-        raise FormTokenRefused("This form token is too young: send it three seconds after it was made.")
+        seconds = MIN_AGE // timedelta(seconds=1)
+        raise InvalidFormToken(f"This form token is too new. Send it {seconds} seconds after it was issued.")
     if now > token.expires_at:
-        raise FormTokenRefused("This form token has expired: get another one by GET /form-token.")
+        raise InvalidFormToken("This form token has expired. Get a new one from GET /form-token.")
 
 
-def _token(secret: bytes, origin: str, stamp: bytes, nonce: bytes) -> FormToken:
+def _form_token(secret: bytes, origin: str, issued_at: bytes, nonce: bytes) -> FormToken:
     key = hmac.digest(secret, b"form token", hashlib.sha256)
-    seal = hmac.digest(key, stamp + nonce + origin.encode(), hashlib.sha256)
+    mac = hmac.digest(key, issued_at + nonce + origin.encode(), hashlib.sha256)
     try:
-        made_at = _EPOCH + int.from_bytes(stamp, "big") * _MILLISECOND
-    except OverflowError:  # an invention
-        made_at = _EPOCH
-    text = base64.urlsafe_b64encode(stamp + nonce + seal).decode()
-    return FormToken(text, made_at + YOUNGEST, made_at + OLDEST)
+        time = _EPOCH + int.from_bytes(issued_at, "big") * _MILLISECOND
+    except OverflowError:  # forged
+        time = _EPOCH
+    text = base64.urlsafe_b64encode(issued_at + nonce + mac).decode()
+    return FormToken(text, time + MIN_AGE, time + MAX_AGE)

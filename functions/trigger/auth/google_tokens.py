@@ -1,5 +1,6 @@
-"""Whether a JWT is the one that Google signed for the account that sends our events.
+"""Google ID tokens: whether a JWT is the one that Google signed for the account that sends our events.
 
+`google.auth.jwt.decode` is not used: it reads the system clock, and raises TypeError for claims of unexpected types.
 https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
 """
 
@@ -14,20 +15,21 @@ from shared.ports import Clock
 from .certificates import Certificates
 
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
-LEEWAY = timedelta(seconds=10)  # a token may come from a clock that is ahead of ours
+CLOCK_SKEW = timedelta(seconds=10)  # Google's clock may be ahead of ours
 
-# https://cloud.google.com/run/docs/troubleshooting#signature-removed: IAM has checked it and nobody can use it again.
-REMOVED = "SIGNATURE_REMOVED_BY_GOOGLE"
+# IAM has verified the token, and removed the signature so that the token cannot be used again.
+# https://cloud.google.com/run/docs/troubleshooting#signature-removed
+SIGNATURE_REMOVED = "SIGNATURE_REMOVED_BY_GOOGLE"
 
 
 def signature_removed(token: str) -> bool:
-    """Whether Cloud Run says that it has checked this token."""
-    return token.count(".") == 2 and token.endswith(f".{REMOVED}")
+    """Return whether Cloud Run has verified this token and removed its signature."""
+    return token.count(".") == 2 and token.endswith(f".{SIGNATURE_REMOVED}")
 
 
 @dataclass(frozen=True, slots=True)
 class GoogleTokens:
-    """Judges tokens of `account` for `audience`."""
+    """Verifies ID tokens of the service account `account` for `audience`."""
 
     account: str
     audience: str
@@ -35,54 +37,54 @@ class GoogleTokens:
     clock: Clock
 
     async def is_genuine(self, token: str) -> bool:
-        """Whether Google signed it and its claims fit. Unanswered: Google's keys cannot be had now."""
+        """Return whether Google signed the token and its claims match. Raises VerifierUnavailable."""
         header, _, _ = _parts(token)
-        # Only the one algorithm that Google uses: a token must not choose how it is checked (RFC 8725, 3.1).
+        # Only Google's algorithm: a token must not choose how it is verified (RFC 8725, section 3.1).
         if header.get("alg") != "RS256" or not isinstance(key_id := header.get("kid"), str):
             return False
-        if not self.claims_fit(token):  # first: a stranger's token costs no fetch
+        if not self.claims_match(token):  # first, so that a foreign token causes no fetch
             return False
         key = await self.certificates.key(key_id)
         signed, _, signature = token.rpartition(".")
         return key is not None and bool(key.verify(signed.encode(), _decoded(signature)))
 
-    def claims_fit(self, token: str) -> bool:
-        """Whether it says the right things; who says them is left open."""
+    def claims_match(self, token: str) -> bool:
+        """Return whether the claims are those of our events now. The signature is not verified."""
         _, claims, _ = _parts(token)
         return (
             claims.get("iss") in ISSUERS
             and claims.get("aud") == self.audience
             and claims.get("email") == self.account
             and claims.get("email_verified") is True
-            and _is_valid_now(claims, self.clock.now())
+            and _is_valid_at(self.clock.now(), claims.get("iat"), claims.get("exp"))
         )
 
 
-def _is_valid_now(claims: dict[str, Any], now: datetime) -> bool:
-    issued, expires = claims.get("iat"), claims.get("exp")
-    if not isinstance(issued, int | float) or not isinstance(expires, int | float):
+def _is_valid_at(now: datetime, issued: Any, expires: Any) -> bool:
+    """Return whether `now` is within these NumericDates (RFC 7519, section 2). Other values are never valid."""
+    if not all(type(value) in (int, float) and 0 <= value < 2**53 for value in (issued, expires)):
         return False
-    return issued <= (now + LEEWAY).timestamp() and now.timestamp() < expires
+    return bool(issued <= (now + CLOCK_SKEW).timestamp() and now.timestamp() < expires)
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Header, claims and signature; empty if it is no JWT."""
+    """Return header, claims, and signature; empty ones for what is not a JWT."""
     if token.count(".") != 2:
         return {}, {}, ""
     header, claims, signature = token.split(".")
-    return _object(header), _object(claims), signature
+    return _json_object(header), _json_object(claims), signature
 
 
-def _object(part: str) -> dict[str, Any]:
+def _json_object(part: str) -> dict[str, Any]:
     try:
-        read = json.loads(_decoded(part))
+        value = json.loads(_decoded(part))
     except (ValueError, RecursionError):
         return {}
-    return read if isinstance(read, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _decoded(part: str) -> bytes:
-    """Unpadded base64url; nothing if it is not."""
+    """Decode unpadded base64url; empty for anything else."""
     try:
         return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Without a door only this machine is answered, and no foreign page that calls through a browser on it."""
+"""Requests without any authentication: only from this machine, and not from foreign pages in a browser on it."""
 
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
@@ -9,23 +9,23 @@ from shared.auth_settings import origin_of
 
 
 def is_peer(request: Request) -> bool:
-    """Whether the request comes from this machine, and nobody has sent it on from elsewhere: a tunnel, a proxy."""
-    sent_on = not {"forwarded", "x-forwarded-for"}.isdisjoint(request.headers)
-    return request.client is not None and _is_loopback(request.client.host) and not sent_on
+    """Return whether the request comes from this machine, and no proxy or tunnel has forwarded it."""
+    forwarded = not {"forwarded", "x-forwarded-for"}.isdisjoint(request.headers)
+    return request.client is not None and _is_loopback(request.client.host) and not forwarded
 
 
-def comes_from_elsewhere(request: Request, public_url: str | None) -> bool:
-    """Whether a page that is not ours sent it: browsers say so with every POST."""
-    return not all(_is_ours(origin, request, public_url) for origin in request.headers.getlist("origin"))
+def is_cross_origin(request: Request, public_url: str | None) -> bool:
+    """Return whether a page of another origin sent the request: browsers say so with every POST."""
+    return not all(_is_own(origin, request, public_url) for origin in request.headers.getlist("origin"))
 
 
 def is_addressed(request: Request, public_url: str | None) -> bool:
-    """Whether it was sent to a name of ours: a foreign name can be made to lead here (DNS rebinding)."""
+    """Return whether Host is one of our own names. Any other can be made to resolve to this machine (DNS rebinding)."""
     url = f"http://{request.headers.get('host', '')}"
     return _names_loopback(url) or (public_url is not None and urlsplit(public_url).netloc == urlsplit(url).netloc)
 
 
-def _is_ours(origin: str, request: Request, public_url: str | None) -> bool:
+def _is_own(origin: str, request: Request, public_url: str | None) -> bool:
     if public_url and origin == origin_of(public_url):
         return True
     host = request.headers.get("host", "")

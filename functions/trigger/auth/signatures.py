@@ -1,4 +1,4 @@
-"""Whose signature a request bears: Standard Webhooks, not older or newer than five minutes.
+"""Standard Webhooks signatures, valid for five minutes before and after their timestamp.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -13,52 +13,46 @@ from starlette.requests import Request
 from shared.auth_settings import SigningSecret
 
 TOLERANCE = timedelta(minutes=5)
-MOST_SIGNATURES = 20  # of one request; each is compared with each secret
+MAX_SIGNATURES = 20  # per request; each is compared with each secret
 
 _SECONDS = re.compile(r"[1-9]\d{0,10}", re.ASCII)
 
 
 def is_signed(request: Request) -> bool:
-    """Whether a signature is there; a `webhook-id` alone is only a key."""
+    """Return whether the request has a signature. A `webhook-id` alone is only an idempotency key."""
     return "webhook-signature" in request.headers
 
 
 def signer(request: Request, body: bytes, callers: Sequence[SigningSecret], now: datetime) -> str | None:
-    """The name of the caller that signed this id, time and body; None if nobody did."""
-    message_id, seconds, signatures = (_only(request, f"webhook-{part}") for part in ("id", "timestamp", "signature"))
+    """Return the name of the caller that signed this id, timestamp, and body, or None."""
+    message_id, seconds, signatures = (_single(request, f"webhook-{part}") for part in ("id", "timestamp", "signature"))
     if not message_id or not _SECONDS.fullmatch(seconds):
         return None
     sent_at = datetime.fromtimestamp(int(seconds), UTC)
     if abs(now - sent_at) > TOLERANCE:
         return None
-    right = [
+    given = [signature.encode() for signature in signatures.split(" ")[:MAX_SIGNATURES]]
+    matches = [
         caller.name
         for caller in callers
         for secret in caller.secrets
-        if _is_among(_expected(secret, message_id, sent_at, body), signatures)
+        if (expected := _signature(secret, message_id, sent_at, body))
+        and any([hmac.compare_digest(expected, one) for one in given])
     ]
-    return right[0] if right else None
+    return matches[0] if matches else None
 
 
-def _only(request: Request, name: str) -> str:
-    """The header if it is there once: of two nobody can say which was signed."""
+def _single(request: Request, name: str) -> str:
+    """Return a header, or an empty text if it is missing or repeated: it is unknown which one was signed."""
     values = request.headers.getlist(name)
     return values[0] if len(values) == 1 else ""
 
 
-def _expected(secret: str, message_id: str, sent_at: datetime, body: bytes) -> str | None:
-    """`sign` takes a text, so a body that is none has no signature; and it takes any time for UTC."""
+def _signature(secret: str, message_id: str, sent_at: datetime, body: bytes) -> bytes | None:
+    """Return the expected signature, or None for a body that is not UTF-8, because the library signs text."""
     from standardwebhooks import Webhook
 
     try:
-        return Webhook(secret).sign(message_id, sent_at, body.decode())
+        return Webhook(secret).sign(message_id, sent_at, body.decode()).encode()
     except UnicodeDecodeError:
         return None
-
-
-def _is_among(expected: str | None, signatures: str) -> bool:
-    if expected is None:
-        return False
-    given = signatures.split(" ")[:MOST_SIGNATURES]
-    matches = [hmac.compare_digest(expected.encode(), one.encode()) for one in given]
-    return any(matches)

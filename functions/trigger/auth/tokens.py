@@ -1,4 +1,4 @@
-"""The tokens that a request brings, and whose they are. Only their SHA-256 is known here.
+"""Tokens of requests, and who owns them. Only their SHA-256 is configured.
 
 `Authorization: Bearer` (RFC 6750), Basic with the token as the password (RFC 7617), or the body's `token`.
 """
@@ -16,34 +16,37 @@ from shared.auth_settings import Token
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
-    """What one Authorization line brings; an empty text if it is malformed. `bearer`: it may be a JWT too."""
+class Credential:
+    """The credential of one Authorization header; its text is empty if it is malformed."""
 
     text: str = field(repr=False)
     bearer: bool = False
 
+    @property
+    def may_be_jwt(self) -> bool:
+        """Whether it has the form of a JWT, which is sent as Bearer only."""
+        return self.bearer and self.text.count(".") == 2
 
-def offered(request: Request) -> list[Offered]:
-    """One for each Authorization line, whatever its scheme."""
-    return [_read(line) for line in request.headers.getlist("authorization")]
+
+def presented(request: Request) -> list[Credential]:
+    """Return the credential of each Authorization header, of any scheme."""
+    return [_parse(line) for line in request.headers.getlist("authorization")]
 
 
 def owner(text: str, tokens: Sequence[Token]) -> Token | None:
-    """Whose token this is. Each is compared, in constant time: how long it takes says nothing."""
+    """Return the configured token with this text, or None. Compares with each, in constant time."""
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-    right = [token for token in tokens if hmac.compare_digest(digest, token.sha256)]
-    return right[0] if right and text else None
+    matches = [token for token in tokens if hmac.compare_digest(digest, token.sha256)]
+    return matches[0] if matches and text else None
 
 
-def _read(line: str) -> Offered:
+def _parse(line: str) -> Credential:
     scheme, _, rest = line.strip().partition(" ")
     if scheme.lower() == "bearer":
-        return Offered(rest.strip(), bearer=True)
-    return Offered(_password(rest.strip()) if scheme.lower() == "basic" else "")
-
-
-def _password(credentials: str) -> str:
+        return Credential(rest.strip(), bearer=True)
+    if scheme.lower() != "basic":
+        return Credential("")
     try:
-        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+        return Credential(base64.b64decode(rest.strip(), validate=True).decode().partition(":")[2])
     except (binascii.Error, ValueError):
-        return ""
+        return Credential("")

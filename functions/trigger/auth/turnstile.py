@@ -1,4 +1,4 @@
-"""Cloudflare's word on whether a person sent a form.
+"""Cloudflare Turnstile: whether a person submitted a form.
 
 https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
 """
@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 from shared.log import Event, Log
 from shared.problems import Problem
 
-from .outside import Unanswered, ask, object_in
+from .verifier_http import VerifierUnavailable, fetch, json_object
 
 if TYPE_CHECKING:
     import httpx
 
 FIELD = "cf-turnstile-response"
-LONGEST = 2_048  # characters of a response
-# What the caller cannot mend: Cloudflare's own trouble, or our secret.
-NOT_THE_CALLERS = {"internal-error", "missing-input-secret", "invalid-input-secret"}
+MAX_LENGTH = 2_048  # characters of a response
+# Faults that the caller cannot fix: Cloudflare's own, or our secret.
+OPERATOR_ERRORS = {"internal-error", "missing-input-secret", "invalid-input-secret"}
 
 _NAMESPACE = uuid.UUID("5f0c4a44-8b0e-4f0e-9d53-8f9d2f6d1f6a")
 
 
 @dataclass(frozen=True, slots=True)
 class Turnstile:
-    """Asks Cloudflare; `secret` is that of the widget."""
+    """Verifies responses of the Turnstile widget with its `secret`."""
 
     url: str
     secret: str = field(repr=False)
@@ -33,35 +33,30 @@ class Turnstile:
     log: Log
 
     async def check(self, response: Any, address: str, job_id: str) -> None:
-        """Problem 403 unless the widget's response is good; 503 while nobody can tell.
+        """Check a widget's response. Raises Problem: 403 if it is not valid, 503 while Cloudflare is unavailable.
 
-        A response can be redeemed once. The idempotency key makes a repeat of the same job good again, and says
-        nothing about the job.
+        Cloudflare accepts a response once. The idempotency key lets a repeat of the same job pass, and reveals nothing
+        about the job.
         """
-        if not isinstance(response, str) or not response.isascii() or not 0 < len(response) <= LONGEST:
-            raise _refused(f"Send the response of the page's Turnstile widget as {FIELD}.")
+        if not isinstance(response, str) or not response.isascii() or not 0 < len(response) <= MAX_LENGTH:
+            detail = f"Send the response of the page's Turnstile widget as {FIELD}."
+            raise Problem("challenge_failed", detail, field=FIELD)
         fields = {"secret": self.secret, "response": response}
         fields["idempotency_key"] = str(uuid.uuid5(_NAMESPACE, f"{job_id} {response}"))
         if address:
             fields["remoteip"] = address
-        if not await self._passes(fields):
-            raise _refused("The Turnstile response is wrong, used or too old: let the widget make another one.")
+        if not await self._verify(fields):
+            detail = "The Turnstile response is invalid, used, or expired. Reset the widget to get a new one."
+            raise Problem("challenge_failed", detail, field=FIELD)
 
-    async def _passes(self, fields: dict[str, str]) -> bool:
+    async def _verify(self, fields: dict[str, str]) -> bool:
         try:
-            answer = object_in(await ask(self.http, "POST", self.url, data=fields))
-            if ours := NOT_THE_CALLERS & _codes(answer):
-                raise Unanswered(", ".join(sorted(ours)))
-        except Unanswered as error:
-            self.log.error(Event.CONFIGURATION, f"Turnstile could not be asked: {error}.")
+            result = json_object(await fetch(self.http, "POST", self.url, data=fields))
+            codes = result.get("error-codes")
+            texts = {code for code in codes if isinstance(code, str)} if isinstance(codes, list) else set()
+            if ours := OPERATOR_ERRORS & texts:
+                raise VerifierUnavailable(", ".join(sorted(ours)))
+        except VerifierUnavailable as error:
+            self.log.error(Event.CONFIGURATION, f"Turnstile could not verify a response: {error}.")
             raise error.problem() from error
-        return answer.get("success") is True
-
-
-def _codes(answer: dict[str, Any]) -> set[str]:
-    codes = answer.get("error-codes")
-    return {code for code in codes if isinstance(code, str)} if isinstance(codes, list) else set()
-
-
-def _refused(detail: str) -> Problem:
-    return Problem("challenge_failed", detail, field=FIELD)
+        return result.get("success") is True

@@ -1,64 +1,69 @@
-"""Arrays in: many requests in one body, each with the fields that stand beside them as its defaults."""
+"""Batches: many requests in one body. The fields beside them are their defaults."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared.problems import Problem
+from shared.submission import Submission
 
-ROWS_LIMIT = 100
+from .fields import batch_items, read_field
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One request of an array. `own`: the names that stand in the element itself."""
+class Batch:
+    """The validated requests of a batch. The paths are parallel, such as `[3]` or `prompts[3]`."""
+
+    requests: tuple[Submission | Problem, ...]  # a problem only if `partial`
+    paths: tuple[str, ...]
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One request of a batch: an element of its array, and the defaults of all elements."""
 
     index: int
-    name: str  # `[3]` or `prompts[3]`
-    fields: dict[str, Any]
-    own: frozenset[str]
-    is_text: bool = False
+    path: str
+    element: Any
+    defaults: Mapping[str, Any]
+
+    def fields(self) -> dict[str, Any]:
+        """Return the request's fields. Problem 422 if the element is not a request."""
+        if isinstance(self.element, str):
+            return {**self.defaults, "prompt": self.element}
+        if not isinstance(self.element, dict):
+            raise Problem.wrong("A request of a batch must be a string, or an object with a prompt.")
+        for name in ("prompts", "token"):
+            if name in self.element:
+                raise Problem.wrong(f"{name} is not allowed in a request of a batch. Remove it.", name)
+        return {**self.defaults, **self.element}
 
     def locate(self, problem: Problem) -> Problem:
-        """The same problem, with a field that says where in the body it stands."""
+        """Return the problem with the path of its field in the body. A default's field is at the top already."""
+        is_string = isinstance(self.element, str)
+        own = {"prompt"} if is_string else set(self.element if isinstance(self.element, dict) else ())
         field = problem.field
-        if field is None or (field == "prompt" and self.is_text and self.name.startswith("prompts")):
-            field = self.name
-        elif field in self.own or field not in self.fields:
-            field = f"{self.name}.{field}"
+        if field is None or (field == "prompt" and is_string and self.path.startswith("prompts")):
+            field = self.path
+        elif field in own or field not in self.defaults:
+            field = f"{self.path}.{field}"
         return Problem(problem.code, problem.detail, field=field, headers=problem.headers)
 
 
-def is_array(body: Any) -> bool:
-    """Whether this is an array of requests, or an object that holds one."""
-    return isinstance(body, list) or (isinstance(body, dict) and "prompts" in body)
+def is_batch(body: dict[str, Any] | list[Any], fields: Mapping[str, Any]) -> bool:
+    """Return whether a body, or what its defaults make of it, holds many requests."""
+    return isinstance(body, list) or "prompts" in fields
 
 
-def named(body: Any, index: int) -> str:
-    """How an element is called: `[3]`, or `prompts[3]` where the array stands in an object."""
-    return f"{'' if isinstance(body, list) else 'prompts'}[{index}]"
-
-
-def rows(body: list[Any] | Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Row | Problem]:
-    """The requests of an array, and in the place of each element that is none what is wrong with it.
-
-    `defaults`: what stands beside `prompts`, or in the query. Problem if the array itself is wrong.
-    """
-    elements, where = (body, None) if isinstance(body, list) else (body["prompts"], "prompts")
-    if not isinstance(elements, list) or not elements:
-        raise Problem.wrong("Send an array of prompts: texts, or objects with a prompt.", where)
-    if len(elements) > ROWS_LIMIT:
-        detail = f"The array has {len(elements):,} elements; at most {ROWS_LIMIT} are allowed."
-        raise Problem.wrong(detail, where)
-    return (_row(element, index, named(body, index), defaults) for index, element in enumerate(elements))
-
-
-def _row(element: Any, index: int, name: str, defaults: Mapping[str, Any]) -> Row | Problem:
-    if isinstance(element, str):
-        return Row(index, name, {**defaults, "prompt": element}, frozenset({"prompt"}), is_text=True)
-    if not isinstance(element, dict):
-        return Problem.wrong("An element must be a text, or an object with a prompt.", name)
-    for ours in ("prompts", "token"):
-        if ours in element:
-            return Problem.wrong(f"{ours} cannot stand in an element of an array.", f"{name}.{ours}")
-    return Row(index, name, {**defaults, **element}, frozenset(element))
+def split_batch(body: dict[str, Any] | list[Any], fields: Mapping[str, Any]) -> Iterator[BatchItem]:
+    """Split a batch into its requests. `fields`: those beside them. Problem 422 if the array is invalid."""
+    if not isinstance(body, list):
+        prefix, elements = "prompts", read_field("prompts", fields)
+    elif "prompts" in fields:
+        raise Problem.wrong("The request body is a batch already. Remove prompts from the query.", "prompts")
+    else:
+        prefix, elements = "", batch_items(None, body)
+    # The idempotency key names the batch; each request takes its own key from it.
+    defaults = {name: value for name, value in fields.items() if name not in {"prompts", "idempotencyKey"}}
+    return (BatchItem(index, f"{prefix}[{index}]", element, defaults) for index, element in enumerate(elements))

@@ -1,4 +1,4 @@
-"""Events in: CloudEvents and Pub/Sub's pushes are unwrapped; their data is the request, their ids are its keys.
+"""CloudEvents and Pub/Sub pushes: their data is the request, their IDs are its idempotency keys.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 https://cloud.google.com/pubsub/docs/push, https://cloud.google.com/pubsub/docs/payload-unwrapping
@@ -22,55 +22,64 @@ PUBSUB_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"
 
 _UNWRAPPED = "x-goog-pubsub-message-id"
 _REQUIRED = ("id", "source", "specversion", "type")
+_INVALID_ENVELOPE = (
+    'A CloudEvent needs the strings id, source, type, and specversion ("1.0"), as ce- headers or as JSON beside data.'
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`body`: the request that the event carries, of `size` bytes. `keys`: what names it, the first one first."""
+    """`body`: the request that the event carries, of `size` bytes. `key`: names the event."""
 
     body: dict[str, Any]
     size: int
-    keys: tuple[IdempotencyKey, ...] = ()
+    key: IdempotencyKey
 
 
-def is_event(headers: Mapping[str, str], kind: str) -> bool:
-    """Whether the headers say so: those of CloudEvents (one is enough), its media type, those of an unwrapped push."""
-    return _UNWRAPPED in headers or kind == STRUCTURED or _is_binary(headers)
+def is_event(headers: Mapping[str, str], media_type: str) -> bool:
+    """Return whether the headers announce an event: CloudEvents' (one is enough) or those of an unwrapped push."""
+    return _UNWRAPPED in headers or media_type == STRUCTURED or any(f"ce-{name}" in headers for name in _REQUIRED)
 
 
-def takes(headers: Mapping[str, str], kind: str) -> bool:
-    """Whether the data of such an event may be of this media type. Pub/Sub knows only bytes and names no type."""
-    return _UNWRAPPED in headers or kind == "application/json" or kind.endswith("+json")
+def has_any_type(headers: Mapping[str, str]) -> bool:
+    """Return whether the media type of the event says nothing: Pub/Sub knows only bytes and names no type."""
+    return _UNWRAPPED in headers
 
 
 def read(headers: Mapping[str, str], raw: bytes) -> Event:
-    """The event of a request for which `is_event`; Problem if its envelope or its data is broken."""
+    """Return the event of a request for which `is_event`. Problem 400 or 422 if its envelope or data is invalid."""
     if _UNWRAPPED in headers:
-        return Event(_request(raw, "data"), len(raw), (_message_key(headers[_UNWRAPPED]),))
+        return Event(_request(raw, "data"), len(raw), _message_key(headers[_UNWRAPPED]))
     attributes, data = _cloud_event(headers, raw)
     if attributes["type"] == PUBSUB_EVENT:
         pushed = _request(data, "data")
         if not isinstance(pushed.get("message"), dict):
-            raise _broken(f"A CloudEvent of type {PUBSUB_EVENT} needs a message in its data.")
-        return _pushed(pushed["message"])
+            raise Problem("invalid_event", f"A CloudEvent of type {PUBSUB_EVENT} needs a message object in its data.")
+        return _from_message(pushed["message"])
     key = IdempotencyKey("event", json.dumps([attributes["source"], attributes["id"]]))
-    return Event(_request(data, "data"), len(raw), (key,))
+    return Event(_request(data, "data"), len(raw), key)
 
 
 def from_push(body: Any) -> Event | None:
-    """The event of a Pub/Sub push, if this JSON is one; a request that has such fields beside a prompt is none."""
+    """Return the event of a wrapped Pub/Sub push, or None: a request with such fields beside a prompt is a request."""
     if not isinstance(body, dict) or not {"prompt", "prompts"}.isdisjoint(body):
         return None
     message, subscription = body.get("message"), body.get("subscription")
     if not isinstance(message, dict) or not isinstance(subscription, str) or _message_id(message) is None:
         return None
-    return _pushed(message)
+    return _from_message(message)
 
 
-def _pushed(message: dict[str, Any]) -> Event:
+def _from_message(message: dict[str, Any]) -> Event:
     key = _message_key(_message_id(message))
-    raw = _decoded(message.get("data"))
-    return Event(_request(raw, "message.data"), len(raw), (key,))
+    data = message.get("data")
+    if not isinstance(data, str):
+        raise Problem.wrong("The Pub/Sub message has no data. Publish the request as its data.", "message.data")
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Problem.wrong("The Pub/Sub message's data is not valid base64.", "message.data") from error
+    return Event(_request(raw, "message.data"), len(raw), key)
 
 
 def _message_id(message: dict[str, Any]) -> Any:
@@ -80,12 +89,8 @@ def _message_id(message: dict[str, Any]) -> Any:
 
 def _message_key(message_id: Any) -> IdempotencyKey:
     if not isinstance(message_id, str) or not message_id.strip():
-        raise _broken("The Pub/Sub message has no messageId.")
+        raise Problem("invalid_event", "The Pub/Sub message has no messageId.")
     return IdempotencyKey("message", message_id.strip())
-
-
-def _is_binary(headers: Mapping[str, str]) -> bool:
-    return any(f"ce-{name}" in headers for name in _REQUIRED)
 
 
 def _cloud_event(headers: Mapping[str, str], raw: bytes) -> tuple[Mapping[str, Any], Any]:
@@ -96,37 +101,22 @@ def _cloud_event(headers: Mapping[str, str], raw: bytes) -> tuple[Mapping[str, A
     try:
         event = from_http(dict(headers), raw, data_unmarshaller=lambda data: data)
     except DataUnmarshallerError as error:
-        raise Problem.wrong("The CloudEvent's data_base64 is not base64.", "data") from error
+        raise Problem.wrong("The CloudEvent's data_base64 is not valid base64.", "data") from error
     except (GenericException, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise _broken(_ENVELOPE) from error
+        raise Problem("invalid_event", _INVALID_ENVELOPE) from error
     attributes = event.get_attributes()
     if not all(isinstance(attributes.get(name), str) and attributes[name].strip() for name in _REQUIRED):
-        raise _broken(_ENVELOPE)
+        raise Problem("invalid_event", _INVALID_ENVELOPE)
     return attributes, event.get_data()
 
 
-_ENVELOPE = 'A CloudEvent needs id, source, type and specversion ("1.0") as texts: ce- headers, or JSON with data.'
-
-
-def _decoded(data: Any) -> bytes:
-    if not isinstance(data, str):
-        raise Problem.wrong("The Pub/Sub message has no data; publish the request as its data.", "message.data")
-    try:
-        return base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Problem.wrong("The Pub/Sub message's data is not base64.", "message.data") from error
-
-
 def _request(data: Any, field: str) -> dict[str, Any]:
-    """The JSON object that an event's data holds."""
+    """The JSON object in an event's data."""
     try:
         request = parse(data or "")
     except NotJson as error:
-        raise Problem.wrong('The data is not JSON; publish UTF-8 such as {"prompt": "a cat"}.', field) from error
+        detail = f'The event\'s data is not valid JSON ({error}). Publish UTF-8 JSON such as {{"prompt": "a cat"}}.'
+        raise Problem.wrong(detail, field) from error
     if not isinstance(request, dict):
-        raise Problem.wrong('The data must be a JSON object such as {"prompt": "a cat"}.', field)
+        raise Problem.wrong('The event\'s data must be a JSON object such as {"prompt": "a cat"}.', field)
     return request
-
-
-def _broken(detail: str) -> Problem:
-    return Problem("invalid_event", detail)

@@ -1,156 +1,219 @@
-"""Our fields in: what a request says about its image is checked by name, and becomes an submission."""
+"""Our fields: one table says how each is read and what it counts for. Every other field goes to Wireflow unchanged.
 
-import hashlib
-import json
+To add a field, add an entry to `FIELDS` and read it in the step that it affects. With an `attribute`, it is an
+attribute of `Submission`; without one, the step calls `read_field`.
+"""
+
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.config import Config
-from shared.idempotency import IdempotencyKey, fingerprint
 from shared.problems import Problem
-from shared.submission import Submission
-from shared.workflows import DEFAULT
-
-from ..auth.caller import Caller
-from .json_body import check_unicode
-from .names import NOT_COMPARED, OURS, RESERVED
-from .read import KIB
-from .urls import image_url, redirect_url
 
 PROMPT_LIMIT = 4_000  # characters
 DEADLINE_LIMIT = 1_000_000_000  # seconds
-IMAGES_LIMIT = 10_000
-STORED_LIMIT = 900 * KIB  # `1e15` is longer when it is written again, and a document may have 1 MiB
-
-# Of a workflow, the fields that are not ours, and whether there is an input image: Problem if they do not fit.
-Check = Callable[[str, Mapping[str, Any], bool], Awaitable[None]]
-
+IMAGES_LIMIT = 10_000  # images of one job
+ITEMS_LIMIT = 100  # requests of one batch
+FORM_TOKEN_LIMIT = 2_048  # characters
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a request is measured by."""
-
-    caller: Caller
-    config: Config
-    check: Check
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+_INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 
 
-async def submission_from(
-    fields: Mapping[str, Any], file: bytes | None, key: IdempotencyKey | None, rules: Rules
-) -> Submission:
-    """The submission of one request; Problem names the first field that is wrong."""
-    _refuse_reserved(fields)
-    prompt = _prompt(fields)
-    workflow = _workflow(fields)
-    address, from_job, from_image = _address(fields, file, rules.config), _from_job(fields), _from_image(fields)
-    deadline, partial = _deadline(fields.get("deadlineSeconds")), _flag(fields, "allowPartial")
-    if "redirectUrl" in fields:
-        redirect_url(fields["redirectUrl"], rules.config.auth.origins)
-    check_unicode(fields)
-    rest = {name: value for name, value in fields.items() if name not in OURS or name == "website"}
-    text = _input(rest)
-    await rules.check(workflow, rest, bool(address or file or from_job))
-    return Submission(
-        prompt=prompt,
-        input=text,
-        fingerprint=fingerprint(json.dumps(compared(fields, file))),
-        key=key,
-        workflow=workflow,
-        caller=rules.caller.name,
-        private=rules.caller.private,
-        admin=rules.caller.admin,
-        image_url=address,
-        file=file,
-        from_job=from_job,
-        from_image=from_image,
-        deadline_seconds=deadline,
-        allow_partial=partial,
-    )
+# --- from JSON: from a field's name and value to what it means, or Problem 422 -------------------------------------
 
 
-def compared(fields: Mapping[str, Any], file: bytes | None) -> dict[str, Any]:
-    """What two requests with the same key must have in common."""
-    shown = {name: value for name, value in fields.items() if name not in NOT_COMPARED}
-    if file is not None:
-        shown["image1"] = {"sha256": hashlib.sha256(file).hexdigest()}
-    return shown
+def anything(_name: str, value: Any) -> Any:
+    """Any value."""
+    return value
 
 
-def _refuse_reserved(fields: Mapping[str, Any]) -> None:
-    for name in RESERVED:
-        if name in fields:
-            raise Problem("field_not_supported", f"{name} is a reserved name that is not supported yet.", field=name)
+def string(name: str, value: Any) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise Problem.wrong(f"{name} must be a string.", name)
+    return value
 
 
-def _prompt(fields: Mapping[str, Any]) -> str:
-    prompt = fields.get("prompt")
-    if not isinstance(prompt, str):
-        raise Problem.wrong("Send a prompt: a text that says what the image shows.", "prompt")
-    if not prompt.strip():
-        raise Problem.wrong("The prompt is blank: say what the image shows.", "prompt")
-    if len(prompt) > PROMPT_LIMIT:
-        detail = f"The prompt has {len(prompt):,} characters; at most {PROMPT_LIMIT:,} are allowed."
-        raise Problem.wrong(detail, "prompt")
-    return prompt
+def nullable_string(name: str, value: Any) -> str | None:
+    """A string or null."""
+    return None if value is None else string(name, value)
 
 
-def _workflow(fields: Mapping[str, Any]) -> str:
-    name = fields.get("workflow", DEFAULT)
-    if not isinstance(name, str):
-        raise Problem.wrong("workflow must be the name of a workflow, as text.", "workflow")
-    return name
-
-
-def _address(fields: Mapping[str, Any], file: bytes | None, config: Config) -> str | None:
-    """The address of the input image; Problem if more than one image is named."""
-    if file is not None and "image1" in fields:
-        raise Problem.wrong("image1 is there twice, as a file and as a text; send one of them.", "image1")
-    if "fromJob" in fields and (file is not None or "image1" in fields):
-        raise Problem.wrong("image1 and fromJob both name an input image; send one of them.", "fromJob")
-    return image_url(fields["image1"], config) if "image1" in fields else None
-
-
-def _from_job(fields: Mapping[str, Any]) -> str | None:
-    if "fromJob" not in fields:
-        return None
-    job_id = fields["fromJob"]
-    if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
-        raise Problem.wrong("fromJob must be the id of one of your jobs: 32 hexadecimal digits.", "fromJob")
-    return job_id
-
-
-def _from_image(fields: Mapping[str, Any]) -> int:
-    number = fields.get("fromImage", 0)
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < IMAGES_LIMIT:
-        raise Problem.wrong("fromImage must be the number of an image; they count from 0.", "fromImage")
-    if "fromImage" in fields and "fromJob" not in fields:
-        raise Problem.wrong("fromImage needs fromJob, the job that the image is of.", "fromImage")
-    return number
-
-
-def _deadline(value: Any) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < DEADLINE_LIMIT:
-        detail = f"deadlineSeconds must be a number of seconds above 0 and below {DEADLINE_LIMIT:,}."
-        raise Problem.wrong(detail, "deadlineSeconds")
-    return float(value)
-
-
-def _flag(fields: Mapping[str, Any], name: str) -> bool:
-    value = fields.get(name, False)
+def boolean(name: str, value: Any) -> bool:
+    """A boolean."""
     if not isinstance(value, bool):
         raise Problem.wrong(f"{name} must be true or false.", name)
     return value
 
 
-def _input(fields: Mapping[str, Any]) -> str:
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    if len(text.encode()) > STORED_LIMIT:
-        detail = f"Written out, the request has more than {STORED_LIMIT // KIB} KiB. Send large inputs as URLs."
-        raise Problem("body_too_large", detail)
+def prompt(name: str, value: Any) -> str:
+    """A string that is not blank, of at most `PROMPT_LIMIT` characters."""
+    if not isinstance(value, str) or not value.strip():
+        raise Problem.wrong("The prompt is missing or blank. Send a string that describes the image.", name)
+    if len(value) > PROMPT_LIMIT:
+        raise Problem.wrong(f"The prompt has {len(value):,} characters; the limit is {PROMPT_LIMIT:,}.", name)
+    return value
+
+
+def batch_items(name: str | None, value: Any) -> list[Any]:
+    """An array of 1 to `ITEMS_LIMIT` elements. `name` is None if it is the whole body."""
+    if not isinstance(value, list) or not value:
+        raise Problem.wrong("A batch must be a non-empty array of prompts: strings, or objects with a prompt.", name)
+    if len(value) > ITEMS_LIMIT:
+        raise Problem.wrong(f"The batch has {len(value):,} requests; the limit is {ITEMS_LIMIT}.", name)
+    return value
+
+
+def job_id(name: str, value: Any) -> str:
+    """The ID of a job."""
+    if not isinstance(value, str) or not JOB_ID.fullmatch(value):
+        raise Problem.wrong(f"{name} must be the ID of one of your jobs: 32 lowercase hexadecimal digits.", name)
+    return value
+
+
+def image_index(name: str, value: Any) -> int:
+    """The zero-based index of an image."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < IMAGES_LIMIT:
+        raise Problem.wrong(f"{name} must be the index of an image, an integer from 0.", name)
+    return value
+
+
+def seconds(name: str, value: Any) -> float | None:
+    """A positive number of seconds, or null."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < DEADLINE_LIMIT:
+        raise Problem.wrong(f"{name} must be a number of seconds above 0 and below {DEADLINE_LIMIT:,}.", name)
+    return float(value)
+
+
+def idempotency_key(name: str, value: Any) -> str:
+    """An idempotency key, without its quotes."""
+    key = unquoted_key(value) if isinstance(value, str) else None
+    if key is None:
+        raise Problem.wrong(f"{name} must be a string of 1 to 255 visible ASCII characters, such as a UUID.", name)
+    return key
+
+
+def form_token(name: str, value: Any) -> str:
+    """A string that may be a form token; whether it is one, its verifier decides."""
+    if not isinstance(value, str) or not 0 < len(value) <= FORM_TOKEN_LIMIT:
+        raise Problem.wrong(f"{name} must be the string from GET /form-token.", name)
+    return value
+
+
+def unquoted_key(text: str) -> str | None:
+    """Return an idempotency key without its quotes, or None if it is malformed.
+
+    Quoted and unquoted are the same key (draft-ietf-httpapi-idempotency-key-header, 2.1).
+    """
+    if len(text) > 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    return text if _KEY.fullmatch(text) and '"' not in (text[0], text[-1]) else None
+
+
+# --- from text, in forms and query strings: to the value that JSON would have, or Problem 422 ----------------------
+
+
+def as_typed(_name: str, text: str) -> str:
+    """The text itself."""
     return text
+
+
+def flag(name: str, text: str) -> bool:
+    """A boolean, as people and browsers write it."""
+    if (value := _FLAGS.get(text.strip().lower())) is None:
+        raise Problem.wrong(f"{name} must be true or false (on, off, 1, and 0 are accepted, too).", name)
+    return value
+
+
+def number(name: str, text: str) -> float:
+    """A decimal number."""
+    if not _NUMBER.fullmatch(text.strip()):
+        raise Problem.wrong(f"{name} must be a number.", name)
+    return float(text.strip())
+
+
+def integer(name: str, text: str) -> int:
+    """An integer."""
+    if not _INTEGER.fullmatch(text.strip()):
+        raise Problem.wrong(f"{name} must be an integer.", name)
+    return int(text.strip())
+
+
+def list_of_one(_name: str, text: str) -> list[str]:
+    """A list, also where the name occurs once."""
+    return [text]
+
+
+# --- the table -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How one field is read, and what it counts for."""
+
+    from_json: Callable[[str, Any], Any] = anything
+    from_text: Callable[[str, str], Any] = as_typed
+    attribute: str | None = None  # the attribute of Submission that it sets
+    required: bool = False
+    compared: bool = True  # whether two requests that differ in it are different requests
+    kept_when_empty: bool = False  # in forms and queries; others are absent, as inputs left blank are sent empty
+    browser_only: bool = False  # of all other callers, a field that is not ours
+    implemented: bool = True  # if not, the name is reserved and rejected with field_not_supported
+
+
+FIELDS: Mapping[str, Field] = {
+    "callbackUrl": Field(implemented=False),
+    "altText": Field(implemented=False),
+    "then": Field(implemented=False),
+    "metadata": Field(implemented=False),
+    "prompt": Field(prompt, attribute="prompt", required=True, kept_when_empty=True),
+    "prompts": Field(batch_items, list_of_one),
+    "workflow": Field(string, attribute="workflow"),
+    "image1": Field(string, attribute="image_url"),
+    "fromJob": Field(job_id, attribute="from_job"),
+    "fromImage": Field(image_index, integer, attribute="from_image"),
+    "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
+    "allowPartial": Field(boolean, flag, attribute="allow_partial"),
+    "redirectUrl": Field(string),
+    "dedupeField": Field(string),
+    "idempotencyKey": Field(idempotency_key, compared=False),
+    "token": Field(string, compared=False, kept_when_empty=True),
+    "formToken": Field(form_token, compared=False),
+    "cf-turnstile-response": Field(nullable_string, compared=False),
+    "website": Field(anything, compared=False, kept_when_empty=True, browser_only=True),
+}
+RESERVED = tuple(name for name, field in FIELDS.items() if not field.implemented)
+
+
+def read_field(name: str, fields: Mapping[str, Any]) -> Any:
+    """Return our field's value, or None if it is absent. Problem 422 if it is invalid, reserved, or required."""
+    field = FIELDS[name]
+    if name not in fields and not field.required:
+        return None
+    if not field.implemented:
+        raise Problem("field_not_supported", f"{name} is reserved for a later version. Remove it.", field=name)
+    return field.from_json(name, fields.get(name))
+
+
+def read_text_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the fields of a form or a query string, as JSON would have them. A repeated name becomes a list."""
+    texts: dict[str, list[str]] = {}
+    for name, text in pairs:
+        if text or name not in FIELDS or FIELDS[name].kept_when_empty:
+            texts.setdefault(name, []).append(text)
+    return {
+        name: FIELDS.get(name, Field()).from_text(name, values[0]) if len(values) == 1 else values
+        for name, values in texts.items()
+    }
+
+
+def is_ours(name: str, *, browser: bool) -> bool:
+    """Return whether we interpret this field of a browser or of another caller."""
+    return name in FIELDS and (browser or not FIELDS[name].browser_only)

@@ -1,4 +1,4 @@
-"""Forms in: what an HTML form sends, urlencoded or multipart, becomes the fields of a request and at most one file.
+"""HTML forms, urlencoded or multipart: their fields, and at most one file.
 
 https://url.spec.whatwg.org/#application/x-www-form-urlencoded; https://www.rfc-editor.org/rfc/rfc7578
 """
@@ -11,12 +11,9 @@ from urllib.parse import parse_qsl
 from shared.images.formats import HEAD_BYTES, sniff
 from shared.problems import Problem
 
+from .fields import read_text_fields
 from .read import BODY_LIMIT, MIB, too_large
-from .text_fields import typed
 
-URLENCODED = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
-MULTIPART_LIMIT = 26 * MIB
 FILE_LIMIT = 25 * MIB
 FIELDS_LIMIT = 1_000
 FILE_FIELD = "image1"
@@ -26,14 +23,14 @@ _CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "iso-8859-1
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form holds. `file`: `image1`, known to be a image of at most 25 MiB."""
+    """`file`: `image1`, an image of a known format and at most 25 MiB."""
 
     fields: dict[str, Any]
     file: bytes | None = None
 
 
 def urlencoded(raw: bytes, content_type: str) -> Form:
-    """The fields of an urlencoded form; Problem if it cannot be read."""
+    """Parse an urlencoded form. Problem 400, 413, or 422 if it is invalid."""
     charset = _charset(content_type)
     try:
         pairs = parse_qsl(
@@ -47,11 +44,11 @@ def urlencoded(raw: bytes, content_type: str) -> Form:
         raise _undecodable(charset) from error
     except ValueError as error:
         raise _too_many() from error
-    return Form(typed(pairs))
+    return Form(read_text_fields(pairs))
 
 
 def multipart(raw: bytes, content_type: str) -> Form:
-    """The fields and the file of a multipart form; Problem if it cannot be read. For a thread: it may take a while."""
+    """Parse a multipart form. Problem 400, 413, or 422 if it is invalid."""
     charset = _charset(content_type)
     files, pairs, size = [], [], 0
     for part in _parts(raw, content_type):
@@ -62,14 +59,14 @@ def multipart(raw: bytes, content_type: str) -> Form:
             continue
         size += len(part.name) + part.size
         if size > BODY_LIMIT:
-            raise too_large(BODY_LIMIT)
+            raise too_large("text of the form", BODY_LIMIT)
         pairs.append((name, _decoded(part.content(raw), _charset(part.content_type, charset))))
-    return Form(typed(pairs), _file(files, raw))
+    return Form(read_text_fields(pairs), _file(files, raw))
 
 
 @dataclass(slots=True)
 class _Part:
-    """A part while it is read. Its content stays where it is, in the body, until it is asked for."""
+    """A part of the body. Its content is not copied before it is needed."""
 
     name: bytes = b""
     is_file: bool = False
@@ -85,57 +82,57 @@ class _Part:
         return self.headers.get(b"content-type", b"").decode("latin-1")
 
     def content(self, raw: bytes) -> bytes:
-        """The part's bytes, copied once."""
+        """Return a copy of the part's bytes."""
         return b"".join(raw[start:end] for start, end in self.spans)
 
 
 def _file(files: list[tuple[str, _Part]], raw: bytes) -> bytes | None:
     for name, _ in files:
         if name != FILE_FIELD:
-            raise Problem.wrong(f"A file is taken under the name {FILE_FIELD} only.", name)
+            raise Problem.wrong(f"Files are accepted only as {FILE_FIELD}. Rename the file input.", name)
     if len(files) > 1:
-        raise Problem.wrong(f"Only one file is taken as {FILE_FIELD}; send a request for each.", FILE_FIELD)
+        raise Problem.wrong(f"Only one file is accepted as {FILE_FIELD}. Send one request per file.", FILE_FIELD)
     if not files:
         return None
     part = files[0][1]
     if part.size > FILE_LIMIT:
-        raise too_large(FILE_LIMIT, FILE_FIELD)
+        raise too_large("file", FILE_LIMIT, FILE_FIELD)
     content = part.content(raw)
     if sniff(content[:HEAD_BYTES]) is None:
-        raise Problem.wrong("The file is no image: send a PNG, JPEG, WebP, GIF or AVIF.", FILE_FIELD)
+        raise Problem.wrong("The file is not an image. Send PNG, JPEG, WebP, GIF, or AVIF.", FILE_FIELD)
     return content
 
 
 def _parts(raw: bytes, content_type: str) -> Iterator[_Part]:
-    """The parts of a body that is complete; Problem for one that is not."""
+    """Iterate over the parts of a complete body. Problem 400 if it is not one."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser, parse_options_header
 
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     if not boundary:
-        raise _broken("has no boundary in its Content-Type; let your library write that header")
-    if raw.count(b"--" + boundary) > FIELDS_LIMIT:  # what merely looks like one takes the parser a long time, too
+        raise _invalid("has no boundary in its Content-Type; let your HTTP library write that header")
+    if raw.count(b"--" + boundary) > FIELDS_LIMIT:  # the parser is slow on bytes that only resemble a boundary
         raise _too_many()
     reader = _Reader()
     try:
         MultipartParser(boundary, reader.callbacks()).write(raw)
     except FormParserError as error:
-        raise _broken("does not follow its boundary; let your library write body and Content-Type") from error
+        raise _invalid("does not follow its boundary; let your HTTP library write body and Content-Type") from error
     if not reader.complete:
-        raise _broken("ends before its last boundary; send all of it")
+        raise _invalid("ends before its last boundary; send the whole body")
     for part in reader.parts:
         disposition = part.headers.get(b"content-disposition", b"")
         kind, options = parse_options_header(disposition)
         if kind != b"form-data" or b"name" not in options:
-            raise _broken('has a part without Content-Disposition: form-data; name="…"')
+            raise _invalid('has a part without Content-Disposition: form-data; name="…"')
         if part.headers.get(b"content-transfer-encoding", b"8bit").lower() not in {b"7bit", b"8bit", b"binary"}:
-            raise _broken("has a part with a Content-Transfer-Encoding; send the bytes as they are")
+            raise _invalid("has a part with a Content-Transfer-Encoding; send its bytes unencoded")
         part.name, part.is_file = options[b"name"], b"filename" in options or b"filename*" in disposition.lower()
         yield part
 
 
 class _Reader:
-    """Notes where the parts of a body are; it is fed with the whole body at once."""
+    """Record where the parts of a body are. It is fed the whole body at once."""
 
     def __init__(self) -> None:
         self.parts: list[_Part] = []
@@ -173,13 +170,13 @@ class _Reader:
 
 
 def _charset(content_type: str, default: str = "utf-8") -> str:
-    """The codec that a Content-Type names."""
+    """The codec of a Content-Type."""
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
             codec = _CHARSETS.get(value.strip().strip('"').lower())
             if codec is None:
-                raise _broken("is in a charset that is not known here; send UTF-8")
+                raise _invalid("has an unsupported charset; send UTF-8")
             return codec
     return default
 
@@ -192,12 +189,12 @@ def _decoded(raw: bytes, charset: str) -> str:
 
 
 def _undecodable(charset: str) -> Problem:
-    return _broken(f"holds bytes that are not {charset.upper()}; send text as UTF-8, and images as a file")
+    return _invalid(f"contains bytes that are not {charset.upper()}; send text as UTF-8 and images as a file")
 
 
 def _too_many() -> Problem:
-    return Problem("body_too_large", f"A form may have {FIELDS_LIMIT:,} fields.")
+    return Problem("body_too_large", f"The form has more than {FIELDS_LIMIT:,} fields.")
 
 
-def _broken(what: str) -> Problem:
+def _invalid(what: str) -> Problem:
     return Problem("invalid_form", f"The form {what}.")

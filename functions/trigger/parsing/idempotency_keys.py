@@ -1,7 +1,11 @@
-"""One dedupe for all ways in: which of the names that a request brings along makes it the same as another."""
+"""One idempotency rule for every kind of request: which of its identifiers is its key.
 
+The first of: `Idempotency-Key` (header or field), `webhook-id`, a Pub/Sub message ID or a CloudEvent's source and ID,
+`formToken`, and the field that `dedupeField` names. Of a signed request always `webhook-id`, which is signed.
+"""
+
+import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,82 +14,77 @@ from starlette.datastructures import Headers
 from shared.idempotency import IdempotencyKey
 from shared.problems import Problem
 
-SHORTEST_OF_A_BROWSER = 16  # characters: others can guess a shorter one, and would be shown its job
-FORM_TOKEN_LIMIT = 2_048  # characters
+from ..auth.caller import Caller, CallerKind
+from .fields import FIELDS, is_ours, read_field, unquoted_key
 
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+BROWSER_MINIMUM = 16  # characters: a shorter key can be guessed, and would show its job to a stranger
 
 
-def from_header(headers: Headers, name: str) -> str | None:
-    """The key of a header, quoted (draft-ietf-httpapi-idempotency-key-header) or not: the same key."""
+def request_key(
+    headers: Headers, fields: Mapping[str, Any], event_key: IdempotencyKey | None, caller: Caller
+) -> IdempotencyKey | None:
+    """Return the key of a request or of a whole batch, but for `dedupeField`. Problem 400 or 422 if it is malformed."""
+    form_token = read_field("formToken", fields)
+    webhook_id = key_from_header(headers, "webhook-id")
+    delivery = IdempotencyKey("webhook-id", webhook_id) if webhook_id else event_key
+    if caller.kind is CallerKind.SIGNATURE and delivery:  # any other key could have been added to a captured request
+        return delivery
+    header, field = key_from_header(headers, "Idempotency-Key"), read_field("idempotencyKey", fields)
+    if header and field and header != field:
+        detail = "The Idempotency-Key header has another value. Send only one of them."
+        raise Problem.wrong(detail, "idempotencyKey")
+    if value := header or field:
+        _check_length(value, caller, None if header else "idempotencyKey")
+        return IdempotencyKey("key", value)
+    if delivery:
+        _check_length(delivery.value, caller)
+        return delivery
+    return IdempotencyKey("formToken", form_token) if form_token else None
+
+
+def item_key(
+    fields: Mapping[str, Any], index: int, batch_key: IdempotencyKey | None, caller: Caller
+) -> IdempotencyKey | None:
+    """Return the key of a request in a batch: its own, the batch's with its index, or its `dedupeField`'s value."""
+    if own := read_field("idempotencyKey", fields):
+        return IdempotencyKey("key", own)
+    return dataclasses.replace(batch_key, index=index) if batch_key else dedupe_key(fields, caller)
+
+
+def dedupe_key(fields: Mapping[str, Any], caller: Caller) -> IdempotencyKey | None:
+    """Return the value of the field that `dedupeField` names, as a key. Problem 422 if there is no such field."""
+    if "dedupeField" not in fields:
+        return None
+    name = read_field("dedupeField", fields)
+    is_envelope = is_ours(name, browser=caller.browser) and not FIELDS[name].compared
+    text = None if is_envelope else _text(fields.get(name))
+    if not text:
+        detail = "dedupeField must name a field of this request that is a non-empty string, a number, or a boolean."
+        raise Problem.wrong(detail, "dedupeField")
+    _check_length(text, caller, "dedupeField")
+    return IdempotencyKey("field", json.dumps([name, text]))
+
+
+def key_from_header(headers: Headers, name: str) -> str | None:
+    """Return the key in a header, or None if it is absent. Problem 400 if it is malformed or ambiguous."""
     values = headers.getlist(name)
     if not values:
         return None
-    key = _unquoted(values[0].strip())
+    key = unquoted_key(values[0].strip())
     if len(set(values)) > 1 or key is None:
-        detail = f"Send one {name} of 1 to 255 visible ASCII characters, for example a UUID."
+        detail = f"{name} must be one value of 1 to 255 visible ASCII characters, such as a UUID."
         raise Problem("invalid_idempotency_key", detail)
     return key
 
 
-def from_field(fields: Mapping[str, Any], name: str = "idempotencyKey") -> str | None:
-    """The key of a field, if it is there."""
-    if name not in fields:
-        return None
-    value = fields[name]
-    key = _unquoted(value) if isinstance(value, str) else None
-    if key is None:
-        raise Problem.wrong(f"{name} must be a text of 1 to 255 visible ASCII characters, for example a UUID.", name)
-    return key
-
-
-def of_request(headers: Headers, fields: Mapping[str, Any], *, browser: bool) -> IdempotencyKey | None:
-    """The `Idempotency-Key`, which may stand in a header or in a field."""
-    header, field = from_header(headers, "Idempotency-Key"), from_field(fields)
-    if header and field and header != field:
-        raise Problem.wrong("The header Idempotency-Key says something else; send one of them.", "idempotencyKey")
-    if (value := header or field) is None:
-        return None
-    return long_enough(IdempotencyKey("key", value), value, browser=browser, field=None if header else "idempotencyKey")
-
-
-def of_form_token(fields: Mapping[str, Any]) -> str | None:
-    """The `formToken`, whoever made it."""
-    if "formToken" not in fields:
-        return None
-    token = fields["formToken"]
-    if not isinstance(token, str) or not 0 < len(token) <= FORM_TOKEN_LIMIT:
-        raise Problem.wrong("formToken must be the text that GET /form-token answered with.", "formToken")
-    return token
-
-
-def of_field(fields: Mapping[str, Any], *, browser: bool) -> IdempotencyKey | None:
-    """The value of the field that `dedupeField` names."""
-    if "dedupeField" not in fields:
-        return None
-    name = fields["dedupeField"]
-    if not isinstance(name, str) or not (text := _text(fields.get(name))):
-        detail = "dedupeField must name a field of this request that holds a text, a number or true or false."
-        raise Problem.wrong(detail, "dedupeField")
-    return long_enough(IdempotencyKey("field", json.dumps([name, text])), text, browser=browser, field="dedupeField")
-
-
-def long_enough(key: IdempotencyKey, value: str, *, browser: bool, field: str | None = None) -> IdempotencyKey:
-    """The key, unless it comes from a browser and is short."""
-    if browser and len(value) < SHORTEST_OF_A_BROWSER:
-        detail = f"From browsers a key has at least {SHORTEST_OF_A_BROWSER} characters, such as a UUID's."
+def _check_length(value: str, caller: Caller, field: str | None = None) -> None:
+    if caller.browser and len(value) < BROWSER_MINIMUM:
+        detail = f"Browsers must send idempotency keys of at least {BROWSER_MINIMUM} characters, such as a UUID."
         raise Problem.wrong(detail, field)
-    return key
-
-
-def _unquoted(key: str) -> str | None:
-    if len(key) > 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    return key if _VISIBLE.fullmatch(key) and '"' not in (key[0], key[-1]) else None
 
 
 def _text(value: Any) -> str | None:
-    """The same for 7, 7.0 and "7": ways in that know only text must meet those that know numbers."""
+    """The same text for 7, 7.0, and "7": a form, which knows only text, and JSON have the same key."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

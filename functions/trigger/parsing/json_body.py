@@ -1,4 +1,4 @@
-"""JSON in: what every reader after us can read, too."""
+"""JSON that every reader after us reads in the same way."""
 
 import json
 import math
@@ -11,43 +11,53 @@ NESTING_LIMIT = 100  # levels
 
 
 class NotJson(Exception):
-    """The text is not JSON, or holds numbers that nobody else could read; its text is the kind of fault."""
+    """The text is not JSON that all parsers read alike. Its message is the reason, with the position if known."""
 
 
 def parse(raw: bytes | str) -> Any:
-    """The value of a JSON text in UTF-8; NotJson if there is none."""
+    """Return the value of a JSON text in UTF-8. NotJson if it has none."""
     try:
         text = raw if isinstance(raw, str) else raw.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once_each)
-    except (ValueError, RecursionError) as error:
-        raise NotJson(type(error).__name__) from error
+        return json.loads(
+            text, parse_constant=_reject_constant, parse_float=_finite_number, object_pairs_hook=_object_of_unique_names
+        )
+    except json.JSONDecodeError as error:
+        reason = error.msg.removesuffix(" delimiter").removesuffix(" at").removesuffix(" starting").lower()
+        reason = reason.replace("expecting value", "expected a value").replace("expecting", "expected")
+        raise NotJson(f"line {error.lineno}, column {error.colno}: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise NotJson("it is not UTF-8") from error
+    except RecursionError as error:
+        raise NotJson("it is nested too deeply") from error
+    except ValueError as error:  # int() of more than 4,300 digits
+        raise NotJson("a number has too many digits") from error
 
 
 def check_nesting(body: Any) -> None:
-    """What is written and sent on later must fit onto the stack there, too. For a thread: it may take a while."""
+    """Check that the body can be serialized and stored later on. Problem 422 if it is nested too deeply."""
     level: list[Any] = [body]
     for _ in range(NESTING_LIMIT):
         level = [child for value in level for child in _children(value)]
         if not level:
             return
-    raise Problem.wrong(f"The body is nested more than {NESTING_LIMIT} levels deep.")
+    raise Problem.wrong(f"The request body is nested more than {NESTING_LIMIT} levels deep. Send a flatter one.")
 
 
 def check_unicode(fields: Mapping[str, Any]) -> None:
-    """JSON can spell half a character, and no store can keep it."""
-    if not _has_half_a_character(fields):
+    """Check that the store can keep the fields. Problem 422 for a lone surrogate, which JSON can spell."""
+    if _is_unicode(fields):
         return
-    name = next(name for name, value in fields.items() if _has_half_a_character({name: value}))
-    detail = "The field holds half a character (a lone surrogate); send valid Unicode."
+    name = next(name for name, value in fields.items() if not _is_unicode({name: value}))
+    detail = "The field contains a lone surrogate (half a character). Send valid Unicode."
     raise Problem.wrong(detail, name.encode(errors="replace").decode())
 
 
-def _has_half_a_character(fields: Mapping[str, Any]) -> bool:
+def _is_unicode(fields: Mapping[str, Any]) -> bool:
     try:
         json.dumps(fields, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _children(value: Any) -> Iterable[Any]:
@@ -56,19 +66,19 @@ def _children(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of two fields of one name readers take either (RFC 8259, 4): what one has checked another would not see."""
+def _object_of_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Parsers keep either of two fields with one name (RFC 8259, 4): the next one could see what was not checked."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise NotJson("a name stands twice in one object")
+        raise NotJson("a name occurs twice in one object")
     return found
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _reject_constant(name: str) -> NoReturn:
+    raise NotJson(f"{name} is not allowed")
 
 
-def _finite(text: str) -> float:
+def _finite_number(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError("a number is too large")
+        raise NotJson("a number is too large")
     return number

@@ -1,29 +1,38 @@
-"""A request's bytes, never more of them than its way in may send."""
+"""The body's bytes, never more of them than its kind and its caller allow."""
 
 from starlette.requests import Request
 
 from shared.problems import Problem
 
+from .media_type import BodyKind
+
 KIB, MIB = 1024, 1024 * 1024
 BODY_LIMIT = 512 * KIB
-ARRAY_LIMIT = 4 * MIB  # for an array of requests
+CREDENTIAL_LIMIT = 4 * MIB  # of a body that may be a batch
+MULTIPART_LIMIT = 26 * MIB
 
 
-async def read(request: Request, limit: int) -> bytes:
-    """The body; Problem as soon as it is known to have more than `limit` bytes."""
+def body_limit(kind: BodyKind, *, credential: bool) -> int:
+    """Return how many bytes may be read. `credential`: whether the headers have a valid token, or a signature."""
+    if kind is BodyKind.MULTIPART:
+        return MULTIPART_LIMIT
+    return CREDENTIAL_LIMIT if credential and kind is not BodyKind.URLENCODED else BODY_LIMIT
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body. Problem 413 as soon as it is known to have more than `limit` bytes."""
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
-        raise too_large(limit)
+        raise too_large("request body", limit)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise too_large(limit)
+            raise too_large("request body", limit)
     return bytes(body)
 
 
-def too_large(limit: int, field: str | None = None) -> Problem:
-    """413, for more than `limit` bytes."""
+def too_large(what: str, limit: int, field: str | None = None) -> Problem:
+    """Return the problem 413 for more than `limit` bytes."""
     size = f"{limit // MIB} MiB" if limit >= MIB else f"{limit // KIB} KiB"
-    detail = f"{'The file' if field else 'The body'} may have {size}. Send large inputs as URLs."
-    return Problem("body_too_large", detail, field=field)
+    return Problem("body_too_large", f"The {what} is larger than {size}. Send large inputs as URLs.", field=field)

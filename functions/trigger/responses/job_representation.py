@@ -1,4 +1,4 @@
-"""A job as an answer: the public job as JSON, with what helps to follow it."""
+"""The public job as a response, with the headers that help callers to follow it."""
 
 import hashlib
 from typing import Any
@@ -11,11 +11,11 @@ from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
 from shared.steps.estimate_wait import estimate_wait
 
-RETRY_SECONDS, LONGEST_RETRY_SECONDS = 5, 60
+MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 5, 60
 
 
 def base_url(request: Request, deps: Deps) -> str:
-    """PUBLIC_URL, or the address that the request came to; a proxy in front says that it was https."""
+    """Return PUBLIC_URL, or the URL of the request, with https if a proxy reports it."""
     if deps.config.public_url:
         return deps.config.public_url
     scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
@@ -23,28 +23,28 @@ def base_url(request: Request, deps: Deps) -> str:
 
 
 async def document(request: Request, job: Job, deps: Deps) -> tuple[dict[str, Any], dict[str, str]]:
-    """The public job, and `Retry-After` while there is more to come."""
+    """Return the public job, and the header `Retry-After` until the job is final."""
     wait = await estimate_wait(job, deps)
-    shown = public_job(
+    public = public_job(
         job,
         base_url(request, deps),
         wait_reason=wait.reason if wait else None,
         estimated_start=wait.until if wait else None,
     )
     if job.finished:
-        return shown, {}
-    pause = (wait.until - deps.clock.now()).total_seconds() if wait and wait.until else 0
-    return shown, {"Retry-After": str(int(min(max(pause, RETRY_SECONDS), LONGEST_RETRY_SECONDS)))}
+        return public, {}
+    seconds = (wait.until - deps.clock.now()).total_seconds() if wait and wait.until else 0
+    return public, {"Retry-After": str(int(min(max(seconds, MIN_RETRY_SECONDS), MAX_RETRY_SECONDS)))}
 
 
-async def job_answer(
+async def job_response(
     request: Request, job: Job, deps: Deps, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """The public job as JSON."""
-    shown, more = await document(request, job, deps)
-    return JSONResponse(shown, status, {**more, **(headers or {})})
+    """Return the response with the public job as JSON."""
+    public, retry_after = await document(request, job, deps)
+    return JSONResponse(public, status, {**retry_after, **(headers or {})})
 
 
 def etag_of(body: bytes) -> str:
-    """A strong validator of an answer's bytes."""
+    """Return a strong ETag for the body of a response."""
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'

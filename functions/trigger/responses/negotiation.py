@@ -1,4 +1,4 @@
-"""What a request's conditional and negotiating headers say; a header may come in several lines (RFC 9110, 5.3)."""
+"""Conditional and content negotiation headers of a request. A header may occur several times (RFC 9110, 5.3)."""
 
 from collections.abc import Iterator
 
@@ -6,30 +6,29 @@ from starlette.requests import Request
 
 
 def matches(request: Request, etag: str) -> bool:
-    """Whether `If-None-Match` names this ETag: the caller has it already."""
+    """Whether `If-None-Match` contains this ETag: the caller already has the content."""
     tags = {tag.removeprefix("W/") for tag in _items(request, "if-none-match")}
     return etag in tags or "*" in tags
 
 
 def wants_image(request: Request) -> bool:
-    """Whether `Accept` names `image/*` or a image type, as that of an `<img>` does; `*/*` alone does not."""
-    return any(kind.startswith("image/") for kind in _accepted(request))
+    """Whether `Accept` names `image/*` or an image type, as for an `<img>`; `*/*` alone does not count."""
+    return any(media_type.startswith("image/") for media_type in _accepted(request))
 
 
 def wants_page(request: Request) -> bool:
-    """Whether `Accept` names `text/html`, as that of a browser does that opens an address or sends a form."""
+    """Whether `Accept` names `text/html`, as when a browser opens a URL or submits a form."""
     return "text/html" in _accepted(request)
 
 
 def _accepted(request: Request) -> list[str]:
-    """The media types that `Accept` names, but for those with q=0."""
-    return [kind for item in _items(request, "accept") if (kind := _kind(item))]
-
-
-def _kind(item: str) -> str | None:
-    kind, *parameters = (part.strip().lower() for part in item.split(";"))
-    unwanted = any(parameter.startswith("q=") and _is_zero(parameter[2:]) for parameter in parameters)
-    return None if unwanted else kind
+    """Return the media types in `Accept`, except those with q=0."""
+    accepted = []
+    for item in _items(request, "accept"):
+        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
+        if not any(parameter.startswith("q=") and _is_zero(parameter[2:]) for parameter in parameters):
+            accepted.append(media_type)
+    return accepted
 
 
 def _is_zero(quality: str) -> bool:

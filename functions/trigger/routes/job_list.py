@@ -1,4 +1,4 @@
-"""`GET /jobs`: a caller's own jobs, newest first; an admin's and an open deployment's list has everybody's."""
+"""`GET /jobs`: the jobs of the caller, newest first. Admins, and callers of an open deployment, see all jobs."""
 
 import asyncio
 import re
@@ -12,76 +12,75 @@ from shared.job import Job, Status
 from shared.ports import JobQuery
 from shared.problems import Problem
 
-from ..auth.caller import CallerKind
+from ..auth.authorize import check_may_list
 from ..context import Context
 from ..responses.job_representation import document
 
-USUAL, MOST = 20, 100
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ALIAS = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+WORKFLOW_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 CURSOR = re.compile(r"(?P<microseconds>[0-9]{16})-(?P<id>[0-9a-f]{32})", re.ASCII)
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 async def list_jobs(request: Request, context: Context) -> Response:
-    """`GET /jobs?status=&workflow=&since=&limit=&cursor=`: `{"jobs","nextCursor"}`."""
-    caller = context.auth.may_list(await context.auth.reader(request))
-    everybody = caller.admin or caller.door is CallerKind.OPEN
-    query, deps = request.query_params, context.deps
-    limit = _limit(query.get("limit"))
-    found = await deps.store.list_jobs(
+    """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=`: return `{"jobs","nextCursor"}`."""
+    caller = check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
+    parameters, deps = request.query_params, context.deps
+    limit = _parse_limit(parameters.get("limit"))
+    jobs = await deps.store.list_jobs(
         JobQuery(
-            limit=limit + 1,
-            caller=None if everybody else caller.name,
-            status=_status(query.get("status")),
-            workflow=_workflow(query.get("workflow")),
-            since=_since(query.get("since")),
-            before=_before(query.get("cursor")),
+            limit=limit + 1,  # one more tells whether there is a next page
+            caller=None if caller.lists_all else caller.name,
+            status=_parse_status(parameters.get("status")),
+            workflow=_parse_workflow(parameters.get("workflow")),
+            since=_parse_since(parameters.get("since")),
+            before=_parse_cursor(parameters.get("cursor")),
         )
     )
-    answers = await asyncio.gather(*(document(request, job, deps) for job in found[:limit]))
-    shown = [job for job, _ in answers]
-    more = _cursor(found[limit - 1]) if len(found) > limit else None
-    return JSONResponse({"jobs": shown, "nextCursor": more}, headers={"Cache-Control": "private, no-store"})
+    documents = await asyncio.gather(*(document(request, job, deps) for job in jobs[:limit]))
+    next_cursor = _cursor(jobs[limit - 1]) if len(jobs) > limit else None
+    content = {"jobs": [public for public, _ in documents], "nextCursor": next_cursor}
+    return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
 
 
-def _limit(text: str | None) -> int:
+def _parse_limit(text: str | None) -> int:
     if not text:
-        return USUAL
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MOST):
-        _wrong("limit", f"limit is a whole number from 1 to {MOST}.")
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT):
+        _raise_invalid("limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
     return int(text)
 
 
-def _status(text: str | None) -> Status | None:
+def _parse_status(text: str | None) -> Status | None:
     if not text:
         return None
     if text not in set(Status):
-        _wrong("status", f"status is one of {', '.join(Status)}.")
+        _raise_invalid("status", f"status must be one of {', '.join(Status)}.")
     return Status(text)
 
 
-def _workflow(text: str | None) -> str | None:
-    """Also one that is not configured any more: its jobs are still there."""
-    if text and not ALIAS.fullmatch(text):
-        _wrong("workflow", "workflow is the name of a workflow, as GET /workflows has it.")
+def _parse_workflow(text: str | None) -> str | None:
+    """Accept any valid name: a workflow that is no longer configured still has jobs."""
+    if text and not WORKFLOW_NAME.fullmatch(text):
+        _raise_invalid("workflow", "workflow must be the name of a workflow, as in GET /workflows.")
     return text or None
 
 
-def _since(text: str | None) -> datetime | None:
-    """RFC 3339; a `+` that was not escaped has arrived as a space, and a leap second counts as the one before."""
+def _parse_since(text: str | None) -> datetime | None:
+    """Parse RFC 3339. An unescaped `+` arrives as a space, and a leap second counts as the second before it."""
     if not text:
         return None
-    spelled = re.sub(r"(?<=:\d\d:)60", "59", text.upper().replace(" ", "+"), count=1)
+    normalized = re.sub(r"(?<=:\d\d:)60", "59", text.upper().replace(" ", "+"), count=1)
     try:
-        moment = datetime.fromisoformat(spelled) if RFC3339.fullmatch(spelled) else None
+        moment = datetime.fromisoformat(normalized) if RFC3339.fullmatch(normalized) else None
     except ValueError:
         moment = None
     if moment is None:
-        _wrong("since", "since is a time such as 2026-01-31T12:00:00Z (RFC 3339).")
+        _raise_invalid("since", "since must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.")
     try:
         return moment.astimezone(UTC)
-    except OverflowError:  # in the first or the last hours of the calendar
+    except OverflowError:  # in the first or last hours of the calendar
         return moment.replace(tzinfo=UTC)
 
 
@@ -90,13 +89,15 @@ def _cursor(job: Job) -> str:
     return f"{microseconds:016d}-{job.id}"
 
 
-def _before(text: str | None) -> tuple[datetime, str] | None:
+def _parse_cursor(text: str | None) -> tuple[datetime, str] | None:
     if not text:
         return None
     if not (found := CURSOR.fullmatch(text)):
-        _wrong("cursor", "cursor is the nextCursor of an answer before; leave it out to begin with the newest.")
+        _raise_invalid(
+            "cursor", "cursor must be the nextCursor of a previous response. Leave it out for the first page."
+        )
     return EPOCH + timedelta(microseconds=int(found["microseconds"])), found["id"]
 
 
-def _wrong(field: str, detail: str) -> NoReturn:
+def _raise_invalid(field: str, detail: str) -> NoReturn:
     raise Problem("invalid_field", detail, field=field)

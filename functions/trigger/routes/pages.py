@@ -1,4 +1,4 @@
-"""The page of a job, for forms without JavaScript: it looks again by itself until there is a image."""
+"""The HTML page of a job, for browsers and for forms without JavaScript. It reloads itself until the job is final."""
 
 from html import escape
 
@@ -7,12 +7,13 @@ from starlette.responses import HTMLResponse
 from shared.job import Job, Status
 
 REFRESH_SECONDS = 3
-# Nothing but the image, which may come by a redirect to Cloud Storage, and the lines below.
+# Allow only the images, which may be redirected to Cloud Storage, and the inline style below.
 POLICY = (
     "default-src 'none'; img-src 'self' https:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
 TITLES = {Status.SUCCEEDED: "Your image", Status.FAILED: "No image", Status.CANCELED: "No image"}
+UNFINISHED_TITLE = "Your image is being generated"
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -36,11 +37,15 @@ img {{ max-width: 100%; height: auto }}
 
 
 def page(job: Job, message: str, headers: dict[str, str]) -> HTMLResponse:
-    """The job as a small page. `message`: the public job's sentence."""
+    """Return the page of a job. `message`: that of the public job."""
     refresh = "" if job.finished else f'\n<meta http-equiv="refresh" content="{REFRESH_SECONDS}">'
     numbers = [image.index for image in job.images if image.name] if job.finished else []
     images = "\n".join(f'<p><img src="/jobs/{job.id}/image/{n}" alt="{escape(job.prompt)}"></p>' for n in numbers)
-    title = TITLES.get(job.status, "Your image is being made")
-    text = PAGE.format(refresh=refresh, title=title, message=escape(message), images=images)
-    safe = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
-    return HTMLResponse(text, headers={**safe, **headers})
+    title = TITLES.get(job.status, UNFINISHED_TITLE)
+    html = PAGE.format(refresh=refresh, title=title, message=escape(message), images=images)
+    security = {
+        "Content-Security-Policy": POLICY,
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(html, headers={**security, **headers})

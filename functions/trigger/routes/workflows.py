@@ -1,4 +1,4 @@
-"""`GET /workflows`, and the check of a request against the workflow that it names."""
+"""`GET /workflows`, and the check of a request against its workflow."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,26 +11,29 @@ from shared.runtime.dependencies import Deps
 from shared.wireflow.errors import WireflowError
 from shared.workflows import FieldRefused, Mode, NodeInput, Workflow, check_fields, public_workflow
 
+from ..auth.authorize import check_may_list
 from ..context import Context
-from ..parsing.fields import Check
+from ..parsing.pipeline import WorkflowCheck
 
 
 async def list_workflows(request: Request, context: Context) -> Response:
-    """`GET /workflows`: what a request may say for each; never an id of Wireflow's."""
-    context.auth.may_list(await context.auth.reader(request))
+    """`GET /workflows`: the workflows and their fields, without any ID of Wireflow's."""
+    check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
     deps = context.deps
     shown = [public_workflow(one, await inputs_of(one, deps)) for one in deps.config.workflows]
     return JSONResponse({"workflows": shown}, headers={"Cache-Control": "private, no-store"})
 
 
-def checked(deps: Deps) -> Check:
-    """Problem if the workflow is not there, or a field does not fit it."""
+def workflow_check(deps: Deps) -> WorkflowCheck:
+    """Return the check of a request's fields against its workflow. It raises Problem 422."""
 
     async def check(name: str, fields: Mapping[str, Any], has_image: bool) -> None:
         workflow = deps.config.workflow(name)
         if workflow is None:
             known = ", ".join(one.name for one in deps.config.workflows)
-            raise Problem("invalid_field", f"There is no workflow of this name. There are: {known}.", field="workflow")
+            raise Problem(
+                "invalid_field", f"There is no workflow of this name. Send one of: {known}.", field="workflow"
+            )
         try:
             check_fields(workflow, fields, has_image=has_image, inputs=await inputs_of(workflow, deps))
         except FieldRefused as refused:
@@ -40,7 +43,7 @@ def checked(deps: Deps) -> Check:
 
 
 async def inputs_of(workflow: Workflow, deps: Deps) -> tuple[NodeInput, ...] | None:
-    """What a saved workflow takes, where Wireflow tells: while it does not, requests wait instead of being refused."""
+    """Return the inputs of a saved workflow, or None while Wireflow does not tell: then they are checked later."""
     if workflow.mode is not Mode.RUN:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What callers send by turns: prompts, images as files or of earlier jobs, arrays, workflows of all modes."""
+"""Callers that send every kind of request in turn: prompts, files, images of earlier jobs, batches, workflows."""
 
 import hashlib
 import io
@@ -14,9 +14,10 @@ from PIL import Image
 TOKEN = "token-of-these-callers"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SMALL = {"aspect_ratio": "16:1"}
-ROWS = 3
-SIDE = 96  # pixels of an input image, which is noise: no two are the same
-# An array needs a token. The models draw their smallest images; the ids are the simulator's own.
+PROMPTS = 3  # in a batch
+KINDS = 7  # of requests
+SIDE = 96  # pixels of an input image; it is noise, so that no two are equal
+# A batch needs a token. The models draw their smallest images; the ids are the simulator's own.
 SETTINGS = {
     "TRIGGER_TOKENS": json.dumps({"tests": hashlib.sha256(TOKEN.encode()).hexdigest()}),
     "WIREFLOW_WORKFLOWS": json.dumps(
@@ -36,17 +37,17 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Post:
-    """A `POST /` and what must come of it: one job for each prompt, from the image with this sha256 if any."""
+    """A `POST /` and its expected jobs: one per prompt, made from the image with this sha256, if any."""
 
     prompts: tuple[str, ...]
     request: Mapping[str, Any]  # for httpx
     key: str | None
     image: str | None = None
     has_file: bool = False
-    waits: bool = False  # for a job that ends soon
+    waits: bool = False  # sends Prefer: wait
 
     async def send(self, http: httpx.AsyncClient) -> httpx.Response:
-        """Once."""
+        """Send it once."""
         headers = {"Idempotency-Key": self.key} if self.key else {}
         headers |= {"Prefer": "wait=2"} if self.waits else {}
         return await http.post("/", headers=headers, **self.request)
@@ -54,29 +55,29 @@ class Post:
 
 @dataclass
 class Sender:
-    """One caller, who goes through all kinds of requests; `careful`: never without a key."""
+    """A caller. `always_keyed`: every request has an idempotency key."""
 
     name: str
     chance: random.Random
-    careful: bool = False
-    earlier: list[str] = field(default_factory=list)  # ids of its jobs, the newest last
-    _sent: int = 0
+    always_keyed: bool = False
+    earlier: list[str] = field(default_factory=list)  # ids of its jobs, newest last
+    sent: int = 0
 
     async def next(self, http: httpx.AsyncClient) -> Post:
-        """The next request."""
-        turn, self._sent = self._sent, self._sent + 1
-        return replace(await self._of(turn, http), waits=turn % 4 == 3)
+        """Return the next request."""
+        number, self.sent = self.sent, self.sent + 1
+        return replace(await self._request(number, http), waits=number % 4 == 3)
 
-    async def _of(self, turn: int, http: httpx.AsyncClient) -> Post:
-        prompt, key = f"{self.name}, request {turn}", f"{self.name.replace(' ', '-')}-{turn}"
-        maybe = key if self.careful or turn % 3 else None
-        match turn % 7:
+    async def _request(self, number: int, http: httpx.AsyncClient) -> Post:
+        prompt, key = f"{self.name}, request {number}", f"{self.name.replace(' ', '-')}-{number}"
+        maybe = key if self.always_keyed or number % 3 else None
+        match number % KINDS:
             case 0 | 3:
                 return self._file(prompt, maybe)
             case 1:
                 return Post((prompt,), {"json": {"prompt": prompt, **SMALL}}, maybe)
             case 2:
-                return _array(prompt, key)
+                return _batch(prompt, key)
             case 4:
                 return self._file(prompt, key, workflow="saved")
             case 5:
@@ -91,7 +92,7 @@ class Sender:
         return Post((prompt,), request, key, hashlib.sha256(content).hexdigest(), has_file=True)
 
     async def _from_earlier(self, prompt: str, key: str, http: httpx.AsyncClient) -> Post:
-        """From the image of its newest job that has one; without a image if there is none that it can see."""
+        """Start from the image of the newest succeeded job; without an image if there is none."""
         for job_id in reversed(self.earlier):
             try:
                 job = (await http.get(f"/jobs/{job_id}")).json()
@@ -103,19 +104,19 @@ class Sender:
         return Post((prompt,), {"json": {"prompt": prompt, "workflow": "saved"}}, key)
 
 
-def ids_of(answer: httpx.Response) -> list[str]:
-    """Of the jobs that an answer tells of, in the order of its prompts."""
-    told = answer.json()
-    return [job["id"] for job in told.get("jobs", [told])]
+def ids_of(response: httpx.Response) -> list[str]:
+    """Return the ids of the jobs in a response, in the order of the prompts."""
+    body = response.json()
+    return [job["id"] for job in body.get("jobs", [body])]
 
 
 def image(chance: random.Random) -> bytes:
-    """A PNG that nobody else has."""
+    """Return a PNG unlike any other."""
     file = io.BytesIO()
     Image.frombytes("RGB", (SIDE, SIDE), chance.randbytes(3 * SIDE * SIDE)).save(file, "PNG")
     return file.getvalue()
 
 
-def _array(prompt: str, key: str) -> Post:
-    prompts = tuple(f"{prompt}, row {row}" for row in range(ROWS))
+def _batch(prompt: str, key: str) -> Post:
+    prompts = tuple(f"{prompt}, number {number}" for number in range(PROMPTS))
     return Post(prompts, {"json": {"prompts": [*prompts], **SMALL}}, key)

@@ -1,8 +1,8 @@
-"""The product under SIGKILL: requests keep coming while its functions die at random moments and are started again.
+"""Requests keep coming while the functions are killed at random moments with SIGKILL and started again.
 
-A kill can hide one thing only: whether a paid call that was on its way started a run. After each kill the store tells
-which jobs it left so: `triggering`, since before the kill. Those are the hits. A second thing may be left of a POST
-that nobody answered: its file, which is stored before its job is recorded.
+A kill can leave one thing unknown: whether a paid call in flight has started a run. After each kill the store shows
+which jobs are in that state: `triggering` since before the kill. These are the open calls. A kill can also leave an
+input image without a job: the file of a POST is stored before its job is recorded.
 """
 
 import asyncio
@@ -19,58 +19,57 @@ import httpx
 
 from shared.job import Job, Status
 from shared.ports import JobQuery, JobStore
-from tests.crash.inputs import inputs_in, job_of
-from tests.crash.posts import BEARER, SETTINGS, Post, Sender, ids_of
+from tests.crash.input_images import inputs_in, job_of
+from tests.crash.senders import BEARER, KINDS, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 
 LEASE_SECONDS = 20  # the shortest that is allowed: an open paid call waits for its end
 SETTLE_SECONDS = 240.0
 BETWEEN_KILLS = (0.5, 3.5)  # seconds
-AFTER_A_FILE = (0.0, 0.06)  # from the moment when it is sent: while it is read, stored and recorded
-FORGETTING_SECONDS = 30.0  # a few windows
-BETWEEN_POSTS = (0.15, 0.8)
-CALLERS = (
-    1,
-    3,
-)  # first one, whose jobs the trigger pays for itself; then several, who get in each other's way and wait in line
+AFTER_A_FILE = (0.0, 0.06)  # seconds after it was sent, while it is read, stored, and recorded
+CLEANUP_SECONDS = 30.0  # a few windows
+BETWEEN_POSTS = (0.15, 0.8)  # seconds
+# Callers at a time: first one, whose runs the trigger starts itself; then three, whose jobs queue.
+CALLERS = (1, 3)
 EVERYTHING = JobQuery(limit=10_000)
 VICTIMS = (("trigger",), ("poller",), ("trigger", "poller"))
 
 
 @dataclass(frozen=True)
 class Case:
-    """Which store, and whether the vendor's keys are `honoured` or `ignored`."""
+    """A store, whether the vendor's idempotency keys are `honored` or `ignored`, and the number of kills."""
 
     store: str
     keys: str
+    kills: int
 
     def __str__(self) -> str:
-        return f"{self.store}-keys-{self.keys}"
+        return f"{self.store}-keys-{self.keys}-kills-{self.kills}"
 
 
 @dataclass
 class Report:
-    """What happened, as callers, the store and the vendor saw it."""
+    """What happened, as seen by callers, the store, and the vendor."""
 
     case: Case
     kills: Counter[str] = field(default_factory=Counter)
-    hitting: int = 0  # kills that left at least one paid call open
-    posts: list[Post] = field(default_factory=list)  # whatever became of them
+    kills_with_open_calls: int = 0
+    posts: list[Post] = field(default_factory=list)  # all requests
     answered: list[Post] = field(default_factory=list)  # with a 2xx
-    accepted: dict[str, str] = field(default_factory=dict)  # prompts of the jobs that were answered with a 2xx, by id
-    torn: list[tuple[str, ...]] = field(default_factory=list)  # arrays of which a kill left only some rows
-    hits: dict[str, set[datetime]] = field(default_factory=dict)  # by job: when the calls that were left open were made
-    stored: list[Job] = field(default_factory=list)  # all of them, as they ended
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)  # all of them, as the caller sees them
-    kept: set[str] = field(default_factory=set)  # names of input images that were there after a kill
-    inputs: list[str] = field(default_factory=list)  # names of input images that are left, and of halves of some
-    uploads: int = 0  # that the vendor was sent
+    accepted: dict[str, str] = field(default_factory=dict)  # prompt by job id, of the posts answered with a 2xx
+    torn: list[tuple[str, ...]] = field(default_factory=list)  # batches of which a kill left only some jobs
+    open_calls: dict[str, set[datetime]] = field(default_factory=dict)  # when each was made, by job id
+    stored: list[Job] = field(default_factory=list)  # all jobs at the end
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)  # all jobs as the caller sees them, by id
+    kept: set[str] = field(default_factory=set)  # names of input images found after a kill
+    inputs: list[str] = field(default_factory=list)  # names of input images left at the end, partial files included
+    uploads: int = 0  # to the vendor
     runs: list[dict[str, Any]] = field(default_factory=list)  # paid
-    served: dict[str, str] = field(default_factory=dict)  # sha256 of the image of each job that succeeded
+    served: dict[str, str] = field(default_factory=dict)  # sha256 of the image of each succeeded job, by id
 
     @property
     def marked(self) -> set[str]:
-        """Jobs that say that they may have been paid for twice."""
+        """Jobs marked `possibleDuplicate`."""
         return {job_id for job_id, job in self.jobs.items() if job["possibleDuplicate"]}
 
     @property
@@ -80,29 +79,30 @@ class Report:
 
     @property
     def unanswered_files(self) -> int:
-        """Files that were sent and never answered with a 2xx."""
+        """The number of posted files that were not answered with a 2xx."""
         return sum(post.has_file for post in self.posts) - sum(post.has_file for post in self.answered)
 
     @property
     def unknown(self) -> set[str]:
-        """Jobs that were given up on because nobody knows whether they were paid for."""
+        """Jobs that failed because the outcome of their paid call is unknown."""
         return {job_id for job_id, job in self.jobs.items() if job["errorCode"] == "outcome_unknown"}
 
     def __str__(self) -> str:
         victims = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
         return (
-            f"{self.case}: {self.kills.total()} kills ({victims}), {self.hitting} of them left {len(self.hits)} paid "
-            f"calls open; {len(self.posts)} requests, {len(self.posts) - len(self.answered)} of them not answered "
+            f"{self.case}: {self.kills.total()} kills ({victims}), "
+            f"{self.kills_with_open_calls} of them left {len(self.open_calls)} paid calls open; "
+            f"{len(self.posts)} requests, {len(self.posts) - len(self.answered)} of them not answered "
             f"({self.unanswered_files} with a file); {len(self.stored)} jobs, {len(self.runs)} paid runs, "
             f"{len(self.marked)} jobs marked, {len(self.paid_twice)} prompts paid twice, "
             f"{len(self.unknown)} outcomes unknown; "
-            f"{sum(bool(run['input']) for run in self.runs)} runs from a image, {self.uploads} uploads, "
+            f"{sum(bool(run['input']) for run in self.runs)} runs from an image, {self.uploads} uploads, "
             f"{len(self.inputs)} input images left"
         )
 
 
-class Siege:
-    """One case from its first prompt to the end of its last job."""
+class CrashRun:
+    """One case, from its first prompt until its last job is final."""
 
     def __init__(self, case: Case, places: Places, folder: Path, kills: int, chance: random.Random) -> None:
         self._plan: list[tuple[float, tuple[str, ...]]]
@@ -110,14 +110,17 @@ class Siege:
         self._chance = chance
         self._places = places
         self._report = Report(case)
-        honour = "true" if case.keys == "honoured" else "false"
-        simulator = {"SIMULATOR_RUN_SECONDS": "0.5-2", "SIMULATOR_HONOUR_KEYS": honour, "SIMULATOR_SLOW_SECONDS": "0.6"}
+        simulator = {
+            "SIMULATOR_RUN_SECONDS": "0.5-2",
+            "SIMULATOR_HONOUR_KEYS": "true" if case.keys == "honored" else "false",
+            "SIMULATOR_SLOW_SECONDS": "0.6",
+        }
         settings = {**UNLIMITED, **SETTINGS, "LEASE_SECONDS": str(LEASE_SECONDS)}
         self._file_sent = asyncio.Event()
         self._product = Product(folder, places, settings=settings, simulator=simulator)
 
     async def run(self) -> Report:
-        """The report; an assertion that fails on the way is raised."""
+        """Return the report. AssertionError for an unexpected response on the way."""
         store = self._places.jobs()
         try:
             async with self._product.running() as caller:
@@ -125,23 +128,23 @@ class Siege:
                 await self._slow_down(caller)
                 for turn, callers in enumerate(CALLERS):
                     async with self._requests(callers):
-                        await self._kill_by_turns(self._plan[turn :: len(CALLERS)], store)
+                        await self._kill_as_planned(self._plan[turn :: len(CALLERS)], store)
                 await self._settle(caller, store)
         finally:
             await store.close()
         return self._report
 
     async def _slow_down(self, caller: Caller) -> None:
-        """Half of the paid calls and uploads are answered late, after all is done: a kill meets some on their way."""
-        for place in ("trigger", "run", "execute", "upload"):
-            fault = {"fault": "slow_first_byte", "for": place, "share": 0.5}
+        """Delay half of the responses to paid calls and uploads, so that kills meet some of them in flight."""
+        for endpoint in ("trigger", "run", "execute", "upload"):
+            fault = {"fault": "slow_first_byte", "for": endpoint, "share": 0.5}
             (await caller.http.post(f"{caller.simulator}/_faults", json=fault)).raise_for_status()
 
     # --- callers -------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def _requests(self, count: int) -> AsyncIterator[None]:
-        """Callers who go on until the block ends, and then finish what they have begun."""
+        """Send requests until the block ends and each caller has sent every kind."""
         over = asyncio.Event()
         async with asyncio.TaskGroup() as callers:
             for number in range(count):
@@ -154,14 +157,14 @@ class Siege:
 
     async def _call(self, sender: Sender, over: asyncio.Event) -> None:
         async with self._product.client(self._product.trigger, **BEARER) as http:
-            while not over.is_set():
+            while not over.is_set() or sender.sent < KINDS:
                 post = await sender.next(http)
                 self._report.posts.append(post)
                 sender.earlier += await self._post(http, post)
                 await asyncio.sleep(self._chance.uniform(*BETWEEN_POSTS))
 
     async def _post(self, http: httpx.AsyncClient, post: Post) -> list[str]:
-        """As a good client: what got no answer is sent again, with its key; without a key it is not."""
+        """Retry like a good client: only with an idempotency key."""
         while True:
             if post.has_file:
                 self._file_sent.set()
@@ -180,7 +183,7 @@ class Siege:
 
     # --- kills ---------------------------------------------------------------------------------------------------
 
-    async def _kill_by_turns(self, plan: list[tuple[float, tuple[str, ...]]], store: JobStore) -> None:
+    async def _kill_as_planned(self, plan: list[tuple[float, tuple[str, ...]]], store: JobStore) -> None:
         for pause, names in plan:
             await asyncio.sleep(pause)
             if names == VICTIMS[0]:
@@ -188,7 +191,7 @@ class Siege:
             await self._kill(names, store)
 
     async def _just_after_a_file(self) -> None:
-        """The moment between a stored file and its recorded job is too short to be met by chance alone."""
+        """Wait until a file was just sent: chance alone would rarely hit the moment before its job is recorded."""
         self._file_sent.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._file_sent.wait(), BETWEEN_KILLS[1])
@@ -202,29 +205,28 @@ class Siege:
         self._report.kills[" and ".join(names)] += 1
         await self._note_torn(store)
         await asyncio.gather(*(asyncio.to_thread(victim.start) for victim in victims))
-        await self._note_hits(store, killed_at)
+        await self._note_open_calls(store, killed_at)
         self._report.kept.update(await asyncio.to_thread(inputs_in, self._places))
 
     async def _note_torn(self, store: JobStore) -> None:
-        """Before a repetition can mend it."""
+        """Note incomplete batches before a retry can complete them."""
         recorded = {job.prompt for job in await store.list_jobs(EVERYTHING)}
-        rows = [recorded & set(post.prompts) for post in self._report.posts]
-        pairs = zip(self._report.posts, rows, strict=True)
-        self._report.torn += [post.prompts for post, there in pairs if 0 < len(there) < len(post.prompts)]
+        found = [(post.prompts, recorded & set(post.prompts)) for post in self._report.posts]
+        self._report.torn += [prompts for prompts, there in found if 0 < len(there) < len(prompts)]
 
-    async def _note_hits(self, store: JobStore, killed_at: datetime) -> None:
-        """An open paid call is due within a lease; what was on its way elsewhere has been answered since the kill."""
+    async def _note_open_calls(self, store: JobStore, killed_at: datetime) -> None:
+        """Note the jobs whose paid call the kill left open; calls of other processes have been answered by now."""
         in_flight = await store.due(killed_at + timedelta(hours=1), 10_000)
-        hits = [
+        open_ = [
             job
             for job in in_flight
             if job.status is Status.TRIGGERING and job.triggered_at and job.triggered_at <= killed_at
         ]
-        new = [job for job in hits if job.triggered_at not in self._report.hits.get(job.id, set())]
+        new = [job for job in open_ if job.triggered_at not in self._report.open_calls.get(job.id, set())]
         for job in new:
             assert job.triggered_at
-            self._report.hits.setdefault(job.id, set()).add(job.triggered_at)
-        self._report.hitting += bool(new)
+            self._report.open_calls.setdefault(job.id, set()).add(job.triggered_at)
+        self._report.kills_with_open_calls += bool(new)
 
     # --- the end -------------------------------------------------------------------------------------------------
 
@@ -233,18 +235,18 @@ class Siege:
         deadline = loop.time() + SETTLE_SECONDS
         for job in await store.list_jobs(EVERYTHING):
             report.jobs[job.id] = await caller.finished(job.id, max(0.0, deadline - loop.time()))
-        await self._forget()
+        await self._await_cleanup()
         report.stored = await store.list_jobs(EVERYTHING)
         report.runs = await caller.runs()
         report.uploads = (await caller.stats())["endpoints"]["upload"]
-        for job_id, told in report.jobs.items():
-            if told["status"] == "succeeded":
+        for job_id, job in report.jobs.items():
+            if job["status"] == "succeeded":
                 report.served[job_id] = await caller.image_sha256(job_id)
 
-    async def _forget(self) -> None:
-        """Give the poller a few windows to remove the input images of jobs that have ended."""
+    async def _await_cleanup(self) -> None:
+        """Give the poller a few windows to remove the input images of final jobs."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + FORGETTING_SECONDS
+        deadline = loop.time() + CLEANUP_SECONDS
         while loop.time() < deadline:
             self._report.inputs = await asyncio.to_thread(inputs_in, self._places)
             if not {job_of(name) for name in self._report.inputs} & set(self._report.jobs):

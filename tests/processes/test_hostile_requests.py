@@ -1,4 +1,4 @@
-"""What strangers try at the auth of real processes: nothing of it is stored, fetched or paid for."""
+"""Hostile requests to real processes: none of them makes a job, a request to elsewhere, or a cost."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-DOORS = {
+SETTINGS = {
     **UNLIMITED,
     "TRIGGER_TOKENS": json.dumps({"caller": sha256(TOKEN), "other": sha256(OTHER_TOKEN)}),
     "TRIGGER_SIGNING_SECRETS": json.dumps({"signer": [SIGNING_SECRET]}),
@@ -50,8 +50,8 @@ DOORS = {
 
 
 @dataclass(frozen=True)
-class House:
-    """A deployment with all auth, and a token that Google signed for them."""
+class Deployment:
+    """A deployment with every kind of authentication, and an identity token that it accepts."""
 
     caller: Caller
     event_token: str
@@ -66,15 +66,15 @@ class House:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    folder = tmp_path_factory.mktemp("house")
+async def deployment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
+    folder = tmp_path_factory.mktemp("deployment")
     with google() as signer:
-        settings = {**DOORS, "GOOGLE_CERTS_URL": signer.certs_url}
+        settings = {**SETTINGS, "GOOGLE_CERTS_URL": signer.certs_url}
         product = Product(folder, Places.local(folder), settings=settings, simulator={"SIMULATOR_RUN_SECONDS": "1"})
         for name, secret in (("the token", TOKEN), ("the other token", OTHER_TOKEN)):
-            product.leaks.hide(name, secret)
+            product.leaks.add(name, secret)
         async with product.running() as caller:
-            yield House(caller, signer.token())
+            yield Deployment(caller, signer.token())
 
 
 # --- credentials ---------------------------------------------------------------------------------------------------
@@ -97,12 +97,12 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     ],
     ids=str,
 )
-async def test_a_wrong_credential_is_401_whatever_stands_beside_it(house: House, headers: Headers) -> None:
-    before = await house.paid()
-    answer = await house.post(headers)
+async def test_a_wrong_credential_is_401_whatever_comes_with_it(deployment: Deployment, headers: Headers) -> None:
+    before = await deployment.paid()
+    answer = await deployment.post(headers)
     assert (answer.status_code, answer.json()["errorCode"]) == (401, "unauthorized")
     assert "www-authenticate" in answer.headers
-    assert await house.paid() == before
+    assert await deployment.paid() == before
 
 
 @pytest.mark.parametrize(
@@ -113,29 +113,31 @@ async def test_a_wrong_credential_is_401_whatever_stands_beside_it(house: House,
         pytest.param({"data": {"prompt": "a cat", "token": ["wrong-token", TOKEN]}}, id="form"),
     ],
 )
-async def test_a_wrong_token_beside_the_right_one_is_refused(house: House, body: dict[str, Any]) -> None:
-    assert (await house.post([], **body)).status_code in {400, 401, 422}
+async def test_a_wrong_token_beside_the_right_one_is_refused(deployment: Deployment, body: dict[str, Any]) -> None:
+    assert (await deployment.post([], **body)).status_code in {400, 401, 422}
 
 
-async def test_googles_token_is_nothing_but_a_bearer_and_is_not_taken_on_trust(house: House) -> None:
-    header, claims, _ = house.event_token.split(".")
+async def test_an_identity_token_is_accepted_only_signed_and_as_a_bearer(deployment: Deployment) -> None:
+    header, claims, _ = deployment.event_token.split(".")
     unsigned = base64.urlsafe_b64encode(b'{"alg": "none"}').decode().rstrip("=")
-    password = base64.b64encode(f"user:{house.event_token}".encode()).decode()
+    password = base64.b64encode(f"user:{deployment.event_token}".encode()).decode()
     for credential in (
         f"Bearer {unsigned}.{claims}.",
         f"Bearer {header}.{claims}.SIGNATURE_REMOVED_BY_GOOGLE",
         f"Basic {password}",
     ):
-        assert (await house.post([("Authorization", credential)])).status_code == 401
-    assert (await house.post([], {**BODY, "token": house.event_token})).status_code == 401
-    assert (await house.post([("Authorization", f"Bearer {house.event_token}")])).status_code == 202
+        assert (await deployment.post([("Authorization", credential)])).status_code == 401
+    assert (await deployment.post([], {**BODY, "token": deployment.event_token})).status_code == 401
+    assert (await deployment.post([("Authorization", f"Bearer {deployment.event_token}")])).status_code == 202
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs", f"/jobs/{'0' * 32}", "/workflows"])
 @pytest.mark.parametrize("name", ["token", "%74oken"])
-async def test_a_token_in_an_address_is_400_even_beside_the_right_one(house: House, path: str, name: str) -> None:
+async def test_a_token_in_the_url_is_400_even_with_a_valid_one(deployment: Deployment, path: str, name: str) -> None:
     method = "POST" if path == "/" else "GET"
-    answer = await house.caller.http.request(method, f"{path}?a=1&{name}={TOKEN}", headers=[JSON, RIGHT], content=b"{}")
+    answer = await deployment.caller.http.request(
+        method, f"{path}?a=1&{name}={TOKEN}", headers=[JSON, RIGHT], content=b"{}"
+    )
     assert (answer.status_code, answer.json()["errorCode"]) == (400, "token_in_url")
 
 
@@ -159,17 +161,17 @@ async def test_a_token_in_an_address_is_400_even_beside_the_right_one(house: Hou
     ],
     ids=str,
 )
-async def test_an_origin_is_allowed_by_its_exact_spelling_and_once(house: House, origins: list[str]) -> None:
-    answer = await house.post([("Origin", origin) for origin in origins])
+async def test_an_origin_is_allowed_by_its_exact_spelling_and_once(deployment: Deployment, origins: list[str]) -> None:
+    answer = await deployment.post([("Origin", origin) for origin in origins])
     assert answer.status_code == 401
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_no_answer_lets_a_page_send_a_browsers_credentials(house: House) -> None:
+async def test_no_response_allows_a_page_to_send_cookies(deployment: Deployment) -> None:
     asks = [("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "x-evil")]
-    preflight = await house.caller.http.options("/", headers=[("Origin", SHOP), *asks])
-    foreign = await house.caller.http.options("/", headers=[("Origin", "https://evil.example"), *asks])
-    posted = await house.post([("Origin", SHOP)])
+    preflight = await deployment.caller.http.options("/", headers=[("Origin", SHOP), *asks])
+    foreign = await deployment.caller.http.options("/", headers=[("Origin", "https://evil.example"), *asks])
+    posted = await deployment.post([("Origin", SHOP)])
     assert [one.status_code for one in (preflight, foreign, posted)] == [204, 403, 202]
     for answer in (preflight, foreign, posted):
         assert "access-control-allow-credentials" not in answer.headers
@@ -177,11 +179,11 @@ async def test_no_answer_lets_a_page_send_a_browsers_credentials(house: House) -
     assert "access-control-allow-origin" not in foreign.headers
 
 
-# --- what was seen before ------------------------------------------------------------------------------------------
+# --- replays ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_signed_request_that_is_sent_again_is_the_same_job(house: House) -> None:
-    """The signature covers id, time and body: what a thief adds must not make another job."""
+async def test_a_replayed_signed_request_is_the_same_job(deployment: Deployment) -> None:
+    """The signature covers id, time, and body: whatever an attacker adds must not make another job."""
     now, body = datetime.now(UTC), json.dumps(BODY)
     signature = Webhook(SIGNING_SECRET).sign("msg_captured", now, body)
     signed = [
@@ -189,34 +191,34 @@ async def test_a_signed_request_that_is_sent_again_is_the_same_job(house: House)
         ("webhook-timestamp", str(int(now.timestamp()))),
         ("webhook-signature", signature),
     ]
-    first = (await house.post(signed, body.encode())).json()["id"]
+    first = (await deployment.post(signed, body.encode())).json()["id"]
     added: list[tuple[Headers, str]] = [
         ([], "/"),
-        ([("Idempotency-Key", "one-of-a-thief")], "/"),
-        ([], "/?idempotencyKey=another-of-a-thief"),
+        ([("Idempotency-Key", "key-of-an-attacker")], "/"),
+        ([], "/?idempotencyKey=another-of-an-attacker"),
         ([], "/?deadlineSeconds=9"),
     ]
     for headers, path in added:
-        again = await house.post([*signed, *headers], body.encode(), path)
+        again = await deployment.post([*signed, *headers], body.encode(), path)
         assert again.status_code == 422 or again.json()["id"] == first
 
 
-async def test_a_form_token_is_good_for_one_request_whatever_key_comes_along(house: House) -> None:
+async def test_a_form_token_is_valid_for_one_request_whatever_key_comes_with_it(deployment: Deployment) -> None:
     page = [("Origin", SHOP)]
-    token = (await house.caller.http.get("/form-token", headers=page)).json()["formToken"]
-    await asyncio.sleep(3.2)
-    assert (await house.post([("Origin", BLOG)], {**BODY, "formToken": token})).status_code == 422
-    assert (await house.post(page, {**BODY, "formToken": token})).status_code == 202
+    token = (await deployment.caller.http.get("/form-token", headers=page)).json()["formToken"]
+    await asyncio.sleep(3.2)  # another process's clock: a token is valid after 3 s
+    assert (await deployment.post([("Origin", BLOG)], {**BODY, "formToken": token})).status_code == 422
+    assert (await deployment.post(page, {**BODY, "formToken": token})).status_code == 202
     for headers, more in (
-        ([("Idempotency-Key", "a-key-of-a-stranger")], {}),
-        ([("webhook-id", "an-id-of-a-stranger")], {}),
-        ([], {"idempotencyKey": "a-field-of-a-stranger"}),
+        ([("Idempotency-Key", "a-key-of-an-attacker")], {}),
+        ([("webhook-id", "an-id-of-an-attacker")], {}),
+        ([], {"idempotencyKey": "a-field-of-an-attacker"}),
     ):
         other = {**BODY, "prompt": "a dog", "formToken": token, **more}
-        assert (await house.post([*page, *headers], other)).status_code == 422
+        assert (await deployment.post([*page, *headers], other)).status_code == 422
 
 
-# --- addresses -----------------------------------------------------------------------------------------------------
+# --- URLs -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -238,23 +240,25 @@ async def test_a_form_token_is_good_for_one_request_whatever_key_comes_along(hou
         "data:image/png;base64,AAAA",
     ],
 )
-async def test_an_input_image_at_an_odd_place_is_refused_at_once(house: House, url: str) -> None:
-    answer = await house.post([RIGHT], {**BODY, "image1": url})
+async def test_an_unsafe_input_image_url_is_refused_at_once(deployment: Deployment, url: str) -> None:
+    answer = await deployment.post([RIGHT], {**BODY, "image1": url})
     assert (answer.status_code, answer.json()["field"]) == (422, "image1")
 
 
-async def test_names_that_lead_to_this_machine_are_not_asked(house: House) -> None:
-    """Refused at once, or where they are resolved."""
+async def test_names_of_this_machine_are_not_fetched(deployment: Deployment) -> None:
+    """They are refused in the request, or fail the job when they are resolved."""
     names = ["2130706433", "0x7f.1", "127.1", "0", "localhost", "localhost.", "example.com:22"]
-    before = await house.paid()
-    answers = [await house.post([RIGHT], {**BODY, "image1": f"https://{name}/"}) for name in names]
-    house.caller.http.headers["Authorization"] = RIGHT[1]
+    before = await deployment.paid()
+    answers = [await deployment.post([RIGHT], {**BODY, "image1": f"https://{name}/"}) for name in names]
+    deployment.caller.http.headers["Authorization"] = RIGHT[1]
     try:
-        jobs = [await house.caller.finished(one.json()["id"], SECONDS) for one in answers if one.status_code != 422]
+        jobs = [
+            await deployment.caller.finished(one.json()["id"], SECONDS) for one in answers if one.status_code != 422
+        ]
     finally:
-        del house.caller.http.headers["Authorization"]
+        del deployment.caller.http.headers["Authorization"]
     assert all((job["status"], job["errorCode"]) == ("failed", "invalid_request") for job in jobs)
-    assert await house.paid() == before
+    assert await deployment.paid() == before
 
 
 @pytest.mark.parametrize(
@@ -272,19 +276,19 @@ async def test_names_that_lead_to_this_machine_are_not_asked(house: House) -> No
         "javascript:alert(1)",
     ],
 )
-async def test_a_form_leads_nowhere_else(house: House, url: str) -> None:
+async def test_a_form_redirects_only_to_allowed_origins(deployment: Deployment, url: str) -> None:
     fields, headers = {**BODY, "redirectUrl": url}, [("Origin", SHOP), ("Accept", "text/html")]
-    answer = await house.post(headers, data=fields)
+    answer = await deployment.post(headers, data=fields)
     assert (answer.status_code, answer.json()["field"]) == (422, "redirectUrl")
 
 
 # --- limits --------------------------------------------------------------------------------------------------------
 
 
-async def test_instances_share_the_limits_and_nobody_makes_addresses_up(tmp_path: Path) -> None:
-    """On Cloud Run, whose own entry in X-Forwarded-For is the last one. The vendor is away: it is not the point."""
+async def test_instances_share_the_limits_and_trust_no_forged_address(tmp_path: Path) -> None:
+    """On Cloud Run the last entry of X-Forwarded-For is the real one. Wireflow is unreachable here."""
     on_cloud_run = {
-        **DOORS,
+        **SETTINGS,
         "K_SERVICE": "trigger",
         "ALLOW_PRIVATE_NETWORK": "false",
         "WIREFLOW_BASE_URL": "https://127.0.0.1:1/api/v1",

@@ -1,4 +1,4 @@
-"""A image in memory is what its bytes say, and is refused at once when they are none or too many."""
+"""An image in memory is measured by its bytes, and refused if they are not an image or too many."""
 
 import hashlib
 
@@ -6,15 +6,15 @@ import google_crc32c
 import pytest
 
 from shared.error_codes import ErrorCode
+from shared.images.chunks import CHUNK, encode_crc32c
 from shared.images.formats import PNG
-from shared.images.measure import MeasuredPicture, image_from_bytes
-from shared.images.streaming import CHUNK, base64_of
+from shared.images.stream import MeasuredImageStream, image_from_bytes
 from shared.ports import CopyError, ImageRefused
 from tests.images.sample_images import encoded, png_of_size
 
 
 @pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
-def test_bytes_are_measured_as_a_download_is(way):
+def test_an_image_in_memory_is_measured_like_a_download(way):
     content = encoded(way, 64, 48)
     image = image_from_bytes(content, max_bytes=len(content))
     assert b"".join(image.chunks()) == content
@@ -22,7 +22,7 @@ def test_bytes_are_measured_as_a_download_is(way):
     assert (image.content_type, image.extension) == (f"image/{way}", {"jpeg": "jpg"}.get(way, way))
     assert (measured.width, measured.height, measured.size) == (64, 48, len(content))
     assert measured.sha256 == hashlib.sha256(content).hexdigest()
-    assert measured.crc32c == base64_of(google_crc32c.value(content))
+    assert measured.crc32c == encode_crc32c(google_crc32c.value(content))
 
 
 def test_chunks_are_small():
@@ -38,21 +38,21 @@ def test_nothing_is_measured_before_the_last_chunk():
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG", b"<svg/>", b"%PDF-1.7", b"BM" + bytes(80)])
-def test_what_is_not_a_picture_is_refused(content):
+def test_bytes_that_are_not_an_image_are_refused(content):
     with pytest.raises(ImageRefused) as raised:
         image_from_bytes(content, max_bytes=1_000)
     assert raised.value.code is ErrorCode.NOT_AN_IMAGE
 
 
 @pytest.mark.parametrize("content", [png_of_size(1_001), bytes(1_001)])
-def test_what_is_too_large_is_refused_whatever_it_is(content):
+def test_too_many_bytes_are_refused_whatever_they_are(content):
     with pytest.raises(ImageRefused) as raised:
         image_from_bytes(content, max_bytes=1_000)
     assert raised.value.code is ErrorCode.IMAGE_TOO_LARGE
 
 
-def test_a_picture_that_ends_early_is_one_only_where_its_length_was_known():
+def test_a_truncated_image_is_accepted_only_if_its_length_was_known():
     content = encoded("png", 64, 48)[:-1]
     assert b"".join(image_from_bytes(content, max_bytes=len(content)).chunks()) == content
     with pytest.raises(CopyError, match="before the image did"):
-        list(MeasuredPicture(PNG, [content], framed=False).chunks())
+        list(MeasuredImageStream(PNG, [content], framed=False).chunks())

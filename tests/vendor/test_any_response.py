@@ -1,4 +1,4 @@
-"""Whatever comes, the parser gives a result or "unknown": it never raises, never ends a run, never doubles an image."""
+"""For any input the parsers return a result or "unknown": they never crash, end a run, or duplicate an image."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ GOING_ON = {str(state) for state in RunState if not state.terminal}
 ABOUT_RUNS = [sample(name).json for name in EXPECTATIONS if name.startswith(("poll", "details", "execute"))]
 BEFORE = [sample(name).json for name in EXPECTATIONS if name.startswith(("inputs", "upload"))]
 REFUSALS = [name for name, means in EXPECTATIONS.items() if means.poll and "html" not in name]
-# What stands below these is about nodes: a node that is COMPLETED does not end its run.
+# Values below these names are about nodes: a node that is COMPLETED does not end its run.
 NODES = {"nodeResults", "nodeRuns", "nodeStates", "outputs", "output", "finalOutput", "diagnostics"}
 NAMES = (
     "status data error executionRuns nodeRuns nodeResults nodeStates output outputs finalOutput outputUrl outputUrls "
@@ -42,7 +42,7 @@ values = st.recursive(
 
 
 def places(value: Any, without: frozenset[str] = frozenset()) -> Iterator[tuple[Any, Any]]:
-    """Every container and key of a JSON value, but for what stands below the names of `without`."""
+    """Yield every container and key of a JSON value, except below the names in `without`."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         if key not in without:
@@ -52,7 +52,7 @@ def places(value: Any, without: frozenset[str] = frozenset()) -> Iterator[tuple[
 
 @st.composite
 def mutated(draw: st.DrawFn, originals: list[Any]) -> Any:
-    """A published answer in which a few things are gone, wrapped, repeated, or something else."""
+    """A published response with a few values removed, wrapped, repeated, or replaced."""
     document = {"root": deepcopy(draw(st.sampled_from(originals)))}
     for _ in range(draw(st.integers(1, 4))):
         spots = list(places(document))
@@ -76,15 +76,15 @@ def said(document: Any) -> RunResponse:
 
 
 def read(body: bytes) -> RunResponse:
-    """What the poll says; an answer that is to be asked for again says nothing."""
+    """Return the response of a poll; an error that is to be retried is an unknown state."""
     try:
         return read_run(200, {"x-request-id": "req_1"}, body, NOW)
     except errors.PollError:
-        return RunResponse(state=None, news=("no answer",))
+        return RunResponse(state=None, news=("no response",))
 
 
 def run_words(document: Any) -> set[str]:
-    """Every status word that is about a run, in upper case."""
+    """Return every status of a run, in upper case."""
     found = [container[key] for container, key in places(document, frozenset(NODES)) if key == "status"]
     return {word.strip().upper() for word in found if isinstance(word, str)}
 
@@ -94,53 +94,53 @@ def texts(document: Any) -> set[str]:
     return {text.strip() for text in found if isinstance(text, str)}
 
 
-def finished(answer: RunResponse) -> bool:
-    return answer.state is not None and answer.state.terminal
+def finished(response: RunResponse) -> bool:
+    return response.state is not None and response.state.terminal
 
 
-# --- answers about a run -------------------------------------------------------------------------------------------
-
-
-@CHEAP
-@given(mutated(ABOUT_RUNS) | values)
-def test_an_answer_about_a_run_is_read_and_nothing_is_made_up(document: Any) -> None:
-    answer = said(document)
-    assert len(set(answer.image_urls)) == len(answer.image_urls)
-    assert all(url.lower().startswith(("http://", "https://")) for url in answer.image_urls)
-    assert set(answer.image_urls) <= texts(document)
-    assert len(answer.raw) <= 4_096
-    assert answer.error is None or 0 < len(answer.error) <= 500
-    assert answer.state is not None or answer.news, "what is not understood is told"
+# --- responses about a run -------------------------------------------------------------------------------------------
 
 
 @CHEAP
 @given(mutated(ABOUT_RUNS) | values)
-def test_no_run_ends_without_a_word_of_its_own_that_says_so(document: Any) -> None:
+def test_a_response_about_a_run_is_read_and_nothing_is_invented(document: Any) -> None:
+    response = said(document)
+    assert len(set(response.image_urls)) == len(response.image_urls)
+    assert all(url.lower().startswith(("http://", "https://")) for url in response.image_urls)
+    assert set(response.image_urls) <= texts(document)
+    assert len(response.raw) <= 4_096
+    assert response.error is None or 0 < len(response.error) <= 500
+    assert response.state is not None or response.news, "an unknown response is reported"
+
+
+@CHEAP
+@given(mutated(ABOUT_RUNS) | values)
+def test_no_run_ends_without_a_final_status_of_its_own(document: Any) -> None:
     if not run_words(document) & TERMINAL:
         assert not finished(said(document))
 
 
 @CHEAP
 @given(mutated(ABOUT_RUNS), st.sampled_from(sorted(GOING_ON)), st.booleans(), st.booleans())
-def test_no_run_ends_that_is_said_to_go_on(document: Any, word: str, lower: bool, wrapped: bool) -> None:
+def test_no_run_ends_whose_status_is_not_final(document: Any, word: str, lower: bool, wrapped: bool) -> None:
     going_on = {**(document if isinstance(document, dict) else {}), "status": word.lower() if lower else word}
     assert not finished(said({"data": going_on} if wrapped else going_on))
 
 
 @CHEAP
 @given(st.sampled_from(sorted(GOING_ON)), st.lists(words, min_size=1, max_size=4))
-def test_no_run_ends_while_another_of_its_batch_goes_on(word: str, others: list[str]) -> None:
+def test_no_run_ends_while_another_of_its_batch_is_unfinished(word: str, others: list[str]) -> None:
     runs = [{"id": str(n), "status": other, "nodeRuns": []} for n, other in enumerate([*others, word])]
     assert not finished(said({"workflowId": "w", "batchId": "b", "executionRuns": runs}))
 
 
 @CHEAP
 @given(st.text(max_size=12))
-def test_a_word_that_nobody_published_ends_nothing(word: str) -> None:
+def test_an_unknown_status_ends_nothing(word: str) -> None:
     if word.strip().upper() not in TERMINAL | GOING_ON:
-        answer = said({"status": word, "nodeStates": [{"status": "COMPLETED"}]})
-        assert answer.state is None
-        assert answer.news
+        response = said({"status": word, "nodeStates": [{"status": "COMPLETED"}]})
+        assert response.state is None
+        assert response.news
 
 
 PLACES = [
@@ -156,7 +156,7 @@ PLACES = [
 
 
 def put(document: dict[str, Any], place: str, url: str) -> None:
-    """The address in one of the places in which it is published."""
+    """Return a document with the URL in one of the published places."""
     node: dict[str, Any] = {"nodeId": "gen-1", "status": "COMPLETED", "error": None}
     match place:
         case "images" | "output url" | "output text":
@@ -174,9 +174,7 @@ def put(document: dict[str, Any], place: str, url: str) -> None:
 
 @CHEAP
 @given(st.lists(st.tuples(st.sampled_from(PLACES), urls), min_size=1, max_size=10), st.booleans(), st.booleans())
-def test_each_image_is_found_once_wherever_it_stands(
-    images: list[tuple[str, str]], wrapped: bool, in_runs: bool
-) -> None:
+def test_each_image_is_found_once_wherever_it_is(images: list[tuple[str, str]], wrapped: bool, in_runs: bool) -> None:
     document: dict[str, Any] = {"status": "COMPLETED"}
     final = None
     for place, url in images:
@@ -184,21 +182,21 @@ def test_each_image_is_found_once_wherever_it_stands(
         final = url if place == "finalOutput" else final
     told = {url for place, url in images if place != "finalOutput"} | ({final} if final else set())
     document = {"status": "COMPLETED", "executionRuns": [document]} if in_runs else document
-    answer = said({"data": document} if wrapped else document)
-    assert sorted(answer.image_urls) == sorted(told)
-    assert final is None or in_runs or answer.image_urls[0] == final
+    response = said({"data": document} if wrapped else document)
+    assert sorted(response.image_urls) == sorted(told)
+    assert final is None or in_runs or response.image_urls[0] == final
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"COMPLETED"', b"\xff\xfe", b"<html>", b'{"status":', b"0"])
-def test_what_is_no_object_is_unknown(body: bytes) -> None:
-    answer = read(body)
-    assert (answer.state, answer.image_urls) == (None, ())
+def test_a_response_that_is_not_an_object_is_unknown(body: bytes) -> None:
+    response = read(body)
+    assert (response.state, response.image_urls) == (None, ())
 
 
 @pytest.mark.parametrize("name", ["status", "error", "retryAfter", "executionId"])
 @pytest.mark.parametrize("opening", ["[", '{"data":', '{"output":'])
 def test_no_depth_is_too_deep(name: str, opening: str) -> None:
-    """Near the interpreter's own limit reading may succeed where looking fails: every depth around it is tried."""
+    """Near the recursion limit of the interpreter, parsing may succeed where walking fails: every depth is tried."""
     closing = "]" if opening == "[" else "}"
     for depth in (10, 30, 100, *range(860, 1010), 5_000, 100_000):
         body = f'{{"{name}": {opening * depth}1{closing * depth}}}'.encode()
@@ -211,7 +209,7 @@ def test_no_depth_is_too_deep(name: str, opening: str) -> None:
 
 @CHEAP
 @given(mutated(ABOUT_RUNS) | values)
-def test_what_is_said_of_the_nodes_is_bounded_and_can_be_stored(document: Any) -> None:
+def test_steps_are_bounded_and_can_be_stored(document: Any) -> None:
     steps = said(document).steps
     assert len(steps) <= 50
     for step in steps:
@@ -228,18 +226,18 @@ def test_a_run_of_a_thousand_nodes_is_cut_short() -> None:
     assert (steps[0].label, steps[0].status) == ("x" * 200, "y" * 40)
 
 
-def test_what_a_node_has_put_out_is_no_node() -> None:
+def test_the_output_of_a_node_is_not_a_node() -> None:
     output = {"nodeStates": [{"label": "a text of a model", "status": "COMPLETED"}]}
     runs = [{"nodeId": "gen-1", "status": "RUNNING", "output": output}]
     assert [step.label for step in said({"status": "RUNNING", "nodeRuns": runs}).steps] == [None]
 
 
-# --- answers before the paid call ----------------------------------------------------------------------------------
+# --- responses before the paid call ----------------------------------------------------------------------------------
 
 
 @CHEAP
 @given(st.integers(100, 599), mutated(BEFORE) | mutated(ABOUT_RUNS) | values | st.binary(max_size=40))
-def test_a_description_or_an_upload_is_understood_or_an_error_of_the_tree(status: int, document: Any) -> None:
+def test_a_description_or_an_upload_is_read_or_an_error_of_the_tree(status: int, document: Any) -> None:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     for reads in (read_inputs, read_upload):
         try:
@@ -256,7 +254,7 @@ def test_a_description_or_an_upload_is_understood_or_an_error_of_the_tree(status
 
 
 @pytest.mark.parametrize("node_id", [None, "", " ", 7, [], "\ud800", "x" * 300])
-def test_an_input_that_cannot_be_named_is_left_out(node_id: object) -> None:
+def test_an_input_without_a_usable_id_is_left_out(node_id: object) -> None:
     odd, good = {"nodeId": node_id, "label": "Odd", "type": "text"}, {"nodeId": "in-1"}
     (found,) = read_inputs(200, {}, json.dumps({"inputs": [odd, "text", good]}).encode(), NOW)
     assert (found.node_id, found.label, found.kind, found.required) == ("in-1", "", "unknown", False)
@@ -272,7 +270,7 @@ ADDRESSES = ["ftp://x.test/a.png", "/a.png", "https://", "https:///a.png", "data
 
 
 @pytest.mark.parametrize("url", [*ADDRESSES, "https://x.test/a b", "https://x.test/" + "a" * 5_000, None, 7, {}])
-def test_an_upload_without_a_usable_address_is_asked_for_again(url: object) -> None:
+def test_an_upload_without_a_usable_url_is_retried(url: object) -> None:
     with pytest.raises(errors.Unavailable):
         read_upload(200, {}, json.dumps({"data": {"url": url}}).encode(), NOW)
 
@@ -289,12 +287,12 @@ def test_no_depth_is_too_deep_before_the_paid_call(name: str, opening: str) -> N
             read_inputs(422, {}, body, NOW)
 
 
-# --- answers to the paid call --------------------------------------------------------------------------------------
+# --- responses to the paid call --------------------------------------------------------------------------------------
 
 
 @CHEAP
 @given(st.integers(200, 299), mutated(ABOUT_RUNS) | values)
-def test_a_2xx_is_a_start_with_an_id_or_nobody_knows(status: int, document: Any) -> None:
+def test_a_2xx_is_a_start_with_an_id_or_an_unknown_outcome(status: int, document: Any) -> None:
     try:
         started = read_trigger(status, {}, json.dumps(document).encode(), NOW)
     except errors.NoExecutionId:
@@ -327,7 +325,7 @@ def test_any_other_status_is_an_error_of_the_tree(status: int, document: Any, he
 @given(
     st.integers(-10, 2**70) | st.floats() | st.text(max_size=30) | st.sampled_from(["Wed, 99 Foo 9999 99:99:99 GMT"])
 )
-def test_no_time_that_wireflow_names_is_outside_a_second_and_an_hour(named: object) -> None:
+def test_every_retry_time_is_between_a_second_and_an_hour(named: object) -> None:
     for headers, body in (({"retry-after": str(named)}, b"{}"), ({}, json.dumps({"retryAfter": named}).encode())):
         with pytest.raises(errors.RateLimited) as caught:
             read_trigger(429, headers, body, NOW)

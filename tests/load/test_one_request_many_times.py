@@ -1,6 +1,6 @@
-"""One request sent fifty times at the same moment, to two triggers, by every way in: one job, and paid once.
+"""One request sent many times at once, to two triggers, in every form: one job and one paid run.
 
-Wireflow's keys do not count here: only our own dedupe stands between a repeat and a second run.
+The simulator ignores idempotency keys here, so only our own deduplication prevents a second run.
 """
 
 import asyncio
@@ -18,41 +18,44 @@ import httpx
 import pytest
 
 from shared.ports import JobQuery
+from tests.harness.measurements import note
 from tests.load.ways_in import ORIGIN, SIGNING_SECRET, TOKEN, WAYS, Post, Senders, prompts_of
-from tests.processes.measurements import note
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 from tests.recipes.google import ACCOUNT, AUDIENCE, Google, google
 
-TIMES = 50
-FORM_TOKEN_SECONDS = 3.2  # it is no good before
+FORM_TOKEN_SECONDS = 3.2  # a token is valid after 3 s, by another process's clock
 SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answers by way, and afterwards the jobs of the store and the paid runs, by prompt."""
+    """The responses by way in, and the numbers of stored jobs and paid runs by prompt."""
 
     answers: dict[str, list[httpx.Response]]
     jobs: Counter[str]
     runs: Counter[str]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "firestore"])
+SHORT = [pytest.param(("sqlite", 10), id="sqlite-10")]
+LONG = [pytest.param((store, 50), id=f"{store}-50", marks=pytest.mark.slow) for store in ("sqlite", "firestore")]
+
+
+@pytest.fixture(scope="module", params=SHORT + LONG)
 def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    """Of all ways, one after the other."""
-    folder, store = tmp_path_factory.mktemp("fifty"), request.param
+    """Run all ways in, one after the other."""
+    folder, (store, times) = tmp_path_factory.mktemp("repeated"), request.param
     names = ["firestore_emulator", "storage_server"] if store == "firestore" else []
     servers = [request.getfixturevalue(name) for name in names]
     places = Places.cloud(*servers) if servers else Places.local(folder)
     with pytest.MonkeyPatch.context() as environ, google() as signer:
         for name, value in places.environ.items():
-            environ.setenv(name, value)  # for a look into the store
+            environ.setenv(name, value)  # the test reads the store, too
         began = time.monotonic()
-        found, seconds = asyncio.run(outcome_of(folder, places, signer))
+        found, seconds = asyncio.run(outcome_of(folder, places, signer, times))
         note(
             request.config,
-            f"fifty at once ({store}): {len(WAYS)} ways, all {len(WAYS) * TIMES} answered in {seconds:.1f} s, "
-            f"{time.monotonic() - began:.1f} s with starting and looking",
+            f"load: {len(WAYS)} requests sent {times} times each ({store}), all answered in {seconds:.1f} s, "
+            f"{time.monotonic() - began:.1f} s with start and checks",
         )
         yield found
 
@@ -60,10 +63,11 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize("way", WAYS)
 def test_one_job_and_one_paid_run(outcome: Outcome, way: str) -> None:
     answers, prompts = outcome.answers[way], prompts_of(WAYS[way], way)
-    assert Counter(answer.status_code // 100 for answer in answers) == {2: TIMES}, [one.text for one in answers]
+    assert len(answers) >= 10
+    assert Counter(answer.status_code // 100 for answer in answers) == {2: len(answers)}, [one.text for one in answers]
     assert len({tuple(ids_of(answer.json())) for answer in answers}) == 1
-    if len(prompts) == 1:  # the answer to an array does not say so
-        assert sum("idempotent-replayed" in answer.headers for answer in answers) == TIMES - 1
+    if len(prompts) == 1:  # the response to a batch has no such header
+        assert sum("idempotent-replayed" in answer.headers for answer in answers) == len(answers) - 1
     assert {prompt: (outcome.jobs[prompt], outcome.runs[prompt]) for prompt in prompts} == dict.fromkeys(
         prompts, (1, 1)
     )
@@ -73,8 +77,8 @@ def ids_of(answer: Any) -> list[str]:
     return [job["id"] for job in answer.get("jobs", [answer])]
 
 
-async def outcome_of(folder: Path, places: Places, signer: Google) -> tuple[Outcome, float]:
-    """And the seconds in which everything was answered."""
+async def outcome_of(folder: Path, places: Places, signer: Google, times: int) -> tuple[Outcome, float]:
+    """Return the outcome and the seconds until all was answered."""
     product = Product(
         folder,
         places,
@@ -82,12 +86,12 @@ async def outcome_of(folder: Path, places: Places, signer: Google) -> tuple[Outc
         simulator={"SIMULATOR_RUN_SECONDS": "1", "SIMULATOR_HONOUR_KEYS": "false"},
         triggers=2,
     )
-    product.leaks.hide("the token", TOKEN)
+    product.leaks.add("the token", TOKEN)
     async with product.running() as caller, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(product.client(trigger)) for trigger in product.triggers]
         senders = Senders(signer.token(), await new_form_token(clients[0]))
         began = time.monotonic()
-        answers = {name: await send(clients, list(way(name, TIMES, senders))) for name, way in WAYS.items()}
+        answers = {name: await send(clients, list(way(name, times, senders))) for name, way in WAYS.items()}
         seconds = time.monotonic() - began
         await all_ended(caller, answers)
         runs = Counter(run["prompt"] for run in await caller.runs())
@@ -95,7 +99,7 @@ async def outcome_of(folder: Path, places: Places, signer: Google) -> tuple[Outc
 
 
 def settings(signer: Google) -> dict[str, str]:
-    """All auth. One image a minute is what a browser gets: repeats are not counted."""
+    """Return settings with every kind of authentication; one image a minute for forms, as retries are not counted."""
     return {
         **UNLIMITED,
         "TRIGGER_TOKENS": json.dumps({"caller": {"sha256": hashlib.sha256(TOKEN.encode()).hexdigest(), "admin": True}}),
@@ -119,7 +123,7 @@ async def new_form_token(client: httpx.AsyncClient) -> str:
 
 
 async def send(clients: list[httpx.AsyncClient], posts: list[Post]) -> list[httpx.Response]:
-    """All at once, in turn to each trigger, over connections that stand already."""
+    """Send all at once, to each trigger in turn, over open connections."""
     turns = [clients[number % len(clients)] for number in range(len(posts))]
     await asyncio.gather(*(client.get("/health") for client in turns))
     sent = (
@@ -130,7 +134,7 @@ async def send(clients: list[httpx.AsyncClient], posts: list[Post]) -> list[http
 
 
 async def all_ended(caller: Caller, answers: dict[str, list[httpx.Response]]) -> None:
-    """Whatever could still be paid for has been paid for."""
+    """Wait until every job is final, so that no run can start any more."""
     caller.http.headers["Authorization"] = f"Bearer {TOKEN}"
     good = [answer.json() for posts in answers.values() for answer in posts if answer.is_success]
     for job_id in {job_id for answer in good for job_id in ids_of(answer)}:

@@ -1,4 +1,4 @@
-"""The input images that an image store holds; a look past the product, which never lists them."""
+"""The input images in an image store, read directly: the product never lists them."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,18 +7,18 @@ import httpx
 
 from tests.processes.product import Places
 
-HALF = "."  # what a name begins with that a killed process has not given yet: shared/images/directory.py
+PARTIAL = "."  # prefix of a file that is still being written, see shared/images/directory.py
 
 
 def inputs_in(places: Places) -> list[str]:
-    """The names of all files and objects under `inputs/`, without that folder."""
+    """Return the names of all files or objects under `inputs/`, without that folder."""
     if places.bucket:
         return _objects(places.environ["STORAGE_EMULATOR_HOST"], places.bucket)
     return sorted(path.name for path in Path(urlsplit(places.images_url).path, "inputs").glob("*"))
 
 
 def job_of(name: str) -> str:
-    """The id of the job whose image it is; of a half nobody's."""
+    """Return the id of the job that the image belongs to; empty for a partial file."""
     return name.partition(".")[0]
 
 

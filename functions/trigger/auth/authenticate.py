@@ -1,0 +1,166 @@
+"""Authentication: who sends a request, by its credentials or by where it comes from.
+
+Every credential of a request is verified, even if the deployment accepts none of its kind: it is valid, or the request
+is rejected. Of several valid ones a token comes before a signature, and a signature before an event.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from shared.auth_settings import AuthSettings, Token
+from shared.log import Event, Log
+from shared.ports import Clock
+from shared.problems import Problem
+
+from . import cors, loopback, signatures, tokens
+from .caller import Caller, CallerKind, preferred
+from .certificates import Certificates
+from .google_tokens import GoogleTokens, signature_removed
+from .rejections import (
+    ORIGIN_NOT_ALLOWED,
+    invalid_credential,
+    no_authentication,
+    origin_not_allowed,
+    unauthorized,
+)
+from .verifier_http import VerifierUnavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Authenticator:
+    """Turns the credentials of a request into its caller.
+
+    `public_url`: this deployment's own URL, if known. `http` creates a client; it is called only if Google's keys are
+    needed, because httpx lengthens a cold start.
+    """
+
+    def __init__(
+        self,
+        settings: AuthSettings,
+        public_url: str | None,
+        clock: Clock,
+        log: Log,
+        http: Callable[[], "httpx.AsyncClient"],
+    ) -> None:
+        self._settings, self._public_url, self._clock, self._log = settings, public_url, clock, log
+        self._google: GoogleTokens | None = None
+        if settings.event_account and settings.event_audience:
+            certificates = Certificates(settings.certs_url, clock, http())
+            self._google = GoogleTokens(settings.event_account, settings.event_audience, certificates, clock)
+
+    async def headers(self, request: Request) -> Caller | None:
+        """Return the caller that the Authorization headers identify, or None without one.
+
+        Raises Problem: 400 for a token in the URL, 401 for an invalid credential, 503 if Google's keys are unavailable.
+        """
+        _reject_token_in_url(request)
+        if not self._settings.configured:
+            return None
+        callers: list[Caller] = []
+        jwts: list[str] = []
+        for credential in tokens.presented(request):
+            if owner := tokens.owner(credential.text, self._settings.tokens):
+                callers.append(_token_caller(owner))
+            elif credential.may_be_jwt:
+                jwts.append(credential.text)
+            else:
+                raise _unknown_token()
+        for jwt in jwts:
+            if await self._is_event(jwt):
+                callers.append(Caller(CallerKind.EVENT, "event"))
+        return preferred(*callers)
+
+    def signature(self, request: Request, raw: bytes) -> Caller | None:
+        """Return the caller that signed the request with this body, or None if it is not signed. Raises Problem 401."""
+        if not (self._settings.configured and signatures.is_signed(request)):
+            return None
+        name = signatures.signer(request, raw, self._settings.signing_secrets, self._clock.now())
+        if name is None:
+            raise invalid_credential(
+                "The webhook-signature does not match the webhook-id, webhook-timestamp, and body, or the timestamp is "
+                "more than five minutes off. Sign the exact bytes of the UTF-8 body with the current time."
+            )
+        return Caller(CallerKind.SIGNATURE, name)
+
+    def body_token(self, token: str) -> Caller | None:
+        """Return the caller that owns the token of the body; None if no authentication is configured.
+
+        Raises Problem 401.
+        """
+        if not self._settings.configured:
+            return None
+        if owner := tokens.owner(token, self._settings.tokens):
+            return _token_caller(owner)
+        raise _unknown_token()
+
+    def anonymous(self, request: Request) -> Caller:
+        """Return the caller of a request without a credential.
+
+        That is a page of an allowed origin, or any caller if no authentication is configured and the request comes from
+        this machine, or from a caller that IAM authenticated. Raises Problem 401 or 403 for any other.
+        """
+        if not self._settings.configured:
+            if problem := self._rejection_without_authentication(request):
+                raise problem
+            return Caller(CallerKind.OPEN)
+        if origin := cors.allowed_origin(request, self._settings):
+            return Caller(CallerKind.FORM, f"form:{origin}")
+        if "origin" in request.headers:
+            raise unauthorized(ORIGIN_NOT_ALLOWED)
+        raise unauthorized("Send a token as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks).")
+
+    async def reader(self, request: Request) -> Caller | None:
+        """Return the caller of a GET or DELETE, or None without a credential. Raises Problem as `headers` does.
+
+        If no authentication is configured, only a request to one of our own names has a caller, because any other name
+        can be made to resolve to this machine (DNS rebinding).
+        """
+        caller = preferred(await self.headers(request), self.signature(request, b""))
+        if caller or self._settings.configured or self._rejection_without_authentication(request):
+            return caller
+        addressed = self._settings.public is not None or loopback.is_addressed(request, self._public_url)
+        return Caller(CallerKind.OPEN) if addressed else None
+
+    async def _is_event(self, jwt: str) -> bool:
+        """Return whether a JWT identifies our events. False: it identifies a caller to IAM only. Raises Problem."""
+        if signature_removed(jwt) and self._settings.public is False:
+            return self._google is not None and self._google.claims_match(jwt)
+        try:
+            if self._google is None or not await self._google.is_genuine(jwt):
+                raise invalid_credential(
+                    "The token is unknown, and not a Google ID token for EVENT_SERVICE_ACCOUNT and EVENT_AUDIENCE."
+                )
+        except VerifierUnavailable as error:
+            self._log.error(Event.CONFIGURATION, f"Google's public keys could not be fetched: {error}.")
+            raise error.problem() from error
+        return True
+
+    def _rejection_without_authentication(self, request: Request) -> Problem | None:
+        """Return why a request is rejected while no authentication is configured, or None."""
+        if not loopback.is_peer(request) and self._settings.public is not False:
+            return no_authentication()
+        return origin_not_allowed() if loopback.is_cross_origin(request, self._public_url) else None
+
+
+def _token_caller(owner: Token) -> Caller:
+    return Caller(CallerKind.TOKEN, owner.name, owner.admin)
+
+
+def _unknown_token() -> Problem:
+    return invalid_credential(
+        "The token is unknown. Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN, as the password of "
+        "Basic, or as the body's token."
+    )
+
+
+def _reject_token_in_url(request: Request) -> None:
+    """URLs end up in the logs of every server and proxy."""
+    if "token" in request.query_params:
+        raise Problem(
+            "token_in_url",
+            "Send the token as Authorization: Bearer TOKEN or as the body's token. Replace this one: URLs are logged.",
+        )

@@ -1,0 +1,27 @@
+"""The problems of authentication and authorization, with their challenges (RFC 6750, section 3)."""
+
+from shared.problems import Problem
+
+CHALLENGE = 'Bearer realm="wireflow-images"'
+ORIGIN_NOT_ALLOWED = "Pages of this origin may not call. Add the origin to FORM_ORIGINS."
+
+
+def unauthorized(detail: str) -> Problem:
+    """401: the request has no credential."""
+    return Problem("unauthorized", detail, headers={"WWW-Authenticate": CHALLENGE})
+
+
+def invalid_credential(detail: str) -> Problem:
+    """401: the request has a credential that is invalid."""
+    return Problem("unauthorized", detail, headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'})
+
+
+def no_authentication() -> Problem:
+    """403: no authentication is configured, and the request comes from another machine."""
+    detail = "No authentication is configured, so only requests from this machine are accepted. Set TRIGGER_TOKENS."
+    return Problem("forbidden", detail)
+
+
+def origin_not_allowed() -> Problem:
+    """403: a page of this origin may not call."""
+    return Problem("forbidden", ORIGIN_NOT_ALLOWED)

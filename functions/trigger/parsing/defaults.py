@@ -1,0 +1,32 @@
+"""The query string: our fields in it are defaults for those of the body."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from .fields import FIELDS, flag, read_text_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`partial`: whether the valid requests of a batch are accepted although others are invalid."""
+
+    defaults: Mapping[str, Any]
+    partial: bool
+
+
+def read_query(request: Request) -> Query:
+    """Return our fields in the query string. Problem 422 if one is invalid; names that are not ours are ignored."""
+    text = request.scope["query_string"].decode("utf-8", "surrogateescape")
+    pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+    partial = [flag(name, value) for name, value in pairs if name == "partial"]
+    defaults = read_text_fields((name, value) for name, value in pairs if name in FIELDS and name != "token")
+    return Query(defaults, any(partial))
+
+
+def merge_defaults(body: dict[str, Any] | list[Any], query: Query) -> dict[str, Any]:
+    """Return the request's fields with their defaults; of an array, the defaults of its elements."""
+    return {**query.defaults, **body} if isinstance(body, dict) else dict(query.defaults)

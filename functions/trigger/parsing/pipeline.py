@@ -1,0 +1,129 @@
+"""From an HTTP request to validated submissions: each step is a file of this package, and each is passed once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from starlette.requests import Request
+
+from shared.config import Config
+from shared.idempotency import IdempotencyKey
+from shared.problems import Problem
+from shared.submission import Submission
+
+from ..auth.authenticate import Authenticator
+from ..auth.authorize import check_may_send_batches
+from ..auth.caller import Caller, preferred
+from ..auth.signatures import is_signed
+from .batch import Batch, BatchItem, is_batch, split_batch
+from .decode import DecodedBody, decode
+from .defaults import merge_defaults, read_query
+from .forms import FILE_FIELD
+from .idempotency_keys import dedupe_key, item_key, request_key
+from .media_type import body_kind
+from .read import KIB, MIB, body_limit, read_body
+from .validate import validate, wireflow_fields
+
+THREAD_ABOVE = 64 * KIB  # larger bodies would keep other requests waiting
+BATCH_LIMIT = 8 * MIB  # of a batch, serialized: its defaults count for each request
+
+# Check the fields for Wireflow against a workflow: its name, the fields, whether there is an input image. Problem 422.
+WorkflowCheck = Callable[[str, Mapping[str, Any], bool], Awaitable[None]]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedRequest:
+    """A request that is authenticated and valid.
+
+    `fields`: ours and others, with their defaults; of a batch, those beside its requests. `form`: sent by an HTML form.
+    """
+
+    caller: Caller
+    fields: Mapping[str, Any]
+    content: Submission | Batch
+    form: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What requests are validated against. `size`: of the body, in bytes."""
+
+    caller: Caller
+    config: Config
+    check_workflow: WorkflowCheck
+    size: int
+
+
+async def parse_request(
+    request: Request, authenticator: Authenticator, config: Config, check_workflow: WorkflowCheck
+) -> ParsedRequest:
+    """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
+    header_caller = await authenticator.headers(request)
+    kind = body_kind(request.headers)
+    has_credential = header_caller is not None or is_signed(request)
+    raw = await read_body(request, body_limit(kind, credential=has_credential))
+    signer = authenticator.signature(request, raw)
+    decoded = await _run(len(raw), decode, kind, request.headers, raw)
+    token_owner = None if decoded.token is None else authenticator.body_token(decoded.token)
+    caller = preferred(header_caller, token_owner, signer) or authenticator.anonymous(request)
+
+    query = read_query(request)
+    fields = merge_defaults(decoded.body, query)
+    key = request_key(request.headers, fields, decoded.event_key, caller)
+    rules = _Rules(caller, config, check_workflow, len(raw))
+    content: Submission | Batch
+    if is_batch(decoded.body, fields):
+        content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=query.partial)
+    else:
+        content = await _validate(fields, decoded.file, key or dedupe_key(fields, caller), rules)
+    return ParsedRequest(caller=caller, fields=fields, content=content, form=decoded.form)
+
+
+def _split(decoded: DecodedBody, fields: Mapping[str, Any], caller: Caller) -> Iterable[BatchItem]:
+    check_may_send_batches(caller)
+    if decoded.file is not None:
+        raise Problem.wrong("A file is for a single request. Send a batch with URLs instead.", FILE_FIELD)
+    return split_batch(decoded.body, fields)
+
+
+async def _validate(
+    fields: Mapping[str, Any], file: bytes | None, key: IdempotencyKey | None, rules: _Rules
+) -> Submission:
+    submission = await _run(rules.size, validate, fields, file, key, rules.caller, rules.config)
+    has_image = bool(submission.image_url or file or submission.from_job)
+    await rules.check_workflow(submission.workflow, wireflow_fields(fields, rules.caller), has_image)
+    return submission
+
+
+async def _validate_batch(
+    items: Iterable[BatchItem], key: IdempotencyKey | None, rules: _Rules, *, partial: bool
+) -> Batch:
+    """All requests of a batch. The first problem is raised, or with `partial` returned in the request's place."""
+    found: dict[str, Submission | Problem] = {}
+    size = 0
+    for item in items:
+        try:
+            fields = item.fields()
+            own_key = item_key(fields, item.index, key, rules.caller)
+            found[item.path] = submission = await _validate(fields, None, own_key, rules)
+            size += len(submission.input.encode()) + len(submission.prompt.encode())
+        except Problem as problem:
+            found[item.path] = located = item.locate(problem)
+            if not partial:
+                raise located from problem
+        if size > BATCH_LIMIT:
+            detail = f"The serialized batch is larger than {BATCH_LIMIT // MIB} MiB. Send fewer or smaller requests."
+            raise Problem("body_too_large", detail)
+        await asyncio.sleep(0)  # other requests are handled meanwhile
+    return Batch(tuple(found.values()), tuple(found), partial)
+
+
+async def _run(size: int, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a CPU-bound step, in a thread if the body is large."""
+    if size > THREAD_ABOVE:
+        return await asyncio.to_thread(step, *args, **kwargs)
+    return step(*args, **kwargs)

@@ -1,0 +1,79 @@
+"""From a request's fields to a submission: everything that can be checked before a job exists."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shared.config import Config
+from shared.idempotency import IdempotencyKey, fingerprint
+from shared.problems import Problem
+from shared.submission import Submission
+
+from ..auth.caller import Caller
+from .fields import FIELDS, RESERVED, is_ours, read_field
+from .json_body import check_unicode
+from .read import KIB
+from .urls import check_image_url, check_redirect_url
+
+# Of the fields for Wireflow: `1e15` is longer when it is serialized again, and a document may have 1 MiB.
+STORED_LIMIT = 900 * KIB
+
+
+def validate(
+    fields: Mapping[str, Any], file: bytes | None, key: IdempotencyKey | None, caller: Caller, config: Config
+) -> Submission:
+    """Return the submission of one request. Problem 413 or 422 for the first invalid field. CPU-bound, as `decode`."""
+    for name in RESERVED:
+        read_field(name, fields)
+    values = {
+        field.attribute: read_field(name, fields)
+        for name, field in FIELDS.items()
+        if field.attribute and (name in fields or field.required)
+    }
+    _check_input_image(fields, file, config)
+    if "redirectUrl" in fields:
+        check_redirect_url(read_field("redirectUrl", fields), config.auth.origins)
+    check_unicode(fields)
+    return Submission(
+        **values,
+        file=file,
+        input=_serialize(wireflow_fields(fields, caller)),
+        fingerprint=_fingerprint(fields, file),
+        key=key,
+        caller=caller.name,
+        private=caller.private,
+        admin=caller.admin,
+    )
+
+
+def wireflow_fields(fields: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    """Return the fields that are not ours, which go to Wireflow."""
+    return {name: value for name, value in fields.items() if not is_ours(name, browser=caller.browser)}
+
+
+def _check_input_image(fields: Mapping[str, Any], file: bytes | None, config: Config) -> None:
+    if file is not None and "image1" in fields:
+        raise Problem.wrong("image1 was sent both as a file and as text. Send one of them.", "image1")
+    if "fromJob" in fields and (file is not None or "image1" in fields):
+        raise Problem.wrong("image1 and fromJob both name an input image. Send one of them.", "fromJob")
+    if "fromImage" in fields and "fromJob" not in fields:
+        raise Problem.wrong("fromImage needs fromJob, the job that has the image.", "fromImage")
+    if "image1" in fields:
+        check_image_url(fields["image1"], config)
+
+
+def _fingerprint(fields: Mapping[str, Any], file: bytes | None) -> str:
+    """What two requests with the same key must have in common. Stored with the job: it must never change."""
+    compared = {name: value for name, value in fields.items() if name not in FIELDS or FIELDS[name].compared}
+    if file is not None:
+        compared["image1"] = {"sha256": hashlib.sha256(file).hexdigest()}
+    return fingerprint(json.dumps(compared))
+
+
+def _serialize(fields: Mapping[str, Any]) -> str:
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > STORED_LIMIT:
+        detail = f"The serialized request is larger than {STORED_LIMIT // KIB} KiB. Send large inputs as URLs."
+        raise Problem("body_too_large", detail)
+    return text

@@ -1,0 +1,33 @@
+"""Helpers that the image stores share: reading a file off the event loop, and checksums like those of Cloud Storage."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+CHUNK = 256 * 1024  # bytes
+
+
+class Readable(Protocol):
+    """A binary file, or an object that reads like one."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; an empty result is the end."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+async def read_chunks(open_file: Callable[[], Readable]) -> AsyncIterator[bytes]:
+    """Yield all bytes of the file that `open_file` opens; every call on it runs in a thread."""
+    file = await asyncio.to_thread(open_file)
+    try:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+def encode_crc32c(checksum: int) -> str:
+    """Return the checksum as base64 of its big-endian bytes: https://cloud.google.com/storage/docs/data-validation."""
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode("ascii")

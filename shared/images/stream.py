@@ -1,0 +1,68 @@
+"""An image stream that measures and checks the image while it is read, from a download or from memory."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import google_crc32c
+
+from shared.error_codes import ErrorCode
+from shared.images.chunks import CHUNK, encode_crc32c
+from shared.images.formats import HEAD_BYTES, Format, ImageProbe, sniff
+from shared.ports import CopyError, ImageMeasurements, ImageRefused
+
+
+class MeasuredImageStream:
+    """An image of a known format (`shared.ports.ImageStream`).
+
+    `framed`: the transfer itself tells where the body ends. If it does not, a broken connection looks like the end of
+    the body, and only the end marker of the image tells them apart.
+    """
+
+    def __init__(self, image_format: Format, body: Iterable[bytes], *, framed: bool) -> None:
+        self.content_type = image_format.content_type
+        self.extension = image_format.extension
+        self._probe = ImageProbe(image_format)
+        self._body = body
+        self._framed = framed
+        self._measured: ImageMeasurements | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes, once; raise CopyError if they are truncated, ImageRefused if they are too many."""
+        size, sha256, crc32c = 0, hashlib.sha256(), 0
+        for chunk in self._body:
+            size += len(chunk)
+            sha256.update(chunk)
+            crc32c = google_crc32c.extend(crc32c, chunk)
+            self._probe.feed(chunk)
+            yield chunk
+        if not (self._framed or self._probe.ended):
+            raise CopyError(f"the connection ended after {size} bytes, before the image did")
+        self._measured = ImageMeasurements(
+            width=self._probe.width,
+            height=self._probe.height,
+            size=size,
+            sha256=sha256.hexdigest(),
+            crc32c=encode_crc32c(crc32c),
+        )
+
+    def measured(self) -> ImageMeasurements:
+        """Return the measurements; raise RuntimeError before the last chunk was read."""
+        if self._measured is None:
+            raise RuntimeError("the last chunk was not read yet")
+        return self._measured
+
+
+def image_from_bytes(content: bytes, *, max_bytes: int) -> MeasuredImageStream:
+    """Return the image in `content`; raise ImageRefused if it is not an image or has more than `max_bytes`."""
+    if len(content) > max_bytes:
+        raise too_large(f"{len(content)} bytes")
+    image_format = sniff(content[:HEAD_BYTES])
+    if image_format is None:
+        raise ImageRefused(ErrorCode.NOT_AN_IMAGE, "the file is not in a supported image format")
+    chunks = (content[start : start + CHUNK] for start in range(0, len(content), CHUNK))
+    return MeasuredImageStream(image_format, chunks, framed=True)
+
+
+def too_large(size: str) -> ImageRefused:
+    """Return the error for an image of this `size`, such as "51 bytes"."""
+    return ImageRefused(ErrorCode.IMAGE_TOO_LARGE, f"the image is too large: {size}")
