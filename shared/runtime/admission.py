@@ -94,7 +94,7 @@ class Admission:
     async def call_refused(self, job: Job, error: errors.Refused, slot: Slot) -> None:
         """A paid call was refused: its start is released; others are suspended if the refusal may concern them.
 
-        A request that was refused as invalid shows nothing about others: its trial is given back.
+        A request that was refused as invalid shows nothing about others: its trial is released.
         """
         suspension = None if self.is_refused_alone(job, error, slot) else suspension_for(error, self._clock.now(), job)
         if isinstance(error, errors.RequestRefused):

@@ -1,6 +1,6 @@
 """Places in the queue, fair between callers: a place is a time, `queueAt`, but it counts rounds, not minutes.
 
-A caller's job stands one microsecond, one round, behind the caller's last waiting job, and never before the head of the
+A caller's job is one microsecond, one round, behind the caller's last waiting job, and never before the head of the
 queue. So the jobs of a caller that sends two hundred at once take two hundred rounds, and the next caller's first job
 takes part in the round that starts now. It is start-time fair queueing, https://doi.org/10.1145/248157.248171, with
 the head of the queue as the virtual time. It takes no count, only the head of the queue and the caller's newest job,

@@ -97,7 +97,7 @@ class Candidate:
 class Slot:
     """Permission to start one execution. `trials`: the suspensions that its outcome decides about, as they were before.
 
-    A trial that was not made is given back with its slot.
+    A trial that was not made is released with its slot.
     """
 
     at: datetime

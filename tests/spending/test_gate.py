@@ -260,7 +260,7 @@ def test_what_a_poll_suspended_no_paid_call_ends():
     assert rules.trial_succeeded(gate, slot, "cats", after(301)).suspension
 
 
-def test_a_trial_that_is_given_back_is_made_by_the_next_job():
+def test_a_released_trial_is_made_by_the_next_job():
     before = rules.suspend(Gate(), refusal())
     gate, slot = tried(before, OTHER)
     gate = rules.release(gate, [slot])

@@ -1,4 +1,4 @@
-"""The queue is fair: a caller's n-th waiting job stands behind everybody's (n-1)-th, however the jobs came."""
+"""The queue is fair: a caller's n-th waiting job comes after everybody's (n-1)-th, however the jobs came."""
 
 import asyncio
 import random
@@ -136,8 +136,8 @@ async def test_a_new_instance_continues_where_the_last_one_ended(open_world: Ope
 async def test_a_caller_whose_jobs_must_be_prepared_gets_no_larger_share(open_world: OpenWorld) -> None:
     async with open_world(**SETTINGS) as world:
         filler = [await submit(world, "admin", f"filler {n}") for n in range(40)]
-        image = "https://pictures.test/cat.png"
-        world.vendor.sites["pictures.test"] = lambda _request: httpx.Response(503)
+        image = "https://images.test/cat.png"
+        world.vendor.sites["images.test"] = lambda _request: httpx.Response(503)
         ids = []
         for n in range(10):
             ids.append(await submit(world, "zap", f"cat {n}", image1=image))

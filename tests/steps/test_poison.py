@@ -78,7 +78,7 @@ async def codes(world: World, *ids: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("case", "hours"), [*((case, "3") for case in POISON), ("a firewall's 403", "72")])
-async def test_a_job_that_is_refused_alone_stops_nobody_and_fails_with_the_vendors_words(
+async def test_a_job_that_is_refused_alone_stops_no_other_and_fails_with_the_vendors_words(
     open_world: OpenWorld, case: str, hours: str
 ) -> None:
     status, body, code = POISON[case]
@@ -125,7 +125,7 @@ async def test_the_first_trial_follows_at_once_with_a_job_of_another_caller(open
         assert started - world.vendor.times("trigger")[0] <= MINUTE + 5 * SECOND
 
 
-async def test_several_poisonous_jobs_of_one_caller_hold_nobody_else(open_world: OpenWorld) -> None:
+async def test_several_poisonous_jobs_of_one_caller_hold_no_other_caller(open_world: OpenWorld) -> None:
     async with open_world(**SETTINGS) as world:
         refuse(world, lambda sent: "poison" in sent, 403, {"error": "Forbidden"})
         bad = [await submit(world, "form", f"poison {n}") for n in range(10)]
@@ -151,7 +151,7 @@ async def test_an_expensive_job_waits_for_credits_and_then_succeeds(open_world: 
         assert await ends(world, expensive, within=2 * HOUR) == ["succeeded"]
 
 
-async def test_a_real_outage_fails_nobody_although_it_comes_and_goes(open_world: OpenWorld) -> None:
+async def test_a_real_outage_fails_no_job_although_it_comes_and_goes(open_world: OpenWorld) -> None:
     """Jobs that were refused before are no proof of their own fault when all are refused."""
     async with open_world(**SETTINGS) as world:
         ids = []
