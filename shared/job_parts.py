@@ -81,6 +81,20 @@ class JobError:
         return cls(code, words, known.retryable, charged, hint or known.hint, request_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The last refusal of the paid call that did not fail the job. `times`: in a row for this reason."""
+
+    reason: ErrorCode
+    message: str  # the vendor's words
+    times: int
+    at: datetime
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes."""
+        require_aware(self)
+
+
 def fitting(images: tuple[Image, ...]) -> tuple[Image, ...]:
     """Return the first images, as many as a job's record has room for: 100, with 256 KiB of URLs."""
     room = IMAGE_URL_BYTES

@@ -20,6 +20,7 @@ from shared.log import Event, Log, quiet_libraries
 from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
+from shared.runtime.executions import Executions
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
@@ -53,10 +54,26 @@ def configuration() -> Config:
     """Return the settings of the environment; exit with a message that names every fault if they are invalid."""
     quiet_libraries()
     try:
-        return settings.load(os.environ)
+        config = settings.load(os.environ)
     except ConfigurationError as error:
         Log().error(Event.CONFIGURATION, str(error))
         sys.exit(str(error))
+    log_outdated_models(config, Log())
+    return config
+
+
+def log_outdated_models(config: Config, log: Log) -> None:
+    """Log each workflow whose model is deprecated or retired, with the model's successor."""
+    for workflow in config.workflows:
+        if (model := workflow.own_model) and model.warning:
+            log.warning(
+                Event.CONFIGURATION,
+                f"Workflow {workflow.name}: {model.warning}",
+                workflow=workflow.name,
+                model=model.name,
+                modelStatus=model.status,
+                modelSuccessor=model.successor,
+            )
 
 
 def dependencies(config: Config, log: Log | None = None) -> Deps:
@@ -82,6 +99,7 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
         wireflow=wireflow,
         admission=Admission(store, config.limits, clock, log),
         requests=requests,
+        executions=Executions(),
         scans=Scans(store, [workflow.name for workflow in config.workflows], clock, log),
         unknown_shapes=UnknownShapes(log),
         workflow_inputs=WorkflowInputs(wireflow, requests, clock),

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.config import Config
 from shared.log import Log
 from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Wireflow
 from shared.runtime.admission import Admission
+from shared.runtime.executions import Executions
+from shared.runtime.places import Places
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
@@ -31,6 +33,7 @@ class Deps:
     admission: Admission
     requests: RequestLimiter
     scans: Scans
+    executions: Executions
     unknown_shapes: UnknownShapes
     workflow_inputs: WorkflowInputs
     window: WindowEnd
@@ -40,3 +43,4 @@ class Deps:
     input_threads: Executor
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits
+    places: Places = field(default_factory=Places)

@@ -11,9 +11,9 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps import follow
 from shared.steps.copy import give_up_copying
-from shared.steps.dispatch import give_up_waiting
 from shared.steps.paid_call import log_failure, outcome_unknown
 from shared.steps.recheck import GIVE_UP_AFTER
+from shared.steps.waiting import give_up_waiting
 
 PAUSE = timedelta(minutes=5)
 # A job that is claimed so often without any progress may be what kills its workers: it runs alone, and then no more.

@@ -51,7 +51,7 @@ def test_a_commit_gets_its_image_and_the_same_one_when_it_is_built_again(pipelin
     ("case", "detail"),
     [
         ({"token": "wrong"}, "The token is unknown."),
-        ({"prompt": " "}, "The prompt is blank"),
+        ({"prompt": " "}, "The prompt is missing or blank"),
         ({"prompt": "a lighthouse [fault:moderation]"}, "Change the prompt"),
     ],
 )

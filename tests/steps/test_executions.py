@@ -42,14 +42,24 @@ async def test_the_later_job_does_not_report_the_image_of_the_first(world: World
     assert {line["otherJobId"] for line in lines} == {first}
 
 
-async def test_of_two_at_the_same_time_one_is_followed(world: World) -> None:
+async def test_of_many_at_the_same_time_one_is_followed(world: World) -> None:
     always_the_same_run(world)
-    await world.accepted("the first one")
     ids = await asyncio.gather(*(world.accepted(f"cat {n}") for n in range(4)))
     jobs = await world.end_of(*ids)
-    assert {job["errorCode"] for job in jobs} == {"outcome_unknown"}
-    images = [job["executionId"] for job in jobs if job["status"] == "succeeded"]
-    assert images == []
+    assert sorted(job["status"] for job in jobs) == ["failed", "failed", "failed", "succeeded"]
+    assert world.paid == 1
+
+
+async def test_a_job_of_another_instance_is_found_in_the_store(open_world: OpenWorld) -> None:
+    async with open_world() as world, open_world(simulator=world.simulator) as other:
+        always_the_same_run(world)
+        first = await world.accepted("first")
+        other.vendor.script = world.vendor.script
+        later = await other.accepted("later")
+        jobs = await world.end_of(first, later)
+        assert [job["status"] for job in jobs] == ["succeeded", "failed"]
+        (line, *_) = [line for line in other.log("outcome_unknown") if line["severity"] == "ERROR"]
+        assert (line["jobId"], line["otherJobId"]) == (later, first)
 
 
 async def test_a_job_from_the_queue_is_compared_too(open_world: OpenWorld) -> None:

@@ -29,6 +29,7 @@ from tests.trigger.posting import (
     CHUNK,
     SETTINGS,
     TOKEN,
+    AlwaysCaller,
     any_fields,
     decoded,
     endless,
@@ -43,7 +44,8 @@ from tests.trigger.stand_ins import NOON, Instance
 KIB, MIB = 1024, 1024 * 1024
 SECRET, OWNER = "whsec_" + "A" * 32, Token("zap", hashlib.sha256(b"right").hexdigest())
 CAT = {"prompt": "a cat"}
-JSON = {"Content-Type": "application/json"}
+JSON, FORM = {"Content-Type": "application/json"}, {"Content-Type": "multipart/form-data; boundary=x"}
+SHOP = "https://shop.example"
 LONG_KEY = "0123456789abcdef"
 CE = {"ce-id": "1", "ce-source": "/s", "ce-specversion": "1.0", "ce-type": "t"}
 
@@ -110,12 +112,20 @@ async def test_a_name_that_occurs_twice_in_an_object_is_rejected() -> None:
         (b'{"prompt": "a cat",\n "n": 1\n "m": 2}', "line 3, column 2: expected ','"),
         (b"", "line 1, column 1: expected a value"),
         (b'{"prompt": "a cat', "line 1, column 12: unterminated string"),
-        (b'{"prompt": NaN}', "NaN is not allowed"),
+        (b'{"prompt": NaN}', "line 1, column 12: NaN is not allowed"),
+        (b'{"prompt": "NaN",\n "n": [1, -Infinity]}', "line 2, column 11: -Infinity is not allowed"),
+        (b'{"a": 1e99, "b": 1e999}', "line 1, column 18: a number is too large"),
+        (b'{"a": 1,\n"b": ' + b"1" * 5_000 + b"}", "line 2, column 6: a number has too many digits"),
+        (b'{"n": {"x": {"a": 1}, "y": 2}, "y": 3,\n "\\u006e": 4}', 'line 2, column 2: the name "n" occurs twice'),
+        (b'\xef\xbb\xbf{"prompt": "caf\xc3\xa9 \xe9"}', "line 1, column 18: it is not UTF-8"),
+        (b'{"n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line 1, column 106: it is nested too deeply"),
+        (b'{"prompt": "a cat",}', "line 1, column 20: expected property name"),
     ],
 )
 async def test_invalid_json_is_located(content: bytes, position: str) -> None:
     problem = await rejection(sent(content=content, headers=JSON))
-    assert problem.detail.startswith(f"The request body is not valid JSON ({position}). Send UTF-8 JSON")
+    assert problem.detail.startswith(f"The request body is not valid JSON ({position}")
+    assert "). Send UTF-8 JSON such as" in problem.detail
 
 
 # --- limits --------------------------------------------------------------------------------------------------------
@@ -134,7 +144,6 @@ async def test_only_a_batch_may_have_4_mib(body: Any) -> None:
     [
         ({"content-type": "application/json"}, 512 * KIB),
         ({"content-type": "application/json", **BEARER}, 4 * MIB),
-        ({"content-type": "application/json", "webhook-signature": "v1,x"}, 4 * MIB),
         ({"content-type": "application/cloudevents+json"}, 512 * KIB),
         ({"content-type": "application/cloudevents+json", **BEARER}, 4 * MIB),
         ({"content-type": "application/x-www-form-urlencoded", **BEARER}, 512 * KIB),
@@ -152,7 +161,7 @@ async def test_no_more_than_the_limit_is_read(headers: dict[str, str], limit: in
 
 async def parsed_by_deployment(request: Request) -> ParsedRequest:
     """What a deployment with a token and a signing secret makes of a request."""
-    settings = AuthSettings(tokens=(OWNER,), signing_secrets=(SigningSecret("bank", (SECRET,)),))
+    settings = AuthSettings(tokens=(OWNER,), signing_secrets=(SigningSecret("bank", (SECRET,)),), origins=(SHOP,))
     authenticator = Instance(settings=settings).authenticator
     return await parse_request(request, authenticator, config.load(SETTINGS), any_fields)
 
@@ -171,7 +180,15 @@ async def rejected_by_deployment(request: Request) -> Problem:
         ({"Authorization": "Basic eDp3cm9uZw=="}, "unauthorized", 0),
         ({"Origin": "https://evil.example"}, "body_too_large", 512 * KIB + CHUNK),
         ({}, "body_too_large", 512 * KIB + CHUNK),
+        ({"Authorization": "x"}, "unauthorized", 0),
         ({"Authorization": "Bearer right"}, "body_too_large", 4 * MIB + CHUNK),
+        ({"webhook-signature": "v1,x"}, "body_too_large", 4 * MIB + CHUNK),
+        (FORM, "body_too_large", 512 * KIB + CHUNK),
+        ({**FORM, "Origin": "https://evil.example"}, "body_too_large", 512 * KIB + CHUNK),
+        ({**FORM, "Authorization": "Bearer wrong"}, "unauthorized", 0),
+        ({**FORM, "Authorization": "Bearer right"}, "body_too_large", 26 * MIB + CHUNK),
+        ({**FORM, "Origin": SHOP}, "body_too_large", 26 * MIB + CHUNK),
+        ({"Origin": SHOP}, "body_too_large", 512 * KIB + CHUNK),
     ],
 )
 async def test_without_a_valid_header_credential_at_most_512_kib_are_read(
@@ -185,7 +202,18 @@ async def test_without_a_valid_header_credential_at_most_512_kib_are_read(
 @pytest.mark.parametrize("token", ["right", "wrong"])
 async def test_a_token_in_the_body_allows_512_kib(token: str) -> None:
     body = {"prompts": ["a cat"], "token": token, "style": "x" * MIB}
-    assert (await rejected_by_deployment(sent(json=body))).code == "body_too_large"
+    for request in (sent(json=body), sent(data={**CAT, "token": token}, files={"image1": b"\x89PNG" * MIB})):
+        problem = await rejected_by_deployment(request)
+        assert (problem.code, "Authorization header" in problem.detail) == ("body_too_large", True)
+
+
+async def test_without_authentication_a_strangers_body_is_not_read() -> None:
+    request, read = endless(JSON)
+    request.scope["client"] = ("203.0.113.9", 50_000)
+    authenticator = Instance(settings=AuthSettings()).authenticator
+    with pytest.raises(Problem) as caught:
+        await parse_request(request, authenticator, config.load(SETTINGS), any_fields)
+    assert (caught.value.code, read[0]) == ("forbidden", 0)
 
 
 async def test_a_large_signed_body_is_verified_before_it_is_decoded() -> None:
@@ -202,10 +230,17 @@ async def test_of_several_valid_credentials_a_token_counts_also_in_the_body() ->
     assert (await parsed_by_deployment(sent(content=body, headers=signed))).caller == Caller(CallerKind.TOKEN, "zap")
 
 
-@pytest.mark.parametrize("token", ["wrong", ""])
-async def test_an_invalid_token_in_the_body_outweighs_a_valid_one_in_a_header(token: str) -> None:
-    request = sent(json={**CAT, "token": token}, headers={"Authorization": "Bearer right"})
-    assert (await rejected_by_deployment(request)).code == "unauthorized"
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ({"json": {**CAT, "token": "wrong"}}, "unauthorized"),
+        ({"json": {**CAT, "token": ""}}, "invalid_field"),
+        ({"data": {**CAT, "token": ""}}, "unauthorized"),
+    ],
+)
+async def test_an_invalid_token_in_the_body_outweighs_a_valid_one_in_a_header(content: Any, code: str) -> None:
+    request = sent(**content, headers={"Authorization": "Bearer right"})
+    assert (await rejected_by_deployment(request)).code == code
 
 
 @pytest.mark.parametrize(("size", "in_a_thread"), [(10 * KIB, False), (100 * KIB, True)])
@@ -224,11 +259,12 @@ async def test_a_large_body_is_decoded_and_validated_off_the_event_loop(
 
     for name in ("decode", "validate"):
         monkeypatch.setattr(pipeline, name, recording(getattr(pipeline, name)))
+    monkeypatch.setattr(AlwaysCaller, "signature", recording(AlwaysCaller.signature))
     fields = {**CAT, "style": "x" * size}
     content = {name: (None, value) for name, value in fields.items()} if way == "files" else fields
     made = await submission(sent(**{way: content}))
     assert json.loads(made.input) == {"style": fields["style"]}
-    assert [thread is not threading.main_thread() for thread in threads] == [in_a_thread] * 2
+    assert [thread is not threading.main_thread() for thread in threads] == [in_a_thread] * 3
 
 
 # --- the token -----------------------------------------------------------------------------------------------------
@@ -363,11 +399,11 @@ async def test_a_blank_honeypot_is_not_filled(website: Any, filled: bool) -> Non
     assert fills_honeypot(found.caller, read_field("website", found.fields)) is filled
 
 
-@pytest.mark.parametrize("kind", [CallerKind.TOKEN, CallerKind.SIGNATURE])
-async def test_a_submission_has_its_caller(kind: CallerKind) -> None:
-    made = await submission(sent(json=CAT), Caller(kind, "zap", admin=True))
+async def test_a_submission_has_its_caller() -> None:
+    made = await submission(sent(json=CAT), Caller(CallerKind.TOKEN, "zap", admin=True))
     assert (made.caller, made.private, made.admin) == ("zap", True, True)
-    assert not (await submission(sent(json=CAT), BROWSER)).private
+    for caller in (BROWSER, Caller(CallerKind.SIGNATURE, "bank"), Caller(CallerKind.EVENT, "event")):
+        assert not (await submission(sent(json=CAT), caller)).private
 
 
 async def test_a_header_in_latin_1_is_no_server_error() -> None:
