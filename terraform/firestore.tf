@@ -89,6 +89,14 @@ resource "google_firestore_field" "expire_at" {
   skip_wait = true
 
   depends_on = [time_sleep.apis]
+
+  # The functions refuse the same settings at their start. The defaults are those of shared/config.py.
+  lifecycle {
+    precondition {
+      condition     = 24 * coalesce(var.retention_days, 90) >= coalesce(var.max_queue_hours, 72) + coalesce(var.run_deadline_seconds, 1200) / 3600 + 24
+      error_message = "retention_days must cover max_queue_hours, run_deadline_seconds, and 24 hours to copy the images."
+    }
+  }
 }
 
 # GET /jobs: newest first, filtered by caller, status, and workflow. For several filters Firestore merges these indexes;

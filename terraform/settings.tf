@@ -164,12 +164,6 @@ variable "retention_days" {
     condition     = var.retention_days == null || try(var.retention_days >= 1 && floor(var.retention_days) == var.retention_days, false)
     error_message = "retention_days must be a whole number of at least 1."
   }
-
-  # The defaults of shared/config.py, which refuses the same settings at the start.
-  validation {
-    condition     = try(24 * coalesce(var.retention_days, 90) >= coalesce(var.max_queue_hours, 72) + coalesce(var.run_deadline_seconds, 1200) / 3600 + 24, false)
-    error_message = "retention_days must cover max_queue_hours, run_deadline_seconds, and 24 hours to copy the images."
-  }
 }
 
 variable "image_hosts" {

@@ -223,3 +223,13 @@ run "one_topic_delivered_twice" {
 
   expect_failures = [var.eventarc_topic, var.event_audience]
 }
+
+run "jobs_that_expire_before_they_are_final" {
+  command = plan
+
+  variables {
+    retention_days = 4
+  }
+
+  expect_failures = [google_firestore_field.expire_at]
+}
