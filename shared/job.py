@@ -130,6 +130,11 @@ class Job:
         """The idempotency key of the paid call, the same for every request of one attempt."""
         return f"{self.id}.{self.attempt}"
 
+    @property
+    def request_bytes(self) -> int:
+        """The bytes of the record that the request takes."""
+        return len(self.prompt.encode()) + len(self.input.encode())
+
     def charged(self, apparently: Charged) -> Charged:
         """Whether the job cost money. With a retried call the first may have been paid even if the last was not."""
         return Charged.UNKNOWN if apparently is Charged.NO and self.possible_duplicate else apparently

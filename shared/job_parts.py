@@ -8,9 +8,10 @@ from typing import Any, Self, get_args, get_type_hints
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 
 MESSAGE_LIMIT = 500  # characters of an error's message
-# A record may have 1 MiB (https://cloud.google.com/firestore/quotas): the fields of the request, of which the trigger
-# takes 560 KiB, the images, 50 steps, and one response of 4 KiB characters.
-MAX_IMAGES, IMAGE_URL_BYTES = 100, 256 * 1024
+# A record may have 1 MiB: https://cloud.google.com/firestore/quotas. Apart from the request and the images it takes at
+# most 80 KiB: 50 steps, one response of 4,096 characters, two URLs, an error.
+RECORD_BYTES = 1024 * 1024 - 80 * 1024
+MAX_IMAGES, IMAGE_BYTES = 100, 350  # of an image without its URL
 
 _DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `require_aware`
 
@@ -95,13 +96,13 @@ class Refusal:
         require_aware(self)
 
 
-def fitting(images: tuple[Image, ...]) -> tuple[Image, ...]:
-    """Return the first images, as many as a job's record has room for: 100, with 256 KiB of URLs."""
-    room = IMAGE_URL_BYTES
+def fitting(images: tuple[Image, ...], request_bytes: int) -> tuple[Image, ...]:
+    """Return the first images, as many as a record has room for beside a request of so many bytes; at least one."""
+    room = RECORD_BYTES - request_bytes
     for count, image in enumerate(images[:MAX_IMAGES]):
-        room -= len(image.source_url.encode())
+        room -= len(image.source_url.encode()) + IMAGE_BYTES
         if room < 0:
-            return images[:count]
+            return images[: max(count, 1)]
     return images[:MAX_IMAGES]
 
 

@@ -80,8 +80,9 @@ def result_images(job: Job, response: RunResponse) -> tuple[Image, ...]:
     known = {unsigned(image.source_url): image.source_url for image in job.images}
     if any(image.name for image in job.images):
         new = [url for key, url in listed.items() if key not in known]
-        return fitting((*job.images, *_numbered(new, len(job.images))))
-    return fitting(_numbered([*listed.values(), *(url for key, url in known.items() if key not in listed)], 0))
+        return fitting((*job.images, *_numbered(new, len(job.images))), job.request_bytes)
+    urls = [*listed.values(), *(url for key, url in known.items() if key not in listed)]
+    return fitting(_numbered(urls, 0), job.request_bytes)
 
 
 def _numbered(urls: list[str], start: int) -> tuple[Image, ...]:

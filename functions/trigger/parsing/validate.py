@@ -18,7 +18,7 @@ from .read import KIB
 from .urls import check_image_url, check_redirect_url
 
 # Of the fields for Wireflow: `1e15` is longer when it is serialized again, and a document may have 1 MiB.
-STORED_LIMIT = 560 * KIB  # of a document of 1 MiB, which must also hold what is learned about the job later
+STORED_LIMIT = 900 * KIB
 
 
 def validate(
