@@ -122,6 +122,9 @@ class JobStore(Protocol):
 # --- image store ---------------------------------------------------------------------------------------------------
 
 
+HOST_LIMIT = 260  # characters of `host:port`; a name has at most 253: https://www.rfc-editor.org/rfc/rfc1035
+
+
 class CopyError(Exception):
     """An image could not be copied.
 
@@ -160,7 +163,7 @@ class HostNotAllowed(UrlNotAllowed):
 
     def __init__(self, host: str, message: str) -> None:
         super().__init__(message)
-        self.host = host
+        self.host = host[:HOST_LIMIT]
 
 
 class UrlRefused(UrlNotAllowed):

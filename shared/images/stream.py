@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import google_crc32c
 
@@ -71,6 +72,17 @@ def image_from_bytes(content: bytes, *, max_bytes: int) -> MeasuredImageStream:
         raise ImageRefused(ErrorCode.NOT_AN_IMAGE, "the file is not in a supported image format")
     chunks = (content[start : start + CHUNK] for start in range(0, len(content), CHUNK))
     return MeasuredImageStream(image_format, chunks, whole=True)
+
+
+def image_from_store(chunks: Iterator[bytes]) -> MeasuredImageStream:
+    """Return the stored image that consists of `chunks`; raise CopyError if it is not an image."""
+    head = b""
+    while len(head) < HEAD_BYTES and (chunk := next(chunks, b"")):
+        head += chunk
+    image_format = sniff(head)
+    if image_format is None:
+        raise CopyError("the stored file is not in a supported image format")
+    return MeasuredImageStream(image_format, chain([head], chunks), whole=True)
 
 
 def too_large(size: str) -> ImageRefused:
