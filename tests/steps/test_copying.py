@@ -293,7 +293,7 @@ def gone(world: World) -> None:
 
 
 def encodes_anew(world: World) -> None:
-    """The same picture, but other bytes."""
+    """The same image in other bytes."""
     world.vendor.answer("cdn", lambda _call: httpx.Response(200, content=encoded("png", 64, 1) + b"anew"))
 
 
