@@ -48,7 +48,10 @@ class DirectoryImages:
     @contextmanager
     def open(self, name: str) -> Iterator[ImageStream]:
         """Start to read a stored image, in order to measure it; raise CopyError if it does not exist."""
-        with _as_copy_errors(name), (self._root / name).open("rb") as file:
+        path = self._path(name)
+        if path is None:
+            raise CopyError(f"{name!r} cannot be the name of an image")
+        with _as_copy_errors(name), path.open("rb") as file:
             yield image_from_store(iter_chunks(file))
 
     async def read(self, name: str) -> StoredImage | None:

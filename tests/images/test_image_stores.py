@@ -88,6 +88,13 @@ async def test_what_is_not_a_stored_image_cannot_be_measured(store, other):
         pass
 
 
+@pytest.mark.parametrize("name", ["../x.png", "jobs/../../x.png", "/x.png", ""])
+async def test_nothing_outside_the_store_can_be_measured(store, name, tmp_path):
+    (tmp_path / "x.png").write_bytes(PNG)
+    with pytest.raises(CopyError), store.open(name):
+        pass
+
+
 async def test_an_unknown_name_is_none(store):
     assert await store.read(NAME) is None
 
