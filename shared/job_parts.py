@@ -14,7 +14,10 @@ _DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `requi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64."""
+    """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64.
+
+    `copy_error`: why its URL is not allowed, as a sentence for callers.
+    """
 
     index: int
     source_url: str
@@ -27,6 +30,7 @@ class Image:
     crc32c: str | None = None
     error: ErrorCode | None = None
     gone_since: datetime | None = None
+    copy_error: str | None = None
 
     def __post_init__(self) -> None:
         """Reject naive datetimes."""

@@ -122,6 +122,9 @@ class JobStore(Protocol):
 # --- image store ---------------------------------------------------------------------------------------------------
 
 
+HOST_LIMIT = 260  # characters of `host:port`; a name has at most 253: https://www.rfc-editor.org/rfc/rfc1035
+
+
 class CopyError(Exception):
     """An image could not be copied.
 
@@ -130,6 +133,8 @@ class CopyError(Exception):
     ├── ImageRefused     a retry does not help: not an image, or too large
     ├── NameTaken        the image store holds another image under this name
     └── UrlNotAllowed    the scheme, host, or address is not allowed, for the URL or for a redirect
+        ├── HostNotAllowed   the host is not in IMAGE_HOSTS: retry, because the operator may add it
+        └── UrlRefused       a retry does not help: the URL itself is not an https URL of a public host
     """
 
 
@@ -151,6 +156,18 @@ class ImageRefused(CopyError):
 
 class UrlNotAllowed(CopyError):
     """No request was sent. The text names the rule and the address that broke it: log it, never show it to callers."""
+
+
+class HostNotAllowed(UrlNotAllowed):
+    """`host`, as IMAGE_HOSTS would have it, is not in IMAGE_HOSTS."""
+
+    def __init__(self, host: str, message: str) -> None:
+        super().__init__(message)
+        self.host = host[:HOST_LIMIT]
+
+
+class UrlRefused(UrlNotAllowed):
+    """The URL is invalid, has another scheme than https, or an address that is not public instead of a host name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +223,12 @@ class ImageStore(Protocol):
         """Store the whole image or nothing; do nothing if the name already holds the same bytes.
 
         Synchronous: call it in a worker thread. Raise CopyError if the image or the store fails.
+        """
+
+    def open(self, name: str) -> AbstractContextManager[ImageStream]:
+        """Start to read a stored image, in order to measure it.
+
+        Synchronous: call it in a worker thread. Raise CopyError if the store fails or has no such image.
         """
 
     async def read(self, name: str) -> StoredImage | None:
