@@ -14,10 +14,14 @@ _DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `requi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64."""
+    """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64.
+
+    `place`: its node and position in the responses of Wireflow, such as `gen-1/0`, or None if they name no node.
+    """
 
     index: int
     source_url: str
+    place: str | None = None
     name: str | None = None
     content_type: str | None = None
     width: int | None = None

@@ -107,7 +107,7 @@ async def _check_workflow(workflow: Workflow, client: WireflowClient, settings: 
 
 async def _check_saved_workflow(workflow: Workflow, client: WireflowClient, subject: str) -> Finding:
     try:
-        inputs = await client.describe(workflow)
+        inputs = await client.describe_inputs(workflow)
     except WireflowError as error:
         return _failure(subject, error, error.code, WRONG_ID)
     if not any(item.kind == "text" for item in inputs):
