@@ -47,11 +47,11 @@ WORDS = {
     "for good": "permanently, or final",
     "dearest": "maximum, or most expensive",
     "usual": "default",
-    "arrivals?": "rate limit, or quota usage",
+    "arrivals": "rate limit, or quota usage",
     "strikes?": "fault schedule",
     "stories": "fault schedule",
     "tick(s|ed|ing|er)?": "window",
-    "(hide|hides|hiding)": "redact",
+    "hiding": "redaction",
     r"\[hidden\]": "[REDACTED]",
     # American spelling
     "cancelled": "canceled",
@@ -77,9 +77,11 @@ WORDS = {
 ALLOWED = {
     r"\bCANCELLED\b|\bCancelled\b|flat-cancelled": "Wireflow's status",
     r"CancelledError|\.cancelled\(\)": "asyncio",
+    r"""["'`:]cancelled["'`\]]""": "a fault of the simulator: [fault:cancelled]",
+    r"https?://\S+": "URLs",
     r"\bSIMULATOR_HONOUR_KEYS\b|\bhonour_?[kK]eys\b": "a setting and a JSON key of the simulator",
     r"""["'](pictures|usual)["']|[?&]pictures=""": "JSON keys and a query parameter of the simulator",
-    r"""["'](closure|reopening)["']""": "names in stored documents",
+    r"""["'](closure|reopening|arrivals)["']|control/arrivals""": "names in stored documents",
 }
 
 _ALLOWED = re.compile("|".join(ALLOWED))

@@ -9,6 +9,8 @@ from shared.runtime.dependencies import Deps
 
 from .auth.authenticate import Authenticator
 from .auth.form_admission import FormAdmission
+from .recently_missing import RecentlyMissing
+from .responses.prefer import Waits
 
 if TYPE_CHECKING:
     import httpx
@@ -23,6 +25,8 @@ class Context:
     deps: Deps
     authenticator: Authenticator
     forms: FormAdmission
+    waits: Waits
+    missing: RecentlyMissing  # ids of neither a job nor an image
 
 
 def _client() -> "httpx.AsyncClient":
@@ -36,4 +40,5 @@ def create_context(deps: Deps, http: Callable[[], "httpx.AsyncClient"] = _client
     """Build the context of an instance. `http` creates the client for verifiers, when one is first needed."""
     config, http = deps.config, cache(http)  # one client for all
     authenticator = Authenticator(config.auth, config.public_url, deps.clock, deps.log, http)
-    return Context(deps, authenticator, FormAdmission(config.auth, deps.store, deps.clock, deps.log, http))
+    forms = FormAdmission(config.auth, deps.store, deps.clock, deps.log, http)
+    return Context(deps, authenticator, forms, Waits(deps), RecentlyMissing(deps.clock))

@@ -37,7 +37,7 @@ class Admission:
         """Return a slot for a request that cannot wait, or None; None too if `queue_head` returns waiting jobs.
 
         Requests try one at a time: of several that start from the same state all but one would fail. After a conflict
-        with another instance it tries once more; a second conflict means a burst.
+        with another instance it tries again; a second conflict means a burst.
         """
         if self._changing.locked():
             return None

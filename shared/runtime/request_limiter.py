@@ -20,7 +20,7 @@ class Throttled(Exception):
 
 
 class RequestLimiter:
-    """The request budget of one instance. Polls wait for it; paid calls are only counted."""
+    """The limiter of one instance. Polls wait for it; paid calls are only counted."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._budget = pacing.Budget(per_minute=per_minute)

@@ -1,4 +1,4 @@
-"""When the next request to Wireflow is due: the guide's schedule for one run, one request budget for all runs. Pure.
+"""When the next request to Wireflow is due: the guide's schedule for one run, one budget for all runs. Pure.
 
 Limits: https://www.wireflow.ai/docs/api. The guide's schedule: 1 s, then ×1.5 each, at most 10 s.
 """

@@ -162,7 +162,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     elif error:
         await _fail(lease, job.failed(error, now), deps)
     elif lease.notes.empty_at is None:
-        lease.notes.empty_at = now  # completed without an image: poll once more
+        lease.notes.empty_at = now  # completed without an image: poll again
     else:
         await _fail(lease, job.failed(_without_image(job, response), now), deps)
 

@@ -15,6 +15,7 @@ from shared.ports import Clock, RunResponse, Started
 from shared.wireflow import errors, protocol
 from shared.wireflow.redaction import Redaction
 from shared.wireflow.response_body import read_body
+from shared.wireflow.timeout import responsive_timeout
 from shared.workflows import Mode, NodeInput, Workflow
 
 USER_AGENT = "wireflow-images/1.0"
@@ -162,9 +163,10 @@ class WireflowClient:
             raise _unreachable(error) from error
 
     async def _call(self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any) -> _Response:
-        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        # Nothing was sent yet when these two expire, so they may be exact: the call is simply made again.
+        timeout = httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
         request = self._http.stream(method, self._base_url + path, headers=headers, timeout=timeout, **body)
-        async with asyncio.timeout(seconds), request as response:
+        async with responsive_timeout(seconds, self._clock), request as response:
             content = await read_body(response)
         lower_case = {name.lower(): value for name, value in response.headers.items()}
         return _Response(response.status_code, lower_case, content)

@@ -8,7 +8,7 @@ import httpx
 CHUNK = 32 * 1024  # bytes that are read or decompressed at once
 TEXT_BYTES_LIMIT = 32 * 1024  # of a text that is kept
 BODY_LIMIT = 4 * 1024 * 1024  # bytes that are kept
-TRANSFER_LIMIT = 256 * 1024 * 1024  # bytes that are read
+TRANSFER_LIMIT = 128 * 1024 * 1024  # bytes that are read
 
 
 async def read_body(response: httpx.Response) -> bytes:

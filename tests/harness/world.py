@@ -44,6 +44,7 @@ from tests.simulator.in_process import InProcess, InProcessSync
 
 VENDOR = "https://wireflow.test"
 PUBLIC_URL = "https://images.test"
+LOCAL_URL = "http://localhost:8080"
 PUBLIC_ADDRESS = "93.184.216.34"  # every name resolves to it; nothing connects
 PRIVATE_ADDRESS = "10.0.0.7"  # for names that contain "private"
 MINUTE = timedelta(minutes=1)
@@ -82,9 +83,9 @@ class World:
         self.http = self.caller("127.0.0.1")
 
     def caller(self, address: str, **headers: str) -> httpx.AsyncClient:
-        """Return a client at an IP address that always sends these headers."""
+        """Return a client at an IP address that always sends these headers. Its Host is loopback."""
         transport = httpx.ASGITransport(_app(self.context, self.leaks), client=(address, 50_000))
-        return httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers)
+        return httpx.AsyncClient(transport=transport, base_url=LOCAL_URL, headers=headers)
 
     # --- requests -------------------------------------------------------------------------------------------
 

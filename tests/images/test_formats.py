@@ -24,7 +24,7 @@ images = pytest.mark.parametrize(("way", "width", "height"), IMAGES)
 
 def probed(content: bytes, *cuts: int) -> ImageProbe:
     kind = sniff(content[:HEAD_BYTES])
-    assert kind, "the type was not recognised"
+    assert kind, "the type was not recognized"
     probe = ImageProbe(kind)
     edges = [0, *sorted(cuts), len(content)]
     for start, end in pairwise(edges):

@@ -1,4 +1,4 @@
-"""Where a store of a test keeps its documents, how to open it, and a back door to the documents themselves."""
+"""Job stores for tests: how to open them, and how to read and write their documents directly."""
 
 import asyncio
 import json

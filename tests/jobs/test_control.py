@@ -13,7 +13,7 @@ from shared.spending.rate_window import Counter, RateWindow, RecentJob
 from tests.jobs.places import NOW, Place, outcomes
 
 SECOND = timedelta(seconds=1)
-CLOSURE = Suspension(
+SUSPENSION = Suspension(
     reason=ErrorCode.INSUFFICIENT_CREDITS,
     resume_on=ResumeOn.TRIAL,
     since=NOW,
@@ -24,22 +24,22 @@ CLOSURE = Suspension(
 )
 
 
-async def test_a_gate_that_nobody_wrote_is_open(store: JobStore):
+async def test_a_gate_without_a_document_is_open(store: JobStore):
     assert await store.read_gate() == Gate()
 
 
 async def test_a_gate_read_equals_the_gate_written(store: JobStore):
-    gate = Gate(starts=(NOW, NOW, NOW + SECOND), day="2026-03-01", executions_today=3, suspension=CLOSURE)
+    gate = Gate(starts=(NOW, NOW, NOW + SECOND), day="2026-03-01", executions_today=3, suspension=SUSPENSION)
     saved = await store.save_gate(gate)
     assert await store.read_gate() == saved == dataclasses.replace(gate, revision=saved.revision)
     again = await store.save_gate(dataclasses.replace(saved, starts=(), suspension=None))
     assert await store.read_gate() == again == Gate(day="2026-03-01", executions_today=3, revision=again.revision)
 
 
-async def test_a_closure_without_figures_comes_back_without_them(store: JobStore):
-    closure = Suspension(reason=ErrorCode.RATE_LIMITED, resume_on=ResumeOn.TIME, since=NOW, until=NOW)
-    await store.save_gate(Gate(suspension=closure))
-    assert (await store.read_gate()).suspension == closure
+async def test_a_suspension_without_figures_is_read_without_them(store: JobStore):
+    suspension = Suspension(reason=ErrorCode.RATE_LIMITED, resume_on=ResumeOn.TIME, since=NOW, until=NOW)
+    await store.save_gate(Gate(suspension=suspension))
+    assert (await store.read_gate()).suspension == suspension
 
 
 async def test_a_stale_gate_is_a_conflict(store: JobStore):

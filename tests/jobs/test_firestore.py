@@ -42,7 +42,7 @@ async def rival(
     with monkeypatch.context() as patch:
         patch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
         rival = firestore_place.open()
-        await rival.get("nobody")  # makes its client
+        await rival.get("unknown")  # creates its client
     yield rival
     await rival.close()
 
@@ -142,7 +142,7 @@ async def test_a_document_of_somebody_else_is_never_taken_for_ours(proxy: Proxy,
     assert met.value.job.prompt == "theirs"
 
 
-async def test_a_write_that_was_overtaken_before_we_could_tell_is_a_conflict(
+async def test_a_write_that_was_overwritten_before_we_could_check_is_a_conflict(
     proxy: Proxy, store: JobStore, rival: JobStore
 ):
     created = await store.create(a_job())
@@ -189,7 +189,7 @@ async def test_a_store_that_does_not_respond_is_unavailable_in_time(monkeypatch:
         if listens:
             silent.listen()
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{silent.getsockname()[1]}")
-        store = FirestoreJobs("nobody", seconds=0.3)
+        store = FirestoreJobs("unknown", seconds=0.3)
         began = time.monotonic()
         results = await asyncio.gather(*calls_of(store), return_exceptions=True)
         assert time.monotonic() - began < 1
@@ -200,7 +200,7 @@ async def test_a_store_that_does_not_respond_is_unavailable_in_time(monkeypatch:
 
 async def test_what_is_tried_again_late_does_not_get_more_time(proxy: Proxy, firestore_place: FirestorePlace):
     store = FirestoreJobs(firestore_place.address, seconds=1)
-    await store.get("nobody")
+    await store.get("unknown")
     proxy.faults.append(Fault(meanwhile=lambda: asyncio.sleep(0.8)))
     proxy.faults.append(Fault(meanwhile=lambda: asyncio.sleep(60)))
     began = time.monotonic()
@@ -221,7 +221,7 @@ async def test_without_credentials_a_store_can_be_made_and_its_calls_say_what_is
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    store = FirestoreJobs("nobody")
+    store = FirestoreJobs("unknown")
     with pytest.raises(StoreUnavailable) as raised:
         await store.get("job1")
     assert isinstance(raised.value.__cause__, DefaultCredentialsError)

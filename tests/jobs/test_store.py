@@ -88,7 +88,7 @@ async def test_a_job_with_nothing_but_the_required_fields_comes_back_too(store: 
 
 
 async def test_an_unknown_job_is_none(store: JobStore):
-    assert await store.get("nobody") is None
+    assert await store.get("unknown") is None
 
 
 async def test_times_come_back_as_plain_datetimes_in_utc_with_microseconds(store: JobStore):
@@ -251,7 +251,7 @@ async def test_one_field_does_not_stand_for_the_other(store: JobStore):
     assert [job.id for job in await store.queue_head(NOW, 10)] == ["waiting"]
 
 
-async def test_ahead_counts_who_stands_in_line_before_a_time(store: JobStore):
+async def test_count_ahead_counts_queued_jobs_before_a_time(store: JobStore):
     assert await store.count_ahead(NOW) == 0
     for number in range(5):
         await store.create(a_job(f"job{number}", queue_at=NOW + number * SECOND))
@@ -259,7 +259,7 @@ async def test_ahead_counts_who_stands_in_line_before_a_time(store: JobStore):
     assert [await store.count_ahead(NOW + number * SECOND) for number in range(7)] == [0, 1, 2, 3, 4, 5, 5]
 
 
-async def test_a_document_that_nobody_can_read_does_not_stop_the_others(
+async def test_a_document_that_cannot_be_read_does_not_stop_the_others(
     place: Place, store: JobStore, capsys: pytest.CaptureFixture[str]
 ):
     for job_id in ("broken", "corrupt", "whole"):

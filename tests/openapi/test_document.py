@@ -326,10 +326,12 @@ def test_credentials_are_asked_for_where_they_are_configured():
     assert not [path for path, _, operation in operations(deployed()) if "security" in operation]
     shown = deployed(ALL_CREDENTIALS)
     asked = {(method, path): operation.get("security") for path, method, operation in operations(shown)}
-    readers = [{"token": []}, {"password": []}, {"signature": []}]
-    assert asked["post", "/"] == [*readers, {"event": []}, {"form": []}]
-    assert asked["get", "/jobs"] == asked["get", "/workflows"] == readers
-    assert asked["get", "/jobs/{id}"] == asked["delete", "/jobs/{id}"] == [*readers, {}]
+    tokens: list[dict[str, list[str]]] = [{"token": []}, {"password": []}]
+    assert asked["post", "/"] == [*tokens, {"signature": []}, {"event": []}, {"form": []}]
+    assert asked["get", "/jobs"] == tokens
+    assert asked["get", "/workflows"] == [*tokens, {"signature": []}]
+    assert asked["get", "/openapi.json"] == [*tokens, {"signature": []}, {}]
+    assert asked["get", "/jobs/{id}"] == asked["delete", "/jobs/{id}"] == [*tokens, {}]
     assert asked["get", "/form-token"] == [{"form": []}]
     assert asked["get", "/jobs/{id}/image"] is None
     without_pages = deployed(replace(ALL_CREDENTIALS, origins=()))

@@ -10,13 +10,13 @@ from tests.recipes.google import Google, google
 
 @pytest.fixture(scope="module")
 def certified() -> Iterator[Google]:
-    """Google, as far as the event door needs it."""
+    """A stand-in for Google that signs identity tokens."""
     with google() as stand_in:
         yield stand_in
 
 
 @pytest.fixture(scope="module")
 def deployment(certified: Google, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The product with every door but that of the forms."""
+    """The product with every kind of authentication but forms."""
     with deployed(tmp_path_factory.mktemp("deployment"), GOOGLE_CERTS_URL=certified.certs_url) as product:
         yield product

@@ -1,4 +1,4 @@
-"""The product with every kind of authentication, deployed as the readers of the recipes have it."""
+"""The product as readers of the recipes deploy it, with every kind of authentication."""
 
 import hashlib
 import json
@@ -23,14 +23,14 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Deployment:
-    """`trigger`: its address, without a slash at its end. `http` is whoever looks at it from outside."""
+    """`trigger` and `simulator`: their URLs, without a slash at the end. `http`: a client."""
 
     trigger: str
     simulator: str
     http: httpx.Client
 
     def jobs_of(self, prompt: str) -> list[dict[str, Any]]:
-        """All jobs with this prompt, whoever made them."""
+        """Return all jobs with this prompt, of any caller."""
         answer = self.http.get(f"{self.trigger}/jobs?limit=100", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
         return [job for job in answer.raise_for_status().json()["jobs"] if job["prompt"] == prompt]
 
@@ -51,7 +51,7 @@ class Deployment:
         assert len(self.runs_of(prompt)) <= 1
         return job
 
-    def is_picture_of(self, prompt: str, content: bytes) -> bool:
+    def is_image_of(self, prompt: str, content: bytes) -> bool:
         """Whether these are the bytes of the one image that was paid for."""
         (run,) = self.runs_of(prompt)
         return bool(run["pictures"][0]["sha256"] == hashlib.sha256(content).hexdigest())

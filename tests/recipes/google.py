@@ -1,4 +1,4 @@
-"""Google's part in the event door, with a key of our own: certificates at an address, and tokens that they verify."""
+"""A stand-in for Google: it signs identity tokens with a key of our own and serves the certificates."""
 
 import json
 import time
@@ -28,7 +28,7 @@ class Google:
     def token(self, **claims: object) -> str:
         """What Pub/Sub and Eventarc send as `Authorization: Bearer`."""
         now = int(time.time())
-        usual = {
+        defaults = {
             "iss": "https://accounts.google.com",
             "aud": AUDIENCE,
             "email": ACCOUNT,
@@ -37,7 +37,7 @@ class Google:
             "exp": now + 3600,
         }
         signer = crypt.RSASigner.from_string(self.private_key, KEY_ID)  # type: ignore[no-untyped-call] # Google's
-        return bytes(jwt.encode(signer, usual | claims)).decode()  # type: ignore[no-untyped-call] # Google's
+        return bytes(jwt.encode(signer, defaults | claims)).decode()  # type: ignore[no-untyped-call] # Google's
 
 
 @contextmanager

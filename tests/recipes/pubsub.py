@@ -1,4 +1,4 @@
-"""Pub/Sub: Google's emulator, reached by gcloud as the real one is; and what stands between it and the trigger.
+"""Pub/Sub: Google's emulator, reached by gcloud as the real one is; and the relay between it and the trigger.
 
 The emulator signs nothing, does not say which delivery it is, and repeats what was answered with 202; the relay makes
 up for that. https://cloud.google.com/pubsub/docs/push, https://cloud.google.com/pubsub/docs/handling-failures

@@ -42,7 +42,7 @@ def test_a_commit_gets_its_image_and_the_same_one_when_it_is_built_again(pipelin
     for _ in range(2):
         done = pipeline.builds("4b825dc")
         assert done.returncode == 0, done.stderr
-        assert pipeline.deployment.is_picture_of(PROMPT, pipeline.banner.read_bytes())
+        assert pipeline.deployment.is_image_of(PROMPT, pipeline.banner.read_bytes())
         pipeline.banner.unlink()
     assert len(pipeline.deployment.jobs_of(PROMPT)) == 1
 
@@ -51,7 +51,7 @@ def test_a_commit_gets_its_image_and_the_same_one_when_it_is_built_again(pipelin
     ("case", "detail"),
     [
         ({"token": "wrong"}, "The token is unknown."),
-        ({"prompt": " "}, "The prompt is blank"),
+        ({"prompt": " "}, "The prompt is missing or blank"),
         ({"prompt": "a lighthouse [fault:moderation]"}, "Change the prompt"),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_message_by_way_of_eventarc_is_the_same_job_as_the_message(deployment:
 def test_an_event_that_google_did_not_sign_for_us_makes_no_job(
     deployment: Deployment, certified: Google, claims: dict[str, object] | None
 ) -> None:
-    prompt = f"a fox that nobody signed: {claims}"
+    prompt = f"a fox with a wrong signature: {claims}"
     token = certified.token(**claims) if claims else certified.token()[:-8] + "AAAAAAAA"
     answer = deployment.http.post(
         deployment.trigger, json={"prompt": prompt}, headers={"Authorization": f"Bearer {token}"}

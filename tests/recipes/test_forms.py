@@ -125,7 +125,7 @@ def plain_visitor(browsers: Callable[[bool], Chrome], site: Site, product: Deplo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parts", [(FORM,), (FORM, SCRIPT)], ids=["the form", "the form and its script"])
-def test_without_javascript_it_ends_with_the_picture_on_the_page_of_the_job(
+def test_without_javascript_it_ends_with_the_image_on_the_page_of_the_job(
     plain_visitor: Visitor, parts: tuple[int, ...]
 ) -> None:
     prompt = f"a heron without JavaScript, {len(parts)}"
@@ -137,7 +137,7 @@ def test_without_javascript_it_ends_with_the_picture_on_the_page_of_the_job(
     assert plain_visitor.chrome.current_url.startswith(f"{plain_visitor.deployment.trigger}/jobs/")
 
 
-def test_with_javascript_it_ends_with_the_picture_on_the_same_page(visitor: Visitor) -> None:
+def test_with_javascript_it_ends_with_the_image_on_the_same_page(visitor: Visitor) -> None:
     prompt = "a heron with JavaScript & a “quotation”"
     visitor.opens(FORM, SCRIPT)
     visitor.types(prompt)
@@ -184,7 +184,7 @@ def test_another_try_after_a_broken_connection_is_the_same_job(visitor: Visitor)
 
 
 @pytest.mark.slow
-def test_a_second_picture_is_a_second_job(visitor: Visitor) -> None:
+def test_a_second_image_is_a_second_job(visitor: Visitor) -> None:
     visitor.opens(FORM, SCRIPT)
     for prompt in ("a first heron", "a first heron and another"):
         visitor.types(prompt.removeprefix("a first heron") or prompt)
@@ -198,7 +198,10 @@ def test_what_went_wrong_is_said_on_the_page_and_the_next_try_is_a_new_one(visit
     visitor.opens(FORM, SCRIPT)
     visitor.types("   ")
     visitor.clicks()
-    assert visitor.reads(lambda text: "blank" in text) == "The prompt is blank: say what the image shows."
+    assert (
+        visitor.reads(lambda text: "blank" in text)
+        == "The prompt is missing or blank. Send a string that describes the image."
+    )
     visitor.types("then a heron")
     visitor.clicks()
     assert visitor.sees_its_image("   then a heron")
@@ -213,7 +216,7 @@ def test_a_job_that_fails_says_why_on_the_page(visitor: Visitor) -> None:
 
 
 @pytest.mark.slow
-def test_nobody_sees_the_honeypot_and_a_program_that_fills_it_in_makes_no_job(visitor: Visitor) -> None:
+def test_the_honeypot_is_invisible_and_a_program_that_fills_it_in_makes_no_job(visitor: Visitor) -> None:
     prompt = "a heron that a program asks for"
     visitor.opens(FORM)
     visitor.types(prompt)

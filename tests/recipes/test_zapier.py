@@ -58,7 +58,7 @@ def test_one_step_ends_with_the_image_of_its_row(zap: Zap) -> None:
     job = answer.json()
     assert (job["status"], job["caller"], job["imageCount"]) == ("succeeded", "zapier", 1)
     file = httpx.get(job["imageUrl"], trust_env=False)  # as a file field does it: no token, and no other header
-    assert zap.deployment.is_picture_of(prompt, file.content)
+    assert zap.deployment.is_image_of(prompt, file.content)
 
 
 def test_a_zap_that_is_replayed_meets_the_same_job_and_pays_nothing(zap: Zap) -> None:
@@ -81,7 +81,7 @@ def test_the_bytes_are_at_the_image_url_as_soon_as_they_are_there(zap: Zap) -> N
     prompt, http = "a barge that somebody waits for", zap.deployment.http
     headers = {"Authorization": f"Bearer {TOKEN}"}
     posted = http.post(zap.deployment.trigger, json={"prompt": prompt}, headers=headers).json()
-    assert zap.deployment.is_picture_of(prompt, zap.gets(posted["imageUrl"], "Prefer").content)
+    assert zap.deployment.is_image_of(prompt, zap.gets(posted["imageUrl"], "Prefer").content)
 
 
 def test_one_request_ends_with_the_bytes(zap: Zap) -> None:
@@ -89,7 +89,7 @@ def test_one_request_ends_with_the_bytes(zap: Zap) -> None:
     answer = zap.posts(ASK_FOR_BYTES, prompt, row="4")
     assert answer.headers["content-type"] == "image/png"
     assert [redirect.status_code for redirect in answer.history] == [303]
-    assert zap.deployment.is_picture_of(prompt, answer.content)
+    assert zap.deployment.is_image_of(prompt, answer.content)
     assert zap.posts(ASK, prompt, row="4").json()["id"] == zap.deployment.finished(prompt)["id"]
 
 

@@ -41,7 +41,7 @@ async def test_an_image_that_was_reported_once_is_kept(world: World) -> None:
     assert {image["sourceUrl"] for image in job["images"]} == {URL, second}
 
 
-async def test_a_run_that_completed_without_an_image_is_polled_once_more_after_5_s(world: World) -> None:
+async def test_a_run_that_completed_without_an_image_is_polled_again_after_5_s(world: World) -> None:
     (job,) = await world.end_of(await world.accepted("a cat [fault:completed_without_image]"))
     assert (job["status"], job["errorCode"]) == ("failed", "completed_without_image")
     (polls,) = world.simulator.state.stats.polls.values()

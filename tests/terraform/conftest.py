@@ -10,7 +10,7 @@ from tests.terraform.mocked import (
     State,
     TerraformError,
     copy_repository,
-    initialise,
+    initialize,
     pin_google,
     run_test,
     terraform,
@@ -38,8 +38,8 @@ def google(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def module(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialised copy of the module."""
-    return initialise(copy_repository(tmp_path_factory.mktemp("copy")), google)
+    """An initialized copy of the module."""
+    return initialize(copy_repository(tmp_path_factory.mktemp("copy")), google)
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ def terraform(module: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def initialise(module: Path, version: str) -> Path:
+def initialize(module: Path, version: str) -> Path:
     """Make the copy ready for `validate` and `test` on one version of the google provider."""
     pin_google(module, version)
     terraform(module, "init", "-backend=false", "-input=false", "-no-color")

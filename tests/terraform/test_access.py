@@ -1,4 +1,4 @@
-"""Who may do what: exactly the table below, and nobody else anything else."""
+"""Grants: exactly the table below."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def grants(state: State) -> list[tuple[str, str, str]]:
 
 
 def whom(state: State, member: str) -> str:
-    """The account's name in the module, "storage" and "Pub/Sub" for Google's own, else the member as it stands."""
+    """The account's name in the module, "storage" and "Pub/Sub" for Google's own, else the member itself."""
     accounts = {item.values["member"]: item.name for item in state.all("google_service_account")}
     (storage,) = state.all("google_storage_project_service_account")
     googles = {f"serviceAccount:{storage.values['email_address']}": "storage", PUBSUB: "Pub/Sub"}
@@ -117,7 +117,7 @@ def test_events_come_in_as_an_account_that_may_call_the_trigger_and_nothing_else
     assert grants(eventarc) == sorted(GRANTS | EVENTS | reads("trigger", "TRIGGER_TOKENS"))
 
 
-def test_everybody_stands_nowhere_but_at_a_public_trigger(deployment: State) -> None:
+def test_only_a_public_trigger_is_open_to_all_users(deployment: State) -> None:
     named = [
         item.address for item in deployment.resources if any(word in json.dumps(item.values) for word in EVERYBODY)
     ]

@@ -22,7 +22,7 @@ NOT_GIVEN = {
 }
 ALWAYS = {"JOBS_URL", "IMAGES_URL", "PUBLIC_URL", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY", "LOG_EXECUTION_ID"}
 # Who may come in: the trigger's business alone.
-DOORS = {
+AUTH = {
     "TRIGGER_PUBLIC",
     "TRIGGER_TOKENS",
     "TRIGGER_SIGNING_SECRETS",
@@ -69,7 +69,7 @@ def load(function: Resource) -> Config:
 def test_with_every_option_on_a_function_is_given_what_it_reads(largest: State) -> None:
     everything = (settings() - NOT_GIVEN) | {"LOG_EXECUTION_ID"}
     assert names(largest.function("trigger")) == sorted(everything)
-    assert names(largest.function("poller")) == sorted(everything - DOORS)
+    assert names(largest.function("poller")) == sorted(everything - AUTH)
 
 
 def test_an_option_that_is_off_leaves_its_name_out(smallest: State) -> None:
@@ -79,7 +79,7 @@ def test_an_option_that_is_off_leaves_its_name_out(smallest: State) -> None:
 
 def test_both_functions_are_told_the_same_but_who_may_come_in(deployment: State) -> None:
     trigger, poller = (deployment.function(name).service["environment_variables"] for name in FUNCTIONS)
-    assert {name: value for name, value in trigger.items() if name not in DOORS} == poller
+    assert {name: value for name, value in trigger.items() if name not in AUTH} == poller
 
 
 def test_the_platform_is_kept_from_replacing_the_loggers(deployment: State) -> None:
@@ -106,7 +106,7 @@ def test_a_function_understands_the_largest_environment(largest: State, name: st
     assert understood.public_url == "https://images.example.com"
 
 
-def test_the_trigger_understands_its_doors(largest: State) -> None:
+def test_the_trigger_understands_its_authentication(largest: State) -> None:
     auth = load(largest.function("trigger")).auth
     assert [token.name for token in auth.tokens] == ["zap"]
     assert [secret.name for secret in auth.signing_secrets] == ["shop"]

@@ -5,7 +5,7 @@ import pytest
 from tests.terraform.mocked import Resource, State
 
 
-def door(state: State) -> tuple[str, str]:
+def event_auth(state: State) -> tuple[str, str]:
     """The account and the audience that the trigger expects of an event."""
     told = state.function("trigger").service["environment_variables"]
     return told["EVENT_SERVICE_ACCOUNT"], told["EVENT_AUDIENCE"]
@@ -32,7 +32,7 @@ def test_a_message_is_pushed_with_the_token_that_the_trigger_expects(
     state = deployments[deployed]
     (push,) = subscription(state, "requests").values["push_config"]
     (token,) = push["oidc_token"]
-    assert (token["service_account_email"], token["audience"]) == door(state)
+    assert (token["service_account_email"], token["audience"]) == event_auth(state)
     name, location = state.function("trigger").values["name"], state.function("trigger").values["location"]
     assert push["push_endpoint"] == f"https://{name}-123456789012.{location}.run.app"
     assert "google_cloud_run_v2_service_iam_member.events_invoker" in subscription(state, "requests").depends_on
@@ -41,11 +41,11 @@ def test_a_message_is_pushed_with_the_token_that_the_trigger_expects(
 def test_what_is_not_given_is_the_account_and_the_address_that_there_are(pubsub: State, eventarc: State) -> None:
     for state in (pubsub, eventarc):
         account = state.one("google_service_account.events[0]").values["email"]
-        assert door(state) == (account, "https://wireflow-images-trigger-123456789012.us-central1.run.app")
+        assert event_auth(state) == (account, "https://wireflow-images-trigger-123456789012.us-central1.run.app")
 
 
 def test_what_is_given_is_used(largest: State) -> None:
-    assert door(largest) == ("theirs@example-project.iam.gserviceaccount.com", "https://events.example.com")
+    assert event_auth(largest) == ("theirs@example-project.iam.gserviceaccount.com", "https://events.example.com")
 
 
 def test_a_message_is_never_sent_again_while_it_is_still_answered(pubsub: State) -> None:
@@ -99,7 +99,7 @@ def test_eventarc_takes_the_messages_of_a_topic_to_the_trigger(
     assert made.values["transport"][0]["pubsub"][0]["topic"] == topic
     assert (service["service"], service["region"]) == (trigger["name"], trigger["location"])
     assert service["path"] is None
-    assert made.values["service_account"] == door(state)[0]
+    assert made.values["service_account"] == event_auth(state)[0]
     assert "google_cloud_run_v2_service_iam_member.events_invoker" in made.depends_on
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes.function import Function
-from tests.terraform.mocked import FUNCTIONS, State, copy_repository, initialise, run_test
+from tests.terraform.mocked import FUNCTIONS, State, copy_repository, initialize, run_test
 
 
 def package(state: State, function: str) -> dict[str, str]:
@@ -71,7 +71,7 @@ def test_the_names_of_the_objects_depend_on_names_and_contents_alone(
     google: str, module: Path, smallest: State, tmp_path: Path
 ) -> None:
     first = object_names(smallest)
-    other = initialise(copy_repository(tmp_path, module.parent), google)
+    other = initialize(copy_repository(tmp_path, module.parent), google)
     for file in (*tmp_path.rglob("*.py"), *tmp_path.rglob("*.json")):
         os.utime(file, (0, 1_000_000_000))
         file.chmod(0o755)

@@ -7,8 +7,8 @@ import pytest
 from tests.terraform.mocked import FUNCTIONS, MODULE, State
 
 REQUIRED = {"WIREFLOW_API_KEY", "WIREFLOW_WEBHOOK_ID"}
-DOORS = {"TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "TURNSTILE_SECRET"}
-OPTIONAL = DOORS | {"WIREFLOW_WORKFLOWS"}
+AUTH = {"TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "TURNSTILE_SECRET"}
+OPTIONAL = AUTH | {"WIREFLOW_WORKFLOWS"}
 
 
 def test_the_values_are_in_neither_the_state_nor_the_output(deployment: State) -> None:
@@ -45,7 +45,7 @@ def test_a_function_reads_the_version_that_terraform_made(deployment: State, nam
             deployment.one(f'google_secret_manager_secret.wireflow["{setting}"]').values["secret_id"],
             deployment.one(f'google_secret_manager_secret_version.wireflow["{setting}"]').values["version"],
         )
-        for setting in (named(deployment) if name == "trigger" else named(deployment) - DOORS)
+        for setting in (named(deployment) if name == "trigger" else named(deployment) - AUTH)
     }
 
 

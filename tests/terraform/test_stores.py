@@ -3,7 +3,8 @@
 import ast
 from datetime import UTC, datetime
 
-from shared.job import Job, Status, to_document
+from shared.job import Job, Status
+from shared.jobs.job_documents import to_document
 from tests.terraform.mocked import ROOT, State
 
 QUERIES = ROOT / "shared/jobs/firestore.py"
@@ -126,7 +127,7 @@ def test_an_input_image_is_deleted_long_after_its_job_has_ended(deployment: Stat
     assert lifecycle(deployment)["Delete", "inputs/"] * 24 >= hours + 7 * 24
 
 
-def test_an_input_image_is_told_to_nobody(deployment: State) -> None:
+def test_no_one_is_notified_of_an_input_image(deployment: State) -> None:
     (notification,) = deployment.all("google_storage_notification")
     assert not "inputs/".startswith(notification.values["object_name_prefix"])
 

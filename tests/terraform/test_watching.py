@@ -23,7 +23,7 @@ ALWAYS = {"job_accepted", *WINDOW}
 
 
 @dataclass(frozen=True)
-class Story:
+class Case:
     """One job, with one answer of Wireflow scripted, and what it moves beside the metrics that every job does."""
 
     endpoint: str = ""
@@ -50,38 +50,38 @@ class BuggyJobs:
 
 FAILED = {"status": "FAILED", "error": "The model is down."}
 MODERATED = {"status": "FAILED", "error": "Rejected by the content moderation of the provider."}
-STORIES = {
-    "stored": Story(counted={"job_stored"}),
-    "a run failed": Story("poll", body=FAILED, alarms={"job_failed"}, counted={"job_failed"}),
-    "a prompt was refused": Story("poll", body=MODERATED, counted={"job_failed"}),
-    "a request was refused": Story("trigger", 422, {"error": "no such input"}, counted={"job_failed"}),
-    "nobody knows": Story("trigger", 500, alarms={"job_failed"}, counted={"job_failed"}),
-    "a strange state": Story("poll", body={"status": "DREAMING"}, alarms={"unknown_shape"}),
-    "a new name": Story("poll", body={"status": "RUNNING", "mood": "fine"}),
-    "no credits": Story("trigger", 402, {"error": "Insufficient credits"}, alarms={"out_of_credits"}),
-    "no key": Story("trigger", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
-    "no key for polls": Story("poll", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
-    "no workflow": Story("trigger", 404, {"error": "not found"}, alarms={"key_refused"}),
-    "no active workflow": Story("trigger", 400, {"error": "Workflow is not active"}, alarms={"key_refused"}),
-    "moved": Story("trigger", 301, alarms={"key_refused"}),
-    "too many": Story("trigger", 429),
-    "away": Story("trigger", 503),
-    "punctual": Story(late=200, counted={"job_stored"}),
-    "a bug": Story(bug=True, alarms={"internal_error"}, counted={"job_stored"}),
-    "late": Story(late=400, alarms={"oldest_due_job"}, counted={"job_stored"}),
+CASES = {
+    "stored": Case(counted={"job_stored"}),
+    "a run failed": Case("poll", body=FAILED, alarms={"job_failed"}, counted={"job_failed"}),
+    "a prompt was refused": Case("poll", body=MODERATED, counted={"job_failed"}),
+    "a request was refused": Case("trigger", 422, {"error": "no such input"}, counted={"job_failed"}),
+    "unknown outcome": Case("trigger", 500, alarms={"job_failed"}, counted={"job_failed"}),
+    "a strange state": Case("poll", body={"status": "DREAMING"}, alarms={"unknown_shape"}),
+    "a new name": Case("poll", body={"status": "RUNNING", "mood": "fine"}),
+    "no credits": Case("trigger", 402, {"error": "Insufficient credits"}, alarms={"out_of_credits"}),
+    "no key": Case("trigger", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
+    "no key for polls": Case("poll", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
+    "no workflow": Case("trigger", 404, {"error": "not found"}, alarms={"key_refused"}),
+    "no active workflow": Case("trigger", 400, {"error": "Workflow is not active"}, alarms={"key_refused"}),
+    "moved": Case("trigger", 301, alarms={"key_refused"}),
+    "too many": Case("trigger", 429),
+    "away": Case("trigger", 503),
+    "punctual": Case(late=200, counted={"job_stored"}),
+    "a bug": Case(bug=True, alarms={"internal_error"}, counted={"job_stored"}),
+    "late": Case(late=400, alarms={"oldest_due_job"}, counted={"job_stored"}),
 }
 
 
-async def tell(story: Story, folder: Path) -> list[Line]:
+async def tell(case: Case, folder: Path) -> list[Line]:
     """The lines that the product writes about one job and one window of the poller."""
-    wrap: Wrap = (lambda store: cast(JobStore, BuggyJobs(store))) if story.bug else (lambda store: store)
+    wrap: Wrap = (lambda store: cast(JobStore, BuggyJobs(store))) if case.bug else (lambda store: store)
     async with world(folder, wrap=wrap, ON_UNKNOWN="hold") as here:
-        if story.endpoint:
-            here.vendor.always(story.endpoint, story.status, story.body)
+        if case.endpoint:
+            here.vendor.always(case.endpoint, case.status, case.body)
         await here.accepted()
-        await here.clock.sleep(story.late)
+        await here.clock.sleep(case.late)
         await here.run_window()
-        assert (await here.http.get("/jobs")).status_code == (500 if story.bug else 200)
+        assert (await here.http.get("/jobs")).status_code == (500 if case.bug else 200)
         return here.log()
 
 
@@ -112,24 +112,24 @@ def matching(filters: dict[str, str], lines: list[Line], service: str) -> set[st
     return {name for name, query in filters.items() if any(matches(query, entry(line, service)) for line in lines)}
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_a_story_raises_its_alarms_and_moves_its_metrics(
+@pytest.mark.parametrize("name", CASES)
+def test_a_case_raises_its_alarms_and_moves_its_metrics(
     deployments: dict[str, State], name: str, tmp_path: Path
 ) -> None:
-    story = STORIES[name]
-    lines = run(tell(story, tmp_path))
+    case = CASES[name]
+    lines = run(tell(case, tmp_path))
     for state in deployments.values():
         for function in FUNCTIONS:
             service = state.function(function).values["name"]
-            assert matching(log_filters(state), lines, service) == story.alarms
-            assert matching(metric_filters(state), lines, service) == ALWAYS | story.counted
+            assert matching(log_filters(state), lines, service) == case.alarms
+            assert matching(metric_filters(state), lines, service) == ALWAYS | case.counted
         assert matching(log_filters(state) | metric_filters(state), lines, "another-service") == set()
 
 
-def test_the_stories_raise_every_alarm_and_move_every_metric(smallest: State) -> None:
-    stories = STORIES.values()
-    assert set(log_filters(smallest)) == set().union(*(story.alarms for story in stories))
-    assert set(metric_filters(smallest)) == ALWAYS.union(*(story.counted for story in stories))
+def test_the_cases_raise_every_alarm_and_move_every_metric(smallest: State) -> None:
+    cases = CASES.values()
+    assert set(log_filters(smallest)) == set().union(*(case.alarms for case in cases))
+    assert set(metric_filters(smallest)) == ALWAYS.union(*(case.counted for case in cases))
 
 
 def test_every_alert_writes_to_every_address(deployment: State) -> None:

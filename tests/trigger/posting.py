@@ -91,14 +91,20 @@ class AlwaysCaller:
     async def headers(self, request: Request) -> Caller | None:
         return self._caller if "authorization" in request.headers else None
 
+    def expects_signature(self, _request: Request) -> bool:
+        return False
+
     def signature(self, _request: Request, _raw: bytes) -> Caller | None:
         return None
 
     def body_token(self, _token: str) -> Caller | None:
         return self._caller
 
-    def anonymous(self, _request: Request) -> Caller:
+    def visitor(self, _request: Request) -> Caller | None:
         return self._caller
+
+    def missing_credential(self, _request: Request) -> Problem:
+        raise AssertionError("there is always a caller")
 
 
 async def any_fields(_workflow: str, _fields: Mapping[str, Any], _has_image: bool) -> None:
@@ -108,7 +114,7 @@ async def any_fields(_workflow: str, _fields: Mapping[str, Any], _has_image: boo
 async def decoded(request: Request) -> DecodedBody:
     """The body, after the first steps."""
     kind = body_kind(request.headers)
-    raw = await read_body(request, body_limit(kind, credential="authorization" in request.headers))
+    raw = await read_body(request, body_limit(kind, credential="authorization" in request.headers, visitor=True))
     return decode(kind, request.headers, raw)
 
 

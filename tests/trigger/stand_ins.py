@@ -123,7 +123,9 @@ async def identify(authenticator: Authenticator, request: Request, raw: bytes, t
     by_header = await authenticator.headers(request)
     by_signature = authenticator.signature(request, raw)
     by_token = None if token is None else authenticator.body_token(token)
-    return preferred(by_header, by_token, by_signature) or authenticator.anonymous(request)
+    if caller := preferred(by_header, by_token, by_signature, authenticator.visitor(request)):
+        return caller
+    raise authenticator.missing_credential(request)
 
 
 class StubServer:

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from functions.trigger.auth.authorize import UNKNOWN_JOB, check_may_list, check_may_read, check_may_send_batches
+from functions.trigger.auth.authorize import (
+    UNKNOWN_JOB,
+    check_may_cancel,
+    check_may_list,
+    check_may_list_workflows,
+    check_may_read,
+    check_may_send_batches,
+)
 from functions.trigger.auth.caller import Caller, CallerKind, preferred
 from shared.auth_settings import AuthSettings, SigningSecret, Token
 from shared.job import Job, Status
@@ -28,6 +35,7 @@ EVENT, FORM, OPEN = (
     Caller(CallerKind.FORM, "form:https://shop.example"),
     Caller(CallerKind.OPEN),
 )
+CI = Caller(CallerKind.TOKEN, "ci")
 ADMIN = Caller(CallerKind.TOKEN, "admin", admin=True)
 
 
@@ -115,21 +123,52 @@ def rejection(job: Job, caller: Caller | None) -> str:
 
 def test_another_callers_job_is_reported_as_one_that_does_not_exist():
     with pytest.raises(Problem) as caught:
-        check_may_read(job("zapier", private=True), BANK)
+        check_may_read(job("zapier", private=True), CI)
     assert caught.value.detail == UNKNOWN_JOB
 
 
 def test_a_private_job_is_read_by_its_caller_and_admins():
     private = job("zapier", private=True)
-    for caller in (ZAPIER, Caller(CallerKind.SIGNATURE, "zapier"), ADMIN):
+    for caller in (ZAPIER, ADMIN):
         assert rejection(private, caller) == ""
-    assert [rejection(private, caller) for caller in (BANK, EVENT)] == ["not_found", "not_found"]
-    assert [rejection(private, caller) for caller in (None, OPEN)] == ["unauthorized", "unauthorized"]
+    assert rejection(private, CI) == "not_found"
+    assert {rejection(private, caller) for caller in (None, OPEN, BANK, EVENT)} == {"unauthorized"}
 
 
 def test_a_name_alone_gives_no_access():
-    assert rejection(job("event", private=True), EVENT) == "not_found"
-    assert rejection(job(None, private=True), EVENT) == "not_found"
+    assert rejection(job("event", private=True), EVENT) == "unauthorized"
+    assert rejection(job("zapier", private=True), Caller(CallerKind.SIGNATURE, "zapier")) == "unauthorized"
+    assert rejection(job(None, private=True), ZAPIER) == "not_found"
+
+
+def cancellation(job: Job, caller: Caller | None, settings: AuthSettings) -> str:
+    try:
+        check_may_cancel(job, caller, settings)
+    except Problem as problem:
+        return problem.code
+    return ""
+
+
+@pytest.mark.parametrize("caller", ["bank", "event", None])
+def test_a_token_is_needed_to_cancel_a_job_that_anyone_may_read(caller: str | None):
+    readable = job(caller, private=False)
+    assert {cancellation(readable, one, SETTINGS) for one in (None, BANK, EVENT, FORM)} == {"unauthorized"}
+    assert cancellation(readable, ZAPIER, SETTINGS) == "forbidden"
+    assert cancellation(readable, ADMIN, SETTINGS) == ""
+
+
+def test_a_token_cancels_the_signed_jobs_of_its_name():
+    assert cancellation(job("bank", private=False), Caller(CallerKind.TOKEN, "bank"), SETTINGS) == ""
+
+
+def test_a_visitor_cancels_its_job_by_id():
+    assert cancellation(job("form:https://shop.example", private=False), None, SETTINGS) == ""
+
+
+def test_without_authentication_only_this_machine_cancels_a_job():
+    readable = job(None, private=False)
+    assert cancellation(readable, None, AuthSettings()) == "forbidden"
+    assert cancellation(readable, OPEN, AuthSettings()) == ""
 
 
 @pytest.mark.parametrize("caller", [None, ZAPIER, BANK, ADMIN, EVENT, OPEN])
@@ -137,13 +176,23 @@ def test_any_other_job_is_read_by_anyone_who_has_its_id(caller: Caller | None):
     assert rejection(job("form:https://shop.example", private=False), caller) == ""
 
 
-def test_only_tokens_and_signatures_may_list_where_authentication_is_configured():
-    for caller in (ZAPIER, BANK, ADMIN, OPEN):
+def test_only_tokens_may_list_where_authentication_is_configured():
+    for caller in (ZAPIER, ADMIN, OPEN):
         assert check_may_list(caller, SETTINGS) == caller
-    for caller in (None, EVENT):
+    for caller in (None, EVENT, BANK, FORM):
         with pytest.raises(Problem) as caught:
             check_may_list(caller, SETTINGS)
         assert caught.value.code == "unauthorized"
+
+
+def test_tokens_and_signatures_may_list_the_workflows():
+    for caller in (ZAPIER, ADMIN, OPEN, BANK):
+        check_may_list_workflows(caller, SETTINGS)
+    for settings, code in ((SETTINGS, "unauthorized"), (AuthSettings(), "forbidden")):
+        for caller in (None, EVENT, FORM):
+            with pytest.raises(Problem) as caught:
+                check_may_list_workflows(caller, settings)
+            assert caught.value.code == code
 
 
 def test_a_batch_needs_a_credential():
@@ -232,12 +281,54 @@ async def test_without_authentication_credentials_are_ignored():
 async def test_without_authentication_only_this_machine_may_list():
     settings = AuthSettings()
     authenticator = Instance(settings=settings, public_url="https://images.example").authenticator
-    for host in ("127.0.0.1:8080", "localhost:8080", "images.example"):
+    for host in ("127.0.0.1:8080", "localhost:8080", "[::1]"):
         assert check_may_list(await authenticator.reader(request("GET", "/jobs", host=host)), settings) == OPEN
-    for foreign in (request("GET", "/jobs", peer="203.0.113.9"), request("GET", "/jobs", host="evil.example:8080")):
+    for foreign in (
+        request("GET", "/jobs", peer="203.0.113.9"),
+        request("GET", "/jobs", host="evil.example:8080"),
+        request("GET", "/jobs", host="images.example"),
+        request("GET", "/jobs", {"Via": "1.1 proxy"}),
+    ):
         with pytest.raises(Problem) as caught:
             check_may_list(await authenticator.reader(foreign), settings)
         assert caught.value.code == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Anything"),
+        *("X-Real-IP", "Via", "CF-Connecting-IP", "CF-Ray", "True-Client-IP", "X-Client-IP", "X-Cluster-Client-IP"),
+        *("Fastly-Client-IP", "Fly-Client-IP", "X-Original-Host", "X-Envoy-External-Address", "CDN-Loop"),
+        *("X-Azure-ClientIP", "Ngrok-Trace-Id", "Tailscale-User-Login", "Client-IP", "X-Remote-Addr"),
+    ],
+)
+async def test_without_authentication_a_forwarded_request_is_rejected(name: str):
+    settings = AuthSettings()
+    authenticator = Instance(settings=settings).authenticator
+    assert await code(identify(authenticator, request(headers={name: "127.0.0.1"}), b"{}", None)) == "forbidden"
+    assert await authenticator.reader(request("GET", "/jobs", {name: "127.0.0.1"})) is None
+
+
+@pytest.mark.parametrize(
+    "host", ["trigger.example", "localhost.example", "10.0.0.1:8080", "", "localhost@evil.example"]
+)
+async def test_without_authentication_the_host_must_be_this_machine(host: str):
+    assert await unauthenticated(host=host) == "forbidden"
+    assert await unauthenticated(host=host, public_url="https://trigger.example") == "forbidden"
+
+
+async def test_without_authentication_two_hosts_are_rejected():
+    twice = request(headers=[("Host", "localhost:8080")], host="evil.example")
+    assert await code(identify(Instance(settings=AuthSettings()).authenticator, twice, b"{}", None)) == "forbidden"
+
+
+async def test_headers_of_browsers_and_clients_are_not_taken_for_a_proxys():
+    headers = dict.fromkeys(
+        ["Accept", "User-Agent", "Sec-Fetch-Site", "X-Client-Data", "Origin-Agent-Cluster", "X-Request-Id"], "x"
+    )
+    sent = request(headers=headers)
+    assert await code(identify(Instance(settings=AuthSettings()).authenticator, sent, b"{}", None)) == "open"
 
 
 async def test_on_a_private_deployment_callers_that_iam_authenticated_may_list():

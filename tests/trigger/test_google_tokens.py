@@ -204,3 +204,29 @@ async def test_on_a_private_service_a_token_for_iam_is_not_our_credential(
 async def test_without_event_settings_a_private_service_ignores_claims(google: StubServer, http: httpx.AsyncClient):
     instance = Instance(settings=settings(google, public=False, event=False), http=http)
     assert "error" not in (await problem(instance, unsigned())).headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("iam", ["Bearer a.b.c", "", "Bearer h.c.SIGNATURE_REMOVED_BY_GOOGLE"])
+async def test_a_removed_signature_that_iam_did_not_remove_is_invalid(
+    google: StubServer, http: httpx.AsyncClient, iam: str
+):
+    """IAM verified X-Serverless-Authorization, so the caller wrote Authorization."""
+    authenticator = Instance(settings=settings(google, public=False), http=http).authenticator
+    invented = {"Authorization": f"Bearer {unsigned()}", "X-Serverless-Authorization": iam}
+    for sent in (request(headers=invented), request(headers={**invented, "Origin": "https://shop.example"})):
+        with pytest.raises(Problem) as caught:
+            await identify(authenticator, sent, b"{}", None)
+        assert 'error="invalid_token"' in caught.value.headers["WWW-Authenticate"]
+
+
+async def test_beside_another_authorization_a_removed_signature_is_invalid(google: StubServer, http: httpx.AsyncClient):
+    authenticator = Instance(settings=settings(google, public=False), http=http).authenticator
+    twice = request(headers=[("Authorization", f"Bearer {unsigned()}"), ("Authorization", f"Bearer {unsigned(exp=1)}")])
+    with pytest.raises(Problem) as caught:
+        await identify(authenticator, twice, b"{}", None)
+    assert caught.value.code == "unauthorized"
+
+
+async def test_a_genuine_token_is_accepted_beside_the_one_for_iam(google: StubServer, http: httpx.AsyncClient):
+    instance = Instance(settings=settings(google, public=False), http=http)
+    assert await caller(instance, token(), **{"X-Serverless-Authorization": f"Bearer {unsigned()}"}) == EVENT

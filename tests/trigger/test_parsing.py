@@ -29,6 +29,7 @@ from tests.trigger.posting import (
     CHUNK,
     SETTINGS,
     TOKEN,
+    AlwaysCaller,
     any_fields,
     decoded,
     endless,
@@ -43,7 +44,8 @@ from tests.trigger.stand_ins import NOON, Instance
 KIB, MIB = 1024, 1024 * 1024
 SECRET, OWNER = "whsec_" + "A" * 32, Token("zap", hashlib.sha256(b"right").hexdigest())
 CAT = {"prompt": "a cat"}
-JSON = {"Content-Type": "application/json"}
+JSON, FORM = {"Content-Type": "application/json"}, {"Content-Type": "multipart/form-data; boundary=x"}
+SHOP = "https://shop.example"
 LONG_KEY = "0123456789abcdef"
 CE = {"ce-id": "1", "ce-source": "/s", "ce-specversion": "1.0", "ce-type": "t"}
 
@@ -134,7 +136,6 @@ async def test_only_a_batch_may_have_4_mib(body: Any) -> None:
     [
         ({"content-type": "application/json"}, 512 * KIB),
         ({"content-type": "application/json", **BEARER}, 4 * MIB),
-        ({"content-type": "application/json", "webhook-signature": "v1,x"}, 4 * MIB),
         ({"content-type": "application/cloudevents+json"}, 512 * KIB),
         ({"content-type": "application/cloudevents+json", **BEARER}, 4 * MIB),
         ({"content-type": "application/x-www-form-urlencoded", **BEARER}, 512 * KIB),
@@ -152,7 +153,7 @@ async def test_no_more_than_the_limit_is_read(headers: dict[str, str], limit: in
 
 async def parsed_by_deployment(request: Request) -> ParsedRequest:
     """What a deployment with a token and a signing secret makes of a request."""
-    settings = AuthSettings(tokens=(OWNER,), signing_secrets=(SigningSecret("bank", (SECRET,)),))
+    settings = AuthSettings(tokens=(OWNER,), signing_secrets=(SigningSecret("bank", (SECRET,)),), origins=(SHOP,))
     authenticator = Instance(settings=settings).authenticator
     return await parse_request(request, authenticator, config.load(SETTINGS), any_fields)
 
@@ -171,7 +172,15 @@ async def rejected_by_deployment(request: Request) -> Problem:
         ({"Authorization": "Basic eDp3cm9uZw=="}, "unauthorized", 0),
         ({"Origin": "https://evil.example"}, "body_too_large", 512 * KIB + CHUNK),
         ({}, "body_too_large", 512 * KIB + CHUNK),
+        ({"Authorization": "x"}, "unauthorized", 0),
         ({"Authorization": "Bearer right"}, "body_too_large", 4 * MIB + CHUNK),
+        ({"webhook-signature": "v1,x"}, "body_too_large", 4 * MIB + CHUNK),
+        (FORM, "body_too_large", 512 * KIB + CHUNK),
+        ({**FORM, "Origin": "https://evil.example"}, "body_too_large", 512 * KIB + CHUNK),
+        ({**FORM, "Authorization": "Bearer wrong"}, "unauthorized", 0),
+        ({**FORM, "Authorization": "Bearer right"}, "body_too_large", 26 * MIB + CHUNK),
+        ({**FORM, "Origin": SHOP}, "body_too_large", 26 * MIB + CHUNK),
+        ({"Origin": SHOP}, "body_too_large", 512 * KIB + CHUNK),
     ],
 )
 async def test_without_a_valid_header_credential_at_most_512_kib_are_read(
@@ -185,7 +194,18 @@ async def test_without_a_valid_header_credential_at_most_512_kib_are_read(
 @pytest.mark.parametrize("token", ["right", "wrong"])
 async def test_a_token_in_the_body_allows_512_kib(token: str) -> None:
     body = {"prompts": ["a cat"], "token": token, "style": "x" * MIB}
-    assert (await rejected_by_deployment(sent(json=body))).code == "body_too_large"
+    for request in (sent(json=body), sent(data={**CAT, "token": token}, files={"image1": b"\x89PNG" * MIB})):
+        problem = await rejected_by_deployment(request)
+        assert (problem.code, "Authorization header" in problem.detail) == ("body_too_large", True)
+
+
+async def test_without_authentication_a_strangers_body_is_not_read() -> None:
+    request, read = endless(JSON)
+    request.scope["client"] = ("203.0.113.9", 50_000)
+    authenticator = Instance(settings=AuthSettings()).authenticator
+    with pytest.raises(Problem) as caught:
+        await parse_request(request, authenticator, config.load(SETTINGS), any_fields)
+    assert (caught.value.code, read[0]) == ("forbidden", 0)
 
 
 async def test_a_large_signed_body_is_verified_before_it_is_decoded() -> None:
@@ -224,11 +244,12 @@ async def test_a_large_body_is_decoded_and_validated_off_the_event_loop(
 
     for name in ("decode", "validate"):
         monkeypatch.setattr(pipeline, name, recording(getattr(pipeline, name)))
+    monkeypatch.setattr(AlwaysCaller, "signature", recording(AlwaysCaller.signature))
     fields = {**CAT, "style": "x" * size}
     content = {name: (None, value) for name, value in fields.items()} if way == "files" else fields
     made = await submission(sent(**{way: content}))
     assert json.loads(made.input) == {"style": fields["style"]}
-    assert [thread is not threading.main_thread() for thread in threads] == [in_a_thread] * 2
+    assert [thread is not threading.main_thread() for thread in threads] == [in_a_thread] * 3
 
 
 # --- the token -----------------------------------------------------------------------------------------------------
@@ -363,11 +384,11 @@ async def test_a_blank_honeypot_is_not_filled(website: Any, filled: bool) -> Non
     assert fills_honeypot(found.caller, read_field("website", found.fields)) is filled
 
 
-@pytest.mark.parametrize("kind", [CallerKind.TOKEN, CallerKind.SIGNATURE])
-async def test_a_submission_has_its_caller(kind: CallerKind) -> None:
-    made = await submission(sent(json=CAT), Caller(kind, "zap", admin=True))
+async def test_a_submission_has_its_caller() -> None:
+    made = await submission(sent(json=CAT), Caller(CallerKind.TOKEN, "zap", admin=True))
     assert (made.caller, made.private, made.admin) == ("zap", True, True)
-    assert not (await submission(sent(json=CAT), BROWSER)).private
+    for caller in (BROWSER, Caller(CallerKind.SIGNATURE, "bank"), Caller(CallerKind.EVENT, "event")):
+        assert not (await submission(sent(json=CAT), caller)).private
 
 
 async def test_a_header_in_latin_1_is_no_server_error() -> None:

@@ -43,7 +43,7 @@ async def test_a_signature_of_the_library_is_accepted_with_either_secret(secret:
 
 async def test_each_caller_has_its_own_secret():
     assert await caller(signed(OTHER)) == Caller(CallerKind.SIGNATURE, "bank")
-    assert (await caller(signed(OTHER))).private
+    assert not (await caller(signed(OTHER))).private
     assert await is_rejected(signed("whsec_" + "D" * 32))
 
 

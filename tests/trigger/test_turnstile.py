@@ -11,6 +11,7 @@ from shared.problems import Problem
 from tests.harness import virtual_time
 from tests.trigger.stand_ins import Instance, request
 
+SHOP = "https://shop.example"
 FIELD = "cf-turnstile-response"
 JOB = "0123456789abcdef0123456789abcdef"
 
@@ -21,6 +22,7 @@ class Cloudflare:
     def __init__(self) -> None:
         self.received: list[httpx.QueryParams] = []
         self.redeemed: dict[str, str] = {}
+        self.page: dict[str, object] = {"hostname": "shop.example", "action": ""}  # that has the widget
         self.fault: httpx.Response | Exception | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -34,21 +36,21 @@ class Cloudflare:
             return httpx.Response(200, json={"success": False, "error-codes": ["invalid-input-response"]})
         if self.redeemed.setdefault(fields["response"], fields["idempotency_key"]) != fields["idempotency_key"]:
             return httpx.Response(200, json={"success": False, "error-codes": ["timeout-or-duplicate"]})
-        return httpx.Response(200, json={"success": True, "error-codes": []})
+        return httpx.Response(200, json={"success": True, "error-codes": [], **self.page})
 
 
 def protected(cloudflare: Cloudflare) -> Instance:
     settings = AuthSettings(
-        origins=("https://shop.example",), turnstile_secret="0x4AAA-secret", form_per_minute=0, form_per_hour=0
+        origins=(SHOP, "http://localhost:3000"), turnstile_secret="0x4AAA-secret", form_per_minute=0, form_per_hour=0
     )
     return Instance(settings=settings, http=httpx.AsyncClient(transport=httpx.MockTransport(cloudflare)))
 
 
-async def admitted(instance: Instance, response: object, job_id: str = JOB) -> str:
+async def admitted(instance: Instance, response: object, job_id: str = JOB, origin: str = SHOP) -> str:
     """The code of the problem, or nothing."""
     rejection: Problem | None = None
     try:
-        await instance.forms.admit(request(peer="203.0.113.9"), job_id, response)
+        await instance.forms.admit(request(headers={"Origin": origin}, peer="203.0.113.9"), job_id, response)
     except Problem as problem:
         rejection = problem
     if rejection is None:
@@ -91,6 +93,47 @@ async def test_a_malformed_response_is_not_sent_to_cloudflare(response: object):
 
 async def test_an_invalid_response_is_rejected():
     assert await admitted(protected(Cloudflare()), "bad") == "challenge_failed"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"hostname": "shop.example"},
+        {"hostname": "Shop.Example", "action": None},
+        {"hostname": "shop.example", "action": "wireflow-images"},
+    ],
+)
+async def test_a_challenge_is_passed_on_a_page_of_the_origin(page: dict[str, object]):
+    cloudflare = Cloudflare()
+    cloudflare.page = page
+    assert await admitted(protected(cloudflare), "good") == ""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"hostname": None},
+        {"hostname": "evil.example"},
+        {"hostname": "shop.example.evil.example"},
+        {"hostname": "www.shop.example"},
+        {"hostname": "https://shop.example"},
+        {"hostname": ["shop.example"]},
+        {"hostname": "shop.example", "action": "login"},
+        {"hostname": "shop.example", "action": ["wireflow-images"]},
+    ],
+)
+async def test_a_challenge_of_another_page_or_purpose_is_rejected(page: dict[str, object]):
+    cloudflare = Cloudflare()
+    cloudflare.page = page
+    assert await admitted(protected(cloudflare), "good") == "challenge_failed"
+
+
+async def test_a_challenge_counts_for_the_origin_whose_page_sent_it():
+    cloudflare = Cloudflare()
+    cloudflare.page = {"hostname": "localhost"}
+    assert await admitted(protected(cloudflare), "good", origin="http://localhost:3000") == ""
+    assert await admitted(protected(cloudflare), "good", origin=SHOP) == "challenge_failed"
 
 
 @pytest.mark.parametrize("result", [{}, {"success": "true"}, {"success": 1}, {"success": False, "error-codes": 7}])

@@ -1,7 +1,7 @@
 """What becomes of a job for each way in which Wireflow can misbehave: one row a fault of the simulator.
 
 Derived from the contract, "What becomes of a job", and held against the code by test_consequences.py. Where a fault
-lasts, the job waits for MAX_QUEUE_HOURS=1: it is tried at once and after 5, 10 and 20 minutes. The simulator honours
+lasts, the job waits for MAX_QUEUE_HOURS=1: it is tried at once and after 5, 10 and 20 minutes. The simulator honors
 idempotency keys, as the guide says of Wireflow; where it does not, an unknown outcome may be paid twice.
 """
 
@@ -36,13 +36,13 @@ def fails(
 
 
 def waits(code: str) -> Consequence:
-    """The operator must mend it: the job waits, one job tries now and then, and at last it fails uncharged."""
+    """The operator must fix it: the job waits, one job is tried now and then, and at the end it fails uncharged."""
     return fails(code, "no", retryable=True, calls=4, paid=0)
 
 
 WELL = succeeds()
 AGAIN = succeeds(calls=2)  # refused, then taken
-REPEATED = succeeds(calls=2, marked=True)  # nobody knew, so it was sent once more with the same key
+REPEATED = succeeds(calls=2, marked=True)  # the outcome was unknown, so it was sent again with the same key
 UNKNOWN_TWICE = fails("outcome_unknown", "unknown", retryable=True, calls=2, paid=0, marked=True)
 CALLERS_FAULT = fails("invalid_request", "no", retryable=False, paid=0)
 EXPIRED = fails("image_expired", "yes", retryable=True)
@@ -68,7 +68,7 @@ CONSEQUENCES: dict[str, Consequence] = {
     "conflict": CALLERS_FAULT,
     "too_large": CALLERS_FAULT,
     "unprocessable": CALLERS_FAULT,
-    # Nobody knows what became of the paid call.
+    # The outcome of the paid call stays unknown.
     "server_error_once": REPEATED,
     "server_error": UNKNOWN_TWICE,
     "html_error": UNKNOWN_TWICE,

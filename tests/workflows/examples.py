@@ -56,7 +56,7 @@ INPUTS = (
     node("in-6", "Seed", "number"),
     node("in-7", "Upscale", "boolean"),
     node("in-8", "Style", "select"),
-    node("in-9", "Thing", "colour"),
+    node("in-9", "Thing", "color"),
 )
 
 values = st.recursive(

@@ -15,7 +15,7 @@ from shared.ports import Clock
 from shared.problems import Problem
 
 from . import cors, loopback, signatures, tokens
-from .caller import Caller, CallerKind, preferred
+from .caller import FORM_PREFIX, Caller, CallerKind, preferred
 from .certificates import Certificates
 from .google_tokens import GoogleTokens, signature_removed
 from .rejections import (
@@ -70,13 +70,20 @@ class Authenticator:
             else:
                 raise _unknown_token()
         for jwt in jwts:
-            if await self._is_event(jwt):
+            if await self._is_event(jwt, request):
                 callers.append(Caller(CallerKind.EVENT, "event"))
         return preferred(*callers)
 
+    def expects_signature(self, request: Request) -> bool:
+        """Return whether the request has a signature that must be verified."""
+        return self._settings.configured and signatures.is_signed(request)
+
     def signature(self, request: Request, raw: bytes) -> Caller | None:
-        """Return the caller that signed the request with this body, or None if it is not signed. Raises Problem 401."""
-        if not (self._settings.configured and signatures.is_signed(request)):
+        """Return the caller that signed this body, or None if the request is not signed. Raises Problem 401. CPU-bound.
+
+        The signature covers neither the method nor the URL.
+        """
+        if not self.expects_signature(request):
             return None
         name = signatures.signer(request, raw, self._settings.signing_secrets, self._clock.now())
         if name is None:
@@ -97,37 +104,38 @@ class Authenticator:
             return _token_caller(owner)
         raise _unknown_token()
 
-    def anonymous(self, request: Request) -> Caller:
-        """Return the caller of a request without a credential.
+    def visitor(self, request: Request) -> Caller | None:
+        """Return the caller of a request without a credential, or None if it needs one.
 
         That is a page of an allowed origin, or any caller if no authentication is configured and the request comes from
-        this machine, or from a caller that IAM authenticated. Raises Problem 401 or 403 for any other.
+        this machine, or from a caller that IAM authenticated. Raises Problem 403 for any other caller in that case.
         """
         if not self._settings.configured:
             if problem := self._rejection_without_authentication(request):
                 raise problem
             return Caller(CallerKind.OPEN)
-        if origin := cors.allowed_origin(request, self._settings):
-            return Caller(CallerKind.FORM, f"form:{origin}")
+        origin = cors.allowed_origin(request, self._settings)
+        return Caller(CallerKind.FORM, f"{FORM_PREFIX}{origin}") if origin else None
+
+    def missing_credential(self, request: Request) -> Problem:
+        """Return the problem of a request that has no credential and needs one."""
         if "origin" in request.headers:
-            raise unauthorized(ORIGIN_NOT_ALLOWED)
-        raise unauthorized("Send a token as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks).")
+            return unauthorized(ORIGIN_NOT_ALLOWED)
+        return unauthorized("Send a token as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks).")
 
     async def reader(self, request: Request) -> Caller | None:
-        """Return the caller of a GET or DELETE, or None without a credential. Raises Problem as `headers` does.
+        """Return the caller of a GET or DELETE, or None without a credential.
 
-        If no authentication is configured, only a request to one of our own names has a caller, because any other name
-        can be made to resolve to this machine (DNS rebinding).
+        Raises Problem as `headers` and `signature` do.
         """
         caller = preferred(await self.headers(request), self.signature(request, b""))
-        if caller or self._settings.configured or self._rejection_without_authentication(request):
+        if self._settings.configured or self._rejection_without_authentication(request):
             return caller
-        addressed = self._settings.public is not None or loopback.is_addressed(request, self._public_url)
-        return Caller(CallerKind.OPEN) if addressed else None
+        return Caller(CallerKind.OPEN)
 
-    async def _is_event(self, jwt: str) -> bool:
+    async def _is_event(self, jwt: str, request: Request) -> bool:
         """Return whether a JWT identifies our events. False: it identifies a caller to IAM only. Raises Problem."""
-        if signature_removed(jwt) and self._settings.public is False:
+        if signature_removed(jwt) and self._is_verified_by_iam(request):
             return self._google is not None and self._google.claims_match(jwt)
         try:
             if self._google is None or not await self._google.is_genuine(jwt):
@@ -139,9 +147,19 @@ class Authenticator:
             raise error.problem() from error
         return True
 
+    def _is_verified_by_iam(self, request: Request) -> bool:
+        """Return whether IAM verified the Authorization header of this request.
+
+        With X-Serverless-Authorization it verifies that one instead, and Authorization arrives as the caller wrote it.
+        https://cloud.google.com/run/docs/authenticating/service-to-service#acquire-token
+        """
+        headers = request.headers
+        is_only_one = len(headers.getlist("authorization")) == 1 and "x-serverless-authorization" not in headers
+        return self._settings.public is False and is_only_one
+
     def _rejection_without_authentication(self, request: Request) -> Problem | None:
         """Return why a request is rejected while no authentication is configured, or None."""
-        if not loopback.is_peer(request) and self._settings.public is not False:
+        if self._settings.public is not False and not loopback.is_local(request):
             return no_authentication()
         return origin_not_allowed() if loopback.is_cross_origin(request, self._public_url) else None
 

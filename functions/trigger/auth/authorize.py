@@ -4,35 +4,71 @@ from shared.auth_settings import AuthSettings
 from shared.job import Job
 from shared.problems import Problem
 
-from .caller import Caller, CallerKind
+from .caller import FORM_PREFIX, Caller, CallerKind
 from .rejections import no_authentication, unauthorized
 
 UNKNOWN_JOB = "There is no job with this id. Jobs are deleted after their retention time."
 
 
 def check_may_read(job: Job, caller: Caller | None) -> None:
-    """Check that the caller may read and cancel the job.
+    """Check that the caller may read the job.
 
     Raises Problem: 401 without a credential, 404 for a private job of another caller, as for one that does not exist.
     """
     if not job.private:
         return
-    if caller is None or caller.kind is CallerKind.OPEN:
-        raise unauthorized("Send the token or the signature of the caller that submitted this job.")
-    if not caller.admin and not (caller.private and caller.name == job.caller):
+    if caller is None or caller.kind is not CallerKind.TOKEN:
+        raise unauthorized("Send the token of the caller that submitted this job.")
+    if not _owns(job, caller):
         raise Problem("not_found", UNKNOWN_JOB)
 
 
+def check_may_cancel(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
+    """Check that the caller may cancel the job. A visitor of a page needs only its id; all others need a token.
+
+    Raises Problem as `check_may_read` does, and 403 for another caller or without any authentication.
+    """
+    check_may_read(job, caller)
+    if not settings.configured:
+        if caller is None:
+            raise no_authentication()
+        return
+    if job.caller is not None and job.caller.startswith(FORM_PREFIX):
+        return
+    if caller is None or caller.kind is not CallerKind.TOKEN:
+        raise unauthorized("To cancel this job, send the token of its caller, or of an admin.")
+    if not _owns(job, caller):
+        raise Problem("forbidden", "Only the caller of this job or an admin may cancel it.")
+
+
 def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:
-    """Return the caller if it may list jobs and workflows. Raises Problem 401, or 403 without any authentication."""
-    if caller and (caller.private or caller.kind is CallerKind.OPEN):
+    """Return the caller if it may list jobs. Raises Problem 401, or 403 without any authentication."""
+    if caller and caller.kind in (CallerKind.TOKEN, CallerKind.OPEN):
         return caller
     if not settings.configured:
         raise no_authentication()
+    raise unauthorized("Send a token as Authorization: Bearer TOKEN.")
+
+
+def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> None:
+    """Check that the caller may list the workflows. Raises Problem 401, or 403 without any authentication."""
+    if may_see_workflows(caller):
+        return
+    if not settings.configured:
+        raise no_authentication()
     raise unauthorized("Send a token as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks).")
+
+
+def may_see_workflows(caller: Caller | None) -> bool:
+    """Return whether the caller may see the names of the workflows."""
+    return caller is not None and caller.kind in (CallerKind.TOKEN, CallerKind.SIGNATURE, CallerKind.OPEN)
 
 
 def check_may_send_batches(caller: Caller) -> None:
     """Check that the caller may submit several jobs in one request. Raises Problem 403."""
     if not caller.may_send_batches:
         raise Problem("forbidden", "A batch needs a token, a signature, or an event. Send a single prompt.")
+
+
+def _owns(job: Job, caller: Caller) -> bool:
+    return caller.admin or caller.name == job.caller

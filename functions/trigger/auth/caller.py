@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+FORM_PREFIX = "form:"  # of the names of callers that are visitors of a page; the page's origin follows
+
 
 class CallerKind(StrEnum):
     """How a caller was identified, in order of precedence."""
@@ -24,8 +26,12 @@ class Caller:
 
     @property
     def private(self) -> bool:
-        """Whether only this caller and admins may read its jobs."""
-        return self.kind in (CallerKind.TOKEN, CallerKind.SIGNATURE)
+        """Whether only this caller and admins may read its jobs.
+
+        A signature covers neither method nor path, so a sender of webhooks cannot follow a job with it: its jobs are
+        read by id, as those of events are.
+        """
+        return self.kind is CallerKind.TOKEN
 
     @property
     def browser(self) -> bool:

@@ -16,7 +16,7 @@ from shared.problems import Problem
 from shared.public_job import timestamp
 
 from . import cors, form_tokens
-from .caller import Caller
+from .caller import FORM_PREFIX, Caller
 from .client_address import client_address, rate_limit_key
 from .rate_limits import RateLimits
 from .turnstile import Turnstile
@@ -58,7 +58,7 @@ class FormAdmission:
         """Check the form token of a browser; other callers need none. Raises Problem 422 if invalid or missing."""
         if not caller.browser or (token is None and not self._settings.form_token_required):
             return
-        origin = (caller.name or "").removeprefix("form:")
+        origin = (caller.name or "").removeprefix(FORM_PREFIX)
         try:
             if not isinstance(token, str):
                 raise form_tokens.InvalidFormToken("Send a form token from GET /form-token as formToken.")
@@ -75,7 +75,8 @@ class FormAdmission:
         """
         address = client_address(request, self._settings)
         if self._turnstile:
-            await self._turnstile.check(turnstile_response, address, job_id)
+            origin = cors.allowed_origin(request, self._settings) or ""
+            await self._turnstile.check(turnstile_response, origin, address, job_id)
         return await self._limits.admit(rate_limit_key(address), job_id, form_token)
 
 

@@ -1,5 +1,6 @@
 """Requests without any authentication: only from this machine, and not from foreign pages in a browser on it."""
 
+import re
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -7,22 +8,28 @@ from starlette.requests import Request
 
 from shared.auth_settings import origin_of
 
+# Headers that proxies, tunnels, and CDNs add when they forward a request: RFC 7239, RFC 9110 (7.6.3), RFC 8586, and
+# those of vendors. No browser and no HTTP client on this machine sends one.
+_FORWARDING = re.compile(
+    r"(x-)?forwarded(-.+)?|via|cdn-loop|(x-)?(cf|fly|fastly|ngrok|tailscale|envoy|original|azure|arr|appengine)-.+"
+    r"|(.+-)?(client|connecting|real|remote|originating|peer|user|proxyuser)-?(ip|ipv6|addr|address)"
+)
 
-def is_peer(request: Request) -> bool:
-    """Return whether the request comes from this machine, and no proxy or tunnel has forwarded it."""
-    forwarded = not {"forwarded", "x-forwarded-for"}.isdisjoint(request.headers)
-    return request.client is not None and _is_loopback(request.client.host) and not forwarded
+
+def is_local(request: Request) -> bool:
+    """Return whether the request comes from this machine: Host and peer are loopback, and nothing forwarded it.
+
+    Any other Host can be made to resolve to this machine (DNS rebinding), or is the name of a tunnel.
+    """
+    hosts = request.headers.getlist("host")
+    peer = request.client.host if request.client else ""
+    is_forwarded = any(_FORWARDING.fullmatch(name) for name in request.headers)
+    return len(hosts) == 1 and _names_loopback(f"http://{hosts[0]}") and _is_loopback(peer) and not is_forwarded
 
 
 def is_cross_origin(request: Request, public_url: str | None) -> bool:
     """Return whether a page of another origin sent the request: browsers say so with every POST."""
     return not all(_is_own(origin, request, public_url) for origin in request.headers.getlist("origin"))
-
-
-def is_addressed(request: Request, public_url: str | None) -> bool:
-    """Return whether Host is one of our own names. Any other can be made to resolve to this machine (DNS rebinding)."""
-    url = f"http://{request.headers.get('host', '')}"
-    return _names_loopback(url) or (public_url is not None and urlsplit(public_url).netloc == urlsplit(url).netloc)
 
 
 def _is_own(origin: str, request: Request, public_url: str | None) -> bool:

@@ -17,8 +17,11 @@ def invalid_credential(detail: str) -> Problem:
 
 
 def no_authentication() -> Problem:
-    """403: no authentication is configured, and the request comes from another machine."""
-    detail = "No authentication is configured, so only requests from this machine are accepted. Set TRIGGER_TOKENS."
+    """403: no authentication is configured, and the request comes from another machine or through a proxy."""
+    detail = (
+        "No authentication is configured, so only requests from this machine to a loopback address are accepted, "
+        "without a proxy or tunnel. Set TRIGGER_TOKENS."
+    )
     return Problem("forbidden", detail)
 
 

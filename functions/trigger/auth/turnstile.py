@@ -6,6 +6,7 @@ https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from shared.log import Event, Log
 from shared.problems import Problem
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FIELD = "cf-turnstile-response"
 MAX_LENGTH = 2_048  # characters of a response
+ACTION = "wireflow-images"  # data-action of the widget, if it has one
 # Faults that the caller cannot fix: Cloudflare's own, or our secret.
 OPERATOR_ERRORS = {"internal-error", "missing-input-secret", "invalid-input-secret"}
 
@@ -32,11 +34,11 @@ class Turnstile:
     http: "httpx.AsyncClient"
     log: Log
 
-    async def check(self, response: Any, address: str, job_id: str) -> None:
-        """Check a widget's response. Raises Problem: 403 if it is not valid, 503 while Cloudflare is unavailable.
+    async def check(self, response: Any, origin: str, address: str, job_id: str) -> None:
+        """Check the response of a widget on a page of `origin`.
 
-        Cloudflare accepts a response once. The idempotency key lets a repeat of the same job pass, and reveals nothing
-        about the job.
+        Raises Problem: 403 if it is not valid, 503 while Cloudflare is unavailable. Cloudflare accepts a response once.
+        The idempotency key lets a repeat of the same job pass, and reveals nothing about the job.
         """
         if not isinstance(response, str) or not response.isascii() or not 0 < len(response) <= MAX_LENGTH:
             detail = f"Send the response of the page's Turnstile widget as {FIELD}."
@@ -45,11 +47,11 @@ class Turnstile:
         fields["idempotency_key"] = str(uuid.uuid5(_NAMESPACE, f"{job_id} {response}"))
         if address:
             fields["remoteip"] = address
-        if not await self._verify(fields):
-            detail = "The Turnstile response is invalid, used, or expired. Reset the widget to get a new one."
+        if not _is_passed(await self._verify(fields), origin):
+            detail = "The Turnstile response is invalid, used, expired, or of another page. Reset the widget."
             raise Problem("challenge_failed", detail, field=FIELD)
 
-    async def _verify(self, fields: dict[str, str]) -> bool:
+    async def _verify(self, fields: dict[str, str]) -> dict[str, Any]:
         try:
             result = json_object(await fetch(self.http, "POST", self.url, data=fields))
             codes = result.get("error-codes")
@@ -59,4 +61,14 @@ class Turnstile:
         except VerifierUnavailable as error:
             self.log.error(Event.CONFIGURATION, f"Turnstile could not verify a response: {error}.")
             raise error.problem() from error
-        return result.get("success") is True
+        return result
+
+
+def _is_passed(result: dict[str, Any], origin: str) -> bool:
+    """Return whether a challenge was passed on a page of this origin, and for no other purpose.
+
+    Pages of other sites may have widgets with the same key; what was solved there does not count.
+    """
+    hostname = result.get("hostname")
+    is_own_page = isinstance(hostname, str) and hostname.lower() == urlsplit(origin).hostname
+    return result.get("success") is True and is_own_page and result.get("action") in (None, "", ACTION)

@@ -18,6 +18,7 @@ from shared.auth_settings import AuthSettings
 from shared.workflows import DEFAULT, Mode, NodeInput, Workflow, public_workflow
 from shared.workflows.workflow import ASPECT_RATIOS
 
+from ..auth.authorize import may_see_workflows
 from ..context import Context
 from ..responses.job_representation import base_url
 from ..routes.workflows import inputs_of
@@ -27,19 +28,26 @@ WorkflowInputs = tuple[Workflow, Sequence[NodeInput] | None]
 
 
 async def openapi(request: Request, context: Context) -> Response:
-    """Return the document of this deployment. It contains no Wireflow ids and no secrets."""
+    """Return the document of this deployment, with its workflows for those who may list them.
+
+    It contains no Wireflow ids and no secrets. Raises Problem as `Authenticator.reader` does.
+    """
     deps = context.deps
-    workflows = deps.config.workflows
+    workflows = deps.config.workflows if may_see_workflows(await context.authenticator.reader(request)) else ()
     inputs = await asyncio.gather(*(inputs_of(workflow, deps) for workflow in workflows))
     document = deployed(base_url(request, deps), list(zip(workflows, inputs, strict=True)), deps.config.auth)
-    return JSONResponse(document, headers={"Cache-Control": "no-cache"})
+    return JSONResponse(document, headers={"Cache-Control": "private, no-cache"})
 
 
 def deployed(url: str, workflows: Sequence[WorkflowInputs], auth: AuthSettings) -> dict[str, Any]:
-    """Return the document for a deployment at `url`. `workflows`: each with its inputs, None where unknown."""
+    """Return the document for a deployment at `url`.
+
+    `workflows`: each with its inputs, None where unknown. Without workflows their names and fields stay general.
+    """
     document: dict[str, Any] = json.loads(_text())
     document["servers"] = [{"url": url}]
-    _insert_workflows(document["components"]["schemas"], workflows)
+    if workflows:
+        _insert_workflows(document["components"]["schemas"], workflows)
     _keep_configured(document, auth)
     return document
 

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from shared.problems import Problem
+
 from .fields import FIELDS, flag, read_text_fields
 
 
@@ -18,8 +20,14 @@ class Query:
     partial: bool
 
 
-def read_query(request: Request) -> Query:
-    """Return our fields in the query string. Problem 422 if one is invalid; names that are not ours are ignored."""
+def read_query(request: Request, *, signed: bool) -> Query:
+    """Return our fields in the query string; names that are not ours are ignored.
+
+    Problem 422 if one is invalid, or for any query string of a signed request. The signature does not cover it: a
+    captured request could be sent again with another one.
+    """
+    if signed and request.scope["query_string"]:
+        raise Problem.wrong("A signed request must not have a query string. Move its fields to the body.")
     text = request.scope["query_string"].decode("utf-8", "surrogateescape")
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
     partial = [flag(name, value) for name, value in pairs if name == "partial"]

@@ -163,7 +163,7 @@ class Field:
     attribute: str | None = None  # the attribute of Submission that it sets
     required: bool = False
     compared: bool = True  # whether two requests that differ in it are different requests
-    kept_when_empty: bool = False  # in forms and queries; others are absent, as inputs nobody filled in are sent empty
+    kept_when_empty: bool = False  # in forms and queries; others are absent, as inputs left blank are sent empty
     browser_only: bool = False  # of all other callers, a field that is not ours
     implemented: bool = True  # if not, the name is reserved and rejected with field_not_supported
 

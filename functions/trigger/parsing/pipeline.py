@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from starlette.requests import Request
@@ -15,7 +17,6 @@ from shared.submission import Submission
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_send_batches
 from ..auth.caller import Caller, preferred
-from ..auth.signatures import is_signed
 from .batch import Batch, BatchItem, is_batch, split_batch
 from .decode import DecodedBody, decode
 from .defaults import merge_defaults, read_query
@@ -27,6 +28,9 @@ from .validate import validate, wireflow_fields
 
 THREAD_ABOVE = 64 * KIB  # larger bodies would keep other requests waiting
 BATCH_LIMIT = 8 * MIB  # of a batch, serialized: its defaults count for each request
+
+# One thread: several would compete with the event loop for the interpreter, and the default ones serve the stores.
+_LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 
 # Check the fields for Wireflow against a workflow: its name, the fields, whether there is an input image. Problem 422.
 WorkflowCheck = Callable[[str, Mapping[str, Any], bool], Awaitable[None]]
@@ -62,16 +66,18 @@ async def parse_request(
     request: Request, authenticator: Authenticator, config: Config, check_workflow: WorkflowCheck
 ) -> ParsedRequest:
     """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
-    header_caller = await authenticator.headers(request)
+    header_caller, visitor = await authenticator.headers(request), authenticator.visitor(request)
     kind = body_kind(request.headers)
-    has_credential = header_caller is not None or is_signed(request)
-    raw = await read_body(request, body_limit(kind, credential=has_credential))
-    signer = authenticator.signature(request, raw)
+    has_credential = header_caller is not None or authenticator.expects_signature(request)
+    raw = await read_body(request, body_limit(kind, credential=has_credential, visitor=visitor is not None))
+    signer = await _run(len(raw), authenticator.signature, request, raw)
     decoded = await _run(len(raw), decode, kind, request.headers, raw)
     token_owner = None if decoded.token is None else authenticator.body_token(decoded.token)
-    caller = preferred(header_caller, token_owner, signer) or authenticator.anonymous(request)
+    caller = preferred(header_caller, token_owner, signer, visitor)
+    if caller is None:
+        raise authenticator.missing_credential(request)
 
-    query = read_query(request)
+    query = read_query(request, signed=signer is not None)
     fields = merge_defaults(decoded.body, query)
     key = request_key(request.headers, fields, decoded.event_key, caller)
     rules = _Rules(caller, config, check_workflow, len(raw))
@@ -123,7 +129,7 @@ async def _validate_batch(
 
 
 async def _run(size: int, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a CPU-bound step, in a thread if the body is large."""
+    """Run a CPU-bound step, in the thread for large bodies if this is one."""
     if size > THREAD_ABOVE:
-        return await asyncio.to_thread(step, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(_LARGE_BODIES, partial(step, *args, **kwargs))
     return step(*args, **kwargs)

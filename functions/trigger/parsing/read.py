@@ -11,28 +11,34 @@ BODY_LIMIT = 512 * KIB
 CREDENTIAL_LIMIT = 4 * MIB  # of a body that may be a batch
 MULTIPART_LIMIT = 26 * MIB
 
+HINT = "Send large inputs as URLs."
 
-def body_limit(kind: BodyKind, *, credential: bool) -> int:
-    """Return how many bytes may be read. `credential`: whether the headers have a valid token, or a signature."""
+
+def body_limit(kind: BodyKind, *, credential: bool, visitor: bool) -> int:
+    """Return how many bytes may be read, as far as the caller is known by the headers alone.
+
+    `credential`: whether they have a valid token, or a signature. `visitor`: whether the caller needs neither.
+    """
     if kind is BodyKind.MULTIPART:
-        return MULTIPART_LIMIT
+        return MULTIPART_LIMIT if credential or visitor else BODY_LIMIT
     return CREDENTIAL_LIMIT if credential and kind is not BodyKind.URLENCODED else BODY_LIMIT
 
 
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body. Problem 413 as soon as it is known to have more than `limit` bytes."""
+    hint = "Send large inputs as URLs, and the token in the Authorization header." if limit == BODY_LIMIT else HINT
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
-        raise too_large("request body", limit)
+        raise too_large("request body", limit, hint=hint)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise too_large("request body", limit)
+            raise too_large("request body", limit, hint=hint)
     return bytes(body)
 
 
-def too_large(what: str, limit: int, field: str | None = None) -> Problem:
+def too_large(what: str, limit: int, field: str | None = None, *, hint: str = HINT) -> Problem:
     """Return the problem 413 for more than `limit` bytes."""
     size = f"{limit // MIB} MiB" if limit >= MIB else f"{limit // KIB} KiB"
-    return Problem("body_too_large", f"The {what} is larger than {size}. Send large inputs as URLs.", field=field)
+    return Problem("body_too_large", f"The {what} is larger than {size}. {hint}", field=field)

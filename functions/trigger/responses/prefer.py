@@ -15,6 +15,7 @@ from shared.ports import StoreUnavailable
 from shared.runtime.dependencies import Deps
 
 MAX_WAIT = 25  # seconds: below the timeouts of common callers
+MAX_WAITS = 8  # at once: an instance handles 12 requests at once (terraform/trigger.tf)
 FIRST_PAUSE, MAX_PAUSE = 0.25, 1.0  # seconds
 
 _WAIT = re.compile(r"wait\s*=\s*(?P<quote>\"?)(?P<seconds>\d{1,9})(?P=quote)", re.IGNORECASE | re.ASCII)
@@ -38,13 +39,37 @@ def _is_final(job: Job) -> bool:
     return job.finished
 
 
-async def wait_until(job: Job, seconds: int | None, deps: Deps, condition: Callable[[Job], bool] = _is_final) -> Job:
-    """Return the job once the condition holds, or its latest state after `seconds`."""
-    clock, pause = deps.clock, FIRST_PAUSE
-    end = clock.now() + timedelta(seconds=seconds or 0)
-    while not condition(job) and (remaining := (end - clock.now()).total_seconds()) > 0:
-        await clock.sleep(min(pause, remaining))
-        pause = min(2 * pause, MAX_PAUSE)
-        with suppress(StoreUnavailable):  # the next read may succeed
-            job = await deps.store.get(job.id) or job
-    return job
+class Waits:
+    """The delayed responses of one instance. They are bounded, because each occupies one of its concurrent requests."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._waiting = 0
+
+    async def wait(
+        self, request: Request, job: Job, condition: Callable[[Job], bool] = _is_final
+    ) -> tuple[Job, int | None]:
+        """Delay the response as the request prefers, until the condition holds. Return the job's latest state.
+
+        The second value is the preference that was applied, in seconds; None without one, or if MAX_WAITS others wait.
+        """
+        seconds = preferred_wait(request)
+        if seconds is None or condition(job):
+            return job, seconds
+        if self._waiting >= MAX_WAITS:
+            return job, None
+        self._waiting += 1
+        try:
+            return await self._until(job, seconds, condition), seconds
+        finally:
+            self._waiting -= 1
+
+    async def _until(self, job: Job, seconds: int, condition: Callable[[Job], bool]) -> Job:
+        clock, pause = self._deps.clock, FIRST_PAUSE
+        end = clock.now() + timedelta(seconds=seconds)
+        while not condition(job) and (remaining := (end - clock.now()).total_seconds()) > 0:
+            await clock.sleep(min(pause, remaining))
+            pause = min(2 * pause, MAX_PAUSE)
+            with suppress(StoreUnavailable):  # the next read may succeed
+                job = await self._deps.store.get(job.id) or job
+        return job

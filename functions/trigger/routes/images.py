@@ -10,24 +10,27 @@ from shared.job import Job, Status
 from shared.ports import StoredImage
 from shared.problems import Problem
 from shared.public_job import sentence
-from shared.runtime.dependencies import Deps
 
 from ..context import Context
 from ..responses import placeholders
 from ..responses.negotiation import matches, wants_image
-from ..responses.prefer import preference_applied, preferred_wait, wait_until
+from ..responses.prefer import preference_applied
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 RETRY_SECONDS = 5
+UNKNOWN_IMAGE = "There is no job with this id, or it has no image with this number."
 
 
 async def image(request: Request, context: Context, job_id: str, index: str | None = None) -> Response:
     """Handle `GET /jobs/{id}/image` (the first image) and `/image/{n}`."""
-    number, deps = None if index is None else int(index), context.deps
-    job, seconds = await deps.store.get(job_id), preferred_wait(request)
-    if job:
-        job = await wait_until(job, seconds, deps, lambda job: job.finished or _name_in(job, number) is not None)
-    name = _name_in(job, number) if job else await _name_without_document(job_id, number, deps)
+    number, deps, seconds = None if index is None else int(index), context.deps, None
+    if job_id in context.missing:
+        raise Problem("not_found", UNKNOWN_IMAGE)
+    if job := await deps.store.get(job_id):
+        job, seconds = await context.waits.wait(
+            request, job, lambda job: job.finished or _name_in(job, number) is not None
+        )
+    name = _name_in(job, number) if job else await _name_without_document(job_id, number, context)
     if name is None and job:
         response = _missing(request, job, number)
     else:
@@ -51,16 +54,18 @@ def _name_in(job: Job, number: int | None) -> str | None:
     return matching[0].name if matching else None
 
 
-async def _name_without_document(job_id: str, number: int | None, deps: Deps) -> str:
+async def _name_without_document(job_id: str, number: int | None, context: Context) -> str:
     """Find `jobs/{jobId}/{attempt}/{n}.{ext}`, newest attempt first: images outlive the document of their job."""
-    found = []
-    for name in await deps.images.names(job_id):
+    names, found = await context.deps.images.names(job_id), []
+    if not names:
+        context.missing.add(job_id)
+    for name in names:
         attempt, file = name.split("/")[-2:]
         position = file.split(".")[0]
         if attempt.isdigit() and position.isdigit() and number in (None, int(position)):
             found.append((-int(attempt), int(position), name))
     if not found:
-        raise Problem("not_found", "There is no job with this id, or it has no image with this number.")
+        raise Problem("not_found", UNKNOWN_IMAGE)
     return min(found)[2]
 
 

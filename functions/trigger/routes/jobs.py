@@ -8,18 +8,20 @@ from shared.ports import Conflict
 from shared.problems import Problem
 from shared.steps.cancel import cancel
 
-from ..auth.authorize import UNKNOWN_JOB, check_may_read
+from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_read
+from ..auth.caller import Caller
 from ..context import Context
 from ..responses.job_representation import document, etag_of, job_response
 from ..responses.negotiation import matches, wants_page
-from ..responses.prefer import preference_applied, preferred_wait, wait_until
+from ..responses.prefer import preference_applied
 from .pages import page
 
 
 async def read_job(request: Request, context: Context, job_id: str) -> Response:
     """Handle `GET /jobs/{id}`: JSON with an ETag, or a page for a browser that opens the URL."""
-    job, seconds = await _find(request, job_id, context), preferred_wait(request)
-    job = await wait_until(job, seconds, context.deps)
+    job, caller = await _find(request, job_id, context)
+    check_may_read(job, caller)
+    job, seconds = await context.waits.wait(request, job)
     if wants_page(request):
         public, _ = await document(request, job, context.deps)
         return page(job, public["message"], {"Vary": "Accept", "Cache-Control": "no-store"})
@@ -36,22 +38,22 @@ async def read_job(request: Request, context: Context, job_id: str) -> Response:
 
 async def delete_job(request: Request, context: Context, job_id: str) -> Response:
     """Handle `DELETE /jobs/{id}`: cancel a queued job."""
-    job = await _find(request, job_id, context)
+    job, caller = await _find(request, job_id, context)
+    check_may_cancel(job, caller, context.deps.config.auth)
     for _ in range(2):  # after a conflict the job may still be queued
         try:
             return await job_response(request, await cancel(job, context.deps), context.deps)
         except Conflict:
-            job = await _find(request, job_id, context)
+            job, _ = await _find(request, job_id, context)
     if job.status is Status.QUEUED:
         raise Problem("not_cancelable", "The job is being changed by another request. Try again.")
     raise Problem("not_cancelable", f"The status of the job is {job.status}. Only queued jobs can be canceled.")
 
 
-async def _find(request: Request, job_id: str, context: Context) -> Job:
-    """Return the job; raise Problem if it does not exist or the caller may not read it."""
+async def _find(request: Request, job_id: str, context: Context) -> tuple[Job, Caller | None]:
+    """Return the job and the caller of the request; raise Problem 401 or 404."""
     caller = await context.authenticator.reader(request)
     job = await context.deps.store.get(job_id)
     if job is None:
         raise Problem("not_found", UNKNOWN_JOB)
-    check_may_read(job, caller)
-    return job
+    return job, caller

@@ -22,7 +22,7 @@ from ..parsing.fields import read_field
 from ..parsing.pipeline import ParsedRequest, parse_request
 from ..responses.job_representation import base_url, document, job_response
 from ..responses.negotiation import wants_image, wants_page
-from ..responses.prefer import preference_applied, preferred_wait, wait_until
+from ..responses.prefer import preference_applied
 from .workflows import workflow_check
 
 KEYS = {
@@ -77,8 +77,8 @@ async def _pretend(request: Request, submission: Submission, parsed: ParsedReque
 async def _respond(
     request: Request, accepted: Accepted, parsed: ParsedRequest, headers: dict[str, str], context: Context
 ) -> Response:
-    deps, seconds = context.deps, preferred_wait(request)
-    job = await wait_until(accepted.job, seconds, deps)
+    deps = context.deps
+    job, seconds = await context.waits.wait(request, accepted.job)
     headers |= preference_applied(seconds)
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"

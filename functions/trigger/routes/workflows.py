@@ -11,14 +11,14 @@ from shared.runtime.dependencies import Deps
 from shared.wireflow.errors import WireflowError
 from shared.workflows import FieldRefused, Mode, NodeInput, Workflow, check_fields, public_workflow
 
-from ..auth.authorize import check_may_list
+from ..auth.authorize import check_may_list_workflows
 from ..context import Context
 from ..parsing.pipeline import WorkflowCheck
 
 
 async def list_workflows(request: Request, context: Context) -> Response:
     """`GET /workflows`: the workflows and their fields, without any ID of Wireflow's."""
-    check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
+    check_may_list_workflows(await context.authenticator.reader(request), context.deps.config.auth)
     deps = context.deps
     shown = [public_workflow(one, await inputs_of(one, deps)) for one in deps.config.workflows]
     return JSONResponse({"workflows": shown}, headers={"Cache-Control": "private, no-store"})
@@ -30,10 +30,9 @@ def workflow_check(deps: Deps) -> WorkflowCheck:
     async def check(name: str, fields: Mapping[str, Any], has_image: bool) -> None:
         workflow = deps.config.workflow(name)
         if workflow is None:
-            known = ", ".join(one.name for one in deps.config.workflows)
-            raise Problem(
-                "invalid_field", f"There is no workflow of this name. Send one of: {known}.", field="workflow"
-            )
+            # Without the names: a visitor of a page must not learn them.
+            detail = "There is no workflow with this name. GET /workflows lists them to callers with a token."
+            raise Problem.wrong(detail, "workflow")
         try:
             check_fields(workflow, fields, has_image=has_image, inputs=await inputs_of(workflow, deps))
         except FieldRefused as refused:
