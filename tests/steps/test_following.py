@@ -221,6 +221,23 @@ async def test_a_late_result_rescues_the_job(open_world: OpenWorld) -> None:
         assert world.paid == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("RUNNING", None), ("ARCHIVED", None), ("SUCCEEDED", None), ("FAILED", "timed_out"), ("EXPIRED", "timed_out")],
+)
+async def test_a_late_image_rescues_the_job_unless_its_run_has_failed(
+    world: World, status: str, code: str | None
+) -> None:
+    job_id = await world.accepted("https://example.com/a.png [fault:never_ends]")
+    await world.end_of(job_id)
+    world.vendor.always("poll", 200, run_response(status, "https://example.com/a.png"))
+    world.vendor.always("details", 200, run_response(status, URL))
+    await world.run_for(70 * MINUTE)
+    job = await world.job(job_id)
+    assert (job["status"], job["errorCode"]) == ("failed" if code else "succeeded", code)
+    assert [image["sourceUrl"] for image in job["images"]] == [URL]
+
+
 async def test_a_recheck_is_retried_after_an_outage(open_world: OpenWorld) -> None:
     async with open_world(run_seconds=(3000.0, 3000.0)) as world:
         job_id = await world.accepted()
