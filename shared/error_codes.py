@@ -43,19 +43,26 @@ class ErrorCode(StrEnum):
 class Explanation:
     """`message`: what happened. `hint`: what to do. `retryable`: whether the same request can succeed later.
 
+    `visitor`: what a visitor of a form is told, who can change the request but not the deployment.
+
     A request with the same Idempotency-Key returns the failed job, so hints ask for a new key where a new run is meant.
     """
 
     message: str
     hint: str
     retryable: bool
+    visitor: str = "The image could not be generated. Please try again later."
 
+
+# A code may be why a job waits, and why it failed.
+RESUME = " Waiting jobs resume automatically. For a failed job, send a new request with a new Idempotency-Key."
 
 EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ErrorCode.MODERATION: Explanation(
         "The provider of the model rejected the prompt or the input image.",
         "Change the prompt or the image, and send a new request with a new Idempotency-Key.",
         False,
+        "The prompt or the input image was rejected. Change the prompt or the image, and send the form again.",
     ),
     ErrorCode.COMPLETED_WITHOUT_IMAGE: Explanation(
         "The run completed without an image.",
@@ -64,28 +71,28 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.INSUFFICIENT_CREDITS: Explanation(
         "The Wireflow account has too few credits.",
-        "Add credits in Wireflow. Waiting jobs resume automatically.",
+        "Add credits in Wireflow." + RESUME,
         True,
     ),
     ErrorCode.RATE_LIMITED: Explanation(
         "Waiting for other jobs or for the plan's execution limit.",
-        "No action is needed: the job starts automatically. A larger Wireflow plan raises the daily limit.",
+        "A larger Wireflow plan raises the limits." + RESUME,
         True,
     ),
     ErrorCode.KEY_REFUSED: Explanation(
         "Wireflow rejected the API key or the webhook.",
-        "The operator must set a valid WIREFLOW_API_KEY and WIREFLOW_WEBHOOK_ID. Waiting jobs resume automatically.",
+        "The operator must set a valid WIREFLOW_API_KEY and WIREFLOW_WEBHOOK_ID." + RESUME,
         True,
     ),
     ErrorCode.WORKFLOW_INACTIVE: Explanation(
         "The Wireflow workflow is not active.",
-        "The operator must activate the workflow in Wireflow. Waiting jobs resume automatically.",
+        "The operator must activate the workflow in Wireflow." + RESUME,
         True,
     ),
     ErrorCode.WORKFLOW_NOT_FOUND: Explanation(
         "The Wireflow workflow does not exist.",
-        "The operator must set WIREFLOW_WEBHOOK_ID, or the id in WIREFLOW_WORKFLOWS, to an existing workflow. Waiting "
-        "jobs resume automatically.",
+        "The operator must set WIREFLOW_WEBHOOK_ID, or the id in WIREFLOW_WORKFLOWS, to an existing workflow. "
+        + RESUME,
         True,
     ),
     ErrorCode.INVALID_REQUEST: Explanation(
@@ -100,7 +107,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.UPSTREAM_UNREACHABLE: Explanation(
         "Wireflow cannot be reached.",
-        "No action is needed: waiting jobs resume automatically when Wireflow responds again.",
+        "Wait until Wireflow responds again." + RESUME,
         True,
     ),
     ErrorCode.OUTCOME_UNKNOWN: Explanation(
@@ -119,16 +126,20 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
         "The run was canceled in Wireflow.",
         "Send a new request with a new Idempotency-Key if you still need the image.",
         True,
+        "The image was canceled. Please send the form again if you still need it.",
     ),
     ErrorCode.IMAGE_TOO_LARGE: Explanation(
         "The image is larger than MAX_IMAGE_BYTES.",
-        "Request a lower resolution, or ask the operator to raise MAX_IMAGE_BYTES.",
+        "Ask the operator to raise MAX_IMAGE_BYTES, or choose a lower resolution, and send a new request with a new "
+        "Idempotency-Key.",
         False,
     ),
     ErrorCode.NOT_AN_IMAGE: Explanation(
         "The result of the run, or the input image, is not a PNG, JPEG, WebP, GIF, or AVIF image.",
-        "Check in Wireflow that the last node of the workflow produces an image, or send another input image.",
+        "Check in Wireflow that the last node of the workflow produces an image, or choose another input image, and "
+        "send a new request with a new Idempotency-Key.",
         False,
+        "The image could not be generated. If you sent an input image, please send another one.",
     ),
     ErrorCode.IMAGE_EXPIRED: Explanation(
         "The image URL expired before the image was copied.",
@@ -137,17 +148,19 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.COPY_FAILED: Explanation(
         "The image could not be copied to the image store.",
-        "Check IMAGE_HOSTS and the permissions of the image store. The Wireflow dashboard may still have the image.",
+        "Check IMAGE_HOSTS and the permissions of the image store. The Wireflow dashboard may still have the image. If "
+        "it does not, send a new request with a new Idempotency-Key.",
         True,
     ),
     ErrorCode.INPUT_IMAGE_UNAVAILABLE: Explanation(
         "The input image could not be fetched.",
-        "Make the image1 URL publicly reachable. A waiting job resumes automatically.",
+        "Make the image1 URL publicly reachable." + RESUME,
         True,
+        "The input image could not be read. Please send another one.",
     ),
     ErrorCode.CONFIGURATION: Explanation(
         "The Wireflow base URL or the workflow configuration is invalid.",
-        "The operator must check WIREFLOW_BASE_URL and WIREFLOW_WORKFLOWS. Waiting jobs resume automatically.",
+        "The operator must check WIREFLOW_BASE_URL and WIREFLOW_WORKFLOWS." + RESUME,
         True,
     ),
 }

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import Image, JobError, Step, require_aware
+from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
 
 
 class Status(StrEnum):
@@ -42,13 +42,22 @@ FINAL = frozenset(status for status, successors in TRANSITIONS.items() if not su
 RESCUE = (Status.FAILED, Status.COPYING)
 
 
+FORMS = "form:"
+
+
+def share_of(caller: str | None) -> str:
+    """Return whose share of the queue a caller takes: its own; the visitors of all forms take one together."""
+    return FORMS if (caller or "").startswith(FORMS) else caller or ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A request for images and its state. Times are aware UTC datetimes.
 
     `due_at`: when a job in flight needs attention, or when its lease ends; `queue_at`: its place in the queue. A job
-    with nothing left to do has neither. `input` is the JSON text of the fields sent to Wireflow beside `prompt`; for a
-    saved workflow that is run by its inputs it holds, once prepared, all inputs by node.
+    with nothing left to do has neither. A held job has the last place in the queue until `due_at`. `input` is the JSON
+    text of the fields sent to Wireflow beside `prompt`; for a saved workflow that is run by its inputs it holds, once
+    prepared, all inputs by node.
     """
 
     id: str
@@ -79,6 +88,7 @@ class Job:
     images: tuple[Image, ...] = ()
     error: JobError | None = None
     wait_reason: ErrorCode | None = None
+    refusal: Refusal | None = None
     triggered_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
@@ -89,6 +99,7 @@ class Job:
     last_response: str | None = None  # the first response that was not understood, bounded
     due_at: datetime | None = None
     queue_at: datetime | None = None
+    place: datetime | None = None  # its fair `queue_at`, to which it returns after a refusal that may pass soon
     revision: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +117,11 @@ class Job:
     def needs_recheck(self) -> bool:
         """Whether the job failed because its run timed out and a late result has not been looked for yet."""
         return self.error is not None and self.error.code is ErrorCode.TIMED_OUT and not self.recheck_done
+
+    @property
+    def held(self) -> bool:
+        """Whether the job is out of the queue until `due_at`: it was refused, or its workflow is suspended."""
+        return self.status is Status.QUEUED and self.queue_at == self.give_up_at
 
     @property
     def idempotency_key(self) -> str:
@@ -152,27 +168,39 @@ class Job:
         """Preparing failed for a reason that may be temporary."""
         return self.evolve(wait_reason=reason, preparing_tries=self.preparing_tries + 1)
 
-    def queued(self, text: str, now: datetime) -> "Job":
-        """Prepared: the job enters the queue; `text` is the JSON for Wireflow."""
-        return self.evolve(
-            input=text,
-            prepared=True,
-            wait_reason=ErrorCode.RATE_LIMITED,
-            queue_at=now,
-            due_at=self.give_up_at,
-        )
+    def placed(self, queue_at: datetime) -> "Job":
+        """A job that waits takes a place in the queue; one that must be prepared first keeps it for then."""
+        return self.evolve(queue_at=queue_at if self.prepared else None, place=queue_at)
 
-    def requeued(self, reason: ErrorCode, *, attempt: int, queue_at: datetime, request_id: str | None = None) -> "Job":
-        """The paid call was refused for a reason that may be temporary: back into the queue, at `queue_at`."""
+    def queued(self, text: str, queue_at: datetime) -> "Job":
+        """Prepared: the job enters the queue; `text` is the JSON for Wireflow."""
+        job = self.evolve(input=text, prepared=True, wait_reason=ErrorCode.RATE_LIMITED, due_at=self.give_up_at)
+        return job.placed(queue_at)
+
+    def requeued(self, reason: ErrorCode, *, attempt: int, request_id: str | None = None) -> "Job":
+        """The paid call was refused for a reason that may be temporary: back to its place in the queue."""
         return self.evolve(
             status=Status.QUEUED,
             attempt=attempt,
             request_id=request_id,
             wait_reason=reason,
             triggered_at=None,
-            queue_at=queue_at,
+            queue_at=self.place or self.created_at,
             due_at=self.give_up_at,
         )
+
+    def refused(self, reason: ErrorCode, message: str, now: datetime) -> "Job":
+        """Wireflow refused this job for a reason that the operator can fix, in the words of `message`."""
+        times = self.refusal.times + 1 if self.refusal and self.refusal.reason is reason else 1
+        return self.evolve(refusal=Refusal(reason=reason, message=message[:MESSAGE_LIMIT], times=times, at=now))
+
+    def held_until(self, until: datetime, reason: ErrorCode) -> "Job":
+        """The job leaves the queue until `until`; the others pass it."""
+        return self.evolve(queue_at=self.give_up_at, due_at=min(until, self.give_up_at), wait_reason=reason)
+
+    def rejoined(self, queue_at: datetime) -> "Job":
+        """A held job takes a new place in the queue."""
+        return self.placed(queue_at).evolve(due_at=self.give_up_at)
 
     # --- triggering ------------------------------------------------------------------------------------------------
 

@@ -82,6 +82,20 @@ class JobError:
         return cls(code, words, known.retryable, charged, hint or known.hint, request_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The last refusal of the paid call that did not fail the job. `times`: in a row for this reason."""
+
+    reason: ErrorCode
+    message: str  # the vendor's words
+    times: int
+    at: datetime
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes."""
+        require_aware(self)
+
+
 def require_aware(record: object) -> None:
     """Raise ValueError if a datetime field of a record is naive: it cannot be compared with the clock."""
     kind = type(record)

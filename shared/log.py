@@ -29,6 +29,7 @@ class Event(StrEnum):
     GATE_OPENED = "gate_opened"
     CONFIGURATION = "configuration"
     INTERNAL_ERROR = "internal_error"
+    REQUEST_REJECTED = "request_rejected"
 
 
 class Log:

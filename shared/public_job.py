@@ -20,6 +20,15 @@ SENTENCES: Mapping[Status, str] = {
     Status.FAILED: "The job failed.",
     Status.CANCELED: "The job was canceled before it started.",
 }
+VISITOR_SENTENCES: Mapping[Status, str] = {
+    **SENTENCES,
+    Status.QUEUED: "Your image is queued.",
+    Status.TRIGGERING: "Your image is about to be generated.",
+    Status.COPYING: "Your image is almost ready.",
+    Status.FAILED: "The image could not be generated. Please try again later.",
+    Status.CANCELED: "The image was canceled.",
+}
+SLOW = "It takes longer than expected."
 
 
 def public_job(
@@ -36,7 +45,7 @@ def public_job(
     return {
         "id": job.id,
         "status": str(job.status),
-        "message": _message(job, wait_reason),
+        "message": visitor_message(job, wait_reason) if _is_from_a_form(job) else _message(job, wait_reason),
         "prompt": job.prompt,
         "workflow": job.workflow,
         "executionId": job.execution_id,
@@ -64,6 +73,19 @@ def public_job(
     }
 
 
+def visitor_message(job: Job, wait_reason: str | None) -> str:
+    """Return a message without a word about credits, settings, and Wireflow, which are not the visitor's concern."""
+    words = VISITOR_SENTENCES[job.status]
+    if job.status is Status.FAILED and job.error:
+        return EXPLANATIONS[job.error.code].visitor
+    is_slow = job.outcome_unknown or job.copy_tries or wait_reason not in (None, ErrorCode.RATE_LIMITED)
+    if is_slow and not job.finished:
+        return f"{words} {SLOW}"
+    if job.status is Status.SUCCEEDED and (lost := sum(bool(image.error) for image in job.images)):
+        return f"{len(job.images) - lost} of {len(job.images)} images are ready."
+    return words
+
+
 def sentence(text: str) -> str:
     """Return a text of Wireflow as a sentence, so that another sentence can follow."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
@@ -74,6 +96,11 @@ def timestamp(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _is_from_a_form(job: Job) -> bool:
+    """Whether visitors read the job, on its page or through the script of the form; the rest is for operators."""
+    return (job.caller or "").startswith("form:")
 
 
 def _message(job: Job, wait_reason: ErrorCode | None) -> str:

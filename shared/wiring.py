@@ -44,10 +44,26 @@ def configuration() -> Config:
     """Return the settings of the environment; exit with a message that names every fault if they are invalid."""
     quiet_libraries()
     try:
-        return settings.load(os.environ)
+        config = settings.load(os.environ)
     except ConfigurationError as error:
         Log().error(Event.CONFIGURATION, str(error))
         sys.exit(str(error))
+    log_outdated_models(config, Log())
+    return config
+
+
+def log_outdated_models(config: Config, log: Log) -> None:
+    """Log each workflow whose model is deprecated or retired, with the model's successor."""
+    for workflow in config.workflows:
+        if (model := workflow.own_model) and model.warning:
+            log.warning(
+                Event.CONFIGURATION,
+                f"Workflow {workflow.name}: {model.warning}",
+                workflow=workflow.name,
+                model=model.name,
+                modelStatus=model.status,
+                modelSuccessor=model.successor,
+            )
 
 
 def dependencies(config: Config, log: Log | None = None) -> Deps:

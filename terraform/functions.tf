@@ -45,8 +45,11 @@ locals {
   public_url      = coalesce(var.public_url, local.trigger_address)
 
   # Contents of each function's zip, name in the zip => file: the function's files at the root, next to shared/.
-  root   = "${path.module}/.."
-  shared = { for file in setunion(fileset(local.root, "shared/**/*.{py,json}"), ["requirements.txt"]) : file => "${local.root}/${file}" }
+  root = "${path.module}/.."
+  shared = merge(
+    { for file in fileset(local.root, "shared/**/*.{py,json}") : file => "${local.root}/${file}" },
+    { "requirements.txt" = "${local.root}/shared/requirements.lock" } # pinned with hashes: every build installs the same
+  )
   packages = {
     for function in keys(local.names) : function => merge(local.shared, {
       for file in fileset("${local.root}/functions/${function}", "**/*.{py,json}") : file => "${local.root}/functions/${function}/${file}"

@@ -34,13 +34,24 @@ variable "wireflow_plan" {
 }
 
 variable "wireflow_models" {
-  description = "Additional models, each with its resolutions."
-  type        = map(list(string))
+  description = "Additional models, each with its resolutions, or with an object of any of resolutions, aspectRatios, and inputImages."
+  type        = any # a map: each value is a list or an object
   default     = null
 
   validation {
-    condition     = var.wireflow_models == null || try(length(var.wireflow_models) > 0 && alltrue([for name, resolutions in var.wireflow_models : can(regex("^[a-z0-9_]+$", name)) && length(resolutions) > 0 && alltrue([for resolution in resolutions : can(regex("^[0-9A-Za-z]+$", resolution))])]), false)
-    error_message = "wireflow_models must be a map: model name => list of resolutions, such as [\"1K\", \"2K\"]."
+    condition     = var.wireflow_models == null || try(length(keys(var.wireflow_models)) > 0 && alltrue([for name in keys(var.wireflow_models) : can(regex("^[a-z0-9_]+$", name))]), false)
+    error_message = "wireflow_models must be a map whose keys are names of models: lower-case letters, digits, and _."
+  }
+
+  validation {
+    condition = var.wireflow_models == null || try(alltrue([for model in values(var.wireflow_models) : can(keys(model)) ? (
+      length(setsubtract(keys(model), ["resolutions", "aspectRatios", "inputImages"])) == 0
+      && alltrue([for resolution in try(model.resolutions, []) : can(regex("^[0-9A-Za-z]+$", resolution))])
+      && alltrue([for ratio in try(model.aspectRatios, []) : can(regex("^[1-9][0-9]*:[1-9][0-9]*$", ratio))])
+      && try(model.inputImages, 0) >= 0 && try(model.inputImages, 0) == floor(try(model.inputImages, 0))
+      ) : length(model) > 0 && alltrue([for resolution in model : can(regex("^[0-9A-Za-z]+$", resolution))])
+    ]), false)
+    error_message = "The values of wireflow_models must be lists of resolutions, such as [\"1K\", \"2K\"], or objects such as { resolutions = [\"1K\"], aspectRatios = [\"1:1\", \"16:9\"], inputImages = 3 }."
   }
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shared.error_codes import EXPLANATIONS
 from shared.problems import DOCUMENTATION, PROBLEMS
+from shared.workflows import MODELS
 from tests.vendor import consequences
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,19 @@ def problems() -> str:
     return "\n".join(["| `errorCode` | Status | Title |", "|---|---|---|", *rows])
 
 
+def models() -> str:
+    """The models, what they accept, and what replaces them."""
+    rows = [
+        f"| `{model.name}` | {', '.join(model.resolutions) or 'none is sent'} | {len(model.aspect_ratios)} "
+        f"| {f'up to {model.input_images}' if model.input_images else 'none'} "
+        f"| {f'${model.price:.2f}' if model.price else 'no longer listed'} "
+        f"| {model.status}{f', use `{model.successor}`' if model.successor else ''} |"
+        for model in MODELS.values()
+    ]
+    head = "| Model | Resolutions | Ratios | Input images | Price per image | Status |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+
+
 @dataclass(frozen=True)
 class Table:
     """A generated table, between `<!-- name -->` and `<!-- /name -->` of the README of `folder`."""
@@ -73,6 +87,7 @@ class Table:
 TABLES = (
     Table("problems", "", problems),
     Table("error codes", "shared", error_codes),
+    Table("models", "functions/trigger", models),
     Table("consequences", "functions/simulator", consequences.as_markdown),
 )
 

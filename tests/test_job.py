@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import FINAL, RESCUE, TRANSITIONS, Job, Status
+from shared.job import FINAL, RESCUE, TRANSITIONS, Job, Status, share_of
 from shared.job_parts import Image, JobError
 from shared.jobs.job_documents import from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
@@ -72,9 +72,47 @@ def test_a_job_whose_run_timed_out_is_due_for_a_recheck_and_then_to_delete_its_i
 def test_a_refused_job_returns_to_the_queue_under_a_new_idempotency_key():
     triggered = in_flight(Status.QUEUED, wait_reason=ErrorCode.RATE_LIMITED).triggered(NOON, LATER)
     assert (triggered.status, triggered.queue_at, triggered.due_at) == ("triggering", None, LATER)
-    requeued = triggered.requeued(ErrorCode.KEY_REFUSED, attempt=2, queue_at=NOON, request_id="req_2")
+    requeued = triggered.requeued(ErrorCode.KEY_REFUSED, attempt=2, request_id="req_2")
     assert requeued.idempotency_key != triggered.idempotency_key
-    assert (requeued.queue_at, requeued.due_at, requeued.triggered_at) == (NOON, requeued.give_up_at, None)
+    assert (requeued.queue_at, requeued.due_at, requeued.triggered_at) == (
+        requeued.created_at,
+        requeued.give_up_at,
+        None,
+    )
+
+
+def test_a_job_that_was_refused_for_a_moment_returns_to_its_place():
+    job = in_flight(Status.QUEUED).placed(LATER).triggered(NOON, LATER)
+    assert job.requeued(ErrorCode.RATE_LIMITED, attempt=2).queue_at == LATER
+
+
+def test_a_held_job_leaves_the_queue_and_takes_a_new_place_afterwards():
+    held = (
+        in_flight(Status.QUEUED, give_up_at=LATER + timedelta(hours=1))
+        .placed(NOON)
+        .held_until(LATER, ErrorCode.KEY_REFUSED)
+    )
+    assert (held.held, held.due_at, held.queue_at) == (True, LATER, held.give_up_at)
+    rejoined = held.rejoined(LATER)
+    assert (rejoined.held, rejoined.queue_at, rejoined.place) == (False, LATER, LATER)
+    assert rejoined.due_at == rejoined.give_up_at
+    late = in_flight(Status.QUEUED, give_up_at=LATER)
+    assert late.held_until(late.give_up_at + timedelta(hours=1), ErrorCode.KEY_REFUSED).due_at == late.give_up_at
+
+
+def test_refusals_in_a_row_are_counted_for_one_reason():
+    job = in_flight(Status.TRIGGERING).refused(ErrorCode.KEY_REFUSED, "no", NOON)
+    job = job.refused(ErrorCode.KEY_REFUSED, "no " * 1000, LATER)
+    assert job.refusal
+    assert (job.refusal.times, job.refusal.at, len(job.refusal.message)) == (2, LATER, 500)
+    job = job.refused(ErrorCode.WORKFLOW_NOT_FOUND, "no", LATER)
+    assert job.refusal
+    assert job.refusal.times == 1
+
+
+def test_the_visitors_of_all_forms_have_one_share_of_the_queue():
+    assert share_of("form:https://a.example") == share_of("form:https://b.example") != share_of("zap")
+    assert share_of(None) == ""
 
 
 def test_a_start_clears_the_unknown_outcome():

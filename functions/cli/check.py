@@ -1,6 +1,6 @@
 """`check`: whether the webhook, the API key, and each workflow work at Wireflow, at no cost."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ async def check(environ: Mapping[str, str]) -> list[Finding]:
         findings = [await _check_webhook(client, "the webhook (WIREFLOW_WEBHOOK_ID)"), await _check_key(client)]
         for workflow in settings.workflows:
             if (workflow.mode, workflow.id) != (Mode.WEBHOOK, settings.webhook_id):  # checked already
-                findings.append(await _check_workflow(workflow, client, settings))
+                findings += [await _check_workflow(workflow, client, settings), *_check_model(workflow)]
     return findings
 
 
@@ -102,7 +102,18 @@ async def _check_workflow(workflow: Workflow, client: WireflowClient, settings: 
     if workflow.mode is Mode.WEBHOOK:
         async with _client(settings, workflow.id) as its_client:
             return await _check_webhook(its_client, f"{what} (webhook)", WRONG_ID)
-    return Finding(subject=f"{what} (execute)", result="not checked; its settings are valid", advice=NO_FREE_CALL)
+    result = "not checked; its settings are valid"
+    if (model := workflow.own_model) and model.price is not None:
+        result += f"; the list price of {model.name} is ${model.price:.2f} per image"
+    return Finding(subject=f"{what} (execute)", result=result, advice=NO_FREE_CALL)
+
+
+def _check_model(workflow: Workflow) -> Iterator[Finding]:
+    """Warn of a model that is deprecated or retired. That is no failure: its jobs may still succeed."""
+    if (model := workflow.own_model) and model.warning:
+        yield Finding(
+            subject=f"the model of the workflow {workflow.name}", result=str(model.status), advice=model.warning
+        )
 
 
 async def _check_saved_workflow(workflow: Workflow, client: WireflowClient, subject: str) -> Finding:

@@ -78,6 +78,7 @@ def library_log(folder: Path) -> Iterator[None]:
 def _deps(config: Config, name: str, logs: Path, stack: AsyncExitStack) -> Deps:
     """Build the dependencies of one function, which logs to `{name}.log`. They are closed with `stack`."""
     log = Log(stack.enter_context((logs / f"{name}.log").open("w")))
+    wiring.log_outdated_models(config, log)
     deps = wiring.dependencies(config, log)
     stack.push_async_callback(deps.store.close)
     return deps

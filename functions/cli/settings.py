@@ -14,6 +14,7 @@ from functions.cli.errors import SetupError
 from functions.simulator.settings import Settings
 from shared import config
 from shared.config import Config
+from shared.workflows import MODELS
 
 DEPLOYMENT_SETTINGS = ("TRIGGER_PUBLIC", "TRUSTED_PROXIES")
 AUTH_SETTINGS = (
@@ -84,14 +85,15 @@ def _simulated_wireflow(simulated: Simulated) -> dict[str, str]:
 
 
 def _simulated_workflows(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return one workflow of each mode beside the webhook, which is `default`. Prices are those of Wireflow's guide."""
+    """Return one workflow of each mode beside the webhook, which is `default`. Both use the same model."""
+    price = MODELS["nano_banana_pro"].price
     pro = {
         "mode": "execute",
         "id": settings.execute_id,
         "model": "nano_banana_pro",
         "resolution": "2K",
         "aspectRatio": "16:9",
-        "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24},
+        "pricePerImage": price,
         "overridable": ["aspect_ratio", "resolution"],
     }
-    return {"pro": pro, "saved": {"mode": "run", "id": settings.run_id, "pricePerImage": 0.07}}
+    return {"pro": pro, "saved": {"mode": "run", "id": settings.run_id, "pricePerImage": price}}

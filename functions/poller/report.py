@@ -58,12 +58,13 @@ async def _state(running: int, deps: Deps) -> dict[str, Any]:
         length = await deps.store.count_ahead(now + FAR_FUTURE)
     except StoreError:
         return {}
-    reason = gate.wait_reason(state, deps.config.limits, now)
+    suspension = next(iter(filter(None, (state.suspension, *state.workflows))), None)
+    reason = gate.wait_reason(state, deps.config.limits, now, suspension.workflow if suspension else None)
     return {
         "queueLength": length,
         "running": running,
         "executionsToday": state.today(now),
         "newShapes": sum(deps.unknown_shapes.counts.values()),
         "gate": reason and str(reason),
-        "gateUntil": timestamp(state.suspension.until) if state.suspension else None,
+        "gateUntil": timestamp(suspension.until) if suspension else None,
     }

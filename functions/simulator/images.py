@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
 IMAGE_DESCRIPTION = 0x010E  # the Exif tag; PNG, JPEG and WebP all carry it
 THUMBNAIL_SIDE = 96  # pixels
-_LONG_SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
+_LONG_SIDES = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 _CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 # Speed matters more than size: a run draws its images while a caller waits.
 _SAVE_OPTIONS: dict[str, dict[str, int]] = {

@@ -7,13 +7,14 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shared.log import Event
+from shared.log import Event, Log
 from shared.ports import CopyError, StoreError
 from shared.problems import Problem
 
 from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
+from .responses.problems import problem_response
 from .routes.form_token import form_token
 from .routes.health import health
 from .routes.images import image
@@ -45,22 +46,29 @@ async def handle(request: Request, context: Context) -> Response:
 
 
 async def _handle(request: Request, context: Context) -> Response:
-    log = context.deps.log
     try:
         handler, parameters = _route(request)
         return await handler(request, context, **parameters)
-    except Problem as problem:
-        return problem.response()
-    except (StoreError, CopyError) as error:
-        log.error(Event.CONFIGURATION, f"A store failed: {type(error).__name__}.")
-        detail = "Send the request again after the seconds in Retry-After, with the same Idempotency-Key if it has one."
-        return Problem("store_unavailable", detail, headers={"Retry-After": "5"}).response()
     except ClientDisconnect:
         return Response(status_code=400)  # the caller is gone
     except Exception as error:  # the framework would respond with plain text
-        path = re.sub(r"[0-9a-f]{32}", "{id}", request.url.path)[:100]
-        log.internal_error(error, "A request failed", path=path)
-        return Problem("internal_error", "Send the request again. If it fails again, tell the operator.").response()
+        return await problem_response(_problem(error, request, context.deps.log), request, context)
+
+
+def _problem(error: Exception, request: Request, log: Log) -> Problem:
+    """Return the problem that a caller is told; log what only the operator can fix."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, StoreError | CopyError):
+        log.error(Event.CONFIGURATION, f"A store failed: {type(error).__name__}.")
+        detail = "Send the request again after the seconds in Retry-After, with the same Idempotency-Key if it has one."
+        return Problem("store_unavailable", detail, headers={"Retry-After": "5"})
+    path = re.sub(r"[0-9a-f]{32}", "{id}", request.url.path)[:100]
+    log.internal_error(error, "A request failed", path=path)
+    return Problem(
+        "internal_error",
+        "Send the request again, with the same Idempotency-Key if it has one. If it fails again, tell the operator.",
+    )
 
 
 def _route(request: Request) -> tuple[Handler, dict[str, Any]]:

@@ -67,6 +67,7 @@ def gate_to_document(gate: Gate) -> dict[str, Any]:
         "day": gate.day,
         "executionsToday": gate.executions_today,
         "closure": encode(gate.suspension) if gate.suspension else None,
+        "workflows": [encode(suspension) for suspension in gate.workflows] or None,
     }
 
 
@@ -78,6 +79,7 @@ def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
         day=document.get("day") or "",
         executions_today=document.get("executionsToday") or 0,
         suspension=_suspension(suspension) if suspension else None,
+        workflows=tuple(_suspension(one) for one in document.get("workflows") or ()),
         revision=revision,
     )
 

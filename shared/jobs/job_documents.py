@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
-from shared.job_parts import Image, JobError, Step
+from shared.job_parts import Image, JobError, Refusal, Step
 from shared.spending.gate import Suspension
 
 SCHEMA_VERSION = 1
@@ -38,6 +38,9 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
         known["wait_reason"] = ErrorCode(known["wait_reason"])
     if known.get("error"):
         known["error"] = _error(known["error"])
+    if known.get("refusal"):
+        refusal = decode(Refusal, known["refusal"])
+        known["refusal"] = Refusal(**{**refusal, "reason": ErrorCode(refusal["reason"])})
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
     known["images"] = tuple(_image(item) for item in known.get("images") or ())
     return Job(**{**known, "id": job_id, "revision": revision})
@@ -64,7 +67,7 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 
 _NAMES: dict[type, Mapping[str, str]] = {
-    record: stored_names(record) for record in (Job, Image, Step, JobError, Suspension)
+    record: stored_names(record) for record in (Job, Image, Step, JobError, Refusal, Suspension)
 }
 
 

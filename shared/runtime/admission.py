@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.error_codes import EXPLANATIONS, ErrorCode
+from shared.job import Job, share_of
 from shared.log import Event, Log
 from shared.ports import Clock, Conflict, JobStore
 from shared.spending import gate as rules
-from shared.spending.gate import Gate, Limits, ResumeOn, Slot, Suspension
+from shared.spending.gate import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
 from shared.wireflow import errors
 
 MAX_AGE = timedelta(seconds=1)  # of the gate's state that decisions are based on
@@ -29,12 +30,13 @@ class Admission:
         self._log = log
         self._gate: Gate | None = None
         self._read_at: datetime | None = None
+        self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
         self._changing = asyncio.Lock()
 
     # --- slots -----------------------------------------------------------------------------------------------------
 
-    async def try_acquire(self, queue_head: Callable[[], Awaitable[object]]) -> Slot | None:
-        """Return a slot for a request that cannot wait, or None; None too if `queue_head` returns waiting jobs.
+    async def try_acquire(self, job: Job, is_queue_empty: Callable[[], Awaitable[bool]]) -> Slot | None:
+        """Return a slot for a job that cannot wait, or None; None too if other jobs wait.
 
         Requests try one at a time: of several that start from the same state all but one would fail. After a conflict
         with another instance it tries again; a second conflict means a burst.
@@ -42,22 +44,25 @@ class Admission:
         if self._changing.locked():
             return None
         async with self._changing:
-            if await queue_head():
+            if not await is_queue_empty():
                 return None
-            return await self._reserve_one(await self.recent()) or await self._reserve_one(await self.recent())
+            return await self._reserve_one(job, await self.recent()) or await self._reserve_one(
+                job, await self.recent()
+            )
 
-    async def acquire(self, wanted: int) -> list[Slot]:
-        """Return as many slots as the gate allows now, at most `wanted`."""
-        slots: list[Slot] = []
+    async def acquire(self, jobs: Sequence[Job], wanted: int) -> list[Slot | None]:
+        """Return for each job its slot, or None if it may not start now; at most `wanted` slots."""
+        candidates = [_candidate(job) for job in jobs]
+        slots: list[Slot | None] = []
 
         def reserve(gate: Gate) -> Gate:
-            reserved, slots[:] = rules.reserve(gate, self._limits, wanted, self._clock.now())
+            reserved, slots[:] = rules.reserve(gate, self._limits, candidates, self._clock.now(), wanted)
             return reserved
 
         try:
             await self._change(reserve)
         except Conflict:
-            return []
+            return [None] * len(jobs)
         return slots
 
     async def release(self, slots: Sequence[Slot]) -> None:
@@ -67,16 +72,42 @@ class Admission:
 
     # --- outcomes of calls to Wireflow ------------------------------------------------------------------------------
 
-    async def call_started(self, slot: Slot) -> None:
-        """A paid call was accepted: after a trial the gate resumes, unless a poll must show that the key works."""
-        suspension = self._gate.suspension if self._gate else None
-        if slot.trial and not (suspension and suspension.by_poll):
-            await self._resume()
+    async def call_started(self, job: Job, slot: Slot) -> None:
+        """A paid call was accepted: the suspensions that it tried end.
 
-    async def call_refused(self, error: errors.Refused, slot: Slot) -> None:
-        """A paid call was refused: its slot is released, and the gate is suspended if the refusal concerns others."""
-        suspension = suspension_for(error, self._clock.now())
-        await self._suspend(suspension, lambda gate: rules.release(gate, [slot]))
+        A suspension that a poll caused stays: a poll must show that the key works.
+        """
+        self._accepted_at[job.workflow] = slot.at
+        if not slot.trials:
+            return
+        ended: list[Suspension] = []
+
+        def resume(gate: Gate) -> Gate:
+            after = rules.trial_succeeded(gate, slot, job.workflow, self._clock.now())
+            ended[:] = [trial for trial in slot.trials if rules.suspension_of(after, trial.workflow) is None]
+            return after
+
+        await self._change(resume)
+        for suspension in ended:
+            self._log_resumed(suspension)
+
+    async def call_refused(self, job: Job, error: errors.Refused, slot: Slot) -> None:
+        """A paid call was refused: its start is released; others are suspended if the refusal may concern them.
+
+        A request that was refused as invalid shows nothing about others: its trial is released.
+        """
+        suspension = None if self.is_refused_alone(job, error, slot) else suspension_for(error, self._clock.now(), job)
+        if isinstance(error, errors.RequestRefused):
+            await self.release([slot])
+        else:
+            await self._suspend(suspension, lambda gate: rules.trial_failed(gate, slot))
+
+    def is_refused_alone(self, job: Job, error: errors.Refused, slot: Slot) -> bool:
+        """Return whether the job was refused again for a reason for which others of its workflow are not."""
+        refusal, accepted_at = job.refusal, self._accepted_at.get(job.workflow)
+        if slot.trials or refusal is None or refusal.reason is not error.code or accepted_at is None:
+            return False
+        return accepted_at > refusal.at
 
     async def outcome_unknown(self, error: errors.OutcomeUnknown) -> None:
         """A paid call had an unknown outcome: an outage must not use up the only retry of other jobs."""
@@ -120,33 +151,47 @@ class Admission:
         """Return the gate's state now."""
         return self._remember(await self._store.read_gate())
 
-    async def _reserve_one(self, gate: Gate) -> Slot | None:
-        reserved, slots = rules.reserve(gate, self._limits, 1, self._clock.now())
-        if not slots:
+    def next_trial(self) -> datetime | None:
+        """Return when the next trial may start, as this instance saw the gate last; None if it knows of none."""
+        known = (self._gate.suspension, *self._gate.workflows) if self._gate else ()
+        trials = [one.until for one in known if one and one.resume_on is ResumeOn.TRIAL]
+        return min((until for until in trials if until > self._clock.now()), default=None)
+
+    async def _reserve_one(self, job: Job, gate: Gate) -> Slot | None:
+        reserved, (slot,) = rules.reserve(gate, self._limits, [_candidate(job)], self._clock.now())
+        if slot is None:
             return None
         try:
             self._remember(await self._store.save_gate(reserved))
         except Conflict:
             self._gate = None
             return None
-        return slots[0]
+        return slot
 
     async def _resume(self) -> None:
         before = self._gate.suspension if self._gate else None
         await self._change(rules.resume)
-        self._log.info(Event.GATE_OPENED, "Jobs may start again.", errorCode=before.reason if before else None)
+        if before:
+            self._log_resumed(before)
+
+    def _log_resumed(self, suspension: Suspension) -> None:
+        whose = f"Jobs of the workflow {suspension.workflow}" if suspension.workflow else "Jobs"
+        fields = {"errorCode": suspension.reason, "workflow": suspension.workflow}
+        self._log.info(Event.GATE_OPENED, f"{whose} may start again.", **fields)
 
     async def _suspend(self, suspension: Suspension | None, first: Callable[[Gate], Gate] = lambda gate: gate) -> None:
         """Apply `first` and then `suspension`, in one write."""
         after = await self._change(lambda gate: rules.suspend(first(gate), suspension) if suspension else first(gate))
-        if not suspension or after.suspension != suspension:
+        if not suspension or rules.suspension_of(after, suspension.workflow) != suspension:
             return
         write = self._log.error if suspension.resume_on is ResumeOn.TRIAL else self._log.warning
         explanation = EXPLANATIONS[suspension.reason]
+        whose = f"Starts of the workflow {suspension.workflow} are" if suspension.workflow else "Starts are"
         write(
             Event.GATE_CLOSED,
-            f"Starts are suspended. {explanation.message} {explanation.hint}",
+            f"{whose} suspended. {explanation.message} {explanation.hint}",
             errorCode=suspension.reason,
+            workflow=suspension.workflow,
             until=suspension.until.isoformat(),
             creditsRequired=suspension.credits_required,
             creditsAvailable=suspension.credits_available,
@@ -171,8 +216,8 @@ class Admission:
         return gate
 
 
-def suspension_for(error: errors.WireflowError, now: datetime) -> Suspension | None:
-    """Return the suspension that a failed paid call causes, or None if it concerns its own job only."""
+def suspension_for(error: errors.WireflowError, now: datetime, job: Job | None = None) -> Suspension | None:
+    """Return the suspension that a failed paid call of `job` causes, or None if it concerns this job only."""
     if isinstance(error, errors.RequestRefused | errors.NoExecutionId):
         return None
     if isinstance(error, errors.RateLimited):
@@ -186,7 +231,15 @@ def suspension_for(error: errors.WireflowError, now: datetime) -> Suspension | N
             until=now + rules.FIRST_TRIAL,
             credits_required=getattr(error, "required", None),
             credits_available=getattr(error, "available", None),
+            workflow=job.workflow if job and error.scope is errors.Scope.WORKFLOW else None,
+            refused_workflow=job.workflow if job else None,
+            refused_caller=share_of(job.caller) if job else None,
         )
     reason = ErrorCode.UPSTREAM_ERROR if error.code is ErrorCode.OUTCOME_UNKNOWN else error.code
     until = error.retry_at or now + rules.FIRST_PROBE
     return Suspension(reason=reason, resume_on=ResumeOn.HEALTH, since=now, until=until)
+
+
+def _candidate(job: Job) -> Candidate:
+    refused_for = job.refusal.reason if job.refusal else None
+    return Candidate(workflow=job.workflow, caller=share_of(job.caller), refused_for=refused_for)

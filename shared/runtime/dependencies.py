@@ -3,12 +3,13 @@
 from asyncio import Semaphore
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.config import Config
 from shared.log import Log
 from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Wireflow
 from shared.runtime.admission import Admission
+from shared.runtime.places import Places
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
@@ -34,3 +35,4 @@ class Deps:
     uploads: Semaphore  # bounds the input images in memory
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits
+    places: Places = field(default_factory=Places)

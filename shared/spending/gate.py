@@ -1,6 +1,7 @@
-"""The gate on spending: whether an execution may start now, and if not, when. Pure; its state is one document.
+"""The gate on spending: which jobs may start now, and when the others may. Pure; its state is one document.
 
-The gate never rejects a job: the job waits, and `estimate_start` says when it can start.
+The gate never rejects a job: the job waits, and `estimate_start` says when it can start. A refusal that may concern
+other jobs suspends them until a trial shows what it concerns: all jobs, those of one workflow, or only the refused job.
 Limits: https://www.wireflow.ai/docs/api (10 executions a minute on every plan; 50, 200 or 1,000 a day).
 """
 
@@ -18,6 +19,10 @@ WINDOW = timedelta(seconds=61)
 FIRST_TRIAL, MAX_TRIAL = timedelta(minutes=5), timedelta(minutes=60)
 FIRST_PROBE, MAX_PROBE = timedelta(seconds=5), timedelta(seconds=300)
 UNLIMITED = 1_000  # executions that a gate without limits admits at once
+# A job that was refused before is tried again only if no other job comes up this long after a trial is due.
+OTHERS_FIRST = timedelta(seconds=5)
+TRIAL_TAKES = timedelta(seconds=15)  # at most: the paid call and its recording
+MAX_WORKFLOWS = 100  # suspended at the same time; the oldest suspension is dropped
 
 
 class ResumeOn(StrEnum):
@@ -38,7 +43,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspension:
-    """Why the gate is suspended, and when it is tried again. `credits_*` are Wireflow's figures in a 402."""
+    """Why jobs may not start, and when one of them is tried again.
+
+    `workflow`: only its jobs are suspended; None: all are. `refused_workflow` and `refused_caller` describe the job
+    whose refusal was the cause: one job from elsewhere is tried at once, at `contested_at`. `credits_*` are Wireflow's
+    figures in a 402.
+    """
 
     reason: ErrorCode
     resume_on: ResumeOn
@@ -48,16 +58,25 @@ class Suspension:
     credits_required: float | None = None
     credits_available: float | None = None
     by_poll: bool = False  # caused by a poll, not by a paid call: a successful poll ends it
+    workflow: str | None = None
+    refused_workflow: str | None = None
+    refused_caller: str | None = None
+    contested_at: datetime | None = None
+    tried_at: datetime | None = None  # when the trial began whose outcome is not known yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The starts of the last minute, the executions of the (UTC) day, and the suspension if there is one."""
+    """The starts of the last minute, the executions of the (UTC) day, and the suspensions.
+
+    `suspension` holds all jobs, each of `workflows` the jobs of one workflow.
+    """
 
     starts: tuple[datetime, ...] = ()
     day: str = ""
     executions_today: int = 0
     suspension: Suspension | None = None
+    workflows: tuple[Suspension, ...] = ()
     revision: Any = None
 
     def today(self, now: datetime) -> int:
@@ -66,60 +85,154 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A job that would start. `refused_for`: why Wireflow refused it before."""
+
+    workflow: str
+    caller: str
+    refused_for: ErrorCode | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Permission to start one execution. `trial`: its outcome decides whether the gate resumes."""
+    """Permission to start one execution. `trials`: the suspensions that its outcome decides about, as they were before.
+
+    A trial that was not made is released with its slot.
+    """
 
     at: datetime
-    trial: bool = False
+    trials: tuple[Suspension, ...] = ()
+
+
+# --- admission -----------------------------------------------------------------------------------------------------
 
 
 def free_slots(gate: Gate, limits: Limits, now: datetime) -> int:
-    """Return how many executions may start now."""
+    """Return how many executions may start now, of workflows that are not suspended."""
+    slots, suspension = _within_limits(gate, limits, now), gate.suspension
+    if suspension and suspension.resume_on is ResumeOn.TRIAL:
+        return min(slots, 1) if now >= suspension.until or _contestable(suspension) else 0
+    return 0 if suspension and _in_force(suspension, now) else slots
+
+
+def reserve(
+    gate: Gate, limits: Limits, candidates: Sequence[Candidate], now: datetime, wanted: int = UNLIMITED
+) -> tuple[Gate, list[Slot | None]]:
+    """Return the gate after admitting as many candidates as it allows, at most `wanted`, and the slot of each or None.
+
+    The first candidates come first. A suspension admits a trial only, of a job that was not refused for its reason.
+    """
+    slots: list[Slot | None] = [None] * len(candidates)
+    chosen = _startable(gate, candidates, now)[: min(wanted, _within_limits(gate, limits, now))]
+    if not chosen:
+        return gate, slots
+    suspension = gate.suspension if gate.suspension and gate.suspension.resume_on is ResumeOn.TRIAL else None
+    reserved = replace(
+        gate,
+        starts=(*_recent_starts(gate, now), *[now] * len(chosen)) if limits.per_minute else (),
+        day=_day(now),
+        executions_today=gate.today(now) + len(chosen),
+        suspension=suspension,
+    )
+    for index in chosen:
+        trials = tuple(filter(None, (suspension, suspension_of(gate, candidates[index].workflow))))
+        slots[index] = Slot(at=now, trials=trials)
+        for trial in trials:
+            reserved = _replaced(reserved, _tried(trial, candidates[index], now))
+    return reserved, slots
+
+
+def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
+    """Return the gate without starts and trials that did not happen: refused as invalid, or not needed after all."""
+    starts = list(gate.starts)
+    for slot in slots:
+        if slot.at in starts:
+            starts.remove(slot.at)
+        for trial in slot.trials:
+            gate = _replaced(gate, trial)
+    today = [slot for slot in slots if _day(slot.at) == gate.day]
+    return replace(gate, starts=tuple(starts), executions_today=max(0, gate.executions_today - len(today)))
+
+
+def trial_failed(gate: Gate, slot: Slot) -> Gate:
+    """Return the gate after a refused trial: its start did not happen, and the next trial follows later."""
+    for trial in slot.trials:
+        current = suspension_of(gate, trial.workflow)
+        if current:
+            gate = _replaced(gate, replace(current, tried_at=None))
+    return release(gate, [replace(slot, trials=())])
+
+
+def _within_limits(gate: Gate, limits: Limits, now: datetime) -> int:
     slots = UNLIMITED
     if limits.per_minute:
         slots = min(slots, limits.per_minute - len(_recent_starts(gate, now)))
     if limits.per_day:
         slots = min(slots, limits.per_day - gate.today(now))
-    if gate.suspension and _in_force(gate.suspension, now):
-        slots = 0
-    elif gate.suspension and gate.suspension.resume_on is ResumeOn.TRIAL:
-        slots = min(slots, 1)
     return max(slots, 0)
 
 
-def reserve(gate: Gate, limits: Limits, wanted: int, now: datetime) -> tuple[Gate, list[Slot]]:
-    """Return the gate after admitting as many of `wanted` as it allows, and their slots."""
-    count = min(wanted, free_slots(gate, limits, now))
-    if not count:
-        return gate, []
-    suspension, trial = gate.suspension, False
-    if suspension and suspension.resume_on is ResumeOn.TRIAL:
-        suspension, trial = _extended(suspension, now), True
-    elif suspension and not _in_force(suspension, now):
-        suspension = None
-    reserved = replace(
-        gate,
-        starts=(*_recent_starts(gate, now), *[now] * count) if limits.per_minute else (),
-        day=_day(now),
-        executions_today=gate.today(now) + count,
-        suspension=suspension,
-    )
-    return reserved, [Slot(at=now, trial=trial)] * count
+def _startable(gate: Gate, candidates: Sequence[Candidate], now: datetime) -> list[int]:
+    """Return the indexes of the candidates that no suspension stops, of a suspended workflow that of its trial."""
+    account = gate.suspension
+    if account and account.resume_on is not ResumeOn.TRIAL and _in_force(account, now):
+        return []
+    trials = {
+        suspension.workflow: _trial(
+            suspension, [(n, one) for n, one in enumerate(candidates) if one.workflow == suspension.workflow], now
+        )
+        for suspension in gate.workflows
+    }
+    free = [n for n, one in enumerate(candidates) if one.workflow not in trials or trials[one.workflow] == n]
+    if account and account.resume_on is ResumeOn.TRIAL:
+        tried = _trial(account, [(n, candidates[n]) for n in free], now)
+        return [] if tried is None else [tried]
+    return free
 
 
-def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
-    """Return the gate without starts that did not happen: refused by Wireflow, or not needed after all."""
-    starts = list(gate.starts)
-    for slot in slots:
-        if slot.at in starts:
-            starts.remove(slot.at)
-    today = [slot for slot in slots if _day(slot.at) == gate.day]
-    return replace(gate, starts=tuple(starts), executions_today=max(0, gate.executions_today - len(today)))
+def _trial(suspension: Suspension, candidates: Sequence[tuple[int, Candidate]], now: datetime) -> int | None:
+    """Return the index of the candidate that is tried now, if one is."""
+    fresh = [(n, one) for n, one in candidates if one.refused_for != suspension.reason]
+    if now < suspension.until:
+        contesting = [n for n, one in fresh if _contestable(suspension) and _from_elsewhere(suspension, one)]
+        return next(iter(contesting), None)
+    among = candidates if now >= suspension.until + OTHERS_FIRST else fresh
+    return next((n for n, _ in fresh or among), None)
+
+
+def _tried(suspension: Suspension, candidate: Candidate, now: datetime) -> Suspension:
+    """Return the suspension after a trial began: until its outcome is known, it is as if the trial had failed."""
+    if now < suspension.until:
+        return replace(suspension, until=now + FIRST_TRIAL, contested_at=now, tried_at=now)
+    contested_at = now if _from_elsewhere(suspension, candidate) else suspension.contested_at
+    return replace(_extended(suspension, now), contested_at=contested_at, tried_at=now)
+
+
+def _contestable(suspension: Suspension) -> bool:
+    """Whether a job from elsewhere is still to be tried at once."""
+    return suspension.refused_workflow is not None and suspension.contested_at is None
+
+
+def _from_elsewhere(suspension: Suspension, candidate: Candidate) -> bool:
+    return (candidate.workflow, candidate.caller) != (suspension.refused_workflow, suspension.refused_caller)
+
+
+# --- suspensions ---------------------------------------------------------------------------------------------------
+
+
+def suspension_of(gate: Gate, workflow: str | None) -> Suspension | None:
+    """Return the suspension of a workflow alone, or for None that of all jobs."""
+    if workflow is None:
+        return gate.suspension
+    return next((suspension for suspension in gate.workflows if suspension.workflow == workflow), None)
 
 
 def suspend(gate: Gate, suspension: Suspension) -> Gate:
     """Return the gate with `suspension`, unless one as strong is in force."""
-    current = gate.suspension
+    current = suspension_of(gate, suspension.workflow)
+    if suspension.workflow is not None:
+        workflows = gate.workflows if current else (*gate.workflows, suspension)[-MAX_WORKFLOWS:]
+        return replace(gate, workflows=workflows)
     if current is None or not _in_force(current, suspension.since):
         return replace(gate, suspension=suspension)
     ranks = list(ResumeOn)
@@ -128,35 +241,34 @@ def suspend(gate: Gate, suspension: Suspension) -> Gate:
     return replace(gate, suspension=suspension) if stronger or later else gate
 
 
-def resume(gate: Gate) -> Gate:
-    """Return the gate without its suspension."""
-    return replace(gate, suspension=None)
+def resume(gate: Gate, workflow: str | None = None) -> Gate:
+    """Return the gate without the suspension of a workflow, or for None without that of all jobs."""
+    if workflow is None:
+        return replace(gate, suspension=None)
+    kept = tuple(suspension for suspension in gate.workflows if suspension.workflow != workflow)
+    return replace(gate, workflows=kept)
+
+
+def trial_succeeded(gate: Gate, slot: Slot, workflow: str, now: datetime) -> Gate:
+    """Return the gate after a job of `workflow` was accepted: the suspensions that it tried end.
+
+    If all jobs were suspended because one of another workflow was refused, only that workflow stays suspended. A
+    suspension that a poll caused stays until a poll succeeds.
+    """
+    for trial in slot.trials:
+        current = suspension_of(gate, trial.workflow)
+        if current is None or current.since != trial.since or current.by_poll:
+            continue
+        gate = resume(gate, trial.workflow)
+        if trial.workflow is None and trial.refused_workflow not in (None, workflow):
+            narrowed = replace(trial, workflow=trial.refused_workflow, since=now, until=now + FIRST_TRIAL, tries=1)
+            gate = suspend(gate, replace(narrowed, contested_at=None, tried_at=None))
+    return gate
 
 
 def probe_failed(gate: Gate, now: datetime) -> Gate:
     """Return the gate after a failed health call: the pause before the next one doubles."""
     return replace(gate, suspension=_extended(gate.suspension, now)) if gate.suspension else gate
-
-
-def wait_reason(gate: Gate, limits: Limits, now: datetime) -> ErrorCode | None:
-    """Return what keeps a job from starting now, or None."""
-    if gate.suspension and _in_force(gate.suspension, now):
-        return gate.suspension.reason
-    return ErrorCode.RATE_LIMITED if not free_slots(gate, limits, now) else None
-
-
-def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime) -> datetime:
-    """Return when a job that has `ahead` jobs before it can start, if nothing changes."""
-    at = max(now, gate.suspension.until) if gate.suspension else now
-    if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        at = max(at, midnight + timedelta(days=days))
-    if limits.per_minute:
-        occupied = [start + WINDOW for start in sorted(gate.starts) if start + WINDOW > at]
-        free_at = [at] * (limits.per_minute - len(occupied)) + occupied
-        rounds, place = divmod(ahead, limits.per_minute)
-        at = max(at, free_at[place]) + rounds * WINDOW
-    return at
 
 
 def _in_force(suspension: Suspension, now: datetime) -> bool:
@@ -166,9 +278,65 @@ def _in_force(suspension: Suspension, now: datetime) -> bool:
 def _extended(suspension: Suspension, now: datetime) -> Suspension:
     """Return the suspension after one more unsuccessful trial or probe: the pause doubles up to its maximum."""
     trial = suspension.resume_on is ResumeOn.TRIAL
-    first, longest = (FIRST_TRIAL, MAX_TRIAL) if trial else (FIRST_PROBE, MAX_PROBE)
-    pause = min(first * 2 ** min(suspension.tries, 10), longest)
-    return replace(suspension, until=now + pause, tries=suspension.tries + 1)
+    first, last = (FIRST_TRIAL, MAX_TRIAL) if trial else (FIRST_PROBE, MAX_PROBE)
+    return replace(suspension, until=now + pause(suspension.tries, first, last), tries=suspension.tries + 1)
+
+
+def pause(tries: int, first: timedelta = FIRST_TRIAL, last: timedelta = MAX_TRIAL) -> timedelta:
+    """Return the pause after so many unsuccessful tries beyond the first: twice as long each time, at most `last`."""
+    return min(first * (1 << min(tries, 10)), last)
+
+
+def _replaced(gate: Gate, suspension: Suspension) -> Gate:
+    """Return the gate with `suspension` in the place of an earlier or later state of the same one, if it is there."""
+    current = suspension_of(gate, suspension.workflow)
+    if current is None or current.since != suspension.since:
+        return gate
+    if suspension.workflow is None:
+        return replace(gate, suspension=suspension)
+    return replace(gate, workflows=tuple(suspension if one is current else one for one in gate.workflows))
+
+
+# --- what waiting jobs are told ------------------------------------------------------------------------------------
+
+
+def blocked_by(gate: Gate, now: datetime, workflow: str | None = None) -> Suspension | None:
+    """Return the suspension that keeps a job of `workflow` from starting now, if one does."""
+    found = (gate.suspension, suspension_of(gate, workflow))
+    return next((suspension for suspension in found if suspension and _in_force(suspension, now)), None)
+
+
+def hold(gate: Gate, now: datetime, workflow: str) -> Suspension | None:
+    """Return the suspension of a workflow until whose next trial its jobs are held, if they are.
+
+    While a trial is under way they are not: if it succeeds they start at once.
+    """
+    suspension = suspension_of(gate, workflow)
+    if suspension is None or now >= suspension.until:
+        return None
+    return None if suspension.tried_at and now < suspension.tried_at + TRIAL_TAKES else suspension
+
+
+def wait_reason(gate: Gate, limits: Limits, now: datetime, workflow: str | None = None) -> ErrorCode | None:
+    """Return what keeps a job of `workflow` from starting now, or None."""
+    if suspension := blocked_by(gate, now, workflow):
+        return suspension.reason
+    return ErrorCode.RATE_LIMITED if not free_slots(gate, limits, now) else None
+
+
+def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime, workflow: str | None = None) -> datetime:
+    """Return when a job of `workflow` that has `ahead` jobs before it can start, if nothing changes."""
+    suspensions = filter(None, (gate.suspension, suspension_of(gate, workflow)))
+    at = max([now, *(suspension.until for suspension in suspensions)])
+    if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        at = max(at, midnight + timedelta(days=days))
+    if limits.per_minute:
+        occupied = [start + WINDOW for start in sorted(gate.starts) if start + WINDOW > at]
+        free_at = [at] * (limits.per_minute - len(occupied)) + occupied
+        rounds, place = divmod(ahead, limits.per_minute)
+        at = max(at, free_at[place]) + rounds * WINDOW
+    return at
 
 
 def _recent_starts(gate: Gate, now: datetime) -> list[datetime]:

@@ -15,6 +15,7 @@ from shared.spending.gate import Slot
 from shared.steps.dispatch import send, triggered
 from shared.steps.input_images import find_input_image, store_input
 from shared.steps.new_job import job_id_for, new_job
+from shared.steps.placing import next_places
 from shared.steps.prepare import prepare_at_once
 from shared.submission import Submission
 
@@ -50,9 +51,9 @@ async def accept(submission: Submission, deps: Deps, admit: Admit = admit_all) -
     if submission.file is not None:
         input_image = await store_input(job_id, submission.file, deps)
     job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
-    slot = (
-        await deps.admission.try_acquire(lambda: deps.store.queue_head(deps.clock.now(), 1)) if job.prepared else None
-    )
+    slot = await _acquire_slot(job, deps)
+    if slot is None:
+        job = job.placed(*await next_places(job.caller, deps))
     try:
         job = await _create(triggered(job, deps) if slot else job, deps)
     except AlreadyExists as error:
@@ -71,6 +72,13 @@ def replay(job: Job, submission: Submission) -> Accepted:
     if job.fingerprint != submission.fingerprint:
         raise KeyReused
     return Accepted(job, replayed=True)
+
+
+async def _acquire_slot(job: Job, deps: Deps) -> Slot | None:
+    """Return a slot if the job can start at once."""
+    if not job.prepared:
+        return None
+    return await deps.admission.try_acquire(job, lambda: deps.places.is_queue_empty(deps.store, deps.clock.now()))
 
 
 async def _create(job: Job, deps: Deps) -> Job:

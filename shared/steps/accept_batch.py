@@ -10,6 +10,7 @@ from shared.runtime.dependencies import Deps
 from shared.steps.accept import Accepted, KeyReused, replay
 from shared.steps.input_images import InputRefused, find_input_image
 from shared.steps.new_job import job_id_for, new_job
+from shared.steps.placing import next_places
 from shared.steps.prepare import prepare_at_once
 from shared.submission import Submission
 
@@ -37,7 +38,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
             if isinstance(outcome, Exception) and not partial:
                 raise ItemRefused(index, outcome)
         try:
-            return await _store(outcomes, deps)
+            return await _store(await _place(outcomes, deps), deps)
         except AlreadyExists:
             continue  # another request has just stored a job of this batch; the next plan finds it
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
@@ -59,6 +60,14 @@ async def _plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
         except (KeyReused, InputRefused) as refusal:
             outcomes.append(refusal)
     return outcomes
+
+
+async def _place(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
+    """Give the new jobs their places in the queue, one after the other."""
+    new = [one for one in outcomes if isinstance(one, Accepted) and not one.replayed]
+    places = await next_places(new[0].job.caller, deps, len(new)) if new else []
+    placed = {one.job.id: Accepted(one.job.placed(place)) for one, place in zip(new, places, strict=True)}
+    return [placed[one.job.id] if isinstance(one, Accepted) and not one.replayed else one for one in outcomes]
 
 
 async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:

@@ -4,18 +4,17 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
-from shared.job_parts import JobError
 from shared.log import Event
 from shared.ports import Conflict, StoreUnavailable
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
-from shared.spending.gate import Slot
-from shared.steps.paid_call import log_failure, make_paid_call
+from shared.spending.gate import Gate, Slot
+from shared.steps.paid_call import make_paid_call
+from shared.steps.waiting import hold_suspended
 
-WAITED_HINT = "The job waited for its maximum time. Fix the cause, then send the request with a new Idempotency-Key."
+LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 
 
 def triggered(job: Job, deps: Deps) -> Job:
@@ -52,7 +51,7 @@ async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """The jobs that start now, stored as triggering. `next_at`: when the next may start; None for an empty queue."""
+    """The jobs that start now, stored as triggering. `next_at`: when the next may start, if any waits."""
 
     jobs: list[tuple[Lease, Slot]]
     next_at: datetime | None
@@ -62,20 +61,23 @@ async def take_from_queue(deps: Deps, limit: int) -> Dispatch:
     """Take as many jobs from the head of the queue as the gate admits, at most `limit`."""
     now, limits = deps.clock.now(), deps.config.limits
     if not await deps.store.queue_head(now, 1):
-        return Dispatch([], None)
+        return Dispatch([], deps.admission.next_trial())
     await deps.admission.probe_health(deps.wireflow.healthy)
     state = await deps.admission.recent()
     wanted = min(gate.free_slots(state, limits, now), limit)
-    taken = await _take(wanted, deps) if wanted > 0 else []
+    taken = await _take(wanted, state, deps) if wanted > 0 else []
     return Dispatch(taken, gate.estimate_start(state, limits, len(taken), now))
 
 
-async def _take(wanted: int, deps: Deps) -> list[tuple[Lease, Slot]]:
-    jobs = await deps.store.queue_head(deps.clock.now(), wanted)
-    slots = await deps.admission.acquire(len(jobs))
-    leases = await asyncio.gather(*(_claim(job, deps) for job, _ in zip(jobs, slots, strict=False)))
-    pairs = list(zip(leases, slots, strict=True))
+async def _take(wanted: int, state: Gate, deps: Deps) -> list[tuple[Lease, Slot]]:
+    suspended = state.suspension or state.workflows
+    jobs = await deps.store.queue_head(deps.clock.now(), max(wanted, LOOK_AHEAD) if suspended else wanted)
+    slots = await deps.admission.acquire(jobs, wanted)
+    admitted = [(job, slot) for job, slot in zip(jobs, slots, strict=True) if slot]
+    leases = await asyncio.gather(*(_claim(job, deps) for job, _ in admitted))
+    pairs = [(lease, slot) for lease, (_, slot) in zip(leases, admitted, strict=True)]
     await deps.admission.release([slot for lease, slot in pairs if lease is None])
+    await hold_suspended([job for job, slot in zip(jobs, slots, strict=True) if slot is None], deps)
     return [(lease, slot) for lease, slot in pairs if lease is not None]
 
 
@@ -86,13 +88,3 @@ async def _claim(job: Job, deps: Deps) -> Lease | None:
     except (Conflict, StoreUnavailable):
         return None
     return Lease(claimed, deps.store, deps.clock, deps.config.lease)
-
-
-async def give_up_waiting(lease: Lease, deps: Deps) -> None:
-    """Fail a job that was queued for its maximum time, with the error code of what blocked it."""
-    job, now = lease.job, deps.clock.now()
-    blocked = gate.wait_reason(await deps.admission.recent(), deps.config.limits, now) if job.prepared else None
-    code = blocked or job.wait_reason or ErrorCode.RATE_LIMITED
-    charged = job.charged(Charged.NO)
-    error = JobError.of(code, charged=charged, request_id=job.request_id, hint=WAITED_HINT)
-    log_failure(Event.JOB_FAILED, code, await lease.release(job.failed(error, now)), deps)

@@ -21,13 +21,12 @@ async def job_id_for(submission: Submission, deps: Deps) -> str:
 def new_job(job_id: str, submission: Submission, input_image: str | None, deps: Deps, index: int = 0) -> Job:
     """Return the job of a submission, queued. `input_image`: a URL or a name in the image store; `index`: in a batch.
 
-    The jobs of a batch are spaced in the queue at the rate of starts: a large batch does not block other jobs.
+    The jobs of a batch are created a microsecond apart: the last one is the newest.
     """
-    now, config = deps.clock.now(), deps.config
+    now, config = deps.clock.now() + index * timedelta(microseconds=1), deps.config
     max_wait = timedelta(hours=config.max_queue_hours)
     if submission.deadline_seconds is not None:
         max_wait = min(max_wait, timedelta(seconds=submission.deadline_seconds))
-    spacing = timedelta(seconds=60 / config.limits.per_minute if config.limits.per_minute else 0)
     return Job(
         id=job_id,
         status=Status.QUEUED,
@@ -43,7 +42,8 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         created_at=now,
         expire_at=now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME),
         give_up_at=now + max_wait,
-        queue_at=now + index * spacing,
+        queue_at=now,
+        place=now,
         due_at=now + max_wait,
         wait_reason=ErrorCode.RATE_LIMITED,
     )

@@ -1,7 +1,7 @@
 """The paid call and its three outcomes: started, refused (nothing was started), unknown (sent, no clear response).
 
-Started → running. Refused → back into the queue, or failed if only the caller can fix it. Unknown → stays triggering
-until `resolve` retries the call, or failed.
+Started → running. Refused → back into the queue, or failed if only the caller can fix it or if Wireflow refuses this
+job alone. Unknown → stays triggering until `resolve` retries the call, or failed.
 """
 
 import json
@@ -21,6 +21,12 @@ from shared.spending.pacing import seconds_to_next_poll
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, call_body
 
+MAX_REFUSALS = 3  # of a job that is refused while others of its workflow are not
+REFUSED_ALONE_HINT = (
+    "Wireflow accepted other jobs of this workflow meanwhile. Change the request, or ask the operator for the cause; "
+    "then send it with a new Idempotency-Key."
+)
+
 
 async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
     """Make the call of a job that was stored as triggering. Return the job after it, not stored yet.
@@ -31,13 +37,14 @@ async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
     try:
         started = await _call(job, deps)
     except errors.Refused as error:
-        await _update_gate(deps.admission.call_refused(error, slot), deps)
-        after, event, code = _after_refusal(job, error, deps.clock.now()), Event.UPSTREAM_REFUSED, error.code
+        alone = deps.admission.is_refused_alone(job, error, slot)
+        await _update_gate(deps.admission.call_refused(job, error, slot), deps)
+        after, event, code = await _after_refusal(job, error, alone, deps), Event.UPSTREAM_REFUSED, error.code
     except errors.OutcomeUnknown as error:
         await _update_gate(deps.admission.outcome_unknown(error), deps)
         after, event, code = _after_unknown(job, error, deps), Event.OUTCOME_UNKNOWN, error.code
     else:
-        await _update_gate(deps.admission.call_started(slot), deps)
+        await _update_gate(deps.admission.call_started(job, slot), deps)
         after = _after_start(job, started, deps.clock.now())
         deps.log.info(Event.JOB_STARTED, "Wireflow started the run.", **after.log_fields())
         return after
@@ -91,20 +98,49 @@ def _after_start(job: Job, started: Started, now: datetime) -> Job:
     return job.started(started.execution_id, started.request_id, now, first_poll)
 
 
-def _after_refusal(job: Job, error: errors.Refused, now: datetime) -> Job:
+async def _after_refusal(job: Job, error: errors.Refused, alone: bool, deps: Deps) -> Job:
+    """Return the job after a refusal; `alone`: others of its workflow are accepted."""
+    now = deps.clock.now()
     if isinstance(error, errors.RequestRefused):
         if job.possible_duplicate:
             return outcome_unknown(job, error, now)
         refused = JobError.of(error.code, charged=Charged.NO, message=str(error), request_id=error.request_id)
         return job.failed(refused, now)
-    if not job.possible_duplicate:
-        # A new idempotency key: Wireflow may replay its refusal for the old one.
-        attempt = job.attempt + 1
-        return job.requeued(error.code, attempt=attempt, queue_at=job.created_at, request_id=error.request_id)
-    # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for it:
-    # the pause is as long as the job's age, so that retries become rare.
-    pause = min(max(now - job.created_at, gate.FIRST_PROBE), gate.MAX_TRIAL)
-    return job.requeued(error.code, attempt=job.attempt, queue_at=now + pause, request_id=error.request_id)
+    holds = []
+    if isinstance(error, errors.OperatorMustAct):
+        job = job.refused(error.code, str(error), now)
+        times = job.refusal.times if job.refusal else 1
+        if alone and times >= MAX_REFUSALS and not isinstance(error, errors.OutOfCredits):
+            return _refused_alone(job, error, now)
+        holds.append(await _next_trial(job, deps) or now + gate.pause(times - 1))
+    if job.possible_duplicate:
+        # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for
+        # it: the pause is as long as the job's age, so that retries become rare.
+        holds.append(now + min(max(now - job.created_at, gate.FIRST_PROBE), gate.MAX_TRIAL))
+    # Otherwise a new idempotency key: Wireflow may replay its refusal for the old one.
+    attempt = job.attempt if job.possible_duplicate else job.attempt + 1
+    queued = job.requeued(error.code, attempt=attempt, request_id=error.request_id)
+    return queued.held_until(max(holds), error.code) if holds else queued
+
+
+def _refused_alone(job: Job, error: errors.Refused, now: datetime) -> Job:
+    job_error = JobError.of(
+        error.code,
+        charged=job.charged(Charged.NO),
+        message=str(error),
+        hint=REFUSED_ALONE_HINT,
+        request_id=error.request_id,
+    )
+    return job.failed(job_error, now)
+
+
+async def _next_trial(job: Job, deps: Deps) -> datetime | None:
+    """Return when a suspended job of this workflow is tried next, or None if it is not suspended."""
+    try:
+        blocking = gate.blocked_by(await deps.admission.recent(), deps.clock.now(), job.workflow)
+    except StoreUnavailable:
+        return None
+    return blocking.until if blocking and blocking.resume_on is gate.ResumeOn.TRIAL else None
 
 
 def _after_unknown(job: Job, error: errors.OutcomeUnknown, deps: Deps) -> Job:

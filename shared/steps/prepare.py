@@ -17,8 +17,9 @@ from shared.ports import CopyError, ImageGone, ImageRefused, UrlNotAllowed
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps.copy import GONE_FOR
-from shared.steps.dispatch import give_up_waiting
 from shared.steps.input_images import is_hosted_by_wireflow, read_input, store_input
+from shared.steps.placing import place_of_prepared
+from shared.steps.waiting import give_up_waiting
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, NodeInput, call_body
 
@@ -65,7 +66,7 @@ async def prepare(lease: Lease, deps: Deps) -> datetime | None:
     try:
         await _host_input(lease, deps)
         text = _input_for_wireflow(lease.job, deps, await _workflow_inputs(lease.job, deps))
-        await lease.release(lease.job.queued(text, deps.clock.now()))
+        await lease.release(lease.job.queued(text, await place_of_prepared(lease.job, deps)))
     except _Rejected as rejected:
         await _fail(lease, rejected, deps)
     except _Unavailable as unavailable:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.config import OnUnknown
 from shared.error_codes import ErrorCode
-from shared.job import Status
+from shared.job import Job, Status
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
@@ -23,20 +23,20 @@ async def resolve(lease: Lease, deps: Deps) -> datetime | None:
     """Retry the call if that is allowed. Return when to continue, or None when the job need not be held any longer."""
     job, now = lease.job, deps.clock.now()
     retryable = deps.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
-    slot = await _acquire_slot(deps) if retryable else None
+    slot = await _acquire_slot(job, deps) if retryable else None
     if slot is not None:
         await lease.save(job.retried(now))
         await send_leased(lease, slot, deps)
         return deps.clock.now() if lease.job.status is Status.RUNNING else None
     if retryable and now < job.give_up_at:
-        start = gate.estimate_start(await deps.admission.recent(), deps.config.limits, 0, now)
+        start = gate.estimate_start(await deps.admission.recent(), deps.config.limits, 0, now, job.workflow)
         return min(max(start, now + MIN_PAUSE), now + MAX_PAUSE)
     failed = await lease.release(outcome_unknown(job, None, deps.clock.now()))
     log_failure(Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, failed, deps)
     return None
 
 
-async def _acquire_slot(deps: Deps) -> Slot | None:
+async def _acquire_slot(job: Job, deps: Deps) -> Slot | None:
     """Return a slot if Wireflow is healthy: an outage must not use up the only retry."""
     await deps.admission.probe_health(deps.wireflow.healthy)
     if not gate.free_slots(await deps.admission.recent(), deps.config.limits, deps.clock.now()):
@@ -44,4 +44,5 @@ async def _acquire_slot(deps: Deps) -> Slot | None:
     if not await deps.wireflow.healthy():
         await deps.admission.health_check_failed()
         return None
-    return next(iter(await deps.admission.acquire(1)), None)
+    (slot,) = await deps.admission.acquire([job], 1)
+    return slot

@@ -4,7 +4,7 @@ WireflowError
 ├── Refused                  nothing was started; the job waits, or fails if the caller must fix the request
 │   ├── RequestRefused       fixed by the caller: 400, 413, 422, 415 for an upload, 409 on the first call
 │   │   └── KeyConflict      409; on a retry, the first call may have started a run
-│   ├── OperatorMustAct      fixed by the operator: credits, API key, workflow, base URL
+│   ├── OperatorMustAct      fixed by the operator: credits, API key, workflow, base URL; `scope`: whose jobs
 │   │   └── OutOfCredits     402, with the amounts that Wireflow reports
 │   ├── RateLimited          429; try again later
 │   └── Unavailable          503, a request that was never sent, or a free call that failed; try again later
@@ -16,8 +16,16 @@ WireflowError
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from shared.error_codes import ErrorCode
+
+
+class Scope(StrEnum):
+    """Whose jobs a refusal concerns, as far as the response itself shows. Trials with other jobs may narrow it."""
+
+    WORKFLOW = "workflow"  # those of the same workflow: 402, 404, 410, 400 for an inactive workflow
+    ACCOUNT = "account"  # all: 401, 3xx; and what may be anything, such as a firewall's 403
 
 
 class WireflowError(Exception):
@@ -54,9 +62,20 @@ class KeyConflict(RequestRefused):
 
 
 class OperatorMustAct(Refused):
-    """Every request fails until the operator fixes the account, the API key, the workflow, or the base URL."""
+    """Requests within `scope` fail until the operator fixes the account, API key, workflow, or base URL."""
 
     code = ErrorCode.CONFIGURATION
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: ErrorCode | None = None,
+        request_id: str | None = None,
+        scope: Scope = Scope.ACCOUNT,
+    ) -> None:
+        super().__init__(message, code=code, request_id=request_id)
+        self.scope = scope
 
 
 class OutOfCredits(OperatorMustAct):

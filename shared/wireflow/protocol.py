@@ -24,9 +24,13 @@ Headers = Mapping[str, str]  # names in lower case
 MIN_PAUSE, MAX_PAUSE, DEFAULT_PAUSE = timedelta(seconds=1), timedelta(hours=1), timedelta(seconds=30)
 INPUTS_LIMIT = 200
 
-_CREDIT_AMOUNTS = re.compile(r"required:\s*(\d+(?:\.\d+)?)\D+available:\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
+# What Wireflow publishes. Only a whole message counts: any other text may quote the caller's prompt.
+_CREDIT_AMOUNTS = re.compile(
+    r"insufficient credits\. required: (\d+(?:\.\d+)?), available: (\d+(?:\.\d+)?)\.?", re.IGNORECASE
+)
+_INACTIVE = re.compile(r"workflow is not active\.?", re.IGNORECASE)
+_INACTIVE_CODES = {"workflow_inactive", "workflow_not_active", "inactive_workflow"}
 _EXECUTION_PATH = re.compile(r"/executions/([^/?#]+)")
-_INACTIVE = re.compile(r"not active|inactive|deactivated|disabled", re.IGNORECASE)
 
 _OPERATOR_CODES = {
     400: ErrorCode.WORKFLOW_INACTIVE,
@@ -68,26 +72,38 @@ def _trigger_error(status: int, headers: Headers, body: bytes, now: datetime) ->
         return _out_of_credits(message, document, request_id)
     if status == 429:
         return errors.RateLimited(message, request_id=request_id, retry_at=retry_time(headers, document, now))
-    if status == 503 or status in {408, 425}:
+    if status in {425, 503}:
         return errors.Unavailable(message, request_id=request_id, retry_at=_retry_after(headers, now))
-    if status >= 500 or status < 300:
+    if status >= 500 or status < 300 or status == 408:  # 408: a timeout on the way, like a 504
         return errors.OutcomeUnknown(message, request_id=request_id, retry_at=_retry_after(headers, now))
     if status < 400:
         message = _redirect_message(status, headers)
         return errors.OperatorMustAct(message, code=ErrorCode.CONFIGURATION, request_id=request_id)
     if status == 409:
         return errors.KeyConflict(message, request_id=request_id)
-    if status in {413, 422} or (status == 400 and not _INACTIVE.search(message)):
+    if status in {413, 422} or (status == 400 and not _is_inactive(document, message)):
         return errors.RequestRefused(message, request_id=request_id)
     code = _OPERATOR_CODES.get(status, ErrorCode.CONFIGURATION)
-    return errors.OperatorMustAct(message, code=code, request_id=request_id)
+    scope = errors.Scope.WORKFLOW if status in {400, 404, 410} else errors.Scope.ACCOUNT
+    return errors.OperatorMustAct(message, code=code, request_id=request_id, scope=scope)
+
+
+def _is_inactive(document: Any, message: str) -> bool:
+    """Return whether a 400 means that the workflow is not active: by a code, or by the published message as a whole."""
+    error = document.get("error") if isinstance(document, dict) else None
+    parts = [part for part in (document, error) if isinstance(part, dict)]
+    codes = {part.get(name) for part in parts for name in ("type", "code") if isinstance(part.get(name), str)}
+    return bool(codes & _INACTIVE_CODES) or _INACTIVE.fullmatch(message.strip()) is not None
 
 
 def _out_of_credits(message: str, document: Any, request_id: str | None) -> errors.OutOfCredits:
-    """Take the amounts from their own fields, or else from the message: one published form has them only there."""
-    error = errors.OutOfCredits(message, request_id=request_id)
+    """Take the amounts from their own fields, or else from the message: one published form has them only there.
+
+    Other workflows may need fewer credits: the error concerns one workflow.
+    """
+    error = errors.OutOfCredits(message, request_id=request_id, scope=errors.Scope.WORKFLOW)
     required, available = (json_paths.first(document, {name}) for name in ("requiredCredits", "availableCredits"))
-    if amounts := _CREDIT_AMOUNTS.search(message):
+    if amounts := _CREDIT_AMOUNTS.fullmatch(message.strip()):
         required = amounts[1] if required is None else required
         available = amounts[2] if available is None else available
     error.required, error.available = json_paths.number(required), json_paths.number(available)

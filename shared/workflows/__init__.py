@@ -4,13 +4,17 @@ A workflow is a webhook, a saved workflow that is run by its inputs, or the grap
 """
 
 from shared.workflows.fields import call_body, check_fields, public_workflow
+from shared.workflows.models import MODELS, Model, ModelStatus
 from shared.workflows.settings import parse_models, parse_workflows
 from shared.workflows.workflow import DEFAULT, FieldRefused, Mode, NodeInput, Workflow
 
 __all__ = [
     "DEFAULT",
+    "MODELS",
     "FieldRefused",
     "Mode",
+    "Model",
+    "ModelStatus",
     "NodeInput",
     "Workflow",
     "call_body",

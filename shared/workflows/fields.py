@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shared.workflows.workflow import ASPECT_RATIOS, OVERRIDES, TAKES_IMAGE, FieldRefused, Mode, NodeInput, Workflow
+from shared.workflows.models import Model, ModelStatus
+from shared.workflows.workflow import OVERRIDES, FieldRefused, Mode, NodeInput, Workflow
 
 Fields = Mapping[str, Any]
 Inputs = Sequence[NodeInput]
@@ -45,15 +46,16 @@ def public_workflow(workflow: Workflow, inputs: Inputs | None) -> dict[str, Any]
     `pricePerImage`: dollars, or an object from resolution to dollars. `fields`: the names that a request may use,
     `prompt` and `image1` first; null for a webhook, which accepts any, and if `inputs` are unknown.
     """
-    resolutions = dict(workflow.models).get(workflow.model or "", (None,))
-    executed = workflow.mode is Mode.EXECUTE
+    model = workflow.own_model
     prices: dict[str | None, float] = dict(workflow.prices)
     return {
         "name": workflow.name,
         "mode": str(workflow.mode),
         "model": workflow.model,
-        "resolution": workflow.resolution or resolutions[0],
-        "aspectRatio": workflow.aspect_ratio or (ASPECT_RATIOS[0] if executed else None),
+        "modelStatus": str(model.status) if model else None,
+        "modelSuccessor": model.successor if model else None,
+        "resolution": _default("resolution", model, workflow),
+        "aspectRatio": _default("aspect_ratio", model, workflow),
         "pricePerImage": prices.get(None, prices or None),
         "overridable": list(workflow.overridable),
         "fields": _public_fields(workflow, inputs),
@@ -62,9 +64,9 @@ def public_workflow(workflow: Workflow, inputs: Inputs | None) -> dict[str, Any]
 
 def _public_fields(workflow: Workflow, inputs: Inputs | None) -> list[dict[str, Any]] | None:
     if workflow.mode is Mode.EXECUTE:
-        image = workflow.model in TAKES_IMAGE or "model" in workflow.overridable
+        image = any(model.input_images for model in workflow.allowed_models)
         names = [(PROMPT, "text", True), *([(IMAGE, "image", False)] if image else [])]
-        names += [(name, "select", False) for name in workflow.overridable]
+        names += [(name, "select", False) for name in workflow.overridable if workflow.choices(name)]
     elif workflow.mode is Mode.RUN and inputs is not None:
         ours = [(PROMPT, _first_of_kind(inputs, "text")), (IMAGE, _first_of_kind(inputs, "image"))]
         names = [(name, item.kind, item.required or name == PROMPT) for name, item in ours if item]
@@ -86,18 +88,20 @@ def _is_set(value: Any) -> bool:
 def _model_and_params(workflow: Workflow, fields: Fields, image_url: str | None) -> tuple[str, dict[str, Any]]:
     """Return the model and the params of its node."""
     overrides = _overrides(workflow, fields)
-    models = dict(workflow.models)
-    model = _one_of(tuple(models), overrides.get("model", workflow.model), "model")
-    resolution = _resolution(workflow, overrides, model, models[model])
-    default_ratio = workflow.aspect_ratio or ASPECT_RATIOS[0]
-    ratio = _one_of(ASPECT_RATIOS, overrides.get("aspect_ratio", default_ratio), "aspect_ratio")
-    params = {"resolution": resolution, "aspect_ratio": ratio}
+    models = {model.name: model for model in workflow.models}
+    model = models[_one_of(tuple(models), overrides.get("model", workflow.model), "model")]
+    chosen = {name: _choose(name, model, workflow, overrides) for name in ("resolution", "aspect_ratio")}
+    params = {name: value for name, value in chosen.items() if value is not None}
     if image_url is None:
-        return model, params
-    if model not in TAKES_IMAGE:
-        detail = f"The model {model} does not accept an input image. Use {' or '.join(TAKES_IMAGE)}, or leave it out."
-        raise FieldRefused(IMAGE, detail)
-    return model, {**params, IMAGE: image_url}
+        return model.name, params
+    if not model.input_images:
+        raise FieldRefused(IMAGE, f"The model {model.name} does not accept an input image. {_image_remedy(workflow)}")
+    return model.name, {**params, IMAGE: image_url}
+
+
+def _image_remedy(workflow: Workflow) -> str:
+    accept = [model for model in workflow.allowed_models if model.input_images and model.status is ModelStatus.ACTIVE]
+    return f"Choose {' or '.join(model.name for model in accept)}, or leave it out." if accept else "Leave it out."
 
 
 def _overrides(workflow: Workflow, fields: Fields) -> Fields:
@@ -113,14 +117,27 @@ def _overrides(workflow: Workflow, fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if _is_set(value)}
 
 
-def _resolution(workflow: Workflow, overrides: Fields, model: str, known: tuple[str, ...]) -> str:
-    if "resolution" in overrides:
-        return _one_of(known, overrides["resolution"], "resolution")
-    if workflow.resolution is not None and workflow.resolution not in known:
-        remedy = "Set resolution too, or choose" if "resolution" in workflow.overridable else "Choose"
-        detail = f"The model {model} does not support the resolution {workflow.resolution}, only {', '.join(known)}."
+def _choose(name: str, model: Model, workflow: Workflow, overrides: Fields) -> str | None:
+    """Return the resolution or aspect ratio to send; None if the model has no choice: then none must be sent."""
+    known = model.choices(name)
+    if not known:
+        if name in overrides:
+            raise FieldRefused(name, f"The model {model.name} has no choice of {name}. Leave this field out.")
+        return None
+    if name in overrides:
+        return _one_of(known, overrides[name], name)
+    default = _default(name, model, workflow)
+    if default not in known:
+        remedy = f"Set {name} too, or choose" if name in workflow.overridable else "Choose"
+        detail = f"The model {model.name} does not support the {name} {default}, only {', '.join(known)}."
         raise FieldRefused("model", f"{detail} {remedy} another model.")
-    return workflow.resolution or known[0]
+    return default
+
+
+def _default(name: str, model: Model | None, workflow: Workflow) -> str | None:
+    """Return the resolution or aspect ratio of a request that names none; None if there is no choice."""
+    setting = workflow.resolution if name == "resolution" else workflow.aspect_ratio
+    return setting or next(iter(model.choices(name) if model else ()), None)
 
 
 def _one_of(known: tuple[str, ...], value: Any, name: str) -> str:

@@ -1,8 +1,10 @@
 """Parsers of WIREFLOW_WORKFLOWS and WIREFLOW_MODELS. One ValueError names every fault, and never an id.
 
     {"pro": {"mode": "execute", "id": "…", "model": "nano_banana_pro", "resolution": "2K", "aspectRatio": "16:9",
-             "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24}, "overridable": ["aspect_ratio", "resolution"]},
-     "saved": {"mode": "run", "id": "…", "pricePerImage": 0.07}, "hook": {"mode": "webhook", "id": "…"}}
+             "pricePerImage": 0.2, "overridable": ["aspect_ratio", "resolution"]},
+     "saved": {"mode": "run", "id": "…", "pricePerImage": 0.2}, "hook": {"mode": "webhook", "id": "…"}}
+
+    {"new": ["1K", "2K"], "newer": {"resolutions": ["2K"], "aspectRatios": ["1:1", "1:8"], "inputImages": 3}}
 
 A fault never quotes a value, only what is allowed: any value may be a misplaced secret.
 """
@@ -10,21 +12,25 @@ A fault never quotes a value, only what is allowed: any value may be a misplaced
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
-from shared.workflows.workflow import ASPECT_RATIOS, KNOWN_MODELS, OVERRIDES, Mode, Workflow
+from shared.workflows.models import MODELS, Model
+from shared.workflows.workflow import OVERRIDES, Mode, Workflow
 
-Models = Mapping[str, tuple[str, ...]]
+Models = Mapping[str, Model]
 Entry = Mapping[str, Any]
 
 FIELDS = ("mode", "id", "pricePerImage")
 EXECUTE_FIELDS = ("model", "resolution", "aspectRatio", "overridable")
+MODEL_FIELDS = ("resolutions", "aspectRatios", "inputImages")
 ID_LIMIT = 256  # characters
 MAX_PRICE = 10_000  # dollars per image; more is a typing error
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,31}")
 _MODEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _RESOLUTION = re.compile(r"[A-Za-z0-9_.-]{1,16}")
+_RATIO = re.compile(r"[1-9][0-9]{0,3}:[1-9][0-9]{0,3}")
 _QUOTABLE = re.compile(r"[A-Za-z_]{1,32}")  # a misspelled field name, hardly an id
 
 
@@ -41,19 +47,19 @@ def parse_workflows(text: str, models: Models) -> tuple[Workflow, ...]:
     return tuple(_workflow(name, entry, models) for name, entry in entries.items())
 
 
-def parse_models(text: str) -> dict[str, tuple[str, ...]]:
-    """Parse WIREFLOW_MODELS, JSON from model to resolutions; return it with the known models, which it may redefine.
+def parse_models(text: str) -> dict[str, Model]:
+    """Parse WIREFLOW_MODELS, JSON from model to resolutions or to an object; return its models with the known ones.
 
-    Raise ValueError with all faults.
+    What it does not say of a known model stays as in the table. Raise ValueError with all faults.
     """
     entries, faults = _parse_object(text)
-    for number, (name, resolutions) in enumerate(entries.items(), 1):
+    for number, (name, entry) in enumerate(entries.items(), 1):
         if not _MODEL.fullmatch(name):
             faults.append(f"model {number}: the name must be 1 to 64 letters, digits, _, . or -")
-        elif not _is_list_of(resolutions, _RESOLUTION):
-            faults.append(f'"{name}": must be a list of different resolutions, such as ["1K", "2K"]')
+        else:
+            faults.extend(f'"{name}": {fault}' for fault in _model_faults(entry))
     _raise_faults(faults)
-    return {**KNOWN_MODELS, **{name: tuple(resolutions) for name, resolutions in entries.items()}}
+    return {**MODELS, **{name: _model(name, entry) for name, entry in entries.items()}}
 
 
 def _parse_object(text: str) -> tuple[dict[str, Any], list[str]]:
@@ -90,12 +96,45 @@ def _quoted(name: str) -> str:
 
 
 def _is_list_of(value: Any, pattern: re.Pattern[str]) -> bool:
-    """Whether the value is a non-empty list of different texts that match the pattern."""
+    """Whether the value is a list of different texts that match the pattern."""
     matches = isinstance(value, list) and all(isinstance(item, str) and pattern.fullmatch(item) for item in value)
-    return matches and 0 < len(value) == len(set(value))
+    return matches and len(value) == len(set(value))
 
 
-# --- one entry -----------------------------------------------------------------------------------------------------
+# --- one model -----------------------------------------------------------------------------------------------------
+
+
+def _model_faults(entry: Any) -> Iterator[str]:
+    if not isinstance(entry, dict):
+        if not (entry and _is_list_of(entry, _RESOLUTION)):
+            fields = ", ".join(MODEL_FIELDS)
+            yield f'must be a list of different resolutions, such as ["1K", "2K"], or an object with any of {fields}'
+        return
+    for name in entry:
+        if name not in MODEL_FIELDS:
+            yield f"{_quoted(name)} is unknown; the known fields are {', '.join(MODEL_FIELDS)}"
+    if not _is_list_of(entry.get("resolutions", []), _RESOLUTION):
+        yield 'resolutions must be a list of different resolutions, such as ["1K", "2K"], or [] if none is sent'
+    if not _is_list_of(entry.get("aspectRatios", []), _RATIO):
+        yield 'aspectRatios must be a list of different ratios, such as ["1:1", "16:9"], or [] if none is sent'
+    images = entry.get("inputImages", 0)
+    if not isinstance(images, int) or images < 0:
+        yield "inputImages must be how many input images the model accepts, 0 for none"
+
+
+def _model(name: str, entry: Any) -> Model:
+    known = MODELS.get(name, Model(name=name))
+    if isinstance(entry, list):
+        return replace(known, resolutions=tuple(entry))
+    return replace(
+        known,
+        resolutions=tuple(entry.get("resolutions", known.resolutions)),
+        aspect_ratios=tuple(entry.get("aspectRatios", known.aspect_ratios)),
+        input_images=int(entry.get("inputImages", known.input_images)),
+    )
+
+
+# --- one workflow --------------------------------------------------------------------------------------------------
 
 
 def _entry_faults(entry: Any, models: Models) -> Iterator[str]:
@@ -135,7 +174,7 @@ def _name_faults(entry: Entry) -> Iterator[str]:
 def _price_faults(value: Any, models: Models) -> Iterator[str]:
     if value is None or _is_price(value):
         return
-    resolutions = dict.fromkeys(resolution for known in models.values() for resolution in known)
+    resolutions = dict.fromkeys(resolution for model in models.values() for resolution in model.resolutions)
     if not isinstance(value, dict) or not value or not all(_is_price(price) for price in value.values()):
         yield "pricePerImage must be a number of dollars above 0, or an object from resolution to such a number"
     elif not resolutions.keys() >= value.keys():
@@ -149,17 +188,25 @@ def _is_price(value: Any) -> bool:
 
 
 def _execute_faults(entry: Entry, models: Models) -> Iterator[str]:
-    model, resolution, ratio = (entry.get(name) for name in ("model", "resolution", "aspectRatio"))
-    known = models.get(model) if isinstance(model, str) else None
-    if known is None:
-        yield f"model must be one of {', '.join(models)}, or be added to WIREFLOW_MODELS"
-    elif resolution is not None and resolution not in known:
-        yield f"resolution must be one of {', '.join(known)}"
-    if ratio is not None and ratio not in ASPECT_RATIOS:
-        yield f"aspectRatio must be one of {', '.join(ASPECT_RATIOS)}"
     overridable = entry.get("overridable")
-    if overridable not in (None, []) and not _is_list_of(overridable, re.compile("|".join(OVERRIDES))):
+    if overridable is not None and not _is_list_of(overridable, re.compile("|".join(OVERRIDES))):
         yield f"overridable must be a list of any of {', '.join(OVERRIDES)}, each at most once"
+    name = entry.get("model")
+    model = models.get(name) if isinstance(name, str) else None
+    if model is None:
+        yield f"model must be one of {', '.join(models)}, or be added to WIREFLOW_MODELS"
+    else:
+        yield from _choice_faults(entry, model)
+
+
+def _choice_faults(entry: Entry, model: Model) -> Iterator[str]:
+    """Yield the faults of settings that depend on the model."""
+    for setting, field in (("resolution", "resolution"), ("aspectRatio", "aspect_ratio")):
+        known, value = model.choices(field), entry.get(setting)
+        if known and value is not None and value not in known:
+            yield f"{setting} must be one of {', '.join(known)}"
+        elif not known and value is not None:
+            yield f"{setting} must be left out: the model {model.name} has no choice of it"
 
 
 def _workflow(name: str, entry: Entry, models: Models) -> Workflow:
@@ -174,5 +221,5 @@ def _workflow(name: str, entry: Entry, models: Models) -> Workflow:
         aspect_ratio=entry.get("aspectRatio"),
         prices=tuple(prices),
         overridable=tuple(entry.get("overridable") or ()),
-        models=tuple(models.items()),
+        models=tuple(models.values()),
     )

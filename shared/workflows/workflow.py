@@ -3,20 +3,12 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from shared.workflows.models import Model
+
 DEFAULT = "default"
 
 # Fields that a request may change in an executed workflow, if its settings allow it; the names are Wireflow's.
 OVERRIDES = ("model", "resolution", "aspect_ratio")
-
-# The guide's table of models; the node of each is `generate:NAME`. The first resolution is the default.
-KNOWN_MODELS: dict[str, tuple[str, ...]] = {
-    "nano_banana": ("1K",),
-    "nano_banana_2": ("1K",),
-    "nano_banana_pro": ("1K", "2K", "4K"),
-}
-# "Both Nano Banana Pro and Nano Banana 2 accept an optional input image" (the guide). For others it is not known.
-TAKES_IMAGE = ("nano_banana_2", "nano_banana_pro")
-ASPECT_RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 
 
 class Mode(StrEnum):
@@ -31,8 +23,8 @@ class Mode(StrEnum):
 class Workflow:
     """One entry of WIREFLOW_WORKFLOWS. `prices`: dollars per image by resolution, or (None, price) for all.
 
-    `resolution` and `aspect_ratio` are None if the settings do not name them; the defaults are the first resolution of
-    the model that is used, and 1:1.
+    `resolution` and `aspect_ratio` are None if the settings do not name them; the defaults are those of the model that
+    is used.
     """
 
     name: str
@@ -43,7 +35,23 @@ class Workflow:
     aspect_ratio: str | None = None
     prices: tuple[tuple[str | None, float], ...] = ()
     overridable: tuple[str, ...] = ()
-    models: tuple[tuple[str, tuple[str, ...]], ...] = ()  # every known model with its resolutions
+    models: tuple[Model, ...] = ()  # every known model
+
+    @property
+    def own_model(self) -> Model | None:
+        """The model of the settings; None unless the workflow is executed."""
+        return next((model for model in self.models if model.name == self.model), None)
+
+    @property
+    def allowed_models(self) -> tuple[Model, ...]:
+        """The models that a request can get."""
+        return self.models if "model" in self.overridable else tuple(filter(None, [self.own_model]))
+
+    def choices(self, field: str) -> list[str]:
+        """The values that a request can choose for one of OVERRIDES. Not every model has every one."""
+        if field == "model":
+            return [model.name for model in self.allowed_models]
+        return list(dict.fromkeys(value for model in self.allowed_models for value in model.choices(field)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

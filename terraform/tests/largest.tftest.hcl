@@ -54,7 +54,7 @@ variables {
   public_url             = "https://images.example.com"
   wireflow_base_url      = "https://www.example.com/api/v1"
   wireflow_plan          = "pro"
-  wireflow_models        = { dream = ["1K", "2K"] }
+  wireflow_models        = { dream = ["1K", "2K"], reverie = { resolutions = [], aspectRatios = ["1:8"], inputImages = 3 } }
   executions_per_minute  = 0
   daily_executions       = 500
   on_unknown             = "hold"

@@ -167,6 +167,24 @@ run "other_invalid_values" {
   ]
 }
 
+run "unknown_field_of_a_model" {
+  command = plan
+  variables { wireflow_models = { dream = { sizes = ["1K"] } } }
+  expect_failures = [var.wireflow_models]
+}
+
+run "half_an_input_image" {
+  command = plan
+  variables { wireflow_models = { dream = { inputImages = 0.5 } } }
+  expect_failures = [var.wireflow_models]
+}
+
+run "not_a_ratio" {
+  command = plan
+  variables { wireflow_models = { dream = { aspectRatios = ["wide"] } } }
+  expect_failures = [var.wireflow_models]
+}
+
 run "not_json" {
   command = plan
 

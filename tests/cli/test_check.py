@@ -96,6 +96,17 @@ def test_every_workflow_is_checked_as_far_as_that_is_free(command: Command, wire
     assert httpx.get(f"{wireflow}/_stats").json()["paidRuns"] == 0
 
 
+def test_a_deprecated_or_retired_model_is_a_warning_that_names_its_successor(command: Command, wireflow: str):
+    models = ("nano_banana", "nano_banana_2", "nano_banana_2_1")
+    workflows = json.dumps({f"with-{model}": PRO | {"model": model} for model in models})
+    result = command.run("check", **settings(wireflow, WIREFLOW_WORKFLOWS=workflows), COLUMNS="400")
+    assert result.code == 0, "its jobs may still succeed"
+    assert "The model nano_banana is retired. Set model to nano_banana_2_lite in WIREFLOW_WORKFLOWS." in result.out
+    assert "The model nano_banana_2 is deprecated. Set model to nano_banana_2_1 in WIREFLOW_WORKFLOWS." in result.out
+    assert result.out.count("the model of the workflow with-") == 2
+    assert "the list price of nano_banana_2_1 is $0.20 per image" in result.out
+
+
 def test_each_unknown_workflow_is_reported_with_what_to_do(command: Command, wireflow: str):
     workflows = {mode: {"mode": mode, "id": f"id-of-{mode}-4711"} for mode in ("run", "webhook")}
     named = settings(wireflow, WIREFLOW_WORKFLOWS=json.dumps(workflows))

@@ -36,6 +36,18 @@ async def test_a_gate_read_equals_the_gate_written(store: JobStore):
     assert await store.read_gate() == again == Gate(day="2026-03-01", executions_today=3, revision=again.revision)
 
 
+async def test_suspended_workflows_are_read_as_written_and_removed_when_they_resume(store: JobStore, place: Place):
+    suspended = dataclasses.replace(
+        SUSPENSION, workflow="old", refused_workflow="old", refused_caller="form:", contested_at=NOW, tried_at=NOW
+    )
+    gate = Gate(workflows=(suspended, dataclasses.replace(suspended, workflow="older", tried_at=None)))
+    saved = await store.save_gate(gate)
+    assert (await store.read_gate()).workflows == gate.workflows
+    await store.save_gate(dataclasses.replace(saved, workflows=()))
+    assert await store.read_gate() == Gate(revision=(await store.read_gate()).revision)
+    assert not (await place.look("control/wireflow")).get("workflows")
+
+
 async def test_a_suspension_without_figures_is_read_without_them(store: JobStore):
     suspension = Suspension(reason=ErrorCode.RATE_LIMITED, resume_on=ResumeOn.TIME, since=NOW, until=NOW)
     await store.save_gate(Gate(suspension=suspension))

@@ -8,7 +8,7 @@ import pytest
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job, Status
-from shared.job_parts import Image, JobError, Step
+from shared.job_parts import Image, JobError, Refusal, Step
 from shared.ports import AlreadyExists, Conflict, JobStore
 from shared.spending.gate import Gate
 from tests.jobs.places import NOW, Place, a_job, outcomes
@@ -61,6 +61,7 @@ def everything(job_id: str = "full") -> Job:
         images=images,
         error=error,
         wait_reason=ErrorCode.RATE_LIMITED,
+        refusal=Refusal(reason=ErrorCode.KEY_REFUSED, message="Forbidden", times=2, at=NOW),
         copy_tries=2,
         recheck_done=True,
         last_response="<html>",

@@ -117,9 +117,14 @@ def settings(signer: Google) -> dict[str, str]:
 
 
 async def new_form_token(client: httpx.AsyncClient) -> str:
-    answer = (await client.get("/form-token", headers={"Origin": ORIGIN})).raise_for_status().json()
+    """Return a form token that is old enough to be valid; retry while the store is not ready."""
+    while True:
+        response = await client.get("/form-token", headers={"Origin": ORIGIN})
+        if response.status_code != 503:
+            break
+        await asyncio.sleep(int(response.headers["retry-after"]))
     await asyncio.sleep(FORM_TOKEN_SECONDS)
-    return str(answer["formToken"])
+    return str(response.raise_for_status().json()["formToken"])
 
 
 async def send(clients: list[httpx.AsyncClient], posts: list[Post]) -> list[httpx.Response]:

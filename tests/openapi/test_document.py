@@ -42,7 +42,12 @@ IDS = ("webhook-of-this-test", "graph-of-this-test", "saved-of-this-test", "sk-o
 WORKFLOWS = {
     "pro": {"mode": "execute", "id": IDS[1], "model": "nano_banana_pro", "overridable": ["resolution"]},
     "free": {"mode": "execute", "id": IDS[1], "model": "nano_banana", "overridable": ["model", "resolution"]},
-    "plain": {"mode": "execute", "id": IDS[1], "model": "nano_banana"},
+    "plain": {
+        "mode": "execute",
+        "id": IDS[1],
+        "model": "nano_banana_2_lite",
+        "overridable": ["aspect_ratio", "resolution"],
+    },
     "saved": {"mode": "run", "id": IDS[2]},
 }
 INPUTS = (
@@ -353,6 +358,14 @@ def test_credentials_are_asked_for_where_they_are_configured():
         ({"prompt": "x" * 4_001}, False),
         ({"prompt": "a cat", "image1": "https://a.example/cat.png"}, True),
         ({"prompt": "a cat", "image1": "http://a.example/cat.png"}, False),
+        ({"prompt": "a cat", "image1": None, "fromJob": None, "deadlineSeconds": None, "allowPartial": None}, True),
+        ({"prompt": "a cat", "image1": "", "fromJob": "", "deadlineSeconds": "", "redirectUrl": ""}, True),
+        ({"prompt": "a cat", "workflow": None}, True),
+        ({"prompt": "a cat", "deadlineSeconds": "60"}, False),
+        ({"prompt": "a cat", "allowPartial": "true"}, False),
+        ({"prompt": "a cat", "idempotencyKey": None}, False),
+        ({"prompt": "a cat", "dedupeField": ""}, False),
+        ({"prompt": "a cat", "token": ""}, False),
         ({"prompt": "a cat", "fromJob": "0" * 32, "fromImage": 1}, True),
         ({"prompt": "a cat", "fromImage": 1}, False),
         ({"prompt": "a cat", "deadlineSeconds": 0}, False),
@@ -372,6 +385,9 @@ def test_credentials_are_asked_for_where_they_are_configured():
         ({"prompt": "a cat", "workflow": "free", "model": "nano_banana_pro", "resolution": "4K"}, True),
         ({"prompt": "a cat", "workflow": "free", "model": "unknown"}, False),
         ({"prompt": "a cat", "workflow": "plain", "image1": "https://a.example"}, False),  # not of this model
+        ({"prompt": "a cat", "workflow": "plain", "aspect_ratio": "8:1"}, True),
+        ({"prompt": "a cat", "workflow": "plain", "aspect_ratio": "8:2"}, False),
+        ({"prompt": "a cat", "workflow": "plain", "resolution": "1K"}, False),  # this model has no choice
         ({"prompt": "a cat", "workflow": "plain", "fromJob": "0" * 32}, False),
         ({"prompt": "a cat", "workflow": "saved", "Seed": "7"}, True),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7.5, "Sharp": "on", "Other": [1]}, True),

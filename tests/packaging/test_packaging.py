@@ -1,8 +1,7 @@
-"""What is deployed works on its own: a function's files at the root, `shared/` and `requirements.txt`."""
+"""What is deployed works on its own: a function's files at the root, `shared/`, and what is locked."""
 
 import ast
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from packaging.utils import canonicalize_name
 
+from tests.packaging.lock import LOCK, read_lock
 from tests.processes.function import ROOT, Function
 
 FUNCTIONS = ("trigger", "poller")
@@ -38,7 +39,7 @@ def package(name: str, tmp_path: Path) -> Path:
     folder = tmp_path / "workspace"
     files = {file: file.relative_to(ROOT / "functions" / name) for file in deployed(ROOT / "functions" / name)}
     files |= {file: file.relative_to(ROOT) for file in deployed(ROOT / "shared")}
-    for file, place in (files | {ROOT / "requirements.txt": Path("requirements.txt")}).items():
+    for file, place in (files | {LOCK: Path("requirements.txt")}).items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, folder / place)
     assert ROOT not in folder.parents
@@ -88,11 +89,9 @@ def test_it_imports_nothing_that_only_runs_locally(package: Path):
 
 def test_what_it_imports_is_in_its_requirements(package: Path):
     installed = metadata.packages_distributions()
-    shipped = with_dependencies(
-        line.partition("==")[0] for line in (package / "requirements.txt").read_text().splitlines() if "==" in line
-    )
+    shipped = read_lock(package / "requirements.txt").keys()
     outside = {name.partition(".")[0] for name in imports(package)} - set(sys.stdlib_module_names) - {"shared"}
-    missing = {top for top in outside if not {normal(dist) for dist in installed.get(top, [])} & shipped}
+    missing = {top for top in outside if not {canonicalize_name(dist) for dist in installed.get(top, [])} & shipped}
     assert not missing
 
 
@@ -106,33 +105,3 @@ def imports(package: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 found.add(node.module)
     return found
-
-
-def with_dependencies(names: Iterator[str]) -> set[str]:
-    """The distributions and all that they require, without extras."""
-    found: set[str] = set()
-    waiting = [normal(name) for name in names]
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found.add(name)
-        required = [text for text in metadata.requires(name) or [] if "extra ==" not in text and is_installed(text)]
-        waiting += [normal(text) for text in required]
-    return found
-
-
-def is_installed(requirement: str) -> bool:
-    """One that is not is for another system or version of Python."""
-    try:
-        metadata.version(normal(requirement))
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-def normal(requirement: str) -> str:
-    """https://packaging.python.org/en/latest/specifications/name-normalization/"""
-    name = re.match(r"[\w.-]+", requirement)
-    assert name
-    return re.sub(r"[-_.]+", "-", name[0]).lower()

@@ -208,6 +208,22 @@ def test_what_went_wrong_is_said_on_the_page_and_the_next_try_is_a_new_one(visit
 
 
 @pytest.mark.slow
+def test_without_javascript_an_error_is_a_page_with_the_form_again(plain_visitor: Visitor) -> None:
+    chrome = plain_visitor.chrome
+    plain_visitor.opens(FORM)
+    plain_visitor.types("   ")
+    plain_visitor.clicks()
+    area = soon(
+        chrome, lambda chrome: urlsplit(chrome.current_url).path == "/" and chrome.find_element(By.NAME, "prompt")
+    )
+    assert "blank" in chrome.find_element(By.TAG_NAME, "body").text
+    assert chrome.find_element(By.TAG_NAME, "a").get_attribute("href") == f"{plain_visitor.site.allowed}/"
+    area.send_keys("then a heron on a page")
+    chrome.find_element(By.TAG_NAME, "button").click()
+    assert plain_visitor.sees_its_image("   then a heron on a page")
+
+
+@pytest.mark.slow
 def test_a_job_that_fails_says_why_on_the_page(visitor: Visitor) -> None:
     visitor.opens(FORM, SCRIPT)
     visitor.types("a heron [fault:moderation]")
@@ -252,8 +268,9 @@ def refused_in_a_browser(visitor: Visitor, prompt: str, parts: tuple[int, ...]) 
         visitor.reads(lambda text: "Failed to fetch" in text)
         return
     soon(visitor.chrome, lambda chrome: urlsplit(chrome.current_url).path == "/")
-    body = visitor.chrome.find_element(By.TAG_NAME, "body").text
-    assert '"errorCode":"unauthorized"' in body.replace(" ", "")
+    assert "Error code: unauthorized" in visitor.chrome.find_element(By.TAG_NAME, "body").text
+    assert visitor.chrome.find_element(By.TAG_NAME, "textarea").get_attribute("value") == prompt
+    assert not visitor.chrome.find_elements(By.TAG_NAME, "button")
 
 
 def assert_nothing_was_made(visitor: Visitor, prompt: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.simulator.run_requests import MODELS
+from shared.workflows import MODELS as PRODUCT_MODELS
 from tests.simulator.bodies import graph
 from tests.simulator.conftest import GRAPH, KEY, Open, Vendor
 
@@ -63,7 +64,9 @@ async def test_other_styles_are_under_data_and_the_nested_one_in_lower_case(open
     ("model", "resolution", "ratio", "size"),
     [
         ("nano_banana", None, None, (1024, 1024)),
-        ("nano_banana_2", "1K", "9:16", (576, 1024)),
+        ("nano_banana_2", "512", "9:16", (288, 512)),
+        ("nano_banana_2_1", "2K", "1:8", (256, 2048)),
+        ("nano_banana_2_lite", None, "4:1", (1024, 256)),
         ("nano_banana_pro", None, "3:2", (1024, 683)),
         ("nano_banana_pro", "4K", "1:1", (4096, 4096)),
     ],
@@ -165,10 +168,16 @@ async def test_a_body_that_is_not_an_object_starts_nothing(vendor: Vendor, body:
     assert (await vendor.stats())["paidRuns"] == 0
 
 
-async def test_models_reject_resolutions_and_input_images_that_they_lack(vendor: Vendor) -> None:
-    assert (await vendor.execute(model="nano_banana_2", resolution="2K")).status_code == 422
-    rejected = await vendor.execute(model="nano_banana", image1="http://wireflow.test/cdn/uploads/1.png")
+async def test_models_reject_resolutions_ratios_and_input_images_that_they_lack(vendor: Vendor) -> None:
+    assert (await vendor.execute(model="nano_banana_2_1", resolution="512")).status_code == 422
+    assert (await vendor.execute(model="nano_banana_2_lite", resolution="1K")).status_code == 422
+    assert (await vendor.execute(model="nano_banana_pro", aspect_ratio="8:1")).status_code == 422
+    rejected = await vendor.execute(model="nano_banana_2_lite", image1="http://wireflow.test/cdn/uploads/1.png")
     assert (rejected.status_code, "takes no input image" in rejected.text) == (422, True)
+
+
+def test_every_model_of_the_product_is_known() -> None:
+    assert MODELS.keys() == {f"generate:{name}" for name in PRODUCT_MODELS}
 
 
 async def test_node_states_have_the_label_of_the_model(open_vendor: Open) -> None:

@@ -46,7 +46,8 @@ FIELDS: dict[str, Any] = {
     "deadline true": ({"prompt": "a cat", "deadlineSeconds": True}, "deadlineSeconds"),
     "deadline too large": ({"prompt": "a cat", "deadlineSeconds": 1e300}, "deadlineSeconds"),
     "allowPartial a string": ({"prompt": "a cat", "allowPartial": "true"}, "allowPartial"),
-    "allowPartial null": ({"prompt": "a cat", "allowPartial": None}, "allowPartial"),
+    "allowPartial a number": ({"prompt": "a cat", "allowPartial": 1}, "allowPartial"),
+    "prompt invisible": ({"prompt": "\u200b\u2060"}, "prompt"),
     "unknown workflow": ({"prompt": "a cat", "workflow": "pro"}, "workflow"),
     "workflow not a string": ({"prompt": "a cat", "workflow": ["default"]}, "workflow"),
 }

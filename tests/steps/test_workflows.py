@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.job import Status
+from shared.workflows import MODELS
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 
@@ -119,6 +120,26 @@ async def test_the_list_of_workflows_has_everything_but_their_ids(open_world: Op
         assert "Style" in [field["name"] for field in workflows["saved"]["fields"]]
         assert workflows["hook"]["fields"] is None
         assert not any(workflow_id in response.text for workflow_id in WORKFLOW_IDS)
+
+
+async def test_the_list_of_workflows_warns_of_a_model_that_is_about_to_end(open_world: OpenWorld) -> None:
+    old = {name: {"mode": "execute", "id": "demo-execute", "model": name} for name in ("nano_banana", "nano_banana_2")}
+    async with open_world(WIREFLOW_WORKFLOWS=json.dumps(old)) as world:
+        shown = (await world.http.get("/workflows")).json()["workflows"]
+        assert [(one["model"], one["modelStatus"], one["modelSuccessor"]) for one in shown] == [
+            (None, None, None),
+            ("nano_banana", "retired", "nano_banana_2_lite"),
+            ("nano_banana_2", "deprecated", "nano_banana_2_1"),
+        ]
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_wireflow_accepts_the_defaults_of_every_model(open_world: OpenWorld, model: str) -> None:
+    workflows = {"one": {"mode": "execute", "id": "demo-execute", "model": model}}
+    async with open_world(WIREFLOW_WORKFLOWS=json.dumps(workflows)) as world:
+        response = await world.http.post("/", json={"prompt": "a cat", "workflow": "one"})
+        (job,) = await world.end_of(response.json()["id"])
+        assert (job["status"], job["images"][0]["width"], world.paid) == ("succeeded", 1024, 1)
 
 
 async def test_a_queued_job_fails_at_no_cost_if_its_workflow_is_no_longer_configured(open_world: OpenWorld) -> None:

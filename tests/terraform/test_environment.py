@@ -9,6 +9,7 @@ import pytest
 from shared import config
 from shared.config import Config, Location, OnUnknown
 from shared.spending.gate import Limits
+from shared.workflows import parse_models
 from tests.terraform.mocked import FUNCTIONS, ROOT, Resource, State
 
 # Cloud Run's own name, and what only local runs may have.
@@ -126,7 +127,11 @@ def test_a_private_trigger_is_told_so(smallest: State) -> None:
 
 def test_models_are_told_as_json(largest: State) -> None:
     told = largest.function("poller").service["environment_variables"]["WIREFLOW_MODELS"]
-    assert json.loads(told) == {"dream": ["1K", "2K"]}
+    assert json.loads(told) == {
+        "dream": ["1K", "2K"],
+        "reverie": {"resolutions": [], "aspectRatios": ["1:8"], "inputImages": 3},
+    }
+    assert parse_models(told)["reverie"].input_images == 3
 
 
 def test_a_database_that_was_there_is_used_and_left_as_it_is(existing_database: State) -> None:

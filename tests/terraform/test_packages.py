@@ -33,12 +33,13 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_zip_holds_the_functions_files_the_shared_ones_and_the_requirements(
+def test_a_zip_holds_the_functions_files_the_shared_ones_and_the_locked_requirements(
     module: Path, smallest: State, function: str
 ) -> None:
     root = module.parent
     shared = {f"shared/{name}": file for name, file in files(root / "shared").items()}
-    whole = files(root / "functions" / function) | shared | {"requirements.txt": root / "requirements.txt"}
+    shared["requirements.txt"] = shared.pop("shared/requirements.lock")
+    whole = files(root / "functions" / function) | shared
     assert package(smallest, function) == {name: file.read_text() for name, file in whole.items()}
 
 

@@ -175,7 +175,7 @@ async def test_each_request_may_have_900_kib() -> None:
 async def test_each_request_is_checked_against_its_workflow() -> None:
     seen = []
 
-    async def check(workflow: str, fields: Mapping[str, Any], has_image: bool) -> None:
+    async def check(_caller: Caller, workflow: str, fields: Mapping[str, Any], has_image: bool) -> None:
         seen.append((workflow, dict(fields), has_image))
         if workflow == "unknown":
             raise Problem.wrong("There is no such workflow.", "workflow")

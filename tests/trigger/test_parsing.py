@@ -112,12 +112,20 @@ async def test_a_name_that_occurs_twice_in_an_object_is_rejected() -> None:
         (b'{"prompt": "a cat",\n "n": 1\n "m": 2}', "line 3, column 2: expected ','"),
         (b"", "line 1, column 1: expected a value"),
         (b'{"prompt": "a cat', "line 1, column 12: unterminated string"),
-        (b'{"prompt": NaN}', "NaN is not allowed"),
+        (b'{"prompt": NaN}', "line 1, column 12: NaN is not allowed"),
+        (b'{"prompt": "NaN",\n "n": [1, -Infinity]}', "line 2, column 11: -Infinity is not allowed"),
+        (b'{"a": 1e99, "b": 1e999}', "line 1, column 18: a number is too large"),
+        (b'{"a": 1,\n"b": ' + b"1" * 5_000 + b"}", "line 2, column 6: a number has too many digits"),
+        (b'{"n": {"x": {"a": 1}, "y": 2}, "y": 3,\n "\\u006e": 4}', 'line 2, column 2: the name "n" occurs twice'),
+        (b'\xef\xbb\xbf{"prompt": "caf\xc3\xa9 \xe9"}', "line 1, column 18: it is not UTF-8"),
+        (b'{"n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line 1, column 106: it is nested too deeply"),
+        (b'{"prompt": "a cat",}', "line 1, column 20: expected property name"),
     ],
 )
 async def test_invalid_json_is_located(content: bytes, position: str) -> None:
     problem = await rejection(sent(content=content, headers=JSON))
-    assert problem.detail.startswith(f"The request body is not valid JSON ({position}). Send UTF-8 JSON")
+    assert problem.detail.startswith(f"The request body is not valid JSON ({position}")
+    assert "). Send UTF-8 JSON such as" in problem.detail
 
 
 # --- limits --------------------------------------------------------------------------------------------------------
@@ -222,10 +230,17 @@ async def test_of_several_valid_credentials_a_token_counts_also_in_the_body() ->
     assert (await parsed_by_deployment(sent(content=body, headers=signed))).caller == Caller(CallerKind.TOKEN, "zap")
 
 
-@pytest.mark.parametrize("token", ["wrong", ""])
-async def test_an_invalid_token_in_the_body_outweighs_a_valid_one_in_a_header(token: str) -> None:
-    request = sent(json={**CAT, "token": token}, headers={"Authorization": "Bearer right"})
-    assert (await rejected_by_deployment(request)).code == "unauthorized"
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ({"json": {**CAT, "token": "wrong"}}, "unauthorized"),
+        ({"json": {**CAT, "token": ""}}, "invalid_field"),
+        ({"data": {**CAT, "token": ""}}, "unauthorized"),
+    ],
+)
+async def test_an_invalid_token_in_the_body_outweighs_a_valid_one_in_a_header(content: Any, code: str) -> None:
+    request = sent(**content, headers={"Authorization": "Bearer right"})
+    assert (await rejected_by_deployment(request)).code == code
 
 
 @pytest.mark.parametrize(("size", "in_a_thread"), [(10 * KIB, False), (100 * KIB, True)])

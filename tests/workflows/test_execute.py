@@ -1,10 +1,11 @@
 """Execute and webhook: the graph of the guide with the overrides of a request, and fields that stay unchanged."""
 
+import json
 from typing import Any
 
 import pytest
 
-from shared.workflows import Mode, Workflow
+from shared.workflows import MODELS, Mode, Workflow, parse_models, parse_workflows
 from tests.workflows.examples import HOSTED, ID, body, one, refusal
 
 
@@ -81,17 +82,69 @@ def test_another_model_has_its_own_resolutions() -> None:
 
 def test_a_model_without_the_configured_resolution_is_refused() -> None:
     free = one(overridable=["model", "resolution"])
-    name, why = refusal(free, {"model": "nano_banana_2"})
+    name, why = refusal(free, {"model": "nano_banana"})
     assert name == "model"
     assert "does not support the resolution 2K, only 1K. Set resolution too" in why
-    assert params(free, {"model": "nano_banana_2", "resolution": "1K"})["resolution"] == "1K"
-    assert "Set resolution" not in refusal(one(overridable=["model"]), {"model": "nano_banana_2"})[1]
+    assert params(free, {"model": "nano_banana", "resolution": "1K"})["resolution"] == "1K"
+    assert "Set resolution" not in refusal(one(overridable=["model"]), {"model": "nano_banana"})[1]
+
+
+def test_a_model_without_the_configured_ratio_is_refused() -> None:
+    wide = one(model="nano_banana_2_1", aspectRatio="8:1", overridable=["model", "aspect_ratio"])
+    name, why = refusal(wide, {"model": "nano_banana_pro"})
+    assert name == "model"
+    assert "does not support the aspect_ratio 8:1, only 1:1, 2:3" in why
+    assert params(wide, {"model": "nano_banana_pro", "aspect_ratio": "1:1"})["aspect_ratio"] == "1:1"
+
+
+@pytest.mark.parametrize("ratio", ["1:4", "4:1", "1:8", "8:1"])
+def test_only_some_models_have_the_extreme_ratios(ratio: str) -> None:
+    fields = {"aspect_ratio": ratio}
+    for model in ("nano_banana_2", "nano_banana_2_1", "nano_banana_2_lite"):
+        assert params(one(model=model, resolution=None), fields)["aspect_ratio"] == ratio
+    for model in ("nano_banana", "nano_banana_pro"):
+        assert refusal(one(model=model, resolution=None), fields)[0] == "aspect_ratio"
+
+
+def test_the_default_resolution_of_every_model_with_a_choice_is_1k() -> None:
+    sent = {model: params(one(model=model, resolution=None), {}).get("resolution") for model in MODELS}
+    assert sent == dict.fromkeys(MODELS, "1K") | {"nano_banana_2_lite": None}
+
+
+def test_nothing_is_sent_for_a_choice_that_the_model_does_not_have() -> None:
+    free = one(overridable=["model", "resolution"])
+    assert params(free, {"model": "nano_banana_2_lite"}) == {"aspect_ratio": "16:9"}
+    assert refusal(free, {"model": "nano_banana_2_lite", "resolution": "2K"}) == (
+        "resolution",
+        "The model nano_banana_2_lite has no choice of resolution. Leave this field out.",
+    )
 
 
 def test_an_input_image_is_refused_by_a_model_that_accepts_none() -> None:
-    plain = one(model="nano_banana", resolution=None, overridable=["model"])
-    assert refusal(plain, {}, image=True)[0] == "image1"
-    assert params(plain, {"model": "nano_banana_2"}, HOSTED)["image1"] == HOSTED
+    plain = one(model="nano_banana_2_lite", resolution=None, overridable=["model"])
+    name, why = refusal(plain, {}, image=True)
+    assert name == "image1"
+    assert "Choose nano_banana_2_1 or nano_banana_pro, or leave it out." in why, "no model that is about to end"
+    assert params(plain, {"model": "nano_banana_pro"}, HOSTED)["image1"] == HOSTED
+    locked = one(model="nano_banana_2_lite", resolution=None, overridable=[])
+    assert refusal(locked, {}, image=True)[1].endswith("does not accept an input image. Leave it out.")
+
+
+@pytest.mark.parametrize("model", ["nano_banana", "nano_banana_2", "nano_banana_2_1", "nano_banana_pro"])
+def test_the_other_models_accept_an_input_image(model: str) -> None:
+    assert params(one(model=model, resolution=None), {}, HOSTED)["image1"] == HOSTED
+
+
+def test_an_added_model_accepts_what_its_setting_says() -> None:
+    new = {"resolutions": ["2K"], "aspectRatios": ["1:1", "1:16"], "inputImages": 1}
+    models = parse_models(json.dumps({"new": new, "fixed": {"resolutions": [], "aspectRatios": []}}))
+    entry = {"mode": "execute", "id": ID, "overridable": ["model", "aspect_ratio"], "model": "new"}
+    (workflow,) = parse_workflows(json.dumps({"new": entry}), models)
+    wanted = {"resolution": "2K", "aspect_ratio": "1:16", "image1": HOSTED}
+    assert params(workflow, {"aspect_ratio": "1:16"}, HOSTED) == wanted
+    assert refusal(workflow, {"aspect_ratio": "16:9"})[0] == "aspect_ratio"
+    assert params(workflow, {"model": "fixed"}) == {}
+    assert refusal(workflow, {"model": "fixed"}, image=True)[0] == "image1"
 
 
 def test_a_webhook_gets_fields_unchanged() -> None:

@@ -14,6 +14,8 @@ def test_a_workflow_is_shown_without_its_id() -> None:
         "name": "pro",
         "mode": "execute",
         "model": "nano_banana_pro",
+        "modelStatus": "active",
+        "modelSuccessor": None,
         "resolution": "2K",
         "aspectRatio": "16:9",
         "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24},
@@ -35,9 +37,35 @@ def test_defaults_are_shown() -> None:
         None,
         [],
     )
-    plain = public_workflow(one(model="nano_banana", resolution=None, pricePerImage=0.04, overridable=None), None)
+    lite = one(model="nano_banana_2_lite", resolution=None, pricePerImage=0.16, overridable=None)
+    plain = public_workflow(lite, None)
     assert plain["fields"] == [{"name": "prompt", "type": "text", "required": True}]
-    assert plain["pricePerImage"] == 0.04
+    assert (plain["pricePerImage"], plain["resolution"], plain["aspectRatio"]) == (0.16, None, "16:9")
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "successor"),
+    [
+        ("nano_banana", "retired", "nano_banana_2_lite"),
+        ("nano_banana_2", "deprecated", "nano_banana_2_1"),
+        ("nano_banana_2_1", "active", None),
+        ("nano_banana_2_lite", "active", None),
+        ("nano_banana_pro", "active", None),
+    ],
+)
+def test_the_status_of_the_model_is_shown(model: str, status: str, successor: str | None) -> None:
+    shown = public_workflow(one(model=model, resolution=None, overridable=None), None)
+    assert (shown["modelStatus"], shown["modelSuccessor"]) == (status, successor)
+
+
+def test_a_field_is_not_shown_if_there_is_nothing_to_choose() -> None:
+    lite = one(model="nano_banana_2_lite", resolution=None)
+    assert [field["name"] for field in public_workflow(lite, None)["fields"]] == ["prompt", "aspect_ratio"]
+
+
+def test_an_image_field_is_shown_if_any_model_that_a_request_can_get_accepts_one() -> None:
+    free = one(model="nano_banana_2_lite", resolution=None, overridable=["model"])
+    assert [field["name"] for field in public_workflow(free, None)["fields"]] == ["prompt", "image1", "model"]
 
 
 @pytest.mark.parametrize("workflow", [SAVED, Workflow(name="default", mode=Mode.WEBHOOK, id=ID)])
@@ -45,6 +73,7 @@ def test_the_fields_of_an_undescribed_workflow_are_null(workflow: Workflow) -> N
     shown = public_workflow(workflow, None)
     assert ID not in json.dumps(shown)
     assert [shown[name] for name in ("model", "resolution", "aspectRatio", "fields")] == [None] * 4
+    assert (shown["modelStatus"], shown["modelSuccessor"]) == (None, None)
 
 
 def test_the_fields_of_a_saved_workflow_are_the_names_for_requests() -> None:

@@ -1,13 +1,14 @@
 """The settings of workflows: all faults are reported at once, and no message contains an id."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.workflows import Mode, parse_models, parse_workflows, public_workflow
+from shared.workflows import Mode, Model, ModelStatus, parse_models, parse_workflows, public_workflow
 from tests.workflows.examples import CHEAP, ID, MODELS, PRO, one, values
 
 
@@ -58,12 +59,15 @@ def test_no_workflow_is_valid() -> None:
         ({"id": ".."}, "id must be"),
         ({"id": "é"}, "id must be"),
         ({"id": "x" * 257}, "id must be"),
-        ({"model": None}, "model must be one of nano_banana, nano_banana_2, nano_banana_pro"),
+        ({"model": None}, "model must be one of nano_banana, nano_banana_2, nano_banana_2_1, nano_banana_2_lite, nano"),
         ({"model": "dall-e"}, "model must be one of"),
         ({"model": {}}, "model must be one of"),
         ({"resolution": "8K"}, "resolution must be one of 1K, 2K, 4K"),
         ({"model": "nano_banana"}, "resolution must be one of 1K"),
         ({"resolution": []}, "resolution must be one of"),
+        ({"model": "nano_banana_2_1", "resolution": "512"}, "resolution must be one of 1K, 2K, 4K"),
+        ({"model": "nano_banana_2_lite"}, "resolution must be left out: the model nano_banana_2_lite has no choice"),
+        ({"aspectRatio": "8:1"}, "aspectRatio must be one of 1:1, 2:3"),
         ({"aspectRatio": "7:5"}, "aspectRatio must be one of 1:1, 2:3"),
         ({"aspectRatio": 1}, "aspectRatio must be one of"),
         ({"overridable": ["prompt"]}, "overridable must be a list of any of model, resolution, aspect_ratio"),
@@ -131,9 +135,9 @@ def test_any_setting_is_read_or_a_fault(changes: dict[str, Any], other: Any) -> 
 
 def test_models_can_be_added_to_the_known_ones() -> None:
     models = parse_models('{"nano_banana_3": ["2K", "8K"], "nano_banana_2": ["1K", "2K"]}')
-    assert models["nano_banana_3"] == ("2K", "8K")
-    assert models["nano_banana_2"] == ("1K", "2K"), "a known model may be redefined"
-    assert models["nano_banana_pro"] == ("1K", "2K", "4K")
+    assert models["nano_banana_3"].resolutions == ("2K", "8K")
+    assert models["nano_banana_2"] == replace(MODELS["nano_banana_2"], resolutions=("1K", "2K"))
+    assert models["nano_banana_pro"] == MODELS["nano_banana_pro"]
     text = json.dumps({"next": {**PRO, "model": "nano_banana_3", "resolution": None, "pricePerImage": {"8K": 1}}})
     (workflow,) = parse_workflows(text, models)
     assert public_workflow(workflow, None)["resolution"] == "2K"
@@ -141,11 +145,55 @@ def test_models_can_be_added_to_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[]", "{", '{"a b": ["1K"]}', '{"m": []}', '{"m": "1K"}', '{"m": ["1K", "1K"]}', '{"m": [1]}', '{"m": ["1 K"]}'],
+    [
+        *(
+            "[]",
+            "{",
+            '{"a b": ["1K"]}',
+            '{"m": []}',
+            '{"m": "1K"}',
+            '{"m": ["1K", "1K"]}',
+            '{"m": [1]}',
+            '{"m": ["1 K"]}',
+        ),
+        *('{"m": null}', '{"m": 1}', '{"m": {"resolutions": "1K"}}', '{"m": {"resolutions": ["1K", "1K"]}}'),
+        *('{"m": {"aspectRatios": ["0:1"]}}', '{"m": {"aspectRatios": ["wide"]}}', '{"m": {"aspectRatios": null}}'),
+        *('{"m": {"inputImages": -1}}', '{"m": {"inputImages": 1.5}}', '{"m": {"inputImages": "1"}}'),
+    ],
 )
 def test_invalid_models_are_a_fault(text: str) -> None:
     with pytest.raises(ValueError, match="must be"):
         parse_models(text)
+
+
+def test_an_unknown_field_of_a_model_is_a_fault() -> None:
+    with pytest.raises(
+        ValueError, match='"m": "image" is unknown; the known fields are resolutions, aspectRatios, inp'
+    ):
+        parse_models('{"m": {"resolutions": ["1K"], "image": 1}}')
+
+
+def test_a_model_can_be_added_with_all_that_it_accepts() -> None:
+    told = {"resolutions": ["2K"], "aspectRatios": ["1:1", "1:16"], "inputImages": 3}
+    assert parse_models(json.dumps({"new": told}))["new"] == Model(
+        name="new", resolutions=("2K",), aspect_ratios=("1:1", "1:16"), input_images=3
+    )
+
+
+def test_of_a_known_model_only_what_is_named_is_redefined() -> None:
+    models = parse_models('{"nano_banana_2": {"inputImages": 0}, "nano_banana_2_lite": {"resolutions": ["1K"]}}')
+    assert models["nano_banana_2"] == replace(MODELS["nano_banana_2"], input_images=0)
+    assert models["nano_banana_2_lite"] == replace(MODELS["nano_banana_2_lite"], resolutions=("1K",))
+
+
+def test_a_model_that_is_not_active_has_an_active_successor() -> None:
+    for model in MODELS.values():
+        assert (model.status is ModelStatus.ACTIVE) == (model.successor is None) == (model.warning is None)
+        if model.successor:
+            assert MODELS[model.successor].status is ModelStatus.ACTIVE
+            assert str(model.warning).startswith(
+                f"The model {model.name} is {model.status}. Set model to {model.successor} in"
+            )
 
 
 def test_every_fault_of_the_models_is_named_at_once() -> None:

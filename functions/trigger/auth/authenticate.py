@@ -114,7 +114,7 @@ class Authenticator:
             if problem := self._rejection_without_authentication(request):
                 raise problem
             return Caller(CallerKind.OPEN)
-        origin = cors.allowed_origin(request, self._settings)
+        origin = cors.own_or_allowed_origin(request, self._settings, self._public_url)
         return Caller(CallerKind.FORM, f"{FORM_PREFIX}{origin}") if origin else None
 
     def missing_credential(self, request: Request) -> Problem:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.auth_settings import AuthSettings
+from shared.auth_settings import AuthSettings, origin_of
 from shared.problems import Problem
 
 from .rejections import origin_not_allowed
@@ -26,6 +26,19 @@ def allowed_origin(request: Request, settings: AuthSettings) -> str | None:
     """Return the Origin if it is exactly one of FORM_ORIGINS, so never for `null`; else None."""
     values = request.headers.getlist("origin")
     return values[0] if len(values) == 1 and values[0] in settings.origins else None
+
+
+def own_or_allowed_origin(request: Request, settings: AuthSettings, public_url: str | None) -> str | None:
+    """Return the Origin if its pages may submit forms: those of FORM_ORIGINS and our own page of an error, else None.
+
+    Without PUBLIC_URL our own origin is the one that the request was sent to.
+    """
+    values = request.headers.getlist("origin")
+    if not settings.origins or len(values) != 1:
+        return None
+    host = request.headers.get("host", "")
+    own = [public_url] if public_url else [f"https://{host}", f"http://{host}"]
+    return values[0] if values[0] in {*settings.origins, *map(origin_of, own)} else None
 
 
 def cors_headers(request: Request, settings: AuthSettings, vary: str | None) -> dict[str, str]:

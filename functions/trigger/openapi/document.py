@@ -16,7 +16,6 @@ from starlette.responses import JSONResponse, Response
 
 from shared.auth_settings import AuthSettings
 from shared.workflows import DEFAULT, Mode, NodeInput, Workflow, public_workflow
-from shared.workflows.workflow import ASPECT_RATIOS
 
 from ..auth.authorize import may_see_workflows
 from ..context import Context
@@ -77,8 +76,10 @@ def _request(
 ) -> Schema:
     """Return the schema of a request for this workflow: the general one, narrowed to the fields it accepts."""
     options, from_job, own = general["allOf"]
-    properties = {**own["properties"], "workflow": {"const": workflow.name}}
-    required = [*own["required"], *([] if workflow.name == DEFAULT else ["workflow"])]
+    is_default = workflow.name == DEFAULT
+    name = {"const": workflow.name}
+    properties = {**own["properties"], "workflow": {"anyOf": [name, _reference("Absent")]} if is_default else name}
+    required = [*own["required"], *([] if is_default else ["workflow"])]
     description = f"A request for the workflow `{workflow.name}`."
     parts = [options, from_job, {"type": "object", "properties": properties, "required": required}]
     fields = public_workflow(workflow, inputs)["fields"]
@@ -100,21 +101,10 @@ def _request(
 def _input(field: dict[str, Any], workflow: Workflow, schemas: dict[str, Schema]) -> Schema:
     """Return the schema of an input; null and an empty string count as not sent. Unknown types accept any value."""
     if workflow.mode is Mode.EXECUTE:
-        values = {"type": "string", "enum": list(_overrides(field["name"], workflow))}
+        values = {"type": "string", "enum": workflow.choices(field["name"])}
         return {"anyOf": [values, {"type": "null"}, {"const": ""}]}
     name = f"{field['type'].capitalize()}Input"
     return _reference(name) if name in schemas else {}
-
-
-def _overrides(name: str, workflow: Workflow) -> Sequence[str]:
-    """Return the values a request may choose for an overridable field. Not every model has every resolution."""
-    models = dict(workflow.models)
-    if name == "model":
-        return list(models)
-    if name == "resolution":
-        choosable = models.values() if "model" in workflow.overridable else [models[workflow.model or ""]]
-        return list(dict.fromkeys(resolution for resolutions in choosable for resolution in resolutions))
-    return ASPECT_RATIOS
 
 
 def _reference(name: str) -> Schema:

@@ -7,7 +7,7 @@ from typing import Any
 from shared.problems import Problem
 from shared.submission import Submission
 
-from .fields import batch_items, read_field
+from .fields import batch_items, present, read_field
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,11 @@ class BatchItem:
             return {**self.defaults, "prompt": self.element}
         if not isinstance(self.element, dict):
             raise Problem.wrong("A request of a batch must be a string, or an object with a prompt.")
+        fields = present(self.element)
         for name in ("prompts", "token"):
-            if name in self.element:
+            if name in fields:
                 raise Problem.wrong(f"{name} is not allowed in a request of a batch. Remove it.", name)
-        return {**self.defaults, **self.element}
+        return {**self.defaults, **fields}
 
     def locate(self, problem: Problem) -> Problem:
         """Return the problem with the path of its field in the body. A default's field is at the top already."""

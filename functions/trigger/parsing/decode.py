@@ -9,9 +9,9 @@ from shared.idempotency import IdempotencyKey
 from shared.problems import Problem
 
 from . import events, forms
-from .fields import read_field
+from .fields import present, read_field
 from .json_body import NotJson, check_nesting, check_unicode, parse
-from .media_type import BodyKind
+from .media_type import BodyKind, content_type
 from .read import BODY_LIMIT, too_large
 
 
@@ -30,14 +30,26 @@ def decode(kind: BodyKind, headers: Headers, raw: bytes) -> DecodedBody:
     """Decode a complete body. Problem 400, 413, or 422 if it is invalid. CPU-bound: run it in a thread if large."""
     if kind is BodyKind.EVENT:
         decoded = _from_event(events.read(headers, raw))
-    elif kind is BodyKind.JSON:
+    elif (form := read_form(kind, headers, raw)) is None:
         decoded = _from_json(raw)
     else:
-        read_form = forms.multipart if kind is BodyKind.MULTIPART else forms.urlencoded
-        form = read_form(raw, headers.get("content-type", ""))
-        decoded = DecodedBody(body=form.fields, file=form.file, form=True)
+        decoded = DecodedBody(body=form.fields(), file=form.file(raw), form=True)
     check_nesting(decoded.body)
     return _without_token(decoded)
+
+
+def read_form(kind: BodyKind, headers: Headers, raw: bytes) -> forms.Form | None:
+    """Return what a form holds, or None for another body. Problem 400 or 413 if it cannot be read."""
+    if kind is BodyKind.MULTIPART:
+        return forms.multipart(raw, content_type(headers))
+    if kind is BodyKind.URLENCODED and not _resembles_json(raw):
+        return forms.urlencoded(raw, content_type(headers))
+    return None
+
+
+def _resembles_json(raw: bytes) -> bool:
+    """Whether an urlencoded body is JSON: `curl -d` names this type if it is told none. Browsers escape brackets."""
+    return raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
 
 
 def _from_json(raw: bytes) -> DecodedBody:
@@ -51,25 +63,28 @@ def _from_json(raw: bytes) -> DecodedBody:
     if not isinstance(body, dict | list):
         detail = 'The request body must be a JSON object such as {"prompt": "a cat"}, or an array of them.'
         raise Problem.wrong(detail)
-    _check_size(body, len(raw))
-    return DecodedBody(body=body)
+    return _checked(DecodedBody(body=body), len(raw))
 
 
 def _from_event(event: events.Event) -> DecodedBody:
-    _check_size(event.body, event.size)
-    return DecodedBody(body=event.body, event_key=event.key)
+    return _checked(DecodedBody(body=event.body, event_key=event.key), event.size)
 
 
-def _check_size(body: dict[str, Any] | list[Any], size: int) -> None:
-    """Only a batch may be larger."""
-    if size > BODY_LIMIT and isinstance(body, dict) and "prompts" not in body:
+def _checked(decoded: DecodedBody, size: int) -> DecodedBody:
+    """The body without our empty fields, if it is not too large: only a batch may have more than 512 KiB."""
+    if isinstance(decoded.body, list):
+        return decoded
+    body = present(decoded.body)
+    if size > BODY_LIMIT and "prompts" not in body:
         raise too_large("request", BODY_LIMIT)
+    return replace(decoded, body=body)
 
 
 def _without_token(decoded: DecodedBody) -> DecodedBody:
     if isinstance(decoded.body, list) or "token" not in decoded.body:
         return decoded
-    token = read_field("token", decoded.body)
+    empty_input = decoded.form and decoded.body["token"] == ""  # it is rejected as any unknown token
+    token = "" if empty_input else read_field("token", decoded.body)
     check_unicode({"token": token})
     rest = {name: value for name, value in decoded.body.items() if name != "token"}
     return replace(decoded, body=rest, token=token)

@@ -7,9 +7,11 @@ https://cloud.google.com/pubsub/docs/push, https://cloud.google.com/pubsub/docs/
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from shared.idempotency import IdempotencyKey
 from shared.problems import Problem
@@ -99,15 +101,40 @@ def _cloud_event(headers: Mapping[str, str], raw: bytes) -> tuple[Mapping[str, A
     from cloudevents.http import from_http
 
     try:
-        event = from_http(dict(headers), raw, data_unmarshaller=lambda data: data)
+        event = from_http(_decoded(headers), raw, data_unmarshaller=lambda data: data)
     except DataUnmarshallerError as error:
         raise Problem.wrong("The CloudEvent's data_base64 is not valid base64.", "data") from error
     except (GenericException, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Problem("invalid_event", _INVALID_ENVELOPE) from error
+        raise Problem("invalid_event", _INVALID_ENVELOPE + _json_fault(headers, raw)) from error
     attributes = event.get_attributes()
     if not all(isinstance(attributes.get(name), str) and attributes[name].strip() for name in _REQUIRED):
         raise Problem("invalid_event", _INVALID_ENVELOPE)
     return attributes, event.get_data()
+
+
+def _json_fault(headers: Mapping[str, str], raw: bytes) -> str:
+    """Where the JSON of a structured event is invalid, as a sentence; "" if it is not."""
+    if any(f"ce-{name}" in headers for name in _REQUIRED):
+        return ""
+    try:
+        parse(raw)
+    except NotJson as error:
+        return f" This one is not valid JSON ({error})."
+    return ""
+
+
+def _decoded(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers, with attributes as a structured event has them: section 3.1.3.2 of the HTTP binding.
+
+    Bytes that are not UTF-8 stay distinct: two events must not become one.
+    """
+    decoded = dict(headers)
+    for name, value in headers.items():
+        if name.startswith("ce-"):
+            quoted = len(value) > 1 and value[0] == value[-1] == '"'  # as version 1.0 had it
+            text = re.sub(r"\\(.)", r"\1", value[1:-1]) if quoted else value
+            decoded[name] = unquote_to_bytes(text.encode("latin-1")).decode("utf-8", "surrogateescape")
+    return decoded
 
 
 def _request(data: Any, field: str) -> dict[str, Any]:

@@ -18,6 +18,12 @@ ITEMS_LIMIT = 100  # requests of one batch
 FORM_TOKEN_LIMIT = 2_048  # characters
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 
+# White space, and what renderers ignore: Default_Ignorable_Code_Point (https://www.unicode.org/reports/tr44/), and
+# the Braille pattern without dots.
+_BLANK = re.compile(
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
@@ -39,9 +45,11 @@ def string(name: str, value: Any) -> str:
     return value
 
 
-def nullable_string(name: str, value: Any) -> str | None:
-    """A string or null."""
-    return None if value is None else string(name, value)
+def non_empty_string(name: str, value: Any) -> str:
+    """A string of at least one character."""
+    if not isinstance(value, str) or not value:
+        raise Problem.wrong(f"{name} must be a string that is not empty.", name)
+    return value
 
 
 def boolean(name: str, value: Any) -> bool:
@@ -52,8 +60,8 @@ def boolean(name: str, value: Any) -> bool:
 
 
 def prompt(name: str, value: Any) -> str:
-    """A string that is not blank, of at most `PROMPT_LIMIT` characters."""
-    if not isinstance(value, str) or not value.strip():
+    """A string with something visible, of at most `PROMPT_LIMIT` characters."""
+    if not isinstance(value, str) or is_blank(value):
         raise Problem.wrong("The prompt is missing or blank. Send a string that describes the image.", name)
     if len(value) > PROMPT_LIMIT:
         raise Problem.wrong(f"The prompt has {len(value):,} characters; the limit is {PROMPT_LIMIT:,}.", name)
@@ -83,10 +91,8 @@ def image_index(name: str, value: Any) -> int:
     return value
 
 
-def seconds(name: str, value: Any) -> float | None:
-    """A positive number of seconds, or null."""
-    if value is None:
-        return None
+def seconds(name: str, value: Any) -> float:
+    """A positive number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < DEADLINE_LIMIT:
         raise Problem.wrong(f"{name} must be a number of seconds above 0 and below {DEADLINE_LIMIT:,}.", name)
     return float(value)
@@ -105,6 +111,11 @@ def form_token(name: str, value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= FORM_TOKEN_LIMIT:
         raise Problem.wrong(f"{name} must be the string from GET /form-token.", name)
     return value
+
+
+def is_blank(value: Any) -> bool:
+    """Return whether a value is not a text in which something is visible."""
+    return not isinstance(value, str) or _BLANK.fullmatch(value) is not None
 
 
 def unquoted_key(text: str) -> str | None:
@@ -163,17 +174,20 @@ class Field:
     attribute: str | None = None  # the attribute of Submission that it sets
     required: bool = False
     compared: bool = True  # whether two requests that differ in it are different requests
-    kept_when_empty: bool = False  # in forms and queries; others are absent, as inputs left blank are sent empty
+    kept_empty_json: bool = False  # null and "" in JSON; other fields are absent then
+    kept_empty_text: bool = False  # in forms and queries; others are absent, as inputs left blank are sent empty
     browser_only: bool = False  # of all other callers, a field that is not ours
     implemented: bool = True  # if not, the name is reserved and rejected with field_not_supported
 
 
+_RESERVED = Field(kept_empty_json=True, implemented=False)
+
 FIELDS: Mapping[str, Field] = {
-    "callbackUrl": Field(implemented=False),
-    "altText": Field(implemented=False),
-    "then": Field(implemented=False),
-    "metadata": Field(implemented=False),
-    "prompt": Field(prompt, attribute="prompt", required=True, kept_when_empty=True),
+    "callbackUrl": _RESERVED,
+    "altText": _RESERVED,
+    "then": _RESERVED,
+    "metadata": _RESERVED,
+    "prompt": Field(prompt, attribute="prompt", required=True, kept_empty_json=True, kept_empty_text=True),
     "prompts": Field(batch_items, list_of_one),
     "workflow": Field(string, attribute="workflow"),
     "image1": Field(string, attribute="image_url"),
@@ -182,12 +196,13 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
-    "dedupeField": Field(string),
-    "idempotencyKey": Field(idempotency_key, compared=False),
-    "token": Field(string, compared=False, kept_when_empty=True),
-    "formToken": Field(form_token, compared=False),
-    "cf-turnstile-response": Field(nullable_string, compared=False),
-    "website": Field(anything, compared=False, kept_when_empty=True, browser_only=True),
+    # An empty key or credential in JSON is a mistake: the sender meant to fill it in.
+    "dedupeField": Field(non_empty_string, kept_empty_json=True),
+    "idempotencyKey": Field(idempotency_key, compared=False, kept_empty_json=True),
+    "token": Field(non_empty_string, compared=False, kept_empty_json=True, kept_empty_text=True),
+    "formToken": Field(form_token, compared=False, kept_empty_json=True),
+    "cf-turnstile-response": Field(string, compared=False),
+    "website": Field(anything, compared=False, kept_empty_json=True, kept_empty_text=True, browser_only=True),
 }
 RESERVED = tuple(name for name, field in FIELDS.items() if not field.implemented)
 
@@ -202,11 +217,23 @@ def read_field(name: str, fields: Mapping[str, Any]) -> Any:
     return field.from_json(name, fields.get(name))
 
 
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a JSON object without those of ours that are null or "": senders mean that they are absent.
+
+    Zapier sends an unmapped field as "", Make as null.
+    """
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in FIELDS or FIELDS[name].kept_empty_json or (value is not None and value != "")
+    } | ({"prompts": fields["prompts"]} if "prompts" in fields and "prompt" not in fields else {})  # an empty batch
+
+
 def read_text_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Return the fields of a form or a query string, as JSON would have them. A repeated name becomes a list."""
     texts: dict[str, list[str]] = {}
     for name, text in pairs:
-        if text or name not in FIELDS or FIELDS[name].kept_when_empty:
+        if text or name not in FIELDS or FIELDS[name].kept_empty_text:
             texts.setdefault(name, []).append(text)
     return {
         name: FIELDS.get(name, Field()).from_text(name, values[0]) if len(values) == 1 else values

@@ -3,198 +3,131 @@
 https://url.spec.whatwg.org/#application/x-www-form-urlencoded; https://www.rfc-editor.org/rfc/rfc7578
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qsl
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from shared.images.formats import HEAD_BYTES, sniff
 from shared.problems import Problem
 
 from .fields import read_text_fields
+from .multipart import FIELDS_LIMIT, Part, invalid, read_parts, too_many
 from .read import BODY_LIMIT, MIB, too_large
 
+if TYPE_CHECKING:
+    from webencodings import Encoding
+
 FILE_LIMIT = 25 * MIB
-FIELDS_LIMIT = 1_000
 FILE_FIELD = "image1"
 
-_CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "latin-1", "windows-1252": "cp1252"}
+# The button of a form, the charset of its page, and the campaign that led to it: no input for a workflow.
+_BROWSER_ADDED = re.compile(r"submit(\.[xy])?|_charset_|utm_\w+", re.ASCII)
+# Not supersets of ASCII, or no encodings at all: the names of a form's fields could not be found in them.
+_NOT_FOR_FORMS = {"replacement", "utf-16be", "utf-16le", "x-user-defined"}
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`file`: `image1`, an image of a known format and at most 25 MiB."""
+    """What a form holds, before any field is read. A file input in which nothing was chosen is not one of `files`."""
 
-    fields: dict[str, Any]
-    file: bytes | None = None
+    pairs: list[tuple[str, str]]
+    files: list[tuple[str, Part]]
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields as JSON would have them, without those that browsers add. Problem 422 if one is invalid."""
+        return read_text_fields((name, text) for name, text in self.pairs if not _BROWSER_ADDED.fullmatch(name))
+
+    def file(self, raw: bytes) -> bytes | None:
+        """Return `image1`, an image of a known format. `raw`: the body. Problem 413 or 422 if there is another file."""
+        for name, _ in self.files:
+            if name != FILE_FIELD:
+                raise Problem.wrong(f"Files are accepted only as {FILE_FIELD}. Rename the file input.", name)
+        if len(self.files) > 1:
+            raise Problem.wrong(f"Only one file is accepted as {FILE_FIELD}. Send one request per file.", FILE_FIELD)
+        if not self.files:
+            return None
+        part = self.files[0][1]
+        if not part.size:
+            raise Problem.wrong("The file is empty. Send PNG, JPEG, WebP, GIF, or AVIF.", FILE_FIELD)
+        if part.size > FILE_LIMIT:
+            raise too_large("file", FILE_LIMIT, FILE_FIELD)
+        content = part.content(raw)
+        if sniff(content[:HEAD_BYTES]) is None:
+            raise Problem.wrong("The file is not an image. Send PNG, JPEG, WebP, GIF, or AVIF.", FILE_FIELD)
+        return content
 
 
 def urlencoded(raw: bytes, content_type: str) -> Form:
-    """Parse an urlencoded form. Problem 400, 413, or 422 if it is invalid."""
-    charset = _charset(content_type)
-    try:
-        pairs = parse_qsl(
-            raw.decode(charset),
-            keep_blank_values=True,
-            encoding=charset,
-            errors="strict",
-            max_num_fields=FIELDS_LIMIT,
-        )
-    except UnicodeDecodeError as error:
-        raise _undecodable(charset) from error
-    except ValueError as error:
-        raise _too_many() from error
-    return Form(read_text_fields(pairs))
+    """Parse an urlencoded form. Problem 400 or 413 if it is invalid."""
+    if raw.count(b"&") >= FIELDS_LIMIT:
+        raise too_many()
+    pairs = []
+    for piece in filter(None, raw.split(b"&")):
+        name, _, value = piece.replace(b"+", b" ").partition(b"=")
+        pairs.append((unquote_to_bytes(name), unquote_to_bytes(value)))
+    encoding = _encoding(content_type) or _encoding_of_page(pairs)
+    return Form([(_decoded(name, encoding), _decoded(value, encoding)) for name, value in pairs], [])
 
 
 def multipart(raw: bytes, content_type: str) -> Form:
-    """Parse a multipart form. Problem 400, 413, or 422 if it is invalid."""
-    charset = _charset(content_type)
-    files, pairs, size = [], [], 0
-    for part in _parts(raw, content_type):
-        name = _decoded(part.name, charset)
-        if part.is_file:
-            if part.size:
-                files.append((name, part))
-            continue
-        size += len(part.name) + part.size
-        if size > BODY_LIMIT:
-            raise too_large("text of the form", BODY_LIMIT)
-        pairs.append((name, _decoded(part.content(raw), _charset(part.content_type, charset))))
-    return Form(read_text_fields(pairs), _file(files, raw))
+    """Parse a multipart form. Problem 400 or 413 if it is invalid."""
+    texts, files, size = [], [], 0
+    for part in read_parts(raw, content_type):
+        if part.filename is None:
+            size += len(part.name) + part.size
+            if size > BODY_LIMIT:
+                raise too_large("text of the form", BODY_LIMIT)
+            texts.append((part, part.content(raw)))
+        elif part.size or part.filename:
+            files.append(part)
+    encoding = _encoding(content_type) or _encoding_of_page((part.name, value) for part, value in texts)
+    return Form(
+        [
+            (_decoded(part.name, encoding), _decoded(value, _encoding(part.content_type) or encoding))
+            for part, value in texts
+        ],
+        [(_decoded(part.name, encoding), part) for part in files],
+    )
 
 
-@dataclass(slots=True)
-class _Part:
-    """A part of the body. Its content is not copied before it is needed."""
-
-    name: bytes = b""
-    is_file: bool = False
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    spans: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        return sum(end - start for start, end in self.spans)
-
-    @property
-    def content_type(self) -> str:
-        return self.headers.get(b"content-type", b"").decode("latin-1")
-
-    def content(self, raw: bytes) -> bytes:
-        """Return a copy of the part's bytes."""
-        return b"".join(raw[start:end] for start, end in self.spans)
+# --- character encodings: https://encoding.spec.whatwg.org/ --------------------------------------------------------
 
 
-def _file(files: list[tuple[str, _Part]], raw: bytes) -> bytes | None:
-    for name, _ in files:
-        if name != FILE_FIELD:
-            raise Problem.wrong(f"Files are accepted only as {FILE_FIELD}. Rename the file input.", name)
-    if len(files) > 1:
-        raise Problem.wrong(f"Only one file is accepted as {FILE_FIELD}. Send one request per file.", FILE_FIELD)
-    if not files:
-        return None
-    part = files[0][1]
-    if part.size > FILE_LIMIT:
-        raise too_large("file", FILE_LIMIT, FILE_FIELD)
-    content = part.content(raw)
-    if sniff(content[:HEAD_BYTES]) is None:
-        raise Problem.wrong("The file is not an image. Send PNG, JPEG, WebP, GIF, or AVIF.", FILE_FIELD)
-    return content
-
-
-def _parts(raw: bytes, content_type: str) -> Iterator[_Part]:
-    """Iterate over the parts of a complete body. Problem 400 if it is not one."""
-    from python_multipart.exceptions import FormParserError
-    from python_multipart.multipart import MultipartParser, parse_options_header
-
-    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
-    if not boundary:
-        raise _invalid("has no boundary in its Content-Type; let your HTTP library write that header")
-    if raw.count(b"--" + boundary) > FIELDS_LIMIT:  # the parser is slow on bytes that only resemble a boundary
-        raise _too_many()
-    reader = _Reader()
-    try:
-        MultipartParser(boundary, reader.callbacks()).write(raw)
-    except FormParserError as error:
-        raise _invalid("does not follow its boundary; let your HTTP library write body and Content-Type") from error
-    if not reader.complete:
-        raise _invalid("ends before its last boundary; send the whole body")
-    for part in reader.parts:
-        disposition = part.headers.get(b"content-disposition", b"")
-        kind, options = parse_options_header(disposition)
-        if kind != b"form-data" or b"name" not in options:
-            raise _invalid('has a part without Content-Disposition: form-data; name="…"')
-        if part.headers.get(b"content-transfer-encoding", b"8bit").lower() not in {b"7bit", b"8bit", b"binary"}:
-            raise _invalid("has a part with a Content-Transfer-Encoding; send its bytes unencoded")
-        part.name, part.is_file = options[b"name"], b"filename" in options or b"filename*" in disposition.lower()
-        yield part
-
-
-class _Reader:
-    """Record where the parts of a body are. It is fed the whole body at once."""
-
-    def __init__(self) -> None:
-        self.parts: list[_Part] = []
-        self.complete = False
-        self._name = self._value = b""
-
-    def callbacks(self) -> Any:
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_name,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_part_data": self._data,
-            "on_end": self._end,
-        }
-
-    def _begin(self) -> None:
-        self.parts.append(_Part())
-
-    def _header_name(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        self.parts[-1].headers[self._name.lower()] = self._value.strip()
-        self._name = self._value = b""
-
-    def _data(self, _data: bytes, start: int, end: int) -> None:
-        self.parts[-1].spans.append((start, end))
-
-    def _end(self) -> None:
-        self.complete = True
-
-
-def _charset(content_type: str, default: str = "utf-8") -> str:
-    """The codec of a Content-Type."""
+def _encoding(content_type: str) -> "Encoding | None":
+    """The encoding that a Content-Type declares. Problem 400 if there is no such encoding."""
     for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.partition("=")
+        name, _, label = parameter.partition("=")
         if name.strip().lower() == "charset":
-            codec = _CHARSETS.get(value.strip().strip('"').lower())
-            if codec is None:
-                raise _invalid("has an unsupported charset; send UTF-8")
-            return codec
-    return default
+            if encoding := _named(label.strip().strip('"')):
+                return encoding
+            raise invalid("has an unsupported charset; send UTF-8")
+    return None
 
 
-def _decoded(raw: bytes, charset: str) -> str:
+def _encoding_of_page(pairs: Iterable[tuple[bytes, bytes]]) -> "Encoding":
+    """The encoding that the browser names in `_charset_`, else UTF-8 (RFC 7578, 4.6)."""
+    from webencodings import UTF8
+
+    label = next((value for name, value in pairs if name == b"_charset_"), b"")
+    return _named(label.decode("latin-1")) or UTF8
+
+
+def _named(label: str) -> "Encoding | None":
+    from webencodings import lookup  # 2 ms, which only forms need
+
+    encoding = lookup(label)
+    return None if encoding is None or encoding.name in _NOT_FOR_FORMS else encoding
+
+
+def _decoded(raw: bytes, encoding: "Encoding") -> str:
+    """The text, without a byte order mark, which precedes any other declaration."""
+    from webencodings import decode
+
     try:
-        return raw.decode(charset)
+        text: str = decode(raw, encoding, "strict")[0]
     except UnicodeDecodeError as error:
-        raise _undecodable(charset) from error
-
-
-def _undecodable(charset: str) -> Problem:
-    return _invalid(f"contains bytes that are not {charset.upper()}; send text as UTF-8 and images as a file")
-
-
-def _too_many() -> Problem:
-    return Problem("body_too_large", f"The form has more than {FIELDS_LIMIT:,} fields.")
-
-
-def _invalid(what: str) -> Problem:
-    return Problem("invalid_form", f"The form {what}.")
+        name = encoding.name.upper()
+        raise invalid(f"contains bytes that are not {name}; send text as UTF-8 and images as a file") from error
+    return text

@@ -2,22 +2,33 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from shared.problems import Problem
 
+from . import json_position
+
 NESTING_LIMIT = 100  # levels
 
 
 class NotJson(Exception):
-    """The text is not JSON that all parsers read alike. Its message is the reason, with the position if known."""
+    """The text is not JSON that all parsers read alike. Its message is the position and the reason."""
+
+
+class _Rejected(Exception):
+    """A hook of `json` rejects a value. `find`: finds it in the text."""
+
+    def __init__(self, reason: str, find: json_position.Find) -> None:
+        super().__init__(reason)
+        self.find = find
 
 
 def parse(raw: bytes | str) -> Any:
     """Return the value of a JSON text in UTF-8. NotJson if it has none."""
+    text = raw if isinstance(raw, str) else _decode(raw)
     try:
-        text = raw if isinstance(raw, str) else raw.decode("utf-8-sig")
         return json.loads(
             text, parse_constant=_reject_constant, parse_float=_finite_number, object_pairs_hook=_object_of_unique_names
         )
@@ -25,12 +36,26 @@ def parse(raw: bytes | str) -> Any:
         reason = error.msg.removesuffix(" delimiter").removesuffix(" at").removesuffix(" starting").lower()
         reason = reason.replace("expecting value", "expected a value").replace("expecting", "expected")
         raise NotJson(f"line {error.lineno}, column {error.colno}: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise NotJson("it is not UTF-8") from error
+    except _Rejected as error:
+        raise _located(text, str(error), error.find) from error
     except RecursionError as error:
-        raise NotJson("it is nested too deeply") from error
-    except ValueError as error:  # int() of more than 4,300 digits
-        raise NotJson("a number has too many digits") from error
+        raise _located(text, "it is nested too deeply", json_position.depth(NESTING_LIMIT)) from error
+    except ValueError as error:  # from int()
+        longest = sys.get_int_max_str_digits()
+        find = json_position.literal(lambda literal: literal.strip("-").isdigit() and len(literal) > longest)
+        raise _located(text, "a number has too many digits", find) from error
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        raise NotJson(f"{json_position.describe(before, len(before))}: it is not UTF-8") from error
+
+
+def _located(text: str, reason: str, find: json_position.Find) -> NotJson:
+    return NotJson(f"{json_position.describe(text, find(text))}: {reason}")
 
 
 def check_nesting(body: Any) -> None:
@@ -68,17 +93,20 @@ def _children(value: Any) -> Iterable[Any]:
 
 def _object_of_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Parsers keep either of two fields with one name (RFC 8259, 4): the next one could see what was not checked."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise NotJson("a name occurs twice in one object")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            reason = f"the name {json.dumps(name[:80])} occurs twice in one object"
+            raise _Rejected(reason, json_position.repeated(name))
+        found[name] = value
     return found
 
 
 def _reject_constant(name: str) -> NoReturn:
-    raise NotJson(f"{name} is not allowed")
+    raise _Rejected(f"{name} is not allowed", json_position.literal(lambda literal: literal == name))
 
 
 def _finite_number(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise NotJson("a number is too large")
+        raise _Rejected("a number is too large", json_position.literal(lambda literal: literal == text))
     return number

@@ -17,6 +17,7 @@ from shared.submission import Submission
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_send_batches
 from ..auth.caller import Caller, preferred
+from ..responses.negotiation import wants_page
 from .batch import Batch, BatchItem, is_batch, split_batch
 from .decode import DecodedBody, decode
 from .defaults import merge_defaults, read_query
@@ -32,8 +33,8 @@ BATCH_LIMIT = 8 * MIB  # of a batch, serialized: its defaults count for each req
 # One thread: several would compete with the event loop for the interpreter, and the default ones serve the stores.
 _LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 
-# Check the fields for Wireflow against a workflow: its name, the fields, whether there is an input image. Problem 422.
-WorkflowCheck = Callable[[str, Mapping[str, Any], bool], Awaitable[None]]
+# Check a caller's fields against a workflow: its name, the fields, whether there is an input image. Problem 422.
+WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], bool], Awaitable[None]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,8 +71,10 @@ async def parse_request(
     kind = body_kind(request.headers)
     has_credential = header_caller is not None or authenticator.expects_signature(request)
     raw = await read_body(request, body_limit(kind, credential=has_credential, visitor=visitor is not None))
-    signer = await _run(len(raw), authenticator.signature, request, raw)
-    decoded = await _run(len(raw), decode, kind, request.headers, raw)
+    if wants_page(request):
+        request.state.body = raw  # the page of a problem has the form again
+    signer = await run_step(len(raw), authenticator.signature, request, raw)
+    decoded = await run_step(len(raw), decode, kind, request.headers, raw)
     token_owner = None if decoded.token is None else authenticator.body_token(decoded.token)
     caller = preferred(header_caller, token_owner, signer, visitor)
     if caller is None:
@@ -99,9 +102,9 @@ def _split(decoded: DecodedBody, fields: Mapping[str, Any], caller: Caller) -> I
 async def _validate(
     fields: Mapping[str, Any], file: bytes | None, key: IdempotencyKey | None, rules: _Rules
 ) -> Submission:
-    submission = await _run(rules.size, validate, fields, file, key, rules.caller, rules.config)
+    submission = await run_step(rules.size, validate, fields, file, key, rules.caller, rules.config)
     has_image = bool(submission.image_url or file or submission.from_job)
-    await rules.check_workflow(submission.workflow, wireflow_fields(fields, rules.caller), has_image)
+    await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), has_image)
     return submission
 
 
@@ -128,8 +131,8 @@ async def _validate_batch(
     return Batch(tuple(found.values()), tuple(found), partial)
 
 
-async def _run(size: int, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a CPU-bound step, in the thread for large bodies if this is one."""
+async def run_step(size: int, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a CPU-bound step on a body of `size` bytes, in the thread for large bodies if it is one."""
     if size > THREAD_ABOVE:
         return await asyncio.get_running_loop().run_in_executor(_LARGE_BODIES, partial(step, *args, **kwargs))
     return step(*args, **kwargs)

@@ -11,8 +11,9 @@ from shared.problems import Problem
 from shared.submission import Submission
 
 from ..auth.caller import Caller
-from .fields import FIELDS, RESERVED, is_ours, read_field
+from .fields import FIELDS, RESERVED, is_blank, is_ours, read_field
 from .json_body import check_unicode
+from .near_misses import missing_prompt
 from .read import KIB
 from .urls import check_image_url, check_redirect_url
 
@@ -26,6 +27,8 @@ def validate(
     """Return the submission of one request. Problem 413 or 422 for the first invalid field. CPU-bound, as `decode`."""
     for name in RESERVED:
         read_field(name, fields)
+    if is_blank(fields.get("prompt")):
+        raise missing_prompt(fields)
     values = {
         field.attribute: read_field(name, fields)
         for name, field in FIELDS.items()

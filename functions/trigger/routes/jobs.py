@@ -6,6 +6,7 @@ from starlette.responses import Response
 from shared.job import Job, Status
 from shared.ports import Conflict
 from shared.problems import Problem
+from shared.public_job import visitor_message
 from shared.steps.cancel import cancel
 
 from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_read
@@ -24,7 +25,7 @@ async def read_job(request: Request, context: Context, job_id: str) -> Response:
     job, seconds = await context.waits.wait(request, job)
     if wants_page(request):
         public, _ = await document(request, job, context.deps)
-        return page(job, public["message"], {"Vary": "Accept", "Cache-Control": "no-store"})
+        return page(job, visitor_message(job, public["waitReason"]))
     response = await job_response(request, job, context.deps, headers=preference_applied(seconds))
     response.headers["ETag"] = etag = etag_of(bytes(response.body))
     response.headers["Cache-Control"] = "private, no-cache"
@@ -46,7 +47,7 @@ async def delete_job(request: Request, context: Context, job_id: str) -> Respons
         except Conflict:
             job, _ = await _find(request, job_id, context)
     if job.status is Status.QUEUED:
-        raise Problem("not_cancelable", "The job is being changed by another request. Try again.")
+        raise Problem("not_cancelable", "The job is being changed by another request. Send the DELETE again.")
     raise Problem("not_cancelable", f"The status of the job is {job.status}. Only queued jobs can be canceled.")
 
 

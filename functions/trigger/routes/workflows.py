@@ -12,6 +12,7 @@ from shared.wireflow.errors import WireflowError
 from shared.workflows import FieldRefused, Mode, NodeInput, Workflow, check_fields, public_workflow
 
 from ..auth.authorize import check_may_list_workflows
+from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.pipeline import WorkflowCheck
 
@@ -27,12 +28,13 @@ async def list_workflows(request: Request, context: Context) -> Response:
 def workflow_check(deps: Deps) -> WorkflowCheck:
     """Return the check of a request's fields against its workflow. It raises Problem 422."""
 
-    async def check(name: str, fields: Mapping[str, Any], has_image: bool) -> None:
+    async def check(caller: Caller, name: str, fields: Mapping[str, Any], has_image: bool) -> None:
         workflow = deps.config.workflow(name)
         if workflow is None:
-            # Without the names: a visitor of a page must not learn them.
-            detail = "There is no workflow with this name. GET /workflows lists them to callers with a token."
-            raise Problem.wrong(detail, "workflow")
+            known = ", ".join(one.name for one in deps.config.workflows)
+            # Visitors of a page must not learn the names, as with GET /workflows.
+            hint = "Ask the owner of this page." if caller.browser else f"The workflows are: {known}."
+            raise Problem.wrong(f"There is no workflow with this name. {hint}", "workflow")
         try:
             check_fields(workflow, fields, has_image=has_image, inputs=await inputs_of(workflow, deps))
         except FieldRefused as refused:

@@ -1,0 +1,116 @@
+"""Problems as those who get them can read them: JSON for programs, a page in neutral words for visitors of a form."""
+
+from collections.abc import Iterator
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.auth_settings import origin_of
+from shared.log import Event
+from shared.problems import PROBLEMS, Problem
+
+from ..auth.cors import own_or_allowed_origin
+from ..context import Context
+from ..parsing.decode import read_form
+from ..parsing.fields import FIELDS
+from ..parsing.forms import FILE_FIELD, Form
+from ..parsing.media_type import body_kind
+from ..parsing.pipeline import run_step
+from .html import html_page
+from .negotiation import wants_page
+
+TITLE = "Something went wrong"
+DETAIL_LIMIT = 500  # characters in the log
+
+_FAULTY_FORM = "The form on this website is not set up correctly. Please tell the owner of the website."
+_NOT_NOW = "The service is not available at the moment. Please try again in a few minutes."
+WORDS = {
+    "invalid_json": _FAULTY_FORM,
+    "invalid_form": _FAULTY_FORM,
+    "invalid_event": _FAULTY_FORM,
+    "invalid_idempotency_key": _FAULTY_FORM,
+    "token_in_url": _FAULTY_FORM,
+    "unauthorized": "Access to this is restricted. Please tell the owner of the website if you expected otherwise.",
+    "forbidden": "Access to this is restricted. Please tell the owner of the website if you expected otherwise.",
+    "challenge_failed": "The check for humans was not passed. Please go back, and try again.",
+    "not_found": "There is nothing at this address. It may have been deleted.",
+    "method_not_allowed": "There is nothing to see at this address.",
+    "not_cancelable": "The image can no longer be canceled.",
+    "source_not_ready": "The image to start from is not ready. Please try again later.",
+    "image_not_ready": "The image is not ready yet. Please try again in a few seconds.",
+    "image_failed": "This image could not be generated.",
+    "body_too_large": "The text or the file is too large. Please send less.",
+    "unsupported_media_type": _FAULTY_FORM,
+    "invalid_field": "A field of the form is not filled in correctly. Please check it, and try again.",
+    "field_not_supported": _FAULTY_FORM,
+    "idempotency_key_reused": "The form was sent before. Please go back, reload the page, and try again.",
+    "rate_limited": "Too many images were requested. Please try again later.",
+    "check_unavailable": _NOT_NOW,
+    "store_unavailable": _NOT_NOW,
+    "internal_error": _NOT_NOW,
+}
+# What visitors fill in themselves: what is wrong with it is said to them.
+_FILLED_IN = {"prompt", FILE_FIELD}
+
+
+async def problem_response(problem: Problem, request: Request, context: Context) -> Response:
+    """Return the response to a request that ends with a problem. What a page does not say is logged."""
+    if not wants_page(request):
+        response: Response = problem.response()
+        response.headers["Vary"] = "Accept"
+        return response
+    detail, status = problem.detail[:DETAIL_LIMIT], PROBLEMS[problem.code].status
+    context.deps.log.info(
+        Event.REQUEST_REJECTED, detail, errorCode=problem.code, httpStatus=status, field=problem.field
+    )
+    words = (
+        problem.detail if problem.field in _FILLED_IN and problem.code != "field_not_supported" else WORDS[problem.code]
+    )
+    body: bytes = getattr(request.state, "body", b"")
+    form = await run_step(len(body), _form, request, body)
+    parts = [f'<p role="alert">{escape(words)}</p>']
+    origins = context.deps.config.auth.origins
+    if form:
+        parts += _retry(form, can_post=_may_post(request, context))
+    if (referer := request.headers.get("referer", "")) and origin_of(referer) in origins:
+        parts.append(f'<p><a href="{escape(referer)}">Back to the form</a></p>')
+    parts.append(f"<p><small>Error code: {problem.code}</small></p>")
+    targets = ["'self'", *origins] if form else []  # a form may be followed by a redirect to `redirectUrl`
+    return html_page(TITLE, "\n".join(parts), status=status, form_targets=targets, headers=problem.headers)
+
+
+def _form(request: Request, body: bytes) -> Form | None:
+    """The form that was sent, if it can be read. Its fields may be invalid."""
+    try:
+        return read_form(body_kind(request.headers), request.headers, body) if body else None
+    except Problem:
+        return None
+
+
+def _may_post(request: Request, context: Context) -> bool:
+    """Whether a form on our own page would be accepted: it has no script for a form token or a Turnstile check."""
+    settings = context.deps.config.auth
+    if settings.form_token_required or settings.turnstile_secret:
+        return False
+    return (
+        not settings.configured or own_or_allowed_origin(request, settings, context.deps.config.public_url) is not None
+    )
+
+
+def _retry(form: Form, *, can_post: bool) -> Iterator[str]:
+    """The form again, with everything that was sent but the file, credentials, and keys."""
+    prompt = next((text for name, text in form.pairs if name == "prompt"), "")
+    first = "\n" if prompt.startswith(("\n", "\r")) else ""  # browsers drop the first line break
+    area = f'<textarea name="prompt" rows="3" cols="60" required>{first}{escape(prompt)}</textarea>'
+    if not can_post:
+        yield f"<p><label>Your text<br>{area}</label></p>"
+        return
+    yield '<form action="/" method="post" enctype="multipart/form-data">'
+    for name, text in form.pairs:
+        if name != "prompt" and (name not in FIELDS or FIELDS[name].compared):
+            yield f'<input type="hidden" name="{escape(name)}" value="{escape(text)}">'
+    yield f"<p><label>Describe the image<br>{area}</label></p>"
+    if form.files:
+        yield f'<p><label>Input image: <input type="file" name="{FILE_FIELD}" accept="image/*"></label></p>'
+    yield "<p><button>Try again</button></p>\n</form>"

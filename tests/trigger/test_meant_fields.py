@@ -1,0 +1,136 @@
+"""Fields that are empty, misnamed, or added by browsers are read as they were meant, or the mistake is named."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.trigger.parsing.fields import FIELDS
+from shared.problems import Problem
+from shared.submission import Submission
+from tests.trigger.posting import BROWSER, any_fields, batch, parsed, rejected, rejection, sent, submission
+
+CAT = {"prompt": "a cat"}
+
+
+# --- empty fields --------------------------------------------------------------------------------------------------
+
+OPTIONAL = ["workflow", "image1", "fromJob", "fromImage", "deadlineSeconds", "allowPartial", "redirectUrl", "prompts"]
+OPTIONAL += ["cf-turnstile-response"]
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+@pytest.mark.parametrize("value", [None, ""])
+async def test_an_empty_optional_field_is_absent(name: str, value: Any) -> None:
+    plain = await submission(sent(json=CAT))
+    assert await submission(sent(json={**CAT, name: value})) == plain
+    event = sent(json={**CAT, name: value}, headers={"x-goog-pubsub-message-id": "1"})
+    assert (await submission(event)).fingerprint == plain.fingerprint
+    if value == "":
+        assert await submission(sent(data={**CAT, name: value})) == plain
+
+
+@pytest.mark.parametrize("value", [None, ""])
+async def test_the_default_of_an_empty_optional_field_counts(value: Any) -> None:
+    url = "https://images.test/?deadlineSeconds=60"
+    assert (await submission(sent(url, json={**CAT, "deadlineSeconds": value}))).deadline_seconds == 60
+    found = await batch(sent(json={"prompts": [{**CAT, "deadlineSeconds": value}], "deadlineSeconds": 60}))
+    assert [one.deadline_seconds for one in found.requests if isinstance(one, Submission)] == [60]
+    assert await rejected(sent(json=[{**CAT, "token": value}])) == (422, "[0].token")
+
+
+@pytest.mark.parametrize("name", ["token", "formToken", "idempotencyKey", "dedupeField"])
+@pytest.mark.parametrize("value", [None, ""])
+async def test_an_empty_key_or_credential_in_json_is_rejected(name: str, value: Any) -> None:
+    assert await rejected(sent(json={**CAT, name: value})) == (422, name)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+async def test_an_empty_field_that_is_not_ours_is_unchanged(value: Any) -> None:
+    made = await submission(sent(json={**CAT, "style": value, "Workflow": value, "website": value}))
+    assert json.loads(made.input) == {"style": value, "Workflow": value, "website": value}
+
+
+@pytest.mark.parametrize("value", [None, ""])
+async def test_an_empty_prompt_is_rejected(value: Any) -> None:
+    assert await rejected(sent(json={"prompt": value})) == (422, "prompt")
+    assert await rejected(sent(json={"prompts": value})) == (422, "prompts")
+
+
+def test_every_field_of_ours_is_absent_kept_or_rejected_when_it_is_empty() -> None:
+    kept = {name for name, field in FIELDS.items() if field.implemented and field.kept_empty_json}
+    assert kept == {"prompt", "website", "token", "formToken", "idempotencyKey", "dedupeField"}
+    assert {name for name, field in FIELDS.items() if field.implemented} - kept == set(OPTIONAL)
+
+
+# --- near misses ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"Prompt": "a cat"}, '"Prompt"'),
+        ({" prompt": "a cat"}, '" prompt"'),
+        ({"promt": "a cat"}, '"promt"'),
+        ({"user_prompt": "a cat"}, '"user_prompt"'),
+        ({"prompt[]": "a cat"}, '"prompt[]"'),
+        ({"prompts[]": ["a cat"]}, '"prompts[]"'),
+        ({"data[prompt]": "a cat"}, '"data[prompt]"'),
+        ({"items[0][prompt]": "a cat"}, '"items[0][prompt]"'),
+        ({"data": {"prompt": "a cat"}}, '"data.prompt"'),
+        ({"body": {"fields": {"Prompt": "a cat"}}}, '"body.fields.Prompt"'),
+        ({"negative_prompt": "a dog", "PROMPT": "a cat"}, '"PROMPT"'),
+        ({"prompt": ["a cat", "a dog"]}, "2 times"),
+        ({"prompt": {"text": "a cat"}}, "an object"),
+        ({"prompt": 7}, "a number"),
+        ({"prompt": " "}, "blank"),
+        ({"negative_prompt": "a dog"}, "The prompt is missing. Send one"),
+        ({}, "The prompt is missing. Send one"),
+    ],
+)
+async def test_what_was_meant_as_the_prompt_is_named(body: dict[str, Any], words: str) -> None:
+    problem = await rejection(sent(json=body))
+    assert (problem.code, problem.field) == ("invalid_field", "prompt")
+    assert words in problem.detail
+    in_batch = await rejection(sent(json=[body]))
+    assert (words in in_batch.detail, in_batch.field) == (True, "[0].prompt")
+
+
+async def test_a_form_that_sends_the_prompt_twice_is_told_so() -> None:
+    problem = await rejection(sent(data={"prompt": ["a cat", "a dog"]}))
+    assert "2 times" in problem.detail
+
+
+async def test_a_name_in_half_characters_can_be_quoted() -> None:
+    problem = await rejection(sent(content=b'{"pro\\ud83dmpt": "a cat"}', headers={"Content-Type": "application/json"}))
+    assert problem.response().status_code == 422
+
+
+# --- what browsers add ---------------------------------------------------------------------------------------------
+
+ADDED = {"submit": "Send", "submit.x": "7", "submit.y": "9", "_charset_": "UTF-8", "utm_source": "news", "utm_id": "1"}
+
+
+async def refuse_any(_caller: Any, _workflow: str, fields: Any, _has_image: bool) -> None:
+    """A workflow without any input of its own."""
+    for name in fields:
+        raise Problem.wrong("no such input", name)
+
+
+@pytest.mark.parametrize("way", ["data", "files"])
+async def test_fields_that_browsers_add_are_no_input(way: str) -> None:
+    fields = {**CAT, **ADDED}
+    content = {name: (None, value) for name, value in fields.items()} if way == "files" else fields
+    found = await parsed(sent(**{way: content}), BROWSER, refuse_any)
+    assert isinstance(found.content, Submission)
+    assert found.content == await submission(sent(data=CAT), BROWSER)
+
+
+async def test_in_json_the_same_names_are_inputs() -> None:
+    made = await submission(sent(json={**CAT, **ADDED}))
+    assert json.loads(made.input) == ADDED
+    similar = {"submitted": "x", "my_utm_source": "x", "utm": "x", "charset": "x"}
+    assert json.loads((await submission(sent(data={**CAT, **similar}))).input) == similar
+    found = await parsed(sent("https://images.test/?utm_source=x&submit=1", json=CAT), check=any_fields)
+    assert isinstance(found.content, Submission)
+    assert found.content.input == "{}"
