@@ -17,10 +17,12 @@ class Image:
     """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64.
 
     `copy_error`: why its URL is not allowed, as a sentence for callers.
+    `place`: its node and position in the responses of Wireflow, such as `gen-1/0`, or None if they name no node.
     """
 
     index: int
     source_url: str
+    place: str | None = None
     name: str | None = None
     content_type: str | None = None
     width: int | None = None

@@ -274,19 +274,33 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResultImage:
+    """An image that a run reports. `place`: the id of its node and its position there, such as `gen-1/0`."""
+
+    url: str
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResponse:
     """A response about a run. `state` is None if it reports no known state."""
 
     state: RunState | None
-    image_urls: tuple[str, ...] = ()
+    images: tuple[ResultImage, ...] = ()  # each once, whatever signatures its URLs have
+    texts: tuple[str, ...] = ()  # that nodes have produced, the prompt among them
     error: str | None = None
-    moderated: bool = False
+    error_codes: tuple[str, ...] = ()  # codes, types, and reasons of the errors
     credits_used: float | None = None
     request_id: str | None = None
-    news: tuple[str, ...] = ()  # statuses and names that are in no published shape
+    unknown_shapes: tuple[str, ...] = ()  # statuses and names that are in no published shape
     raw: str = ""  # the first 4,096 characters of the response
     steps: tuple[Step, ...] = ()  # one for each node
-    pace: Mapping[str, int] = field(default_factory=dict)  # the rate limit headers: limit, remaining, reset
+    rate_limit: Mapping[str, int] = field(default_factory=dict)  # the rate limit headers: limit, remaining, reset
+
+    @property
+    def image_urls(self) -> tuple[str, ...]:
+        """The URLs of the images."""
+        return tuple(image.url for image in self.images)
 
 
 class Wireflow(Protocol):
@@ -295,14 +309,14 @@ class Wireflow(Protocol):
     async def start(self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str) -> Started:
         """Make the paid call within 8 s; raise Refused (nothing was started) or OutcomeUnknown."""
 
-    async def describe(self, workflow: Workflow) -> tuple[NodeInput, ...]:
+    async def describe_inputs(self, workflow: Workflow) -> tuple[NodeInput, ...]:
         """Return the inputs of a saved workflow.
 
         Raise RequestRefused for 400, 413, 415, and 422, and another WireflowError if it is worth trying again.
         """
 
-    async def host(self, content: bytes, content_type: str) -> str:
-        """Upload an input image and return its URL at Wireflow; raise as `describe`."""
+    async def upload_image(self, content: bytes, content_type: str) -> str:
+        """Upload an input image and return its URL at Wireflow; raise as `describe_inputs`."""
 
     async def healthy(self) -> bool:
         """Return whether the free health call responds with 200."""

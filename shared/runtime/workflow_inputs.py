@@ -34,7 +34,7 @@ class WorkflowInputs:
         return inputs if fetched_at and self._clock.now() - fetched_at < MAX_AGE else None
 
     async def get(self, workflow: Workflow) -> tuple[NodeInput, ...]:
-        """Return the inputs, from Wireflow if need be. Raise the errors of `Wireflow.describe`."""
+        """Return the inputs, from Wireflow if need be. Raise the errors of `Wireflow.describe_inputs`."""
         async with self._fetching[workflow.name]:
             if (cached := self.cached(workflow)) is not None:
                 return cached
@@ -47,7 +47,7 @@ class WorkflowInputs:
         now = self._clock.now()
         self._requests.record(now)
         try:
-            inputs = await self._wireflow.describe(workflow)
+            inputs = await self._wireflow.describe_inputs(workflow)
         except WireflowError as error:
             self._errors[workflow.name] = error, now
             raise

@@ -22,6 +22,7 @@ from shared.ports import (
 )
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.steps.results import without_twins
 
 MAX_COPY_TIME = timedelta(hours=24)
 MAX_COPY_TIME_PARTIAL = timedelta(minutes=10)  # with allowPartial, stored images do not wait longer for missing ones
@@ -36,7 +37,8 @@ HINT = "Look for the image in the Wireflow dashboard."
 
 async def copy(lease: Lease, deps: Deps) -> datetime | None:
     """Try each missing image once. Return when to try again, or None when the job has ended."""
-    images = tuple(await asyncio.gather(*(_try(image, lease.job, deps) for image in lease.job.images)))
+    tried = await asyncio.gather(*(_try(image, lease.job, deps) for image in lease.job.images))
+    images = without_twins(tuple(tried))
     if any(image.pending for image in images):
         job = await lease.save(lease.job.copy_tried(images))
         return deps.clock.now() + timedelta(seconds=min(2.0**job.copy_tries, MAX_PAUSE))

@@ -84,7 +84,7 @@ async def _host_input(lease: Lease, deps: Deps) -> None:
     async with deps.uploads:
         content, content_type = await _read_input(lease, deps)
         async with deps.requests.acquire(lease.job.give_up_at):
-            url = await _translated(deps.wireflow.host(content, content_type))
+            url = await _translated(deps.wireflow.upload_image(content, content_type))
     await lease.save(lease.job.input_hosted(url))
 
 
