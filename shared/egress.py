@@ -7,6 +7,7 @@ cannot pass the check with one address and receive the connection at another. Re
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -30,7 +31,24 @@ GLOBAL_UNICAST = IPv6Network("2000::/3")
 
 
 class EgressRefused(Exception):
-    """The request was not sent because its scheme, host, or address is not allowed; the text says which."""
+    """The request was not sent because its scheme, host, or address is not allowed; the text says which.
+
+    EgressRefused       a name resolves to an address that is not public
+    ├── NeverAllowed    another scheme, an invalid host, or an address that is not public instead of a name
+    └── HostNotListed   the host is not among the allowed hosts
+    """
+
+
+class NeverAllowed(EgressRefused):
+    """The URL itself has another scheme than https, no valid host, or an address that is not public."""
+
+
+class HostNotListed(EgressRefused):
+    """The host is not among the allowed ones; `host` is the entry that would allow it: `host` or `host:port`."""
+
+    def __init__(self, host: str, message: str) -> None:
+        super().__init__(message)
+        self.host = host
 
 
 def client(
@@ -120,7 +138,7 @@ class Egress(httpx.BaseTransport):
     def _check_url(self, url: httpx.URL) -> tuple[str, int, bool]:
         """Return the host and port of an allowed URL, and whether they are in `hosts`."""
         if url.scheme != "https" and not (url.scheme == "http" and self._allow_private):
-            raise EgressRefused(f"{url.scheme or 'no scheme'}: only https is allowed")
+            raise NeverAllowed(f"{url.scheme or 'no scheme'}: only https is allowed")
         host, port = _host_and_port(url)
         port = port or DEFAULT_PORTS[url.scheme]
         if self._listed(host, port, url.scheme):
@@ -128,7 +146,12 @@ class Egress(httpx.BaseTransport):
         if self._any_public and (url.scheme, port) == ("https", 443):
             return host, port, False
         hint = "; for other hosts only https on port 443 is allowed" if self._any_public else ""
-        raise EgressRefused(f"{host}:{port} is not among the allowed hosts{hint}")
+        message = f"{host}:{port} is not among the allowed hosts{hint}"
+        address = _literal_address(host)
+        private = address is not None and not is_public(address) and not self._allow_private
+        if private or not host or "%" in host:
+            raise NeverAllowed(message)
+        raise HostNotListed(host if port == DEFAULT_PORTS[url.scheme] else f"{host}:{port}", message)
 
     def _listed(self, host: str, port: int, scheme: str) -> bool:
         for allowed, allowed_port in self._hosts:
@@ -183,7 +206,17 @@ def _embedded_ipv4(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 def _refuse_unless_public(host: str, address: str, *, listed: bool) -> None:
     if not is_public(address):
         hint = "; ALLOW_PRIVATE_NETWORK=true allows it for local runs" if listed else ""
-        raise EgressRefused(f"{host} has the address {address}, which is not public{hint}")
+        error = NeverAllowed if _literal_address(host) else EgressRefused
+        raise error(f"{host} has the address {address}, which is not public{hint}")
+
+
+def _literal_address(host: str) -> str | None:
+    """Return the address that a host is instead of a name, in any spelling that resolvers accept: 127.1, 0x7f000001."""
+    with suppress(ValueError):
+        return str(ip_address(host))
+    with suppress(OSError, ValueError):
+        return socket.inet_ntoa(socket.inet_aton(host))
+    return None
 
 
 def _host_and_port(url: httpx.URL) -> tuple[str, int | None]:

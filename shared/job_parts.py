@@ -11,17 +11,22 @@ MESSAGE_LIMIT = 500  # characters of an error's message
 # A record may have 1 MiB: https://cloud.google.com/firestore/quotas. Apart from the request and the images it takes at
 # most 80 KiB: 50 steps, one response of 4,096 characters, two URLs, an error.
 RECORD_BYTES = 1024 * 1024 - 80 * 1024
-MAX_IMAGES, IMAGE_BYTES = 100, 350  # of an image without its URL
+MAX_IMAGES, IMAGE_BYTES = 100, 800  # of an image without its URL: its place, what is measured, its last error
 
 _DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `require_aware`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64."""
+    """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64.
+
+    `copy_error`: why its URL is not allowed, as a sentence for callers.
+    `place`: its node and position in the responses of Wireflow, such as `gen-1/0`, or None if they name no node.
+    """
 
     index: int
     source_url: str
+    place: str | None = None
     name: str | None = None
     content_type: str | None = None
     width: int | None = None
@@ -31,6 +36,7 @@ class Image:
     crc32c: str | None = None
     error: ErrorCode | None = None
     gone_since: datetime | None = None
+    copy_error: str | None = None
 
     def __post_init__(self) -> None:
         """Reject naive datetimes."""

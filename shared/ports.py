@@ -156,6 +156,7 @@ class JobStore(Protocol):
 
 
 INPUT_SECONDS = 20.0  # for an input image by URL, however slowly it arrives
+HOST_LIMIT = 260  # characters of `host:port`; a name has at most 253: https://www.rfc-editor.org/rfc/rfc1035
 
 
 class CopyError(Exception):
@@ -166,6 +167,8 @@ class CopyError(Exception):
     ├── ImageRefused     a retry does not help: not an image, or too large
     ├── NameTaken        the image store holds another image under this name
     └── UrlNotAllowed    the scheme, host, or address is not allowed, for the URL or for a redirect
+        ├── HostNotAllowed   the host is not in IMAGE_HOSTS: retry, because the operator may add it
+        └── UrlRefused       a retry does not help: the URL itself is not an https URL of a public host
     """
 
 
@@ -187,6 +190,18 @@ class ImageRefused(CopyError):
 
 class UrlNotAllowed(CopyError):
     """No request was sent. The text names the rule and the address that broke it: log it, never show it to callers."""
+
+
+class HostNotAllowed(UrlNotAllowed):
+    """`host`, as IMAGE_HOSTS would have it, is not in IMAGE_HOSTS."""
+
+    def __init__(self, host: str, message: str) -> None:
+        super().__init__(message)
+        self.host = host[:HOST_LIMIT]
+
+
+class UrlRefused(UrlNotAllowed):
+    """The URL is invalid, has another scheme than https, or an address that is not public instead of a host name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +259,12 @@ class ImageStore(Protocol):
         Synchronous: call it in a worker thread. Raise CopyError if the image or the store fails.
         """
 
+    def open(self, name: str) -> AbstractContextManager[ImageStream]:
+        """Start to read a stored image, in order to measure it.
+
+        Synchronous: call it in a worker thread. Raise CopyError if the store fails or has no such image.
+        """
+
     async def read(self, name: str) -> StoredImage | None:
         """Return access to an image, or None if it does not exist."""
 
@@ -287,19 +308,33 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResultImage:
+    """An image that a run reports. `place`: the id of its node and its position there, such as `gen-1/0`."""
+
+    url: str
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResponse:
     """A response about a run. `state` is None if it reports no known state."""
 
     state: RunState | None
-    image_urls: tuple[str, ...] = ()
+    images: tuple[ResultImage, ...] = ()  # each once, whatever signatures its URLs have
+    texts: tuple[str, ...] = ()  # that nodes have produced, the prompt among them
     error: str | None = None
-    moderated: bool = False
+    error_codes: tuple[str, ...] = ()  # codes, types, and reasons of the errors
     credits_used: float | None = None
     request_id: str | None = None
-    news: tuple[str, ...] = ()  # statuses and names that are in no published shape
+    unknown_shapes: tuple[str, ...] = ()  # statuses and names that are in no published shape
     raw: str = ""  # the first 4,096 characters of the response
     steps: tuple[Step, ...] = ()  # one for each node
-    pace: Mapping[str, int] = field(default_factory=dict)  # the rate limit headers: limit, remaining, reset
+    rate_limit: Mapping[str, int] = field(default_factory=dict)  # the rate limit headers: limit, remaining, reset
+
+    @property
+    def image_urls(self) -> tuple[str, ...]:
+        """The URLs of the images."""
+        return tuple(image.url for image in self.images)
 
 
 class Wireflow(Protocol):
@@ -308,14 +343,14 @@ class Wireflow(Protocol):
     async def start(self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str) -> Started:
         """Make the paid call within 8 s; raise Refused (nothing was started) or OutcomeUnknown."""
 
-    async def describe(self, workflow: Workflow) -> tuple[NodeInput, ...]:
+    async def describe_inputs(self, workflow: Workflow) -> tuple[NodeInput, ...]:
         """Return the inputs of a saved workflow.
 
         Raise RequestRefused for 400, 413, 415, and 422, and another WireflowError if it is worth trying again.
         """
 
-    async def host(self, content: bytes, content_type: str) -> str:
-        """Upload an input image and return its URL at Wireflow; raise as `describe`."""
+    async def upload_image(self, content: bytes, content_type: str) -> str:
+        """Upload an input image and return its URL at Wireflow; raise as `describe_inputs`."""
 
     async def healthy(self) -> bool:
         """Return whether the free health call responds with 200."""

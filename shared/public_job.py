@@ -122,7 +122,8 @@ def _message(job: Job, wait_reason: ErrorCode | None) -> str:
 def _copy_message(job: Job) -> str:
     """Return the message of a job whose copies failed: they are retried for up to a day, and the hint may help."""
     gone = any(image.gone_since for image in job.images)
-    hint = EXPLANATIONS[ErrorCode.IMAGE_EXPIRED if gone else ErrorCode.COPY_FAILED].hint
+    not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
+    hint = not_allowed or EXPLANATIONS[ErrorCode.IMAGE_EXPIRED if gone else ErrorCode.COPY_FAILED].hint
     tries = "1 try" if job.copy_tries == 1 else f"{job.copy_tries} tries"
     return f"The image is ready but could not be copied in {tries}. Copying is retried automatically. {hint}"
 

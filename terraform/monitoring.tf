@@ -32,6 +32,13 @@ locals {
       filter   = "jsonPayload.event=\"gate_closed\" AND jsonPayload.errorCode=(\"key_refused\" OR \"workflow_inactive\" OR \"workflow_not_found\" OR \"configuration\")"
       advice   = "Check that the API key is valid, that the workflow exists and is active, and that WIREFLOW_BASE_URL is correct. After changing a secret, raise secrets_version by one. Queued jobs resume automatically."
     }
+    image_host = {
+      title    = "an image is on a host that image_hosts does not list"
+      severity = "ERROR"
+      filter   = "jsonPayload.event=\"upstream_refused\" AND jsonPayload.setting=\"IMAGE_HOSTS\""
+      labels   = { host = "EXTRACT(jsonPayload.host)" }
+      advice   = "Wireflow returned an image on the host $${log.extracted_label.host}, which is not in IMAGE_HOSTS. If Wireflow or one of its models uses this host, add it to image_hosts together with the default hosts, which the setting replaces, and apply. Its jobs are retried for 24 hours."
+    }
     internal_error = {
       title    = "an unexpected error"
       severity = "ERROR"
@@ -70,7 +77,8 @@ resource "google_monitoring_alert_policy" "log" {
   conditions {
     display_name = each.value.title
     condition_matched_log {
-      filter = "${local.log_lines} AND ${each.value.filter}"
+      filter           = "${local.log_lines} AND ${each.value.filter}"
+      label_extractors = try(each.value.labels, null)
     }
   }
 

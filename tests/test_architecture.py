@@ -38,7 +38,7 @@ ALLOWED = {
     "runtime": {*BASE, "runtime", "wireflow.errors"} - {"problems", "public_job", "submission"},
     "workflows": {"workflows"},
     "public_job": {"error_codes", "job", "job_parts"},
-    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.signed_urls"} - {"problems"},
+    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"} - {"problems"},
     "wireflow": {"error_codes", "job", "job_parts", "ports", "wireflow", "workflows"},
     "jobs": {"error_codes", "job", "job_parts", "log", "ports", "spending", "jobs"},
     "images": {"error_codes", "job", "job_parts", "ports", "egress", "images"},

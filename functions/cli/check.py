@@ -118,7 +118,7 @@ def _check_model(workflow: Workflow) -> Iterator[Finding]:
 
 async def _check_saved_workflow(workflow: Workflow, client: WireflowClient, subject: str) -> Finding:
     try:
-        inputs = await client.describe(workflow)
+        inputs = await client.describe_inputs(workflow)
     except WireflowError as error:
         return _failure(subject, error, error.code, WRONG_ID)
     if not any(item.kind == "text" for item in inputs):

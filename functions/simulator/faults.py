@@ -32,6 +32,7 @@ from .fault_responses import (
     static,
     without_execution_id,
 )
+from .run_effects import RunEffect
 from .settings import Settings, Style
 
 # A reply instead of the endpoint's; None if this request is spared.
@@ -41,22 +42,6 @@ CDN = (Endpoint.CDN,)
 EVERYWHERE = (*API, *FILES)
 ANY = "any"
 _IN_PROMPT = re.compile(r"\[fault:([\w-]+(?:@[\w-]+)?)\]")
-
-
-@dataclass(frozen=True)
-class RunEffect:
-    """How a fault changes what Wireflow reports about a run."""
-
-    status: str | None = None  # of a run that ended, instead of COMPLETED; it has no images
-    error: str | None = None  # of such a run
-    node_error: str | None = None
-    running_status: str | None = None  # while it runs; "" leaves the status out
-    never_ends: bool = False
-    without_images: bool = False
-    early_images: bool = False  # a COMPLETED node with its images in the second half of a RUNNING run
-    repeated_urls: bool = False  # each URL in every place that a response has for it
-    lower_case: bool = False
-    style: Style | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +84,17 @@ _CREDITS: dict[str, Any] = {
 }
 _MODERATED = "The provider's safety system rejected the prompt: content policy violation (moderation)."
 _PROVIDER_FAILED = "The provider answered with an error: internal model failure."
+# https://docs.fal.ai/model-apis/errors
+_FLAGGED = {
+    "detail": [
+        {
+            "loc": ["body", "prompt"],
+            "msg": "The content could not be processed because it was flagged by a content checker.",
+            "type": "content_policy_violation",
+        }
+    ]
+}
+_TIMED_OUT = 'Timed out after 300 s while drawing "a sign about road safety and content policy".'
 
 
 def _reject(
@@ -204,9 +200,16 @@ _TABLE = (
     _run("same_url_thrice", "one URL in three places", RunEffect(repeated_urls=True)),
     replace(_run("several_images", "at least three images", RunEffect()), min_images=3),
     _run("moderation", "FAILED by moderation, the run's error is null", RunEffect("FAILED", None, _MODERATED)),
+    _run("content_checker", "FAILED with the error object of a provider", RunEffect("FAILED", None, _FLAGGED)),
+    _run("text_instead_of_image", "COMPLETED with a text", RunEffect(text="I cannot draw that.", without_images=True)),
     _run("failed", "FAILED with an error", RunEffect("FAILED", _PROVIDER_FAILED, _PROVIDER_FAILED)),
     _run("cancelled", "CANCELLED", RunEffect("CANCELLED")),
     _run("timeout", "TIMEOUT", RunEffect("TIMEOUT")),
+    _run("succeeded_word", "SUCCEEDED instead of COMPLETED", RunEffect(final_status="SUCCEEDED")),
+    _run("error_word", "ERROR instead of FAILED, a timeout that quotes", RunEffect("ERROR", None, _TIMED_OUT)),
+    _run("unknown_final_status", "an unpublished status at the end, with images", RunEffect(final_status="ARCHIVED")),
+    _run("signed_again", "each response signs the URLs again", RunEffect(early_images=True, signs_urls=True)),
+    _run("inline_image", "5 MiB of base64 beside each URL", RunEffect(inline_bytes=5 * 1024 * 1024)),
     _run("unknown_status", "an unpublished status while it runs", RunEffect(running_status="WARMING_UP")),
     _run("missing_status", "no status while it runs", RunEffect(running_status="")),
     _run("stuck", "RUNNING forever in polls, COMPLETED in the details", RunEffect(never_ends=True), (Endpoint.POLL,)),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .api import Endpoint
-from .faults import RunEffect
+from .run_effects import RunEffect
 from .run_requests import EXAMPLE, INPUTS, Node
 from .settings import Style
 from .state import Run, timestamp
@@ -34,7 +34,9 @@ class Progress:
     node_status: str  # of the node that generates
     urls: tuple[str, ...] = ()  # those that are reported
     error: str | None = None
-    node_error: str | None = None
+    node_error: Any = None
+    text: str | None = None
+    inline_bytes: int = 0
     lower_case: bool = False
     repeated_urls: bool = False
 
@@ -70,15 +72,19 @@ def progress(run: Run, now: datetime, style: Style, cdn_url: str, effects: Seque
         reported = Progress(run, now, style, urls, "COMPLETED", "COMPLETED", urls)
     for effect in effects:
         reported = _apply(effect, reported)
+    if any(effect.signs_urls for effect in effects):
+        signature = f"?X-Goog-Date={now:%Y%m%dT%H%M%SZ}&X-Goog-Signature={now.timestamp()}"
+        reported = replace(reported, urls=tuple(url + signature for url in reported.urls))
     return reported
 
 
 def _apply(effect: RunEffect, reported: Progress) -> Progress:
     reported = replace(
         reported,
-        style=effect.style or reported.style,
+        style=Style(effect.style or reported.style),
         lower_case=effect.lower_case or reported.lower_case,
         repeated_urls=effect.repeated_urls or reported.repeated_urls,
+        inline_bytes=effect.inline_bytes or reported.inline_bytes,
         urls=() if effect.without_images else reported.urls,
     )
     if effect.never_ends:
@@ -99,7 +105,9 @@ def _end_with(effect: RunEffect, reported: Progress) -> Progress:
     if effect.status:
         reported = replace(reported, status=effect.status, node_status=effect.status, urls=())
         reported = replace(reported, error=effect.error, node_error=effect.node_error)
-    return reported
+    if effect.final_status:
+        reported = replace(reported, status=effect.final_status)
+    return replace(reported, text=effect.text or reported.text)
 
 
 # --- Workflows ------------------------------------------------------------------------------------------------------
@@ -220,12 +228,14 @@ def _node_run(reported: Progress) -> Json:
         "nodeId": reported.run.request.generator.id,
         "status": reported.spell(reported.node_status),
         "error": reported.node_error,
-        "output": _output(reported) if reported.urls else None,
+        "output": _output(reported) if reported.urls else reported.text,
     }
 
 
 def _output(reported: Progress) -> object:
     """One output, as its style has it: "inconsistent", the vendor's client says of nodeRuns[].output."""
+    if reported.inline_bytes:
+        return {"images": [{"b64_json": "A" * reported.inline_bytes, "url": url} for url in reported.urls]}
     if reported.style == Style.FLAT or len(reported.urls) > 1:
         return {"images": [{"url": url} for url in reported.urls]}
     return {"url": reported.urls[0]} if reported.style == Style.WRAPPED else reported.urls[0]
@@ -240,6 +250,7 @@ def _node_states(reported: Progress) -> list[Json]:
         "requestId": f"req-{reported.run.execution_id}",
         "outputUrl": reported.urls[0] if reported.urls else None,
         "outputUrls": list(reported.urls),
+        "text": reported.text,
     }
     return [*inputs, generator]
 

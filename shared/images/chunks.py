@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Protocol
 
 from shared.ports import CopyError
@@ -18,6 +18,11 @@ class Readable(Protocol):
 
     def close(self) -> None:
         """Close the file."""
+
+
+def iter_chunks(file: Readable) -> Iterator[bytes]:
+    """Yield all bytes of an open file."""
+    return iter(lambda: file.read(CHUNK), b"")
 
 
 async def read_chunks(open_file: Callable[[], Readable]) -> AsyncIterator[bytes]:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import google_crc32c
 
-from shared.images.chunks import CHUNK, encode_crc32c, read_chunks
+from shared.images.chunks import CHUNK, encode_crc32c, iter_chunks, read_chunks
 from shared.images.formats import HEAD_BYTES, sniff
+from shared.images.stream import image_from_store
 from shared.ports import CopyError, ImageMeasurements, ImageStream, NameTaken, StoredImage
 
 NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # no path leads out of the directory or to a hidden file
@@ -43,6 +44,15 @@ class DirectoryImages:
                 part.flush()
                 os.fsync(part.fileno())
                 _link(Path(part.name), path, image.measured())
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[ImageStream]:
+        """Start to read a stored image, in order to measure it; raise CopyError if it does not exist."""
+        path = self._path(name)
+        if path is None:
+            raise CopyError(f"{name!r} cannot be the name of an image")
+        with _as_copy_errors(name), path.open("rb") as file:
+            yield image_from_store(iter_chunks(file))
 
     async def read(self, name: str) -> StoredImage | None:
         """Return the bytes as chunks, or None if the image does not exist."""

@@ -1,7 +1,6 @@
 """Download of images by URL: complete, in a known format, within size and time limits, or an error that says why."""
 
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -9,15 +8,17 @@ from urllib.parse import quote
 
 import httpx
 
-from shared.egress import EgressRefused
+from shared.egress import EgressRefused, HostNotListed, NeverAllowed
 from shared.error_codes import ErrorCode
+from shared.images.content_coding import BodyTooLarge, Decoder
 from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
 from shared.images.stream import MeasuredImageStream, too_large
-from shared.ports import CopyError, ImageGone, ImageRefused, UrlNotAllowed
+from shared.ports import CopyError, HostNotAllowed, ImageGone, ImageRefused, UrlNotAllowed, UrlRefused
 
 COPY_SECONDS = 240.0  # the poller waits so long for a copy after its window: terraform/poller.tf
 MAX_REDIRECTS = 3
-INFLATED_CHUNK = 256 * 1024  # bytes
+# The chunks of a body as they arrive: MIN_CHUNKS, and one for every BYTES_PER_CHUNK. Each costs time, however small.
+MIN_CHUNKS, BYTES_PER_CHUNK = 10_000, 64
 
 USER_AGENT = "wireflow-images/1.0"
 # The CDN responds with 403 to user agents that it takes for scripts (github.com/wireflowINC/wireflow-skill).
@@ -77,6 +78,7 @@ class Downloader:
         raise ImageGone(f"no route serves the image: {', '.join(statuses)}")
 
     def _routes(self, url: str) -> Iterator[tuple[str, str]]:
+        url = url.strip().replace(" ", "%20")
         yield url, USER_AGENT
         yield url, BROWSER_AGENT
         if self._proxy:
@@ -85,9 +87,10 @@ class Downloader:
     def _get(self, url: str, headers: Mapping[str, str], deadline: float) -> httpx.Response:
         """Follow at most MAX_REDIRECTS redirects; the client checks the URL of each."""
         request = self._client.build_request("GET", url, headers=headers)
-        for _ in range(MAX_REDIRECTS + 1):
+        for redirects in range(MAX_REDIRECTS + 1):
             self._check_time(deadline)
-            response = self._client.send(request, stream=True, follow_redirects=False)
+            with _as_copy_errors(redirected=redirects > 0):
+                response = self._client.send(request, stream=True, follow_redirects=False)
             if response.next_request is None:
                 return response
             response.close()
@@ -99,7 +102,9 @@ class Downloader:
         if content_length is not None and content_length > self._max_bytes:
             raise too_large(f"{content_length} bytes")
         framed = content_length is not None or "transfer-encoding" in response.headers
-        body = self._body(response, deadline)
+        with _as_copy_errors():
+            decoder = Decoder(response.headers.get("content-encoding", ""), self._max_bytes)
+        body = self._body(response, decoder, deadline)
         head = b""
         while len(head) < HEAD_BYTES and (chunk := next(body, b"")):
             head += chunk
@@ -108,19 +113,25 @@ class Downloader:
             return MeasuredImageStream(image_format, chain([head], body), framed=framed)
         if not head or (len(head) < MIN_HEAD_BYTES and not framed):
             raise CopyError(f"the body ended after {len(head)} bytes")
+        if decoder.ignored:
+            raise CopyError("the body has an unknown content encoding and is not an image")
         content_type = response.headers.get("content-type")
         raise ImageRefused(ErrorCode.NOT_AN_IMAGE, f"{content_type} is not a supported image format")
 
-    def _body(self, response: httpx.Response, deadline: float) -> Iterator[bytes]:
-        """Yield the bytes as they arrive, at most INFLATED_CHUNK at once; raise CopyError if they are truncated."""
-        size = 0
+    def _body(self, response: httpx.Response, decoder: Decoder, deadline: float) -> Iterator[bytes]:
+        """Yield the content as it arrives, in pieces of bounded size; raise CopyError if it is truncated."""
+        size, chunks_left = 0, float(MIN_CHUNKS)
         with _as_copy_errors():
-            for chunk in _decoded(response):
-                size += len(chunk)
-                if size > self._max_bytes:
-                    raise too_large(f"more than {self._max_bytes} bytes")
+            for chunk in response.iter_raw():
+                chunks_left += len(chunk) / BYTES_PER_CHUNK - 1
+                if chunks_left < 0:
+                    raise CopyError(f"the body arrives in too many chunks: {size} bytes so far")
                 self._check_time(deadline)
-                yield chunk
+                for piece in decoder.decode(chunk):
+                    size += len(piece)
+                    self._check_time(deadline)
+                    yield piece
+            decoder.finish()
 
     def _check_time(self, deadline: float) -> None:
         if self._monotonic() > deadline:
@@ -128,14 +139,25 @@ class Downloader:
 
 
 @contextmanager
-def _as_copy_errors() -> Iterator[None]:
+def _as_copy_errors(*, redirected: bool = False) -> Iterator[None]:
+    """Raise every error of the client, of egress, and of the decoder as a CopyError.
+
+    A refused URL is not retried, but a redirect may lead elsewhere the next time.
+    """
     try:
         yield
     except CopyError:
         raise
-    except (httpx.InvalidURL, EgressRefused, UnicodeError) as error:  # UnicodeError: a name that IDNA does not allow
+    except HostNotListed as error:
+        raise HostNotAllowed(error.host, str(error)) from error
+    except (httpx.InvalidURL, NeverAllowed) as error:
+        kind = UrlNotAllowed if redirected else UrlRefused
+        raise kind(f"{type(error).__name__}: {error}") from error
+    except (EgressRefused, UnicodeError) as error:  # UnicodeError: httpx decodes internationalized names
         raise UrlNotAllowed(f"{type(error).__name__}: {error}") from error
-    except Exception as error:  # from httpx and the libraries below it, without a common base class
+    except BodyTooLarge as error:
+        raise too_large(str(error)) from error
+    except Exception as error:  # from httpx, the decoder, and the libraries below them, without a common base class
         raise CopyError(f"{type(error).__name__}: {error}") from error
 
 
@@ -149,28 +171,3 @@ def _content_length(response: httpx.Response) -> int | None:
     if "transfer-encoding" in response.headers or "content-length" not in response.headers:
         return None
     return int(response.headers["content-length"])
-
-
-def _decoded(response: httpx.Response) -> Iterator[bytes]:
-    """Return the body without its content encoding, which the request asked not to be used."""
-    encoding = response.headers.get("content-encoding", "identity").lower()
-    if encoding in {"gzip", "x-gzip", "deflate"}:
-        return _inflate(response.iter_raw())
-    if encoding in {"br", "zstd", "compress", "dcb", "dcz"}:
-        raise CopyError(f"{_host(response.url)} sends the image with content encoding {encoding}, not identity")
-    return response.iter_raw()  # "binary", "aws-chunked", and the like: the first bytes show the format
-
-
-def _inflate(compressed: Iterator[bytes]) -> Iterator[bytes]:
-    # httpx would inflate a chunk as a whole, to up to a thousand times its size. This yields INFLATED_CHUNK at most.
-    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        for chunk in compressed:
-            while chunk and not inflater.eof:
-                if inflated := inflater.decompress(chunk, INFLATED_CHUNK):
-                    yield inflated
-                chunk = inflater.unconsumed_tail
-    except zlib.error as error:
-        raise CopyError(f"the compressed body is invalid: {error}") from error
-    if not inflater.eof:
-        raise CopyError("the compressed body is truncated")

@@ -1,6 +1,7 @@
 """Image formats: recognize the type, and find width, height, and end while the bytes pass, in chunks of any size.
 
-Nothing here raises on malformed bytes: such an image has no dimensions or no end.
+Nothing here raises on malformed bytes: such an image has no dimensions or no end. The time and memory of parsing are
+bounded by the size of the image, whatever its bytes are.
 """
 
 import re
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 HEAD_BYTES = 64  # enough to recognize every format; no image is shorter than MIN_HEAD_BYTES
 MIN_HEAD_BYTES = 12
 MAX_READ = 64 * 1024  # the most that a parser may read at once, and the most that is buffered beyond one chunk
+# The steps of a parser: MIN_STEPS, and one for every BYTES_PER_STEP. Most steps are those of a GIF, one for 256 bytes.
+MIN_STEPS, BYTES_PER_STEP = 10_000, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,16 @@ class Format:
 
 @dataclass(slots=True)
 class ImageInfo:
-    """What a parser has found so far. `ended`: any further byte is not part of the image."""
+    """What a parser has found so far.
+
+    `ended`: any further byte is not part of the image. `open_ended`: the image may end after any byte: it does not say
+    where, or it is a JPEG of which only the end marker may be missing.
+    """
 
     width: int | None = None
     height: int | None = None
     ended: bool = False
+    open_ended: bool = False
 
     def set_size(self, width: int, height: int) -> None:
         """Set the dimensions in pixels; zero means unknown."""
@@ -66,6 +74,8 @@ class ImageProbe:
         self._parser = image_format.parse(self._info)
         self._command: Command | None = next(self._parser)
         self._buffer = bytearray()
+        self._steps_left = float(MIN_STEPS)
+        self.gave_up = False  # the image has more parts than any encoder writes: the rest is not parsed
 
     @property
     def width(self) -> int | None:
@@ -80,15 +90,23 @@ class ImageProbe:
     @property
     def ended(self) -> bool:
         """Whether the image is complete according to its own structure."""
-        return self._info.ended and not self._buffer
+        return self._info.ended and not self._buffer and not self.gave_up
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether only the transfer can tell if the image is complete."""
+        return self._info.open_ended
 
     def feed(self, chunk: bytes) -> None:
         """Parse the next bytes."""
         self._buffer += chunk
-        while self._command is not None:
+        self._steps_left += len(chunk) / BYTES_PER_STEP
+        while self._command is not None and not self.gave_up:
             result = self._execute(self._command)
             if result is None:
                 return
+            self._steps_left -= 1
+            self.gave_up = self._steps_left < 0
             try:
                 self._command = self._parser.send(result)
             except StopIteration:
@@ -158,12 +176,13 @@ def _parse_png(info: ImageInfo) -> Parser:
 
 # Stuffed zeros, restarts, and padding are not markers: https://www.w3.org/Graphics/JPEG/itu-t81.pdf, B.1.1
 JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
-JPEG_END, JPEG_WITHOUT_LENGTH = 0xD9, {0x01, 0xD8}
+JPEG_END, JPEG_SCAN, JPEG_WITHOUT_LENGTH = 0xD9, 0xDA, {0x01, 0xD8}
 JPEG_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def _parse_jpeg(info: ImageInfo) -> Parser:
     while (marker := (yield FindMarker())[0]) != JPEG_END:
+        info.open_ended = False
         if marker in JPEG_WITHOUT_LENGTH:
             continue
         (length,) = struct.unpack(">H", (yield Read(2)))
@@ -174,6 +193,7 @@ def _parse_jpeg(info: ImageInfo) -> Parser:
         if length < 2:
             return
         yield Skip(length - 2)
+        info.open_ended = marker == JPEG_SCAN  # what follows is pixels, up to the next marker
     info.ended = True
 
 
@@ -191,8 +211,9 @@ def _parse_gif(info: ImageInfo) -> Parser:
             yield Skip(1)
         else:
             return
-        while (length := (yield Read(1))[0]) > 0:
-            yield Skip(length)
+        (length,) = yield Read(1)
+        while length > 0:
+            length = (yield Read(length + 1))[-1]  # a block, and the length of the next one
     info.ended = True
 
 
@@ -202,7 +223,7 @@ def _color_table_bytes(flags: int) -> int:
 
 def _parse_webp(info: ImageInfo) -> Parser:
     # https://developers.google.com/speed/webp/docs/riff_container
-    size, kind = struct.unpack("<4xI4x4s4x", (yield Read(20)))
+    size, kind, first_size = struct.unpack("<4xI4x4sI", (yield Read(20)))
     header = yield Read(5 if kind == b"VP8L" else 10)
     if kind == b"VP8X":
         info.set_size(1 + int.from_bytes(header[4:7], "little"), 1 + int.from_bytes(header[7:10], "little"))
@@ -213,7 +234,7 @@ def _parse_webp(info: ImageInfo) -> Parser:
         width, height = struct.unpack("<6xHH", header)
         info.set_size(width & 0x3FFF, height & 0x3FFF)
     yield Skip(max(0, 8 + size - 20 - len(header)))
-    info.ended = True
+    info.ended = 12 + first_size <= size
 
 
 # The largest size in the `meta` box is that of the image; the others belong to its tiles and its thumbnail.
@@ -222,22 +243,27 @@ AVIF_SIZE = re.compile(rb"\x00\x00\x00\x14ispe\x00\x00\x00\x00(.{8})", re.DOTALL
 
 def _parse_avif(info: ImageInfo) -> Parser:
     # Boxes have no end marker: the image is complete between two boxes, after a description and the data.
-    kinds: set[bytes] = set()
+    # https://aomediacodec.github.io/av1-avif; ISO/IEC 14496-12, 4.2: a box of size 0 extends to the end of the file.
+    described = has_data = False
     while True:
-        info.ended = b"mdat" in kinds and not kinds.isdisjoint({b"meta", b"moov"})
+        info.ended = described and has_data
         size, kind = struct.unpack(">I4s", (yield Read(8)))
         info.ended = False
         header = 8
         if size == 1:
             (size,) = struct.unpack(">Q", (yield Read(8)))
             header = 16
-        if size < header:  # zero: the box extends to the end of the file, wherever that is
+        described = described or kind in {b"meta", b"moov"}
+        has_data = has_data or kind == b"mdat"
+        if size < header:
+            info.open_ended = size == 0 and described and has_data
             return
         if kind == b"meta" and size - header <= MAX_READ:
-            _read_avif_size(info, (yield Read(size - header)))
+            meta = yield Read(size - header)
+            _read_avif_size(info, meta)
+            has_data = has_data or b"idat" in meta
         else:
             yield Skip(size - header)
-        kinds.add(kind)
 
 
 def _read_avif_size(info: ImageInfo, meta: bytes) -> None:

@@ -13,7 +13,8 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from shared.images.chunks import read_chunks
+from shared.images.chunks import iter_chunks, read_chunks
+from shared.images.stream import image_from_store
 from shared.ports import CopyError, ImageStream, NameTaken, StoredImage
 
 CHUNK = 1024 * 1024  # bytes, in memory a few times; the default of the client is 100 MiB
@@ -67,6 +68,14 @@ class BucketImages:
             raise
         except Exception as error:  # from five libraries without a common base class
             self._verify_stored(name, source, image, error)
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[ImageStream]:
+        """Start to read a stored image, in order to measure it; raise CopyError if it does not exist."""
+        with _as_copy_errors(name):
+            blob = self._bucket().blob(self._prefix + name)
+            with blob.open("rb", chunk_size=CHUNK, timeout=TIMEOUT, retry=_retry()) as file:
+                yield image_from_store(iter_chunks(file))
 
     async def read(self, name: str) -> StoredImage | None:
         """Return a signed URL, or chunks if signing is not possible; None if the image does not exist."""
@@ -279,5 +288,7 @@ def _as_copy_errors(name: str) -> Iterator[None]:
     # upload URLs, which are secrets, so they appear only as the cause.
     try:
         yield
+    except CopyError:
+        raise
     except Exception as error:
         raise CopyError(f"{name}: Cloud Storage failed with {type(error).__name__}") from error

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import google_crc32c
 
@@ -14,20 +15,24 @@ from shared.ports import CopyError, ImageMeasurements, ImageRefused
 class MeasuredImageStream:
     """An image of a known format (`shared.ports.ImageStream`).
 
-    `framed`: the transfer itself tells where the body ends. If it does not, a broken connection looks like the end of
-    the body, and only the end marker of the image tells them apart.
+    A server may send a part of an image as if it were all of it, so the end of the image itself must be found.
+    `framed`: the transfer tells where the body ends, which suffices where the image does not (a JPEG without its end
+    marker). `whole`: there are no other bytes, because they were in memory or in a store, so no end is needed.
     """
 
-    def __init__(self, image_format: Format, body: Iterable[bytes], *, framed: bool) -> None:
+    def __init__(
+        self, image_format: Format, body: Iterable[bytes], *, framed: bool = False, whole: bool = False
+    ) -> None:
         self.content_type = image_format.content_type
         self.extension = image_format.extension
         self._probe = ImageProbe(image_format)
         self._body = body
         self._framed = framed
+        self._whole = whole
         self._measured: ImageMeasurements | None = None
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes, once; raise CopyError if they are truncated, ImageRefused if they are too many."""
+        """Yield the bytes, once; raise CopyError if they are truncated, ImageRefused if they have too many parts."""
         size, sha256, crc32c = 0, hashlib.sha256(), 0
         for chunk in self._body:
             size += len(chunk)
@@ -35,8 +40,8 @@ class MeasuredImageStream:
             crc32c = google_crc32c.extend(crc32c, chunk)
             self._probe.feed(chunk)
             yield chunk
-        if not (self._framed or self._probe.ended):
-            raise CopyError(f"the connection ended after {size} bytes, before the image did")
+        if not self._whole:
+            self._check_end(size)
         self._measured = ImageMeasurements(
             width=self._probe.width,
             height=self._probe.height,
@@ -44,6 +49,12 @@ class MeasuredImageStream:
             sha256=sha256.hexdigest(),
             crc32c=encode_crc32c(crc32c),
         )
+
+    def _check_end(self, size: int) -> None:
+        if self._probe.gave_up:
+            raise ImageRefused(ErrorCode.NOT_AN_IMAGE, "the image has too many parts")
+        if not (self._probe.ended or (self._framed and self._probe.open_ended)):
+            raise CopyError(f"the body ended after {size} bytes, before the image did")
 
     def measured(self) -> ImageMeasurements:
         """Return the measurements; raise RuntimeError before the last chunk was read."""
@@ -60,7 +71,18 @@ def image_from_bytes(content: bytes, *, max_bytes: int) -> MeasuredImageStream:
     if image_format is None:
         raise ImageRefused(ErrorCode.NOT_AN_IMAGE, "the file is not in a supported image format")
     chunks = (content[start : start + CHUNK] for start in range(0, len(content), CHUNK))
-    return MeasuredImageStream(image_format, chunks, framed=True)
+    return MeasuredImageStream(image_format, chunks, whole=True)
+
+
+def image_from_store(chunks: Iterator[bytes]) -> MeasuredImageStream:
+    """Return the stored image that consists of `chunks`; raise CopyError if it is not an image."""
+    head = b""
+    while len(head) < HEAD_BYTES and (chunk := next(chunks, b"")):
+        head += chunk
+    image_format = sniff(head)
+    if image_format is None:
+        raise CopyError("the stored file is not in a supported image format")
+    return MeasuredImageStream(image_format, chain([head], chunks), whole=True)
 
 
 def too_large(size: str) -> ImageRefused:

@@ -33,7 +33,7 @@ class WorkflowInputs:
         return inputs if self._clock.monotonic() - fetched_at < MAX_AGE else None
 
     async def get(self, workflow: Workflow) -> tuple[NodeInput, ...]:
-        """Return the inputs, from Wireflow if need be. Raise the errors of `Wireflow.describe`."""
+        """Return the inputs, from Wireflow if need be. Raise the errors of `Wireflow.describe_inputs`."""
         async with self._fetching[workflow.name]:
             if (cached := self.cached(workflow)) is not None:
                 return cached
@@ -46,7 +46,7 @@ class WorkflowInputs:
         now = self._clock.monotonic()
         self._requests.record(self._clock.now())
         try:
-            inputs = await self._wireflow.describe(workflow)
+            inputs = await self._wireflow.describe_inputs(workflow)
         except WireflowError as error:
             self._errors[workflow.name] = error, now
             raise

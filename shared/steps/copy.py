@@ -11,15 +11,29 @@ from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import Image, JobError
 from shared.log import Event
-from shared.ports import CopyError, ImageGone, ImageRefused, ImageSource, ImageStore
+from shared.ports import (
+    CopyError,
+    HostNotAllowed,
+    ImageGone,
+    ImageRefused,
+    ImageSource,
+    ImageStore,
+    ImageStream,
+    UrlRefused,
+)
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.slots import WindowOver
+from shared.steps.results import without_twins
 
 MAX_COPY_TIME_PARTIAL = timedelta(minutes=10)  # with allowPartial, stored images do not wait longer for missing ones
 GONE_FOR = timedelta(minutes=10)  # after which an image that is not served counts as expired
 MAX_PAUSE = 600.0  # seconds between two tries
 RECHECK_AFTER = timedelta(hours=1)  # a run that timed out is asked for a late result
+
+URL_REFUSED = "The image URL is not allowed: it must be an https URL of a public host."
+HOST_NOT_ALLOWED = "The image is on {host}, which is not in IMAGE_HOSTS. The operator must add it."
+HINT = "Look for the image in the Wireflow dashboard."
 
 
 async def copy(lease: Lease, deps: Deps) -> datetime | None:
@@ -35,6 +49,7 @@ async def copy(lease: Lease, deps: Deps) -> datetime | None:
         if images != before:
             await lease.save(lease.job.copied(images))
         raise next((error for error in errors if not isinstance(error, WindowOver)), errors[0])
+    images = without_twins(images)
     if any(image.pending for image in images):
         job = await lease.save(lease.job.copy_tried(images))
         return deps.clock.now() + timedelta(seconds=min(2.0**job.copy_tries, MAX_PAUSE))
@@ -46,10 +61,15 @@ async def _try(image: Image, job: Job, deps: Deps) -> Image:
     """Try a pending image once. Return it as stored, given up, or still pending."""
     if not image.pending:
         return image
+    image = image.evolve(copy_error=None)  # of the last try
     base = f"jobs/{job.id}/{job.attempt}/{image.index}"
     loop = asyncio.get_running_loop()
     try:
         async with deps.copies.acquire():
+            # A try whose result was lost may have stored it. Since then the CDN may have deleted it, or encode it anew.
+            for name in await deps.images.names(job.id):
+                if name.startswith(f"{base}."):
+                    return await loop.run_in_executor(deps.copy_threads, measure_stored, image, name, deps.images)
             return await loop.run_in_executor(deps.copy_threads, copy_one, image, base, deps.source, deps.images)
     except ImageRefused as error:
         return image.evolve(error=error.code)
@@ -58,8 +78,8 @@ async def _try(image: Image, job: Job, deps: Deps) -> Image:
         since = image.gone_since or now
         return image.evolve(gone_since=since, error=ErrorCode.IMAGE_EXPIRED if now - since >= GONE_FOR else None)
     except CopyError as error:
-        deps.log.warning(Event.UPSTREAM_REFUSED, f"A copy failed: {type(error).__name__}", **job.log_fields())
-        return _after_failure(image, job, deps.clock.now())
+        _log_failure(error, job, deps)
+        return _after_failure(image, error, job, deps.clock.now())
 
 
 def copy_one(image: Image, base: str, source: ImageSource, store: ImageStore) -> Image:
@@ -70,7 +90,19 @@ def copy_one(image: Image, base: str, source: ImageSource, store: ImageStore) ->
     with source.open(image.source_url) as stream:
         name = f"{base}.{stream.extension}"
         store.write(name, stream)
-        measured = stream.measured()
+        return _stored(image, name, stream)
+
+
+def measure_stored(image: Image, name: str, store: ImageStore) -> Image:
+    """Return the image with the measurements of the stored file `name`. Blocks: call it in a worker thread."""
+    with store.open(name) as stream:
+        for _ in stream.chunks():
+            pass
+        return _stored(image, name, stream)
+
+
+def _stored(image: Image, name: str, stream: ImageStream) -> Image:
+    measured = stream.measured()
     return image.evolve(
         name=name,
         content_type=stream.content_type,
@@ -83,11 +115,31 @@ def copy_one(image: Image, base: str, source: ImageSource, store: ImageStore) ->
     )
 
 
-def _after_failure(image: Image, job: Job, now: datetime) -> Image:
+def _log_failure(error: CopyError, job: Job, deps: Deps) -> None:
+    fields, cause = job.log_fields(), type(error).__name__
+    if isinstance(error, HostNotAllowed):  # terraform/monitoring.tf alerts on these fields
+        fields |= {"host": error.host, "setting": "IMAGE_HOSTS"}
+        cause = f"{error.host} is not in IMAGE_HOSTS"
+    deps.log.warning(Event.UPSTREAM_REFUSED, f"A copy failed: {cause}.", **fields)
+
+
+def _after_failure(image: Image, error: CopyError, job: Job, now: datetime) -> Image:
+    """Return the image as pending, or as given up: after its time, or at once if its URL is refused."""
     partial = job.allow_partial and any(image.name for image in job.images)
     limit = MAX_COPY_TIME_PARTIAL if partial else MAX_COPY_TIME
-    expired = now - (job.copying_since or now) >= limit
-    return image.evolve(gone_since=None, error=ErrorCode.COPY_FAILED if expired else None)
+    expired = now - (job.copying_since or now) >= limit or isinstance(error, UrlRefused)
+    return image.evolve(
+        gone_since=None, error=ErrorCode.COPY_FAILED if expired else None, copy_error=_explanation(error)
+    )
+
+
+def _explanation(error: CopyError) -> str | None:
+    match error:
+        case UrlRefused():
+            return URL_REFUSED
+        case HostNotAllowed(host=host):
+            return HOST_NOT_ALLOWED.format(host=host)
+    return None
 
 
 async def give_up_copying(lease: Lease, deps: Deps) -> None:
@@ -114,5 +166,6 @@ async def _finish(lease: Lease, images: tuple[Image, ...], deps: Deps) -> None:
 def _copy_error(job: Job, images: tuple[Image, ...], missing: list[Image]) -> JobError | None:
     if not missing or (job.allow_partial and len(missing) < len(images)):
         return None
-    code = missing[0].error or ErrorCode.COPY_FAILED
-    return JobError.of(code, charged=Charged.YES, request_id=job.request_id)
+    code, message = missing[0].error or ErrorCode.COPY_FAILED, missing[0].copy_error
+    hint = HINT if message else None
+    return JobError.of(code, charged=Charged.YES, message=message, hint=hint, request_id=job.request_id)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job, Status
-from shared.job_parts import Image, JobError, fitting
+from shared.job_parts import Image, JobError
 from shared.log import Event
 from shared.ports import Clock, RunResponse, RunState
 from shared.runtime.dependencies import Deps
@@ -16,8 +16,9 @@ from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
 from shared.spending.pacing import seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
+from shared.steps.results import request_texts, result_images, result_text
 from shared.wireflow import errors
-from shared.wireflow.signed_urls import unsigned
+from shared.wireflow.refusals import is_refusal
 
 DETAILS_EVERY = 60.0  # seconds
 POLL_AGAIN_WHEN_EMPTY = 5.0
@@ -60,7 +61,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
             notes.details_at = notes.polled_at  # even if the call fails: once a minute is enough
         request = deps.wireflow.details if details else deps.wireflow.poll
         response = await request(job.execution_id or "")
-    deps.requests.observe(response.pace)
+    deps.requests.observe(response.rate_limit)
     await deps.admission.poll_succeeded()
     return response
 
@@ -68,29 +69,6 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
 def run_deadline(job: Job, deps: Deps) -> datetime:
     """Return when a run counts as timed out."""
     return (job.started_at or job.created_at) + timedelta(seconds=deps.config.run_deadline)
-
-
-def result_images(job: Job, response: RunResponse) -> tuple[Image, ...]:
-    """Return the images of this response, then earlier ones that it no longer lists; a stored image keeps its index.
-
-    URLs of the request itself are inputs, not results. If an image was signed several times, the newest URL is used,
-    because it expires last.
-    """
-    listed = {unsigned(url): url for url in response.image_urls if not _is_input(url, job)}
-    known = {unsigned(image.source_url): image.source_url for image in job.images}
-    if any(image.name for image in job.images):
-        new = [url for key, url in listed.items() if key not in known]
-        return fitting((*job.images, *_numbered(new, len(job.images))), job.request_bytes)
-    urls = [*listed.values(), *(url for key, url in known.items() if key not in listed)]
-    return fitting(_numbered(urls, 0), job.request_bytes)
-
-
-def _numbered(urls: list[str], start: int) -> tuple[Image, ...]:
-    return tuple(Image(index=index, source_url=url) for index, url in enumerate(urls, start))
-
-
-def _is_input(url: str, job: Job) -> bool:
-    return url in (job.hosted_url, job.image1) or f'"{url}"' in job.input
 
 
 # --- polling -------------------------------------------------------------------------------------------------------
@@ -166,7 +144,7 @@ async def _record_progress(lease: Lease, response: RunResponse, deps: Deps) -> N
     """Save what is new: early image URLs, a response that was not understood, the end of a run's absence."""
     job, notes = lease.job, lease.notes
     notes.steps = response.steps or notes.steps
-    if deps.unknown_shapes.record(response.news, job) or response.state is None:
+    if deps.unknown_shapes.record(response.unknown_shapes, job) or response.state is None:
         notes.unknown_response = notes.unknown_response or response.raw
     images = job.images if _ended(response) else result_images(job, response)
     last_response = job.last_response or (response.raw if response.state is None else None)
@@ -204,7 +182,8 @@ def _run_error(job: Job, response: RunResponse, images: tuple[Image, ...]) -> Jo
     A failed model is not charged (https://www.wireflow.ai/docs/api/executions); images were paid for.
     """
     codes = {RunState.CANCELLED: ErrorCode.CANCELED, RunState.TIMEOUT: ErrorCode.TIMED_OUT}
-    general = ErrorCode.MODERATION if response.moderated else ErrorCode.UPSTREAM_ERROR
+    refused = is_refusal(response.error, response.error_codes, request_texts(job))
+    general = ErrorCode.MODERATION if refused else ErrorCode.UPSTREAM_ERROR
     code = codes.get(response.state or RunState.FAILED, general)
     charged = Charged.NO if response.state is RunState.FAILED else Charged.UNKNOWN
     if images or (response.credits_used or 0) > 0:
@@ -213,20 +192,25 @@ def _run_error(job: Job, response: RunResponse, images: tuple[Image, ...]) -> Jo
 
 
 def _without_image(job: Job, response: RunResponse) -> JobError:
+    """Return the error of a run that completed without an image: in its own words, or in those of its text."""
     charged = Charged.UNKNOWN
     if response.credits_used is not None:
         charged = Charged.YES if response.credits_used else Charged.NO
     code = ErrorCode.COMPLETED_WITHOUT_IMAGE
-    return JobError.of(code, charged=job.charged(charged), message=response.error, request_id=job.request_id)
+    words = "; ".join(filter(None, (response.error, result_text(job, response))))
+    return JobError.of(code, charged=job.charged(charged), message=words, request_id=job.request_id)
 
 
 async def time_out(lease: Lease, deps: Deps) -> None:
-    """Give up the run. Images that it has reported are copied; an hour later Wireflow is asked for a late result."""
+    """Stop waiting for the run. If it has reported images, the job succeeds once they are stored.
+
+    Otherwise it fails, and an hour later Wireflow is asked for a late result.
+    """
     job, now = lease.job.with_last_response(lease.notes.unknown_response), deps.clock.now()
-    error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id=job.request_id)
     if job.images:
-        await lease.save(job.copying(job.images, now, error))
+        await lease.save(job.copying(job.images, now))
     else:
+        error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id=job.request_id)
         await _fail(lease, job.failed(error, now, recheck_at=now + RECHECK_AFTER), deps)
 
 

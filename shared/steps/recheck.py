@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from shared.ports import RunResponse, RunState
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
-from shared.steps.follow import fetch_run, result_images
+from shared.steps.follow import fetch_run
+from shared.steps.results import result_images
 from shared.wireflow import errors
 
 RETRY_AFTER, GIVE_UP_AFTER = timedelta(minutes=10), timedelta(hours=3)
@@ -25,7 +26,8 @@ async def recheck(lease: Lease, deps: Deps) -> datetime | None:
         await lease.release(job.rechecked())
         return None
     job = job.with_run_details(response.request_id, response.credits_used)
-    error = None if response.state is RunState.COMPLETED else job.error
+    failed = response.state in {RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
+    error = job.error if failed else None
     await lease.save(job.rescued(images, now, error))
     return now
 
@@ -37,6 +39,6 @@ async def _late_response(lease: Lease, deps: Deps) -> RunResponse | None:
             response = await fetch_run(lease, deps, details=details)
         except errors.RunNotFound:
             continue
-        if response.image_urls:
+        if result_images(lease.job, response):
             return response
     return None

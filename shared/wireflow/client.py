@@ -1,5 +1,6 @@
 """The HTTP client for Wireflow. It sends requests within their time limits; `protocol` interprets the responses."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,12 +14,13 @@ from shared.error_codes import ErrorCode
 from shared.ports import Clock, RunResponse, Started
 from shared.wireflow import errors, protocol
 from shared.wireflow.redaction import Redaction
+from shared.wireflow.response_body import read_body
 from shared.wireflow.timeout import responsive_timeout
 from shared.workflows import Mode, NodeInput, Workflow
 
 USER_AGENT = "wireflow-images/1.0"
 START_SECONDS, POLL_SECONDS, UPLOAD_SECONDS, CONNECT_SECONDS = 8.0, 10.0, 60.0, 4.0
-RESPONSE_LIMIT = 4 * 1024 * 1024  # bytes of a response that are read
+INLINE_LIMIT = 64 * 1024  # bytes of a response that are interpreted on the event loop; larger ones in a thread
 UPLOAD_LIMIT = 25 * 1024 * 1024  # bytes of an input image: github.com/wireflowINC/wireflow-skill
 
 # Raised before any byte of the request was sent: nothing can have been started.
@@ -26,6 +28,7 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.U
 # Everything a call can raise; httpx has no common base class for these.
 # What the libraries below httpx, and Python itself, raise for bytes, names, and numbers that they cannot handle.
 LOWER_LEVEL = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, RecursionError)
+# Everything a call can raise; httpx has no common base class for these.
 CALL_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, *LOWER_LEVEL)
 HEADER_LIMIT = 1_024  # characters of a header's value: the request id is stored with the job
 
@@ -60,8 +63,9 @@ class WireflowClient:
         self._redact = Redaction((webhook_id, api_key, *secrets))
         self._authorization = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
+        self._large_response = asyncio.Lock()  # one at a time: parsed, 4 MiB may take 100 MiB
         self._http = httpx.AsyncClient(
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"},
             # The server may close a kept connection just as a paid call is sent on it, which is an unknown outcome.
             limits=httpx.Limits(max_keepalive_connections=0),
             # A redirected POST may become a GET and lose its headers.
@@ -92,7 +96,7 @@ class WireflowClient:
         except CALL_ERRORS as error:
             message = f"Wireflow did not respond clearly to the call that starts the run ({type(error).__name__})."
             raise errors.OutcomeUnknown(message) from error
-        started = self._interpret(protocol.read_trigger, response, errors.NoExecutionId)
+        started = await self._interpret(protocol.read_trigger, response, errors.NoExecutionId)
         if started.execution_id in self._redact.secrets:  # the response contains only the id of the workflow
             message = "Wireflow accepted the call but returned no execution id."
             raise errors.NoExecutionId(message, request_id=started.request_id)
@@ -100,24 +104,27 @@ class WireflowClient:
 
     # --- free calls before it --------------------------------------------------------------------------------------
 
-    async def describe(self, workflow: Workflow) -> tuple[NodeInput, ...]:
+    async def describe_inputs(self, workflow: Workflow) -> tuple[NodeInput, ...]:
         """Return the inputs of a saved workflow: https://www.wireflow.ai/docs/api/run.
 
         Raise RequestRefused for 400, 413, 415, and 422, and another Refused if it is worth trying again.
         """
         path = _path(Mode.RUN, workflow.id)
         response = await self._call_free("GET", path, POLL_SECONDS, self._authorization)
-        inputs = self._interpret(protocol.read_inputs, response)
+        inputs = await self._interpret(protocol.read_inputs, response)
         return tuple(replace(item, label=self._redact(item.label)) for item in inputs)
 
-    async def host(self, content: bytes, content_type: str) -> str:
-        """Upload an input image of at most 25 MiB within 60 s; return its URL at Wireflow. Raise as `describe`."""
+    async def upload_image(self, content: bytes, content_type: str) -> str:
+        """Upload an input image of at most 25 MiB within 60 s; return its URL at Wireflow.
+
+        Raise as `describe_inputs`.
+        """
         if len(content) > UPLOAD_LIMIT:
             raise errors.RequestRefused("The input image is larger than 25 MiB, the maximum that Wireflow accepts.")
         name = f"image.{content_type.partition('/')[2] or 'bin'}"
         files = {"file": (name, content, content_type)}
         response = await self._call_free("POST", "/media/upload", UPLOAD_SECONDS, self._authorization, files=files)
-        return self._interpret(protocol.read_upload, response)
+        return await self._interpret(protocol.read_upload, response)
 
     async def healthy(self) -> bool:
         """Return whether the webhook's free health call responds with 200."""
@@ -128,7 +135,7 @@ class WireflowClient:
 
     async def check_webhook(self) -> None:
         """Raise the Refused or OutcomeUnknown that a paid call would get now, as far as the free health call tells."""
-        self._interpret(protocol.read_health, await self._call_free("GET", self._webhook_path, POLL_SECONDS, {}))
+        await self._interpret(protocol.read_health, await self._call_free("GET", self._webhook_path, POLL_SECONDS, {}))
 
     # --- after it --------------------------------------------------------------------------------------------------
 
@@ -151,7 +158,7 @@ class WireflowClient:
             response = await self._call("GET", path, POLL_SECONDS, self._authorization)
         except CALL_ERRORS as error:
             raise errors.PollError(_unreachable_message(error), code=ErrorCode.UPSTREAM_UNREACHABLE) from error
-        return self._redact_run(self._interpret(protocol.read_run, response, errors.PollError))
+        return self._redact_run(await self._interpret(protocol.read_run, response, errors.PollError))
 
     async def _call_free(
         self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any
@@ -167,23 +174,23 @@ class WireflowClient:
         timeout = httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
         request = self._http.stream(method, self._base_url + path, headers=headers, timeout=timeout, **body)
         async with responsive_timeout(seconds, self._clock), request as response:
-            content = b""
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > RESPONSE_LIMIT:
-                    break
+            content = await read_body(response)
         lower_case = {name.lower(): value[:HEADER_LIMIT] for name, value in response.headers.items()}
         return _Response(response.status_code, lower_case, content)
 
-    def _interpret(
+    async def _interpret(
         self,
         reader: Callable[[int, dict[str, str], bytes, datetime], T],
         response: _Response,
         unreadable: type[errors.WireflowError] = errors.Unavailable,
     ) -> T:
         """Return what `reader` makes of the response; raise its errors with all secrets redacted."""
+        arguments = response.status, response.headers, response.body, self._clock.now()
         try:
-            return reader(response.status, response.headers, response.body, self._clock.now())
+            if len(response.body) <= INLINE_LIMIT:
+                return reader(*arguments)
+            async with self._large_response:
+                return await asyncio.to_thread(reader, *arguments)
         except errors.WireflowError as error:
             error.args = (self._redact(str(error)),)
             raise
@@ -199,8 +206,11 @@ class WireflowClient:
         )
         return replace(
             run,
+            images=tuple(replace(image, place=image.place and redact(image.place)) for image in run.images),
+            texts=tuple(map(redact, run.texts)),
             error=run.error and redact(run.error),
-            news=tuple(redact(text) for text in run.news),
+            error_codes=tuple(map(redact, run.error_codes)),
+            unknown_shapes=tuple(map(redact, run.unknown_shapes)),
             raw=redact(run.raw),
             steps=tuple(steps),
         )

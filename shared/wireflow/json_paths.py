@@ -1,33 +1,67 @@
-"""Lookups in JSON of unknown shape. Nothing here raises, whatever the input."""
+"""Lookups in JSON of unknown shape. Nothing here raises, whatever the input, and every document is bounded."""
 
 import json
 import math
 from collections.abc import Iterator, Set
+from itertools import islice
 from typing import Any
 
-DEPTH_LIMIT = 24  # levels that are searched
+# What is kept of a document: the time that a response takes must not depend on who wrote it.
+DEPTH_LIMIT = 24  # levels
+ITEMS_LIMIT = 1_000  # of one list or object
+VALUES_LIMIT = 50_000  # of the whole document
 TEXT_LIMIT = 2_000  # characters of a text that are kept
 WRAPPERS = ("data", "execution", "run", "result")
 
+# Names of an error's words, the most telling first (https://docs.fal.ai/model-apis/errors has `detail[].msg`).
+MESSAGES = tuple(
+    " message msg detail details error errors errorMessage error_message failureReason failure_reason description "
+    "reason title".split(" ")
+)
+# Values below these names of an error repeat the request or describe the transport.
+ECHOES = frozenset({"input", "inputs", "prompt", "ctx", "loc", "params", "request", "headers", "stack", "url"})
+
 
 def parse(body: bytes) -> Any:
-    """Return the JSON value, or None if the body is not valid JSON."""
+    """Return the JSON value, cut to the limits above, or None if the body is not valid JSON."""
     try:
-        return json.loads(body)
+        return _bounded(json.loads(body))
     except (ValueError, RecursionError):
         return None
 
 
-def walk(document: Any, skip: Set[str] = frozenset(), depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _bounded(document: Any) -> Any:
+    """Cut the document in place, level by level, so that a large value does not displace what is outside of it."""
+    level, left = [document], VALUES_LIMIT
+    for _ in range(DEPTH_LIMIT):
+        inner: list[Any] = []
+        for container in level:
+            size = min(ITEMS_LIMIT, left)
+            if isinstance(container, list):
+                del container[size:]
+                values = container
+            elif isinstance(container, dict):
+                for name in list(islice(container, size, None)):
+                    del container[name]
+                values = list(container.values())
+            else:
+                continue
+            left -= len(values)
+            inner += [value for value in values if isinstance(value, dict | list)]
+        level = inner
+    for container in level:
+        container.clear()
+    return document
+
+
+def walk(document: Any, skip: Set[str] = frozenset()) -> Iterator[tuple[str, Any]]:
     """Yield every name and value of a document, outermost first, without descending below names in `skip`."""
-    if depth > DEPTH_LIMIT:
-        return
     if isinstance(document, dict):
         yield from document.items()
         document = [value for name, value in document.items() if name not in skip]
     if isinstance(document, list):
         for item in document:
-            yield from walk(item, skip, depth + 1)
+            yield from walk(item, skip)
 
 
 def first(document: Any, names: Set[str]) -> Any:
@@ -37,9 +71,7 @@ def first(document: Any, names: Set[str]) -> Any:
 
 def envelopes(document: Any) -> Iterator[dict[str, Any]]:
     """Yield the document and the objects nested in its wrappers (`data`, `execution`, …), outermost first."""
-    for _ in range(DEPTH_LIMIT):
-        if not isinstance(document, dict):
-            return
+    while isinstance(document, dict):
         yield document
         document = next((document[name] for name in WRAPPERS if isinstance(document.get(name), dict)), None)
 
@@ -56,9 +88,7 @@ def number(value: Any) -> float | None:
 
 
 def text(value: Any) -> str | None:
-    """Return a text, or the text inside `{"message"}`, `{"detail"}`, or `{"error"}`, at most TEXT_LIMIT characters."""
-    if isinstance(value, dict):
-        value = value.get("message") or value.get("detail") or value.get("error")
+    """Return a text that is not blank, at most TEXT_LIMIT characters, or None."""
     return storable(value.strip())[:TEXT_LIMIT] or None if isinstance(value, str) else None
 
 
@@ -67,8 +97,34 @@ def storable(value: str) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
+# --- errors --------------------------------------------------------------------------------------------------------
+
+
 def error_message(document: Any) -> str | None:
-    """Return the error message of `{"error":"text"}` or `{"error":{"type","message","code"}}`, or None."""
-    if not isinstance(document, dict):
-        return None
-    return text(document.get("error")) or text(document.get("message")) or text(document.get("detail"))
+    """Return the error message of a response, such as `{"error":"text"}` or `{"error":{"message"}}`, or None."""
+    error = document.get("error") if isinstance(document, dict) else None
+    return next(messages(error), None) or next(messages(document), None) if isinstance(document, dict) else None
+
+
+def messages(error: Any) -> Iterator[str]:
+    """Yield the texts of an error: a text, an object or list of any depth that holds some, or JSON within a text."""
+    found = [(name, text(value)) for name, value in leaves(error) if name in MESSAGES]
+    return (words for _, words in sorted(found, key=lambda item: MESSAGES.index(item[0])) if words)
+
+
+def leaves(error: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield every plain value of an error with its nearest name ("" if none), except below the names in ECHOES."""
+    if isinstance(error, str) and error.lstrip().startswith(("{", "[")):
+        nested = parse(error.encode("utf-8", "replace"))
+        error = nested if nested else error
+    if depth > DEPTH_LIMIT:
+        return
+    if isinstance(error, dict):
+        for inner_name, value in error.items():
+            if inner_name not in ECHOES:
+                yield from leaves(value, inner_name, depth + 1)
+    elif isinstance(error, list):
+        for value in error:
+            yield from leaves(value, name, depth + 1)
+    else:
+        yield name, error

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 from shared.error_codes import ErrorCode
 from shared.ports import RunResponse, Started
 from shared.wireflow import errors, json_paths
-from shared.wireflow.run_responses import LABEL_LIMIT, URL_LIMIT, run_response
+from shared.wireflow.run_responses import LABEL_LIMIT, run_response
+from shared.wireflow.run_results import URL_LIMIT
 from shared.workflows import NodeInput
 
 Headers = Mapping[str, str]  # names in lower case

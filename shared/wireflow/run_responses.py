@@ -11,12 +11,11 @@ from typing import Any
 from shared.job_parts import Step
 from shared.ports import RunResponse, RunState
 from shared.wireflow import json_paths
-from shared.wireflow.json_paths import DEPTH_LIMIT, TEXT_LIMIT
+from shared.wireflow.run_errors import run_errors
+from shared.wireflow.run_results import result_images, result_texts
 
 RAW_LIMIT = 4_096  # characters of a response that are stored with a job
-NEWS_LIMIT = 10
-# A Firestore document has at most 1 MiB: https://cloud.google.com/firestore/quotas
-IMAGES_LIMIT, URL_LIMIT = 100, 4_096
+UNKNOWN_NAMES_LIMIT = 10
 STEPS_LIMIT, LABEL_LIMIT, STATUS_LIMIT = 50, 200, 40
 
 # Every name of the published shapes. Any other name is reported as unknown.
@@ -30,64 +29,87 @@ KNOWN_NAMES = frozenset(
 # Values below these names belong to a node and may have any names.
 OPAQUE = frozenset({"output", "outputs", "finalOutput", "counts", "target", "error", "errors", "progress", "text"})
 CREDITS = frozenset({"creditsUsed", "credits_used", "creditsCharged", "totalCredits"})
-# Names under which a result is found, and names of URLs within a result.
-RESULTS = ("finalOutput", "output", "outputs", "outputUrl", "outputUrls")
-URL_NAMES = ("url", "urls", "image", "images", "imageUrl", "imageUrls", *RESULTS)
 # Lists of nodes. Where several describe the same field of a node, the first wins.
 NODE_LISTS = ("nodeStates", "outputs", "nodeRuns")
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
-_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
-_MODERATED = re.compile(
-    r"moderat|content.?policy|policy.?violation|safety|prohibited|nsfw|inappropriate|blocked.*(content|prompt)"
-    r"|(content|prompt).*blocked|sensitive content|violates",
-    re.IGNORECASE,
-)
+
+# Final words that Wireflow does not publish but other engines use, and what they mean.
+UNPUBLISHED = {
+    **dict.fromkeys(("SUCCEEDED", "SUCCESS", "DONE", "FINISHED", "COMPLETE"), RunState.COMPLETED),
+    **dict.fromkeys(("ERROR", "FAILURE"), RunState.FAILED),
+    **dict.fromkeys(("CANCELED", "ABORTED"), RunState.CANCELLED),
+    **dict.fromkeys(("EXPIRED", "TIMED_OUT"), RunState.TIMEOUT),
+}
 
 
 def run_response(document: Any, body: bytes, headers: Mapping[str, str]) -> RunResponse:
     """Interpret a JSON response of the poll or details endpoint. `headers`: names in lower case."""
-    state, unknown_states = _run_state(document)
-    error = _run_error(document)
+    images = result_images(document)
+    state, unknown_states = _run_state(document, shows_images=bool(images))
+    failed = state in {RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
+    error, error_codes = run_errors(document, failed=failed)
     rate_limit = {
         name: json_paths.number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining", "reset")
     }
     return RunResponse(
         state=state,
-        image_urls=tuple(dict.fromkeys(_image_urls(document)))[:IMAGES_LIMIT],
+        images=images,
+        texts=result_texts(document),
         error=error,
-        moderated=state is RunState.FAILED and bool(error and _MODERATED.search(error)),
+        error_codes=error_codes,
         credits_used=json_paths.number(json_paths.first(document, CREDITS)),
         request_id=headers.get("x-request-id"),
-        news=(*unknown_states, *_unknown_names(document)),
+        unknown_shapes=(*unknown_states, *_unknown_names(document)),
         steps=tuple(_steps(document))[:STEPS_LIMIT],
         raw=body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT],
-        pace={name: int(number) for name, number in rate_limit.items() if number is not None},
+        rate_limit={name: int(number) for name, number in rate_limit.items() if number is not None},
     )
 
 
 # --- state ---------------------------------------------------------------------------------------------------------
 
 
-def _run_state(document: Any) -> tuple[RunState | None, tuple[str, ...]]:
-    """Return the state of the run, or None and a description of the unknown status.
+def _run_state(document: Any, *, shows_images: bool) -> tuple[RunState | None, tuple[str, ...]]:
+    """Return the state of the run, or None, and descriptions of the statuses that are not published.
 
-    The known statuses of all envelopes count, and the run is final only if none of them says otherwise; a wrapper's own
-    "success" is not a known status. Without any, the statuses of `executionRuns` count. Those of nodes never do.
+    The published statuses of all envelopes count, and the run is final only if none of them says otherwise. Without
+    any, the statuses of `executionRuns` count, then the innermost status that is not published. Those of nodes never
+    do.
     """
-    statuses = [part["status"] for part in json_paths.envelopes(document) if "status" in part]
-    known = [state for status in statuses if (state := _known_state(status))]
-    if known:
-        return next((state for state in known if not state.terminal), known[0]), ()
-    runs = [_known_state(run.get("status")) for run in _execution_runs(document)]
-    if runs and all(runs):
-        return _combined_state([state for state in runs if state]), ()
-    return None, (f"status {_loggable(statuses[0])}" if statuses else "no status",)
+    parts = list(json_paths.envelopes(document))
+    statuses = [part["status"] for part in parts if "status" in part]
+    published = [RunState(word) for status in statuses if (word := _word(status)) in set(RunState)]
+    if published:
+        return next((state for state in published if not state.terminal), published[0]), ()
+    runs = [run.get("status") for run in _execution_runs(document)]
+    states = [state for run in runs if (state := _known_state(run))]
+    if runs and len(states) == len(runs):
+        return _combined_state(states), _unpublished(runs)
+    state = _known_state(statuses[-1]) if statuses else None
+    # A word around another envelope may be about the request: https://github.com/omniti-labs/jsend.
+    if state and ("status" in parts[-1] or (shows_images and not _has_unfinished_node(document))):
+        return state, _unpublished(statuses[-1:])
+    return None, (_unpublished(statuses[:1]) or ("no status",))
+
+
+def _word(status: Any) -> str:
+    return status.strip().upper() if isinstance(status, str) else ""
 
 
 def _known_state(status: Any) -> RunState | None:
-    upper = status.strip().upper() if isinstance(status, str) else ""
-    return RunState(upper) if upper in set(RunState) else None
+    word = _word(status)
+    return RunState(word) if word in set(RunState) else UNPUBLISHED.get(word)
+
+
+def _unpublished(statuses: list[Any]) -> tuple[str, ...]:
+    words = [status for status in statuses if _word(status) not in set(RunState)]
+    return tuple(dict.fromkeys(f"status {_loggable(status)}" for status in words))
+
+
+def _has_unfinished_node(document: Any) -> bool:
+    states = (_known_state(node.get("status")) for name in NODE_LISTS for node in _nodes(document, name))
+    return any(state is not None and not state.terminal for state in states)
 
 
 def _combined_state(states: list[RunState]) -> RunState:
@@ -105,7 +127,7 @@ def _execution_runs(document: Any) -> list[dict[str, Any]]:
 def _unknown_names(document: Any) -> tuple[str, ...]:
     """Return a few of the names that are in no published shape."""
     names = (name for name, _ in json_paths.walk(document, OPAQUE))
-    return tuple(sorted({f"name {_loggable(name)}" for name in names if name not in KNOWN_NAMES})[:NEWS_LIMIT])
+    return tuple(sorted({f"name {_loggable(name)}" for name in names if name not in KNOWN_NAMES})[:UNKNOWN_NAMES_LIMIT])
 
 
 def _loggable(value: Any) -> str:
@@ -113,30 +135,7 @@ def _loggable(value: Any) -> str:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else "that is not a single word"
 
 
-# --- images --------------------------------------------------------------------------------------------------------
-
-
-def _image_urls(document: Any) -> Iterator[str]:
-    """Yield every URL of a result, those of the run's final output first."""
-    for part in json_paths.envelopes(document):
-        yield from _urls(part.get("finalOutput"))
-    for name, value in json_paths.walk(document):
-        if name in RESULTS:
-            yield from _urls(value)
-
-
-def _urls(value: Any, depth: int = 0) -> Iterator[str]:
-    if isinstance(value, str) and len(value) <= URL_LIMIT and _URL.fullmatch(value.strip()):
-        yield json_paths.storable(value.strip())
-    elif depth < DEPTH_LIMIT and isinstance(value, list):
-        for item in value:
-            yield from _urls(item, depth + 1)
-    elif depth < DEPTH_LIMIT and isinstance(value, dict):
-        for name in URL_NAMES:
-            yield from _urls(value.get(name), depth + 1)
-
-
-# --- nodes and errors ----------------------------------------------------------------------------------------------
+# --- nodes ---------------------------------------------------------------------------------------------------------
 
 
 def _steps(document: Any) -> Iterator[Step]:
@@ -169,15 +168,3 @@ def _step_fields(node: Mapping[str, Any]) -> dict[str, Any]:
         "progress": json_paths.number(node.get("progress")),
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _run_error(document: Any) -> str | None:
-    """Return the error of the run, else those of its nodes and diagnostics: a moderation refusal is in a node."""
-    for part in json_paths.envelopes(document):
-        if message := json_paths.text(part.get("error")):
-            return message
-    diagnostics = json_paths.first(document, {"diagnostics"})
-    node_errors = [json_paths.text(value) for name, value in json_paths.walk(document) if name == "error"]
-    notes = [json_paths.text(value) for name, value in json_paths.walk(diagnostics) if name == "message"]
-    messages = dict.fromkeys(message for message in [*node_errors, *notes] if message)
-    return "; ".join(messages)[:TEXT_LIMIT] or None

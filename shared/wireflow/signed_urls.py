@@ -1,23 +1,50 @@
 """Comparison of image URLs without their signatures: a URL that was signed again is the same image."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit
+import re
+from collections.abc import Set
+from urllib.parse import unquote, urlsplit
 
-# Query parameters of URLs signed by Amazon, Google, Azure, and CDNs, in lower case.
-SIGNATURE_PREFIXES = ("x-amz-", "x-goog-")
-SIGNATURE_NAMES = frozenset(
-    "signature expires key-pair-id policy googleaccessid awsaccesskeyid sig se sp sv sr st spr token exp hmac".split()
-)
+# Query parameters that only sign a URL, by family, in lower case. A vendor's prefix covers what it adds later.
+# Amazon, Google, Alibaba, Tencent, Volcengine, Huawei, Baidu, Backblaze, …: `X-Amz-Signature`, `x-oss-expires`.
+# `x-oss-process` and its like choose a rendition of the image: they stay.
+_VENDOR = re.compile(r"x-[a-z0-9]+-(?!(?:image-)?process$).+|q-.+|hdn[a-z]+|ws(?:secret|time)")
+# `AWSAccessKeyId`, `OSSAccessKeyId`, `GoogleAccessId`, `Key-Pair-Id`, `KeyName`, …
+_KEY = re.compile(r"[a-z0-9]*access-?(?:key-?)?id|(?:key-?pair-?id|key-?name|auth[-_]?key|security-?token)")
+_SIGNATURE = re.compile(r"(?:url)?sign(?:ature)?|sig|hmac|policy|hash-algorithm|expire[sd]?|expir(?:y|ation)|exp|jwt")
+_TOKEN = re.compile(r"_*(?:[a-z]+[-_])?token_*|verify|url-?prefix")
+# Short names that are part of a signature only beside another one.
+# Azure: https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas; Discord; CDNs with `sign`.
+_BESIDE = {
+    "sig": re.compile(r"s[a-z]{1,2}(?:o?id)?|rsc[cdelt]"),
+    "hm": re.compile(r"hm|ex|is"),
+    "sign": re.compile(r"t|ts|time|timestamp"),
+    "signature": re.compile(r"t|ts|time|timestamp"),
+}
 
 
 def unsigned(url: str) -> str:
-    """Return the URL without its signature, or unchanged if it cannot be parsed."""
+    """Return the URL without its signature and fragment, or unchanged if it cannot be parsed.
+
+    Everything else stays as it is written: two escapes that are not UTF-8 are not the same image.
+    """
     try:
         parts = urlsplit(url)
-        query = [(name, value) for name, value in parse_qsl(parts.query, True) if not _is_signature(name.lower())]
-        return parts._replace(query=urlencode(query), fragment="").geturl()
+        parameters = [(unquote(item.partition("=")[0]).lower(), item) for item in parts.query.split("&")]
+        names = {name for name, _ in parameters}
+        query = "&".join(item for name, item in parameters if not _is_signature(name, names))
+        return parts._replace(query=query, fragment="").geturl()
     except ValueError:
         return url
 
 
-def _is_signature(name: str) -> bool:
-    return name in SIGNATURE_NAMES or name.startswith(SIGNATURE_PREFIXES)
+def without_query(url: str) -> str:
+    """Return the URL without its query and fragment."""
+    return re.split(r"[?#]", url, maxsplit=1)[0]
+
+
+def _is_signature(name: str, names: Set[str]) -> bool:
+    """Whether a query parameter belongs to the signature of a URL with these parameters."""
+    families = (_VENDOR, _KEY, _SIGNATURE, _TOKEN)
+    return any(family.fullmatch(name) for family in families) or any(
+        beside in names and family.fullmatch(name) for beside, family in _BESIDE.items()
+    )

@@ -23,6 +23,7 @@ from shared.job import FINAL, Status
 from shared.log import Event
 from shared.ports import StoreError
 from shared.spending import gate
+from shared.spending.gate import Suspension
 from tests.crash.input_images import inputs_in, job_of
 from tests.crash.senders import BEARER, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
@@ -230,16 +231,27 @@ class ChaosRun:
 
     async def _resume_soon(self) -> None:
         state, soon = await self._store.read_gate(), datetime.now(UTC) + timedelta(seconds=1)
-        if state.suspension and state.suspension.until > soon + LONGEST_WAIT:
-            await self._store.save_gate(replace(state, suspension=replace(state.suspension, until=soon)))
-            self._report.shortened[state.suspension.reason] += 1
+
+        def shortened(suspension: Suspension) -> Suspension:
+            if suspension.until <= soon + LONGEST_WAIT:
+                return suspension
+            self._report.shortened[suspension.reason] += 1
+            return replace(suspension, until=soon)
+
+        resumed = replace(
+            state,
+            suspension=shortened(state.suspension) if state.suspension else None,
+            workflows=tuple(shortened(suspension) for suspension in state.workflows),
+        )
+        if resumed != state:
+            await self._store.save_gate(resumed)
 
     async def _due_soon(self) -> None:
-        """Move the due time of jobs that wait for the gate or for the retry of a copy."""
+        """Move the due time of jobs that wait for the gate, for a trial, or for the retry of a copy."""
         now = datetime.now(UTC)
         for row in await self._store.due(now + timedelta(hours=2), 10_000):
             job = await self._store.get(row.id)
-            waits = job and (job.status in IN_FLIGHT or not job.prepared or job.stored_input)
+            waits = job and (job.status in IN_FLIGHT or not job.prepared or job.held or job.stored_input)
             if job and waits and job.due_at and job.due_at > now + LONGEST_WAIT:
                 await self._store.save(job.evolve(due_at=now))
                 self._report.shortened[job.status] += 1

@@ -6,6 +6,7 @@ from functions.simulator.faults import FAULTS
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.log import Event
 from shared.steps import prepare
+from shared.wireflow.signed_urls import unsigned
 from tests.chaos.chaos_run import SECRET_WORD, Report
 from tests.processes.product import API_KEY, WEBHOOK_ID
 
@@ -67,13 +68,13 @@ def test_nothing_is_reported_that_is_not_there(report: Report) -> None:
     runs = {run["executionId"]: run for run in report.runs}
     for job in report.jobs.values():
         run = runs[job["executionId"]] if job["executionId"] else {"prompt": job["prompt"], "pictures": []}
-        drawn = {image["url"]: image["sha256"] for image in run["pictures"]}
+        drawn = {unsigned(image["url"]): image["sha256"] for image in run["pictures"]}
         stored = [image for image in job["images"] if image["url"]]
         assert run["prompt"] == job["prompt"]
         assert [image["url"] for image in stored] == job["imageUrls"]
         assert job["imageCount"] == len(stored)
         for image in stored:
-            assert report.served[image["url"]] == image["sha256"] == drawn[image["sourceUrl"]]
+            assert report.served[image["url"]] == image["sha256"] == drawn[unsigned(image["sourceUrl"])]
 
 
 def test_a_job_that_failed_says_why_whether_it_cost_money_and_what_to_do(report: Report) -> None:

@@ -1,6 +1,6 @@
 """A process of its own: copy a small image, then a large one, and print the memory and time of the large one.
 
-python -m tests.images.copy_once gs://BUCKET|PATH SMALL_URL LARGE_URL → {"bytes", "grown", "seconds"}
+python -m tests.images.copy_once gs://BUCKET|PATH SMALL_URL LARGE_URL → {"bytes", "error", "grown", "seconds"}
 """
 
 import json
@@ -15,7 +15,7 @@ from shared import egress
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloader
 from shared.images.gcs import BucketImages
-from shared.ports import ImageStore
+from shared.ports import CopyError, ImageStore
 
 
 def main(place: str, small: str, large: str) -> None:
@@ -24,9 +24,13 @@ def main(place: str, small: str, large: str) -> None:
     downloads = Downloader(client, base_url=large, max_bytes=50 * 1024 * 1024)
     copy(downloads, store, small, "jobs/warm/1/0.png")
     before, began = resident(), time.perf_counter()
-    size = copy(downloads, store, large, "jobs/measured/1/0.png")
+    size, error = 0, None
+    try:
+        size = copy(downloads, store, large, "jobs/measured/1/0.png")
+    except CopyError as raised:
+        error = type(raised).__name__
     seconds = time.perf_counter() - began
-    print(json.dumps({"bytes": size, "grown": peak() - before, "seconds": seconds}))
+    print(json.dumps({"bytes": size, "error": error, "grown": peak() - before, "seconds": seconds}))
 
 
 def store_at(place: str) -> ImageStore:

@@ -2,19 +2,38 @@
 
 import gzip
 import hashlib
+import tracemalloc
 import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from shared.error_codes import ErrorCode
-from shared.images.download import COPY_SECONDS
+from shared.images.content_coding import MAX_MEMBERS, PIECE
+from shared.images.download import COPY_SECONDS, Downloader
 from shared.ports import CopyError, ImageRefused
+from tests.images.bombs import BOMBS, bomb
 from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.sample_images import encoded, png_of_size
 from tests.images.site import Request, chunked, response
 
 PNG = png_of_size(200_000)
+SAMPLES = Path(__file__).parents[1] / "samples" / "images"
+
+
+def pieces(content: bytes, size: int) -> Iterator[bytes]:
+    """Yield the content in pieces of this size."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+def gzipped(raw: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a chunked response with Content-Encoding: gzip."""
+    head, *rest = raw
+    yield head.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    yield from rest
 
 
 # --- whole images ------------------------------------------------------------------------------------------------
@@ -80,6 +99,38 @@ def test_an_unrequested_compression_is_inflated(downloads, cdn, encoding, compre
     assert image.measured().size == len(content)
 
 
+def test_a_gzip_body_has_all_of_its_members(downloads, cdn):
+    body = (SAMPLES / "two-members.png.gz").read_bytes()
+    url = cdn.put("/cat", response(200, body, Content_Type="image/png", Content_Encoding="gzip"))
+    assert fetched(downloads, url)[1] == (SAMPLES / "two-members-expected.png").read_bytes()
+
+
+@pytest.mark.parametrize("members", [1, 3, 100])
+@pytest.mark.parametrize("padding", [b"", bytes(512)])
+def test_members_may_have_any_size_and_padding_may_follow(downloads, cdn, members, padding):
+    size = len(PNG) // members + 1
+    body = b"".join(gzip.compress(PNG[start : start + size]) for start in range(0, len(PNG), size)) + padding
+    for raw in ([response(200, body, Content_Encoding="gzip")], [*gzipped(chunked(pieces(body, 7_001)))]):
+        assert fetched(downloads, cdn.put("/cat", *raw))[1] == PNG
+
+
+@pytest.mark.parametrize(
+    ("encoding", "layers"),
+    [
+        ("gzip, gzip", 2),
+        ("gzip,deflate", 2),
+        ("identity, gzip", 1),
+        ("GZIP, aws-chunked", 1),
+        ("gzip, gzip, x-gzip", 3),
+    ],
+)
+def test_a_list_of_content_encodings_is_decoded(downloads, cdn, encoding, layers):
+    body = PNG
+    for _ in range(layers):
+        body = gzip.compress(body)
+    assert fetched(downloads, cdn.put("/cat", response(200, body, Content_Encoding=encoding)))[1] == PNG
+
+
 # --- truncated images can be retried ---------------------------------------------------------------------------
 
 
@@ -89,6 +140,32 @@ def test_a_body_truncated_by_the_connection_is_detected(downloads, cdn, way, mis
     content = encoded(way, 64, 48)
     with pytest.raises(CopyError, match="before the image did"):
         fetched(downloads, cdn.put("/cat", response(200, content[:-missing], length=None)))
+
+
+@pytest.mark.parametrize("name", ["png-cut-half.bin", "avif-cut-half.bin", "png-head-only.bin"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_part_of_an_image_with_a_matching_length_is_detected(downloads, cdn, name, encoding):
+    body = (SAMPLES / name).read_bytes()
+    body = gzip.compress(body) if encoding == "gzip" else body
+    error = refusal(downloads, cdn.put("/cat", response(200, body, Content_Encoding=encoding)))
+    assert type(error) is CopyError
+
+
+@pytest.mark.parametrize("way", ["png", "palette png", "webp", "lossless webp", "webp with exif", "gif", "avif"])
+@pytest.mark.parametrize("missing", [1, 20, 0.5, 0.9])
+def test_a_part_of_an_image_in_a_complete_transfer_is_detected(downloads, cdn, way, missing):
+    content = encoded(way, 64, 48)
+    part = content[: -int(missing if missing >= 1 else len(content) * missing)]
+    for raw in ([response(200, part)], [*chunked([part])]):
+        with pytest.raises(CopyError, match="before the image did"):
+            fetched(downloads, cdn.put("/cat", *raw))
+
+
+def test_a_jpeg_that_lacks_only_its_end_marker_is_accepted(downloads, cdn):
+    content = encoded("jpeg", 64, 48)
+    assert fetched(downloads, cdn.put("/cat", response(200, content[:-2])))[1] == content[:-2]
+    without_pixels = content[: content.index(b"\xff\xda")]
+    assert type(refusal(downloads, cdn.put("/cat", response(200, without_pixels)))) is CopyError
 
 
 def test_a_body_shorter_than_declared_is_detected(downloads, cdn):
@@ -118,9 +195,25 @@ def test_a_truncated_compressed_body_is_detected(downloads, cdn):
     assert type(error) is CopyError
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br"])
+@pytest.mark.parametrize("cut", [1, 8, 30_000])
+def test_a_body_truncated_in_its_last_member_is_detected(downloads, cdn, cut):
+    body = gzip.compress(PNG[:100_000]) + gzip.compress(PNG[100_000:])
+    error = refusal(downloads, cdn.put("/cat", response(200, body[:-cut], Content_Encoding="gzip")))
+    assert type(error) is CopyError
+
+
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "br", "zstd", "gzip, br", "gzip, gzip", "deflate, gzip", ", ".join(["gzip"] * 100)]
+)
 def test_an_invalid_content_encoding_can_be_retried(downloads, cdn, encoding):
     error = refusal(downloads, cdn.put("/cat", response(200, PNG, Content_Encoding=encoding)))
+    assert type(error) is CopyError
+
+
+@pytest.mark.parametrize("encoding", ["unknown", "aws-chunked, other"])
+def test_a_body_of_an_unknown_content_encoding_is_read_as_it_is(downloads, cdn, encoding):
+    assert fetched(downloads, cdn.put("/cat", response(200, PNG, Content_Encoding=encoding)))[1] == PNG
+    error = refusal(downloads, cdn.put("/cat", response(200, PNG[::-1], Content_Encoding=encoding)))
     assert type(error) is CopyError
 
 
@@ -212,6 +305,77 @@ def test_an_image_that_turns_out_too_large_is_refused_while_it_is_read(downloads
     error = refusal(downloads, cdn.put("/cat", *raw))
     assert isinstance(error, ImageRefused)
     assert error.code is ErrorCode.IMAGE_TOO_LARGE
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_a_body_that_inflates_a_millionfold_is_refused_in_bounded_memory(downloads, cdn, layers):
+    body = PNG[:1_000] + bytes(64 * MAX_BYTES)
+    for _ in range(layers):
+        body = gzip.compress(body)
+    url = cdn.put("/cat", response(200, body, Content_Encoding=", ".join(["gzip"] * layers)))
+    tracemalloc.start()
+    try:
+        error = refusal(downloads, url)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(error, ImageRefused)
+    assert error.code is ErrorCode.IMAGE_TOO_LARGE
+    assert peak < (layers + 3) * PIECE
+
+
+def test_a_coding_whose_content_has_no_content_is_refused(downloads, cdn):
+    """The outer coding yields gigabytes of empty members; the inner one yields nothing."""
+    body = gzip.compress(gzip.compress(b"") * 100_000)
+    error = refusal(downloads, cdn.put("/cat", response(200, body, Content_Encoding="gzip, gzip")))
+    assert isinstance(error, CopyError)
+    assert "members" in str(error) or "bytes" in str(error)
+
+
+def test_empty_members_are_bounded(downloads, cdn):
+    body = gzip.compress(b"") * (MAX_MEMBERS + 1)
+    error = refusal(downloads, cdn.put("/cat", response(200, body[:MAX_BYTES], Content_Encoding="gzip")))
+    assert type(error) is CopyError
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_an_image_of_too_many_parts_is_refused(downloads, cdn, name):
+    body = b"".join(bomb(name, MAX_BYTES - 70_000))
+    error = refusal(downloads, cdn.put("/cat", response(200, body)))
+    assert isinstance(error, ImageRefused)
+    assert error.code is ErrorCode.NOT_AN_IMAGE
+
+
+def test_a_body_in_too_many_chunks_can_be_retried(watch):
+    def one_byte_at_a_time():
+        for at in range(len(PNG)):
+            yield PNG[at : at + 1]
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=one_byte_at_a_time()))
+    with httpx.Client(transport=transport) as client:
+        downloads = Downloader(client, base_url=None, max_bytes=MAX_BYTES, monotonic=watch)
+        error = refusal(downloads, "https://cdn.example/cat")
+    assert type(error) is CopyError
+    assert "too many chunks" in str(error)
+
+
+@pytest.mark.parametrize("size", [64, 1_400])
+def test_chunks_as_small_as_those_of_a_slow_network_are_accepted(watch, size):
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=pieces(PNG, size)))
+    with httpx.Client(transport=transport) as client:
+        downloads = Downloader(client, base_url=None, max_bytes=MAX_BYTES, monotonic=watch)
+        assert fetched(downloads, "https://cdn.example/cat")[1] == PNG
+
+
+def test_a_compressed_body_without_content_times_out(downloads, cdn, watch):
+    def empty_blocks(_: Request):
+        yield response(200, length=None, Content_Encoding="gzip")
+        yield gzip.compress(b"")[:10]
+        while True:
+            watch.now += COPY_SECONDS / 10
+            yield b"\0\0\0\xff\xff"
+
+    assert "240 s" in str(refusal(downloads, cdn.on("/cat", empty_blocks)))
 
 
 def test_an_image_of_the_maximum_size_is_accepted(downloads, cdn):

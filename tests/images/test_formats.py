@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shared.images.formats import FORMATS, HEAD_BYTES, MAX_READ, ImageProbe, sniff
+from shared.images.formats import BYTES_PER_STEP, FORMATS, HEAD_BYTES, MAX_READ, MIN_STEPS, ImageProbe, sniff
+from tests.images.bombs import BOMBS, bomb
 from tests.images.sample_images import WAYS_TO_SAVE, encoded, png_of_size
 
 SIZES = [(1, 1), (64, 48), (37, 211)]
@@ -84,7 +85,88 @@ def test_bytes_after_an_avif_make_its_end_uncertain():
 def test_an_avif_whose_box_extends_to_the_end_of_the_file_never_ends():
     content = IMAGES["avif", 64, 48]
     at = content.index(b"mdat") - 4
-    assert findings(probed(content[:at] + b"\0\0\0\0" + content[at + 4 :])) == (64, 48, False)
+    open_ended = content[:at] + b"\0\0\0\0" + content[at + 4 :]
+    assert findings(probed(open_ended)) == (64, 48, False)
+    assert probed(open_ended).open_ended, "only the transfer can tell"
+    assert not probed(open_ended[:at]).open_ended, "without any data"
+
+
+def test_an_avif_may_have_its_data_in_its_description():
+    """https://www.iso.org/standard/83650.html (HEIF), `idat`."""
+    head, meta = b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", bytes(4) + b"\0\0\0\x0cidat\1\2\3\4"
+    box = (len(meta) + 8).to_bytes(4, "big") + b"meta" + meta
+    assert probed(head + box).ended
+    assert not probed((head + box)[:-1]).ended
+
+
+@pytest.mark.parametrize("way", ["jpeg", "progressive jpeg", "jpeg with exif and comment"])
+def test_a_jpeg_without_its_end_marker_is_open_ended(way):
+    content = IMAGES[way, 64, 48]
+    assert probed(content[:-2]).open_ended
+    assert probed(content[:-1]).open_ended
+    for missing in [content.index(b"\xff\xda"), content.index(b"\xff\xda") + 5, 30]:
+        assert not probed(content[:missing]).open_ended, "no pixels yet"
+
+
+@pytest.mark.parametrize("way", ["png", "webp", "lossless webp", "gif", "avif"])
+def test_no_other_format_may_lack_its_end(way):
+    content = IMAGES[way, 64, 48]
+    for missing in range(1, len(content) - HEAD_BYTES, 7):
+        assert not probed(content[:-missing]).open_ended, f"{missing} bytes fewer"
+
+
+def test_a_webp_that_claims_to_end_within_its_first_chunk_has_no_end():
+    content = IMAGES["webp", 64, 48]
+    assert not probed(content[:4] + (30).to_bytes(4, "little") + content[8:]).ended
+
+
+# --- images that are nothing but small parts ------------------------------------------------------------------------
+
+
+class CountingProbe(ImageProbe):
+    """Counts its steps."""
+
+    steps = 0
+
+    def _execute(self, command):
+        self.steps += 1
+        return super()._execute(command)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_the_steps_and_the_memory_of_parsing_are_bounded(name):
+    size, chunks = 0, bomb(name, 2_000_000)
+    first = next(chunks)
+    probe = CountingProbe(sniff(first[:HEAD_BYTES]))
+    tracemalloc.start()
+    try:
+        for chunk in [first, *chunks]:
+            probe.feed(chunk)
+            size += len(chunk)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert probe.gave_up
+    assert not probe.ended
+    assert probe.steps < MIN_STEPS + size / BYTES_PER_STEP
+    assert peak - size < 4 * MAX_READ  # the chunks themselves are in memory
+
+
+@pytest.mark.parametrize(("blocks", "length"), [(60_000, 255), (9_000, 1), (2_000, 60)])
+def test_what_encoders_write_is_parsed_to_its_end(blocks, length):
+    content = (
+        b"GIF89a\1\0\1\0\0\0\0" + (b"\x2c" + bytes(9) + b"\2") + (bytes([length]) + bytes(length)) * blocks + b"\0\x3b"
+    )
+    probe = CountingProbe(sniff(content[:HEAD_BYTES]))
+    probe.feed(content)
+    assert probe.ended
+    assert probe.steps <= blocks + 10, "one step for a block"
+
+
+def test_an_animation_of_many_small_frames_is_parsed_to_its_end():
+    frame = b"\x21\xf9\4\0\0\0\0\0" + b"\x2c" + bytes(9) + b"\2\2\x44\1\0"
+    content = b"GIF89a\1\0\1\0\0\0\0" + frame * 1_000 + b"\x3b"
+    assert probed(content).ended
 
 
 HEADS = [content[:HEAD_BYTES] for content in IMAGES.values()]

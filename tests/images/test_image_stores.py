@@ -1,6 +1,7 @@
 """The contract of `shared.ports.ImageStore`, tested with every implementation."""
 
 import asyncio
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import google_crc32c
@@ -54,6 +55,44 @@ async def test_the_content_type_is_kept(store, kind):
     for name in (f"jobs/abc/1/0.{extension}", INPUT):
         store.write(name, FakeStream(encoded(kind, 64, 48), content_type=f"image/{kind}"))
         assert (await store.read(name)).content_type == f"image/{kind}"
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "avif"])
+async def test_a_stored_image_can_be_measured(store, kind):
+    image = encoded(kind, 64, 48)
+    store.write(NAME, FakeStream(image))
+    with store.open(NAME) as stream:
+        assert b"".join(stream.chunks()) == image
+        measured = stream.measured()
+    assert stream.content_type == f"image/{kind}"
+    assert (measured.width, measured.height, measured.size) == (64, 48, len(image))
+    assert (measured.sha256, measured.crc32c) == (
+        hashlib.sha256(image).hexdigest(),
+        encode_crc32c(google_crc32c.value(image)),
+    )
+
+
+async def test_a_large_stored_image_is_measured_in_small_chunks(store):
+    store.write(NAME, FakeStream(PNG))
+    with store.open(NAME) as stream:
+        sizes = [len(chunk) for chunk in stream.chunks()]
+    assert sum(sizes) == len(PNG)
+    assert max(sizes) <= MIB
+
+
+@pytest.mark.parametrize("other", [None, b"not an image" * 10])
+async def test_what_is_not_a_stored_image_cannot_be_measured(store, other):
+    if other:
+        store.write(NAME, FakeStream(other))
+    with pytest.raises(CopyError), store.open(NAME):
+        pass
+
+
+@pytest.mark.parametrize("name", ["../x.png", "jobs/../../x.png", "/x.png", ""])
+async def test_nothing_outside_the_store_can_be_measured(store, name, tmp_path):
+    (tmp_path / "x.png").write_bytes(PNG)
+    with pytest.raises(CopyError), store.open(name):
+        pass
 
 
 async def test_an_unknown_name_is_none(store):

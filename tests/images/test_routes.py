@@ -1,16 +1,40 @@
 """A download tries every allowed route in order, and follows redirects to allowed URLs."""
 
+import ssl
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
 from shared import egress
 from shared.images.download import BROWSER_AGENT, USER_AGENT, Downloader
-from shared.ports import CopyError, ImageGone, UrlNotAllowed
+from shared.ports import CopyError, HostNotAllowed, ImageGone, UrlNotAllowed, UrlRefused
 from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.sample_images import png_of_size
 from tests.images.site import Request, Site, response
 
 PNG = png_of_size(200_000)
+
+
+@pytest.fixture
+def deployed() -> Iterator[Downloader]:
+    """A downloader that reaches public addresses of cdn.example only. Every host there redirects to `to`."""
+    check = egress.Egress(["cdn.example"], allow_private=False, resolve=lambda *_: ["93.184.216.34"])
+    check._transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=PNG))
+
+    def network(request: httpx.Request) -> httpx.Response:
+        response = check.handle_request(request)
+        to = request.url.params.get("to")
+        return httpx.Response(302, headers={"location": to}) if to else response
+
+    with httpx.Client(transport=httpx.MockTransport(network)) as client:
+        yield Downloader(client, base_url=None, max_bytes=MAX_BYTES)
+
+
+def leaves(kind: type[Exception]) -> list[type[Exception]]:
+    """Return the errors below `kind` in its tree that have no errors below them."""
+    below = kind.__subclasses__()
+    return [leaf for each in below for leaf in leaves(each)] if below else [kind]
 
 
 def test_the_first_route_is_direct_with_our_user_agent(downloads, cdn, wireflow):
@@ -106,17 +130,24 @@ def test_a_redirect_to_another_host_is_not_followed(downloads, cdn):
 
 @pytest.mark.parametrize(
     "location",
-    [
-        "ftp://127.0.0.1/cat",
-        "file:///etc/passwd",
-        "https://169.254.169.254/cat",
-        "http://[",
-        "https://x y/",
-        "https://",
-    ],
+    ["ftp://127.0.0.1/cat", "file:///etc/passwd", "http://[", "https://x y/", "https://"],
 )
-def test_a_redirect_to_a_forbidden_url_is_not_allowed(downloads, cdn, location):
-    assert type(refusal(downloads, cdn.put("/cat", response(302, Location=location)))) is UrlNotAllowed
+def test_a_redirect_to_a_forbidden_url_can_be_retried(downloads, cdn, location):
+    error = refusal(downloads, cdn.put("/cat", response(302, Location=location)))
+    assert isinstance(error, UrlNotAllowed)
+    assert not isinstance(error, UrlRefused)
+
+
+def test_a_redirect_to_a_private_address_can_be_retried(deployed):
+    for location in ("https://169.254.169.254/cat", "https://[::1]/cat", "https://2130706433/cat"):
+        error = refusal(deployed, "https://cdn.example/cat?to=" + location)
+        assert type(error) is UrlNotAllowed
+
+
+@pytest.mark.parametrize("location", ["https://xn--zz--.example/cat", "https://xn--a/", "https://a\u2603.example/"])
+def test_a_redirect_to_a_host_that_cannot_be_decoded_is_a_copy_error(downloads, cdn, location):
+    raw = response(302, Location="HERE").replace(b"HERE", location.encode())
+    assert isinstance(refusal(downloads, cdn.put("/cat", raw)), CopyError)
 
 
 @pytest.mark.parametrize("location", ["//", "http://127.0.0.1:x/cat"])
@@ -143,14 +174,100 @@ def test_a_redirect_to_a_private_address_is_not_followed():
 
 
 @pytest.mark.parametrize("url", ["", "cat.png", "http://", "http://[", "data:image/png;base64,AAAA", "https://x y/"])
-def test_an_invalid_url_is_not_allowed(downloads, url):
-    assert type(refusal(downloads, url)) is UrlNotAllowed
+def test_an_invalid_url_is_refused(downloads, url):
+    assert type(refusal(downloads, url)) is UrlRefused
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cdn.example/cat",
+        "ftp://cdn.example/cat",
+        "gs://bucket/cat",
+        "https://10.0.0.5/cat",
+        "https://127.1/cat",
+        "https://0x7f000001/cat",
+        "https://2130706433:8443/cat",
+        "https://[::ffff:169.254.169.254]/cat",
+        "https://[fe80::1%25eth0]/cat",
+    ],
+)
+def test_another_scheme_and_a_private_address_are_refused(deployed, url):
+    assert type(refusal(deployed, url)) is UrlRefused
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://files.example.net/cat", "files.example.net"),
+        ("https://Files.Example.net:8443/cat", "files.example.net:8443"),
+        ("https://cdn.example:8443/cat", "cdn.example:8443"),
+        ("https://93.184.216.34/cat", "93.184.216.34"),
+        ("https://cdn.example/cat?to=https://eu.example/cat", "eu.example"),
+    ],
+)
+def test_a_host_that_is_not_allowed_is_named_as_the_setting_would_have_it(deployed, url, host):
+    error = refusal(deployed, url)
+    assert isinstance(error, HostNotAllowed)
+    assert error.host == host
+
+
+@pytest.mark.parametrize(
+    "url", ["https://xn--zz--.example/cat", "https://cdn.example/cat?to=https://xn--zz--.example/"]
+)
+def test_a_host_that_cannot_be_decoded_is_not_allowed(deployed, url):
+    assert isinstance(refusal(deployed, url), UrlNotAllowed)
+
+
+LOWER_LEVEL = [
+    OSError("no route"),
+    ssl.SSLError("handshake"),
+    UnicodeError("label empty or too long"),
+    ValueError("bad port"),
+    httpx.StreamClosed(),
+    *(kind("lower") for kind in leaves(httpx.HTTPError) if kind is not httpx.HTTPStatusError),
+]
+
+
+@pytest.mark.parametrize("error", LOWER_LEVEL, ids=lambda error: type(error).__name__)
+def test_an_error_of_a_lower_level_is_a_copy_error(error):
+    def network(_request: httpx.Request) -> httpx.Response:
+        raise error
+
+    client = httpx.Client(transport=httpx.MockTransport(network))
+    got = refusal(Downloader(client, base_url=None, max_bytes=1), "https://cdn.example/cat")
+    assert got.__cause__ is error
 
 
 def test_a_host_without_an_address_can_be_retried():
     with egress.client([], any_public=True) as client:
         error = refusal(Downloader(client, base_url=None, max_bytes=1), "https://nowhere.invalid/cat")
     assert type(error) is CopyError
+
+
+@pytest.mark.parametrize(
+    ("path", "requested"),
+    [
+        ("/a cat.png", "/a%20cat.png"),
+        ("/a%20b c.png?v=1 2&s=%2B", "/a%20b%20c.png?v=1%202&s=%2B"),
+        ("/ü x", "/%C3%BC%20x"),
+    ],
+)
+def test_a_url_with_spaces_is_requested_encoded(downloads, cdn, wireflow, path, requested):
+    cdn.on(requested.partition("?")[0], lambda _: [response(200, PNG)])
+    assert fetched(downloads, f"{cdn.url}{path}")[1] == PNG
+    assert cdn.requests[0].path == requested
+
+
+def test_a_url_with_spaces_reaches_the_proxy_encoded(downloads, cdn, wireflow):
+    wireflow.put("/api/download", response(200, PNG))
+    fetched(downloads, f" {cdn.url}/a cat.png ")
+    assert httpx.URL(wireflow.requests[0].path).params["url"] == f"{cdn.url}/a%20cat.png"
+
+
+def test_a_redirect_to_a_url_with_spaces_is_followed(downloads, cdn):
+    cdn.put("/a%20cat.png", response(200, PNG))
+    assert fetched(downloads, cdn.put("/cat", response(302, Location="/a cat.png")))[1] == PNG
 
 
 # --- connections ---------------------------------------------------------------------------------------------------

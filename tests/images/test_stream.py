@@ -10,6 +10,7 @@ from shared.images.chunks import CHUNK, encode_crc32c
 from shared.images.formats import PNG
 from shared.images.stream import MeasuredImageStream, image_from_bytes
 from shared.ports import CopyError, ImageRefused
+from tests.images.bombs import bomb
 from tests.images.sample_images import encoded, png_of_size
 
 
@@ -51,8 +52,21 @@ def test_too_many_bytes_are_refused_whatever_they_are(content):
     assert raised.value.code is ErrorCode.IMAGE_TOO_LARGE
 
 
-def test_a_truncated_image_is_accepted_only_if_its_length_was_known():
+def test_an_image_in_memory_needs_no_end():
     content = encoded("png", 64, 48)[:-1]
     assert b"".join(image_from_bytes(content, max_bytes=len(content)).chunks()) == content
+
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_an_image_from_elsewhere_needs_its_end_even_if_its_length_was_known(framed):
+    content = encoded("png", 64, 48)[:-1]
     with pytest.raises(CopyError, match="before the image did"):
-        list(MeasuredImageStream(PNG, [content], framed=False).chunks())
+        list(MeasuredImageStream(PNG, [content], framed=framed).chunks())
+
+
+def test_an_image_of_too_many_parts_is_refused_unless_it_is_in_memory():
+    with pytest.raises(ImageRefused, match="too many parts") as raised:
+        list(MeasuredImageStream(PNG, bomb("png chunks", 1_000_000), framed=True).chunks())
+    assert raised.value.code is ErrorCode.NOT_AN_IMAGE
+    content = b"".join(bomb("png chunks", 1_000_000))
+    assert b"".join(image_from_bytes(content, max_bytes=len(content)).chunks()) == content

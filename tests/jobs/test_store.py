@@ -23,6 +23,7 @@ def everything(job_id: str = "full") -> Job:
         Image(
             index=1,
             source_url="https://cdn.example/b.png",
+            place="gen-1/0",
             name=f"jobs/{job_id}/1/1.png",
             content_type="image/png",
             width=1024,

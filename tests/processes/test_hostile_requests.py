@@ -277,9 +277,12 @@ async def test_names_of_this_machine_are_not_fetched(deployment: Deployment) -> 
     ],
 )
 async def test_a_form_redirects_only_to_allowed_origins(deployment: Deployment, url: str) -> None:
-    fields, headers = {**BODY, "redirectUrl": url}, [("Origin", SHOP), ("Accept", "text/html")]
-    answer = await deployment.post(headers, data=fields)
-    assert (answer.status_code, answer.json()["field"]) == (422, "redirectUrl")
+    fields = {**BODY, "redirectUrl": url}
+    page = await deployment.post([("Origin", SHOP), ("Accept", "text/html")], data=fields)
+    assert (page.status_code, page.headers.get("location")) == (422, None)
+    assert page.headers["content-type"].startswith("text/html")
+    problem = await deployment.post([("Origin", SHOP)], data=fields)
+    assert (problem.status_code, problem.json()["field"]) == (422, "redirectUrl")
 
 
 # --- limits --------------------------------------------------------------------------------------------------------

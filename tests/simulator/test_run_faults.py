@@ -37,7 +37,14 @@ async def during_and_after(vendor: Vendor, name: str) -> tuple[dict, dict]:
     [
         ("completed_without_image", "COMPLETED", False),
         ("moderation", "FAILED", False),
+        ("content_checker", "FAILED", False),
+        ("text_instead_of_image", "COMPLETED", False),
         ("failed", "FAILED", False),
+        ("succeeded_word", "SUCCEEDED", True),
+        ("error_word", "ERROR", False),
+        ("unknown_final_status", "ARCHIVED", True),
+        ("signed_again", "COMPLETED", True),
+        ("inline_image", "COMPLETED", True),
         ("cancelled", "CANCELLED", False),
         ("timeout", "TIMEOUT", False),
         ("stuck", "RUNNING", False),
@@ -70,6 +77,29 @@ async def test_a_moderation_error_is_in_the_node_and_not_in_the_run(vendor: Vend
     _, after = await during_and_after(vendor, "moderation")
     assert reported_run(after)["error"] is None
     assert "safety system" in node(after)["error"]
+
+
+async def test_a_provider_s_error_object_is_in_the_node(vendor: Vendor) -> None:
+    _, after = await during_and_after(vendor, "content_checker")
+    assert node(after)["error"]["detail"][0]["type"] == "content_policy_violation"
+
+
+async def test_a_text_is_the_output_of_the_node(vendor: Vendor) -> None:
+    _, after = await during_and_after(vendor, "text_instead_of_image")
+    assert node(after)["output"] == "I cannot draw that."
+
+
+async def test_each_response_has_other_signatures(vendor: Vendor) -> None:
+    urls = [node(response)["output"]["images"][0]["url"] for response in await during_and_after(vendor, "signed_again")]
+    assert urls[0] != urls[1]
+    assert len({url.partition("?")[0] for url in urls}) == 1
+
+
+async def test_base64_is_beside_the_url(vendor: Vendor) -> None:
+    _, after = await during_and_after(vendor, "inline_image")
+    (image,) = node(after)["output"]["images"]
+    assert len(image["b64_json"]) == 5 * 1024 * 1024
+    assert "/cdn/" in image["url"]
 
 
 async def test_an_image_can_be_reported_before_the_end(vendor: Vendor) -> None:

@@ -12,9 +12,12 @@ import pytest
 from functions.simulator.images import render
 from tests.harness.vendor import Call
 from tests.harness.world import World, moment
+from tests.images.sample_images import encoded
 from tests.steps.conftest import OpenWorld
+from tests.steps.run_responses import run_response
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+SAMPLES = Path(__file__).parents[1] / "samples" / "images"
 Responder = Callable[[Call], httpx.Response | None]
 
 
@@ -274,6 +277,160 @@ async def test_a_copy_that_is_already_in_the_image_store_is_accepted(open_world:
         path.write_bytes(render(run.images()[0]))
         (job,) = await world.end_of(job_id)
         assert job["images"][0]["sha256"] == image["runs"][0]["pictures"][0]["sha256"]
+
+
+def store_unrecorded(folder: Path, job_id: str, name: str, content: bytes) -> str:
+    """Store a file as a worker that was killed before it recorded the copy. Return its checksum."""
+    path = folder / "images" / "jobs" / job_id / "1" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def gone(world: World) -> None:
+    world.vendor.answer("cdn", status(404))
+    world.vendor.answer("download", status(404))
+
+
+def encodes_anew(world: World) -> None:
+    """The same image in other bytes."""
+    world.vendor.answer("cdn", lambda _call: httpx.Response(200, content=encoded("png", 64, 1) + b"anew"))
+
+
+def encodes_in_another_format(world: World) -> None:
+    world.vendor.answer("cdn", lambda _call: httpx.Response(200, content=encoded("jpeg", 64, 1)))
+
+
+def is_down(world: World) -> None:
+    world.vendor.answer("cdn", status(503))
+
+
+@pytest.mark.parametrize("cdn", [encodes_anew, encodes_in_another_format, gone, is_down])
+async def test_an_image_that_is_stored_succeeds_whatever_the_cdn_serves_since(
+    world: World, tmp_path: Path, cdn: Callable[[World], None]
+) -> None:
+    job_id = await world.accepted()
+    sha256 = store_unrecorded(tmp_path, job_id, "0.png", encoded("png", 64, 48))
+    cdn(world)
+    (job,) = await world.end_of(job_id)
+    (image,) = job["images"]
+    assert (job["status"], image["sha256"]) == ("succeeded", sha256)
+    assert (image["contentType"], image["width"], image["height"]) == ("image/png", 64, 48)
+    response = await world.http.get(job["imageUrl"])
+    assert hashlib.sha256(response.content).hexdigest() == sha256
+    assert stored_files(tmp_path) == ["0.png"]
+    assert moment(job["completedAt"]) - moment(job["startedAt"]) <= MINUTE
+
+
+async def test_only_the_file_of_the_same_image_counts(world: World, tmp_path: Path) -> None:
+    job_id = await world.accepted(count=2)
+    sha256 = store_unrecorded(tmp_path, job_id, "1.webp", encoded("webp", 64, 48))
+    store_unrecorded(tmp_path, job_id, "10.png", encoded("png", 64, 48))
+    (job,) = await world.end_of(job_id)
+    assert [image["sha256"] == sha256 for image in job["images"]] == [False, True]
+    assert len(world.vendor.to("cdn")) == 1
+
+
+# --- truncated images ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["png-cut-half.bin", "avif-cut-half.bin", "png-head-only.bin"])
+async def test_a_part_of_an_image_is_retried_and_then_copy_failed(world: World, tmp_path: Path, name: str) -> None:
+    content = (SAMPLES / name).read_bytes()
+    world.vendor.answer("cdn", lambda _call: httpx.Response(200, content=content))
+    (job,) = await world.end_of(await world.accepted())
+    assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "copy_failed", "yes")
+    assert len(world.vendor.to("cdn")) > 10
+    assert stored_files(tmp_path) == []
+
+
+# --- URLs that are not allowed -------------------------------------------------------------------------------------
+
+
+async def job_with_result(world: World, *urls: str, **fields: object) -> str:
+    """Return the id of a job whose run ends with these image URLs."""
+    world.vendor.always("poll", 200, run_response("COMPLETED", *urls))
+    return await world.accepted(**fields)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://wireflow.test/cdn/a.png",
+        "https://10.0.0.5/a.png",
+        "https://169.254.169.254/computeMetadata/v1/",
+        "https://[::1]/a.png",
+        "https://2130706433/a.png",
+        "https://127.1:8443/a.png",
+    ],
+)
+async def test_a_url_that_can_never_be_allowed_fails_at_once(world: World, url: str) -> None:
+    (job,) = await world.end_of(await job_with_result(world, url))
+    assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "copy_failed", "yes")
+    assert moment(job["completedAt"]) - moment(job["startedAt"]) <= MINUTE
+    assert "https URL of a public host" in job["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://files.example.net/a.png", "files.example.net"),
+        ("https://wireflow.test:8443/a.png", "wireflow.test:8443"),
+        ("https://93.184.216.34/a.png", "93.184.216.34"),
+    ],
+)
+async def test_a_host_that_is_not_allowed_is_named_until_the_operator_adds_it(
+    open_world: OpenWorld, url: str, host: str
+) -> None:
+    async with open_world() as world:
+        job_id = await job_with_result(world, url)
+        await world.run_for(HOUR)
+        job = await world.job(job_id)
+        assert job["status"] == "copying"
+        assert f"The image is on {host}, which is not in IMAGE_HOSTS." in job["message"]
+        line = world.log("upstream_refused")[-1]
+        assert (line["host"], line["setting"], line["jobId"]) == (host, "IMAGE_HOSTS", job_id)
+        assert f"{host} is not in IMAGE_HOSTS" in line["message"]
+        simulator = world.simulator
+    async with open_world(simulator=simulator, IMAGE_HOSTS=f"wireflow.test,{host}") as world:
+        world.vendor.sites[host] = lambda _request: httpx.Response(200, content=encoded("png", 64, 48))
+        (job,) = await world.end_of(job_id)
+        assert job["status"] == "succeeded"
+        assert (await world.record(job_id)).images[0].copy_error is None
+
+
+async def test_a_redirect_to_a_host_that_is_not_allowed_names_it(world: World) -> None:
+    world.vendor.answer("cdn", redirects(1, "https://elsewhere.test/x.png"))
+    job = await world.job(await copying_job(world))
+    assert "elsewhere.test, which is not in IMAGE_HOSTS" in job["message"]
+    world.vendor.reset()
+    (job,) = await world.end_of(job["id"])
+    assert job["status"] == "succeeded"
+
+
+async def test_a_job_whose_host_is_never_allowed_fails_after_a_day_and_names_it(world: World) -> None:
+    (job,) = await world.end_of(await job_with_result(world, "https://files.example.net/a.png"))
+    assert (job["status"], job["errorCode"]) == ("failed", "copy_failed")
+    assert "files.example.net, which is not in IMAGE_HOSTS" in job["errorMessage"]
+    assert moment(job["completedAt"]) - moment(job["startedAt"]) >= 24 * HOUR
+
+
+async def test_an_unallowed_url_does_not_keep_other_images(world: World) -> None:
+    good = "https://wireflow.test/cdn/exec_00000001/0.png"
+    (job,) = await world.end_of(await job_with_result(world, good, "https://10.0.0.5/a.png", allowPartial=True))
+    assert (job["status"], job["imageCount"]) == ("succeeded", 1)
+
+
+async def test_another_failure_clears_the_name_of_the_host(world: World) -> None:
+    world.vendor.answer("cdn", redirects(1, "https://elsewhere.test/x.png"))
+    job_id = await copying_job(world)
+    gone(world)
+    (job,) = await world.end_of(job_id)
+    assert job["errorCode"] == "image_expired"
+    assert "elsewhere.test" not in job["message"]
+
+
+# --- the image store is unavailable --------------------------------------------------------------------------------
 
 
 async def test_a_copy_waits_for_an_unavailable_image_store(world: World, tmp_path: Path) -> None:

@@ -221,6 +221,23 @@ async def test_a_late_result_rescues_the_job(open_world: OpenWorld) -> None:
         assert world.paid == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("RUNNING", None), ("ARCHIVED", None), ("SUCCEEDED", None), ("FAILED", "timed_out"), ("EXPIRED", "timed_out")],
+)
+async def test_a_late_image_rescues_the_job_unless_its_run_has_failed(
+    world: World, status: str, code: str | None
+) -> None:
+    job_id = await world.accepted("https://example.com/a.png [fault:never_ends]")
+    await world.end_of(job_id)
+    world.vendor.always("poll", 200, run_response(status, "https://example.com/a.png"))
+    world.vendor.always("details", 200, run_response(status, URL))
+    await world.run_for(70 * MINUTE)
+    job = await world.job(job_id)
+    assert (job["status"], job["errorCode"]) == ("failed" if code else "succeeded", code)
+    assert [image["sourceUrl"] for image in job["images"]] == [URL]
+
+
 async def test_a_recheck_is_retried_after_an_outage(open_world: OpenWorld) -> None:
     async with open_world(run_seconds=(3000.0, 3000.0)) as world:
         job_id = await world.accepted()
@@ -234,10 +251,21 @@ async def test_a_recheck_is_retried_after_an_outage(open_world: OpenWorld) -> No
         assert (await world.job(job_id))["status"] == "succeeded"
 
 
-async def test_images_that_a_run_reported_before_it_timed_out_are_stored(world: World) -> None:
+@pytest.mark.parametrize("status", ["RUNNING", "ARCHIVED", ""])
+async def test_at_the_deadline_a_job_whose_images_are_stored_has_succeeded(world: World, status: str) -> None:
     job_id = await world.accepted()
-    world.vendor.always("poll", 200, run_response("RUNNING", URL))
-    world.vendor.always("details", 200, run_response("RUNNING", URL))
+    world.vendor.always("poll", 200, run_response(status, URL))
+    world.vendor.always("details", 200, run_response(status, URL))
     (job,) = await world.end_of(job_id)
-    assert (job["status"], job["errorCode"], job["imageCount"]) == ("failed", "timed_out", 1)
-    await assert_due_in_an_hour(world, job_id)
+    assert (job["status"], job["errorCode"], job["imageCount"]) == ("succeeded", None, 1)
+    assert moment(job["completedAt"]) - moment(job["startedAt"]) >= 20 * MINUTE
+
+
+async def test_at_the_deadline_a_job_whose_image_cannot_be_stored_fails(world: World) -> None:
+    job_id = await world.accepted()
+    world.vendor.always("poll", 200, run_response("ARCHIVED", URL))
+    world.vendor.always("details", 200, run_response("ARCHIVED", URL))
+    world.vendor.always("cdn", 410)
+    world.vendor.always("download", 410)
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "image_expired", "yes")

@@ -12,7 +12,8 @@ from shared.job_parts import MAX_IMAGES, Image, JobError, Step, fitting
 from shared.jobs.document_size import MAX_BYTES, OVERHEAD, size_of
 from shared.jobs.job_documents import to_document
 from shared.ports import RecordTooLarge
-from shared.wireflow.run_responses import RAW_LIMIT, STEPS_LIMIT, URL_LIMIT
+from shared.wireflow.run_responses import RAW_LIMIT, STEPS_LIMIT
+from shared.wireflow.run_results import URL_LIMIT
 from tests.harness.vendor import Call
 from tests.harness.virtual_time import NOON
 from tests.harness.world import World
@@ -81,7 +82,7 @@ async def test_a_job_whose_record_outgrows_the_store_ends_with_what_fits(world: 
     job_id = await world.accepted()
     record = (await world.record(job_id)).evolve(input="")
     free = MAX_BYTES - OVERHEAD - size_of(to_document(record)) + size_of({"schemaVersion": 1}) - room
-    await world.store.save(record.evolve(input="x" * free))
+    await world.store.save(record.evolve(input='"' + "x" * (free - 2) + '"'))
     (job,) = await world.end_of(job_id, patience=timedelta(minutes=5))
     assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "record_too_large", charged)
     assert (await world.record(job_id)).due_at is None

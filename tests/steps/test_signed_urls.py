@@ -15,6 +15,26 @@ URL = "https://cdn.wireflow.ai/a/0.png"
         "?Expires=1&Signature=x&Key-Pair-Id=y",
         "?sv=2024&se=2026&sr=b&sig=z",
         "?token=abc",
+        # One of each family: Alibaba, Tencent, Volcengine, Huawei, Azure with a user delegation key, Google's and
+        # Amazon's older forms, CDNs of Google, Cloudflare, Akamai, Alibaba, and Discord.
+        "?x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-credential=a&x-oss-expires=9&x-oss-signature=b",
+        "?OSSAccessKeyId=a&Expires=1&Signature=b&security-token=c",
+        "?q-sign-algorithm=sha1&q-ak=a&q-sign-time=1;2&q-key-time=1;2&q-header-list=&q-url-param-list=&q-signature=b",
+        "?X-Tos-Algorithm=TOS4-HMAC-SHA256&X-Tos-Credential=a&X-Tos-Date=b&X-Tos-Expires=9&X-Tos-Signature=c",
+        "?x-obs-date=a&X-Obs-Signature=b&AccessKeyId=c",
+        "?skoid=a&sktid=b&skt=c&ske=d&sks=b&skv=2024&sp=r&spr=https&st=e&rscd=attachment&sig=z",
+        "?GoogleAccessId=a%40b&Expires=1&Signature=x",
+        "?AWSAccessKeyId=a&Expires=1&Signature=x",
+        "?Policy=a&Signature=b&Key-Pair-Id=c&Hash-Algorithm=SHA256",
+        "?URLPrefix=a&Expires=1&KeyName=b&Signature=c",
+        "?verify=1-abc",
+        "?hdnts=exp=1~acl=/*~hmac=2",
+        "?__token__=exp=1~hmac=2",
+        "?auth_key=1-0-0-abc",
+        "?sign=abc&t=65f",
+        "?ex=65f&is=65e&hm=abc",
+        "?X-NewCloud-Signature=1&X-NewCloud-Expires=2",
+        "?%58-Amz-Signature=1",
         "#part",
         "",
     ],
@@ -29,3 +49,27 @@ def test_other_query_parameters_distinguish_images():
 
 def test_an_invalid_url_is_returned_unchanged():
     assert unsigned("https://[broken/a.png?token=1") == "https://[broken/a.png?token=1"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("?name=%FF", "?name=%FE"),
+        ("?name=%E9", "?name=%E8"),
+        ("?name=a%26b", "?name=a&b"),
+        ("?name=a+b", "?name=a%2Bb"),
+        ("?a=1&b=2", "?b=2&a=1"),
+        ("?id", "?id="),
+        ("?size=1&sig=a", "?size=2&sig=a"),
+        ("?t=1", "?t=2"),
+        ("?ex=1", "?ex=2"),
+        ("?x-oss-process=image/resize,w_1&x-oss-signature=a", "?x-oss-process=image/resize,w_2&x-oss-signature=a"),
+    ],
+)
+def test_what_is_not_a_signature_is_compared_as_it_is_written(one: str, other: str):
+    assert unsigned(URL + one) != unsigned(URL + other)
+    assert unsigned(f"{URL}{one}&X-Amz-Signature=1") == unsigned(f"{URL}{one}&X-Amz-Signature=2")
+
+
+def test_escapes_of_the_path_that_are_not_utf_8_stay_distinct():
+    assert unsigned("https://cdn.wireflow.ai/%FF.png?sig=1") != unsigned("https://cdn.wireflow.ai/%FE.png?sig=1")

@@ -13,6 +13,7 @@ from shared.job import Job
 from shared.ports import JobQuery, JobStore
 from tests.harness.virtual_time import run
 from tests.harness.world import Wrap, world
+from tests.steps.run_responses import run_response
 from tests.terraform.logging_query import matches
 from tests.terraform.mocked import FUNCTIONS, State
 
@@ -50,6 +51,7 @@ class BuggyJobs:
 
 FAILED = {"status": "FAILED", "error": "The model is down."}
 MODERATED = {"status": "FAILED", "error": "Rejected by the content moderation of the provider."}
+ELSEWHERE = run_response("COMPLETED", "https://files.example.net/a.png")
 CASES = {
     "stored": Case(counted={"job_stored"}),
     "a run failed": Case("poll", body=FAILED, alarms={"job_failed"}, counted={"job_failed"}),
@@ -58,6 +60,7 @@ CASES = {
     "unknown outcome": Case("trigger", 500, alarms={"job_failed"}, counted={"job_failed"}),
     "a strange state": Case("poll", body={"status": "DREAMING"}, alarms={"unknown_shape"}),
     "a new name": Case("poll", body={"status": "RUNNING", "mood": "fine"}),
+    "an image on another host": Case("poll", body=ELSEWHERE, alarms={"image_host"}),
     "no credits": Case("trigger", 402, {"error": "Insufficient credits"}, alarms={"out_of_credits"}),
     "no key": Case("trigger", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
     "no key for polls": Case("poll", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
@@ -130,6 +133,16 @@ def test_the_cases_raise_every_alarm_and_move_every_metric(smallest: State) -> N
     cases = CASES.values()
     assert set(log_filters(smallest)) == set().union(*(case.alarms for case in cases))
     assert set(metric_filters(smallest)) == ALWAYS.union(*(case.counted for case in cases))
+
+
+def test_the_alert_on_another_host_names_the_host_and_the_setting(smallest: State) -> None:
+    """https://cloud.google.com/monitoring/alerts/doc-variables: labels that a log-match condition has extracted."""
+    policy = smallest.one('google_monitoring_alert_policy.log["image_host"]')
+    (condition,) = policy.values["conditions"]
+    assert condition["condition_matched_log"][0]["label_extractors"] == {"host": "EXTRACT(jsonPayload.host)"}
+    advice = policy.values["documentation"][0]["content"]
+    assert "${log.extracted_label.host}" in advice
+    assert "IMAGE_HOSTS" in advice
 
 
 def test_every_alert_writes_to_every_address(deployment: State) -> None:

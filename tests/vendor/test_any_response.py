@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from shared.ports import RunResponse, RunState, Started
 from shared.wireflow import errors
 from shared.wireflow.protocol import read_inputs, read_run, read_trigger, read_upload
+from shared.wireflow.run_responses import UNPUBLISHED
 from tests.vendor.expectations import EXPECTATIONS, NOW
 from tests.vendor.samples import sample
 
 CHEAP = settings(max_examples=150, deadline=None)
-TERMINAL = {str(state) for state in RunState if state.terminal}
+TERMINAL = {*(str(state) for state in RunState if state.terminal), *UNPUBLISHED}
 GOING_ON = {str(state) for state in RunState if not state.terminal}
 ABOUT_RUNS = [sample(name).json for name in EXPECTATIONS if name.startswith(("poll", "details", "execute"))]
 BEFORE = [sample(name).json for name in EXPECTATIONS if name.startswith(("inputs", "upload"))]
@@ -80,7 +81,7 @@ def read(body: bytes) -> RunResponse:
     try:
         return read_run(200, {"x-request-id": "req_1"}, body, NOW)
     except errors.PollError:
-        return RunResponse(state=None, news=("no response",))
+        return RunResponse(state=None, unknown_shapes=("no response",))
 
 
 def run_words(document: Any) -> set[str]:
@@ -110,7 +111,7 @@ def test_a_response_about_a_run_is_read_and_nothing_is_invented(document: Any) -
     assert set(response.image_urls) <= texts(document)
     assert len(response.raw) <= 4_096
     assert response.error is None or 0 < len(response.error) <= 500
-    assert response.state is not None or response.news, "an unknown response is reported"
+    assert response.state is not None or response.unknown_shapes, "an unknown response is reported"
 
 
 @CHEAP
@@ -140,7 +141,7 @@ def test_an_unknown_status_ends_nothing(word: str) -> None:
     if word.strip().upper() not in TERMINAL | GOING_ON:
         response = said({"status": word, "nodeStates": [{"status": "COMPLETED"}]})
         assert response.state is None
-        assert response.news
+        assert response.unknown_shapes
 
 
 PLACES = [

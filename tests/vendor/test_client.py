@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from shared.wireflow import errors
-from shared.wireflow.client import RESPONSE_LIMIT, UPLOAD_LIMIT, WireflowClient
+from shared.wireflow.client import UPLOAD_LIMIT, WireflowClient
+from shared.wireflow.response_body import BODY_LIMIT
 from shared.workflows import Mode, NodeInput, Workflow
 from tests.harness.virtual_time import VirtualClock
 
@@ -62,7 +63,7 @@ def failing(error: Exception) -> WireflowClient:
 
 def free_calls(client: WireflowClient) -> list[Coroutine[Any, Any, object]]:
     """Return the free calls that a job may need before its paid call."""
-    return [client.describe(RUN), client.host(PNG, "image/png")]
+    return [client.describe_inputs(RUN), client.upload_image(PNG, "image/png")]
 
 
 @pytest.mark.parametrize("name", sorted(raised_by_httpx()))
@@ -110,7 +111,7 @@ async def test_a_silent_vendor_times_out() -> None:
     calls: list[tuple[int, Coroutine[Any, Any, object]]] = [
         (8, slow.start(w, {}, "key")) for w in (WEBHOOK, RUN, EXECUTE)
     ]
-    calls += [(10, slow.poll("e")), (10, slow.describe(RUN)), (60, slow.host(PNG, "image/png"))]
+    calls += [(10, slow.poll("e")), (10, slow.describe_inputs(RUN)), (60, slow.upload_image(PNG, "image/png"))]
     for seconds, call in calls:
         began = loop.time()
         with pytest.raises(errors.WireflowError):
@@ -128,7 +129,7 @@ async def test_no_read_or_write_has_a_shorter_timeout_than_the_call(workflow: Wo
         return httpx.Response(200, json={"executionId": "exec_1", "url": "https://cdn.wireflow.test/a.png"})
 
     await client(handler).start(workflow, {}, "key")
-    await client(handler).host(PNG, "image/png")
+    await client(handler).upload_image(PNG, "image/png")
     assert [(limits["read"], limits["write"]) for limits in seen] == [(None, None)] * 2
 
 
@@ -155,7 +156,7 @@ async def test_nothing_that_is_kept_of_a_response_quotes_a_workflow_or_the_key()
     said = await client(lambda _request: httpx.Response(200, json=told)).poll("exec_1")
     assert said.image_urls == (url,), "a redacted URL could not be copied"
     assert said.steps[0].label == "Model of [REDACTED]"
-    kept = repr(replace(said, image_urls=()))
+    kept = repr(replace(said, images=()))
     assert not any(secret in kept for secret in (HOOK, KEY, SAVED))
 
 
@@ -193,7 +194,7 @@ async def test_a_workflow_is_described() -> None:
         told = {"nodeId": "input-1", "label": f"Prompt of {SAVED}", "type": "TEXT", "required": True}
         return httpx.Response(200, json={"data": {"inputs": [told]}})
 
-    found = await client(handler).describe(RUN)
+    found = await client(handler).describe_inputs(RUN)
     assert found == (NodeInput(node_id="input-1", label="Prompt of [REDACTED]", kind="text", required=True),)
     assert (seen[0].method, str(seen[0].url)) == ("GET", f"{BASE}/workflows/{SAVED}/run")
     assert seen[0].headers["authorization"] == f"Bearer {KEY}"
@@ -206,7 +207,7 @@ async def test_an_input_image_is_uploaded_as_a_file_of_a_form() -> None:
         seen.append(request)
         return httpx.Response(201, json={"data": {"url": f"https://cdn.wireflow.test/{SAVED}.png"}})
 
-    url = await client(handler).host(PNG, "image/png")
+    url = await client(handler).upload_image(PNG, "image/png")
     assert url == f"https://cdn.wireflow.test/{SAVED}.png"
     assert (seen[0].method, str(seen[0].url)) == ("POST", f"{BASE}/media/upload")
     assert seen[0].headers["authorization"] == f"Bearer {KEY}"
@@ -224,7 +225,7 @@ async def test_an_input_image_that_is_too_large_is_refused_without_a_call() -> N
         raise AssertionError("no call")
 
     with pytest.raises(errors.RequestRefused):
-        await client(handler).host(bytes(UPLOAD_LIMIT + 1), "image/png")
+        await client(handler).upload_image(bytes(UPLOAD_LIMIT + 1), "image/png")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,7 @@ async def test_an_endless_response_is_not_read_to_its_end() -> None:
 
     with pytest.raises(errors.NoExecutionId):
         await client(lambda _request: httpx.Response(202, content=body())).start(RUN, {}, "key")
-    assert sent <= 2 * RESPONSE_LIMIT
+    assert sent <= 2 * BODY_LIMIT
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (204, False), (301, False), (404, False), (500, False)])

@@ -10,6 +10,7 @@ from shared.error_codes import ErrorCode
 from shared.ports import RunState
 from shared.wireflow import errors
 from shared.wireflow.protocol import read_inputs, read_run, read_trigger, read_upload
+from shared.wireflow.refusals import is_refusal
 from tests.vendor.expectations import EXPECTATIONS, INPUTS, NOW, STEPS, Means
 from tests.vendor.samples import NAMES, ROOT, sample
 
@@ -57,7 +58,7 @@ def test_a_response_about_a_run_means_what_the_table_says(name: str) -> None:
         state=said.state,
         images=said.image_urls,
         says=said.error,
-        moderated=said.moderated,
+        moderated=is_refusal(said.error, said.error_codes, []),
         credits=said.credits_used,
     )
     assert found == means
@@ -67,7 +68,7 @@ def test_a_response_about_a_run_means_what_the_table_says(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in WITH_RESPONSE if name.startswith(("poll", "details"))])
 def test_no_published_response_has_unknown_names(name: str) -> None:
     response = sample(name)
-    assert read_run(response.status, response.headers, response.body, NOW).news == ()
+    assert read_run(response.status, response.headers, response.body, NOW).unknown_shapes == ()
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -1,7 +1,6 @@
 """Our fields: one table says how each is read and what it counts for. Every other field goes to Wireflow unchanged.
 
-To add a field, add an entry to `FIELDS` and read it in the step that it affects. With an `attribute`, it is an
-attribute of `Submission`; without one, the step calls `read_field`.
+To add a field, see "How a request is handled" in the README of the trigger.
 """
 
 import re

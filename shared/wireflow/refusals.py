@@ -1,0 +1,87 @@
+"""Whether the error of a run is a refusal by the model's provider (moderation). Pure.
+
+Published wordings: https://docs.fal.ai/model-apis/errors, https://ai.google.dev/api/generate-content#FinishReason,
+https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter, https://docs.bfl.ai/api-reference.
+"""
+
+import re
+from collections.abc import Iterable
+
+QUOTE_WORDS = 5  # of the prompt in a row count as a quotation
+
+# Codes are compared without their separators: `content_policy_violation`, `IMAGE_SAFETY`, `DataInspectionFailed`.
+_CODE_OF_REFUSAL = re.compile(
+    r"contentpolicy|policyviolation|moderat|contentfilter|contentchecker|sensitive|recitation|safety|prohibited|nsfw"
+    r"|blocklist|spii|datainspection|unsafe|responsibleai"
+)
+_TRANSIENT_CODE = re.compile(
+    r"timeout|timedout|deadline|ratelimit|toomanyrequests|overload|unavailable|internal|exhausted|serviceerror|quota"
+)
+_TRANSIENT = re.compile(
+    r"\btim(?:ed|e)[ -]?out|deadline exceeded|rate.?limit|too many requests|overloaded|resource.?exhausted"
+    r"|(?:temporarily|service|currently|server) (?:is )?unavailable|\bunavailable: |bad gateway"
+    r"|connection (?:was )?(?:reset|refused|closed|aborted)|socket hang ?up|\bE(?:CONN\w+|TIMEDOUT|AI_AGAIN)\b"
+    r"|internal (?:server )?error|quota exceeded|(?:high|peak) (?:load|demand|traffic)|(?:at|insufficient) capacity"
+    r"|(?:http|status|code)[ :]*(?:code[ :]*)?(?:408|429|5\d\d)\b",
+    re.IGNORECASE,
+)
+_RULES = r"(?:polic(?:y|ies)|guidelines?|standards|terms|usage rules|safety)"
+_BLOCKED = r"(?:block(?:ed|s|ing)|reject(?:ed|s|ing|ion)|refus(?:ed|es|al)|filtered|flagged|den(?:ied|ies)|not allowed)"
+_REFUSAL = re.compile(
+    r"\bmoderat(?:ion|ed|or)|content[ _.-]?(?:policy|policies|filter|checker|guidelines|safety)"
+    rf"|violat\w*\b.{{0,80}}\b{_RULES}|{_RULES}\b.{{0,40}}\bviolat"
+    r"|\bflagged (?:by|as|for)\b|sensitive (?:words?|content|material|information)"
+    r"|safety[ _.-](?:system|filter|checker|polic|setting|guideline|check|reason|concern|violation)"
+    rf"|{_BLOCKED}\b.{{0,60}}\bsafety\b|\bsafety\b.{{0,40}}\b{_BLOCKED}"
+    r"|prohibited[ _]?(?:content|use)|\bnsfw\b|inappropriate|\bunsafe (?:content|prompt|image)|sexually explicit"
+    rf"|{_BLOCKED}\b.{{0,60}}\b(?:content|prompt)\b|\b(?:content|prompt)\b.{{0,40}}\b{_BLOCKED}"
+    r"|responsible ai|image_safety|image_recitation|\brecitation\b|third[- ]party content|copyright",
+    re.IGNORECASE | re.DOTALL,
+)
+_WORD = re.compile(r"\w+")
+_QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'|“([^”]*)”|`([^`]*)`")
+
+
+def is_refusal(error: str | None, codes: Iterable[str], prompts: Iterable[str]) -> bool:
+    """Whether the provider refused the request: by a code of its own, else by the words of its error.
+
+    Transient errors win. `prompts`: texts of the request, which an error may quote and which decide nothing.
+    """
+    compact = [re.sub(r"[^a-z]", "", code.lower()) for code in codes]
+    if any(map(_TRANSIENT_CODE.search, compact)):
+        return False
+    if any(map(_CODE_OF_REFUSAL.search, compact)):
+        return True
+    words = _without_quotations(error or "", list(prompts))
+    return not _TRANSIENT.search(words) and bool(_REFUSAL.search(words))
+
+
+def _without_quotations(error: str, prompts: list[str]) -> str:
+    """Return the error without runs of five or more words of a prompt, and without a whole prompt in quotes."""
+    whole = {prompt.strip().casefold() for prompt in prompts}
+
+    def replace(match: re.Match[str]) -> str:
+        inner = next((group for group in match.groups() if group is not None), "")
+        return "" if inner.strip().casefold() in whole else match[0]
+
+    error = _QUOTED.sub(replace, error)
+    runs = {run for prompt in prompts for run in _runs(_words(prompt))}
+    words = list(_WORD.finditer(error))
+    quoted = {
+        index + offset
+        for index, run in enumerate(_runs([word[0].casefold() for word in words]))
+        if run in runs
+        for offset in range(QUOTE_WORDS)
+    }
+    for index in sorted(quoted, reverse=True):
+        error = error[: words[index].start()] + error[words[index].end() :]
+    return error
+
+
+def _words(text: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(text)]
+
+
+def _runs(words: list[str]) -> list[tuple[str, ...]]:
+    """Return all runs of QUOTE_WORDS words."""
+    return [tuple(words[index : index + QUOTE_WORDS]) for index in range(len(words) - QUOTE_WORDS + 1)]

@@ -1,0 +1,143 @@
+"""Large responses: interpreted in bounded time and memory, and never cut within what they say."""
+
+import gzip
+import json
+import time
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from shared.ports import RunState
+from shared.wireflow import client as client_module
+from shared.wireflow import errors
+from shared.wireflow.client import WireflowClient
+from shared.wireflow.response_body import BODY_LIMIT, CHUNK, TEXT_BYTES_LIMIT, read_body
+from tests.harness.virtual_time import VirtualClock
+
+URL = "https://cdn.wireflow.ai/outputs/a.png"
+MIB = 1024 * 1024
+
+
+def run(noise: str) -> bytes:
+    node = f'{{"nodeId":"gen-1","status":"COMPLETED","output":{{"b64":{noise},"url":"{URL}"}}}}'
+    return f'{{"status":"COMPLETED","noise":{noise},"nodeResults":{{"nodeRuns":[{node}]}}}}'.encode()
+
+
+def streamed(body: bytes, size: int = 60_000, **headers: str) -> httpx.Response:
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), size):
+            yield body[start : start + size]
+
+    return httpx.Response(200, content=chunks(), headers={n.replace("_", "-"): v for n, v in headers.items()})
+
+
+def client(response: httpx.Response) -> WireflowClient:
+    transport = httpx.MockTransport(lambda _request: response)
+    return WireflowClient("https://www.wireflow.test/api/v1", "hook", "sk", VirtualClock(), transport)
+
+
+TINY = {
+    "objects": "[" + "{}," * (2 * MIB // 3) + "{}]",
+    "lists": "[" + "[]," * (2 * MIB // 3) + "[]]",
+    "names": "{" + ",".join(f'"k{n}":{{}}' for n in range(2 * MIB // 14)) + "}",
+    "texts": "[" + '"",' * (2 * MIB // 3) + '""]',
+    "numbers": "[" + "7," * MIB + "7]",
+    "deep": "[" * 500 + "{}," * 100_000 + "{}" + "]" * 500,
+    "nodes": "[" + '{"nodeId":"a","output":"x"},' * 40_000 + "{}]",
+}
+
+
+@pytest.mark.parametrize("kind", TINY)
+async def test_four_mib_of_tiny_values_take_little_time_and_hide_nothing(kind: str) -> None:
+    began = time.process_time()
+    response = await client(streamed(run(TINY[kind]))).poll("exec_1")
+    assert (response.state, response.image_urls) == (RunState.COMPLETED, (URL,))
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("size", [5 * MIB, 20 * MIB])
+@pytest.mark.parametrize("content", ["A", "\\/", "\\u00e9", 'é"'.replace('"', '\\"'), "\\\\"])
+async def test_an_image_in_base64_beside_the_url_is_skipped(size: int, content: str) -> None:
+    body = run(f'"{content * (size // len(content))}"')
+    tracemalloc.start()
+    response = await client(streamed(body)).poll("exec_1")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (response.state, response.image_urls) == (RunState.COMPLETED, (URL,))
+    assert peak < 3 * MIB
+
+
+@pytest.mark.parametrize("size", [97, 1_000, CHUNK - 1, CHUNK, CHUNK + 1, 300_000])
+async def test_a_body_is_the_same_however_it_arrives(size: int) -> None:
+    texts = ["", "\\", '"', '\\"', "é\\u0000\n", "x" * TEXT_BYTES_LIMIT, '\\"' * 5_000]
+    body = json.dumps({"texts": texts, "long": "\\" * 100_000, "end": ["]", 1]}).encode()
+    found = json.loads(await read_body(streamed(body, size)))
+    assert found == {"texts": texts, "long": "", "end": ["]", 1]}
+
+
+async def test_a_body_that_is_too_large_is_cut() -> None:
+    assert len(await read_body(streamed(b'[1,"' * (2 * MIB)))) <= BODY_LIMIT + 2 * CHUNK
+
+
+# --- content encodings -----------------------------------------------------------------------------------------------
+
+
+async def test_no_content_encoding_is_requested() -> None:
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"status": "RUNNING"})
+
+    here = WireflowClient("https://w.test/api/v1", "h", "k", VirtualClock(), httpx.MockTransport(handler))
+    await here.poll("exec_1")
+    assert seen[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", "deflate"])
+async def test_a_compressed_response_is_read_all_the_same(encoding: str) -> None:
+    body = run('"x"')
+    packed = zlib.compress(body) if encoding == "deflate" else gzip.compress(body[:50]) + gzip.compress(body[50:])
+    for size in (1, 20, 60_000):
+        response = await client(streamed(packed, size, content_encoding=encoding)).poll("exec_1")
+        assert response.image_urls == (URL,)
+
+
+async def test_a_compression_bomb_is_read_in_bounded_memory() -> None:
+    bomb = gzip.compress(b'{"status":"RUNNING","x":"' + b"x" * (64 * MIB) + b'"}')
+    tracemalloc.start()
+    response = await client(streamed(bomb, content_encoding="gzip")).poll("exec_1")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert response.state is RunState.RUNNING
+    assert peak < 3 * MIB
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "gzip, br", "zstd"])
+async def test_another_content_encoding_is_retried(encoding: str) -> None:
+    body = gzip.compress(gzip.compress(b" " * MIB))
+    with pytest.raises(errors.PollError):
+        await client(streamed(body, content_encoding=encoding)).poll("exec_1")
+
+
+async def test_an_invalid_compression_is_retried() -> None:
+    for body in (b"{}", gzip.compress(run('"x"'))[:60]):
+        with pytest.raises(errors.PollError):
+            await client(streamed(body, content_encoding="gzip")).poll("exec_1")
+
+
+async def test_a_large_response_is_interpreted_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[object] = []
+
+    async def to_thread(reader: object, *arguments: object) -> object:
+        threads.append(reader)
+        return reader(*arguments)  # type: ignore[operator]
+
+    monkeypatch.setattr(client_module.asyncio, "to_thread", to_thread)
+    await client(streamed(run('"x"'))).poll("exec_1")
+    assert not threads
+    await client(streamed(run(TINY["numbers"]))).poll("exec_1")
+    assert len(threads) == 1

@@ -1,0 +1,169 @@
+"""A refusal by the provider of the model is told from every other failure, in the wordings that providers publish."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.ports import RunResponse
+from shared.wireflow.protocol import read_run
+from shared.wireflow.refusals import is_refusal
+from tests.vendor.expectations import NOW
+
+REFUSALS = [
+    "The content could not be processed because it was flagged by a content checker.",
+    "The content could not be processed because it contained material flagged by a content checker.",
+    "The input or output was flagged as sensitive. Please try again with different inputs. (E005)",
+    "Your prompt contains sensitive words that violate our rules.",
+    "Generation stopped: IMAGE_RECITATION",
+    "finishReason: IMAGE_SAFETY",
+    "Unable to show the generated image. The model blocked the request due to PROHIBITED_CONTENT.",
+    "content_policy_violation",
+    "Your request was rejected by the safety system. If you believe this is an error, contact us.",
+    "Your request was rejected as a result of our safety system. safety_violations=[sexual].",
+    "The response was filtered due to the prompt triggering our content management policy (content_filter).",
+    "The images were filtered out because they violated the Generative AI Prohibited Use policy.",
+    "Request Moderated",
+    "Content Moderated",
+    "NSFW content detected.",
+    "The prompt was blocked for safety reasons.",
+    "This request violates our usage policies.",
+    "The input violates the platform's Responsible AI practices.",
+]
+OTHER_FAILURES = [
+    "The provider answered with an error: internal model failure.",
+    'Timed out after 300 s while generating "a poster about road safety"',
+    'The request timed out: "road safety"',
+    "504: deadline exceeded in the content policy service",
+    "The moderation service is temporarily unavailable",
+    "Rate limit exceeded for content moderation",
+    "The model is overloaded. Please try again later.",
+    "ECONNRESET while calling the safety checker",
+    "insert violates unique constraint jobs_pkey",
+    "GPU out of memory at moderate load",
+    "Could not load the input image",
+]
+
+
+@pytest.mark.parametrize("words", REFUSALS)
+def test_a_refusal_is_recognized(words: str) -> None:
+    assert is_refusal(words, [], ["a cat"])
+
+
+@pytest.mark.parametrize("words", OTHER_FAILURES)
+def test_another_failure_is_not_a_refusal(words: str) -> None:
+    assert not is_refusal(words, [], ["a cat"])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("content_policy_violation", "IMAGE_RECITATION", "IMAGE_SAFETY", "moderation_blocked", "content_filter"),
+        *("InputTextSensitiveContentDetected", "DataInspectionFailed", "PROHIBITED_CONTENT", "SAFETY", "nsfw-content"),
+    ],
+)
+def test_a_structured_code_decides_before_the_words(code: str) -> None:
+    assert is_refusal("Something went wrong (timed out?)", ["invalid_request_error", code], [])
+    assert is_refusal(None, [code], [])
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["timeout", "rate_limit_exceeded", "DEADLINE_EXCEEDED", "internal_server_error", "UNAVAILABLE", "overloaded"],
+)
+def test_a_transient_code_wins(code: str) -> None:
+    assert not is_refusal("Rejected by the content moderation", [code], [])
+    assert not is_refusal("", [code, "content_policy_violation"], [])
+
+
+@pytest.mark.parametrize(
+    ("words", "prompt"),
+    [
+        (
+            "Generation failed for: a leaflet on content moderation and safety systems",
+            "A leaflet on content moderation and safety systems",
+        ),
+        (
+            "The model failed (input: “nude study, flagged as inappropriate by the museum, oil”).",
+            "Nude study, flagged as inappropriate by the museum, oil on canvas",
+        ),
+        ('The model failed on "NSFW warning sign".', "NSFW warning sign"),
+        ("The model failed on 'content policy'.", "content policy"),
+    ],
+)
+def test_what_an_error_quotes_of_the_prompt_decides_nothing(words: str, prompt: str) -> None:
+    assert is_refusal(words, [], ["another prompt"])
+    assert not is_refusal(words, [], [prompt])
+    assert is_refusal(f"{words} It was flagged by a content checker.", [], [prompt])
+
+
+def test_words_that_the_prompt_happens_to_have_still_count() -> None:
+    assert is_refusal("Rejected by the content moderation", [], ["moderation of content in the style of a poster"])
+
+
+def test_the_time_does_not_grow_with_the_square_of_the_prompt() -> None:
+    prompt = "word " * 100_000
+    assert not is_refusal(prompt[:2_000], [], [prompt])
+
+
+# --- where errors are ----------------------------------------------------------------------------------------------
+
+FLAGGED = "The content was flagged by a content checker."
+FAL = [{"loc": ["body", "prompt"], "msg": FLAGGED, "type": "content_policy_violation", "input": {"prompt": "text"}}]
+ERRORS: list[Any] = [
+    FLAGGED,
+    {"message": FLAGGED},
+    {"msg": FLAGGED},
+    {"detail": FLAGGED},
+    {"detail": FAL},
+    {"detail": [FLAGGED]},
+    {"error": {"error": {"message": FLAGGED}}},
+    {"errors": [{"message": FLAGGED}]},
+    {"body": {"detail": FAL}},
+    {"message": json.dumps({"detail": FAL})},
+    json.dumps({"detail": FAL}),
+    [FLAGGED],
+]
+
+
+def failed(**more: Any) -> RunResponse:
+    return read_run(200, {}, json.dumps({"status": "FAILED", **more}).encode(), NOW)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_the_words_of_an_error_are_found_wherever_it_has_them(error: Any) -> None:
+    node = {"nodeId": "gen-1", "status": "FAILED", "output": None}
+    for response in (
+        failed(error=error),
+        failed(nodeStates=[{**node, "error": error}]),
+        failed(error=None, nodeResults={"nodeRuns": [{**node, "error": None}, {**node, "error": error}]}),
+        failed(nodeRuns=[{**node, "output": {"error": error}}]),
+        failed(nodeRuns=[{**node, "errorMessage": error}]),
+    ):
+        assert response.error == FLAGGED
+        assert is_refusal(response.error, response.error_codes, [])
+
+
+def test_an_error_without_an_error_object_is_found() -> None:
+    assert failed(detail=FAL).error == FLAGGED
+    assert failed(message=FLAGGED).error == FLAGGED
+    assert failed(nodeRuns=[{"nodeId": "gen-1", "output": {"detail": FAL}}]).error == FLAGGED
+
+
+def test_codes_are_found_beside_the_words() -> None:
+    response = failed(error={"code": "content_policy_violation", "message": "Try another prompt."})
+    assert (response.error, is_refusal(response.error, response.error_codes, [])) == ("Try another prompt.", True)
+    candidates = {"candidates": [{"finishReason": "IMAGE_RECITATION", "content": {}}]}
+    response = failed(error="The model failed.", nodeRuns=[{"nodeId": "gen-1", "output": candidates}])
+    assert is_refusal(response.error, response.error_codes, [])
+
+
+def test_the_error_of_a_node_is_added_to_that_of_its_run() -> None:
+    response = failed(error="Workflow execution failed", nodeStates=[{"nodeId": "gen-1", "error": FLAGGED}])
+    assert response.error == f"Workflow execution failed; {FLAGGED}"
+
+
+def test_what_an_error_repeats_of_the_request_is_not_its_message() -> None:
+    error = {"message": "The model failed", "input": {"message": "NSFW"}, "request": {"prompt": "nsfw", "error": "x"}}
+    response = failed(error=error)
+    assert (response.error, is_refusal(response.error, response.error_codes, [])) == ("The model failed; x", False)

@@ -1,0 +1,111 @@
+"""Which addresses of a response are results, once each, and with which place; and which texts a run has produced."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.wireflow.protocol import read_run
+from tests.vendor.expectations import NOW
+
+URL, OTHER = "https://cdn.wireflow.ai/outputs/a.png", "https://cdn.wireflow.ai/outputs/b.png"
+
+
+def images(**document: Any) -> list[tuple[str, str | None]]:
+    body = json.dumps({"status": "COMPLETED", **document}).encode()
+    return [(image.url, image.place) for image in read_run(200, {}, body, NOW).images]
+
+
+def node(output: Any, node_id: str = "gen-1", **more: Any) -> dict[str, Any]:
+    return {"nodeId": node_id, "status": "COMPLETED", "output": output, **more}
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"text": URL},
+        {"text": [URL]},
+        {"text": {"url": URL}},
+        {"text": {"output": URL}},
+        f"A cat. See {URL} for more.",
+        f"{URL} shows a cat",
+        f"{URL}\n{OTHER}",
+        {"description": URL},
+        "ftp://cdn.wireflow.ai/a.png",
+        "www.example.com",
+    ],
+    ids=repr,
+)
+def test_a_url_in_a_text_is_not_a_result(output: Any) -> None:
+    assert images(nodeRuns=[node(output)]) == []
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        node(URL, "input-1"),
+        node({"url": URL}, "Input_Image"),
+        node({"url": URL}, "n1", nodeType="input:image"),
+        node({"images": [URL]}, "n1", type="INPUT:image"),
+        {"id": "input-2", "status": "COMPLETED", "output": URL},
+    ],
+    ids=repr,
+)
+def test_the_output_of_an_input_node_is_not_a_result(echo: dict[str, Any]) -> None:
+    assert images(nodeResults={"nodeRuns": [echo, node({"url": OTHER})]}) == [(OTHER, "gen-1/0")]
+
+
+def test_a_node_that_one_list_shows_to_be_an_input_is_one_in_every_list() -> None:
+    document = {
+        "nodeRuns": [node(URL, "n1", nodeType="input:image"), node(OTHER)],
+        "nodeStates": [{"nodeId": "n1", "outputUrl": URL, "outputUrls": [URL]}],
+        "outputs": [{"nodeId": "n1", "url": URL}],
+    }
+    assert images(**document) == [(OTHER, "gen-1/0")]
+
+
+def test_an_image_is_known_by_its_url_without_the_signature_and_the_last_signature_counts() -> None:
+    signed = [f"{URL}?X-Amz-Signature={n}&X-Amz-Date=2026" for n in range(3)]
+    document = {"nodeRuns": [node(signed[0])], "nodeStates": [{"nodeId": "gen-1", "outputUrls": signed[1:]}]}
+    assert images(**document) == [(signed[2], "gen-1/0")]
+
+
+def test_a_place_is_a_node_and_a_position_and_the_same_in_every_list() -> None:
+    document = {
+        "finalOutput": {"url": OTHER},
+        "nodeRuns": [node({"images": [{"url": URL}, {"url": OTHER}]}), node(URL + "?id=1", "up-1")],
+        "nodeStates": [{"nodeId": "gen-1", "outputUrls": [URL, OTHER]}],
+    }
+    assert images(**document) == [(OTHER, "gen-1/1"), (URL, "gen-1/0"), (URL + "?id=1", "up-1/0")]
+
+
+def test_a_node_without_an_id_has_no_place() -> None:
+    assert images(nodeRuns=[{"output": {"url": URL}}]) == [(URL, None)]
+
+
+SPACES = "https://cdn.wireflow.ai/a cat.png"
+
+
+@pytest.mark.parametrize("output", [SPACES, {"url": SPACES}, {"images": [SPACES]}, {"images": [{"url": SPACES}]}])
+def test_a_url_with_spaces_is_a_result(output: Any) -> None:
+    assert images(nodeRuns=[node(output)]) == [("https://cdn.wireflow.ai/a%20cat.png", "gen-1/0")]
+
+
+# --- texts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"nodeStates": [{"nodeId": "gen-1", "text": "I cannot draw that."}]},
+        {"nodeRuns": [node("I cannot draw that.")]},
+        {"nodeRuns": [node({"text": "I cannot draw that."})]},
+        {"nodeRuns": [node({"images": [], "description": "I cannot draw that."})]},
+        {"data": {"finalOutput": "I cannot draw that."}},
+        {"nodeRuns": [node("a cat", "input-1"), node(" I cannot draw that. "), node(None, "end-1")]},
+    ],
+    ids=repr,
+)
+def test_a_text_of_a_run_is_found(document: dict[str, Any]) -> None:
+    body = json.dumps({"status": "COMPLETED", **document}).encode()
+    assert read_run(200, {}, body, NOW).texts == ("I cannot draw that.",)
