@@ -13,7 +13,7 @@ from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import DefaultCredentialsError
 
 from shared.jobs.firestore import FirestoreJobs
-from shared.ports import AlreadyExists, Conflict, JobQuery, JobStore, StoreUnavailable
+from shared.ports import AlreadyExists, Conflict, JobQuery, JobStore, RecordTooLarge, StoreUnavailable
 from shared.spending.gate import Gate
 from shared.spending.rate_window import RateWindow
 from tests.jobs.places import NOW, FirestorePlace, a_job
@@ -181,6 +181,14 @@ async def test_a_fault_that_lasts_says_that_the_store_is_unavailable_and_why(pro
         await store.create(a_job())
     assert isinstance(raised.value.__cause__, GoogleAPIError)
     assert proxy.calls == ["Commit"]
+
+
+async def test_a_document_that_firestore_rejects_for_good_is_not_taken_for_a_conflict(proxy: Proxy, store: JobStore):
+    created = await store.create(a_job())
+    proxy.faults.append(Fault(grpc.StatusCode.INVALID_ARGUMENT))
+    with pytest.raises(RecordTooLarge):
+        await store.save(created.evolve(attempt=2))
+    assert proxy.calls == ["Commit", "Commit"], "it is not retried"
 
 
 @pytest.mark.parametrize("listens", [True, False])
