@@ -183,7 +183,7 @@ async def test_a_fault_that_lasts_says_that_the_store_is_unavailable_and_why(pro
     assert proxy.calls == ["Commit"]
 
 
-async def test_a_document_that_firestore_rejects_for_good_is_not_taken_for_a_conflict(proxy: Proxy, store: JobStore):
+async def test_a_document_that_firestore_rejects_permanently_is_not_taken_for_a_conflict(proxy: Proxy, store: JobStore):
     created = await store.create(a_job())
     proxy.faults.append(Fault(grpc.StatusCode.INVALID_ARGUMENT))
     with pytest.raises(RecordTooLarge):
