@@ -13,7 +13,7 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from shared.auth_settings import AuthSettings, parse_origins, parse_signing_secrets, parse_tokens
-from shared.spending.gate import Limits
+from shared.spending.gate_state import Limits
 from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ PLANS = {
     "enterprise": (200, 10, 0),
 }
 MAX_COPY_TIME = timedelta(hours=24)  # of images that are paid for
+BASE_URL = "https://www.wireflow.ai/api/v1"
 IMAGE_HOSTS = (
     "cdn.wireflow.ai,cdn.atomu.ai,fal.media,replicate.delivery,storage.googleapis.com,"
     "oaidalleapiprodscus.blob.core.windows.net"
@@ -100,9 +101,7 @@ def load(environ: Mapping[str, str]) -> Config:
     )
     webhook_id = read.required("WIREFLOW_WEBHOOK_ID", _webhook_id, "")
     config = Config(
-        wireflow_base_url=read.value(
-            "WIREFLOW_BASE_URL", lambda text: _base_url(text, private), "https://www.wireflow.ai/api/v1"
-        ),
+        wireflow_base_url=read.value("WIREFLOW_BASE_URL", lambda text: _base_url(text, private), BASE_URL),
         webhook_id=webhook_id,
         api_key=read.required("WIREFLOW_API_KEY", _ascii_word, ""),
         limits=limits,
@@ -124,15 +123,21 @@ def load(environ: Mapping[str, str]) -> Config:
         workflows=_workflows(read, webhook_id),
         auth=_auth(read, private=private),
     )
-    longest = timedelta(hours=config.max_queue_hours, seconds=config.run_deadline) + MAX_COPY_TIME
-    if longest > timedelta(days=config.retention_days):
-        read.faults.append(
-            f"RETENTION_DAYS: must be at least {math.ceil(longest / timedelta(days=1))}, or jobs could expire early: "
-            "they may take MAX_QUEUE_HOURS in the queue, RUN_DEADLINE_SECONDS to run, and 24 hours to be copied"
-        )
+    read.faults.extend(_retention_faults(config))
     if read.faults:
         raise ConfigurationError(read.faults)
     return config
+
+
+def _retention_faults(config: Config) -> list[str]:
+    """A job must not expire while it may still be queued, run, or be copied."""
+    longest = timedelta(hours=config.max_queue_hours, seconds=config.run_deadline) + MAX_COPY_TIME
+    if longest <= timedelta(days=config.retention_days):
+        return []
+    return [
+        f"RETENTION_DAYS: must be at least {math.ceil(longest / timedelta(days=1))}, or jobs could expire early: "
+        "they may take MAX_QUEUE_HOURS in the queue, RUN_DEADLINE_SECONDS to run, and 24 hours to be copied"
+    ]
 
 
 def _workflows(read: "_SettingReader", webhook_id: str) -> tuple[Workflow, ...]:

@@ -5,42 +5,13 @@ makes the new record durable, and only if the record it was computed from is sti
 """
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
-
-
-class Status(StrEnum):
-    """The state of a job."""
-
-    QUEUED = "queued"  # stored, waits to start
-    TRIGGERING = "triggering"  # stored before the paid call; its outcome is not known yet
-    RUNNING = "running"  # Wireflow's execution id is known
-    COPYING = "copying"  # the run has ended, its images are being copied
-    SUCCEEDED = "succeeded"  # every image is stored
-    FAILED = "failed"  # ended with an error
-    CANCELED = "canceled"  # canceled by its caller before it started
-
-
-TRANSITIONS: Mapping[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.TRIGGERING, Status.FAILED, Status.CANCELED}),
-    Status.TRIGGERING: frozenset({Status.RUNNING, Status.QUEUED, Status.FAILED}),
-    Status.RUNNING: frozenset({Status.COPYING, Status.TRIGGERING, Status.FAILED}),
-    Status.COPYING: frozenset({Status.SUCCEEDED, Status.FAILED}),
-    Status.SUCCEEDED: frozenset(),
-    Status.FAILED: frozenset(),
-    Status.CANCELED: frozenset(),
-}
-FINAL = frozenset(status for status, successors in TRANSITIONS.items() if not successors)
-
-# The only way out of a final state: a run that timed out turns out to have produced images.
-RESCUE = (Status.FAILED, Status.COPYING)
-
+from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
 
 FORMS = "form:"
 

@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from shared.error_codes import ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import Step
-from shared.spending.gate import Gate
+from shared.job_states import Status
+from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
 from shared.workflows import NodeInput, Workflow
 
@@ -29,42 +30,6 @@ class Clock(Protocol):
 
 
 # --- job store -----------------------------------------------------------------------------------------------------
-
-
-class StoreError(Exception):
-    """Base class of the errors of a job store.
-
-    StoreError
-    ├── AlreadyExists      a job with this id exists; the error carries it
-    ├── Conflict           the document was changed since it was read
-    ├── UnreadableJob      the document cannot be read by this version
-    ├── RecordTooLarge     the store never accepts a document of this size
-    └── StoreUnavailable   the store did not respond in time or failed; a retry may help
-    """
-
-
-class AlreadyExists(StoreError):
-    """A job with this id already exists; `job` is the stored one."""
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(f"job {job.id} exists")
-        self.job = job
-
-
-class Conflict(StoreError):
-    """The document was changed since it was read: the caller no longer owns it."""
-
-
-class UnreadableJob(StoreError):
-    """The document is from a newer version or was edited by hand: it stays as it is."""
-
-
-class RecordTooLarge(StoreError):
-    """The document is larger than the store accepts, or invalid in another way: a retry does not help."""
-
-
-class StoreUnavailable(StoreError):
-    """The store did not respond in time or reported an internal error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import Image, Step
+from shared.job_states import Status
 
 SENTENCES: Mapping[Status, str] = {
     Status.QUEUED: "The job is queued.",

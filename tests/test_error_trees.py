@@ -22,7 +22,8 @@ from shared.images.chunks import read_chunks
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloader
 from shared.jobs.sqlite import SqliteJobs
-from shared.ports import CopyError, ImageMeasurements, ImageStream, StoreError, UrlNotAllowed
+from shared.ports import CopyError, ImageMeasurements, ImageStream, UrlNotAllowed
+from shared.store_errors import StoreError
 from shared.wireflow import errors
 from shared.wireflow.client import WireflowClient
 from shared.workflows import Mode, Workflow

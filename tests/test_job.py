@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import FINAL, RESCUE, TRANSITIONS, Job, Status, share_of
+from shared.job import Job, share_of
 from shared.job_parts import Image, JobError
+from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
 from shared.jobs.job_documents import from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
 

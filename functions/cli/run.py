@@ -19,7 +19,7 @@ from functions.cli.servers import serve_while
 from functions.cli.settings import AUTH_SETTINGS, without
 from functions.cli.sockets import listen
 from functions.cli.tasks import first_completed
-from shared.job import FINAL, Status
+from shared.job_states import FINAL, Status
 
 REFRESH_SECONDS = 0.3
 SIMULATED = {"SIMULATOR_RUN_SECONDS": "2"}  # the simulator's own default is as slow as the real Wireflow

@@ -4,13 +4,14 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.log import Event
-from shared.ports import StoreError
 from shared.public_job import timestamp
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
+from shared.store_errors import StoreError
 
 FAR_FUTURE = timedelta(days=365)  # later than any place in the queue
 

@@ -10,16 +10,17 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from shared.error_codes import ErrorCode
-from shared.job import Status
+from shared.job_states import Status
 from shared.log import Event
-from shared.ports import JobRow, RecordTooLarge, StoreError
+from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease, LeaseLost
 from shared.runtime.scans import memory_of
-from shared.spending.gate import Slot
+from shared.spending.gate_state import Slot
 from shared.steps.advance import advance
 from shared.steps.dispatch import send_leased, take_from_queue
 from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
+from shared.store_errors import RecordTooLarge, StoreError
 
 from .report import Counts, report
 

@@ -8,8 +8,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shared.log import Event, Log
-from shared.ports import CopyError, StoreError
+from shared.ports import CopyError
 from shared.problems import Problem
+from shared.store_errors import StoreError
 
 from .auth.cors import cors_headers, options_response
 from .context import Context

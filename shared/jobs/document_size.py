@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.ports import RecordTooLarge
+from shared.store_errors import RecordTooLarge
 
 MAX_BYTES = 1_048_576  # of a document: https://cloud.google.com/firestore/quotas
 OVERHEAD = 256  # the document's name, its own 32 bytes, and the token of the last write

@@ -9,9 +9,9 @@ from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.jobs.job_documents import decode, encode, from_document
 from shared.log import Event, Log
-from shared.ports import UnreadableJob
-from shared.spending.gate import Gate, ResumeOn, Suspension
+from shared.spending.gate_state import Gate, ResumeOn, Suspension
 from shared.spending.rate_window import Counter, RateWindow, RecentJob
+from shared.store_errors import UnreadableJob
 
 MAX_BATCH = 100  # jobs that are stored together
 

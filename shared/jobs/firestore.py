@@ -26,9 +26,10 @@ from shared.jobs.documents import (
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
 from shared.jobs.job_documents import ROW_FIELDS, from_document, row_from_document, to_document
-from shared.ports import AlreadyExists, Conflict, JobQuery, JobRow, StoreUnavailable
-from shared.spending.gate import Gate
+from shared.ports import JobQuery, JobRow
+from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
+from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # for one call of the port, including all retries
 GATE, RATE_WINDOW, IDS = "control/wireflow", "control/form_limits", "control/ids"

@@ -24,7 +24,7 @@ from google.cloud.firestore import (
 from grpc import RpcError  # type: ignore[import-untyped]
 
 from shared.jobs.documents import Row, utc
-from shared.ports import Conflict, RecordTooLarge, StoreUnavailable
+from shared.store_errors import Conflict, RecordTooLarge, StoreUnavailable
 
 MAX_CONCURRENT_CALLS = 32  # more of them only delay each other
 

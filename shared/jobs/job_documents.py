@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import Image, JobError, Refusal, Step
+from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.ports import JobRow
-from shared.spending.gate import Suspension
+from shared.spending.gate_state import Suspension
 
 SCHEMA_VERSION = 1
 STORED_NAMES = {

@@ -30,9 +30,10 @@ from shared.jobs.documents import (
     utc,
 )
 from shared.jobs.job_documents import ROW_FIELDS, from_document, row_from_document, to_document
-from shared.ports import AlreadyExists, Conflict, JobQuery, JobRow, StoreUnavailable
-from shared.spending.gate import Gate
+from shared.ports import JobQuery, JobRow
+from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
+from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # to wait for the write of another process
 WAL_TRIES = 20  # several processes may open a new file at the same time

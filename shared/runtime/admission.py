@@ -12,9 +12,10 @@ from datetime import datetime
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Job, share_of
 from shared.log import Event, Log
-from shared.ports import Clock, Conflict, JobStore
+from shared.ports import Clock, JobStore
 from shared.spending import gate as rules
-from shared.spending.gate import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
+from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
+from shared.store_errors import Conflict
 from shared.wireflow import errors
 
 MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on

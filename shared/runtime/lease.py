@@ -11,7 +11,8 @@ from typing import Self
 
 from shared.job import Job
 from shared.job_parts import Step
-from shared.ports import Clock, Conflict, JobStore, RecordTooLarge, StoreUnavailable, UnreadableJob
+from shared.ports import Clock, JobStore
+from shared.store_errors import Conflict, RecordTooLarge, StoreUnavailable, UnreadableJob
 
 FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries of a write
 

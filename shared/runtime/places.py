@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.job import share_of
-from shared.ports import JobQuery, JobStore, StoreUnavailable
+from shared.ports import JobQuery, JobStore
+from shared.store_errors import StoreUnavailable
 
 ROUND = timedelta(microseconds=1)
 MAX_LEAD = timedelta(minutes=1)  # of a place before the present

@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.log import Event, Log
-from shared.ports import Clock, Conflict, JobRow, JobStore, StoreUnavailable, UnreadableJob
+from shared.ports import Clock, JobRow, JobStore
+from shared.store_errors import Conflict, StoreUnavailable, UnreadableJob
 
 MAX_ROWS = 1_600  # of one scan
 WIDEN = 4  # a scan that finds too little asks for so many times as many rows

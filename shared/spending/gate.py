@@ -6,12 +6,11 @@ Limits: https://www.wireflow.ai/docs/api (10 executions a minute on every plan; 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
-from typing import Any
 
 from shared.error_codes import ErrorCode
+from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension, utc_day
 
 # A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the latency.
 WINDOW = timedelta(seconds=61)
@@ -23,85 +22,6 @@ UNLIMITED = 1_000  # executions that a gate without limits admits at once
 OTHERS_FIRST = timedelta(seconds=5)
 TRIAL_TAKES = timedelta(seconds=15)  # at most: the paid call and its recording
 MAX_WORKFLOWS = 100  # suspended at the same time; the oldest suspension is dropped
-
-
-class ResumeOn(StrEnum):
-    """What ends a suspension. Later members outweigh earlier ones."""
-
-    TIME = "time"  # 429: the time that Wireflow named has come
-    HEALTH = "health"  # unreachable or failing: Wireflow's free health call succeeds again
-    TRIAL = "trial"  # credits, key, workflow: a single job is tried at growing intervals, and one succeeds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What the plan and the operator allow; 0 means no limit."""
-
-    per_minute: int
-    per_day: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspension:
-    """Why jobs may not start, and when one of them is tried again.
-
-    `workflow`: only its jobs are suspended; None: all are. `refused_workflow` and `refused_caller` describe the job
-    whose refusal was the cause: one job from elsewhere is tried at once, at `contested_at`. `credits_*` are Wireflow's
-    figures in a 402.
-    """
-
-    reason: ErrorCode
-    resume_on: ResumeOn
-    since: datetime
-    until: datetime
-    tries: int = 1
-    credits_required: float | None = None
-    credits_available: float | None = None
-    by_poll: bool = False  # caused by a poll, not by a paid call: a successful poll ends it
-    workflow: str | None = None
-    refused_workflow: str | None = None
-    refused_caller: str | None = None
-    contested_at: datetime | None = None
-    tried_at: datetime | None = None  # when the trial began whose outcome is not known yet
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """The starts of the last minute, the executions of the (UTC) day, and the suspensions.
-
-    `suspension` holds all jobs, each of `workflows` the jobs of one workflow.
-    """
-
-    starts: tuple[datetime, ...] = ()
-    day: str = ""
-    executions_today: int = 0
-    suspension: Suspension | None = None
-    workflows: tuple[Suspension, ...] = ()
-    revision: Any = None
-
-    def today(self, now: datetime) -> int:
-        """Return the executions since midnight UTC."""
-        return self.executions_today if self.day >= _day(now) else 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A job that would start. `refused_for`: why Wireflow refused it before."""
-
-    workflow: str
-    caller: str
-    refused_for: ErrorCode | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """Permission to start one execution. `trials`: the suspensions that its outcome decides about, as they were before.
-
-    A trial that was not made is released with its slot.
-    """
-
-    at: datetime
-    trials: tuple[Suspension, ...] = ()
 
 
 # --- admission -----------------------------------------------------------------------------------------------------
@@ -131,7 +51,7 @@ def reserve(
     reserved = replace(
         gate,
         starts=(*_recent_starts(gate, now), *[now] * len(chosen)) if limits.per_minute else (),
-        day=max(gate.day, _day(now)),
+        day=max(gate.day, utc_day(now)),
         executions_today=gate.today(now) + len(chosen),
         suspension=suspension,
     )
@@ -171,7 +91,7 @@ def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
             starts.remove(slot.at)
         for trial in slot.trials:
             gate = _replaced(gate, trial)
-    today = [slot for slot in slots if _day(slot.at) == gate.day]
+    today = [slot for slot in slots if utc_day(slot.at) == gate.day]
     return replace(gate, starts=tuple(starts), executions_today=max(0, gate.executions_today - len(today)))
 
 
@@ -350,7 +270,7 @@ def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime, workfl
     suspensions = filter(None, (gate.suspension, suspension_of(gate, workflow)))
     at = max([now, *(suspension.until for suspension in suspensions)])
     if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
-        midnight = datetime.combine(date.fromisoformat(max(gate.day, _day(now))), time(), UTC)
+        midnight = datetime.combine(date.fromisoformat(max(gate.day, utc_day(now))), time(), UTC)
         at = max(at, midnight + timedelta(days=days))
     if limits.per_minute:
         occupied = [start + WINDOW for start in sorted(_recent_starts(gate, now)) if start + WINDOW > at]
@@ -362,7 +282,3 @@ def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime, workfl
 
 def _recent_starts(gate: Gate, now: datetime) -> list[datetime]:
     return [min(start, now) for start in gate.starts if start > now - WINDOW]
-
-
-def _day(now: datetime) -> str:
-    return now.date().isoformat()

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from shared.job import Job
 from shared.log import Event
-from shared.ports import AlreadyExists, Conflict, StoreUnavailable
 from shared.runtime.dependencies import Deps
-from shared.spending.gate import Slot
+from shared.spending.gate_state import Slot
 from shared.steps.dispatch import send, triggered
 from shared.steps.input_images import find_input_image, store_input
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import next_places
 from shared.steps.prepare import prepare_at_once
+from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 from shared.submission import Submission
 
 Admit = Callable[[str], Awaitable[None]]  # called with the id of a new job; raises to reject it

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from shared.job import Job
 from shared.log import Event
-from shared.ports import AlreadyExists, StoreUnavailable
 from shared.runtime.dependencies import Deps
 from shared.steps.accept import Accepted, KeyReused, replay
 from shared.steps.input_images import InputRefused, find_input_image
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import next_places
 from shared.steps.prepare import prepare_at_once
+from shared.store_errors import AlreadyExists, StoreUnavailable
 from shared.submission import Submission
 
 MAX_TRIES = 5  # while others store jobs of the same batch

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.job import Status
+from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled

@@ -1,9 +1,10 @@
 """Cancel a queued job."""
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.log import Event
-from shared.ports import Conflict
 from shared.runtime.dependencies import Deps
+from shared.store_errors import Conflict
 
 
 async def cancel(job: Job, deps: Deps) -> Job:

@@ -4,15 +4,16 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.log import Event
-from shared.ports import RecordTooLarge, StoreError, StoreUnavailable
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
-from shared.spending.gate import Gate, Slot
+from shared.spending.gate_state import Gate, Slot
 from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call
 from shared.steps.waiting import hold_suspended
+from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.error_codes import ErrorCode
-from shared.job import Job, Status
-from shared.ports import StoreUnavailable
+from shared.job import Job
+from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.spending import gate
+from shared.store_errors import StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ https://www.wireflow.ai/docs/api/executions; the guide: without a result after 6
 from datetime import datetime, timedelta
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import Image, JobError
+from shared.job_states import Status
 from shared.log import Event
 from shared.ports import Clock, RunResponse, RunState
 from shared.runtime.dependencies import Deps

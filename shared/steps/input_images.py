@@ -8,7 +8,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from shared.config import Config
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.ports import INPUT_SECONDS, CopyError, ImageGone, NameTaken
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from shared import idempotency
 from shared.error_codes import ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.submission import Submission
 

@@ -13,11 +13,12 @@ from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import JobError
 from shared.log import Event
-from shared.ports import Conflict, Started, StoreUnavailable
+from shared.ports import Started
 from shared.runtime.dependencies import Deps
 from shared.spending import gate
-from shared.spending.gate import Slot
+from shared.spending.gate_state import ResumeOn, Slot
 from shared.spending.pacing import seconds_to_next_poll
+from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, call_body
 
@@ -165,7 +166,7 @@ async def _next_trial(job: Job, deps: Deps) -> datetime | None:
         blocking = gate.blocked_by(await deps.admission.recent(), deps.clock.now(), job.workflow)
     except StoreUnavailable:
         return None
-    return blocking.until if blocking and blocking.resume_on is gate.ResumeOn.TRIAL else None
+    return blocking.until if blocking and blocking.resume_on is ResumeOn.TRIAL else None
 
 
 def after_unknown(job: Job, error: errors.OutcomeUnknown, deps: Deps) -> Job:

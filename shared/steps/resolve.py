@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from shared.config import OnUnknown
 from shared.error_codes import ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
-from shared.spending.gate import Slot
+from shared.spending.gate_state import Slot
 from shared.steps.dispatch import send_leased
 from shared.steps.paid_call import log_failure, outcome_unknown
 

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 from shared.config import MAX_COPY_TIME
 from shared.error_codes import Charged, ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import JobError
+from shared.job_states import Status
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease

@@ -9,12 +9,12 @@ from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import JobError
 from shared.log import Event
-from shared.ports import Conflict, StoreUnavailable
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.steps.paid_call import log_failure
 from shared.steps.placing import next_places
+from shared.store_errors import Conflict, StoreUnavailable
 
 WAITED_HINT = "The job waited for its maximum time. Fix the cause, then send the request with a new Idempotency-Key."
 STEP = timedelta(microseconds=1)  # between held jobs: they come back in order

@@ -19,11 +19,11 @@ from typing import Any
 
 import httpx
 
-from shared.job import FINAL, Status
+from shared.job_states import FINAL, Status
 from shared.log import Event
-from shared.ports import StoreError
 from shared.spending import gate
-from shared.spending.gate import Suspension
+from shared.spending.gate_state import Limits, Suspension
+from shared.store_errors import StoreError
 from tests.crash.input_images import inputs_in, job_of
 from tests.crash.senders import BEARER, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
@@ -35,7 +35,7 @@ ATTEMPTS = 40  # half a second apart
 # At most; with faults a second more for each job.
 WITH_FAULTS_SECONDS, WITHOUT_FAULTS_SECONDS = 120.0, 60.0
 LONGEST_WAIT = timedelta(seconds=25)  # longer than a lease: a leased job is left alone
-NO_LIMITS = gate.Limits(per_minute=0, per_day=0)
+NO_LIMITS = Limits(per_minute=0, per_day=0)
 IN_FLIGHT = {Status.TRIGGERING, Status.RUNNING, Status.COPYING}
 # Short enough that slow faults end: a run that never ends, a trickling response, a paid call without a response.
 SHORT_DEADLINES = {"LEASE_SECONDS": "20", "RUN_DEADLINE_SECONDS": "20", "MAX_IMAGE_BYTES": "1000000"}

@@ -10,7 +10,7 @@ from shared.wireflow.signed_urls import unsigned
 from tests.chaos.chaos_run import SECRET_WORD, Report
 from tests.processes.product import API_KEY, WEBHOOK_ID
 
-FREE = {"moderation", "failed"}  # a model that failed is not charged
+FREE = {"moderation", "content_checker", "failed", "error_word"}  # a model that failed is not charged
 
 
 def test_there_were_many_faults(report: Report) -> None:

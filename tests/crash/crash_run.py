@@ -17,7 +17,8 @@ from typing import Any
 
 import httpx
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.ports import JobQuery, JobStore
 from tests.crash.input_images import inputs_in, job_of
 from tests.crash.senders import BEARER, KINDS, SETTINGS, Post, Sender, ids_of

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from shared.job import FINAL
+from shared.job_states import FINAL
 from tests.crash.crash_run import Report
 from tests.crash.input_images import PARTIAL, job_of
 

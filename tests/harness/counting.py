@@ -4,9 +4,10 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.ports import JobRow, JobStore
-from shared.spending.gate import Gate
+from shared.spending.gate_state import Gate
 
 
 class WatchedJobs:

@@ -4,7 +4,8 @@ import random
 from collections.abc import Collection
 from typing import Any
 
-from shared.ports import JobStore, StoreUnavailable
+from shared.ports import JobStore
+from shared.store_errors import StoreUnavailable
 
 
 class FlakyJobs:

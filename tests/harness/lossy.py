@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from shared.ports import JobStore, StoreUnavailable
+from shared.ports import JobStore
+from shared.store_errors import StoreUnavailable
 
 
 class LossyJobs:

@@ -31,7 +31,7 @@ from shared.images.download import COPY_SECONDS, Downloader
 from shared.job import Job
 from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
-from shared.ports import INPUT_SECONDS, JobStore, StoreUnavailable
+from shared.ports import INPUT_SECONDS, JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
@@ -40,6 +40,7 @@ from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
+from shared.store_errors import StoreUnavailable
 from shared.wireflow.client import WireflowClient
 from tests.harness.leaks import Leaks
 from tests.harness.vendor import Vendor

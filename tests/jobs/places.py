@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.jobs.sqlite import SqliteJobs
 from shared.ports import JobStore
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from shared.job import Job
-from shared.ports import AlreadyExists, JobStore
+from shared.ports import JobStore
+from shared.store_errors import AlreadyExists
 from tests.jobs.places import NOW, Place, a_job, outcomes
 
 KIB = 1024

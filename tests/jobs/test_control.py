@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from shared.error_codes import ErrorCode
-from shared.ports import Conflict, JobStore
-from shared.spending.gate import Gate, ResumeOn, Suspension
+from shared.ports import JobStore
+from shared.spending.gate_state import Gate, ResumeOn, Suspension
 from shared.spending.rate_window import Counter, RateWindow, RecentJob
+from shared.store_errors import Conflict
 from tests.jobs.places import NOW, Place, outcomes
 
 SECOND = timedelta(seconds=1)

@@ -13,9 +13,10 @@ from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import DefaultCredentialsError
 
 from shared.jobs.firestore import FirestoreJobs
-from shared.ports import AlreadyExists, Conflict, JobQuery, JobStore, RecordTooLarge, StoreUnavailable
-from shared.spending.gate import Gate
+from shared.ports import JobQuery, JobStore
+from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
+from shared.store_errors import AlreadyExists, Conflict, RecordTooLarge, StoreUnavailable
 from tests.jobs.places import NOW, FirestorePlace, a_job
 from tests.jobs.proxy import Fault, Proxy, lost_response, proxy_before
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.ports import JobQuery, JobStore
 from tests.jobs.places import NOW, Place, a_job
 

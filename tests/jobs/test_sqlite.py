@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.jobs.sqlite import COUNT_AHEAD, DUE, LIST_JOBS, QUEUE, SqliteJobs
-from shared.ports import JobQuery, StoreUnavailable
+from shared.ports import JobQuery
+from shared.store_errors import StoreUnavailable
 from tests.jobs.places import NOW, PATIENCE, SqlitePlace, a_job
 
 

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import Image, JobError, Refusal, Step
-from shared.ports import AlreadyExists, Conflict, JobRow, JobStore, UnreadableJob
-from shared.spending.gate import Gate
+from shared.job_states import Status
+from shared.ports import JobRow, JobStore
+from shared.spending.gate_state import Gate
+from shared.store_errors import AlreadyExists, Conflict, UnreadableJob
 from tests.jobs.places import NOW, Place, a_job, outcomes
 
 SECOND = timedelta(seconds=1)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.job import Status
+from shared.job_states import Status
 from shared.ports import JobStore
-from shared.spending.gate import Gate
+from shared.spending.gate_state import Gate
 from shared.spending.rate_window import Counter, RateWindow
 from tests.jobs.places import Place, SqlitePlace
 

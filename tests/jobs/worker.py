@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from shared.job import Job
-from shared.ports import Conflict, JobStore
+from shared.ports import JobStore
+from shared.store_errors import Conflict
 from tests.jobs.places import NOW, PLACES, a_job
 
 Claiming = Callable[[JobStore, Job], Awaitable[bool]]

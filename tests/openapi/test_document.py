@@ -25,7 +25,8 @@ from shared import config
 from shared.auth_settings import AuthSettings, SigningSecret, Token
 from shared.error_codes import Charged, ErrorCode
 from shared.images.formats import FORMATS
-from shared.job import Image, Job, Status, Step
+from shared.job import Image, Job, Step
+from shared.job_states import Status
 from shared.problems import DOCUMENTATION, PROBLEMS, Problem
 from shared.public_job import public_job
 from shared.workflows import Mode, NodeInput, public_workflow

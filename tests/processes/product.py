@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 from shared import config
-from shared.job import FINAL
+from shared.job_states import FINAL
 from shared.jobs.firestore import FirestoreJobs
 from shared.jobs.sqlite import SqliteJobs
 from shared.ports import JobStore

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from anyio.from_thread import start_blocking_portal
 
-from shared.job import FINAL
+from shared.job_states import FINAL
 from tests.processes.product import PATIENCE, UNLIMITED, Places, Product
 from tests.recipes.google import ACCOUNT, AUDIENCE
 

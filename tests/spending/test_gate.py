@@ -7,7 +7,7 @@ import pytest
 
 from shared.error_codes import ErrorCode
 from shared.spending import gate as rules
-from shared.spending.gate import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
+from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TEN_A_MINUTE = Limits(per_minute=10, per_day=0)

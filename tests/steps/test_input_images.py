@@ -12,7 +12,7 @@ import pytest
 
 from shared import idempotency
 from shared.idempotency import IdempotencyKey
-from shared.job import Status
+from shared.job_states import Status
 from shared.ports import CopyError, ImageStore, JobStore
 from tests.harness.world import World
 from tests.images.sample_images import encoded

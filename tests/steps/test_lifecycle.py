@@ -3,7 +3,7 @@
 from datetime import timedelta
 from itertools import pairwise
 
-from shared.job import TRANSITIONS, Status
+from shared.job_states import TRANSITIONS, Status
 from tests.harness.counting import WatchedJobs
 from tests.harness.world import World, moment
 from tests.steps.conftest import OpenWorld

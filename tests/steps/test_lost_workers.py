@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from shared.job import Status
+from shared.job_states import Status
 from tests.harness.vendor import Call
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld

@@ -7,11 +7,12 @@ import pytest
 
 from functions.trigger.parsing.validate import STORED_LIMIT
 from shared.error_codes import ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import MAX_IMAGES, Image, JobError, Step, fitting
+from shared.job_states import Status
 from shared.jobs.document_size import MAX_BYTES, OVERHEAD, size_of
 from shared.jobs.job_documents import to_document
-from shared.ports import RecordTooLarge
+from shared.store_errors import RecordTooLarge
 from shared.wireflow.run_responses import RAW_LIMIT, STEPS_LIMIT
 from shared.wireflow.run_results import URL_LIMIT
 from tests.harness.vendor import Call

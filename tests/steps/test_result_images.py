@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from shared.error_codes import ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import Image
+from shared.job_states import Status
 from shared.ports import ResultImage, RunResponse, RunState
 from shared.steps.results import result_images, result_text, without_twins
 from tests.harness.virtual_time import NOON

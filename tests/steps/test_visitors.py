@@ -11,8 +11,9 @@ import pytest
 
 from functions.trigger.responses.problems import WORDS
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import Job, Status
+from shared.job import Job
 from shared.job_parts import JobError
+from shared.job_states import Status
 from shared.ports import JobStore
 from shared.problems import PROBLEMS
 from shared.public_job import visitor_message

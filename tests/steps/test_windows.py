@@ -12,7 +12,8 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from tests.harness.slow import SlowJobs
 from tests.harness.vendor import Call
 from tests.harness.virtual_time import VirtualClock

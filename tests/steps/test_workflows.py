@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.job import Status
+from shared.job_states import Status
 from shared.workflows import MODELS
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from tests.harness import world as harness
 from tests.harness.vendor import Call
 from tests.harness.virtual_time import NOON, run

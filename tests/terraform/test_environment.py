@@ -8,7 +8,7 @@ import pytest
 
 from shared import config
 from shared.config import Config, Location, OnUnknown
-from shared.spending.gate import Limits
+from shared.spending.gate_state import Limits
 from shared.workflows import parse_models
 from tests.terraform.mocked import FUNCTIONS, ROOT, Resource, State
 

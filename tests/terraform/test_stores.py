@@ -3,7 +3,8 @@
 import ast
 from datetime import UTC, datetime
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.jobs.job_documents import to_document
 from tests.terraform.mocked import ROOT, State
 

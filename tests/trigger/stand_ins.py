@@ -21,8 +21,9 @@ from functions.trigger.auth.caller import Caller, preferred
 from functions.trigger.auth.form_admission import FormAdmission
 from shared.auth_settings import AuthSettings
 from shared.log import Log
-from shared.ports import Conflict, JobStore
+from shared.ports import JobStore
 from shared.spending.rate_window import RateWindow
+from shared.store_errors import Conflict
 
 OFFLINE = httpx.MockTransport(lambda request: pytest.fail(f"unexpected request: {request.url}"))
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

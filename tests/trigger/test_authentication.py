@@ -18,7 +18,8 @@ from functions.trigger.auth.authorize import (
 )
 from functions.trigger.auth.caller import Caller, CallerKind, preferred
 from shared.auth_settings import AuthSettings, SigningSecret, Token
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.problems import Problem
 from tests.trigger.stand_ins import NOON, Instance, identify, request
 

@@ -8,9 +8,9 @@ import pytest
 
 from functions.trigger.auth.rate_limits import RateLimits
 from shared.auth_settings import AuthSettings
-from shared.ports import StoreUnavailable
 from shared.problems import Problem
 from shared.spending.rate_window import TOTAL, RateWindow
+from shared.store_errors import StoreUnavailable
 from tests.trigger.stand_ins import InMemoryRateWindow, Instance, ManualClock, request
 
 

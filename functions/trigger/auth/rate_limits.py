@@ -9,10 +9,11 @@ import hmac
 from collections.abc import Sequence
 
 from shared.auth_settings import AuthSettings
-from shared.ports import Clock, Conflict, JobStore, StoreUnavailable
+from shared.ports import Clock, JobStore
 from shared.problems import Problem
 from shared.spending import rate_window
 from shared.spending.rate_window import Decision, NewJob, QuotaUsage
+from shared.store_errors import Conflict, StoreUnavailable
 
 ATTEMPTS = 30  # to save the document while other instances change it
 HASH_DIGITS = 16

@@ -10,8 +10,8 @@ from contextlib import suppress
 from starlette.requests import Request
 
 from shared.job import Job
-from shared.ports import StoreUnavailable
 from shared.runtime.dependencies import Deps
+from shared.store_errors import StoreUnavailable
 
 MAX_WAIT = 25  # seconds: below the timeouts of common callers
 MAX_WAITS = 8  # at once: an instance handles 12 requests at once (terraform/trigger.tf)

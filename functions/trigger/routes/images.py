@@ -6,7 +6,8 @@ A placeholder is sent only for an `<img>` and is never cached, so that no caller
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.ports import StoredImage
 from shared.problems import Problem
 from shared.public_job import sentence

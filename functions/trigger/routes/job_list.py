@@ -8,7 +8,8 @@ from typing import NoReturn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.ports import JobQuery
 from shared.problems import Problem
 

@@ -3,11 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.job import Job, Status
-from shared.ports import Conflict
+from shared.job import Job
+from shared.job_states import Status
 from shared.problems import Problem
 from shared.public_job import visitor_message
 from shared.steps.cancel import cancel
+from shared.store_errors import Conflict
 
 from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_read
 from ..auth.caller import Caller

@@ -4,7 +4,8 @@ from html import escape
 
 from starlette.responses import HTMLResponse
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 
 from ..responses.html import html_page
 

@@ -7,7 +7,8 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from shared.job import Job, Status
+from shared.job import Job
+from shared.job_states import Status
 from shared.problems import Problem
 from shared.steps.accept import Accepted, KeyReused, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
