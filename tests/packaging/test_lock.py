@@ -54,7 +54,9 @@ def test_compiling_it_again_changes_nothing(tmp_path: Path) -> None:
         shutil.copy(file, tmp_path / file.relative_to(ROOT))
     command = LOCK.read_text().splitlines()[1].removeprefix("#    ")
     assert command.startswith("uv pip compile --universal ")
-    subprocess.run([sys.executable, "-m", *shlex.split(command), "--quiet"], cwd=tmp_path, check=True)
+    # pip uses the certificates of the system, too: a proxy in front of the index may need them.
+    options = ("--quiet", "--native-tls")
+    subprocess.run([sys.executable, "-m", *shlex.split(command), *options], cwd=tmp_path, check=True)
     assert (tmp_path / "shared/requirements.lock").read_text() == LOCK.read_text()
 
 
