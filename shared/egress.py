@@ -149,7 +149,9 @@ class Egress(httpx.BaseTransport):
         message = f"{host}:{port} is not among the allowed hosts{hint}"
         address = _literal_address(host)
         private = address is not None and not is_public(address) and not self._allow_private
-        if private or not host or "%" in host:
+        # No one should list these, not even for a local run: the metadata servers of clouds are among them.
+        link_local = address is not None and ip_address(address).is_link_local
+        if private or link_local or not host or "%" in host:
             raise NeverAllowed(message)
         raise HostNotListed(host if port == DEFAULT_PORTS[url.scheme] else f"{host}:{port}", message)
 

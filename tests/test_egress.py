@@ -305,3 +305,17 @@ class Authority:
     @staticmethod
     def _pem(certificate: x509.Certificate) -> bytes:
         return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("http://169.254.169.254/", egress.NeverAllowed),
+        ("http://0xa9fea9fe/", egress.NeverAllowed),
+        ("http://[fe80::1]/", egress.NeverAllowed),
+        ("http://10.0.0.1/", egress.HostNotListed),
+    ],
+)
+def test_a_local_run_is_not_told_to_list_a_metadata_server(url: str, error: type[EgressRefused]):
+    with egress.client(["cdn.example"], allow_private=True) as client, pytest.raises(error):
+        client.get(url)
