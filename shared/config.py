@@ -25,6 +25,7 @@ PLANS = {
     "pro": (60, 10, 1_000),
     "enterprise": (200, 10, 0),
 }
+STARTS_AT_ONCE = 5  # one in so many of a minute's requests is kept free for starts on arrival
 MAX_COPY_TIME = timedelta(hours=24)  # of images that are paid for
 BASE_URL = "https://www.wireflow.ai/api/v1"
 IMAGE_HOSTS = (
@@ -58,6 +59,19 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WakeUpSettings:
+    """What wakes the poller up between the scheduler's calls.
+
+    `queue`: the full name of a Cloud Tasks queue; `account`: the service account whose identity token its tasks send to
+    `url`, the poller.
+    """
+
+    queue: str
+    url: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings. Durations are in seconds unless the name has another unit."""
 
@@ -82,6 +96,7 @@ class Config:
     storage_emulator: str | None
     workflows: tuple[Workflow, ...]
     auth: AuthSettings
+    wake_up: WakeUpSettings | None
 
     def workflow(self, name: str) -> Workflow | None:
         """Return the workflow with this name, or None."""
@@ -98,6 +113,7 @@ def load(environ: Mapping[str, str]) -> Config:
     limits = Limits(
         per_minute=read.value("EXECUTIONS_PER_MINUTE", _count, per_minute),
         per_day=read.value("DAILY_EXECUTIONS", _count, per_day),
+        at_once=max(requests // STARTS_AT_ONCE, 1),
     )
     webhook_id = read.required("WIREFLOW_WEBHOOK_ID", _webhook_id, "")
     config = Config(
@@ -122,6 +138,7 @@ def load(environ: Mapping[str, str]) -> Config:
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
         workflows=_workflows(read, webhook_id),
         auth=_auth(read, private=private),
+        wake_up=_wake_up(read),
     )
     read.faults.extend(_retention_faults(config))
     if read.faults:
@@ -148,6 +165,18 @@ def _workflows(read: "_SettingReader", webhook_id: str) -> tuple[Workflow, ...]:
     if any(workflow.name == DEFAULT for workflow in configured):
         return configured
     return (Workflow(name=DEFAULT, mode=Mode.WEBHOOK, id=webhook_id), *configured)
+
+
+def _wake_up(read: "_SettingReader") -> WakeUpSettings | None:
+    """Return the settings of the wake-ups: all of them, or none."""
+    queue = read.value("WAKE_UP_QUEUE", _queue, "")
+    url, account = read.value("WAKE_UP_URL", _http_url, ""), read.value("WAKE_UP_ACCOUNT", _ascii_word, "")
+    names = ("WAKE_UP_QUEUE", "WAKE_UP_URL", "WAKE_UP_ACCOUNT")
+    missing = [name for name in names if not read.text(name)]
+    if len(missing) == len(names):
+        return None
+    read.faults.extend(f"{name}: is required with the other settings WAKE_UP_*" for name in missing)
+    return WakeUpSettings(queue=queue, url=url, account=account)
 
 
 def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:
@@ -218,7 +247,14 @@ class _SettingReader:
 
 
 _NO_LOCATION = Location("", "", "")
+_QUEUE = re.compile(r"projects/[a-z0-9.:-]+/locations/[a-z0-9-]+/queues/[A-Za-z0-9-]+")
 _HOST = re.compile(r"([a-z0-9_-]+\.)*[a-z0-9_-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
+
+
+def _queue(text: str) -> str:
+    if not _QUEUE.fullmatch(text):
+        raise ValueError("must be projects/PROJECT/locations/LOCATION/queues/QUEUE")
+    return text
 
 
 def _flag(text: str) -> bool:

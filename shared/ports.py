@@ -1,4 +1,4 @@
-"""The interfaces that the steps depend on: a clock, a job store, an image store, and Wireflow."""
+"""The interfaces that the steps depend on: a clock, a job store, an image store, wake-ups, and Wireflow."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -241,6 +241,19 @@ class ImageStore(Protocol):
 
     async def names(self, job_id: str) -> list[str]:
         """Return the names of all images of a job; they remain after the job's document has expired."""
+
+
+# --- wake-ups ------------------------------------------------------------------------------------------------------
+
+
+class WakeUp(Protocol):
+    """Calls of the poller between those of the scheduler. A lost one costs only the wait for the next of these."""
+
+    async def at(self, moment: datetime) -> None:
+        """Let the poller be called at `moment`, or up to 5 s later. Return within a second, never raise."""
+
+    async def close(self) -> None:
+        """Close all connections."""
 
 
 # --- Wireflow ------------------------------------------------------------------------------------------------------

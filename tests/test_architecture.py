@@ -47,7 +47,8 @@ ALLOWED = {
     "jobs": {"error_codes", "job", "job_parts", "job_states", "store_errors", "log", "ports", "spending", "jobs"},
     "images": {"error_codes", "job", "job_parts", "job_states", "store_errors", "ports", "egress", "images"},
     "egress": set(),
-    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress"} - {"problems", "public_job"},
+    "wake_up": {"config", "log", "ports", "wake_up"},
+    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress", "wake_up"} - {"problems", "public_job"},
 }
 
 

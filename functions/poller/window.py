@@ -7,6 +7,7 @@ copy that was begun is finished, everything else continues in the next window.
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from datetime import datetime
 from typing import Any
 
 from shared.error_codes import ErrorCode
@@ -25,7 +26,8 @@ from shared.store_errors import RecordTooLarge, StoreError
 from .report import Counts, report
 
 SCAN_SECONDS = 2.0
-SCAN_SECONDS_WHILE_DISPATCHING = 0.25
+SCAN_SECONDS_WHILE_DISPATCHING = MIN_SCAN_SECONDS = 0.25
+SCHEDULER_SECONDS = 60.0  # between two calls of the scheduler
 MAX_JOBS = 500  # held at the same time; more wait for the next scan
 MAX_BYTES = 64 * 1024 * 1024  # of memory for the jobs that are held
 LARGEST_JOB = 2 * 1024 * 1024  # bytes of memory: a record of 1 MiB, with text beyond Latin-1
@@ -33,7 +35,8 @@ MAX_CLAIMS = 100  # in one scan
 CLAIMS_AT_ONCE = 16
 MAX_PREPARING = 32  # unpaid jobs that are held; all others are polled and copied without waiting for them
 # Seconds. A worker holds a job during a pause of up to this length; for a longer one it releases the job.
-MAX_HOLD = 15.0
+MAX_HOLD = 30.0
+RECONSIDER_SECONDS = 1.0  # how often it is decided again whether a run is polled now
 # Paid calls in flight. A job is stored as triggering only when its call can be sent: a crash in between leaves each of
 # these jobs with an unknown outcome.
 MAX_CALLS = 16
@@ -52,16 +55,28 @@ class Window:
         self._running: set[str] = set()
         self._calls = 0
         self._pause = SCAN_SECONDS
+        self._next_at: datetime | None = None  # when something becomes due that is not held
+        self._called = False  # since the last scan
+        self.working = True
         deps.window.set(deps.config.poll_window)
+
+    def called(self) -> None:
+        """The poller was called while this window works: there may be something new."""
+        self._called = True
 
     async def run(self) -> dict[str, Any]:
         """Work until the window ends or has been idle for `POLL_IDLE_EXIT_SECONDS`. Return the counts."""
-        async with asyncio.TaskGroup() as workers:
-            await self._scan(workers)
-            while not self._over():
-                await self._clock.sleep(min(self._pause, self._deps.window.left()))
-                if self._deps.window.left() > 0:
-                    await self._scan(workers)
+        try:
+            async with asyncio.TaskGroup() as workers:
+                await self._scan(workers)
+                while not self._over():
+                    await self._clock.sleep(min(self._seconds_to_scan(), self._deps.window.left()))
+                    if self._deps.window.left() > 0:
+                        await self._scan(workers)
+        finally:
+            self.working = False  # from now on a call makes a new window
+        await self._wake_up()
+        await self._deps.run_times.save()
         seconds = self._clock.monotonic() - self._started_at
         return await report(self._counts, seconds, self._oldest_due, len(self._running), self._deps)
 
@@ -70,12 +85,32 @@ class Window:
         if self._held:
             self._busy_at = now
         idle = now - self._busy_at >= self._deps.config.poll_idle_exit
-        return self._deps.window.left() <= 0 or idle
+        return self._deps.window.left() <= 0 or (idle and not self._called)
+
+    async def _wake_up(self) -> None:
+        """Let the next window begin when something becomes due, unless the scheduler calls earlier."""
+        now = self._clock.now()
+        if self._called:
+            self._due_later(now)
+        if self._next_at and (self._next_at - now).total_seconds() < SCHEDULER_SECONDS:
+            await self._deps.wake_up.at(self._next_at)
+
+    def _seconds_to_scan(self) -> float:
+        """Return the pause before the next scan: until something becomes due, if that is known."""
+        if self._next_at is None:
+            return self._pause
+        return min(self._pause, max((self._next_at - self._clock.now()).total_seconds(), MIN_SCAN_SECONDS))
+
+    def _due_later(self, at: datetime) -> None:
+        self._next_at = min(self._next_at or at, at)
 
     # --- claiming --------------------------------------------------------------------------------------------------
 
     async def _scan(self, workers: asyncio.TaskGroup) -> None:
         """Claim what is due, then start what the gate admits."""
+        self._called = False
+        if self._next_at and self._next_at <= self._clock.now():
+            self._next_at = None
         try:
             await self._claim_due(workers)
             if self._deps.window.left() <= 0 or not self._has_room():
@@ -88,8 +123,11 @@ class Window:
         self._pause = SCAN_SECONDS_WHILE_DISPATCHING if dispatch.jobs else SCAN_SECONDS
         for lease, slot in dispatch.jobs:
             workers.create_task(self._hold(lease, self._start(lease, slot)))
-        if dispatch.next_at and (dispatch.next_at - self._clock.now()).total_seconds() < self._deps.window.left():
-            self._busy_at = self._clock.monotonic()  # do not exit as idle
+        if dispatch.next_at:
+            self._due_later(dispatch.next_at)
+            pause = (dispatch.next_at - self._clock.now()).total_seconds()
+            if pause < self._deps.window.left():
+                self._busy_at = self._clock.monotonic()  # do not exit as idle
 
     async def _claim_due(self, workers: asyncio.TaskGroup) -> None:
         """Claim due jobs, a few at a time: how large they are is known when they have been read."""
@@ -148,8 +186,6 @@ class Window:
     async def _hold(self, lease: Lease, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` while the lease is renewed. An error affects this job only."""
         before, self._held[lease.job.id] = lease.job, lease
-        if before.started_at:
-            self._deps.requests.record(before.started_at)
         keeper = asyncio.create_task(lease.keep())
         worker = asyncio.create_task(work)
         try:
@@ -191,9 +227,10 @@ class Window:
             progressed = alone and not lease.job.claims
             if pause >= self._deps.window.left() or pause > MAX_HOLD or progressed:
                 break
-            await self._clock.sleep(pause)
+            await self._clock.sleep(min(pause, RECONSIDER_SECONDS))
         if lease.job.status is Status.RUNNING:
             self._running.add(lease.job.id)
+        self._due_later(at)
         await lease.release(lease.job.due(at))
 
     async def _handle_error(self, lease: Lease, error: Exception) -> None:

@@ -82,6 +82,7 @@ def gate_to_document(gate: Gate) -> dict[str, Any]:
         "executionsToday": gate.executions_today,
         "closure": encode(gate.suspension) if gate.suspension else None,
         "workflows": [encode(suspension) for suspension in gate.workflows] or None,
+        "runSeconds": json.dumps(gate.run_seconds, separators=(",", ":")) if gate.run_seconds else None,
     }
 
 
@@ -94,6 +95,7 @@ def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
         executions_today=document.get("executionsToday") or 0,
         suspension=_suspension(suspension) if suspension else None,
         workflows=tuple(_suspension(one) for one in document.get("workflows") or ()),
+        run_seconds={name: tuple(took) for name, took in json.loads(document.get("runSeconds") or "{}").items()},
         revision=revision,
     )
 

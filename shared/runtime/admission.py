@@ -4,7 +4,7 @@ The rules are in `spending.gate`; this module applies them to the one document t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -20,6 +20,7 @@ from shared.wireflow import errors
 
 MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
 MAX_TRIES = 20  # of a write while other instances change the gate
+MAX_WORKFLOWS = 20  # whose run times are stored
 
 
 class Admission:
@@ -149,6 +150,20 @@ class Admission:
             return self._gate
         return await self.read()
 
+    async def last_known(self) -> Gate:
+        """Return the gate's state as this instance knows it, of any age."""
+        return self._gate or await self.read()
+
+    async def record_run_times(self, took: Mapping[str, Sequence[float]]) -> None:
+        """Store how long runs of these workflows took lately."""
+
+        def record(gate: Gate) -> Gate:
+            others = {name: known for name, known in gate.run_seconds.items() if name not in took}
+            newest = [*others.items(), *((name, tuple(seconds)) for name, seconds in took.items())]
+            return replace(gate, run_seconds=dict(newest[-MAX_WORKFLOWS:]))
+
+        await self._change(record)
+
     async def read(self) -> Gate:
         """Return the gate's state now. What a clock that was ahead has written is corrected for all instances."""
         gate = await self._store.read_gate()
@@ -165,7 +180,7 @@ class Admission:
         return min((until for until in trials if until > self._clock.now()), default=None)
 
     async def _reserve_one(self, job: Job, gate: Gate) -> Slot | None:
-        reserved, (slot,) = rules.reserve(gate, self._limits, [_candidate(job)], self._clock.now())
+        reserved, (slot,) = rules.reserve(gate, self._limits.on_arrival, [_candidate(job)], self._clock.now())
         if slot is None:
             return None
         try:

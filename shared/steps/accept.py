@@ -16,6 +16,7 @@ from shared.steps.input_images import find_input_image, store_input
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import next_places
 from shared.steps.prepare import prepare_at_once
+from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 from shared.submission import Submission
 
@@ -55,7 +56,10 @@ async def accept(submission: Submission, deps: Deps, admit: Admit = admit_all) -
     if slot is None:
         job = job.placed(*await next_places(job.caller, deps))
     try:
-        job = await _create(triggered(job, deps) if slot else job, deps)
+        if slot:
+            job = await _create(triggered(job, deps), deps)
+        else:
+            job = await wake_up_meanwhile(_create(job, deps), deps.clock.now(), deps)
     except AlreadyExists as error:
         await _release(slot, deps)
         await _hand_over_input(job, error.job, deps)

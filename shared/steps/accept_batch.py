@@ -11,6 +11,7 @@ from shared.steps.input_images import InputRefused, find_input_image
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import next_places
 from shared.steps.prepare import prepare_at_once
+from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, StoreUnavailable
 from shared.submission import Submission
 
@@ -72,7 +73,7 @@ async def _place(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
 
 async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
     new = [outcome.job for outcome in outcomes if isinstance(outcome, Accepted) and not outcome.replayed]
-    created = {job.id: job for job in await _create_all(new, deps)}
+    created = {job.id: job for job in await wake_up_meanwhile(_create_all(new, deps), deps.clock.now(), deps)}
     for job in created.values():
         deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
     return [

@@ -11,8 +11,9 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
-from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call
+from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call, seconds_to_first_claim
 from shared.steps.waiting import hold_suspended
+from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
@@ -29,7 +30,8 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
 
     If the outcome cannot be stored, the job stays triggering and is resolved like any unknown outcome.
     """
-    outcome = await make_paid_call(job, slot, deps)
+    wake_up_at = deps.clock.now() + timedelta(seconds=await seconds_to_first_claim(job, deps))
+    outcome = await wake_up_meanwhile(make_paid_call(job, slot, deps), wake_up_at, deps)
     stored = await _store(outcome, deps)
     if stored is None:
         deps.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be stored.", **outcome.log_fields())
@@ -90,12 +92,16 @@ async def take_from_queue(deps: Deps, limit: int) -> Dispatch:
     """Take as many jobs from the head of the queue as the gate admits, at most `limit`."""
     now, limits = deps.clock.now(), deps.config.limits
     if not await deps.store.queue_head(now, 1):
+        deps.requests.no_start_waits()
         return Dispatch([], deps.admission.next_trial())
     await deps.admission.probe_health(deps.wireflow.healthy)
     state = await deps.admission.recent()
-    wanted = min(gate.free_slots(state, limits, now), limit)
+    wanted = deps.requests.free_starts(min(gate.free_slots(state, limits, now), limit), state.starts)
     taken = await _take(wanted, state, deps) if wanted > 0 else []
-    return Dispatch(taken, gate.estimate_start(state, limits, len(taken), now))
+    if len(taken) < wanted:
+        deps.requests.no_start_waits()
+    next_at = gate.estimate_start(state, limits, len(taken), now)
+    return Dispatch(taken, max(next_at, deps.requests.next_start_at()))
 
 
 async def _take(wanted: int, state: Gate, deps: Deps) -> list[tuple[Lease, Slot]]:
