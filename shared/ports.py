@@ -247,10 +247,15 @@ class ImageStore(Protocol):
 
 
 class WakeUp(Protocol):
-    """Calls of the poller between those of the scheduler. A lost one costs only the wait for the next of these."""
+    """Calls of the poller between those of the scheduler. A lost one costs only the wait for the next of these.
+
+    They come at multiples of `interval`, in seconds; 0: there are none.
+    """
+
+    interval: int
 
     async def at(self, moment: datetime) -> None:
-        """Let the poller be called at `moment`, or up to 5 s later. Return within a second, never raise."""
+        """Let the poller be called at `moment`, or up to an interval later. Return within a second, never raise."""
 
     async def close(self) -> None:
         """Close all connections."""

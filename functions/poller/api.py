@@ -5,6 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from shared.problems import Problem
 from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Notes
 
 from .window import Window
 
@@ -17,6 +18,7 @@ class Poller:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._window: Window | None = None
+        self._notes: dict[str, Notes] = {}
 
     async def handle(self, request: Request) -> Response:
         """Handle a request; every error is a problem document.
@@ -33,7 +35,7 @@ class Poller:
         if self._window and self._window.working:
             self._window.called()
             return JSONResponse({"busy": True})
-        self._window = Window(self._deps)
+        self._window = Window(self._deps, self._notes)
         return await self._run(self._window)
 
     async def _run(self, window: Window) -> Response:

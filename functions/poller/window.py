@@ -7,7 +7,7 @@ copy that was begun is finished, everything else continues in the next window.
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.error_codes import ErrorCode
@@ -15,11 +15,12 @@ from shared.job_states import Status
 from shared.log import Event
 from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
-from shared.runtime.lease import Lease, LeaseLost
+from shared.runtime.lease import Lease, LeaseLost, Notes
 from shared.runtime.scans import memory_of
 from shared.spending.gate_state import Slot
 from shared.steps.advance import advance
 from shared.steps.dispatch import send_leased, take_from_queue
+from shared.steps.paid_call import WAKE_UP_SECONDS
 from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
 from shared.store_errors import RecordTooLarge, StoreError
 
@@ -28,6 +29,9 @@ from .report import Counts, report
 SCAN_SECONDS = 2.0
 SCAN_SECONDS_WHILE_DISPATCHING = MIN_SCAN_SECONDS = 0.25
 SCHEDULER_SECONDS = 60.0  # between two calls of the scheduler
+# A run is released until a wake-up can reach its next poll in time.
+WAKE_UP_AHEAD = timedelta(seconds=WAKE_UP_SECONDS)
+BEFORE_WAKE_UP = 0.5  # seconds for the end of a window, so that the next one follows at once
 MAX_JOBS = 500  # held at the same time; more wait for the next scan
 MAX_BYTES = 64 * 1024 * 1024  # of memory for the jobs that are held
 LARGEST_JOB = 2 * 1024 * 1024  # bytes of memory: a record of 1 MiB, with text beyond Latin-1
@@ -45,9 +49,11 @@ MAX_CALLS = 16
 class Window:
     """One call of the poller."""
 
-    def __init__(self, deps: Deps) -> None:
+    def __init__(self, deps: Deps, notes: dict[str, Notes] | None = None) -> None:
+        """`notes`: of the runs that the last window of this instance released; those of this one replace them."""
         self._deps = deps
         self._clock = deps.clock
+        self._notes = {} if notes is None else notes
         self._counts = Counts()
         self._held: dict[str, Lease] = {}
         self._started_at = self._busy_at = self._clock.monotonic()
@@ -58,7 +64,7 @@ class Window:
         self._next_at: datetime | None = None  # when something becomes due that is not held
         self._called = False  # since the last scan
         self.working = True
-        deps.window.set(deps.config.poll_window)
+        deps.window.set(window_seconds(deps.config.poll_window, deps.wake_up.interval, self._clock.now()))
 
     def called(self) -> None:
         """The poller was called while this window works: there may be something new."""
@@ -165,6 +171,8 @@ class Window:
         except RecordTooLarge as error:
             await self._handle_error(Lease(job, store, self._clock, seconds), error)
             return None
+        if lease and (notes := self._notes.pop(job.id, None)):
+            lease.notes = notes.continued()
         self._counts.claimed += lease is not None
         return lease
 
@@ -230,6 +238,8 @@ class Window:
             await self._clock.sleep(min(pause, RECONSIDER_SECONDS))
         if lease.job.status is Status.RUNNING:
             self._running.add(lease.job.id)
+            self._notes[lease.job.id] = lease.notes
+            at = max(at - WAKE_UP_AHEAD, self._clock.now())
         self._due_later(at)
         await lease.release(lease.job.due(at))
 
@@ -245,6 +255,16 @@ class Window:
             return
         except Exception as second:  # a failing job never stops the window
             self._deps.log.internal_error(second, "A job could not be set aside", **lease.job.log_fields())
+
+
+def window_seconds(longest: float, interval: int, now: datetime) -> float:
+    """Return how long a window works that begins now: at most `longest`, and to just before a wake-up may follow it.
+
+    `interval`: wake-ups come at multiples of so many seconds; 0: there are none.
+    """
+    if longest < 2 * interval or not interval:
+        return longest
+    return longest - (now.timestamp() + longest + BEFORE_WAKE_UP) % interval
 
 
 def is_suspect(row: JobRow) -> bool:

@@ -5,7 +5,7 @@ worker has read.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
@@ -34,6 +34,10 @@ class Notes:
     empty_at: float | None = None  # when the run was first reported as completed without an image
     unknown_response: str | None = None
     steps: tuple[Step, ...] = ()  # from the newest response; saved with the next write
+
+    def continued(self) -> "Notes":
+        """What still counts when this instance takes the job again."""
+        return replace(self, polls=0, steps=())
 
 
 class Lease:

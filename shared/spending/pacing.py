@@ -9,11 +9,14 @@ from collections.abc import Sequence
 
 MAX_GUIDE_PAUSE = 10.0  # seconds between two polls of a run by the guide's schedule
 MIN_PAUSE, MAX_PAUSE = 1.0, 60.0
-PATIENCE = 6  # a pause is at least this part of the time since the start: a long run may be found a little later
+PATIENCE = 8  # a pause is at least this part of the time since the start: a long run may be found a little later
 MIN_RUNS, MAX_RUNS = 8, 32  # run times of a workflow: fewer are no summary, and older ones are forgotten
 SMOOTHING = 0.25  # standard deviation of the logarithm of a run time around each that was seen
 TAIL = 0.01  # share of runs that take longer than a summary can tell about
 BISECTIONS = 12  # of a pause of at most a minute: 15 ms
+# The price of a poll in seconds of lag, found with `python -m tests.bench pacing`: without a limit, with 60 polls a
+# minute, how it grows when a plan allows fewer, and how it grows when a limit is nearly used up.
+UNLIMITED_PRICE, PRICE, SCARCITY, PRESSURE, STEEPNESS = 0.2, 0.18, 0.65, 4.0, 4
 
 Summary = Sequence[float]  # how long runs of one workflow took lately, in seconds, the oldest first
 
@@ -37,14 +40,11 @@ def price_of_poll(per_minute: int, load: float) -> float:
     """Return how many seconds of lag one poll is worth, when at most `per_minute` polls can be made in a minute.
 
     `load`: how much of the limit is used, from 0 to 2. A poll becomes dear before the limit is reached: an exhausted
-    limit would stop all polls for most of a minute. The constants were found with `python -m tests.bench pacing`.
+    limit would stop all polls for most of a minute.
     """
     if not per_minute:
         return UNLIMITED_PRICE
-    return PRICE * math.sqrt(60 / per_minute) * max(1.0, PRESSURE * load**STEEPNESS)
-
-
-UNLIMITED_PRICE, PRICE, PRESSURE, STEEPNESS = 0.2, 0.2, 5.0, 4
+    return PRICE * (60 / per_minute) ** SCARCITY * max(1.0, PRESSURE * load**STEEPNESS)
 
 
 def after_run(took: Summary, running_at: float, ended_at: float) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ import httpx
 from shared.config import WakeUpSettings
 from shared.log import Event, Log
 from shared.ports import Clock
-from shared.wake_up.buckets import Bucket, Remembered, bucket_of
+from shared.wake_up.buckets import BUCKET_SECONDS, Bucket, Remembered, bucket_of
 
 API = "https://cloudtasks.googleapis.com"
 SCOPES = ("https://www.googleapis.com/auth/cloud-tasks",)
@@ -56,6 +56,8 @@ class Credentials:
 
 class CloudTasksWakeUp:
     """The wake-ups of one instance."""
+
+    interval = BUCKET_SECONDS
 
     def __init__(
         self,

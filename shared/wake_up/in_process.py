@@ -6,11 +6,13 @@ from contextlib import suppress
 from datetime import datetime
 
 from shared.ports import Clock
-from shared.wake_up.buckets import Bucket, Remembered, bucket_of
+from shared.wake_up.buckets import BUCKET_SECONDS, Bucket, Remembered, bucket_of
 
 
 class NoWakeUp:
     """Only the scheduler calls the poller."""
+
+    interval = 0
 
     async def at(self, moment: datetime) -> None:
         """Do nothing."""
@@ -21,6 +23,8 @@ class NoWakeUp:
 
 class InProcessWakeUp:
     """Calls `poller` from this process."""
+
+    interval = BUCKET_SECONDS
 
     def __init__(self, clock: Clock, poller: Callable[[], Awaitable[object]]) -> None:
         self._clock = clock
