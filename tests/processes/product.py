@@ -66,6 +66,7 @@ class Product:
         *,
         settings: Mapping[str, str] | None = None,
         simulator: Mapping[str, str] | None = None,
+        simulator_source: str = "functions/simulator/main.py",
         triggers: int = 1,
         pollers: int = 1,
     ) -> None:
@@ -76,7 +77,7 @@ class Product:
             "simulator",
             folder,
             repository | vendor,
-            source="functions/simulator/main.py",
+            source=simulator_source,
             ready="/_stats",
         )
         environ = repository | self._settings() | dict(places.environ) | dict(settings or {})
