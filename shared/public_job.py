@@ -11,6 +11,7 @@ from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Job
 from shared.job_parts import Image, Step
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 
 SENTENCES: Mapping[Status, str] = {
     Status.QUEUED: "The job is queued.",
@@ -33,7 +34,7 @@ SLOW = "It takes longer than expected."
 
 
 def public_job(
-    job: Job,
+    job: Job | ListedJob,
     base_url: str,
     *,
     wait_reason: ErrorCode | None = None,
@@ -74,7 +75,7 @@ def public_job(
     }
 
 
-def visitor_message(job: Job, wait_reason: str | None) -> str:
+def visitor_message(job: Job | ListedJob, wait_reason: str | None) -> str:
     """Return a message without a word about credits, settings, and Wireflow, which are not the visitor's concern."""
     words = VISITOR_SENTENCES[job.status]
     if job.status is Status.FAILED and job.error:
@@ -99,12 +100,12 @@ def timestamp(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _is_from_a_form(job: Job) -> bool:
+def _is_from_a_form(job: Job | ListedJob) -> bool:
     """Whether visitors read the job, on its page or through the script of the form; the rest is for operators."""
     return (job.caller or "").startswith("form:")
 
 
-def _message(job: Job, wait_reason: ErrorCode | None) -> str:
+def _message(job: Job | ListedJob, wait_reason: ErrorCode | None) -> str:
     if job.status is Status.FAILED and job.error:
         return f"{sentence(job.error.message)} {job.error.hint}"
     if job.status is Status.QUEUED and wait_reason:
@@ -120,7 +121,7 @@ def _message(job: Job, wait_reason: ErrorCode | None) -> str:
     return SENTENCES[job.status]
 
 
-def _copy_message(job: Job) -> str:
+def _copy_message(job: Job | ListedJob) -> str:
     """Return the message of a job whose copies failed: they are retried for up to a day, and the hint may help."""
     gone = any(image.gone_since for image in job.images)
     not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
@@ -147,7 +148,7 @@ def _step(step: Step) -> dict[str, Any]:
     return {"label": step.label, "status": step.status, "progress": step.progress}
 
 
-def _run_seconds(job: Job) -> float | None:
+def _run_seconds(job: Job | ListedJob) -> float | None:
     """Return the seconds from the start of the run to its observed end."""
     ended = job.copying_since or job.completed_at
     if job.started_at is None or ended is None:

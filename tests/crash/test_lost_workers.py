@@ -52,7 +52,7 @@ async def test_a_job_that_kills_its_workers_fails_and_takes_no_other_along(
 
 
 async def _end_leases_of_killed_workers(kills: Path, store: JobStore) -> None:
-    """After each kill make the jobs due that the worker held: nobody waits for the end of their leases."""
+    """After each kill make the jobs due that the worker held, as if their leases had ended."""
     seen = 0
     while True:
         if (count := len(_lines(kills))) > seen:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from shared.job import Job
+from shared.listed_job import ListedJob
 from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
 from shared.steps.estimate_wait import estimate_wait
@@ -22,7 +23,7 @@ def base_url(request: Request, deps: Deps) -> str:
     return f"{scheme}://{request.url.netloc}"
 
 
-async def document(request: Request, job: Job, deps: Deps) -> tuple[dict[str, Any], dict[str, str]]:
+async def document(request: Request, job: Job | ListedJob, deps: Deps) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the public job, and the header `Retry-After` until the job is final."""
     wait = await estimate_wait(job, deps)
     public = public_job(
