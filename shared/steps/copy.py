@@ -131,7 +131,7 @@ def _stored(image: Image, name: str, stream: ImageStream) -> Image:
 
 def _log_failure(error: CopyError, job: Job, deps: Deps) -> None:
     fields, cause = job.log_fields(), type(error).__name__
-    if isinstance(error, HostNotAllowed):  # terraform/monitoring.tf alerts on these fields
+    if isinstance(error, HostNotAllowed):  # terraform/modules/images/monitoring.tf alerts on these fields
         fields |= {"host": error.host, "setting": "IMAGE_HOSTS"}
         cause = f"{error.host} is not in IMAGE_HOSTS"
     deps.log.warning(Event.UPSTREAM_REFUSED, f"A copy failed: {cause}.", **fields)
