@@ -117,7 +117,15 @@ async def test_a_name_in_half_characters_can_be_quoted() -> None:
 
 # --- what browsers add ---------------------------------------------------------------------------------------------
 
-ADDED = {"submit": "Send", "submit.x": "7", "submit.y": "9", "_charset_": "UTF-8", "utm_source": "news", "utm_id": "1", "Submit": "Go"}
+ADDED = {
+    "submit": "Send",
+    "submit.x": "7",
+    "submit.y": "9",
+    "_charset_": "UTF-8",
+    "utm_source": "news",
+    "utm_id": "1",
+    "Submit": "Go",
+}
 
 
 async def refuse_any(_caller: Any, _workflow: str, fields: Any, _has_image: bool) -> None:
