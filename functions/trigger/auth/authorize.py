@@ -6,7 +6,7 @@ from shared.job import Job
 from shared.problems import Problem
 
 from .caller import Caller, CallerKind
-from .rejections import no_authentication, unauthorized
+from .rejections import CREDENTIAL_NEEDED, no_authentication, unauthorized
 
 UNKNOWN_JOB = "There is no job with this id. Jobs are deleted after their retention time."
 
@@ -48,7 +48,7 @@ def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:
         return caller
     if not settings.configured:
         raise no_authentication()
-    raise unauthorized("Send a token as Authorization: Bearer TOKEN.")
+    raise unauthorized("Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN.")
 
 
 def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> None:
@@ -57,7 +57,7 @@ def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> N
         return
     if not settings.configured:
         raise no_authentication()
-    raise unauthorized("Send a token as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks).")
+    raise unauthorized(CREDENTIAL_NEEDED)
 
 
 def may_see_workflows(caller: Caller | None) -> bool:
