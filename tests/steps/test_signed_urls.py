@@ -35,7 +35,7 @@ URL = "https://cdn.wireflow.ai/a/0.png"
         "?ex=65f&is=65e&hm=abc",
         "?X-NewCloud-Signature=1&X-NewCloud-Expires=2",
         "?%58-Amz-Signature=1",
-        # Without a prefix: Qiniu, ByteDance, Runway, Akamai, Baidu, Backblaze, Bunny, nginx, CDNs with `sign`, Meta, AWS.
+        # Without a prefix: Qiniu, ByteDance, Runway, Akamai, Baidu, Backblaze, Bunny, nginx, others, Meta, AWS.
         "?e=1451491200&token=a:b",
         "?lk3s=a&x-expires=1&x-signature=b",
         "?_jwt=abc",
