@@ -193,11 +193,15 @@ def _run_error(job: Job, response: RunResponse, images: tuple[Image, ...]) -> Jo
 
 
 def _without_image(job: Job, response: RunResponse) -> JobError:
-    """Return the error of a run that completed without an image: in its own words, or in those of its text."""
+    """Return the error of a run that completed without an image: in its own words, or in those of its text.
+
+    A code of the provider, such as the finish reason IMAGE_SAFETY, says more than the missing image.
+    """
     charged = Charged.UNKNOWN
     if response.credits_used is not None:
         charged = Charged.YES if response.credits_used else Charged.NO
-    code = ErrorCode.COMPLETED_WITHOUT_IMAGE
+    refused = is_refusal(None, response.error_codes, ())
+    code = ErrorCode.MODERATION if refused else ErrorCode.COMPLETED_WITHOUT_IMAGE
     words = "; ".join(filter(None, (response.error, result_text(job, response))))
     return JobError.of(code, charged=job.charged(charged), message=words, request_id=job.request_id)
 
