@@ -5,7 +5,6 @@ Stored names never change: a field that was renamed in the code keeps its stored
 
 import dataclasses
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
@@ -95,10 +94,9 @@ def decode(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return encode(value)
+    """Return nested records as mappings and lists. An enum is text already."""
     if isinstance(value, Mapping):
         return dict(value) or None
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, StrEnum) else value
+    return encode(value) if type(value) in _NAMES else value

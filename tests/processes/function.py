@@ -71,6 +71,12 @@ class Function:
             time.sleep(0.05)
         return self
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that the framework and its workers have used."""
+        assert self._process
+        ticks = [_ticks(stat, self._process.pid) for stat in Path("/proc").glob("[0-9]*/stat")]
+        return sum(ticks) / os.sysconf("SC_CLK_TCK")
+
     def kill(self) -> None:
         """Kill the framework and its workers, if they run; return when the port is free again."""
         if self._process is None:
@@ -81,3 +87,12 @@ class Function:
         self._process = None
         while not is_free(self.port):
             time.sleep(0.01)
+
+
+def _ticks(stat: Path, group: int) -> int:
+    """Return the user and system time of a process if it belongs to the group: proc_pid_stat(5)."""
+    try:
+        fields = stat.read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended
+        return 0
+    return int(fields[11]) + int(fields[12]) if int(fields[2]) == group else 0
