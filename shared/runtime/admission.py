@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job import Job, share_of
+from shared.job import Job
+from shared.job_parts import share_of
 from shared.log import Event, Log
 from shared.ports import Clock, JobStore
 from shared.spending import gate as rules

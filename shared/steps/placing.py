@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from shared.job import FORMS, Job
+from shared.job import Job
+from shared.job_parts import FORMS
 from shared.runtime.dependencies import Deps
 
 
