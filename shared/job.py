@@ -13,6 +13,7 @@ from typing import Any
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
 from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
+from shared.spending.money import Cost, cost_of_run, dollars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class Job:
     outcome_unknown: bool = False  # a paid call of this attempt was sent and its outcome is unknown
     request_id: str | None = None
     credits_used: float | None = None
+    estimated_cost: Cost | None = None  # of one image, when the job was accepted
+    cost: Cost | None = None  # as far as it is known, once the run has ended
     images: tuple[Image, ...] = ()
     error: JobError | None = None
     wait_reason: ErrorCode | None = None
@@ -109,12 +112,9 @@ class Job:
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of every log line about this job."""
-        known = {
-            "jobId": self.id,
-            "executionId": self.execution_id,
-            "requestId": self.request_id,
-            "errorCode": self.error.code if self.error else None,
-        }
+        known: dict[str, Any] = {"jobId": self.id, "executionId": self.execution_id, "requestId": self.request_id}
+        known["errorCode"] = self.error.code if self.error else None
+        known["cost"] = dollars(self.cost.micros) if self.cost else None
         return {name: value for name, value in known.items() if value is not None}
 
     # --- queued ----------------------------------------------------------------------------------------------------
@@ -228,7 +228,8 @@ class Job:
 
     def copying(self, images: tuple[Image, ...], now: datetime, error: JobError | None = None) -> "Job":
         """The run has ended and its images are to be copied; with `error` the job fails afterwards."""
-        return self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
+        job = self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
+        return job.evolve(cost=job._cost())
 
     def rescued(self, images: tuple[Image, ...], now: datetime, error: JobError | None) -> "Job":
         """A run that had timed out has produced images after all; with `error` the job still fails afterwards."""
@@ -243,11 +244,12 @@ class Job:
         """Some images are still missing after another try."""
         return self.evolve(images=images, copy_tries=self.copy_tries + 1)
 
-    def with_run_details(self, request_id: str | None, credits_used: float | None) -> "Job":
-        """Record what a response says about the run as a whole; None changes nothing."""
+    def with_run_details(self, request_id: str | None, credits_used: float | None, cost: Cost | None) -> "Job":
+        """Record what a response says about the run as a whole, and the cost of its credits; None changes nothing."""
         return self.evolve(
             request_id=request_id or self.request_id,
             credits_used=self.credits_used if credits_used is None else credits_used,
+            cost=cost or self.cost,
         )
 
     def with_last_response(self, text: str | None) -> "Job":
@@ -292,7 +294,13 @@ class Job:
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final; the only work left is to delete its input image from the image store."""
         due_at = self._input_deletion_at(now)
-        return self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
+        job = self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
+        return job.evolve(cost=job._cost())
+
+    def _cost(self) -> Cost | None:
+        """What the job has cost, once its run has ended."""
+        charged = self.charged(Charged.NO) if self.status is Status.CANCELED else Charged.YES
+        return cost_of_run(self.cost, self.estimated_cost, self.error.charged if self.error else charged, self.images)
 
     def _input_deletion_at(self, at: datetime | None) -> datetime | None:
         return at if self.stored_input else None

@@ -12,6 +12,7 @@ from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Job
 from shared.job_parts import Image, Step
 from shared.job_states import Status
+from shared.spending.money import public_cost
 
 SENTENCES: Mapping[Status, str] = {
     Status.QUEUED: "The job is queued.",
@@ -71,6 +72,8 @@ def public_job(
         "errorHint": error and error.hint,
         "requestId": job.request_id,
         "creditsUsed": job.credits_used,
+        "estimatedCost": public_cost(job.estimated_cost),
+        "cost": public_cost(job.cost),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
         "createdAt": timestamp(job.created_at),

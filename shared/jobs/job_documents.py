@@ -14,6 +14,7 @@ from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.ports import JobRow
 from shared.spending.gate_state import Suspension
+from shared.spending.money import Cost, CostSource
 
 SCHEMA_VERSION = 1
 STORED_NAMES = {
@@ -44,6 +45,9 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
     if known.get("refusal"):
         refusal = decode(Refusal, known["refusal"])
         known["refusal"] = Refusal(**{**refusal, "reason": ErrorCode(refusal["reason"])})
+    for name in ("estimated_cost", "cost"):
+        if known.get(name):
+            known[name] = _cost(known[name])
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
     known["images"] = tuple(_image(item) for item in known.get("images") or ())
     return Job(**{**known, "id": job_id, "revision": revision})
@@ -59,6 +63,11 @@ def row_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) 
 def _error(document: Mapping[str, Any]) -> JobError:
     known = decode(JobError, document)
     return JobError(**{**known, "code": ErrorCode(known["code"]), "charged": Charged(known["charged"])})
+
+
+def _cost(document: Mapping[str, Any]) -> Cost:
+    known = decode(Cost, document)
+    return Cost(**{**known, "source": CostSource(known["source"])})
 
 
 def _image(document: Mapping[str, Any]) -> Image:
@@ -77,7 +86,7 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 
 _NAMES: dict[type, Mapping[str, str]] = {
-    record: stored_names(record) for record in (Job, JobRow, Image, Step, JobError, Refusal, Suspension)
+    record: stored_names(record) for record in (Job, JobRow, Image, Step, JobError, Refusal, Cost, Suspension)
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
 

@@ -15,6 +15,7 @@ from shared.ports import Clock, RunResponse, RunState
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
+from shared.spending.money import cost_of_credits
 from shared.spending.pacing import seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
 from shared.steps.results import request_texts, result_images, result_text
@@ -159,7 +160,8 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     if not _ended(response):
         return
     # An unknown field name alone is not worth a write of its own: the response is saved with this one.
-    job = lease.job.with_run_details(response.request_id, response.credits_used)
+    cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
+    job = lease.job.with_run_details(response.request_id, response.credits_used, cost)
     job = job.with_last_response(lease.notes.unknown_response)
     images, now = result_images(job, response), deps.clock.now()
     error = None if response.state is RunState.COMPLETED else _run_error(job, response, images)
