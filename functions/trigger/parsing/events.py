@@ -99,6 +99,7 @@ def _message_key(message_id: Any) -> IdempotencyKey:
 def _cloud_event(headers: Mapping[str, str], raw: bytes) -> tuple[Mapping[str, str], Any]:
     """The attributes, and the data: the bytes of a binary event, or the value of a structured one."""
     attributes: dict[str, Any]
+    data: Any
     if all(f"ce-{name}" in headers for name in _REQUIRED):
         attributes, data = {name: _attribute(headers[f"ce-{name}"]) for name in _REQUIRED}, raw
     else:

@@ -40,6 +40,7 @@ WORDS = {
     "source_not_ready": "The image to start from is not ready. Please try again later.",
     "image_not_ready": "The image is not ready yet. Please try again in a few seconds.",
     "image_failed": "This image could not be generated.",
+    "range_not_satisfiable": "The image could not be loaded. Please reload the page.",
     "body_too_large": "The text or the file is too large. Please send less.",
     "unsupported_media_type": _FAULTY_FORM,
     "invalid_field": "A field of the form is not filled in correctly. Please check it, and try again.",
