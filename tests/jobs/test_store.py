@@ -55,6 +55,8 @@ def everything(job_id: str = "full") -> Job:
         preparing_tries=2,
         steps=(Step(label="Prompt", status="COMPLETED", progress=100), Step(label="Generate 🦊", progress=0.5), Step()),
         allow_partial=True,
+        alt_text="A fox 🦊",
+        metadata={"order.id": "1042", "größe": ""},
         attempt=3,
         execution_id="exec_1",
         possible_duplicate=True,

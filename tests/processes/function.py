@@ -74,8 +74,8 @@ class Function:
     def cpu_seconds(self) -> float:
         """Return the CPU time that the framework and its workers have used."""
         assert self._process
-        ticks = [_ticks(stat, self._process.pid) for stat in Path("/proc").glob("[0-9]*/stat")]
-        return sum(ticks) / os.sysconf("SC_CLK_TCK")
+        used = [_cpu_units(stat, self._process.pid) for stat in Path("/proc").glob("[0-9]*/stat")]
+        return sum(used) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """Kill the framework and its workers, if they run; return when the port is free again."""
@@ -89,7 +89,7 @@ class Function:
             time.sleep(0.01)
 
 
-def _ticks(stat: Path, group: int) -> int:
+def _cpu_units(stat: Path, group: int) -> int:
     """Return the user and system time of a process if it belongs to the group: proc_pid_stat(5)."""
     try:
         fields = stat.read_text().rpartition(")")[2].split()
