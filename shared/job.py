@@ -5,6 +5,7 @@ makes the new record durable, and only if the record it was computed from is sti
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,13 +13,7 @@ from typing import Any
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
 from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
-
-FORMS = "form:"
-
-
-def share_of(caller: str | None) -> str:
-    """Return whose share of the queue a caller takes: its own; the visitors of all forms take one together."""
-    return FORMS if (caller or "").startswith(FORMS) else caller or ""
+from shared.spending.money import Cost, cost_of_run, dollars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +45,16 @@ class Job:
     input_gone_since: datetime | None = None
     steps: tuple[Step, ...] = ()
     allow_partial: bool = False
+    alt_text: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow
     attempt: int = 1
     execution_id: str | None = None
     possible_duplicate: bool = False
     outcome_unknown: bool = False  # a paid call of this attempt was sent and its outcome is unknown
     request_id: str | None = None
     credits_used: float | None = None
+    estimated_cost: Cost | None = None  # of one image, when the job was accepted
+    cost: Cost | None = None  # as far as it is known, once the run has ended
     images: tuple[Image, ...] = ()
     error: JobError | None = None
     wait_reason: ErrorCode | None = None
@@ -104,7 +103,8 @@ class Job:
     @property
     def request_bytes(self) -> int:
         """The bytes of the record that the request takes."""
-        return len(self.prompt.encode()) + len(self.input.encode())
+        texts = [self.prompt, self.input, self.alt_text or "", *self.metadata, *self.metadata.values()]
+        return sum(len(text.encode()) for text in texts)
 
     def charged(self, apparently: Charged) -> Charged:
         """Whether the job cost money. With a retried call the first may have been paid even if the last was not."""
@@ -112,12 +112,9 @@ class Job:
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of every log line about this job."""
-        known = {
-            "jobId": self.id,
-            "executionId": self.execution_id,
-            "requestId": self.request_id,
-            "errorCode": self.error.code if self.error else None,
-        }
+        known: dict[str, Any] = {"jobId": self.id, "executionId": self.execution_id, "requestId": self.request_id}
+        known["errorCode"] = self.error.code if self.error else None
+        known["cost"] = dollars(self.cost.micros) if self.cost else None
         return {name: value for name, value in known.items() if value is not None}
 
     # --- queued ----------------------------------------------------------------------------------------------------
@@ -231,7 +228,8 @@ class Job:
 
     def copying(self, images: tuple[Image, ...], now: datetime, error: JobError | None = None) -> "Job":
         """The run has ended and its images are to be copied; with `error` the job fails afterwards."""
-        return self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
+        job = self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
+        return job.evolve(cost=job._cost())
 
     def rescued(self, images: tuple[Image, ...], now: datetime, error: JobError | None) -> "Job":
         """A run that had timed out has produced images after all; with `error` the job still fails afterwards."""
@@ -246,11 +244,12 @@ class Job:
         """Some images are still missing after another try."""
         return self.evolve(images=images, copy_tries=self.copy_tries + 1)
 
-    def with_run_details(self, request_id: str | None, credits_used: float | None) -> "Job":
-        """Record what a response says about the run as a whole; None changes nothing."""
+    def with_run_details(self, request_id: str | None, credits_used: float | None, cost: Cost | None) -> "Job":
+        """Record what a response says about the run as a whole, and the cost of its credits; None changes nothing."""
         return self.evolve(
             request_id=request_id or self.request_id,
             credits_used=self.credits_used if credits_used is None else credits_used,
+            cost=cost or self.cost,
         )
 
     def with_last_response(self, text: str | None) -> "Job":
@@ -295,7 +294,13 @@ class Job:
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final; the only work left is to delete its input image from the image store."""
         due_at = self._input_deletion_at(now)
-        return self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
+        job = self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
+        return job.evolve(cost=job._cost())
+
+    def _cost(self) -> Cost | None:
+        """What the job has cost, once its run has ended."""
+        charged = self.charged(Charged.NO) if self.status is Status.CANCELED else Charged.YES
+        return cost_of_run(self.cost, self.estimated_cost, self.error.charged if self.error else charged, self.images)
 
     def _input_deletion_at(self, at: datetime | None) -> datetime | None:
         return at if self.stored_input else None

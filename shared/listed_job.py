@@ -1,11 +1,13 @@
 """A job as a list shows it: without what is only sent to Wireflow, which may be half a megabyte."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.error_codes import ErrorCode
 from shared.job_parts import Image, JobError, Step
 from shared.job_states import FINAL, Status
+from shared.spending.money import Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,10 @@ class ListedJob:
     possible_duplicate: bool = False
     outcome_unknown: bool = False
     credits_used: float | None = None
+    estimated_cost: Cost | None = None
+    cost: Cost | None = None
+    alt_text: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     images: tuple[Image, ...] = ()
     error: JobError | None = None
@@ -49,5 +55,6 @@ class ListedJob:
     @property
     def size(self) -> int:
         """About how many bytes the job takes, in memory and in a response."""
-        texts = [self.prompt, *(image.source_url for image in self.images), *(step.label or "" for step in self.steps)]
+        texts = [self.prompt, self.alt_text or "", *self.metadata, *self.metadata.values()]
+        texts += [image.source_url for image in self.images] + [step.label or "" for step in self.steps]
         return 2_048 + 512 * len(self.images) + sum(len(text.encode()) for text in texts)

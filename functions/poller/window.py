@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from shared.callers import share_of
 from shared.error_codes import ErrorCode
-from shared.job import share_of
 from shared.job_states import Status
 from shared.log import Event
 from shared.ports import JobRow

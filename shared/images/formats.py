@@ -90,7 +90,7 @@ class ImageProbe:
     @property
     def ended(self) -> bool:
         """Whether the image is complete according to its own structure."""
-        return self._info.ended and not self._buffer and not self.gave_up
+        return self._info.ended and not self.gave_up
 
     @property
     def open_ended(self) -> bool:
@@ -241,6 +241,10 @@ def _parse_webp(info: ImageInfo) -> Parser:
 AVIF_SIZE = re.compile(rb"\x00\x00\x00\x14ispe\x00\x00\x00\x00(.{8})", re.DOTALL)
 
 
+# The boxes of a file; after a complete image, anything else is not a part of it.
+AVIF_BOXES = frozenset(b"ftyp meta moov moof mfra mdat idat free skip wide uuid jumb sidx ssix styp emsg prft".split())
+
+
 def _parse_avif(info: ImageInfo) -> Parser:
     # Boxes have no end marker: the image is complete between two boxes, after a description and the data.
     # https://aomediacodec.github.io/av1-avif; ISO/IEC 14496-12, 4.2: a box of size 0 extends to the end of the file.
@@ -248,6 +252,8 @@ def _parse_avif(info: ImageInfo) -> Parser:
     while True:
         info.ended = described and has_data
         size, kind = struct.unpack(">I4s", (yield Read(8)))
+        if info.ended and kind not in AVIF_BOXES:
+            return
         info.ended = False
         header = 8
         if size == 1:

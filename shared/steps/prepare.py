@@ -9,8 +9,9 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
-from shared.job import Job, share_of
+from shared.job import Job
 from shared.job_parts import JobError
 from shared.log import Event
 from shared.ports import CopyError, ImageGone, ImageRefused, UrlNotAllowed

@@ -94,7 +94,8 @@ def _run_state(document: Any, *, shows_images: bool) -> tuple[RunState | None, t
 
 
 def _word(status: Any) -> str:
-    return status.strip().upper() if isinstance(status, str) else ""
+    """Return a status in the spelling of the published ones: "in-progress" and "In progress" are IN_PROGRESS."""
+    return re.sub(r"[\s-]+", "_", status.strip()).upper() if isinstance(status, str) else ""
 
 
 def _known_state(status: Any) -> RunState | None:

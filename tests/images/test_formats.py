@@ -70,16 +70,20 @@ def test_one_byte_at_a_time_makes_no_difference(way, width, height):
     assert findings(probed(content, *range(len(content)))) == (width, height, True)
 
 
-@pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif"])
+@pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
 @settings(deadline=None, max_examples=30)
-@given(trailing=st.binary(min_size=1, max_size=50))
+@given(trailing=st.binary(min_size=1, max_size=50) | st.sampled_from([b"\n", bytes(16), b"trailing text, not a box"]))
 def test_bytes_after_the_end_change_nothing(way, trailing):
     content = IMAGES[way, 64, 48]
     assert findings(probed(content + trailing, len(content))) == (64, 48, True)
 
 
-def test_bytes_after_an_avif_make_its_end_uncertain():
-    assert not probed(IMAGES["avif", 64, 48] + b"\0").ended
+@pytest.mark.parametrize("kind", [b"mdat", b"uuid", b"free"])
+def test_a_box_after_an_avif_must_be_complete(kind):
+    box = (100).to_bytes(4, "big") + kind + bytes(92)
+    assert probed(IMAGES["avif", 64, 48] + box).ended
+    for length in (8, 50, 99):
+        assert not probed(IMAGES["avif", 64, 48] + box[:length]).ended
 
 
 def test_an_avif_whose_box_extends_to_the_end_of_the_file_never_ends():

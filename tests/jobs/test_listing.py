@@ -15,6 +15,7 @@ from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobStore
 from shared.public_job import public_job
+from shared.spending.money import Cost, CostSource
 from tests.jobs.places import NOW, Place, a_job
 
 SECOND = timedelta(seconds=1)
@@ -22,6 +23,9 @@ RICH = {
     "input": json.dumps({"x": "x" * 100_000}),
     "last_response": "{}",
     "possible_duplicate": True,
+    "alt_text": "a fox in the snow",
+    "metadata": {"order": "4711"},
+    "estimated_cost": Cost(micros=130_000, source=CostSource.PRICE),
     "steps": (Step(label="Nano", status="RUNNING", progress=0.5),),
     "images": (Image(index=0, source_url="https://cdn.example/1.png", place="gen-1/0", gone_since=NOW),),
 }
@@ -62,7 +66,7 @@ async def test_a_listed_job_has_what_is_shown_and_nothing_that_is_only_sent(stor
     assert [getattr(listed, name) for name in names] == [getattr(created, name) for name in names]
     assert (listed.finished, listed.held) == (created.finished, created.held)
     assert not {"input", "last_response", "revision"} & set(names), "a listed job is small, and cannot be saved"
-    shown = (public_job(job, "https://trigger.example") for job in (created, listed))
+    shown = (public_job(job, "https://trigger.example", owner=True) for job in (created, listed))
     assert json.dumps(next(shown)) == json.dumps(next(shown))
 
 

@@ -20,7 +20,7 @@ UNITS = {"Mi": 2**20, "Gi": 2**30}
 
 def memory_limit(function: str) -> int:
     """Return the bytes that Terraform gives to a function."""
-    text = Path(ROOT, "terraform", f"{function}.tf").read_text()
+    text = Path(ROOT, "terraform", "modules", "images", f"{function}.tf").read_text()
     (amount, unit), *others = re.findall(r'available_memory\s*=\s*"(\d+)([MG]i)"', text)
     assert not others
     return int(amount) * UNITS[unit]

@@ -40,7 +40,7 @@ async def list_jobs(request: Request, context: Context) -> Response:
         before=_parse_cursor(parameters.get("cursor")),
     )
     jobs, more = await _page(query, deps.store)
-    documents = await asyncio.gather(*(document(request, job, deps) for job in jobs))
+    documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs))
     content = {"jobs": [public for public, _ in documents], "nextCursor": _cursor(jobs[-1]) if more else None}
     return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
 
