@@ -27,9 +27,10 @@ from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
 
-MAX_CONCURRENT_COPIES = 8  # each holds about one chunk of 1 MiB
+# At the same time; one caller gets at most half of each.
+MAX_CONCURRENT_COPIES = 12  # each holds about one chunk of 1 MiB
 MAX_CONCURRENT_UPLOADS = 2  # of input images, which are held in memory
-MAX_CONCURRENT_FETCHES = 24  # of input images, half of them for one caller; each holds about one chunk of 1 MiB
+MAX_CONCURRENT_FETCHES = 24  # of input images; each holds about one chunk of 1 MiB
 INPUT_THREADS = 48  # more than fetches: a fetch that was abandoned ends a little later
 MAX_INPUT_BYTES = 25 * 1024 * 1024  # the maximum of Wireflow: github.com/wireflowINC/wireflow-skill
 
