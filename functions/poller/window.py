@@ -16,9 +16,10 @@ from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease, LeaseLost
 from shared.runtime.scans import memory_of
+from shared.runtime.slots import WindowOver
 from shared.spending.gate_state import Slot
 from shared.steps.advance import advance
-from shared.steps.dispatch import send_leased, take_from_queue
+from shared.steps.dispatch import put_back, send_leased, take_from_queue
 from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
 from shared.store_errors import RecordTooLarge, StoreError
 
@@ -81,6 +82,8 @@ class Window:
             if self._deps.window.left() <= 0 or not self._has_room():
                 return
             dispatch = await take_from_queue(self._deps, min(MAX_CALLS - self._calls, MAX_JOBS))
+        except WindowOver:
+            return
         except StoreError as error:
             self._deps.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
             return
@@ -168,6 +171,9 @@ class Window:
             self._counts.add(before, lease)
 
     async def _start(self, lease: Lease, slot: Slot) -> None:
+        if self._deps.window.left() <= 0:
+            await put_back(lease, slot, self._deps)
+            return
         self._calls += 1
         try:
             await send_leased(lease, slot, self._deps)
