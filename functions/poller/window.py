@@ -98,7 +98,7 @@ class Window:
         """Claim due jobs, a few at a time: how large they are is known when they have been read."""
         if not self._has_room():
             return
-        rows = await self._deps.scans.due(MAX_CLAIMS, self._choose)
+        rows = await self._deps.scans.due(MAX_CLAIMS, self._choose, self._deps.config.lease)
         late = [(self._clock.now() - row.due_at).total_seconds() for row in rows if row.due_at]
         self._oldest_due = max([self._oldest_due, *late])
         if not self._held:
@@ -122,7 +122,7 @@ class Window:
     async def _claim(self, row: JobRow) -> Lease | None:
         """Read the job and claim it. Return None if another worker was faster."""
         job = await self._deps.scans.read(row.id)
-        if job is None or job.due_at is None or job.due_at > self._clock.now():
+        if job is None or job.due_at is None or job.due_at > max(self._clock.now(), row.due_at or job.due_at):
             return None
         store, seconds = self._deps.store, self._deps.config.lease
         try:

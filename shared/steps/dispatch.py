@@ -118,7 +118,7 @@ async def take_from_queue(deps: Deps, limit: int) -> Dispatch:
     Raise WindowOver if the window ends during a health call.
     """
     now, limits = deps.clock.now(), deps.config.limits
-    if not await deps.store.queue_head(now, 1):
+    if not await deps.store.queue_head(deps.scans.latest(), 1):
         return Dispatch([], deps.admission.next_trial())
     await deps.admission.probe_health(lambda: is_healthy(deps))
     state = await deps.admission.recent()
