@@ -56,6 +56,7 @@ class Job:
     outcome_unknown: bool = False  # a paid call of this attempt was sent and its outcome is unknown
     request_id: str | None = None
     credits_used: float | None = None
+    model: str | None = None  # as Wireflow names it: it may have replaced a retired one
     images: tuple[Image, ...] = ()
     error: JobError | None = None
     wait_reason: ErrorCode | None = None
@@ -116,6 +117,7 @@ class Job:
             "jobId": self.id,
             "executionId": self.execution_id,
             "requestId": self.request_id,
+            "model": self.model,
             "errorCode": self.error.code if self.error else None,
         }
         return {name: value for name, value in known.items() if value is not None}
@@ -246,12 +248,11 @@ class Job:
         """Some images are still missing after another try."""
         return self.evolve(images=images, copy_tries=self.copy_tries + 1)
 
-    def with_run_details(self, request_id: str | None, credits_used: float | None) -> "Job":
+    def with_run_details(self, request_id: str | None, credits_used: float | None, model: str | None = None) -> "Job":
         """Record what a response says about the run as a whole; None changes nothing."""
-        return self.evolve(
-            request_id=request_id or self.request_id,
-            credits_used=self.credits_used if credits_used is None else credits_used,
-        )
+        credits_used = self.credits_used if credits_used is None else credits_used
+        request_id, model = request_id or self.request_id, model or self.model
+        return self.evolve(request_id=request_id, credits_used=credits_used, model=model)
 
     def with_last_response(self, text: str | None) -> "Job":
         """Keep a response that was not understood; the first one is kept."""

@@ -25,6 +25,7 @@ locals {
     "lastAnswer",
     "lateLookDone",
     "missingSince",
+    "model",
     "outcomeUnknown",
     "place",
     "possibleDuplicate",

@@ -159,7 +159,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     if not _ended(response):
         return
     # An unknown field name alone is not worth a write of its own: the response is saved with this one.
-    job = lease.job.with_run_details(response.request_id, response.credits_used)
+    job = lease.job.with_run_details(response.request_id, response.credits_used, response.model)
     job = job.with_last_response(lease.notes.unknown_response)
     images, now = result_images(job, response), deps.clock.now()
     error = None if response.state is RunState.COMPLETED else _run_error(job, response, images)

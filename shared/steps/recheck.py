@@ -25,7 +25,7 @@ async def recheck(lease: Lease, deps: Deps) -> datetime | None:
     if response is None or not images:
         await lease.release(job.rechecked())
         return None
-    job = job.with_run_details(response.request_id, response.credits_used)
+    job = job.with_run_details(response.request_id, response.credits_used, response.model)
     failed = response.state in {RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
     error = job.error if failed else None
     await lease.save(job.rescued(images, now, error))

@@ -60,6 +60,7 @@ def everything(job_id: str = "full") -> Job:
         outcome_unknown=True,
         request_id="req_2",
         credits_used=0.24,
+        model="nano_banana_2_1",
         images=images,
         error=error,
         wait_reason=ErrorCode.RATE_LIMITED,

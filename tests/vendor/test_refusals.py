@@ -199,7 +199,7 @@ def test_a_code_is_a_word_and_not_a_text_that_may_quote_the_prompt() -> None:
 
 @pytest.mark.parametrize("name", ["message", "reason", "detail", "statusMessage", "failure", "exception", "lastError"])
 @pytest.mark.parametrize("status", ["FAILED", "error", " Failure "])
-def test_a_failed_node_has_its_words_under_any_usual_name(name: str, status: str) -> None:
+def test_a_failed_node_has_its_words_under_any_common_name(name: str, status: str) -> None:
     for node in ({"nodeId": "gen-1", "status": status, name: FLAGGED}, {"nodeId": "gen-1", "status": status}):
         message = FLAGGED if name in node else None
         assert failed(nodeStates=[node]).error == failed(nodeResults={"nodeRuns": [node]}).error == message

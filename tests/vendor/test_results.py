@@ -146,6 +146,27 @@ def test_a_url_with_spaces_is_a_result(output: Any) -> None:
     assert images(nodeRuns=[node(output)]) == [("https://cdn.wireflow.ai/a%20cat.png", "gen-1/0")]
 
 
+# --- models --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("document", "model"),
+    [
+        ({"nodeRuns": [node({"url": URL, "model": "gemini-3.1-flash-image"})]}, "gemini-3.1-flash-image"),
+        ({"data": {"nodeStates": [{"nodeId": "gen-1", "modelName": "nano_banana_2_1"}]}}, "nano_banana_2_1"),
+        ({"nodeRuns": [node(URL, model="a/b:1"), node(URL, model_id="c"), node(URL, model="a/b:1")]}, "a/b:1, c"),
+        ({"nodeRuns": [node(URL, params={"model": "nano_banana"}, input={"model": "nano_banana"})]}, None),
+        (
+            {"nodeRuns": [node({"text": {"model": "x"}}), node(URL, model="a text about a model"), node(7, model=7)]},
+            None,
+        ),
+    ],
+    ids=repr,
+)
+def test_the_model_that_a_response_names_is_read(document: dict[str, Any], model: str | None) -> None:
+    assert read_run(200, {}, json.dumps({"status": "COMPLETED", **document}).encode(), NOW).model == model
+
+
 # --- texts ---------------------------------------------------------------------------------------------------------
 
 
