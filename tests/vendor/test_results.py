@@ -134,6 +134,11 @@ def test_a_place_is_a_node_and_a_position_and_the_same_in_every_list() -> None:
     assert images(**document) == [(OTHER, "gen-1/1"), (URL, "gen-1/0"), (URL + "?id=1", "up-1/0")]
 
 
+def test_the_final_output_is_a_place_if_no_node_is_named() -> None:
+    assert images(finalOutput={"images": [URL, OTHER]}) == [(URL, "finalOutput/0"), (OTHER, "finalOutput/1")]
+    assert images(data={"finalOutput": URL}, nodeRuns=[{"output": URL}]) == [(URL, "finalOutput/0")]
+
+
 def test_a_node_without_an_id_has_no_place() -> None:
     assert images(nodeRuns=[{"output": {"url": URL}}]) == [(URL, None)]
 
