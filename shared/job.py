@@ -5,6 +5,7 @@ makes the new record durable, and only if the record it was computed from is sti
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,13 +13,6 @@ from typing import Any
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
 from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
-
-FORMS = "form:"
-
-
-def share_of(caller: str | None) -> str:
-    """Return whose share of the queue a caller takes: its own; the visitors of all forms take one together."""
-    return FORMS if (caller or "").startswith(FORMS) else caller or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +44,8 @@ class Job:
     input_gone_since: datetime | None = None
     steps: tuple[Step, ...] = ()
     allow_partial: bool = False
+    alt_text: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow
     attempt: int = 1
     execution_id: str | None = None
     possible_duplicate: bool = False
@@ -105,7 +101,8 @@ class Job:
     @property
     def request_bytes(self) -> int:
         """The bytes of the record that the request takes."""
-        return len(self.prompt.encode()) + len(self.input.encode())
+        texts = [self.prompt, self.input, self.alt_text or "", *self.metadata, *self.metadata.values()]
+        return sum(len(text.encode()) for text in texts)
 
     def charged(self, apparently: Charged) -> Charged:
         """Whether the job cost money. With a retried call the first may have been paid even if the last was not."""

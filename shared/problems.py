@@ -35,6 +35,7 @@ PROBLEMS = {
     "image_failed": ProblemType(410, "The image is not available"),
     "body_too_large": ProblemType(413, "Request body too large"),
     "unsupported_media_type": ProblemType(415, "Unsupported media type"),
+    "range_not_satisfiable": ProblemType(416, "Range not satisfiable"),
     "invalid_field": ProblemType(422, "Invalid field"),
     "field_not_supported": ProblemType(422, "Unsupported field"),
     "idempotency_key_reused": ProblemType(422, "Idempotency key reused"),

@@ -8,10 +8,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BASE = {
     "auth_settings",
+    "callers",
     "idempotency",
     "submission",
     "workflows",
     "error_codes",
+    "file_names",
     "job",
     "job_parts",
     "job_states",
@@ -30,6 +32,8 @@ ALLOWED = {
     "job": {"error_codes", "job_parts", "job_states", "store_errors"},
     "job_parts": {"error_codes"},
     "job_states": set(),
+    "callers": set(),
+    "file_names": {"job"},
     "store_errors": {"job"},
     "error_codes": set(),
     "log": set(),
@@ -41,7 +45,7 @@ ALLOWED = {
     "submission": {"idempotency"},
     "runtime": {*BASE, "runtime", "wireflow.errors"} - {"problems", "public_job", "submission"},
     "workflows": {"workflows"},
-    "public_job": {"error_codes", "job", "job_parts", "job_states", "store_errors"},
+    "public_job": {"callers", "error_codes", "job", "job_parts", "job_states", "store_errors"},
     "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"} - {"problems"},
     "wireflow": {
         "content_coding",

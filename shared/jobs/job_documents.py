@@ -97,6 +97,8 @@ def decode(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return encode(value)
+    if isinstance(value, Mapping):
+        return dict(value) or None
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, StrEnum) else value

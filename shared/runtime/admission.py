@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job import Job, share_of
+from shared.job import Job
 from shared.log import Event, Log
 from shared.ports import Clock, JobStore
 from shared.spending import gate as rules

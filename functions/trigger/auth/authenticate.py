@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from shared.auth_settings import AuthSettings, Token
+from shared.callers import FORM_PREFIX
 from shared.log import Event, Log
 from shared.ports import Clock
 from shared.problems import Problem
 
 from . import cors, loopback, signatures, tokens
-from .caller import FORM_PREFIX, Caller, CallerKind, preferred
+from .caller import Caller, CallerKind, preferred
 from .certificates import Certificates
 from .google_tokens import GoogleTokens, signature_removed
 from .rejections import (

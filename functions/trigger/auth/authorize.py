@@ -1,10 +1,11 @@
 """Authorization: what a caller may do."""
 
 from shared.auth_settings import AuthSettings
+from shared.callers import is_visitor
 from shared.job import Job
 from shared.problems import Problem
 
-from .caller import FORM_PREFIX, Caller, CallerKind
+from .caller import Caller, CallerKind
 from .rejections import no_authentication, unauthorized
 
 UNKNOWN_JOB = "There is no job with this id. Jobs are deleted after their retention time."
@@ -33,7 +34,7 @@ def check_may_cancel(job: Job, caller: Caller | None, settings: AuthSettings) ->
         if caller is None:
             raise no_authentication()
         return
-    if job.caller is not None and job.caller.startswith(FORM_PREFIX):
+    if is_visitor(job.caller):
         return
     if caller is None or caller.kind is not CallerKind.TOKEN:
         raise unauthorized("To cancel this job, send the token of its caller, or of an admin.")
@@ -68,6 +69,11 @@ def check_may_send_batches(caller: Caller) -> None:
     """Check that the caller may submit several jobs in one request. Raises Problem 403."""
     if not caller.may_send_batches:
         raise Problem("forbidden", "A batch needs a token, a signature, or an event. Send a single prompt.")
+
+
+def is_owner(job: Job, caller: Caller | None) -> bool:
+    """Return whether the reader is the caller of the job or an admin: not a visitor, who has only the job's id."""
+    return caller is not None and caller.kind is not CallerKind.FORM and _owns(job, caller)
 
 
 def _owns(job: Job, caller: Caller) -> bool:

@@ -39,7 +39,7 @@ async def list_jobs(request: Request, context: Context) -> Response:
             before=_parse_cursor(parameters.get("cursor")),
         )
     )
-    documents = await asyncio.gather(*(document(request, job, deps) for job in jobs[:limit]))
+    documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs[:limit]))
     next_cursor = _cursor(jobs[limit - 1]) if len(jobs) > limit else None
     content = {"jobs": [public for public, _ in documents], "nextCursor": next_cursor}
     return JSONResponse(content, headers={"Cache-Control": "private, no-store"})

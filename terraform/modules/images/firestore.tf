@@ -7,6 +7,7 @@ locals {
   # Add a new field here, unless a query in shared/jobs/firestore.py uses it.
   unqueried_fields = [
     "allowPartial",
+    "altText",
     "attempt",
     "claims",
     "completedAt",
@@ -24,6 +25,7 @@ locals {
     "input",
     "lastAnswer",
     "lateLookDone",
+    "metadata",
     "missingSince",
     "model",
     "outcomeUnknown",
