@@ -55,6 +55,7 @@ class Job:
     credits_used: float | None = None
     estimated_cost: Cost | None = None  # of one image, when the job was accepted
     cost: Cost | None = None  # as far as it is known, once the run has ended
+    model: str | None = None  # as Wireflow names it: it may have replaced a retired one
     images: tuple[Image, ...] = ()
     error: JobError | None = None
     wait_reason: ErrorCode | None = None
@@ -112,9 +113,14 @@ class Job:
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of every log line about this job."""
-        known: dict[str, Any] = {"jobId": self.id, "executionId": self.execution_id, "requestId": self.request_id}
-        known["errorCode"] = self.error.code if self.error else None
-        known["cost"] = dollars(self.cost.micros) if self.cost else None
+        known = {
+            "jobId": self.id,
+            "executionId": self.execution_id,
+            "requestId": self.request_id,
+            "model": self.model,
+            "errorCode": self.error.code if self.error else None,
+            "cost": dollars(self.cost.micros) if self.cost else None,
+        }
         return {name: value for name, value in known.items() if value is not None}
 
     # --- queued ----------------------------------------------------------------------------------------------------
@@ -244,13 +250,13 @@ class Job:
         """Some images are still missing after another try."""
         return self.evolve(images=images, copy_tries=self.copy_tries + 1)
 
-    def with_run_details(self, request_id: str | None, credits_used: float | None, cost: Cost | None) -> "Job":
+    def with_run_details(
+        self, request_id: str | None, credits_used: float | None, model: str | None, cost: Cost | None
+    ) -> "Job":
         """Record what a response says about the run as a whole, and the cost of its credits; None changes nothing."""
-        return self.evolve(
-            request_id=request_id or self.request_id,
-            credits_used=self.credits_used if credits_used is None else credits_used,
-            cost=cost or self.cost,
-        )
+        credits_used = self.credits_used if credits_used is None else credits_used
+        request_id, model, cost = request_id or self.request_id, model or self.model, cost or self.cost
+        return self.evolve(request_id=request_id, credits_used=credits_used, model=model, cost=cost)
 
     def with_last_response(self, text: str | None) -> "Job":
         """Keep a response that was not understood; the first one is kept."""

@@ -301,6 +301,7 @@ class RunResponse:
     error: str | None = None
     error_codes: tuple[str, ...] = ()  # codes, types, and reasons of the errors
     credits_used: float | None = None
+    model: str | None = None  # the model, or several, that the response names: a retired one may have been replaced
     request_id: str | None = None
     unknown_shapes: tuple[str, ...] = ()  # statuses and names that are in no published shape
     raw: str = ""  # the first 4,096 characters of the response

@@ -161,7 +161,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
         return
     # An unknown field name alone is not worth a write of its own: the response is saved with this one.
     cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
-    job = lease.job.with_run_details(response.request_id, response.credits_used, cost)
+    job = lease.job.with_run_details(response.request_id, response.credits_used, response.model, cost)
     job = job.with_last_response(lease.notes.unknown_response)
     images, now = result_images(job, response), deps.clock.now()
     error = None if response.state is RunState.COMPLETED else _run_error(job, response, images)

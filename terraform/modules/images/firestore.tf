@@ -29,6 +29,7 @@ locals {
     "lateLookDone",
     "metadata",
     "missingSince",
+    "model",
     "outcomeUnknown",
     "place",
     "possibleDuplicate",
