@@ -1,5 +1,4 @@
 terraform {
-  # Ephemeral variables and write-only arguments (secrets that never reach the state) require 1.11.
   required_version = ">= 1.11"
 
   required_providers {

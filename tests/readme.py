@@ -17,7 +17,7 @@ READMES = {
         folder: ROOT / folder / "README.md"
         for folder in (
             *("functions/trigger", "functions/poller", "functions/simulator", "functions/cli"),
-            *("shared", "terraform", "tests"),
+            *("shared", "terraform", "terraform/modules/images", "tests"),
         )
     },
 }

@@ -9,7 +9,6 @@ from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import JobError
 from shared.log import Event
-from shared.runtime.admission import candidate_of
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
@@ -26,7 +25,7 @@ async def hold_suspended(jobs: Sequence[Job], deps: Deps) -> None:
     state = await deps.admission.recent()
 
     async def hold(number: int, job: Job) -> None:
-        candidate = candidate_of(job)
+        candidate = deps.admission.candidate(job)
         if suspension := gate.hold(state, deps.clock.now(), candidate):
             until = gate.held_until(suspension, candidate) + number * STEP
             with suppress(Conflict, StoreUnavailable):
@@ -44,7 +43,7 @@ async def rejoin_queue(lease: Lease, deps: Deps) -> None:
     if now >= job.give_up_at:
         await give_up_waiting(lease, deps)
         return
-    candidate = candidate_of(job)
+    candidate = deps.admission.candidate(job)
     if suspension := gate.hold(await deps.admission.recent(), now, candidate):
         await lease.release(job.held_until(gate.held_until(suspension, candidate), suspension.reason))
         return

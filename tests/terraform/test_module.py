@@ -1,11 +1,12 @@
-"""The module as a whole: it is formatted, valid, and the test deployments cover what it can do."""
+"""The module and its thin root: formatted, valid, and the test deployments cover what they can do."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.terraform.mocked import FUNCTIONS, MODULE, VARIABLES, State, terraform
+from tests.terraform import root
+from tests.terraform.mocked import ENTRY, FUNCTIONS, MODULE, VARIABLES, State, terraform
 
 
 def assigned(text: str) -> set[str]:
@@ -13,17 +14,28 @@ def assigned(text: str) -> set[str]:
     return set(re.findall(r"^(?: {2})?(\w+)\s*=", text, re.M))
 
 
-def test_the_files_are_formatted(module: Path) -> None:
-    terraform(module, "fmt", "-check", "-diff", "-recursive", "-no-color")
+def test_the_files_are_formatted(root_module: Path) -> None:
+    terraform(root_module, "fmt", "-check", "-diff", "-recursive", "-no-color")
 
 
-def test_the_module_is_valid(module: Path) -> None:
-    terraform(module, "validate", "-no-color")
+def test_the_module_is_valid(root_module: Path) -> None:
+    terraform(root_module, "validate", "-no-color")
 
 
-def test_it_is_one_root_module_without_a_backend() -> None:
+def test_neither_the_root_nor_the_module_has_a_backend_and_the_module_has_no_provider() -> None:
+    for file in ENTRY.rglob("*.tf"):
+        assert not re.search(r'^  backend "', file.read_text(), re.M), file.name
     for file in MODULE.glob("*.tf"):
-        assert not re.search(r'^(module "|  backend ")', file.read_text(), re.M), file.name
+        assert not re.search(r'^(provider|module) "', file.read_text(), re.M), file.name
+
+
+@pytest.mark.parametrize("path", root.files(), ids=lambda path: path.name)
+def test_the_root_passes_on_every_variable_and_output(path: Path) -> None:
+    assert path.read_text() == root.files()[path], "run python -m tests.terraform.root"
+
+
+def test_the_root_has_no_resource_of_its_own() -> None:
+    assert [file for file in ENTRY.glob("*.tf") if re.search(r'^(resource|data) "', file.read_text(), re.M)] == []
 
 
 def test_only_the_project_and_the_two_secrets_are_required() -> None:
@@ -42,16 +54,15 @@ def test_a_variable_says_what_it_is_and_refuses_what_it_is_not(name: str) -> Non
 
 
 def test_the_largest_deployment_sets_every_variable() -> None:
-    assert assigned((MODULE / "tests/largest.tftest.hcl").read_text()) >= set(VARIABLES)
+    assert assigned((ENTRY / "tests/largest.tftest.hcl").read_text()) >= set(VARIABLES)
 
 
 def test_the_example_names_variables_that_exist() -> None:
-    assert assigned((MODULE / "terraform.tfvars.example").read_text().replace("# ", "")) <= set(VARIABLES)
+    assert assigned((ENTRY / "terraform.tfvars.example").read_text().replace("# ", "")) <= set(VARIABLES)
 
 
 def test_no_file_of_a_run_is_left_in_the_repository() -> None:
-    assert not (MODULE / ".terraform.lock.hcl").exists()
-    assert not list(MODULE.glob("*_override.tf"))
+    assert list(ENTRY.rglob(".terraform.lock.hcl")) == list(ENTRY.rglob("*_override.tf")) == []
 
 
 def test_the_outputs_are_those_that_are_promised(deployment: State) -> None:

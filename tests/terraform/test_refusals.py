@@ -3,12 +3,13 @@
 import re
 from pathlib import Path
 
-from tests.terraform.mocked import MODULE, VARIABLES, terraform
+from tests.terraform.mocked import MODULE, VARIABLES, initialize, terraform
 
 REFUSED = MODULE / "tests/refused.tftest.hcl"
 
 
-def test_what_a_variable_may_not_be_is_refused(module: Path) -> None:
+def test_what_a_variable_may_not_be_is_refused(root_module: Path) -> None:
+    module = initialize(root_module / "modules/images")
     terraform(module, "test", "-no-color", "-filter=tests/refused.tftest.hcl")
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.terraform.mocked import FUNCTIONS, MODULE, State
+from tests.terraform.mocked import ENTRY, FUNCTIONS, State
 
 REQUIRED = {"WIREFLOW_API_KEY", "WIREFLOW_WEBHOOK_ID"}
 AUTH = {"TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "TURNSTILE_SECRET"}
@@ -21,7 +21,7 @@ def test_the_values_are_in_neither_the_state_nor_the_output(deployment: State) -
         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     }
     for value in values:
-        assert any(value in file.read_text() for file in MODULE.glob("tests/*.tftest.hcl"))
+        assert any(value in file.read_text() for file in ENTRY.glob("tests/*.tftest.hcl"))
         assert value not in deployment.output
 
 

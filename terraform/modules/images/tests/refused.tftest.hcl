@@ -1,9 +1,7 @@
 # Values that each variable rejects. A run has several bad values and fails unless every variable in expect_failures
 # rejects its own. A validation that refers to a second variable is not evaluated while that variable is invalid.
 
-mock_provider "google" {
-  source = "./tests/mocks"
-}
+mock_provider "google" {}
 mock_provider "google" {
   alias = "counted"
 }

@@ -5,27 +5,31 @@ mock_data "google_project" {
   defaults = { number = "123456789012" }
 }
 
+mock_data "archive_file" {
+  defaults = { output_md5 = "1B2M2Y8AsgTpgAmY7PhCfg==" } # the same in each plan
+}
+
 mock_data "google_storage_project_service_account" {
   defaults = { email_address = "storage@system.iam.gserviceaccount.com" }
 }
 
 override_resource {
-  target = google_pubsub_topic.images
+  target = module.images.google_pubsub_topic.images
   values = { id = "projects/example-project/topics/stored" }
 }
 
 override_resource {
-  target = google_pubsub_topic.requests
+  target = module.images.google_pubsub_topic.requests
   values = { id = "projects/example-project/topics/requests" }
 }
 
 override_resource {
-  target = google_pubsub_topic.dead_letters
+  target = module.images.google_pubsub_topic.dead_letters
   values = { id = "projects/example-project/topics/dead-letters" }
 }
 
 override_resource {
-  target = google_service_account.build
+  target = module.images.google_service_account.build
   values = {
     id     = "projects/example-project/serviceAccounts/build@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/build@example.iam.gserviceaccount.com"
@@ -35,7 +39,7 @@ override_resource {
 }
 
 override_resource {
-  target = google_service_account.trigger
+  target = module.images.google_service_account.trigger
   values = {
     id     = "projects/example-project/serviceAccounts/trigger@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/trigger@example.iam.gserviceaccount.com"
@@ -45,7 +49,7 @@ override_resource {
 }
 
 override_resource {
-  target = google_service_account.poller
+  target = module.images.google_service_account.poller
   values = {
     id     = "projects/example-project/serviceAccounts/poller@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/poller@example.iam.gserviceaccount.com"
@@ -55,7 +59,7 @@ override_resource {
 }
 
 override_resource {
-  target = google_service_account.scheduler
+  target = module.images.google_service_account.scheduler
   values = {
     id     = "projects/example-project/serviceAccounts/scheduler@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/scheduler@example.iam.gserviceaccount.com"
@@ -65,7 +69,7 @@ override_resource {
 }
 
 override_resource {
-  target = google_service_account.events
+  target = module.images.google_service_account.events
   values = {
     id     = "projects/example-project/serviceAccounts/events@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/events@example.iam.gserviceaccount.com"

@@ -45,7 +45,7 @@ locals {
   public_url      = coalesce(var.public_url, local.trigger_address)
 
   # Contents of each function's zip, name in the zip => file: the function's files at the root, next to shared/.
-  root = "${path.module}/.."
+  root = "${path.module}/../../.."
   shared = merge(
     { for file in fileset(local.root, "shared/**/*.{py,json}") : file => "${local.root}/${file}" },
     { "requirements.txt" = "${local.root}/shared/requirements.lock" } # pinned with hashes: every build installs the same
@@ -62,7 +62,7 @@ data "archive_file" "package" {
   for_each = local.packages
 
   type        = "zip"
-  output_path = "${path.module}/.terraform/packages/${each.key}.zip"
+  output_path = "${path.root}/.terraform/packages/${each.key}.zip"
 
   dynamic "source" {
     for_each = each.value
