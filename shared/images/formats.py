@@ -181,20 +181,33 @@ JPEG_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def _parse_jpeg(info: ImageInfo) -> Parser:
+    missing: dict[int, set[int]] = {}  # the coefficients of each component that no scan has completed yet
     while (marker := (yield FindMarker())[0]) != JPEG_END:
         info.open_ended = False
         if marker in JPEG_WITHOUT_LENGTH:
             continue
         (length,) = struct.unpack(">H", (yield Read(2)))
-        if marker in JPEG_FRAME and length >= 7:
-            _, height, width = struct.unpack(">BHH", (yield Read(5)))
-            info.set_size(width, height)
-            length -= 5
         if length < 2:
             return
-        yield Skip(length - 2)
-        info.open_ended = marker == JPEG_SCAN  # what follows is pixels, up to the next marker
+        if marker in JPEG_FRAME and length >= 8:
+            frame = yield Read(length - 2)
+            info.set_size(*struct.unpack(">xHH", frame[:5])[::-1])
+            missing = {component: set(range(64)) for component in frame[6::3]}
+        elif marker == JPEG_SCAN and length >= 8:
+            _complete(missing, (yield Read(length - 2)))
+            # In the last scan, what follows is pixels, up to the end marker.
+            info.open_ended = bool(missing) and not any(missing.values())
+        else:
+            yield Skip(length - 2)
     info.ended = True
+
+
+def _complete(missing: dict[int, set[int]], scan: bytes) -> None:
+    """Remove the coefficients that a scan completes: a progressive image has several scans. ITU-T T.81, B.2.3."""
+    components, parameters = scan[1 : 1 + 2 * scan[0] : 2], scan[1 + 2 * scan[0] :]
+    if len(parameters) >= 3 and parameters[2] & 0x0F == 0:
+        for component in components:
+            missing.get(component, set()).difference_update(range(parameters[0], parameters[1] + 1))
 
 
 def _parse_gif(info: ImageInfo) -> Parser:

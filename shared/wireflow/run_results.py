@@ -5,7 +5,7 @@ Every published shape is accepted (https://www.wireflow.ai/docs/api/executions, 
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ WITHIN = URL_NAMES | {"data", "result", "results", "response", "file", "files", 
 NODE_FIELDS = frozenset({"nodeid", "nodetype", "id", "type", "label", "status", "progress", "error", "requestid"})
 # A result without a name of its own may be a URL or a text.
 UNNAMED = frozenset({"output", "outputs", "finaloutput"})
+FINAL = "finalOutput"  # the place of what names no node
 # Names of texts: anywhere, and within a result. A URL in a text is not a result.
 TEXT, DESCRIPTIONS = "text", frozenset({"description", "content"})
 
@@ -48,27 +49,40 @@ class _Found:
 def result_images(document: Any) -> tuple[ResultImage, ...]:
     """Return each image once, those of the run's final output first; of several signed URLs the last one.
 
-    Its place is its node and its position among the images of the node. URLs of other schemes (`gs:`, `data:`) count
-    only if there are no others: they may be the same images.
+    Its place is its node, else the final output, and its position among the images there. URLs of other schemes (`gs:`,
+    `data:`) count only if there are no others: they may be the same images.
     """
-    final = [{"finalOutput": part.get("finalOutput")} for part in json_paths.envelopes(document)]
-    urls: dict[str, str] = {}
-    places: dict[str, str] = {}
-    positions: Counter[str] = Counter()
-    values = list(_texts([*final, document], _input_nodes(document)))
+    final = [{FINAL: part.get(FINAL)} for part in json_paths.envelopes(document)]
+    inputs = _input_nodes(document)
+    values = list(_texts(document, inputs))
     texts = {found.value for found in values if found.is_text}
-    for found in values:
-        is_text = found.is_text or (found.name in UNNAMED and found.value in texts)
-        if is_text or (url := _address(found)) is None:
-            continue
-        key = unsigned(url)
-        urls[key] = url
-        if found.node is not None and key not in places:
-            places[key] = f"{found.node[:PLACE_LIMIT]}/{positions[found.node]}"
-            positions[found.node] += 1
+    by_node = list(_addresses(values, texts))
+    in_final = list(_addresses(_texts(final, inputs, node=FINAL), texts))
+    places = _places([*by_node, *in_final])
+    urls = {key: url for key, url, _ in [*in_final, *by_node]}
     web = {key: url for key, url in urls.items() if _WEB.match(url)}
     images = (ResultImage(url=url, place=places.get(key)) for key, url in (web or urls).items())
     return tuple(images)[:IMAGES_LIMIT]
+
+
+def _addresses(values: Iterable[_Found], texts: Set[str]) -> Iterator[tuple[str, str, str | None]]:
+    """Yield each URL that is a result: without its signature, as it is, and its node. `texts`: known to be texts."""
+    for found in values:
+        is_text = found.is_text or (found.name in UNNAMED and found.value in texts)
+        url = None if is_text else _address(found)
+        if url is not None:
+            yield unsigned(url), url, found.node
+
+
+def _places(addresses: list[tuple[str, str, str | None]]) -> dict[str, str]:
+    """Return the place of each image by its URL without the signature: the first one that is known."""
+    places: dict[str, str] = {}
+    positions: Counter[str] = Counter()
+    for key, _, node in addresses:
+        if node is not None and key not in places:
+            places[key] = f"{node[:PLACE_LIMIT]}/{positions[node]}"
+            positions[node] += 1
+    return places
 
 
 def result_texts(document: Any) -> tuple[str, ...]:

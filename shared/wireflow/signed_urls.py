@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Set
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 # Query parameters that only sign a URL, by family, in lower case. A vendor's prefix covers what it adds later.
 # Amazon, Google, Alibaba, Tencent, Volcengine, Huawei, Baidu, Backblaze, Akamai, …: `X-Amz-Signature`, `x-oss-expires`.
@@ -32,19 +32,31 @@ _BESIDE = {
 }
 
 
+_ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
+_AS_WRITTEN = "%:/?#[]@!$&'()*+,;=|\\^{}\"<>`"  # everything but spaces and what is not ASCII
+
+
 def unsigned(url: str) -> str:
     """Return the URL without its signature and fragment, or unchanged if it cannot be parsed.
 
-    Everything else stays as it is written: two escapes that are not UTF-8 are not the same image.
+    Two spellings of one URL are the same (https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2), but no escape is
+    decoded that could mean something else: two escapes that are not UTF-8 are not the same image.
     """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(_ESCAPE.sub(_normalized, quote(url, safe=_AS_WRITTEN)))
+        default_port = {"https": ":443", "http": ":80"}.get(parts.scheme, ":")
+        parts = parts._replace(netloc=parts.netloc.lower().removesuffix(default_port))
         parameters = [(unquote(item.partition("=")[0]).lower(), item) for item in parts.query.split("&")]
         names = {name for name, _ in parameters}
         query = "&".join(item for name, item in parameters if not _is_signature(name, names))
         return parts._replace(query=query, fragment="").geturl()
     except ValueError:
         return url
+
+
+def _normalized(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if character.isascii() and (character.isalnum() or character in "-._~") else escape[0].upper()
 
 
 def without_query(url: str) -> str:

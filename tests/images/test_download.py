@@ -172,6 +172,8 @@ def test_a_part_of_an_image_in_a_complete_transfer_is_detected(downloads, cdn, w
 def test_a_jpeg_that_lacks_only_its_end_marker_is_accepted(downloads, cdn):
     content = encoded("jpeg", 64, 48)
     assert fetched(downloads, cdn.put("/cat", response(200, content[:-2])))[1] == content[:-2]
+    progressive = encoded("progressive jpeg", 64, 48)
+    assert type(refusal(downloads, cdn.put("/cat", response(200, progressive[: len(progressive) // 2])))) is CopyError
     without_pixels = content[: content.index(b"\xff\xda")]
     assert type(refusal(downloads, cdn.put("/cat", response(200, without_pixels)))) is CopyError
 

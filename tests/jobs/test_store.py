@@ -65,6 +65,7 @@ def everything(job_id: str = "full") -> Job:
         credits_used=0.24,
         estimated_cost=Cost(micros=130_000, source=CostSource.PRICE),
         cost=Cost(micros=2_400, source=CostSource.CREDITS),
+        model="nano_banana_2_1",
         images=images,
         error=error,
         wait_reason=ErrorCode.RATE_LIMITED,

@@ -72,17 +72,18 @@ class Function:
             time.sleep(0.05)
         return self
 
-    def peak_memory(self) -> int:
-        """Return the peak memory in bytes, of the framework and its workers together."""
-        assert self._process
-        stats = Path("/proc").glob("[0-9]*/stat")
-        return sum(_peak_memory(stat.parent) for stat in stats if _fields(stat, self._process.pid))
-
     def cpu_seconds(self) -> float:
         """Return the CPU time that the framework and its workers have used."""
         assert self._process
         used = [_cpu_units(stat, self._process.pid) for stat in Path("/proc").glob("[0-9]*/stat")]
         return sum(used) / os.sysconf("SC_CLK_TCK")
+
+    def peak_memory(self) -> int:
+        """Return the peak memory in bytes, of all its processes together. Linux only."""
+        if self._process is None:
+            return 0
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        return sum(_peak_memory(pid) for pid in pids if _group(pid) == self._process.pid)
 
     def kill(self) -> None:
         """Kill the framework and its workers, if they run; return when the port is free again."""
@@ -98,23 +99,25 @@ class Function:
 
 def _cpu_units(stat: Path, group: int) -> int:
     """Return the user and system time of a process if it belongs to the group: proc_pid_stat(5)."""
-    fields = _fields(stat, group)
-    return int(fields[11]) + int(fields[12]) if fields else 0
-
-
-def _peak_memory(process: Path) -> int:
-    """Return the most bytes that a process has ever had in memory: proc_pid_status(5)."""
-    try:
-        lines = (process / "status").read_text().splitlines()
-    except OSError:  # it has ended
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
-
-
-def _fields(stat: Path, group: int) -> list[str]:
-    """Return the fields after the name of a process of the group; empty for any other, and for one that has ended."""
     try:
         fields = stat.read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
-    return fields if int(fields[2]) == group else []
+    except OSError:  # it has ended
+        return 0
+    return int(fields[11]) + int(fields[12]) if int(fields[2]) == group else 0
+
+
+def _group(pid: int) -> int | None:
+    """Return the process group, or None if the process is gone."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _peak_memory(pid: int) -> int:
+    """Return the most bytes that a process has ever had in memory. https://man7.org/linux/man-pages/man5/proc.5.html"""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -105,6 +105,7 @@ def test_an_expired_image_is_a_twin_whatever_its_query_is() -> None:
         {"prompt": "like https://example.com/a.png, but blue"},
         {"prompt": "![a cat](https://example.com/a.png) (see `https://example.com/a.png`)."},
         {"image1": "https://example.com/a.png?X-Amz-Signature=1"},
+        {"image1": "https://Example.com:443/a.png"},
         {"hosted_url": "https://example.com/a.png"},
         {"input": json.dumps({"style": {"images": [{"ref": "https://example.com/a.png?token=1"}]}})},
     ],

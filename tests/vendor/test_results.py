@@ -134,6 +134,11 @@ def test_a_place_is_a_node_and_a_position_and_the_same_in_every_list() -> None:
     assert images(**document) == [(OTHER, "gen-1/1"), (URL, "gen-1/0"), (URL + "?id=1", "up-1/0")]
 
 
+def test_the_final_output_is_a_place_if_no_node_is_named() -> None:
+    assert images(finalOutput={"images": [URL, OTHER]}) == [(URL, "finalOutput/0"), (OTHER, "finalOutput/1")]
+    assert images(data={"finalOutput": URL}, nodeRuns=[{"output": URL}]) == [(URL, "finalOutput/0")]
+
+
 def test_a_node_without_an_id_has_no_place() -> None:
     assert images(nodeRuns=[{"output": {"url": URL}}]) == [(URL, None)]
 
@@ -144,6 +149,27 @@ SPACES = "https://cdn.wireflow.ai/a cat.png"
 @pytest.mark.parametrize("output", [SPACES, {"url": SPACES}, {"images": [SPACES]}, {"images": [{"url": SPACES}]}])
 def test_a_url_with_spaces_is_a_result(output: Any) -> None:
     assert images(nodeRuns=[node(output)]) == [("https://cdn.wireflow.ai/a%20cat.png", "gen-1/0")]
+
+
+# --- models --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("document", "model"),
+    [
+        ({"nodeRuns": [node({"url": URL, "model": "gemini-3.1-flash-image"})]}, "gemini-3.1-flash-image"),
+        ({"data": {"nodeStates": [{"nodeId": "gen-1", "modelName": "nano_banana_2_1"}]}}, "nano_banana_2_1"),
+        ({"nodeRuns": [node(URL, model="a/b:1"), node(URL, model_id="c"), node(URL, model="a/b:1")]}, "a/b:1, c"),
+        ({"nodeRuns": [node(URL, params={"model": "nano_banana"}, input={"model": "nano_banana"})]}, None),
+        (
+            {"nodeRuns": [node({"text": {"model": "x"}}), node(URL, model="a text about a model"), node(7, model=7)]},
+            None,
+        ),
+    ],
+    ids=repr,
+)
+def test_the_model_that_a_response_names_is_read(document: dict[str, Any], model: str | None) -> None:
+    assert read_run(200, {}, json.dumps({"status": "COMPLETED", **document}).encode(), NOW).model == model
 
 
 # --- texts ---------------------------------------------------------------------------------------------------------

@@ -72,10 +72,10 @@ def check_may_send_batches(caller: Caller) -> None:
         raise Problem("forbidden", "A batch needs a token, a signature, or an event. Send a single prompt.")
 
 
-def is_owner(job: Job | ListedJob, caller: Caller | None) -> bool:
+def is_owner(job: ListedJob, caller: Caller | None) -> bool:
     """Return whether the reader is the caller of the job or an admin: not a visitor, who has only the job's id."""
     return caller is not None and caller.kind is not CallerKind.FORM and _owns(job, caller)
 
 
-def _owns(job: Job | ListedJob, caller: Caller) -> bool:
+def _owns(job: ListedJob, caller: Caller) -> bool:
     return caller.admin or caller.name == job.caller

@@ -116,6 +116,13 @@ def form_token(name: str, value: Any) -> str:
     return value
 
 
+def on_failure(name: str, value: Any) -> str:
+    """The only alternative to a response with the job."""
+    if value != "error":
+        raise Problem.wrong(f'{name} must be "error", or left out.', name)
+    return "error"
+
+
 def alt_text(name: str, value: Any) -> str:
     """A string of at most `ALT_TEXT_LIMIT` characters."""
     if not isinstance(value, str) or len(value) > ALT_TEXT_LIMIT:
@@ -219,6 +226,7 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
+    "onFailure": Field(on_failure, compared=False),
     "altText": Field(alt_text, attribute="alt_text"),
     "metadata": Field(metadata, attribute="metadata"),
     # An empty key or credential in JSON is a mistake: the sender meant to fill it in.

@@ -27,7 +27,7 @@ def base_url(request: Request, deps: Deps) -> str:
 
 
 async def document(
-    request: Request, job: Job | ListedJob, deps: Deps, reader: Caller | None
+    request: Request, job: ListedJob, deps: Deps, reader: Caller | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the public job as `reader` may see it, and the header `Retry-After` until the job is final."""
     wait = await estimate_wait(job, deps)

@@ -46,6 +46,7 @@ WORDS = {
     "invalid_field": "A field of the form is not filled in correctly. Please check it, and try again.",
     "field_not_supported": _FAULTY_FORM,
     "idempotency_key_reused": "The form was sent before. Please go back, reload the page, and try again.",
+    "job_failed": "The image could not be generated.",
     "rate_limited": "Too many images were requested. Please try again later.",
     "check_unavailable": _NOT_NOW,
     "store_unavailable": _NOT_NOW,
