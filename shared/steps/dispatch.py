@@ -68,13 +68,13 @@ async def _disputed(job: Job, deps: Deps) -> Job | None:
     if job.status is not Status.RUNNING or job.execution_id is None:
         return None
     try:
-        rows = await deps.store.with_execution(job.execution_id, 2)
+        ids = await deps.store.with_execution(job.execution_id, 2)
     except StoreUnavailable:
         return None
-    other = next((row for row in rows if row.id != job.id), None)
+    other = next((job_id for job_id in ids if job_id != job.id), None)
     if other is None:
         return None
-    error = execution_of_another_job(job, other.id, job.request_id, deps)
+    error = execution_of_another_job(job, other, job.request_id, deps)
     return after_unknown(job.execution_disputed(), error, deps)
 
 
