@@ -38,8 +38,9 @@ def public_job(
     *,
     wait_reason: ErrorCode | None = None,
     estimated_start: datetime | None = None,
+    position: int | None = None,
 ) -> dict[str, Any]:
-    """Return the job as JSON values. `base_url`: of our own routes; `wait_reason` and the estimate: of a queued job."""
+    """Return the job as JSON values. `base_url`: of our own routes; the others: of a queued job."""
     url = f"{base_url}/jobs/{job.id}"
     stored = [image for image in job.images if image.name]
     error = job.error if job.finished else None
@@ -70,6 +71,7 @@ def public_job(
         "runSeconds": _run_seconds(job),
         "waitReason": wait_reason and str(wait_reason),
         "estimatedStartAt": timestamp(estimated_start),
+        "queuePosition": position,
         "statusUrl": url,
     }
 

@@ -155,6 +155,17 @@ variable "max_queue_hours" {
   }
 }
 
+variable "max_queued_jobs" {
+  description = "How many jobs may be queued; beyond it new ones are rejected with 429. 0: no limit."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.max_queued_jobs == null || try(var.max_queued_jobs >= 0 && floor(var.max_queued_jobs) == var.max_queued_jobs, false)
+    error_message = "max_queued_jobs must be a whole number of at least 0."
+  }
+}
+
 variable "retention_days" {
   description = "Days until Firestore deletes a job's document. Its images stay."
   type        = number

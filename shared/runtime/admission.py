@@ -4,9 +4,10 @@ The rules are in `spending.gate`; this module applies them to the one document t
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.error_codes import EXPLANATIONS, ErrorCode
@@ -22,6 +23,14 @@ MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
 MAX_TRIES = 20  # of a write while other instances change the gate
 
 
+@dataclass(slots=True, eq=False)
+class _Arrival:
+    """A job that was just accepted, and its slot if it gets one."""
+
+    candidate: Candidate
+    slot: Slot | None = None
+
+
 class Admission:
     """The gate as this instance sees it."""
 
@@ -31,26 +40,47 @@ class Admission:
         self._clock = clock
         self._log = log
         self._gate: Gate | None = None
-        self._read_at = 0.0  # by the monotonic clock
+        self._read_at = -math.inf  # by the monotonic clock
+        self._arrivals: list[_Arrival] = []
         self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
         self._changing = asyncio.Lock()
 
     # --- slots -----------------------------------------------------------------------------------------------------
 
-    async def try_acquire(self, job: Job, is_queue_empty: Callable[[], Awaitable[bool]]) -> Slot | None:
-        """Return a slot for a job that cannot wait, or None; None too if other jobs wait.
+    async def try_acquire(self, job: Job) -> Slot | None:
+        """Return a slot for a job that cannot wait, or None, as this instance knows the gate.
 
-        Requests try one at a time: of several that start from the same state all but one would fail. After a conflict
-        with another instance it tries again; a second conflict means a burst.
+        Where nothing is to be counted, nothing is written. Otherwise the jobs that arrive during a write share the next
+        one: of several writes that start from the same state all but one would fail.
         """
-        if self._changing.locked():
+        if self._gate is None:
             return None
+        arrival = _Arrival(_candidate(job))
+        reserved, (slot,) = rules.reserve(self._gate, self._limits, [arrival.candidate], self._clock.now())
+        if slot is None or reserved == self._gate:
+            return slot
+        self._arrivals.append(arrival)
         async with self._changing:
-            if not await is_queue_empty():
-                return None
-            return await self._reserve_one(job, await self.recent()) or await self._reserve_one(
-                job, await self.recent()
-            )
+            if arrival in self._arrivals:
+                await self._admit_arrivals()
+        return arrival.slot
+
+    async def _admit_arrivals(self) -> None:
+        """Reserve slots for all jobs that have arrived, in one write. A second conflict means a burst: they wait."""
+        arrivals, self._arrivals = self._arrivals, []
+        candidates = [arrival.candidate for arrival in arrivals]
+        for _ in range(2):
+            gate = await self.recent()
+            reserved, slots = rules.reserve(gate, self._limits, candidates, self._clock.now())
+            try:
+                if reserved != gate:
+                    self._remember(await self._store.save_gate(reserved))
+            except Conflict:
+                self._gate = None
+                continue
+            for arrival, slot in zip(arrivals, slots, strict=True):
+                arrival.slot = slot
+            return
 
     async def acquire(self, jobs: Sequence[Job], wanted: int) -> list[Slot | None]:
         """Return for each job its slot, or None if it may not start now; at most `wanted` slots."""
@@ -143,9 +173,19 @@ class Admission:
 
     # --- state -----------------------------------------------------------------------------------------------------
 
+    @property
+    def known(self) -> Gate | None:
+        """The gate's state as this instance knows it; None if it was never read."""
+        return self._gate
+
+    @property
+    def age(self) -> float:
+        """Seconds since the gate's state was read or written."""
+        return self._clock.monotonic() - self._read_at if self._gate else math.inf
+
     async def recent(self) -> Gate:
         """Return the gate's state, read at most a second ago."""
-        if self._gate and self._clock.monotonic() - self._read_at < MAX_AGE:
+        if self._gate and self.age < MAX_AGE:
             return self._gate
         return await self.read()
 
@@ -163,17 +203,6 @@ class Admission:
         known = (self._gate.suspension, *self._gate.workflows) if self._gate else ()
         trials = [one.until for one in known if one and one.resume_on is ResumeOn.TRIAL]
         return min((until for until in trials if until > self._clock.now()), default=None)
-
-    async def _reserve_one(self, job: Job, gate: Gate) -> Slot | None:
-        reserved, (slot,) = rules.reserve(gate, self._limits, [_candidate(job)], self._clock.now())
-        if slot is None:
-            return None
-        try:
-            self._remember(await self._store.save_gate(reserved))
-        except Conflict:
-            self._gate = None
-            return None
-        return slot
 
     async def _resume(self) -> None:
         before = self._gate.suspension if self._gate else None

@@ -54,6 +54,7 @@ run "empty_or_below_minimum" {
     run_deadline_seconds   = 0
     max_image_bytes        = 0
     max_queue_hours        = 0
+    max_queued_jobs        = -1
     retention_days         = 0
     image_hosts            = []
     wireflow_models        = {}
@@ -72,7 +73,8 @@ run "empty_or_below_minimum" {
     var.image_retention_days, var.cors_origins, var.notification_emails, var.billing_account,
     var.public_url, var.wireflow_base_url, var.wireflow_plan, var.executions_per_minute, var.daily_executions,
     var.on_unknown, var.poll_window_seconds, var.poll_idle_exit_seconds, var.lease_seconds, var.run_deadline_seconds,
-    var.max_image_bytes, var.max_queue_hours, var.retention_days, var.image_hosts, var.wireflow_models, var.secrets,
+    var.max_image_bytes, var.max_queue_hours, var.max_queued_jobs, var.retention_days, var.image_hosts,
+    var.wireflow_models, var.secrets,
     var.eventarc_topic, var.form_origins, var.form_per_minute, var.form_per_hour, var.trusted_proxies,
     var.event_service_account,
   ]
@@ -108,6 +110,7 @@ run "wrong_type_or_above_maximum" {
     run_deadline_seconds   = 1.5
     max_image_bytes        = 1.5
     max_queue_hours        = -1
+    max_queued_jobs        = 1.5
     retention_days         = 1.5
     image_hosts            = ["https://cdn.wireflow.ai"]
     wireflow_models        = { dream = [] }
@@ -132,7 +135,7 @@ run "wrong_type_or_above_maximum" {
     var.notification_emails, var.monthly_budget_usd, var.public_url, var.wireflow_base_url,
     var.wireflow_plan, var.executions_per_minute, var.daily_executions, var.on_unknown, var.poll_window_seconds,
     var.poll_idle_exit_seconds, var.lease_seconds, var.run_deadline_seconds, var.max_image_bytes, var.max_queue_hours,
-    var.retention_days, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins, var.form_per_minute,
+    var.max_queued_jobs, var.retention_days, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins, var.form_per_minute,
     var.form_per_hour, var.trusted_proxies, var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets,
     var.turnstile_secret, var.wireflow_workflows,
   ]

@@ -30,6 +30,7 @@ async def document(request: Request, job: Job, deps: Deps) -> tuple[dict[str, An
         base_url(request, deps),
         wait_reason=wait.reason if wait else None,
         estimated_start=wait.until if wait else None,
+        position=wait.position if wait else None,
     )
     if job.finished:
         return public, {}
