@@ -22,7 +22,7 @@ def size_of(value: Any) -> int:
     if value is None or isinstance(value, bool):
         return 1
     if isinstance(value, Mapping):
-        return sum([size_of(name) + size_of(item) for name, item in value.items()])
+        return sum([len(name) + 1 + size_of(item) for name, item in value.items()])  # names are ASCII
     if isinstance(value, list | tuple):
         return sum(map(size_of, value))
     return len(value) if isinstance(value, bytes) else 8  # numbers and times

@@ -53,14 +53,22 @@ class Places:
         self.length += count
         return places
 
-    def ahead(self, place: datetime) -> int:
-        """Return about how many jobs are before a place."""
-        if self.head is None or place <= self.head:
-            return 0
-        rounds = (place - self.head) / ROUND
+    def ahead(self, place: datetime, share: str) -> int:
+        """Return about how many jobs may start before the job of a caller at a place: all others of its round may."""
+        rounds = self._rounds(place)
+        tails = [tail for name, tail in self._tails.items() if name != share]
+        known = sum(min(rounds + 1, self._waiting_of(tail)) for tail in tails)
+        others = min(self._other_callers * (rounds + 1), self.others)
+        return round(min(known + rounds + others, max(self.length - 1, 0)))
+
+    def _before(self, place: datetime) -> int:
+        """Return about how many jobs are in the rounds before a place."""
+        rounds = self._rounds(place)
         known = sum(min(rounds, self._waiting_of(tail)) for tail in self._tails.values())
-        others = min(self._other_callers * rounds, self.others)
-        return round(min(known + others, self.length))
+        return round(min(known + min(self._other_callers * rounds, self.others), self.length))
+
+    def _rounds(self, place: datetime) -> float:
+        return (place - self.head) / ROUND if self.head and place > self.head else 0.0
 
     @property
     def others(self) -> float:
@@ -79,7 +87,7 @@ class Places:
         elif self.head is None:
             self.length = max(self.length, 1)
         else:
-            self.length = max(self.length - self.ahead(head), 1)
+            self.length = max(self.length - self._before(head), 1)
         self.head = head
         self._tails = {share: tail for share, tail in self._tails.items() if tail >= (head or now)}
 

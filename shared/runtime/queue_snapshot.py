@@ -96,9 +96,9 @@ class QueueSnapshot:
         return [part.reading for part in due if part.reading]
 
     def _parts(self, callers: Sequence[str | None]) -> list[_Part]:
-        """Return what is to be refreshed. While no job waits, nothing more is known about the queue."""
+        """Return what is to be refreshed. While no job could start, only some may be held."""
         if self._places.head is None:
-            return [self._head, self._gate]
+            return [self._head, self._gate, self._held]
         parts = [self._head, self._gate, self._length, self._held, *self._last_place(callers)]
         return [*parts, self._first_rounds] if self._places.others > self._places.length / 10 else parts
 
@@ -112,10 +112,10 @@ class QueueSnapshot:
         return [part]
 
     def _due(self, parts: Sequence[_Part], age: float) -> list[_Part]:
-        """Return the parts that are so many times as old as they may be, the oldest first."""
+        """Return the parts that are at least so many times as old as they may be, the most overdue first."""
         now = self._clock.monotonic()
-        due = [part for part in parts if now - part.read_at >= age * part.max_age]
-        return sorted(due, key=lambda part: part.read_at)
+        ages = {part: (now - part.read_at) / part.max_age for part in parts}
+        return sorted((part for part in ages if ages[part] >= age), key=ages.__getitem__, reverse=True)
 
     # --- reading ---------------------------------------------------------------------------------------------------
 

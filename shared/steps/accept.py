@@ -45,7 +45,7 @@ async def accept(submission: Submission, deps: Deps, admit: Admit | None = None)
     async with deps.queue.recent(sharers(submission.caller, deps)) as places:
         if _is_looked_up_first(submission, admit, places, deps) and (existing := await deps.store.get(job_id)):
             return replay(existing, submission)
-        if places.head is not None:
+        if places.head is not None or submission.file is not None:  # it will wait
             check_room(places, 1, deps)
         input_image = await find_input_image(submission, deps)
         if admit:
@@ -54,7 +54,11 @@ async def accept(submission: Submission, deps: Deps, admit: Admit | None = None)
             input_image = await store_input(job_id, submission.file, deps)
         job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
         slot = await deps.admission.try_acquire(job) if job.prepared and places.head is None else None
-        job = triggered(job, deps) if slot else job.placed(*places.next(share_of(job.caller), deps.clock.now()))
+        if slot is None:
+            check_room(places, 1, deps)
+            job = job.placed(*places.next(share_of(job.caller), deps.clock.now()))
+        else:
+            job = triggered(job, deps)
         try:
             job = await _create(job, deps)
         except AlreadyExists as error:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.error_codes import ErrorCode
-from shared.job import Job
+from shared.job import Job, share_of
 from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.spending import gate
@@ -34,7 +34,7 @@ async def estimate_wait(job: Job, deps: Deps) -> Wait | None:
     now, limits = deps.clock.now(), deps.config.limits
     if job.held:
         return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now))
-    ahead = (await deps.queue.refreshed()).ahead(job.queue_at)
+    ahead = (await deps.queue.refreshed()).ahead(job.queue_at, share_of(job.caller))
     state = deps.admission.known
     if state is None:  # the store does not respond: a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
