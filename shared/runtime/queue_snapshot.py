@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from shared.job import share_of
+from shared.callers import share_of
 from shared.ports import Clock, JobQuery, JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.places import MAX_LEAD, ROUND, SAMPLE_ROUNDS, Places

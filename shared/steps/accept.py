@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.job import Job, share_of
+from shared.callers import share_of
+from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.places import Places

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.job import Job, share_of
+from shared.callers import share_of
+from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.steps.accept import Accepted, KeyReused, replay

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.callers import share_of
 from shared.error_codes import ErrorCode
-from shared.job import Job, share_of
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.runtime.dependencies import Deps
 from shared.spending import gate
 
@@ -22,7 +23,7 @@ class Wait:
     position: int | None = None
 
 
-async def estimate_wait(job: Job, deps: Deps) -> Wait | None:
+async def estimate_wait(job: ListedJob, deps: Deps) -> Wait | None:
     """Return the wait of a queued job, or None for any other job and for one that is about to be prepared.
 
     It is an estimate from what the instance knows: counting the jobs before this one would take too long.

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from shared.job import FORMS, Job, share_of
+from shared.callers import FORM_PREFIX, is_visitor, share_of
+from shared.job import Job
 from shared.runtime.dependencies import Deps
 from shared.runtime.places import Places
 from shared.spending import gate
@@ -20,9 +21,9 @@ class QueueFull(Exception):
 
 def sharers(caller: str | None, deps: Deps) -> list[str | None]:
     """Return the callers that share their places with `caller`, itself first: the visitors of all forms are one."""
-    if not (caller or "").startswith(FORMS):
+    if not is_visitor(caller):
         return [caller]
-    forms = [FORMS + origin for origin in deps.config.auth.origins]
+    forms = [FORM_PREFIX + origin for origin in deps.config.auth.origins]
     return [caller, *(form for form in forms if form != caller)]
 
 
