@@ -21,6 +21,7 @@ from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, Jo
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
+from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
@@ -86,6 +87,7 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
 
     clock, log = SystemClock(), log or Log()
     store = job_store(config)
+    admission = Admission(store, config.limits, clock, log)
     window = WindowEnd(clock)
     requests = RequestLimiter(config.requests_per_minute, clock, window)
     workflow_ids = [workflow.id for workflow in config.workflows]
@@ -98,7 +100,8 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
         images=image_store(config),
         source=image_source(config),
         wireflow=wireflow,
-        admission=Admission(store, config.limits, clock, log),
+        admission=admission,
+        queue=QueueSnapshot(store, admission, clock),
         requests=requests,
         executions=Executions(),
         scans=Scans(store, [workflow.name for workflow in config.workflows], clock, log),

@@ -8,7 +8,6 @@ from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_states import Status
 from shared.log import Event
-from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
@@ -78,21 +77,21 @@ async def _disputed(job: Job, deps: Deps) -> Job | None:
     if job.status is not Status.RUNNING or job.execution_id is None:
         return None
     other = await _other_job(job, job.execution_id, deps)
-    if other and job.id < other.id:
+    if other and job.id < other:
         await deps.clock.sleep(SECONDS_TO_GIVE_UP)
         other = await _other_job(job, job.execution_id, deps)
     if other is None:
         return None
-    error = execution_of_another_job(job, other.id, job.request_id, deps)
+    error = execution_of_another_job(job, other, job.request_id, deps)
     return after_unknown(job.execution_disputed(), error, deps)
 
 
-async def _other_job(job: Job, execution_id: str, deps: Deps) -> JobRow | None:
+async def _other_job(job: Job, execution_id: str, deps: Deps) -> str | None:
     try:
-        rows = await deps.store.with_execution(execution_id, 2)
+        ids = await deps.store.with_execution(execution_id, 2)
     except StoreUnavailable:
         return None
-    return next((row for row in rows if row.id != job.id), None)
+    return next((job_id for job_id in ids if job_id != job.id), None)
 
 
 async def is_healthy(deps: Deps) -> bool:

@@ -56,7 +56,8 @@ def prepare_at_once(job: Job, deps: Deps) -> Job:
     inputs = deps.workflow_inputs.cached(workflow) if workflow else None
     if workflow and (job.hosted_url or not job.image1) and (inputs is not None or workflow.mode is not Mode.RUN):
         with suppress(_Rejected):  # `prepare` reports it
-            return job.with_input(_input_for_wireflow(job, deps, inputs))
+            text = _input_for_wireflow(job, deps, inputs)
+            return job if text == job.input else job.with_input(text)
     return job.unprepared()
 
 

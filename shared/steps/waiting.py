@@ -13,7 +13,7 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.steps.paid_call import log_failure
-from shared.steps.placing import next_places
+from shared.steps.placing import next_place
 from shared.store_errors import Conflict, StoreUnavailable
 
 WAITED_HINT = "The job waited for its maximum time. Fix the cause, then send the request with a new Idempotency-Key."
@@ -47,8 +47,7 @@ async def rejoin_queue(lease: Lease, deps: Deps) -> None:
     if suspension := gate.hold(await deps.admission.recent(), now, candidate):
         await lease.release(job.held_until(gate.held_until(suspension, candidate), suspension.reason))
         return
-    (place,) = await next_places(job.caller, deps)
-    await lease.release(job.rejoined(place))
+    await lease.release(job.rejoined(await next_place(job.caller, deps)))
 
 
 async def give_up_waiting(lease: Lease, deps: Deps) -> None:
