@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from shared.auth_settings import AuthSettings, parse_origins, parse_signing_secrets, parse_tokens
+from shared.locations import NO_LOCATION, Location, images_location, jobs_location
 from shared.spending.gate_state import Limits
+from shared.spending.money import micros
+from shared.wake_up_settings import WakeUpSettings, parse_queue
 from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
 T = TypeVar("T")
@@ -49,28 +52,6 @@ class OnUnknown(StrEnum):
     HOLD = "hold"  # fail the job, and let a person decide
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """The location of a store: `firestore://PROJECT/DATABASE`, `sqlite:///PATH`, `gs://BUCKET/PREFIX`, `file:///PATH`."""
-
-    scheme: str
-    host: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WakeUpSettings:
-    """What wakes the poller up between the scheduler's calls.
-
-    `queue`: the full name of a Cloud Tasks queue; `account`: the service account whose identity token its tasks send to
-    `url`, the poller.
-    """
-
-    queue: str
-    url: str
-    account: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings. Durations are in seconds unless the name has another unit."""
@@ -80,6 +61,7 @@ class Config:
     api_key: str = field(repr=False)
     limits: Limits
     requests_per_minute: int
+    usd_per_credit: int  # micro-dollars
     on_unknown: OnUnknown
     jobs: Location
     images: Location
@@ -90,6 +72,7 @@ class Config:
     run_deadline: float
     max_image_bytes: int
     max_queue_hours: float
+    max_queued_jobs: int
     retention_days: float
     image_hosts: tuple[str, ...]
     allow_private_network: bool
@@ -122,9 +105,10 @@ def load(environ: Mapping[str, str]) -> Config:
         api_key=read.required("WIREFLOW_API_KEY", _ascii_word, ""),
         limits=limits,
         requests_per_minute=requests if limits.per_minute else 0,
+        usd_per_credit=micros(read.value("USD_PER_CREDIT", _number_between(0.0001, 1_000), 0.01)),
         on_unknown=read.value("ON_UNKNOWN", _on_unknown, OnUnknown.RETRY),
-        jobs=read.required("JOBS_URL", _jobs_location, _NO_LOCATION),
-        images=read.required("IMAGES_URL", _images_location, _NO_LOCATION),
+        jobs=read.required("JOBS_URL", jobs_location, NO_LOCATION),
+        images=read.required("IMAGES_URL", images_location, NO_LOCATION),
         public_url=read.value("PUBLIC_URL", _http_url, None),
         poll_window=read.value("POLL_WINDOW_SECONDS", _number_between(0, 3_600), 55.0),
         poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", _number_between(0, 3_600), 5.0),
@@ -132,6 +116,7 @@ def load(environ: Mapping[str, str]) -> Config:
         run_deadline=read.value("RUN_DEADLINE_SECONDS", _number_between(0.001, 604_800), 1200.0),
         max_image_bytes=read.value("MAX_IMAGE_BYTES", _size, 50 * 1024 * 1024),
         max_queue_hours=read.value("MAX_QUEUE_HOURS", _number_between(0.0001, 8_760), 72.0),
+        max_queued_jobs=read.value("MAX_QUEUED_JOBS", _count, 10_000),
         retention_days=read.value("RETENTION_DAYS", _number_between(0.001, 36_500), 90.0),
         image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
         allow_private_network=private,
@@ -169,7 +154,7 @@ def _workflows(read: "_SettingReader", webhook_id: str) -> tuple[Workflow, ...]:
 
 def _wake_up(read: "_SettingReader") -> WakeUpSettings | None:
     """Return the settings of the wake-ups: all of them, or none."""
-    queue = read.value("WAKE_UP_QUEUE", _queue, "")
+    queue = read.value("WAKE_UP_QUEUE", parse_queue, "")
     url, account = read.value("WAKE_UP_URL", _http_url, ""), read.value("WAKE_UP_ACCOUNT", _ascii_word, "")
     names = ("WAKE_UP_QUEUE", "WAKE_UP_URL", "WAKE_UP_ACCOUNT")
     missing = [name for name in names if not read.text(name)]
@@ -246,15 +231,7 @@ class _SettingReader:
         return self.value(name, parse, placeholder)
 
 
-_NO_LOCATION = Location("", "", "")
-_QUEUE = re.compile(r"projects/[a-z0-9.:-]+/locations/[a-z0-9-]+/queues/[A-Za-z0-9-]+")
 _HOST = re.compile(r"([a-z0-9_-]+\.)*[a-z0-9_-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
-
-
-def _queue(text: str) -> str:
-    if not _QUEUE.fullmatch(text):
-        raise ValueError("must be projects/PROJECT/locations/LOCATION/queues/QUEUE")
-    return text
 
 
 def _flag(text: str) -> bool:
@@ -358,23 +335,3 @@ def _webhook_id(text: str) -> str:
     if "/" in text or not text.strip(".") or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be the id alone, the part of the webhook URL between /workflow/ and /trigger")
     return text
-
-
-def _jobs_location(text: str) -> Location:
-    parts = urlsplit(text)
-    path = unquote(parts.path[1:])
-    if parts.scheme == "firestore" and parts.netloc and path and "/" not in path:
-        return Location("firestore", parts.netloc, path)
-    if parts.scheme == "sqlite" and not parts.netloc and path:
-        return Location("sqlite", "", path)
-    raise ValueError("must be firestore://PROJECT/DATABASE or sqlite:///PATH")
-
-
-def _images_location(text: str) -> Location:
-    parts = urlsplit(text)
-    path = unquote(parts.path)
-    if parts.scheme == "gs" and parts.netloc:
-        return Location("gs", parts.netloc, path.strip("/"))
-    if parts.scheme == "file" and not parts.netloc and path.strip("/"):
-        return Location("file", "", path)
-    raise ValueError("must be gs://BUCKET/PREFIX or file:///ABSOLUTE/PATH")

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job import Job
 from shared.job_parts import Image, Step
 from shared.job_states import Status
+from shared.listed_job import ListedJob
+from shared.spending.money import public_cost
 
 SENTENCES: Mapping[Status, str] = {
     Status.QUEUED: "The job is queued.",
@@ -30,24 +32,33 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
     Status.CANCELED: "The image was canceled.",
 }
 SLOW = "It takes longer than expected."
+ALT_TEXT_LIMIT = 500  # characters
 
 
 def public_job(
-    job: Job,
+    job: ListedJob,
     base_url: str,
     *,
+    owner: bool,
     wait_reason: ErrorCode | None = None,
     estimated_start: datetime | None = None,
+    position: int | None = None,
 ) -> dict[str, Any]:
-    """Return the job as JSON values. `base_url`: of our own routes; `wait_reason` and the estimate: of a queued job."""
+    """Return the job as JSON values.
+
+    `base_url`: of our own routes; `owner`: whether the reader may see what only the caller of the job knows;
+    the others: of a queued job.
+    """
     url = f"{base_url}/jobs/{job.id}"
     stored = [image for image in job.images if image.name]
     error = job.error if job.finished else None
     return {
         "id": job.id,
         "status": str(job.status),
-        "message": visitor_message(job, wait_reason) if _is_from_a_form(job) else _message(job, wait_reason),
+        "message": visitor_message(job, wait_reason) if is_visitor(job.caller) else _message(job, wait_reason),
         "prompt": job.prompt,
+        "altText": job.alt_text or _shorten(job.prompt),
+        "metadata": dict(job.metadata) if owner else None,
         "workflow": job.workflow,
         "executionId": job.execution_id,
         "imageUrl": f"{url}/image",
@@ -62,6 +73,8 @@ def public_job(
         "errorHint": error and error.hint,
         "requestId": job.request_id,
         "creditsUsed": job.credits_used,
+        "estimatedCost": public_cost(job.estimated_cost),
+        "cost": public_cost(job.cost),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
         "createdAt": timestamp(job.created_at),
@@ -70,11 +83,12 @@ def public_job(
         "runSeconds": _run_seconds(job),
         "waitReason": wait_reason and str(wait_reason),
         "estimatedStartAt": timestamp(estimated_start),
+        "queuePosition": position,
         "statusUrl": url,
     }
 
 
-def visitor_message(job: Job, wait_reason: str | None) -> str:
+def visitor_message(job: ListedJob, wait_reason: str | None) -> str:
     """Return a message without a word about credits, settings, and Wireflow, which are not the visitor's concern."""
     words = VISITOR_SENTENCES[job.status]
     if job.status is Status.FAILED and job.error:
@@ -99,12 +113,7 @@ def timestamp(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _is_from_a_form(job: Job) -> bool:
-    """Whether visitors read the job, on its page or through the script of the form; the rest is for operators."""
-    return (job.caller or "").startswith("form:")
-
-
-def _message(job: Job, wait_reason: ErrorCode | None) -> str:
+def _message(job: ListedJob, wait_reason: ErrorCode | None) -> str:
     if job.status is Status.FAILED and job.error:
         return f"{sentence(job.error.message)} {job.error.hint}"
     if job.status is Status.QUEUED and wait_reason:
@@ -120,13 +129,22 @@ def _message(job: Job, wait_reason: ErrorCode | None) -> str:
     return SENTENCES[job.status]
 
 
-def _copy_message(job: Job) -> str:
+def _copy_message(job: ListedJob) -> str:
     """Return the message of a job whose copies failed: they are retried for up to a day, and the hint may help."""
     gone = any(image.gone_since for image in job.images)
     not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
     hint = not_allowed or EXPLANATIONS[ErrorCode.IMAGE_EXPIRED if gone else ErrorCode.COPY_FAILED].hint
     tries = "1 try" if job.copy_tries == 1 else f"{job.copy_tries} tries"
     return f"The image is ready but could not be copied in {tries}. Copying is retried automatically. {hint}"
+
+
+def _shorten(prompt: str) -> str:
+    """Return the prompt as an alternative text: on one line, cut between words where it has spaces."""
+    line = " ".join(prompt.split())
+    if len(line) <= ALT_TEXT_LIMIT:
+        return line
+    words, _, _ = line[:ALT_TEXT_LIMIT].rpartition(" ")
+    return (words if len(words) > ALT_TEXT_LIMIT // 2 else line[: ALT_TEXT_LIMIT - 1]) + "…"
 
 
 def _image(image: Image, url: str) -> dict[str, Any]:
@@ -147,7 +165,7 @@ def _step(step: Step) -> dict[str, Any]:
     return {"label": step.label, "status": step.status, "progress": step.progress}
 
 
-def _run_seconds(job: Job) -> float | None:
+def _run_seconds(job: ListedJob) -> float | None:
     """Return the seconds from the start of the run to its observed end."""
     ended = job.copying_since or job.completed_at
     if job.started_at is None or ended is None:

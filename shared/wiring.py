@@ -21,6 +21,7 @@ from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, Jo
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
+from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
@@ -28,10 +29,11 @@ from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
 
-MAX_CONCURRENT_COPIES = 8  # each holds about one chunk of 1 MiB
+# At the same time; one caller gets at most half of each.
+MAX_CONCURRENT_COPIES = 12  # each holds about one chunk of 1 MiB
 MAX_CONCURRENT_UPLOADS = 2  # of input images, which are held in memory
-MAX_CONCURRENT_FETCHES = 8  # of input images, which are streamed to the image store
-INPUT_THREADS = 16  # more than fetches: a fetch that was abandoned ends a little later
+MAX_CONCURRENT_FETCHES = 24  # of input images; each holds about one chunk of 1 MiB
+INPUT_THREADS = 48  # more than fetches: a fetch that was abandoned ends a little later
 MAX_INPUT_BYTES = 25 * 1024 * 1024  # the maximum of Wireflow: github.com/wireflowINC/wireflow-skill
 
 
@@ -101,6 +103,7 @@ def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None 
         source=image_source(config),
         wireflow=wireflow,
         admission=admission,
+        queue=QueueSnapshot(store, admission, clock),
         requests=requests,
         run_times=RunTimes(admission),
         wake_up=wake_up or wake_up_of(config, log),

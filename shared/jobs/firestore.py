@@ -25,7 +25,8 @@ from shared.jobs.documents import (
     utc,
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
-from shared.jobs.job_documents import ROW_FIELDS, from_document, row_from_document, to_document
+from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
+from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobRow
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
@@ -79,19 +80,18 @@ class FirestoreJobs:
         query = _at_or_before("queueAt", now)
         return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
         """See the port."""
-        query = _with_execution(execution_id)
-        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
+        return await self._database.names("jobs", "executionId", execution_id, limit)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
         ahead = FieldFilter("queueAt", "<", utc(queue_at))
         return await self._database.count(lambda client: client.collection("jobs").where(filter=ahead))
 
-    async def list_jobs(self, query: JobQuery) -> list[Job]:
+    async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _list_query(query)), query.limit, from_document)
+        return await first_readable(partial(self._database.rows, _list_query(query)), query.limit, listed_from_document)
 
     async def read_gate(self) -> Gate:
         """See the port."""
@@ -141,12 +141,6 @@ def _at_or_before(field: str, now: datetime) -> BuildQuery:
     return lambda client: client.collection("jobs").where(filter=past).order_by(field).select(ROW_FIELDS)
 
 
-def _with_execution(execution_id: str) -> BuildQuery:
-    """Select the rows of jobs with this execution id."""
-    same = FieldFilter("executionId", "==", execution_id)
-    return lambda client: client.collection("jobs").where(filter=same).select(ROW_FIELDS)
-
-
 def _list_query(query: JobQuery) -> BuildQuery:
     """Select the jobs of a list, newest first.
 
@@ -167,6 +161,6 @@ def _list_query(query: JobQuery) -> BuildQuery:
         if query.before is not None:
             created_at, job_id = query.before
             built = built.start_after([utc(created_at), jobs.document(job_id)])
-        return built
+        return built.select(LISTED_FIELDS)
 
     return build

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.config import Config
 from shared.log import Log
 from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, WakeUp, Wireflow
 from shared.runtime.admission import Admission
 from shared.runtime.executions import Executions
-from shared.runtime.places import Places
+from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
@@ -32,6 +32,7 @@ class Deps:
     image_from_bytes: Callable[[bytes], ImageStream]  # raises ImageRefused
     wireflow: Wireflow
     admission: Admission
+    queue: QueueSnapshot
     requests: RequestLimiter
     run_times: RunTimes
     wake_up: WakeUp
@@ -46,4 +47,3 @@ class Deps:
     input_threads: Executor
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits
-    places: Places = field(default_factory=Places)

@@ -35,6 +35,11 @@ class Limits:
         at_once = min(self.at_once or self.per_minute, self.per_minute)
         return replace(self, per_minute=at_once)
 
+    @property
+    def exist(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self.per_minute or self.per_day)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspension:
@@ -83,11 +88,15 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A job that would start. `refused_for`: why Wireflow refused it before."""
+    """A job that would start. `refused_for`: why Wireflow refused it before.
+
+    `caller_refused_at`: when Wireflow last refused a job of its caller, as far as this instance knows.
+    """
 
     workflow: str
     caller: str
     refused_for: ErrorCode | None = None
+    caller_refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

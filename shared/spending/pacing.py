@@ -44,7 +44,8 @@ def price_of_poll(per_minute: int, load: float) -> float:
     """
     if not per_minute:
         return UNLIMITED_PRICE
-    return PRICE * (60 / per_minute) ** SCARCITY * max(1.0, PRESSURE * load**STEEPNESS)
+    scarcity: float = (60 / per_minute) ** SCARCITY
+    return PRICE * scarcity * max(1.0, PRESSURE * load**STEEPNESS)
 
 
 def after_run(took: Summary, running_at: float, ended_at: float) -> tuple[float, ...]:

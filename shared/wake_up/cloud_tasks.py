@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from shared.config import WakeUpSettings
+from shared.wake_up_settings import WakeUpSettings
 from shared.log import Event, Log
 from shared.ports import Clock
 from shared.wake_up.buckets import BUCKET_SECONDS, Bucket, Remembered, bucket_of
@@ -86,10 +86,6 @@ class CloudTasksWakeUp:
             write = self._log.error if isinstance(error, WakeUpRefused) else self._log.warning
             reason = str(error) if isinstance(error, WakeUpFailed) else type(error).__name__
             write(Event.CONFIGURATION, f"The poller could not be woken up by Cloud Tasks: {reason}.")
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
 
     async def _create(self, bucket: Bucket) -> None:
         """Create the task, in at most three attempts. That it exists is success: another request has created it."""

@@ -17,9 +17,6 @@ class NoWakeUp:
     async def at(self, moment: datetime) -> None:
         """Do nothing."""
 
-    async def close(self) -> None:
-        """Do nothing."""
-
 
 class InProcessWakeUp:
     """Calls `poller` from this process."""
