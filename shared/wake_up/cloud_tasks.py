@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
-from shared.wake_up_settings import WakeUpSettings
 from shared.log import Event, Log
 from shared.ports import Clock
 from shared.wake_up.buckets import BUCKET_SECONDS, Bucket, Remembered, bucket_of
+from shared.wake_up_settings import WakeUpSettings
 
 API = "https://cloudtasks.googleapis.com"
 SCOPES = ("https://www.googleapis.com/auth/cloud-tasks",)
