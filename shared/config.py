@@ -28,7 +28,7 @@ PLANS = {
     "pro": (60, 10, 1_000),
     "enterprise": (200, 10, 0),
 }
-STARTS_AT_ONCE = 5  # one in so many of a minute's requests is kept free for starts on arrival
+STARTS_AT_ONCE = 10  # one in so many of a minute's requests is kept free for starts on arrival
 MAX_COPY_TIME = timedelta(hours=24)  # of images that are paid for
 BASE_URL = "https://www.wireflow.ai/api/v1"
 IMAGE_HOSTS = (

@@ -24,7 +24,7 @@ class Throttled(Exception):
 
 
 class RequestLimiter:
-    """The limiter of one instance. In this order: overdue polls, paid calls, other polls, requests that prepare jobs.
+    """The limiter of one instance: overdue polls come first, then paid calls, other polls, and preparations of jobs.
 
     `for_starts`: the part of the limit that the trigger may use for paid calls without asking. The quota counts in
     monotonic time: a clock that is set back must not stop requests.
@@ -38,33 +38,41 @@ class RequestLimiter:
         self._preparations = Slots(MAX_PREPARATIONS, window)
         self._overdue, self._polling, self._preparing = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._polls_waiting = 0
-        self._start_waits = False
+        self._waiting_since: float | None = None
 
     def price_of_poll(self) -> float:
         """Return how many seconds of lag a poll is worth now."""
         quota = self._quota
-        load = rules.load(quota, self._now())
-        return pacing.price_of_poll(max(quota.per_minute - quota.for_starts, min(quota.per_minute, 1)), load)
+        polls = max(quota.per_minute - quota.for_starts, min(quota.per_minute, 1))
+        return pacing.price_of_poll(polls, rules.load(quota, self._now()), self._backlog())
 
     # --- paid calls ------------------------------------------------------------------------------------------------
 
     def free_starts(self, wanted: int, made: Iterable[datetime]) -> int:
-        """Return how many of `wanted` paid calls may be made now. `made`: those of the last minute, by both functions.
-
-        If it is fewer, other polls leave room for the next one.
-        """
+        """Return how many of `wanted` paid calls may be made now. `made`: when both functions have made such calls."""
         self._quota = rules.with_starts(self._quota, map(self._monotonic, made))
-        free = rules.free_starts(self._quota, self._now(), wanted)
-        self._start_waits = free < wanted
+        free = rules.free_starts(self._quota, self._now(), wanted, urgent=self._is_urgent())
+        if free == wanted:
+            self.no_start_waits()
+        elif self._waiting_since is None:
+            self._waiting_since = self._clock.monotonic()
         return free
 
     def no_start_waits(self) -> None:
-        """No job is in the queue: polls need not leave room."""
-        self._start_waits = False
+        """No job waits for room to start."""
+        self._waiting_since = None
 
     def next_start_at(self) -> datetime:
         """Return when there is room for a paid call."""
-        return self._clock.now() + (rules.next_start_at(self._quota, self._now()) - self._now())
+        now = self._now()
+        return self._clock.now() + (rules.next_start_at(self._quota, now, urgent=self._is_urgent()) - now)
+
+    def _backlog(self) -> float:
+        """Return for how many seconds jobs have been waiting for room to start."""
+        return 0.0 if self._waiting_since is None else self._clock.monotonic() - self._waiting_since
+
+    def _is_urgent(self) -> bool:
+        return self._backlog() > pacing.PATIENT_SECONDS
 
     def record_start(self) -> None:
         """Count a paid call that is sent now."""
@@ -83,7 +91,7 @@ class RequestLimiter:
             self._polls_waiting += 1
             try:
                 async with self._overdue if overdue else self._polling:
-                    await self._wait(before, overdue=overdue)
+                    await self._wait(before)
                     self.record()
             finally:
                 self._polls_waiting -= 1
@@ -115,16 +123,12 @@ class RequestLimiter:
         """Send nothing before `until`, as Wireflow asked."""
         self._quota = rules.paused(self._quota, self._now() + (until - self._clock.now()))
 
-    async def _wait(self, before: datetime | None, *, overdue: bool = False) -> None:
-        while (pause := self._next_request_at(overdue=overdue) - self._now()) > timedelta():
+    async def _wait(self, before: datetime | None) -> None:
+        while (pause := rules.next_request_at(self._quota, self._now()) - self._now()) > timedelta():
             at = self._clock.now() + pause
             if (before and at >= before) or pause.total_seconds() >= self._window.left():
                 raise Throttled(at)
             await self._clock.sleep(pause.total_seconds())
-
-    def _next_request_at(self, *, overdue: bool) -> datetime:
-        starts = 1 if self._start_waits and not overdue else 0
-        return rules.next_request_at(self._quota, self._now(), starts)
 
     def _now(self) -> datetime:
         """The monotonic clock as a datetime, for the rules of `spending`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 # A request counts when it arrives, not when it was sent: a little more than Wireflow's minute covers the latency.
-WINDOW = timedelta(seconds=60.5)
+WINDOW = timedelta(seconds=60.25)
 # The longest pause that the headers of a successful response may cause: a 429 says how long to wait.
 MAX_HEADER_PAUSE = timedelta(seconds=60)
 
@@ -47,21 +47,25 @@ def load(quota: RequestQuota, now: datetime) -> float:
     return 2 * used / quota.per_minute
 
 
-def next_request_at(quota: RequestQuota, now: datetime, starts: int = 0) -> datetime:
-    """Return when the next request may be sent that is not a start, if `starts` more starts come first."""
-    return _first(quota, now, lambda at: room(quota, at, starts) > 0)
+def next_request_at(quota: RequestQuota, now: datetime) -> datetime:
+    """Return when the next request may be sent that is not a start."""
+    return _first(quota, now, lambda at: room(quota, at) > 0)
 
 
-def next_start_at(quota: RequestQuota, now: datetime) -> datetime:
-    """Return when the next start may be made."""
-    return _first(quota, now, lambda at: room(quota, at, 1) >= 0)
+def next_start_at(quota: RequestQuota, now: datetime, *, urgent: bool = False) -> datetime:
+    """Return when the next start may be made.
+
+    It needs room for a poll too, because a run that is not followed gains nothing, unless it is `urgent`.
+    """
+    return _first(quota, now, lambda at: room(quota, at, 1) >= (0 if urgent else 1))
 
 
-def free_starts(quota: RequestQuota, now: datetime, wanted: int) -> int:
-    """Return how many of `wanted` starts may be made now."""
+def free_starts(quota: RequestQuota, now: datetime, wanted: int, *, urgent: bool = False) -> int:
+    """Return how many of `wanted` starts may be made now, as `next_start_at` says."""
     if not quota.per_minute:
         return wanted
-    return next((starts for starts in range(wanted, 0, -1) if room(quota, now, starts) >= 0), 0)
+    fit = (n for n in range(wanted, 0, -1) if room(quota, now, n) >= (0 if urgent else n))
+    return next(fit, 0)
 
 
 def after_request(quota: RequestQuota, at: datetime) -> RequestQuota:

@@ -49,6 +49,8 @@ class Run:
     found: float = NEVER
     polls: int = 0
     waits: bool = False  # for the quota
+    decided: tuple[float, float] = (NEVER, NEVER)  # for which last poll and price of a poll the `pause` is
+    pause: float = 0.0
 
     @property
     def ended(self) -> float:
@@ -73,10 +75,10 @@ class Model:
         self._queue: deque[Run] = deque()
         self._running: list[Run] = []
         self._held: list[Run] = []
-        self._start_waits = False
         self._window_ends, self._busy_at, self._called = -NEVER, 0.0, False
         self._wake_ups: set[int] = set()
         self._pump_at = NEVER
+        self._waiting_since = NEVER  # for room to start
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
 
@@ -93,8 +95,11 @@ class Model:
     def pause(self, run: Run) -> float:
         """Return the seconds from the last poll of a run, or its start, to the next one, as it is now."""
         polls = self.plan.requests - self.plan.at_once
-        price = pacing.price_of_poll(polls, quotas.load(self._quota, self._moment()))
-        return pacing.seconds_to_next_poll(run.polled - run.started, self.took, price)
+        price = pacing.price_of_poll(polls, quotas.load(self._quota, self._moment()), self.now - self._waiting_since)
+        if run.decided != (run.polled, price):  # otherwise it was computed before
+            run.decided = run.polled, price
+            run.pause = pacing.seconds_to_next_poll(run.polled - run.started, self.took, price)
+        return run.pause
 
     def _at(self, when: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (max(when, self.now), next(self._numbers), event))
@@ -130,18 +135,24 @@ class Model:
         wanted = min(self._free_slots(self.plan.starts), len(self._queue))
         if self._queue:
             self._quota = quotas.with_starts(self._quota, self._moments(self._starts))
-        free = quotas.free_starts(self._quota, self._moment(), wanted)
-        self._start_waits = free < wanted
+        free = quotas.free_starts(self._quota, self._moment(), wanted, urgent=self._is_urgent())
         for _ in range(free):
             run = self._queue.popleft()
             self._start(run)
             self._quota = quotas.after_start(self._quota, self._moment())
             self._hold(run)
+        if not self._queue or free == wanted:
+            self._waiting_since = NEVER
+        elif self._waiting_since == NEVER:
+            self._waiting_since = self.now
         return free
 
     def _next_start(self) -> float:
         free_at = self._starts[0] + GATE_SECONDS if not self._free_slots(self.plan.starts) else self.now
-        return max(free_at, self._seconds(quotas.next_start_at(self._quota, self._moment())))
+        return max(free_at, self._seconds(quotas.next_start_at(self._quota, self._moment(), urgent=self._is_urgent())))
+
+    def _is_urgent(self) -> bool:
+        return self.now - self._waiting_since > pacing.PATIENT_SECONDS
 
     def _moments(self, times: Sequence[float]) -> list[datetime]:
         return [EPOCH + timedelta(seconds=at) for at in times]
@@ -235,9 +246,7 @@ class Model:
     def _pump(self) -> None:
         """Make the polls that wait, as far as the quota allows."""
         for run in sorted((run for run in self._held if run.waits), key=lambda run: run.next_poll):
-            overdue = self.now - run.polled >= pacing.MAX_PAUSE
-            starts = 1 if self._start_waits and not overdue else 0
-            free_at = self._seconds(quotas.next_request_at(self._quota, self._moment(), starts))
+            free_at = self._seconds(quotas.next_request_at(self._quota, self._moment()))
             if free_at > self.now:
                 if not self.now < self._pump_at <= free_at:
                     self._pump_at = free_at

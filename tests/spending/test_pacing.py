@@ -35,8 +35,8 @@ def test_pauses_double_after_failed_polls():
 
 def test_polls_are_where_runs_end():
     times = polls(FAST_AND_SLOW, 0.3, 60)
-    assert 6 < times[0] < 10
-    assert len([at for at in times if 8 < at < 14]) >= 3
+    assert 6 < times[0] <= 10
+    assert len([at for at in times if 8 < at < 14]) >= 2
     assert len([at for at in times if 16 < at < 32]) <= 2
     assert len([at for at in times if 36 < at < 54]) >= 2
 
@@ -51,12 +51,12 @@ def test_a_higher_price_means_fewer_polls(elapsed: float):
 def test_no_run_is_left_alone_for_more_than_a_minute():
     slow = (400.0,) * pacing.MAX_RUNS
     pauses = [after - before for before, after in pairwise([0.0, *polls(slow, 1.0, 1_200)])]
-    assert max(pauses) <= 60
+    assert max(pauses) == pytest.approx(60)
 
 
 def test_a_run_that_takes_longer_than_any_before_is_polled_ever_more_rarely():
     pauses = [pacing.seconds_to_next_poll(elapsed, (10.0,) * 20, 0.2) for elapsed in (60.0, 120.0, 300.0, 600.0)]
-    assert pauses == [10, 15, 37.5, 60]
+    assert pauses == [12, 24, 60, 60]
 
 
 def test_a_poll_is_dearer_with_a_small_plan_and_when_the_limit_is_nearly_used_up():
@@ -66,6 +66,11 @@ def test_a_poll_is_dearer_with_a_small_plan_and_when_the_limit_is_nearly_used_up
     assert prices == sorted(prices)
     assert prices[0] == pacing.price_of_poll(50, 0)
     assert prices[-1] > 4 * prices[0]
+
+
+def test_a_poll_is_dearer_while_jobs_wait_for_room_to_start():
+    assert pacing.price_of_poll(8, 0.5, backlog=pacing.PATIENT_SECONDS) == pacing.price_of_poll(8, 0.5)
+    assert pacing.price_of_poll(8, 0.5, backlog=60) > 2 * pacing.price_of_poll(8, 0.5)
 
 
 def test_a_summary_keeps_the_newest_runs():

@@ -20,7 +20,7 @@ def test_a_request_beyond_the_limit_waits_until_the_first_one_is_a_minute_old():
     for second in (0, 10, 20):
         assert rules.next_request_at(quota, after(second)) == after(second)
         quota = rules.after_request(quota, after(second))
-    assert rules.next_request_at(quota, after(30)) == after(60.5)
+    assert rules.next_request_at(quota, after(30)) == after(60.25)
 
 
 def test_zero_means_no_limit():
@@ -39,7 +39,7 @@ def test_a_requested_pause_applies_whatever_the_limit():
 def test_rate_limit_headers_override_the_plan():
     quota = rules.after_headers(RequestQuota(per_minute=200), {"limit": 2, "remaining": 1, "reset": 0}, NOON)
     quota = rules.after_request(rules.after_request(quota, NOON), NOON)
-    assert rules.next_request_at(quota, after(1)) == after(60.5)
+    assert rules.next_request_at(quota, after(1)) == after(60.25)
 
 
 def test_with_nothing_remaining_the_next_request_waits_for_the_reset():
@@ -59,8 +59,8 @@ def test_room_is_kept_for_starts_of_which_the_poller_does_not_know():
     for _ in range(3):
         assert rules.next_request_at(quota, NOON) == NOON
         quota = rules.after_request(quota, NOON)
-    assert rules.next_request_at(quota, NOON) == after(60.5)
-    assert rules.free_starts(quota, NOON, 9) == 2
+    assert rules.next_request_at(quota, NOON) == after(60.25)
+    assert rules.free_starts(quota, NOON, 9) == 0
 
 
 def test_known_starts_use_the_room_that_is_kept_for_them():
@@ -69,12 +69,16 @@ def test_known_starts_use_the_room_that_is_kept_for_them():
     assert rules.room(rules.after_start(quota, NOON), NOON) == 2
 
 
-def test_polls_leave_room_for_a_start_that_waits():
-    quota = RequestQuota(per_minute=2)
-    quota = rules.after_request(quota, NOON)
+def test_a_start_needs_room_for_a_poll_too():
+    quota = RequestQuota(per_minute=6)
+    assert rules.free_starts(quota, NOON, 9) == 3
+    for _ in range(5):
+        quota = rules.after_request(quota, NOON)
+    assert rules.free_starts(quota, after(1), 1) == 0
     assert rules.next_request_at(quota, after(1)) == after(1)
-    assert rules.next_request_at(quota, after(1), starts=1) == after(60.5)
-    assert rules.next_start_at(quota, after(1)) == after(1)
+    assert rules.next_start_at(quota, after(1)) == after(60.25)
+    assert rules.next_start_at(quota, after(1), urgent=True) == after(1)
+    assert rules.free_starts(quota, after(1), 9, urgent=True) == 1
 
 
 def test_the_load_is_1_if_the_limit_is_used_up_evenly():
@@ -91,7 +95,7 @@ def test_no_minute_has_more_requests_than_the_limit_whatever_two_functions_do(se
     """The trigger knows only the starts; the poller knows its own requests, and the starts when it made one itself."""
     rand = random.Random(seed)
     per_minute = rand.choice([5, 10, 20, 60])
-    at_once = max(per_minute // 5, 1)
+    at_once = max(per_minute // 10, 1)
     quota = RequestQuota(per_minute=per_minute, for_starts=at_once)
     starts: list[datetime] = []
     sent: list[datetime] = []
