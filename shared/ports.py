@@ -330,8 +330,8 @@ class Wireflow(Protocol):
     async def upload_image(self, content: bytes, content_type: str) -> str:
         """Upload an input image and return its URL at Wireflow; raise as `describe_inputs`."""
 
-    async def healthy(self) -> bool:
-        """Return whether the free health call responds with 200."""
+    async def healthy(self, *, needs_webhook: bool = True) -> bool:
+        """Return whether the webhook's free health call succeeds, or Wireflow at least responds that it is gone."""
 
     async def poll(self, execution_id: str) -> RunResponse:
         """Return the state of a run; raise PollError."""

@@ -25,9 +25,11 @@ async def hold_suspended(jobs: Sequence[Job], deps: Deps) -> None:
     state = await deps.admission.recent()
 
     async def hold(number: int, job: Job) -> None:
-        if suspension := gate.hold(state, deps.clock.now(), job.workflow):
+        candidate = deps.admission.candidate(job)
+        if suspension := gate.hold(state, deps.clock.now(), candidate):
+            until = gate.held_until(suspension, candidate) + number * STEP
             with suppress(Conflict, StoreUnavailable):
-                await deps.store.save(job.held_until(suspension.until + number * STEP, suspension.reason))
+                await deps.store.save(job.held_until(until, suspension.reason))
 
     await asyncio.gather(*(hold(number, job) for number, job in enumerate(jobs)))
 
@@ -41,8 +43,9 @@ async def rejoin_queue(lease: Lease, deps: Deps) -> None:
     if now >= job.give_up_at:
         await give_up_waiting(lease, deps)
         return
-    if suspension := gate.hold(await deps.admission.recent(), now, job.workflow):
-        await lease.release(job.held_until(suspension.until, suspension.reason))
+    candidate = deps.admission.candidate(job)
+    if suspension := gate.hold(await deps.admission.recent(), now, candidate):
+        await lease.release(job.held_until(gate.held_until(suspension, candidate), suspension.reason))
         return
     (place,) = await next_places(job.caller, deps)
     await lease.release(job.rejoined(place))
