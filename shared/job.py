@@ -12,6 +12,7 @@ from typing import Any
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
 from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
+from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run, dollars
 
 
@@ -51,6 +52,7 @@ class Job:
     request_id: str | None = None
     credits_used: float | None = None
     estimated_cost: Cost | None = None  # of one image, when the job was accepted
+    reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
     cost: Cost | None = None  # as far as it is known, once the run has ended
     images: tuple[Image, ...] = ()
     error: JobError | None = None
@@ -156,6 +158,7 @@ class Job:
             request_id=request_id,
             wait_reason=reason,
             triggered_at=None,
+            reservation=None,
             queue_at=self.place or self.created_at,
             due_at=self.give_up_at,
         )
@@ -175,15 +178,14 @@ class Job:
 
     # --- triggering ------------------------------------------------------------------------------------------------
 
-    def triggered(self, now: datetime, lease_ends_at: datetime) -> "Job":
+    def triggered(self, now: datetime, lease_ends_at: datetime, reservation: Reservation | None = None) -> "Job":
         """The paid call is about to be made by the holder of a lease."""
-        return self.evolve(
-            status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_ends_at, wait_reason=None
-        )
+        job = self.evolve(status=Status.TRIGGERING, queue_at=None, due_at=lease_ends_at, wait_reason=None)
+        return job.evolve(triggered_at=now, reservation=reservation)
 
-    def retried(self, now: datetime) -> "Job":
-        """The paid call is about to be retried after an unknown outcome."""
-        return self.evolve(possible_duplicate=True, triggered_at=now)
+    def retried(self, now: datetime, reservation: Reservation | None = None) -> "Job":
+        """The paid call is about to be retried after an unknown outcome; what was reserved for it stays reserved."""
+        return self.evolve(possible_duplicate=True, triggered_at=now, reservation=reservation)
 
     def unresolved(self, request_id: str | None) -> "Job":
         """The outcome of the paid call is unknown. The lease keeps its end, which is later than that of the call."""
@@ -225,7 +227,7 @@ class Job:
     def copying(self, images: tuple[Image, ...], now: datetime, error: JobError | None = None) -> "Job":
         """The run has ended and its images are to be copied; with `error` the job fails afterwards."""
         job = self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
-        return job.evolve(cost=job._cost())
+        return job._settled()
 
     def rescued(self, images: tuple[Image, ...], now: datetime, error: JobError | None) -> "Job":
         """A run that had timed out has produced images after all; with `error` the job still fails afterwards."""
@@ -277,7 +279,7 @@ class Job:
 
     def rechecked(self) -> "Job":
         """No late result was found."""
-        return self.evolve(recheck_done=True, due_at=self._input_deletion_at(self.completed_at))
+        return self.evolve(recheck_done=True, due_at=self.completed_at if self.stored_input else None)
 
     def input_left_over(self, name: str) -> "Job":
         """The input image of a final job was stored again and must be deleted again."""
@@ -289,17 +291,16 @@ class Job:
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final; the only work left is to delete its input image from the image store."""
-        due_at = self._input_deletion_at(now)
+        due_at = now if self.stored_input else None
         job = self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
-        return job.evolve(cost=job._cost())
+        return job._settled()
 
-    def _cost(self) -> Cost | None:
-        """What the job has cost, once its run has ended."""
+    def _settled(self) -> "Job":
+        """The job with its cost, once its run has ended; a known cost takes the place of what was reserved."""
         charged = self.charged(Charged.NO) if self.status is Status.CANCELED else Charged.YES
-        return cost_of_run(self.cost, self.estimated_cost, self.error.charged if self.error else charged, self.images)
-
-    def _input_deletion_at(self, at: datetime | None) -> datetime | None:
-        return at if self.stored_input else None
+        charged = self.error.charged if self.error else charged
+        cost = cost_of_run(self.cost, self.estimated_cost, charged, self.images)
+        return self.evolve(cost=cost, reservation=None if cost else self.reservation)
 
     # --- any state -------------------------------------------------------------------------------------------------
 

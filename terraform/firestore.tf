@@ -36,6 +36,7 @@ locals {
     "prompt",
     "refusal",
     "requestId",
+    "reservation",
     "schemaVersion",
     "startedAt",
     "steps",

@@ -18,6 +18,7 @@ BASE = {
     "store_errors",
     "config",
     "locations",
+    "spending_settings",
     "log",
     "spending",
     "ports",
@@ -28,7 +29,7 @@ BASE = {
 # The modules and packages of `shared`, and what each may import of the others.
 ALLOWED = {
     "spending": {"error_codes", "spending"},
-    "job": {"error_codes", "job_parts", "job_states", "spending.money", "store_errors"},
+    "job": {"error_codes", "job_parts", "job_states", "spending.budget", "spending.money", "store_errors"},
     "job_parts": {"error_codes"},
     "job_states": set(),
     "store_errors": {"job"},
@@ -36,7 +37,8 @@ ALLOWED = {
     "log": set(),
     "problems": set(),
     "locations": set(),
-    "config": {"auth_settings", "locations", "spending", "workflows"},
+    "spending_settings": {"spending", "workflows"},
+    "config": {"auth_settings", "locations", "spending", "spending_settings", "workflows"},
     "ports": {"error_codes", "job", "job_parts", "job_states", "store_errors", "spending", "workflows"},
     "auth_settings": set(),
     "idempotency": set(),

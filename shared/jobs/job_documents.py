@@ -14,6 +14,7 @@ from shared.job_parts import Image, JobError, Refusal, Step
 from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.ports import JobRow
+from shared.spending.budget import Reservation
 from shared.spending.gate_state import Suspension
 from shared.spending.money import Cost, CostSource
 
@@ -49,6 +50,8 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
     for name in ("estimated_cost", "cost"):
         if known.get(name):
             known[name] = _cost(known[name])
+    if known.get("reservation"):
+        known["reservation"] = Reservation(**decode(Reservation, known["reservation"]))
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
     known["images"] = tuple(_image(item) for item in known.get("images") or ())
     return Job(**{**known, "id": job_id, "revision": revision})
@@ -87,7 +90,8 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 
 _NAMES: dict[type, Mapping[str, str]] = {
-    record: stored_names(record) for record in (Job, JobRow, Image, Step, JobError, Refusal, Cost, Suspension)
+    record: stored_names(record)
+    for record in (Job, JobRow, Image, Step, JobError, Refusal, Cost, Reservation, Suspension)
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
 

@@ -14,8 +14,11 @@ from shared.job import Job
 from shared.job_parts import share_of
 from shared.log import Event, Log
 from shared.ports import Clock, JobStore
+from shared.spending import budget
 from shared.spending import gate as rules
+from shared.spending.budget import Charge, Reservation, Shortage
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
+from shared.spending.money import dollars
 from shared.store_errors import Conflict
 from shared.wireflow import errors
 
@@ -55,7 +58,7 @@ class Admission:
 
     async def acquire(self, jobs: Sequence[Job], wanted: int) -> list[Slot | None]:
         """Return for each job its slot, or None if it may not start now; at most `wanted` slots."""
-        candidates = [_candidate(job) for job in jobs]
+        candidates = [self._candidate(job) for job in jobs]
         slots: list[Slot | None] = []
 
         def reserve(gate: Gate) -> Gate:
@@ -72,6 +75,36 @@ class Admission:
         """Release the slots of executions that were not started."""
         if slots:
             await self._change(lambda gate: rules.release(gate, slots))
+
+    # --- money -----------------------------------------------------------------------------------------------------
+
+    def charge(self, job: Job) -> Charge:
+        """Return what the start of a job would reserve. A job without an estimate counts as the most expensive one."""
+        estimate = job.estimated_cost.micros if job.estimated_cost else self._limits.spending.highest
+        return Charge(caller=job.caller, micros=estimate)
+
+    async def shortage(self, job: Job) -> Shortage | None:
+        """Return the limit in money that keeps a job from starting now, or None."""
+        return rules.shortage(await self.recent(), self._limits, self.charge(job), self._clock.now())
+
+    async def settle(self, job: Job, reservation: Reservation) -> None:
+        """Replace what was reserved for a job by its cost, which is known now. One write, if they differ."""
+        if job.cost is None or job.cost.micros == reservation.micros:
+            return
+        actual, limits = job.cost.micros, self._limits.spending
+
+        def correct(gate: Gate) -> Gate:
+            return replace(gate, budget=budget.correct(gate.budget, reservation, job.caller, actual))
+
+        after = await self._change(correct)
+        if actual > reservation.micros and budget.exceeded(after.budget, limits):
+            message = "The cost of a run was higher than estimated, and a spend limit is exceeded."
+            self._log.warning(Event.SPEND_LIMIT, message, estimatedCost=dollars(reservation.micros), **job.log_fields())
+
+    def _candidate(self, job: Job) -> Candidate:
+        refused_for = job.refusal.reason if job.refusal else None
+        charge = self.charge(job)
+        return Candidate(workflow=job.workflow, caller=share_of(job.caller), refused_for=refused_for, charge=charge)
 
     # --- outcomes of calls to Wireflow ------------------------------------------------------------------------------
 
@@ -166,7 +199,7 @@ class Admission:
         return min((until for until in trials if until > self._clock.now()), default=None)
 
     async def _reserve_one(self, job: Job, gate: Gate) -> Slot | None:
-        reserved, (slot,) = rules.reserve(gate, self._limits, [_candidate(job)], self._clock.now())
+        reserved, (slot,) = rules.reserve(gate, self._limits, [self._candidate(job)], self._clock.now())
         if slot is None:
             return None
         try:
@@ -246,8 +279,3 @@ def suspension_for(error: errors.WireflowError, now: datetime, job: Job | None =
     reason = ErrorCode.UPSTREAM_ERROR if error.code is ErrorCode.OUTCOME_UNKNOWN else error.code
     until = error.retry_at or now + rules.FIRST_PROBE
     return Suspension(reason=reason, resume_on=ResumeOn.HEALTH, since=now, until=until)
-
-
-def _candidate(job: Job) -> Candidate:
-    refused_for = job.refusal.reason if job.refusal else None
-    return Candidate(workflow=job.workflow, caller=share_of(job.caller), refused_for=refused_for)

@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from shared.error_codes import ErrorCode
+from shared.spending import budget
+from shared.spending.budget import Budget, Charge, Reservation, Shortage
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension, utc_day
 
 # A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the latency.
@@ -44,7 +46,8 @@ def reserve(
     """
     gate = without_future(gate, now)
     slots: list[Slot | None] = [None] * len(candidates)
-    chosen = _startable(gate, candidates, now)[: min(wanted, _within_limits(gate, limits, now))]
+    startable, free = _startable(gate, candidates, now), min(wanted, _within_limits(gate, limits, now))
+    spent, chosen = _affordable(gate, limits, candidates, startable, now, free)
     if not chosen:
         return gate, slots
     suspension = gate.suspension if gate.suspension and gate.suspension.resume_on is ResumeOn.TRIAL else None
@@ -54,13 +57,34 @@ def reserve(
         day=max(gate.day, utc_day(now)),
         executions_today=gate.today(now) + len(chosen),
         suspension=suspension,
+        budget=spent,
     )
-    for index in chosen:
+    for index, reservation in chosen.items():
         trials = tuple(filter(None, (suspension, suspension_of(gate, candidates[index].workflow))))
-        slots[index] = Slot(at=now, trials=trials)
+        slots[index] = Slot(at=now, trials=trials, reservation=reservation, caller=candidates[index].charge.caller)
         for trial in trials:
             reserved = _replaced(reserved, _tried(trial, candidates[index], now))
     return reserved, slots
+
+
+def _affordable(
+    gate: Gate, limits: Limits, candidates: Sequence[Candidate], startable: Sequence[int], now: datetime, wanted: int
+) -> tuple[Budget, dict[int, Reservation | None]]:
+    """Return the first candidates that the limits in money admit, with their reservations, and the budget after them.
+
+    A job passes those that wait for limits of their own. None passes one that waits for a limit of all jobs.
+    """
+    spent, chosen = gate.budget, dict[int, Reservation | None]()
+    for index in startable:
+        if len(chosen) >= wanted:
+            break
+        charge = candidates[index].charge
+        if short := budget.shortage(spent, limits.spending, charge, now):
+            if short.alone:
+                continue
+            break
+        spent, chosen[index] = budget.reserve(spent, limits.spending, charge, now)
+    return spent, chosen
 
 
 def without_future(gate: Gate, now: datetime) -> Gate:
@@ -91,6 +115,8 @@ def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
             starts.remove(slot.at)
         for trial in slot.trials:
             gate = _replaced(gate, trial)
+        if slot.reservation:
+            gate = replace(gate, budget=budget.release(gate.budget, slot.reservation, slot.caller))
     today = [slot for slot in slots if utc_day(slot.at) == gate.day]
     return replace(gate, starts=tuple(starts), executions_today=max(0, gate.executions_today - len(today)))
 
@@ -110,7 +136,7 @@ def _within_limits(gate: Gate, limits: Limits, now: datetime) -> int:
         slots = min(slots, limits.per_minute - len(_recent_starts(gate, now)))
     if limits.per_day:
         slots = min(slots, limits.per_day - gate.today(now))
-    return max(slots, 0)
+    return 0 if budget.exhausted(gate.budget, limits.spending, now) else max(slots, 0)
 
 
 def _startable(gate: Gate, candidates: Sequence[Candidate], now: datetime) -> list[int]:
@@ -258,20 +284,43 @@ def hold(gate: Gate, now: datetime, workflow: str) -> Suspension | None:
     return None if suspension.tried_at and now < suspension.tried_at + TRIAL_TAKES else suspension
 
 
-def wait_reason(gate: Gate, limits: Limits, now: datetime, workflow: str | None = None) -> ErrorCode | None:
-    """Return what keeps a job of `workflow` from starting now, or None."""
+def shortage(gate: Gate, limits: Limits, charge: Charge, now: datetime, ahead: int = 0) -> Shortage | None:
+    """Return the limit in money that keeps a job with `ahead` jobs before it from starting, or None."""
+    return budget.shortage(gate.budget, limits.spending, charge, now, ahead)
+
+
+def wait_reason(
+    gate: Gate, limits: Limits, now: datetime, workflow: str | None = None, charge: Charge | None = None
+) -> ErrorCode | None:
+    """Return what keeps a job of `workflow` from starting now, or None. Without `charge`: the cheapest job."""
     if suspension := blocked_by(gate, now, workflow):
         return suspension.reason
+    charge = charge or Charge(caller=None, micros=limits.spending.lowest)
+    if shortage(gate, limits, charge, now):
+        return ErrorCode.SPEND_LIMIT
     return ErrorCode.RATE_LIMITED if not free_slots(gate, limits, now) else None
 
 
-def estimate_start(gate: Gate, limits: Limits, ahead: int, now: datetime, workflow: str | None = None) -> datetime:
-    """Return when a job of `workflow` that has `ahead` jobs before it can start, if nothing changes."""
+def estimate_start(
+    gate: Gate,
+    limits: Limits,
+    ahead: int,
+    now: datetime,
+    workflow: str | None = None,
+    charge: Charge | None = None,
+) -> datetime:
+    """Return when a job of `workflow` that has `ahead` jobs before it can start, if nothing changes.
+
+    Without `charge`: the cheapest job. The jobs before it are expected to cost as much as it.
+    """
     suspensions = filter(None, (gate.suspension, suspension_of(gate, workflow)))
     at = max([now, *(suspension.until for suspension in suspensions)])
     if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
         midnight = datetime.combine(date.fromisoformat(max(gate.day, utc_day(now))), time(), UTC)
         at = max(at, midnight + timedelta(days=days))
+    short = shortage(gate, limits, charge or Charge(caller=None, micros=limits.spending.lowest), now, ahead)
+    if short and short.until:
+        return max(at, short.until)
     if limits.per_minute:
         occupied = [start + WINDOW for start in sorted(_recent_starts(gate, now)) if start + WINDOW > at]
         free_at = [at] * (limits.per_minute - len(occupied)) + occupied

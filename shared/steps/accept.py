@@ -16,6 +16,7 @@ from shared.steps.input_images import find_input_image, store_input
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import next_places
 from shared.steps.prepare import prepare_at_once
+from shared.steps.waiting import held_by_limit
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 from shared.submission import Submission
 
@@ -54,8 +55,9 @@ async def accept(submission: Submission, deps: Deps, admit: Admit = admit_all) -
     slot = await _acquire_slot(job, deps)
     if slot is None:
         job = job.placed(*await next_places(job.caller, deps))
+        job = await _held_if_short(job, deps)
     try:
-        job = await _create(triggered(job, deps) if slot else job, deps)
+        job = await _create(triggered(job, slot, deps) if slot else job, deps)
     except AlreadyExists as error:
         await _release(slot, deps)
         await _hand_over_input(job, error.job, deps)
@@ -79,6 +81,13 @@ async def _acquire_slot(job: Job, deps: Deps) -> Slot | None:
     if not job.prepared:
         return None
     return await deps.admission.try_acquire(job, lambda: deps.places.is_queue_empty(deps.store, deps.clock.now()))
+
+
+async def _held_if_short(job: Job, deps: Deps) -> Job:
+    """Return the job, out of the queue if its caller is at a limit: it must not hold up others."""
+    if not (job.prepared and deps.config.limits.spending.configured):
+        return job
+    return held_by_limit(job, await deps.admission.shortage(job), deps.clock.now()) or job
 
 
 async def _create(job: Job, deps: Deps) -> Job:

@@ -25,17 +25,19 @@ async def estimate_wait(job: Job, deps: Deps) -> Wait | None:
         return None
     if job.queue_at is None:
         return Wait(job.wait_reason, job.due_at) if job.wait_reason else None
-    now, limits = deps.clock.now(), deps.config.limits
+    now, limits, charge = deps.clock.now(), deps.config.limits, deps.admission.charge(job)
+    if job.held and job.wait_reason is ErrorCode.SPEND_LIMIT and (short := await deps.admission.shortage(job)):
+        return Wait(ErrorCode.SPEND_LIMIT, short.until)
     if job.held:
         return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now))
     try:
         state, ahead = await deps.admission.recent(), await deps.store.count_ahead(job.queue_at)
     except StoreUnavailable:  # the job is stored: a response with a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
-    reason = gate.wait_reason(state, limits, now, job.workflow) or job.wait_reason
+    reason = gate.wait_reason(state, limits, now, job.workflow, charge) or job.wait_reason
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    at = max(gate.estimate_start(state, limits, ahead, now, job.workflow), job.queue_at)
+    at = max(gate.estimate_start(state, limits, ahead, now, job.workflow, charge), job.queue_at)
     return Wait(reason, at if at > now else _next_poller_call(now))
 
 
