@@ -83,6 +83,11 @@ class Admission:
         estimate = job.estimated_cost.micros if job.estimated_cost else self._limits.spending.highest
         return Charge(caller=job.caller, micros=estimate)
 
+    async def would_start(self, job: Job) -> bool:
+        """Return whether the gate would admit a job now; nothing is reserved."""
+        _, (slot,) = rules.reserve(await self.recent(), self._limits, [self._candidate(job)], self._clock.now())
+        return slot is not None
+
     async def shortage(self, job: Job) -> Shortage | None:
         """Return the limit in money that keeps a job from starting now, or None."""
         return rules.shortage(await self.recent(), self._limits, self.charge(job), self._clock.now())

@@ -33,7 +33,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
     Without `partial`, raise ItemRefused for the first bad item.
     """
     for _ in range(MAX_TRIES):
-        outcomes = await _plan(submissions, deps)
+        outcomes = await plan(submissions, deps)
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, Exception) and not partial:
                 raise ItemRefused(index, outcome)
@@ -44,7 +44,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
 
-async def _plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
+async def plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
     """Return for each item the existing job, a new one (not stored yet), or why it is refused."""
     ids = [await job_id_for(submission, deps) for submission in submissions]
     known = {job.id: job for job in await asyncio.gather(*(deps.store.get(job_id) for job_id in ids)) if job}

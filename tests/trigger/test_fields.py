@@ -28,6 +28,7 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "fromImage": (2, "2"),
     "deadlineSeconds": (60.0, "60"),
     "allowPartial": (True, "on"),
+    "dryRun": (True, "on"),
     "redirectUrl": ("https://shop.example/", "https://shop.example/"),
     "idempotencyKey": ("k-1", "k-1"),
     "dedupeField": ("order", "order"),

@@ -195,6 +195,7 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
+    "dryRun": Field(boolean, flag, compared=False),
     # An empty key or credential in JSON is a mistake: the sender meant to fill it in.
     "dedupeField": Field(non_empty_string, kept_empty_json=True),
     "idempotencyKey": Field(idempotency_key, compared=False, kept_empty_json=True),

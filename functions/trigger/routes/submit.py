@@ -12,7 +12,7 @@ from shared.job_states import Status
 from shared.problems import Problem
 from shared.steps.accept import Accepted, KeyReused, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
-from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
+from shared.steps.input_images import InputRefused
 from shared.steps.new_job import job_id_for, new_job
 from shared.submission import Submission
 
@@ -24,21 +24,19 @@ from ..parsing.pipeline import ParsedRequest, parse_request
 from ..responses.job_representation import base_url, document, job_response
 from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied
+from ..responses.refusals import refusal_problem
+from .quote import quote_response
 from .workflows import workflow_check
-
-KEYS = {
-    "key": "Idempotency-Key",
-    "webhook-id": "webhook-id",
-    "message": "Pub/Sub message ID",
-    "event": "CloudEvent source and ID",
-    "formToken": "formToken",
-    "field": "value of the field named by dedupeField",
-}
 
 
 async def post(request: Request, context: Context) -> Response:
-    """`POST /`: 202 with the job, or with the jobs of a batch. A repeat with the same key gets the same job."""
+    """`POST /`: 202 with the job, or with the jobs of a batch. A repeat with the same key gets the same job.
+
+    With `dryRun`: 200 with a quote.
+    """
     parsed = await parse_request(request, context.authenticator, context.deps.config, workflow_check(context.deps))
+    if read_field("dryRun", parsed.fields):
+        return await quote_response(parsed, context)
     if isinstance(parsed.content, Batch):
         return await _submit_batch(request, parsed.content, context)
     return await _submit(request, parsed.content, parsed, context)
@@ -62,7 +60,7 @@ async def _submit(request: Request, submission: Submission, parsed: ParsedReques
     try:
         accepted = await accept(submission, context.deps, admit)
     except (KeyReused, InputRefused) as refusal:
-        raise _problem(refusal, submission) from refusal
+        raise refusal_problem(refusal, submission) from refusal
     return await _respond(request, accepted, parsed, headers, context)
 
 
@@ -113,7 +111,7 @@ async def _submit_batch(request: Request, batch: Batch, context: Context) -> Res
     try:
         outcomes = iter(await accept_batch(valid, context.deps, partial=batch.partial))
     except ItemRefused as refused:
-        raise _problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
+        raise refusal_problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
     results = [next(outcomes) if isinstance(one, Submission) else one for one in batch.requests]
     each = zip(results, batch.requests, batch.paths, strict=True)
     jobs = await asyncio.gather(*(_item(request, result, one, path, context) for result, one, path in each))
@@ -126,17 +124,5 @@ async def _item(
     if isinstance(result, Accepted):
         shown, _ = await document(request, result.job, context.deps)
         return shown
-    problem = result if isinstance(result, Problem) else _problem(result, submission, path)
+    problem = result if isinstance(result, Problem) else refusal_problem(result, submission, path)
     return problem.document()
-
-
-def _problem(refusal: KeyReused | InputRefused, submission: Submission | Problem, path: str = "") -> Problem:
-    """The problem of a request that cannot become a job. `path`: where it is in a batch, such as `[3]`."""
-    if isinstance(refusal, InputRefused):
-        code = "not_found" if isinstance(refusal, SourceNotFound) else "source_not_ready"
-        code = "invalid_field" if isinstance(refusal, NoSuchImage) else code
-        return Problem(code, str(refusal), field=f"{path}.{refusal.field}" if path else refusal.field)
-    kind = submission.key.kind if isinstance(submission, Submission) and submission.key else "key"
-    detail = f"The same {KEYS[kind]} was sent with another request before. Send a new one with a new request."
-    field = {"formToken": "formToken", "field": "dedupeField"}.get(kind)
-    return Problem("idempotency_key_reused", detail, field=".".join(filter(None, [path, field])) or None)
