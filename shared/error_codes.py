@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     INSUFFICIENT_CREDITS = "insufficient_credits"
     RATE_LIMITED = "rate_limited"
     SPEND_LIMIT = "spend_limit"
+    PAUSED = "paused"
     KEY_REFUSED = "key_refused"
     WORKFLOW_INACTIVE = "workflow_inactive"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
@@ -86,6 +87,11 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
         "A spend limit of this deployment or of the caller is reached.",
         "The operator can raise the limit: DAILY_SPEND_USD, MONTHLY_SPEND_USD, SPEND_PER_10_MINUTES_USD, or "
         "CALLER_LIMITS." + RESUME,
+        True,
+    ),
+    ErrorCode.PAUSED: Explanation(
+        "The operator has paused new runs.",
+        "Wait until the operator resumes them." + RESUME,
         True,
     ),
     ErrorCode.KEY_REFUSED: Explanation(

@@ -70,6 +70,7 @@ class Job:
     queue_at: datetime | None = None
     claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
     workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
+    chosen: bool | None = None  # by the operator, to start through every suspension
     place: datetime | None = None  # its fair `queue_at`, to which it returns after a refusal that may pass soon
     revision: Any = field(default=None, compare=False, repr=False)
 
@@ -152,16 +153,9 @@ class Job:
 
     def requeued(self, reason: ErrorCode, *, attempt: int, request_id: str | None = None) -> "Job":
         """The paid call was refused for a reason that may be temporary: back to its place in the queue."""
-        return self.evolve(
-            status=Status.QUEUED,
-            attempt=attempt,
-            request_id=request_id,
-            wait_reason=reason,
-            triggered_at=None,
-            reservation=None,
-            queue_at=self.place or self.created_at,
-            due_at=self.give_up_at,
-        )
+        job = self.evolve(status=Status.QUEUED, attempt=attempt, request_id=request_id, wait_reason=reason)
+        job = job.evolve(queue_at=self.place or self.created_at, due_at=self.give_up_at)
+        return job.evolve(triggered_at=None, reservation=None)
 
     def refused(self, reason: ErrorCode, message: str, now: datetime) -> "Job":
         """Wireflow refused this job for a reason that the operator can fix, in the words of `message`."""
@@ -176,12 +170,16 @@ class Job:
         """A held job takes a new place in the queue."""
         return self.placed(queue_at).evolve(due_at=self.give_up_at)
 
+    def chosen_for_trial(self, now: datetime) -> "Job":
+        """The operator lets the job through every suspension: a worker starts it next."""
+        return self.evolve(chosen=True, queue_at=self.give_up_at, due_at=now)
+
     # --- triggering ------------------------------------------------------------------------------------------------
 
     def triggered(self, now: datetime, lease_ends_at: datetime, reservation: Reservation | None = None) -> "Job":
         """The paid call is about to be made by the holder of a lease."""
         job = self.evolve(status=Status.TRIGGERING, queue_at=None, due_at=lease_ends_at, wait_reason=None)
-        return job.evolve(triggered_at=now, reservation=reservation)
+        return job.evolve(triggered_at=now, reservation=reservation, chosen=None)
 
     def retried(self, now: datetime, reservation: Reservation | None = None) -> "Job":
         """The paid call is about to be retried after an unknown outcome; what was reserved for it stays reserved."""

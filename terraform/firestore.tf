@@ -8,6 +8,7 @@ locals {
   unqueried_fields = [
     "allowPartial",
     "attempt",
+    "chosen",
     "claims",
     "completedAt",
     "copyTries",

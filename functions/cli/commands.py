@@ -108,3 +108,51 @@ def token(name: str, admin: bool) -> None:
     from functions.cli.tokens import new_token
 
     print_token(new_token(name, admin=admin))
+
+
+@cli.group()
+def control() -> None:
+    """Pause and resume the starts of jobs, and show what is suspended and spent.
+
+    The job store is that of JOBS_URL, such as firestore://PROJECT/DATABASE, or else that of `serve` in this folder.
+    """
+
+
+LIVE_STORE = click.option("--live", is_flag=True, help="Without JOBS_URL: the job store of `serve --live`.")
+
+
+@control.command()
+@LIVE_STORE
+def status(live: bool) -> None:
+    """Show what is suspended, why, since when, the next trial, and the spend against the limits."""
+    from functions.cli.control import status as status_command
+
+    run_until_interrupted(status_command(os.environ, live=live))
+
+
+@control.command()
+@LIVE_STORE
+def pause(live: bool) -> None:
+    """Let no job start until `resume`. Runs that have started go on."""
+    from functions.cli.control import pause as pause_command
+
+    run_until_interrupted(pause_command(os.environ, live=live))
+
+
+@control.command()
+@LIVE_STORE
+def resume(live: bool) -> None:
+    """End every suspension, whatever its reason."""
+    from functions.cli.control import resume as resume_command
+
+    run_until_interrupted(resume_command(os.environ, live=live))
+
+
+@control.command()
+@click.argument("job")
+@LIVE_STORE
+def trial(job: str, live: bool) -> None:
+    """Let the queued job with the ID JOB start next, through every suspension. Limits still apply."""
+    from functions.cli.control import trial as trial_command
+
+    run_until_interrupted(trial_command(job, os.environ, live=live))

@@ -146,6 +146,18 @@ def print_findings(rows: Sequence[tuple[str, str, str]]) -> None:
     Console(highlight=False).print(table)
 
 
+def print_control(rows: Sequence[tuple[str, str]]) -> None:
+    """Print the state of the gate, a name and a value on each line."""
+    width = max(len(name) for name, _ in rows) + 2
+    for name, value in rows:
+        click.echo(f"{name:<{width}}{value}")
+
+
+def print_line(text: str) -> None:
+    """Print a result of one line."""
+    click.echo(text)
+
+
 def _print_rows(rows: dict[str, str], last: str) -> None:
     width = max(map(len, rows)) + 2
     for name, value in rows.items():
@@ -169,6 +181,8 @@ def _rows(job: PublicJob) -> Iterator[tuple[str, Any]]:
     for name, label in {"executionId": "execution", "runSeconds": "run seconds", "creditsUsed": "credits"}.items():
         if job[name] is not None:
             yield label, job[name]
+    if job["cost"] is not None:
+        yield "cost", f"${job['cost']['amount']:.4g} ({job['cost']['source']})"
     if job["possibleDuplicate"]:
         yield "note", "The paid call was retried after an unknown outcome; it may have been charged twice."
     for image in job["images"]:

@@ -109,7 +109,13 @@ class Admission:
     def _candidate(self, job: Job) -> Candidate:
         refused_for = job.refusal.reason if job.refusal else None
         charge = self.charge(job)
-        return Candidate(workflow=job.workflow, caller=share_of(job.caller), refused_for=refused_for, charge=charge)
+        return Candidate(
+            workflow=job.workflow,
+            caller=share_of(job.caller),
+            refused_for=refused_for,
+            charge=charge,
+            chosen=bool(job.chosen),
+        )
 
     # --- outcomes of calls to Wireflow ------------------------------------------------------------------------------
 
@@ -179,6 +185,22 @@ class Admission:
             await self._resume()
         else:
             await self._change(lambda gate: rules.probe_failed(gate, self._clock.now()))
+
+    # --- the operator ------------------------------------------------------------------------------------------------
+
+    async def pause(self) -> None:
+        """No job starts until the operator resumes."""
+        now = self._clock.now()
+        await self._suspend(
+            Suspension(reason=ErrorCode.PAUSED, resume_on=ResumeOn.OPERATOR, since=now, until=now + rules.MAX_TRIAL)
+        )
+
+    async def resume_all(self) -> None:
+        """End every suspension."""
+        before = await self.read()
+        await self._change(lambda gate: replace(gate, suspension=None, workflows=()))
+        for suspension in filter(None, (before.suspension, *before.workflows)):
+            self._log_resumed(suspension)
 
     # --- state -----------------------------------------------------------------------------------------------------
 

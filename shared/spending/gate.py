@@ -50,7 +50,7 @@ def reserve(
     spent, chosen = _affordable(gate, limits, candidates, startable, now, free)
     if not chosen:
         return gate, slots
-    suspension = gate.suspension if gate.suspension and gate.suspension.resume_on is ResumeOn.TRIAL else None
+    suspension = gate.suspension if gate.suspension and not _has_ended(gate.suspension, now) else None
     reserved = replace(
         gate,
         starts=(*_recent_starts(gate, now), *[now] * len(chosen)) if limits.per_minute else (),
@@ -60,10 +60,12 @@ def reserve(
         budget=spent,
     )
     for index, reservation in chosen.items():
-        trials = tuple(filter(None, (suspension, suspension_of(gate, candidates[index].workflow))))
+        found = filter(None, (suspension, suspension_of(gate, candidates[index].workflow)))
+        trials = tuple(one for one in found if one.resume_on is not ResumeOn.OPERATOR)
         slots[index] = Slot(at=now, trials=trials, reservation=reservation, caller=candidates[index].charge.caller)
         for trial in trials:
-            reserved = _replaced(reserved, _tried(trial, candidates[index], now))
+            if trial.resume_on is ResumeOn.TRIAL:
+                reserved = _replaced(reserved, _tried(trial, candidates[index], now))
     return reserved, slots
 
 
@@ -141,6 +143,8 @@ def _within_limits(gate: Gate, limits: Limits, now: datetime) -> int:
 
 def _startable(gate: Gate, candidates: Sequence[Candidate], now: datetime) -> list[int]:
     """Return the indexes of the candidates that no suspension stops, of a suspended workflow that of its trial."""
+    if chosen := [n for n, one in enumerate(candidates) if one.chosen]:
+        return chosen
     account = gate.suspension
     if account and account.resume_on is not ResumeOn.TRIAL and _in_force(account, now):
         return []
@@ -239,7 +243,11 @@ def probe_failed(gate: Gate, now: datetime) -> Gate:
 
 
 def _in_force(suspension: Suspension, now: datetime) -> bool:
-    return suspension.resume_on is ResumeOn.HEALTH or now < suspension.until
+    return suspension.resume_on in (ResumeOn.HEALTH, ResumeOn.OPERATOR) or now < suspension.until
+
+
+def _has_ended(suspension: Suspension, now: datetime) -> bool:
+    return suspension.resume_on is ResumeOn.TIME and now >= suspension.until
 
 
 def _extended(suspension: Suspension, now: datetime) -> Suspension:
@@ -314,7 +322,7 @@ def estimate_start(
     Without `charge`: the cheapest job. The jobs before it are expected to cost as much as it.
     """
     suspensions = filter(None, (gate.suspension, suspension_of(gate, workflow)))
-    at = max([now, *(suspension.until for suspension in suspensions)])
+    at = max([now, *(_expected_end(suspension, now) for suspension in suspensions)])
     if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
         midnight = datetime.combine(date.fromisoformat(max(gate.day, utc_day(now))), time(), UTC)
         at = max(at, midnight + timedelta(days=days))
@@ -327,6 +335,11 @@ def estimate_start(
         rounds, place = divmod(ahead, limits.per_minute)
         at = max(at, free_at[place]) + rounds * WINDOW
     return at
+
+
+def _expected_end(suspension: Suspension, now: datetime) -> datetime:
+    """When a suspension ends at the earliest; the operator has not said when."""
+    return now + MAX_TRIAL if suspension.resume_on is ResumeOn.OPERATOR else suspension.until
 
 
 def _recent_starts(gate: Gate, now: datetime) -> list[datetime]:

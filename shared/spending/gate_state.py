@@ -15,6 +15,7 @@ class ResumeOn(StrEnum):
     TIME = "time"  # 429: the time that Wireflow named has come
     HEALTH = "health"  # unreachable or failing: Wireflow's free health call succeeds again
     TRIAL = "trial"  # credits, key, workflow: a single job is tried at growing intervals, and one succeeds
+    OPERATOR = "operator"  # the operator resumes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +73,16 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A job that would start. `refused_for`: why Wireflow refused it before; `charge`: what its start reserves."""
+    """A job that would start. `refused_for`: why Wireflow refused it before; `charge`: what its start reserves.
+
+    `chosen`: the operator lets it through every suspension.
+    """
 
     workflow: str
     caller: str
     refused_for: ErrorCode | None = None
     charge: Charge = FREE
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

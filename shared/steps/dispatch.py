@@ -12,9 +12,10 @@ from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
 from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call
-from shared.steps.waiting import hold_back
+from shared.steps.waiting import hold_back, rejoin_queue
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
+NEXT_TRY = timedelta(seconds=30)  # of a chosen job that the limits do not admit yet
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 
 
@@ -58,6 +59,23 @@ async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
     await lease.save(outcome)
     if disputed := await _disputed(lease.job, deps):
         await lease.release(disputed)
+
+
+async def leave_hold(lease: Lease, deps: Deps) -> datetime | None:
+    """Let a held job back into the queue; start it if the operator lets it through every suspension.
+
+    Return when to continue, or None when the job need not be held by its worker any longer.
+    """
+    job, now = lease.job, deps.clock.now()
+    if not job.chosen or now >= job.give_up_at:
+        await rejoin_queue(lease, deps)
+        return None
+    (slot,) = await deps.admission.acquire([job], 1)
+    if slot is None:
+        return now + NEXT_TRY
+    await lease.save(triggered(job, slot, deps))
+    await send_leased(lease, slot, deps)
+    return deps.clock.now() if lease.job.status is Status.RUNNING else None
 
 
 async def _disputed(job: Job, deps: Deps) -> Job | None:

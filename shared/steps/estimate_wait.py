@@ -35,6 +35,8 @@ async def estimate_wait(job: Job, deps: Deps) -> Wait | None:
     except StoreUnavailable:  # the job is stored: a response with a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
     reason = gate.wait_reason(state, limits, now, job.workflow, charge) or job.wait_reason
+    if reason is ErrorCode.PAUSED:
+        return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
     at = max(gate.estimate_start(state, limits, ahead, now, job.workflow, charge), job.queue_at)

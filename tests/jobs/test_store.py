@@ -71,6 +71,7 @@ def everything(job_id: str = "full") -> Job:
         refusal=Refusal(reason=ErrorCode.KEY_REFUSED, message="Forbidden", times=2, at=NOW),
         copy_tries=2,
         recheck_done=True,
+        chosen=True,
         claims=2,
         last_response="<html>",
     )
