@@ -40,28 +40,28 @@ class Row:
 
 async def status(environ: Mapping[str, str], *, live: bool) -> None:
     """Print what is suspended, why, since when, and what was spent. Raises SetupError."""
-    async with _open(environ, live=live) as deps:
+    async with open_store(environ, live=live) as deps:
         gate = await deps.admission.read()
         print_control([(row.name, row.value) for row in rows(gate, deps.config.limits, deps.clock.now())])
 
 
 async def pause(environ: Mapping[str, str], *, live: bool) -> None:
     """Let no job start until `resume`. Raises SetupError."""
-    async with _open(environ, live=live) as deps:
+    async with open_store(environ, live=live) as deps:
         await steps.pause(deps)
         print_line("Paused: no job starts until `control resume`. Runs that have started go on.")
 
 
 async def resume(environ: Mapping[str, str], *, live: bool) -> None:
     """End every suspension. Raises SetupError."""
-    async with _open(environ, live=live) as deps:
+    async with open_store(environ, live=live) as deps:
         await steps.resume(deps)
         print_line("Resumed: jobs may start again.")
 
 
 async def trial(job_id: str, environ: Mapping[str, str], *, live: bool) -> None:
     """Let the poller start one queued job, through every suspension. Raises SetupError and RequestRejected."""
-    async with _open(environ, live=live) as deps:
+    async with open_store(environ, live=live) as deps:
         try:
             await steps.start_one(job_id, deps)
         except steps.NotWaiting as error:
@@ -72,7 +72,7 @@ async def trial(job_id: str, environ: Mapping[str, str], *, live: bool) -> None:
 
 
 @asynccontextmanager
-async def _open(environ: Mapping[str, str], *, live: bool) -> AsyncIterator[Deps]:
+async def open_store(environ: Mapping[str, str], *, live: bool) -> AsyncIterator[Deps]:
     """Open the store of JOBS_URL, or else that of `serve`; close it at the end."""
     deps = wiring.dependencies(stored_config(environ, STATE / ("live" if live else "serve")), Log(StringIO()))
     try:

@@ -3,6 +3,8 @@
 Text from elsewhere, such as a prompt, is never read as markup.
 """
 
+import csv
+import io
 import json
 import shlex
 import time
@@ -151,6 +153,21 @@ def print_control(rows: Sequence[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in rows) + 2
     for name, value in rows:
         click.echo(f"{name:<{width}}{value}")
+
+
+def print_usage(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print the usage as a table."""
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def print_csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print the usage as CSV (RFC 4180), with a header."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([columns, *rows])
+    click.echo(text.getvalue(), nl=False)
 
 
 def print_line(text: str) -> None:

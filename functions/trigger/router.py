@@ -22,6 +22,7 @@ from .routes.images import image
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
 from .routes.submit import post
+from .routes.usage import usage
 from .routes.workflows import list_workflows
 
 Handler = Callable[..., Awaitable[Response]]
@@ -33,6 +34,7 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/jobs"), {"GET": list_jobs}),
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
+    (re.compile(r"/usage"), {"GET": usage}),
     (re.compile(r"/workflows"), {"GET": list_workflows}),
     (re.compile(r"/form-token"), {"GET": form_token}),
     (re.compile(r"/openapi\.json"), {"GET": openapi}),
