@@ -11,31 +11,23 @@ from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
-from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
+from shared.job_states import RESCUE, TRANSITIONS, Status
+from shared.listed_job import ListedJob
 from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run, dollars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(ListedJob):
     """A request for images and its state. Times are aware UTC datetimes.
 
-    `due_at`: when a job in flight needs attention, or when its lease ends; `queue_at`: its place in the queue. A job
-    with nothing left to do has neither. A held job has the last place in the queue until `due_at`. `input` is the JSON
-    text of the fields sent to Wireflow beside `prompt`; for a saved workflow that is run by its inputs it holds, once
-    prepared, all inputs by node.
+    `input` is the JSON text of the fields sent to Wireflow beside `prompt`; for a saved workflow that is run by its
+    inputs it holds, once prepared, all inputs by node.
     """
 
-    id: str
-    status: Status
-    prompt: str
-    created_at: datetime
     expire_at: datetime
-    give_up_at: datetime  # a job still queued at this time fails
     input: str = "{}"
     fingerprint: str | None = None  # of the request, to detect an idempotency key reused with another request
-    workflow: str = "default"
-    caller: str | None = None
     private: bool = False  # readable by its caller only
     image1: str | None = None  # the input image: a URL, or a name in the image store
     stored_input: str | None = None  # the input image's name in the image store, until it is deleted
@@ -43,35 +35,18 @@ class Job:
     prepared: bool = True  # nothing has to be uploaded or looked up before the paid call
     preparing_tries: int = 0
     input_gone_since: datetime | None = None
-    steps: tuple[Step, ...] = ()
     allow_partial: bool = False
     attempt: int = 1
-    execution_id: str | None = None
-    possible_duplicate: bool = False
-    outcome_unknown: bool = False  # a paid call of this attempt was sent and its outcome is unknown
-    request_id: str | None = None
-    credits_used: float | None = None
-    estimated_cost: Cost | None = None  # of one image, when the job was accepted
+    model: str | None = None  # as Wireflow names it: it may have replaced a retired one
     reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
-    cost: Cost | None = None  # as far as it is known, once the run has ended
-    images: tuple[Image, ...] = ()
-    error: JobError | None = None
-    wait_reason: ErrorCode | None = None
     refusal: Refusal | None = None
     triggered_at: datetime | None = None
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    copying_since: datetime | None = None
-    copy_tries: int = 0
     missing_since: datetime | None = None  # since when Wireflow reports that it does not know the run
     recheck_done: bool = False
     last_response: str | None = None  # the first response that was not understood, bounded
-    due_at: datetime | None = None
-    queue_at: datetime | None = None
     claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
     workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
     chosen: bool | None = None  # by the operator, to start through every suspension
-    place: datetime | None = None  # its fair `queue_at`, to which it returns after a refusal that may pass soon
     revision: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -81,19 +56,9 @@ class Job:
     # --- derived values --------------------------------------------------------------------------------------------
 
     @property
-    def finished(self) -> bool:
-        """Whether the job is in a final state."""
-        return self.status in FINAL
-
-    @property
     def needs_recheck(self) -> bool:
         """Whether the job failed because its run timed out and a late result has not been looked for yet."""
         return self.error is not None and self.error.code is ErrorCode.TIMED_OUT and not self.recheck_done
-
-    @property
-    def held(self) -> bool:
-        """Whether the job is out of the queue until `due_at`: it was refused, or its workflow is suspended."""
-        return self.status is Status.QUEUED and self.queue_at == self.give_up_at
 
     @property
     def idempotency_key(self) -> str:
@@ -103,7 +68,8 @@ class Job:
     @property
     def request_bytes(self) -> int:
         """The bytes of the record that the request takes."""
-        return len(self.prompt.encode()) + len(self.input.encode())
+        texts = [self.prompt, self.input, self.alt_text or "", *self.metadata, *self.metadata.values()]
+        return sum(len(text.encode()) for text in texts)
 
     def charged(self, apparently: Charged) -> Charged:
         """Whether the job cost money. With a retried call the first may have been paid even if the last was not."""
@@ -111,9 +77,14 @@ class Job:
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of every log line about this job."""
-        known: dict[str, Any] = {"jobId": self.id, "executionId": self.execution_id, "requestId": self.request_id}
-        known["errorCode"] = self.error.code if self.error else None
-        known["cost"] = dollars(self.cost.micros) if self.cost else None
+        known = {
+            "jobId": self.id,
+            "executionId": self.execution_id,
+            "requestId": self.request_id,
+            "model": self.model,
+            "errorCode": self.error.code if self.error else None,
+            "cost": dollars(self.cost.micros) if self.cost else None,
+        }
         return {name: value for name, value in known.items() if value is not None}
 
     # --- queued ----------------------------------------------------------------------------------------------------
@@ -157,9 +128,9 @@ class Job:
         job = job.evolve(queue_at=self.place or self.created_at, due_at=self.give_up_at)
         return job.evolve(triggered_at=None, reservation=None)
 
-    def refused(self, reason: ErrorCode, message: str, now: datetime) -> "Job":
-        """Wireflow refused this job for a reason that the operator can fix, in the words of `message`."""
-        times = self.refusal.times + 1 if self.refusal and self.refusal.reason is reason else 1
+    def refused(self, reason: ErrorCode, message: str, now: datetime, *, again: bool) -> "Job":
+        """Wireflow refused this job for now, in the words of `message`; `again`: count refusals for this reason."""
+        times = self.refusal.times + 1 if again and self.refusal and self.refusal.reason is reason else 1
         return self.evolve(refusal=Refusal(reason=reason, message=message[:MESSAGE_LIMIT], times=times, at=now))
 
     def held_until(self, until: datetime, reason: ErrorCode) -> "Job":
@@ -240,13 +211,13 @@ class Job:
         """Some images are still missing after another try."""
         return self.evolve(images=images, copy_tries=self.copy_tries + 1)
 
-    def with_run_details(self, request_id: str | None, credits_used: float | None, cost: Cost | None) -> "Job":
+    def with_run_details(
+        self, request_id: str | None, credits_used: float | None, model: str | None, cost: Cost | None
+    ) -> "Job":
         """Record what a response says about the run as a whole, and the cost of its credits; None changes nothing."""
-        return self.evolve(
-            request_id=request_id or self.request_id,
-            credits_used=self.credits_used if credits_used is None else credits_used,
-            cost=cost or self.cost,
-        )
+        credits_used = self.credits_used if credits_used is None else credits_used
+        request_id, model, cost = request_id or self.request_id, model or self.model, cost or self.cost
+        return self.evolve(request_id=request_id, credits_used=credits_used, model=model, cost=cost)
 
     def with_last_response(self, text: str | None) -> "Job":
         """Keep a response that was not understood; the first one is kept."""

@@ -8,7 +8,6 @@ from typing import Any, Self, get_args, get_type_hints
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 
 MESSAGE_LIMIT = 500  # characters of an error's message
-FORMS = "form:"  # the callers of forms begin with it
 # A record may have 1 MiB: https://cloud.google.com/firestore/quotas. Apart from the request and the images it takes at
 # most 80 KiB: 50 steps, one response of 4,096 characters, two URLs, an error.
 RECORD_BYTES = 1024 * 1024 - 80 * 1024
@@ -101,11 +100,6 @@ class Refusal:
     def __post_init__(self) -> None:
         """Reject naive datetimes."""
         require_aware(self)
-
-
-def share_of(caller: str | None) -> str:
-    """Return whose share of the queue a caller takes: its own; the visitors of all forms take one together."""
-    return FORMS if (caller or "").startswith(FORMS) else caller or ""
 
 
 def fitting(images: tuple[Image, ...], request_bytes: int) -> tuple[Image, ...]:

@@ -1,6 +1,6 @@
 """The interfaces that the steps depend on: a clock, a job store, an image store, and Wireflow."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +11,7 @@ from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
 from shared.spending.usage import UsageDay, UsageRow
@@ -96,7 +97,7 @@ class JobStore(Protocol):
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""
 
-    async def list_jobs(self, query: JobQuery) -> list[Job]:
+    async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """Return jobs newest first: by `createdAt`, then by id, both descending."""
 
     async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
@@ -212,14 +213,22 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """Access to a stored image: either `url`, which is valid for `seconds`, or `chunks`."""
+    """Access to a stored image: either `url`, which is valid for `seconds`, or `chunks`, from a byte on."""
 
     content_type: str
     size: int
     crc32c: str
     url: str | None = None
     seconds: int = 0
-    chunks: AsyncIterator[bytes] | None = None
+    chunks: Callable[[int], AsyncIterator[bytes]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileDetails:
+    """What a store that can do so keeps beside the bytes of an image: its `Content-Disposition`, and pairs of texts."""
+
+    disposition: str
+    metadata: Mapping[str, str]
 
 
 class ImageStore(Protocol):
@@ -228,7 +237,7 @@ class ImageStore(Protocol):
     Input images are kept as `inputs/{jobId}` until their job is final.
     """
 
-    def write(self, name: str, image: ImageStream) -> None:
+    def write(self, name: str, image: ImageStream, details: FileDetails | None = None) -> None:
         """Store the whole image or nothing; do nothing if the name already holds the same bytes.
 
         Synchronous: call it in a worker thread. Raise CopyError if the image or the store fails.
@@ -240,8 +249,11 @@ class ImageStore(Protocol):
         Synchronous: call it in a worker thread. Raise CopyError if the store fails or has no such image.
         """
 
-    async def read(self, name: str) -> StoredImage | None:
-        """Return access to an image, or None if it does not exist."""
+    async def read(self, name: str, disposition: str | None = None) -> StoredImage | None:
+        """Return access to an image, or None if it does not exist.
+
+        `disposition`: the `Content-Disposition` of a URL, if not the stored one.
+        """
 
     async def content(self, name: str) -> bytes | None:
         """Return all bytes of an image, or None if it does not exist; raise CopyError if the store fails."""
@@ -300,6 +312,7 @@ class RunResponse:
     error: str | None = None
     error_codes: tuple[str, ...] = ()  # codes, types, and reasons of the errors
     credits_used: float | None = None
+    model: str | None = None  # the model, or several, that the response names: a retired one may have been replaced
     request_id: str | None = None
     unknown_shapes: tuple[str, ...] = ()  # statuses and names that are in no published shape
     raw: str = ""  # the first 4,096 characters of the response
@@ -327,8 +340,8 @@ class Wireflow(Protocol):
     async def upload_image(self, content: bytes, content_type: str) -> str:
         """Upload an input image and return its URL at Wireflow; raise as `describe_inputs`."""
 
-    async def healthy(self) -> bool:
-        """Return whether the free health call responds with 200."""
+    async def healthy(self, *, needs_webhook: bool = True) -> bool:
+        """Return whether the webhook's free health call succeeds, or Wireflow at least responds that it is gone."""
 
     async def poll(self, execution_id: str) -> RunResponse:
         """Return the state of a run; raise PollError."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job import Job
 from shared.job_parts import Image, Step
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.spending.money import public_cost
 
 SENTENCES: Mapping[Status, str] = {
@@ -32,26 +33,34 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
 }
 TOO_LATE = "As things are, it cannot start before its deadline, {}, and will fail then."
 SLOW = "It takes longer than expected."
+ALT_TEXT_LIMIT = 500  # characters
 
 
 def public_job(
-    job: Job,
+    job: ListedJob,
     base_url: str,
     *,
+    owner: bool,
     wait_reason: ErrorCode | None = None,
     estimated_start: datetime | None = None,
 ) -> dict[str, Any]:
-    """Return the job as JSON values. `base_url`: of our own routes; `wait_reason` and the estimate: of a queued job."""
+    """Return the job as JSON values.
+
+    `base_url`: of our own routes; `owner`: whether the reader may see what only the caller of the job knows;
+    `wait_reason` and the estimate: of a queued job.
+    """
     url = f"{base_url}/jobs/{job.id}"
     stored = [image for image in job.images if image.name]
     error = job.error if job.finished else None
-    from_form = _is_from_a_form(job)
+    from_form = is_visitor(job.caller)
     message = visitor_message(job, wait_reason) if from_form else _message(job, wait_reason, estimated_start)
     return {
         "id": job.id,
         "status": str(job.status),
         "message": message,
         "prompt": job.prompt,
+        "altText": job.alt_text or _shorten(job.prompt),
+        "metadata": dict(job.metadata) if owner else None,
         "workflow": job.workflow,
         "executionId": job.execution_id,
         "imageUrl": f"{url}/image",
@@ -80,7 +89,7 @@ def public_job(
     }
 
 
-def visitor_message(job: Job, wait_reason: str | None) -> str:
+def visitor_message(job: ListedJob, wait_reason: str | None) -> str:
     """Return a message without a word about credits, settings, and Wireflow, which are not the visitor's concern."""
     words = VISITOR_SENTENCES[job.status]
     if job.status is Status.FAILED and job.error:
@@ -105,12 +114,7 @@ def timestamp(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _is_from_a_form(job: Job) -> bool:
-    """Whether visitors read the job, on its page or through the script of the form; the rest is for operators."""
-    return (job.caller or "").startswith("form:")
-
-
-def _message(job: Job, wait_reason: ErrorCode | None, estimated_start: datetime | None) -> str:
+def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: datetime | None) -> str:
     if job.status is Status.FAILED and job.error:
         return f"{sentence(job.error.message)} {job.error.hint}"
     if job.status is Status.QUEUED and wait_reason:
@@ -129,13 +133,22 @@ def _message(job: Job, wait_reason: ErrorCode | None, estimated_start: datetime 
     return SENTENCES[job.status]
 
 
-def _copy_message(job: Job) -> str:
+def _copy_message(job: ListedJob) -> str:
     """Return the message of a job whose copies failed: they are retried for up to a day, and the hint may help."""
     gone = any(image.gone_since for image in job.images)
     not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
     hint = not_allowed or EXPLANATIONS[ErrorCode.IMAGE_EXPIRED if gone else ErrorCode.COPY_FAILED].hint
     tries = "1 try" if job.copy_tries == 1 else f"{job.copy_tries} tries"
     return f"The image is ready but could not be copied in {tries}. Copying is retried automatically. {hint}"
+
+
+def _shorten(prompt: str) -> str:
+    """Return the prompt as an alternative text: on one line, cut between words where it has spaces."""
+    line = " ".join(prompt.split())
+    if len(line) <= ALT_TEXT_LIMIT:
+        return line
+    words, _, _ = line[:ALT_TEXT_LIMIT].rpartition(" ")
+    return (words if len(words) > ALT_TEXT_LIMIT // 2 else line[: ALT_TEXT_LIMIT - 1]) + "…"
 
 
 def _image(image: Image, url: str) -> dict[str, Any]:
@@ -156,7 +169,7 @@ def _step(step: Step) -> dict[str, Any]:
     return {"label": step.label, "status": step.status, "progress": step.progress}
 
 
-def _run_seconds(job: Job) -> float | None:
+def _run_seconds(job: ListedJob) -> float | None:
     """Return the seconds from the start of the run to its observed end."""
     ended = job.copying_since or job.completed_at
     if job.started_at is None or ended is None:

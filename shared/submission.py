@@ -1,6 +1,7 @@
 """A submission: a validated request for one job."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from shared.idempotency import IdempotencyKey
 
@@ -26,3 +27,5 @@ class Submission:
     from_image: int = 0
     deadline_seconds: float | None = None
     allow_partial: bool = False
+    alt_text: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow

@@ -1,5 +1,4 @@
 terraform {
-  # Ephemeral variables and write-only arguments (secrets that never reach the state) require 1.11.
   required_version = ">= 1.11"
 
   required_providers {
@@ -7,10 +6,14 @@ terraform {
       source  = "hashicorp/google"
       version = ">= 7.46, < 9"
     }
+
+    # Only modules/images uses these two. `terraform test` mocks a provider only if the root declares it.
+    # tflint-ignore: terraform_unused_required_providers
     archive = {
       source  = "hashicorp/archive"
       version = "~> 2.7"
     }
+    # tflint-ignore: terraform_unused_required_providers
     time = {
       source  = "hashicorp/time"
       version = "~> 0.13"

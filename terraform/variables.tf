@@ -1,54 +1,16 @@
-# --- required ----------------------------------------------------------------------------------------------------
+# Written by `python -m tests.terraform.root` from modules/images: change it there.
 
 variable "project_id" {
   description = "Google Cloud project to deploy into. It must exist and have a billing account."
   type        = string
   nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
-    error_message = "project_id must have 6 to 30 lowercase letters, digits, and hyphens, and begin with a letter. It is neither the project's name nor its number."
-  }
 }
-
-variable "webhook_id" {
-  description = "Wireflow webhook id. Set it as TF_VAR_webhook_id; it never reaches the plan or the state."
-  type        = string
-  ephemeral   = true
-  sensitive   = true
-  nullable    = false
-
-  validation {
-    condition     = trimspace(var.webhook_id) != ""
-    error_message = "webhook_id must not be empty."
-  }
-}
-
-variable "api_key" {
-  description = "Wireflow API key. Set it as TF_VAR_api_key; it never reaches the plan or the state."
-  type        = string
-  ephemeral   = true
-  sensitive   = true
-  nullable    = false
-
-  validation {
-    condition     = trimspace(var.api_key) != ""
-    error_message = "api_key must not be empty."
-  }
-}
-
-# --- location and names ------------------------------------------------------------------------------------------
 
 variable "region" {
   description = "Region of the functions, buckets, and schedule, and of the database unless database_location is set."
   type        = string
   default     = "us-central1"
   nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-z]+(-[a-z]+)+[0-9]+$", var.region))
-    error_message = "region must look like us-central1: neither a zone nor a multi-region."
-  }
 }
 
 variable "name" {
@@ -56,33 +18,20 @@ variable "name" {
   type        = string
   default     = "wireflow-images"
   nullable    = false
-
-  validation {
-    # The longest account id, NAME-scheduler, may have 30 characters. Cloud Run replaces underscores with hyphens.
-    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
-    error_message = "name must have 3 to 20 lowercase letters, digits, and hyphens, begin with a letter, and not end in a hyphen."
-  }
 }
 
-# --- authentication ----------------------------------------------------------------------------------------------
+variable "ingress" {
+  description = "Networks that the trigger accepts requests from: all, internal, or internal-and-load-balancing (an external load balancer in front)."
+  type        = string
+  default     = "all"
+  nullable    = false
+}
 
 variable "public" {
-  description = "Whether the trigger accepts callers without a Google identity. Anyone with one of the credentials that the function checks can then spend your Wireflow credits."
+  description = "Whether the trigger accepts callers without a Google identity: anyone with a credential that the function checks can spend credits."
   type        = bool
   default     = false
   nullable    = false
-
-  validation {
-    # The function would refuse to start: see shared/config.py.
-    condition = !var.public || anytrue([
-      length(setintersection(var.secrets, ["trigger_tokens", "trigger_signing_secrets"])) > 0,
-      var.form_origins != null,
-      var.event_service_account != null,
-      var.pubsub_push,
-      var.eventarc,
-    ])
-    error_message = "Without authentication anyone could spend credits: a public trigger requires trigger_tokens or trigger_signing_secrets (named in secrets), form_origins, event_service_account, pubsub_push, or eventarc."
-  }
 }
 
 variable "invokers" {
@@ -90,28 +39,14 @@ variable "invokers" {
   type        = list(string)
   default     = []
   nullable    = false
-
-  validation {
-    condition     = alltrue([for member in var.invokers : can(regex("^((user|group|serviceAccount|domain):|principal(Set)?://)[^\\s]+$", member))])
-    error_message = "Each entry of invokers must be an IAM member with its type, such as user:ada@example.com. To allow everyone, set public = true."
-  }
 }
 
-# --- secrets: see also settings.tf -------------------------------------------------------------------------------
-
-variable "secrets_version" {
-  description = "Raise by one when the value of any secret changes: Terraform cannot see changes of write-only values."
-  type        = number
-  default     = 1
+variable "restrict_build_account" {
+  description = "Whether the build account reads only the two buckets of the packages. Set false if builds fail with denied on storage."
+  type        = bool
+  default     = true
   nullable    = false
-
-  validation {
-    condition     = var.secrets_version >= 1 && floor(var.secrets_version) == var.secrets_version
-    error_message = "secrets_version must be a whole number of at least 1."
-  }
 }
-
-# --- events ------------------------------------------------------------------------------------------------------
 
 variable "pubsub_push" {
   description = "Whether to create a topic whose messages become jobs, with a dead-letter topic for undeliverable ones."
@@ -131,35 +66,13 @@ variable "eventarc_topic" {
   description = "Topic that Eventarc delivers from, as projects/PROJECT/topics/TOPIC. Default: a new topic is created."
   type        = string
   default     = null
-
-  validation {
-    condition     = var.eventarc_topic == null || can(regex("^projects/[^/\\s]+/topics/[^/\\s]+$", var.eventarc_topic))
-    error_message = "eventarc_topic must look like projects/PROJECT/topics/TOPIC."
-  }
-
-  validation {
-    condition     = var.eventarc_topic == null || var.eventarc
-    error_message = "eventarc_topic requires eventarc = true."
-  }
-
-  validation {
-    condition     = !(var.eventarc && var.pubsub_push && var.eventarc_topic == null)
-    error_message = "pubsub_push already delivers the new topic; name another topic in eventarc_topic."
-  }
 }
-
-# --- instances of the trigger ------------------------------------------------------------------------------------
 
 variable "min_instances" {
   description = "Instances of the trigger that are kept warm, about $10 a month each. With 0 the first request has a cold start of about a second."
   type        = number
   default     = 0
   nullable    = false
-
-  validation {
-    condition     = var.min_instances >= 0 && floor(var.min_instances) == var.min_instances
-    error_message = "min_instances must be a whole number of at least 0."
-  }
 }
 
 variable "max_instances" {
@@ -167,17 +80,10 @@ variable "max_instances" {
   type        = number
   default     = 10
   nullable    = false
-
-  validation {
-    condition     = var.max_instances >= max(1, var.min_instances) && floor(var.max_instances) == var.max_instances
-    error_message = "max_instances must be a whole number of at least 1, and not less than min_instances."
-  }
 }
 
-# --- database ----------------------------------------------------------------------------------------------------
-
 variable "create_database" {
-  description = "Whether to create the database. false: use the existing database named database_name (App Engine and Firebase create one). It keeps its own rules; the functions use its collections jobs and control."
+  description = "Whether to create the database. false: use the existing database_name, which keeps its rules, with collections jobs and control."
   type        = bool
   default     = true
   nullable    = false
@@ -188,22 +94,12 @@ variable "database_name" {
   type        = string
   default     = "(default)"
   nullable    = false
-
-  validation {
-    condition     = var.database_name == "(default)" || can(regex("^[a-z][a-z0-9-]{2,61}[a-z0-9]$", var.database_name))
-    error_message = "database_name must be \"(default)\", or 4 to 63 lowercase letters, digits, and hyphens that begin with a letter and do not end in a hyphen."
-  }
 }
 
 variable "database_location" {
   description = "Location of the database, such as nam5 or eur3. Default: region. It cannot be changed later."
   type        = string
   default     = null
-
-  validation {
-    condition     = var.database_location == null || can(regex("^[a-z][a-z0-9-]*[0-9]+$", var.database_location))
-    error_message = "database_location must be a Firestore location, such as us-central1, nam5, or eur3."
-  }
 }
 
 variable "delete_protection" {
@@ -224,75 +120,283 @@ variable "backup_retention_days" {
   description = "Days that daily backups of the database are kept. Default: no backups. Backups are billed and outlive the database."
   type        = number
   default     = null
-
-  validation {
-    condition     = var.backup_retention_days == null || try(var.backup_retention_days >= 1 && var.backup_retention_days <= 98 && floor(var.backup_retention_days) == var.backup_retention_days, false)
-    error_message = "backup_retention_days must be a whole number from 1 to 98 (14 weeks)."
-  }
 }
-
-# --- images ------------------------------------------------------------------------------------------------------
 
 variable "image_retention_days" {
   description = "Days after which an image is deleted. Default: never."
   type        = number
   default     = null
-
-  validation {
-    condition     = var.image_retention_days == null || try(var.image_retention_days >= 1 && floor(var.image_retention_days) == var.image_retention_days, false)
-    error_message = "image_retention_days must be a whole number of at least 1; null keeps images indefinitely."
-  }
 }
 
 variable "cors_origins" {
-  description = "Origins whose scripts may read images from the bucket, such as https://example.com. A plain <img> does not need this."
+  description = "Origins whose scripts may read images from the bucket, such as https://example.com. A plain img element does not need this."
   type        = list(string)
   default     = []
   nullable    = false
-
-  validation {
-    condition     = alltrue([for origin in var.cors_origins : can(regex("^https?://[^/*\\s]+$", origin))])
-    error_message = "Each entry of cors_origins must be scheme://host[:port], without a path or wildcard."
-  }
 }
-
-# --- monitoring --------------------------------------------------------------------------------------------------
 
 variable "notification_emails" {
   description = "Email addresses that receive alerts and budget notifications."
   type        = list(string)
   default     = []
   nullable    = false
-
-  validation {
-    condition     = alltrue([for address in var.notification_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
-    error_message = "Each entry of notification_emails must be an email address."
-  }
 }
 
 variable "billing_account" {
   description = "Billing account of the budget, such as 012345-6789AB-CDEF01. Only needed with monthly_budget_usd."
   type        = string
   default     = null
-
-  validation {
-    condition     = var.billing_account == null || can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.billing_account))
-    error_message = "billing_account must look like 012345-6789AB-CDEF01."
-  }
 }
 
 variable "monthly_budget_usd" {
-  description = "Monthly Google Cloud budget in whole US dollars, with notifications at 50, 90, and 100%. Default: no budget. The billing account must use US dollars."
+  description = "Monthly Google Cloud budget in whole US dollars, which the billing account must use. Notifies at 50, 90, and 100%. Default: none."
   type        = number
   default     = null
+}
 
-  validation {
-    condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd >= 1 && floor(var.monthly_budget_usd) == var.monthly_budget_usd, false)
-    error_message = "monthly_budget_usd must be a whole number of at least 1."
-  }
+variable "public_url" {
+  description = "Base URL used in responses, such as https://images.example.com. Default: the trigger's own, https://NAME-trigger-PROJECTNUMBER.REGION.run.app."
+  type        = string
+  default     = null
+}
 
-  validation {
-    condition     = var.monthly_budget_usd == null || var.billing_account != null
-    error_message = "monthly_budget_usd requires billing_account."
-  }
+variable "wireflow_base_url" {
+  description = "Base URL of Wireflow's API, including /api/v1."
+  type        = string
+  default     = null
+}
+
+variable "wireflow_plan" {
+  description = "Wireflow plan, which sets the rate limits: free, starter, pro, or enterprise."
+  type        = string
+  default     = null
+}
+
+variable "wireflow_models" {
+  description = "Additional models, each with its resolutions, or with an object of any of resolutions, aspectRatios, and inputImages."
+  type        = any # a map: each value is a list or an object
+  default     = null
+}
+
+variable "executions_per_minute" {
+  description = "Maximum executions per minute, instead of the plan's; 0: no limit."
+  type        = number
+  default     = null
+}
+
+variable "daily_executions" {
+  description = "Maximum executions per day, instead of the plan's; 0: no limit. Caps what a day can cost."
+  type        = number
+  default     = null
+}
+
+variable "on_unknown" {
+  description = "What to do when the outcome of a paid call is unknown: retry (once, with the same idempotency key) or hold (fail the job)."
+  type        = string
+  default     = null
+}
+
+variable "poll_window_seconds" {
+  description = "Maximum seconds that one call of the poller works. Its timeout and Cloud Scheduler's deadline are derived from it."
+  type        = number
+  default     = null
+}
+
+variable "poll_idle_exit_seconds" {
+  description = "Seconds that a window stays open with no job in flight. This is most of the cost of an idle deployment."
+  type        = number
+  default     = null
+}
+
+variable "lease_seconds" {
+  description = "Seconds until another worker may take over a job whose worker has died."
+  type        = number
+  default     = null
+}
+
+variable "run_deadline_seconds" {
+  description = "Seconds that a run may take at Wireflow before the job fails with timed_out."
+  type        = number
+  default     = null
+}
+
+variable "max_image_bytes" {
+  description = "Maximum size of an image in bytes; larger images are rejected."
+  type        = number
+  default     = null
+}
+
+variable "max_queue_hours" {
+  description = "Hours that a job may be queued before it fails."
+  type        = number
+  default     = null
+}
+
+variable "retention_days" {
+  description = "Days until Firestore deletes a job's document. Its images stay."
+  type        = number
+  default     = null
+}
+
+variable "image_hosts" {
+  description = "Hosts that images may be copied from, as host or host:port; each includes its subdomains. Replaces the default list."
+  type        = list(string)
+  default     = null
+}
+
+variable "form_origins" {
+  description = "Origins whose pages may submit jobs without a token, within form_per_minute and form_per_hour, such as https://example.com."
+  type        = list(string)
+  default     = null
+}
+
+variable "form_per_minute" {
+  description = "Maximum new jobs per minute that browsers without a token may submit from one IP address; 0: no limit."
+  type        = number
+  default     = null
+}
+
+variable "form_per_hour" {
+  description = "Maximum new jobs per hour that browsers without a token may submit in total; 0: no limit."
+  type        = number
+  default     = null
+}
+
+variable "form_require_token" {
+  description = "Whether forms must send a form token, which the page fetches first (needs JavaScript)."
+  type        = bool
+  default     = null
+}
+
+variable "trusted_proxies" {
+  description = "Number of your own proxies in front of the trigger: the client's address is that many entries further left in X-Forwarded-For."
+  type        = number
+  default     = null
+}
+
+variable "event_service_account" {
+  description = "Service account that sends events, which Pub/Sub must be allowed to use. Default: one is created if pubsub_push or eventarc needs it."
+  type        = string
+  default     = null
+}
+
+variable "event_audience" {
+  description = "Audience of the tokens of events. Default: the trigger's own URL, https://NAME-trigger-PROJECTNUMBER.REGION.run.app."
+  type        = string
+  default     = null
+}
+
+variable "webhook_id" {
+  description = "Wireflow webhook id, required unless secret_ids names it. Set it as TF_VAR_webhook_id; it never reaches the plan or the state."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "api_key" {
+  description = "Wireflow API key, required unless secret_ids names it. Set it as TF_VAR_api_key; it never reaches the plan or the state."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "secrets" {
+  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, turnstile_secret, wireflow_workflows."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "trigger_tokens" {
+  description = "Callers' tokens as JSON: name => SHA-256 in lowercase hex, or {\"sha256\", \"admin\"}. `python -m functions token NAME` creates one."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "trigger_signing_secrets" {
+  description = "Signing secrets of callers that use Standard Webhooks, as JSON: name => list of whsec_…, two during a rotation."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "turnstile_secret" {
+  description = "Secret key of Cloudflare Turnstile. If set, browsers without a token must send a Turnstile response."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "wireflow_workflows" {
+  description = "Workflows by name, as JSON; see \"Workflows\" in functions/trigger/README.md. A secret because it contains webhook ids."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "secrets_version" {
+  description = "Raise by one when the value of any secret changes: Terraform cannot see changes of write-only values."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "secret_versions" {
+  description = "secrets_version of single secrets, by the name of their variable: { api_key = 2 } changes api_key alone."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+}
+
+variable "secret_ids" {
+  description = "Existing secrets by the name of their variable, such as { api_key = \"projects/P/secrets/S\" }, or with /versions/N; otherwise latest."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "notification_channels" {
+  description = "Existing notification channels, as projects/PROJECT/notificationChannels/ID, beside those of notification_emails."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "labels" {
+  description = "Labels of every resource that has labels, for example { team = \"web\" }."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "kms_key" {
+  description = "Cloud KMS key in region that encrypts the buckets, database, topics, and secrets. The key of an existing database cannot change."
+  type        = string
+  default     = null
+}
+
+variable "docker_repository" {
+  description = "Existing Artifact Registry repository for the container images of the builds. Default: gcf-artifacts, which Google creates."
+  type        = string
+  default     = null
+}
+
+variable "service_accounts" {
+  description = "Email addresses of existing service accounts, by task: build, trigger, poller, scheduler. They are granted their roles."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Image, JobError, share_of
+from shared.job_parts import Image, JobError
 from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
 from shared.jobs.job_documents import from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
@@ -126,7 +127,7 @@ def test_a_start_clears_the_unknown_outcome():
 
 def test_a_rescued_job_that_fails_has_the_request_id_of_the_late_response():
     timed_out = in_flight(Status.RUNNING, request_id="req_1").failed(ERROR, NOON, recheck_at=LATER)
-    rescued = timed_out.with_run_details("req_2", 10, None).rescued(IMAGES, LATER, ERROR)
+    rescued = timed_out.with_run_details("req_2", 10, None, None).rescued(IMAGES, LATER, ERROR)
     assert rescued.error
     assert rescued.failed(rescued.error, LATER).request_id == "req_2"
 
@@ -183,7 +184,7 @@ def test_unknown_fields_of_a_document_are_ignored():
 
 def test_an_image_has_no_url_before_it_is_stored():
     images = (Image(index=0, source_url="https://cdn/a.png"), Image(index=1, source_url="https://cdn/b.png", name="b"))
-    public = public_job(job(status=Status.COPYING, images=images), "https://x")
+    public = public_job(job(status=Status.COPYING, images=images), "https://x", owner=True)
     assert [image["url"] for image in public["images"]] == [None, f"https://x/jobs/{'a' * 32}/image/1"]
     assert public["imageCount"] == len(public["imageUrls"]) == 1
 

@@ -6,9 +6,11 @@ copy that was begun is finished, everything else continues in the next window.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from shared.callers import share_of
 from shared.error_codes import ErrorCode
 from shared.job_states import Status
 from shared.log import Event
@@ -16,9 +18,10 @@ from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease, LeaseLost
 from shared.runtime.scans import memory_of
+from shared.runtime.slots import WindowOver
 from shared.spending.gate_state import Slot
 from shared.steps.advance import advance
-from shared.steps.dispatch import send_leased, take_from_queue
+from shared.steps.dispatch import put_back, send_leased, take_from_queue
 from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
 from shared.steps.usage import close_days
 from shared.store_errors import RecordTooLarge, StoreError
@@ -83,6 +86,8 @@ class Window:
             if self._deps.window.left() <= 0 or not self._has_room():
                 return
             dispatch = await take_from_queue(self._deps, min(MAX_CALLS - self._calls, MAX_JOBS))
+        except WindowOver:
+            return
         except StoreError as error:
             self._deps.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
             return
@@ -97,7 +102,7 @@ class Window:
         """Claim due jobs, a few at a time: how large they are is known when they have been read."""
         if not self._has_room():
             return
-        rows = await self._deps.scans.due(MAX_CLAIMS, self._choose)
+        rows = await self._deps.scans.due(MAX_CLAIMS, self._choose, self._deps.config.lease)
         late = [(self._clock.now() - row.due_at).total_seconds() for row in rows if row.due_at]
         self._oldest_due = max([self._oldest_due, *late])
         if not self._held:
@@ -113,15 +118,25 @@ class Window:
     def _choose(self, rows: Sequence[JobRow]) -> list[JobRow]:
         """Choose the due jobs to claim: paid ones first, and only some of those that are still to be prepared."""
         free = [row for row in rows if row.id not in self._held]
-        preparing = [row for row in free if row.status is Status.QUEUED]
-        held = sum(lease.job.status is Status.QUEUED for lease in self._held.values())
-        chosen = [row for row in free if row.status is not Status.QUEUED] + preparing[: max(MAX_PREPARING - held, 0)]
+        chosen = [row for row in free if row.status is not Status.QUEUED]
+        chosen += self._choose_to_prepare([row for row in free if row.status is Status.QUEUED])
         return chosen[: min(MAX_CLAIMS, MAX_JOBS - len(self._held))]
+
+    def _choose_to_prepare(self, rows: Sequence[JobRow]) -> list[JobRow]:
+        """Choose the first ones, of one caller not more than half of what may be prepared at the same time."""
+        held = Counter(share_of(one.job.caller) for one in self._held.values() if one.job.status is Status.QUEUED)
+        chosen = []
+        for row in rows:
+            share = share_of(row.caller)
+            if held.total() < MAX_PREPARING and held[share] < MAX_PREPARING // 2:
+                held[share] += 1
+                chosen.append(row)
+        return chosen
 
     async def _claim(self, row: JobRow) -> Lease | None:
         """Read the job and claim it. Return None if another worker was faster."""
         job = await self._deps.scans.read(row.id)
-        if job is None or job.due_at is None or job.due_at > self._clock.now():
+        if job is None or job.due_at is None or job.due_at > max(self._clock.now(), row.due_at or job.due_at):
             return None
         store, seconds = self._deps.store, self._deps.config.lease
         try:
@@ -170,6 +185,9 @@ class Window:
             self._counts.add(before, lease)
 
     async def _start(self, lease: Lease, slot: Slot) -> None:
+        if self._deps.window.left() <= 0:
+            await put_back(lease, slot, self._deps)
+            return
         self._calls += 1
         try:
             await send_leased(lease, slot, self._deps)

@@ -16,6 +16,9 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes; an empty result is the end."""
 
+    def seek(self, position: int, /) -> object:
+        """Continue at this byte."""
+
     def close(self) -> None:
         """Close the file."""
 
@@ -25,11 +28,12 @@ def iter_chunks(file: Readable) -> Iterator[bytes]:
     return iter(lambda: file.read(CHUNK), b"")
 
 
-async def read_chunks(open_file: Callable[[], Readable]) -> AsyncIterator[bytes]:
-    """Yield all bytes of the file that `open_file` opens; every call on it runs in a thread. Raise CopyError."""
+async def read_chunks(open_file: Callable[[], Readable], start: int = 0) -> AsyncIterator[bytes]:
+    """Yield the bytes of the file that `open_file` opens; every call on it runs in a thread. Raise CopyError."""
     try:
         file = await asyncio.to_thread(open_file)
         try:
+            await asyncio.to_thread(file.seek, start)
             while chunk := await asyncio.to_thread(file.read, CHUNK):
                 yield chunk
         finally:

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import google_crc32c
@@ -13,7 +14,7 @@ import google_crc32c
 from shared.images.chunks import CHUNK, encode_crc32c, iter_chunks, read_chunks
 from shared.images.formats import HEAD_BYTES, sniff
 from shared.images.stream import image_from_store
-from shared.ports import CopyError, ImageMeasurements, ImageStream, NameTaken, StoredImage
+from shared.ports import CopyError, FileDetails, ImageMeasurements, ImageStream, NameTaken, StoredImage
 
 NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # no path leads out of the directory or to a hidden file
 NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
@@ -28,10 +29,10 @@ class DirectoryImages:
     def __init__(self, path: Path) -> None:
         self._root = path.absolute()
 
-    def write(self, name: str, image: ImageStream) -> None:
+    def write(self, name: str, image: ImageStream, _details: FileDetails | None = None) -> None:
         """Store the whole image or nothing; do nothing if the name already holds the same bytes.
 
-        Raise ValueError if `name` is not a path below the directory.
+        A file holds no details. Raise ValueError if `name` is not a path below the directory.
         """
         path = self._path(name)
         if path is None:
@@ -54,7 +55,7 @@ class DirectoryImages:
         with _as_copy_errors(name), path.open("rb") as file:
             yield image_from_store(iter_chunks(file))
 
-    async def read(self, name: str) -> StoredImage | None:
+    async def read(self, name: str, _disposition: str | None = None) -> StoredImage | None:
         """Return the bytes as chunks, or None if the image does not exist."""
         path = self._path(name)
         return await asyncio.to_thread(_open_image, path) if path else None
@@ -115,7 +116,7 @@ def _open_image(path: Path) -> StoredImage | None:
             content_type=_content_type(path),
             size=path.stat().st_size,
             crc32c=_crc32c(path),
-            chunks=read_chunks(lambda: path.open("rb")),
+            chunks=partial(read_chunks, lambda: path.open("rb")),
         )
 
 

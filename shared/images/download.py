@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 import httpx
 
+from shared.content_coding import BodyTooLarge, Decoder
 from shared.egress import EgressRefused, HostNotListed, NeverAllowed
 from shared.error_codes import ErrorCode
-from shared.images.content_coding import BodyTooLarge, Decoder
 from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
 from shared.images.stream import MeasuredImageStream, too_large
 from shared.ports import CopyError, HostNotAllowed, ImageGone, ImageRefused, UrlNotAllowed, UrlRefused
 
-COPY_SECONDS = 240.0  # the poller waits so long for a copy after its window: terraform/poller.tf
+COPY_SECONDS = 240.0  # the poller waits so long for a copy after its window: terraform/modules/images/poller.tf
 MAX_REDIRECTS = 3
 # The chunks of a body as they arrive: MIN_CHUNKS, and one for every BYTES_PER_CHUNK. Each costs time, however small.
 MIN_CHUNKS, BYTES_PER_CHUNK = 10_000, 64

@@ -15,7 +15,7 @@ from typing import Any
 
 from shared.images.chunks import iter_chunks, read_chunks
 from shared.images.stream import image_from_store
-from shared.ports import CopyError, ImageStream, NameTaken, StoredImage
+from shared.ports import CopyError, FileDetails, ImageStream, NameTaken, StoredImage
 
 CHUNK = 1024 * 1024  # bytes, in memory a few times; the default of the client is 100 MiB
 TIMEOUT = (5.0, 30.0)  # seconds to connect and to read, for each try
@@ -29,14 +29,15 @@ MAX_CACHED_URLS = 1_000
 # signBlob rejects the narrower scopes that the storage client would request.
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
-Sign = Callable[[Any], str | None]
+Sign = Callable[[Any, str | None], str | None]
 
 
 class BucketImages:
     """The image store of a deployment (`shared.ports.ImageStore`): the objects of `bucket` below `prefix`.
 
     `emulator`: the bucket is on the server of STORAGE_EMULATOR_HOST, without credentials. `sign` returns a GET URL for
-    a blob, valid for URL_SECONDS, or None if it cannot; the default is `IamSigner`, and no signing on an emulator.
+    a blob and a `Content-Disposition`, valid for URL_SECONDS, or None if it cannot; the default is `IamSigner`, and no
+    signing on an emulator.
     `monotonic` returns seconds. Every method raises CopyError if the bucket does not respond.
     """
 
@@ -57,10 +58,12 @@ class BucketImages:
         self._connected: Any = None
         self._urls = SignedUrls(monotonic)
 
-    def write(self, name: str, image: ImageStream) -> None:
+    def write(self, name: str, image: ImageStream, details: FileDetails | None = None) -> None:
         """Store the whole image or nothing; do nothing if the name already holds the same bytes."""
         with _as_copy_errors(name):
             blob = self._bucket().blob(self._prefix + name, chunk_size=CHUNK)
+            if details:
+                blob.content_disposition, blob.metadata = details.disposition, dict(details.metadata)
         source = ChunkReader(image.chunks())
         try:
             _upload(blob, source, image.content_type)
@@ -77,12 +80,12 @@ class BucketImages:
             with blob.open("rb", chunk_size=CHUNK, timeout=TIMEOUT, retry=_retry()) as file:
                 yield image_from_store(iter_chunks(file))
 
-    async def read(self, name: str) -> StoredImage | None:
+    async def read(self, name: str, disposition: str | None = None) -> StoredImage | None:
         """Return a signed URL, or chunks if signing is not possible; None if the image does not exist."""
-        stored = self._urls.get(name)
+        stored = self._urls.get(name, disposition)
         if stored is None:
-            stored = await asyncio.to_thread(self._open_image, name)
-            self._urls.put(name, stored)
+            stored = await asyncio.to_thread(self._open_image, name, disposition)
+            self._urls.put(name, disposition, stored)
         return stored
 
     async def content(self, name: str) -> bytes | None:
@@ -111,17 +114,17 @@ class BucketImages:
         if (stored.size, stored.crc32c) != (measured.size, measured.crc32c):
             raise NameTaken(f"{name} already holds another image") from error
 
-    def _open_image(self, name: str) -> StoredImage | None:
+    def _open_image(self, name: str, disposition: str | None) -> StoredImage | None:
         blob = self._find(name)
         if blob is None:
             return None
         with _as_copy_errors(name):
-            url = self._sign(blob) if self._sign else None  # set once connected
+            url = self._sign(blob, disposition) if self._sign else None  # set once connected
         stored = StoredImage(content_type=blob.content_type, size=blob.size, crc32c=blob.crc32c)
         if url:
             return replace(stored, url=url, seconds=URL_SECONDS)
         read = partial(blob.open, "rb", chunk_size=CHUNK, timeout=READ_TIMEOUT, retry=_retry(READ_RETRY_SECONDS))
-        return replace(stored, chunks=read_chunks(read))
+        return replace(stored, chunks=partial(read_chunks, read))
 
     def _find(self, name: str) -> Any:
         """Return the blob with its metadata, or None."""
@@ -180,13 +183,18 @@ class IamSigner:
         self._credentials = credentials
         self._refreshing = Lock()
 
-    def __call__(self, blob: Any) -> str | None:
+    def __call__(self, blob: Any, disposition: str | None) -> str | None:
         """Return a URL that anyone can read the blob from for URL_SECONDS."""
         email, token = self._identity()
         if email is None:
             return None
         url: str = blob.generate_signed_url(
-            version="v4", method="GET", expiration=URL_SECONDS, service_account_email=email, access_token=token
+            version="v4",
+            method="GET",
+            expiration=URL_SECONDS,
+            response_disposition=disposition,
+            service_account_email=email,
+            access_token=token,
         )
         return url
 
@@ -205,26 +213,27 @@ class SignedUrls:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._entries: dict[str, tuple[StoredImage, float]] = {}
+        self._entries: dict[tuple[str, str | None], tuple[StoredImage, float]] = {}
 
-    def get(self, name: str) -> StoredImage | None:
+    def get(self, name: str, disposition: str | None = None) -> StoredImage | None:
         """Return the image with the seconds that remain, or None if they are too few."""
-        stored, expires_at = self._entries.get(name, (None, 0.0))
+        stored, expires_at = self._entries.get((name, disposition), (None, 0.0))
         seconds = int(expires_at - self._monotonic())
         return replace(stored, seconds=seconds) if stored and seconds >= URL_MARGIN_SECONDS else None
 
-    def put(self, name: str, stored: StoredImage | None) -> None:
+    def put(self, name: str, disposition: str | None, stored: StoredImage | None) -> None:
         """Add an image that has a URL; evict the oldest entry if there are too many."""
         if stored is None or stored.url is None:
             return
-        self._entries.pop(name, None)
-        self._entries[name] = (stored, self._monotonic() + stored.seconds)
+        self._entries.pop((name, disposition), None)
+        self._entries[name, disposition] = (stored, self._monotonic() + stored.seconds)
         if len(self._entries) > MAX_CACHED_URLS:
             del self._entries[next(iter(self._entries))]
 
     def remove(self, name: str) -> None:
-        """Remove the entry of a deleted image."""
-        self._entries.pop(name, None)
+        """Remove the entries of a deleted image."""
+        for key in [key for key in self._entries if key[0] == name]:
+            del self._entries[key]
 
 
 class ChunkReader:

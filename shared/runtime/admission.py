@@ -9,20 +9,26 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Job
-from shared.job_parts import share_of
+from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.log import Event, Log
-from shared.ports import Clock, JobStore
+from shared.ports import Clock, JobQuery, JobStore
+from shared.runtime.suspension_causes import suspension_for
 from shared.spending import budget
 from shared.spending import gate as rules
 from shared.spending.budget import Charge, Reservation, Shortage
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
 from shared.spending.money import dollars
-from shared.store_errors import Conflict
+from shared.spending.suspensions import MAX_TRIAL, trial_times
+from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 
 MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
+POLLS_PASS = 30.0  # seconds: polls of a run are at most 10 s apart
+MAX_CALLERS = 1_000  # of whom a refused job is remembered
 MAX_TRIES = 20  # of a write while other instances change the gate
 
 
@@ -37,6 +43,8 @@ class Admission:
         self._gate: Gate | None = None
         self._read_at = 0.0  # by the monotonic clock
         self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
+        self._polled: dict[str, float] = {}  # by job: when a poll of its run last succeeded, by the monotonic clock
+        self._refused_at: dict[str, datetime] = {}  # by share: when its last job was refused, newest last
         self._changing = asyncio.Lock()
 
     # --- slots -----------------------------------------------------------------------------------------------------
@@ -58,7 +66,7 @@ class Admission:
 
     async def acquire(self, jobs: Sequence[Job], wanted: int) -> list[Slot | None]:
         """Return for each job its slot, or None if it may not start now; at most `wanted` slots."""
-        candidates = [self._candidate(job) for job in jobs]
+        candidates = [self.candidate(job) for job in jobs]
         slots: list[Slot | None] = []
 
         def reserve(gate: Gate) -> Gate:
@@ -78,17 +86,17 @@ class Admission:
 
     # --- money -----------------------------------------------------------------------------------------------------
 
-    def charge(self, job: Job) -> Charge:
+    def charge(self, job: ListedJob) -> Charge:
         """Return what the start of a job would reserve. A job without an estimate counts as the most expensive one."""
         estimate = job.estimated_cost.micros if job.estimated_cost else self._limits.spending.highest
         return Charge(caller=job.caller, micros=estimate)
 
     async def would_start(self, job: Job) -> bool:
         """Return whether the gate would admit a job now; nothing is reserved."""
-        _, (slot,) = rules.reserve(await self.recent(), self._limits, [self._candidate(job)], self._clock.now())
+        _, (slot,) = rules.reserve(await self.recent(), self._limits, [self.candidate(job)], self._clock.now())
         return slot is not None
 
-    async def shortage(self, job: Job) -> Shortage | None:
+    async def shortage(self, job: ListedJob) -> Shortage | None:
         """Return the limit in money that keeps a job from starting now, or None."""
         return rules.shortage(await self.recent(), self._limits, self.charge(job), self._clock.now())
 
@@ -105,17 +113,6 @@ class Admission:
         if actual > reservation.micros and budget.exceeded(after.budget, limits):
             message = "The cost of a run was higher than estimated, and a spend limit is exceeded."
             self._log.warning(Event.SPEND_LIMIT, message, estimatedCost=dollars(reservation.micros), **job.log_fields())
-
-    def _candidate(self, job: Job) -> Candidate:
-        refused_for = job.refusal.reason if job.refusal else None
-        charge = self.charge(job)
-        return Candidate(
-            workflow=job.workflow,
-            caller=share_of(job.caller),
-            refused_for=refused_for,
-            charge=charge,
-            chosen=bool(job.chosen),
-        )
 
     # --- outcomes of calls to Wireflow ------------------------------------------------------------------------------
 
@@ -138,23 +135,45 @@ class Admission:
         for suspension in ended:
             self._log_resumed(suspension)
 
-    async def call_refused(self, job: Job, error: errors.Refused, slot: Slot) -> None:
+    async def call_refused(self, job: Job, error: errors.Refused, slot: Slot, *, alone: bool) -> None:
         """A paid call was refused: its start is released; others are suspended if the refusal may concern them.
 
-        A request that was refused as invalid shows nothing about others: its trial is released.
+        A request that was refused as invalid shows nothing about others: its trial is released. `alone`: others are
+        known to pass.
         """
-        suspension = None if self.is_refused_alone(job, error, slot) else suspension_for(error, self._clock.now(), job)
+        if not isinstance(error, errors.RateLimited):
+            self._remember_refusal(job)
         if isinstance(error, errors.RequestRefused):
             await self.release([slot])
-        else:
-            await self._suspend(suspension, lambda gate: rules.trial_failed(gate, slot))
+            return
+        # That it concerns one workflow is known already.
+        narrowed = any(trial.workflow and trial.reason is error.code for trial in slot.trials)
+        suspension = None if alone or narrowed else suspension_for(error, self._clock.now(), job)
+        await self._suspend(suspension, lambda gate: rules.trial_failed(gate, slot))
 
-    def is_refused_alone(self, job: Job, error: errors.Refused, slot: Slot) -> bool:
-        """Return whether the job was refused again for a reason for which others of its workflow are not."""
+    async def is_refused_alone(self, job: Job, error: errors.Refused, slot: Slot) -> bool:
+        """Return whether the job is refused again for a reason for which others of its workflow are not.
+
+        One of them was accepted since its last refusal, or it was refused alone before and nothing is suspended since.
+        """
         refusal, accepted_at = job.refusal, self._accepted_at.get(job.workflow)
-        if slot.trials or refusal is None or refusal.reason is not error.code or accepted_at is None:
+        if slot.trials or refusal is None or refusal.reason is not error.code:
             return False
-        return accepted_at > refusal.at
+        if not isinstance(error, errors.OperatorMustAct):
+            return False
+        if refusal.times > 1 or (accepted_at and accepted_at > refusal.at):
+            return True
+        return await self._has_started(job.workflow, refusal.at)
+
+    async def _has_started(self, workflow: str, since: datetime) -> bool:
+        """Return whether any instance has started a job of the workflow since then, as its newest jobs show."""
+        states = (Status.RUNNING, Status.COPYING, Status.SUCCEEDED)
+        queries = [JobQuery(limit=1, workflow=workflow, status=status) for status in states]
+        try:
+            found = await asyncio.gather(*map(self._store.list_jobs, queries))
+        except StoreUnavailable:
+            return False
+        return any(job.started_at and job.started_at > since for jobs in found for job in jobs)
 
     async def outcome_unknown(self, error: errors.OutcomeUnknown) -> None:
         """A paid call had an unknown outcome: an outage must not use up the only retry of other jobs."""
@@ -165,14 +184,23 @@ class Admission:
         error = errors.OutcomeUnknown("The health call failed.", code=ErrorCode.UPSTREAM_UNREACHABLE)
         await self.outcome_unknown(error)
 
-    async def poll_key_refused(self) -> None:
-        """A poll was refused for its key: runs started now could not be followed."""
-        if not (self._gate and self._gate.suspension):
-            suspension = suspension_for(errors.OperatorMustAct("", code=ErrorCode.KEY_REFUSED), self._clock.now())
-            await self._suspend(replace(suspension, by_poll=True) if suspension else None)
+    async def poll_key_refused(self, job: Job) -> None:
+        """A poll was refused for its key: runs started now could not be followed.
 
-    async def poll_succeeded(self) -> None:
+        Unless a poll of another job has just succeeded: then something else is wrong with this run.
+        """
+        if self._gate and self._gate.suspension:
+            return
+        since = self._clock.monotonic() - POLLS_PASS
+        if any(at > since for job_id, at in self._polled.items() if job_id != job.id):
+            return
+        suspension = suspension_for(errors.OperatorMustAct("", code=ErrorCode.KEY_REFUSED), self._clock.now())
+        await self._suspend(replace(suspension, by_poll=True) if suspension else None)
+
+    async def poll_succeeded(self, job: Job) -> None:
         """A poll succeeded: the key works again, if a poll had been refused."""
+        now = self._clock.monotonic()
+        self._polled = {job_id: at for job_id, at in self._polled.items() if at > now - POLLS_PASS} | {job.id: now}
         if self._gate and self._gate.suspension and self._gate.suspension.by_poll:
             await self._resume()
 
@@ -192,7 +220,7 @@ class Admission:
         """No job starts until the operator resumes."""
         now = self._clock.now()
         await self._suspend(
-            Suspension(reason=ErrorCode.PAUSED, resume_on=ResumeOn.OPERATOR, since=now, until=now + rules.MAX_TRIAL)
+            Suspension(reason=ErrorCode.PAUSED, resume_on=ResumeOn.OPERATOR, since=now, until=now + MAX_TRIAL)
         )
 
     async def resume_all(self) -> None:
@@ -222,11 +250,11 @@ class Admission:
     def next_trial(self) -> datetime | None:
         """Return when the next trial may start, as this instance saw the gate last; None if it knows of none."""
         known = (self._gate.suspension, *self._gate.workflows) if self._gate else ()
-        trials = [one.until for one in known if one and one.resume_on is ResumeOn.TRIAL]
-        return min((until for until in trials if until > self._clock.now()), default=None)
+        now = self._clock.now()
+        return min((at for one in known if one for at in trial_times(one) if at > now), default=None)
 
     async def _reserve_one(self, job: Job, gate: Gate) -> Slot | None:
-        reserved, (slot,) = rules.reserve(gate, self._limits, [self._candidate(job)], self._clock.now())
+        reserved, (slot,) = rules.reserve(gate, self._limits, [self.candidate(job)], self._clock.now())
         if slot is None:
             return None
         try:
@@ -279,30 +307,25 @@ class Admission:
                     gate = await self.read()
         raise Conflict("the gate is changed by too many instances at once")
 
+    def candidate(self, job: Job) -> Candidate:
+        """Return what the gate is told of a job that would start."""
+        share = share_of(job.caller)
+        return Candidate(
+            workflow=job.workflow,
+            caller=share,
+            refused_for=job.refusal.reason if job.refusal else None,
+            caller_refused_at=self._refused_at.get(share),
+            charge=self.charge(job),
+            chosen=bool(job.chosen),
+        )
+
+    def _remember_refusal(self, job: Job) -> None:
+        share = share_of(job.caller)
+        self._refused_at.pop(share, None)
+        self._refused_at[share] = self._clock.now()
+        if len(self._refused_at) > MAX_CALLERS:
+            del self._refused_at[next(iter(self._refused_at))]
+
     def _remember(self, gate: Gate) -> Gate:
         self._gate, self._read_at = gate, self._clock.monotonic()
         return gate
-
-
-def suspension_for(error: errors.WireflowError, now: datetime, job: Job | None = None) -> Suspension | None:
-    """Return the suspension that a failed paid call of `job` causes, or None if it concerns this job only."""
-    if isinstance(error, errors.RequestRefused | errors.NoExecutionId):
-        return None
-    if isinstance(error, errors.RateLimited):
-        until = error.retry_at or now + rules.FIRST_PROBE
-        return Suspension(reason=error.code, resume_on=ResumeOn.TIME, since=now, until=until)
-    if isinstance(error, errors.OperatorMustAct):
-        return Suspension(
-            reason=error.code,
-            resume_on=ResumeOn.TRIAL,
-            since=now,
-            until=now + rules.FIRST_TRIAL,
-            credits_required=getattr(error, "required", None),
-            credits_available=getattr(error, "available", None),
-            workflow=job.workflow if job and error.scope is errors.Scope.WORKFLOW else None,
-            refused_workflow=job.workflow if job else None,
-            refused_caller=share_of(job.caller) if job else None,
-        )
-    reason = ErrorCode.UPSTREAM_ERROR if error.code is ErrorCode.OUTCOME_UNKNOWN else error.code
-    until = error.retry_at or now + rules.FIRST_PROBE
-    return Suspension(reason=reason, resume_on=ResumeOn.HEALTH, since=now, until=until)

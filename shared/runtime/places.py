@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.job_parts import share_of
+from shared.callers import share_of
 from shared.ports import JobQuery, JobStore
 from shared.store_errors import StoreUnavailable
 

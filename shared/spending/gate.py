@@ -10,19 +10,15 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from shared.error_codes import ErrorCode
-from shared.spending import budget
+from shared.spending import budget, suspensions
 from shared.spending.budget import Budget, Charge, Reservation, Shortage
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension, utc_day
 
 # A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the latency.
 WINDOW = timedelta(seconds=61)
-# The first and the longest pause before a trial, and before a health call; each pause is twice as long as the last.
-FIRST_TRIAL, MAX_TRIAL = timedelta(minutes=5), timedelta(minutes=60)
-FIRST_PROBE, MAX_PROBE = timedelta(seconds=5), timedelta(seconds=300)
 UNLIMITED = 1_000  # executions that a gate without limits admits at once
-# A job that was refused before is tried again only if no other job comes up this long after a trial is due.
-OTHERS_FIRST = timedelta(seconds=5)
 TRIAL_TAKES = timedelta(seconds=15)  # at most: the paid call and its recording
+NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_WORKFLOWS = 100  # suspended at the same time; the oldest suspension is dropped
 
 
@@ -33,8 +29,8 @@ def free_slots(gate: Gate, limits: Limits, now: datetime) -> int:
     """Return how many executions may start now, of workflows that are not suspended."""
     slots, suspension = _within_limits(gate, limits, now), gate.suspension
     if suspension and suspension.resume_on is ResumeOn.TRIAL:
-        return min(slots, 1) if now >= suspension.until or _contestable(suspension) else 0
-    return 0 if suspension and _in_force(suspension, now) else slots
+        return min(slots, 1) if now >= suspension.until or suspensions.is_contestable(suspension, now) else 0
+    return 0 if suspension and suspensions.is_in_force(suspension, now) else slots
 
 
 def reserve(
@@ -50,7 +46,7 @@ def reserve(
     spent, chosen = _affordable(gate, limits, candidates, startable, now, free)
     if not chosen:
         return gate, slots
-    suspension = gate.suspension if gate.suspension and not _has_ended(gate.suspension, now) else None
+    suspension = gate.suspension if gate.suspension and not suspensions.has_ended(gate.suspension, now) else None
     reserved = replace(
         gate,
         starts=(*_recent_starts(gate, now), *[now] * len(chosen)) if limits.per_minute else (),
@@ -65,7 +61,7 @@ def reserve(
         slots[index] = Slot(at=now, trials=trials, reservation=reservation, caller=candidates[index].charge.caller)
         for trial in trials:
             if trial.resume_on is ResumeOn.TRIAL:
-                reserved = _replaced(reserved, _tried(trial, candidates[index], now))
+                reserved = _replaced(reserved, suspensions.tried(trial, candidates[index], now))
     return reserved, slots
 
 
@@ -97,16 +93,9 @@ def without_future(gate: Gate, now: datetime) -> Gate:
     return replace(
         gate,
         starts=tuple(min(start, now) for start in gate.starts),
-        suspension=gate.suspension and _without_future(gate.suspension, now),
-        workflows=tuple(_without_future(suspension, now) for suspension in gate.workflows),
+        suspension=gate.suspension and suspensions.without_future(gate.suspension, now),
+        workflows=tuple(suspensions.without_future(suspension, now) for suspension in gate.workflows),
     )
-
-
-def _without_future(suspension: Suspension, now: datetime) -> Suspension:
-    ahead = max(suspension.since - now, timedelta())
-    until = min(suspension.until - ahead, now + MAX_TRIAL)  # no pause is longer
-    tried_at = suspension.tried_at and min(suspension.tried_at, now)
-    return replace(suspension, since=suspension.since - ahead, until=until, tried_at=tried_at)
 
 
 def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
@@ -142,50 +131,34 @@ def _within_limits(gate: Gate, limits: Limits, now: datetime) -> int:
 
 
 def _startable(gate: Gate, candidates: Sequence[Candidate], now: datetime) -> list[int]:
-    """Return the indexes of the candidates that no suspension stops, of a suspended workflow that of its trial."""
-    if chosen := [n for n, one in enumerate(candidates) if one.chosen]:
-        return chosen
+    """Return the indexes of the candidates that may start; a suspension admits one of those it concerns, as a trial."""
+    if by_operator := [n for n, one in enumerate(candidates) if one.chosen]:
+        return by_operator
     account = gate.suspension
-    if account and account.resume_on is not ResumeOn.TRIAL and _in_force(account, now):
+    if account and account.resume_on is not ResumeOn.TRIAL and suspensions.is_in_force(account, now):
         return []
-    trials = {
-        suspension.workflow: _trial(
-            suspension, [(n, one) for n, one in enumerate(candidates) if one.workflow == suspension.workflow], now
-        )
-        for suspension in gate.workflows
-    }
-    free = [n for n, one in enumerate(candidates) if one.workflow not in trials or trials[one.workflow] == n]
-    if account and account.resume_on is ResumeOn.TRIAL:
-        tried = _trial(account, [(n, candidates[n]) for n in free], now)
-        return [] if tried is None else [tried]
-    return free
+    common = [account] if account and account.resume_on is ResumeOn.TRIAL else []
+    chosen: list[int] = []
+    tried: list[Suspension] = []
+    for index in sorted(range(len(candidates)), key=lambda n: _trial_order(gate, candidates[n])):
+        own = suspension_of(gate, candidates[index].workflow)
+        concerned = [*common, own] if own else common
+        if all(one not in tried and suspensions.may_try(one, candidates[index], now) for one in concerned):
+            chosen.append(index)
+            tried += concerned
+    return sorted(chosen)
 
 
-def _trial(suspension: Suspension, candidates: Sequence[tuple[int, Candidate]], now: datetime) -> int | None:
-    """Return the index of the candidate that is tried now, if one is."""
-    fresh = [(n, one) for n, one in candidates if one.refused_for != suspension.reason]
-    if now < suspension.until:
-        contesting = [n for n, one in fresh if _contestable(suspension) and _from_elsewhere(suspension, one)]
-        return next(iter(contesting), None)
-    among = candidates if now >= suspension.until + OTHERS_FIRST else fresh
-    return next((n for n, _ in fresh or among), None)
+def _trial_order(gate: Gate, candidate: Candidate) -> tuple[bool, datetime]:
+    """Return what sorts candidates for a trial.
 
-
-def _tried(suspension: Suspension, candidate: Candidate, now: datetime) -> Suspension:
-    """Return the suspension after a trial began: until its outcome is known, it is as if the trial had failed."""
-    if now < suspension.until:
-        return replace(suspension, until=now + FIRST_TRIAL, contested_at=now, tried_at=now)
-    contested_at = now if _from_elsewhere(suspension, candidate) else suspension.contested_at
-    return replace(_extended(suspension, now), contested_at=contested_at, tried_at=now)
-
-
-def _contestable(suspension: Suspension) -> bool:
-    """Whether a job from elsewhere is still to be tried at once."""
-    return suspension.refused_workflow is not None and suspension.contested_at is None
-
-
-def _from_elsewhere(suspension: Suspension, candidate: Candidate) -> bool:
-    return (candidate.workflow, candidate.caller) != (suspension.refused_workflow, suspension.refused_caller)
+    Jobs that were refused for the same reason come last. Before them come those whose callers had jobs refused: a
+    caller with one bad job probably has another, and a failed trial keeps all jobs waiting.
+    """
+    known = [one for one in (gate.suspension, *gate.workflows) if one]
+    again = any(candidate.refused_for == one.reason for one in known if one.workflow in (None, candidate.workflow))
+    refused = [one.since for one in known if one.refused_caller == candidate.caller]
+    return again, max([candidate.caller_refused_at or NEVER, *refused])
 
 
 # --- suspensions ---------------------------------------------------------------------------------------------------
@@ -204,7 +177,7 @@ def suspend(gate: Gate, suspension: Suspension) -> Gate:
     if suspension.workflow is not None:
         workflows = gate.workflows if current else (*gate.workflows, suspension)[-MAX_WORKFLOWS:]
         return replace(gate, workflows=workflows)
-    if current is None or not _in_force(current, suspension.since):
+    if current is None or not suspensions.is_in_force(current, suspension.since):
         return replace(gate, suspension=suspension)
     ranks = list(ResumeOn)
     stronger = ranks.index(suspension.resume_on) > ranks.index(current.resume_on)
@@ -232,34 +205,15 @@ def trial_succeeded(gate: Gate, slot: Slot, workflow: str, now: datetime) -> Gat
             continue
         gate = resume(gate, trial.workflow)
         if trial.workflow is None and trial.refused_workflow not in (None, workflow):
-            narrowed = replace(trial, workflow=trial.refused_workflow, since=now, until=now + FIRST_TRIAL, tries=1)
+            until = now + suspensions.FIRST_TRIAL
+            narrowed = replace(trial, workflow=trial.refused_workflow, since=now, until=until, tries=1)
             gate = suspend(gate, replace(narrowed, contested_at=None, tried_at=None))
     return gate
 
 
 def probe_failed(gate: Gate, now: datetime) -> Gate:
     """Return the gate after a failed health call: the pause before the next one doubles."""
-    return replace(gate, suspension=_extended(gate.suspension, now)) if gate.suspension else gate
-
-
-def _in_force(suspension: Suspension, now: datetime) -> bool:
-    return suspension.resume_on in (ResumeOn.HEALTH, ResumeOn.OPERATOR) or now < suspension.until
-
-
-def _has_ended(suspension: Suspension, now: datetime) -> bool:
-    return suspension.resume_on is ResumeOn.TIME and now >= suspension.until
-
-
-def _extended(suspension: Suspension, now: datetime) -> Suspension:
-    """Return the suspension after one more unsuccessful trial or probe: the pause doubles up to its maximum."""
-    trial = suspension.resume_on is ResumeOn.TRIAL
-    first, last = (FIRST_TRIAL, MAX_TRIAL) if trial else (FIRST_PROBE, MAX_PROBE)
-    return replace(suspension, until=now + pause(suspension.tries, first, last), tries=suspension.tries + 1)
-
-
-def pause(tries: int, first: timedelta = FIRST_TRIAL, last: timedelta = MAX_TRIAL) -> timedelta:
-    """Return the pause after so many unsuccessful tries beyond the first: twice as long each time, at most `last`."""
-    return min(first * (1 << min(tries, 10)), last)
+    return replace(gate, suspension=suspensions.extended(gate.suspension, now)) if gate.suspension else gate
 
 
 def _replaced(gate: Gate, suspension: Suspension) -> Gate:
@@ -278,16 +232,16 @@ def _replaced(gate: Gate, suspension: Suspension) -> Gate:
 def blocked_by(gate: Gate, now: datetime, workflow: str | None = None) -> Suspension | None:
     """Return the suspension that keeps a job of `workflow` from starting now, if one does."""
     found = (gate.suspension, suspension_of(gate, workflow))
-    return next((suspension for suspension in found if suspension and _in_force(suspension, now)), None)
+    return next((suspension for suspension in found if suspension and suspensions.is_in_force(suspension, now)), None)
 
 
-def hold(gate: Gate, now: datetime, workflow: str) -> Suspension | None:
-    """Return the suspension of a workflow until whose next trial its jobs are held, if they are.
+def hold(gate: Gate, now: datetime, candidate: Candidate) -> Suspension | None:
+    """Return the suspension of its workflow that holds a job, if one does; it is held until `held_until`.
 
-    While a trial is under way they are not: if it succeeds they start at once.
+    While a trial is under way it is not: if it succeeds the others start at once.
     """
-    suspension = suspension_of(gate, workflow)
-    if suspension is None or now >= suspension.until:
+    suspension = suspension_of(gate, candidate.workflow)
+    if suspension is None or now >= suspensions.held_until(suspension, candidate):
         return None
     return None if suspension.tried_at and now < suspension.tried_at + TRIAL_TAKES else suspension
 
@@ -321,8 +275,8 @@ def estimate_start(
 
     Without `charge`: the cheapest job. The jobs before it are expected to cost as much as it.
     """
-    suspensions = filter(None, (gate.suspension, suspension_of(gate, workflow)))
-    at = max([now, *(_expected_end(suspension, now) for suspension in suspensions)])
+    found = filter(None, (gate.suspension, suspension_of(gate, workflow)))
+    at = max([now, *(suspensions.expected_end(suspension, now) for suspension in found)])
     if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
         midnight = datetime.combine(date.fromisoformat(max(gate.day, utc_day(now))), time(), UTC)
         at = max(at, midnight + timedelta(days=days))
@@ -335,11 +289,6 @@ def estimate_start(
         rounds, place = divmod(ahead, limits.per_minute)
         at = max(at, free_at[place]) + rounds * WINDOW
     return at
-
-
-def _expected_end(suspension: Suspension, now: datetime) -> datetime:
-    """When a suspension ends at the earliest; the operator has not said when."""
-    return now + MAX_TRIAL if suspension.resume_on is ResumeOn.OPERATOR else suspension.until
 
 
 def _recent_starts(gate: Gate, now: datetime) -> list[datetime]:

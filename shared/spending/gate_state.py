@@ -75,12 +75,14 @@ class Gate:
 class Candidate:
     """A job that would start. `refused_for`: why Wireflow refused it before; `charge`: what its start reserves.
 
-    `chosen`: the operator lets it through every suspension.
+    `caller_refused_at`: when Wireflow last refused a job of its caller, as far as this instance knows. `chosen`: the
+    operator lets it through every suspension.
     """
 
     workflow: str
     caller: str
     refused_for: ErrorCode | None = None
+    caller_refused_at: datetime | None = None
     charge: Charge = FREE
     chosen: bool = False
 

@@ -30,15 +30,16 @@ async def resume(deps: Deps) -> None:
     before = None
     for _ in range(MAX_PAGES):
         jobs = await deps.store.list_jobs(JobQuery(limit=PAGE, status=Status.QUEUED, before=before))
-        await asyncio.gather(*(_release(job, deps) for job in jobs if job.held))
+        await asyncio.gather(*(_release(job.id, deps) for job in jobs if job.held))
         if len(jobs) < PAGE:
             return
         before = (jobs[-1].created_at, jobs[-1].id)
 
 
-async def _release(job: Job, deps: Deps) -> None:
+async def _release(job_id: str, deps: Deps) -> None:
     with suppress(Conflict):  # a worker has it
-        await deps.store.save(job.due(deps.clock.now()))
+        if (job := await deps.store.get(job_id)) and job.held:
+            await deps.store.save(job.due(deps.clock.now()))
 
 
 async def start_one(job_id: str, deps: Deps) -> Job:

@@ -5,18 +5,20 @@ The images are paid for, so a failed copy is retried with growing pauses for a d
 
 import asyncio
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from shared.config import MAX_COPY_TIME
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
+from shared.file_names import content_disposition
 from shared.job import Job
 from shared.job_parts import Image, JobError
 from shared.log import Event
 from shared.ports import (
     CopyError,
+    FileDetails,
     HostNotAllowed,
     ImageGone,
     ImageRefused,
-    ImageSource,
     ImageStore,
     ImageStream,
     UrlRefused,
@@ -70,7 +72,7 @@ async def _try(image: Image, job: Job, deps: Deps) -> Image:
             for name in await deps.images.names(job.id):
                 if name.startswith(f"{base}."):
                     return await loop.run_in_executor(deps.copy_threads, measure_stored, image, name, deps.images)
-            return await loop.run_in_executor(deps.copy_threads, copy_one, image, base, deps.source, deps.images)
+            return await loop.run_in_executor(deps.copy_threads, copy_one, image, base, job, deps)
     except ImageRefused as error:
         return image.evolve(error=error.code)
     except ImageGone:
@@ -82,15 +84,27 @@ async def _try(image: Image, job: Job, deps: Deps) -> Image:
         return _after_failure(image, error, job, deps.clock.now())
 
 
-def copy_one(image: Image, base: str, source: ImageSource, store: ImageStore) -> Image:
+def copy_one(image: Image, base: str, job: Job, deps: Deps) -> Image:
     """Stream one image into the store and return it with its measurements. Blocks: call it in a worker thread.
 
     `base`: the name in the store without its extension. Raise CopyError.
     """
-    with source.open(image.source_url) as stream:
+    with deps.source.open(image.source_url) as stream:
         name = f"{base}.{stream.extension}"
-        store.write(name, stream)
+        deps.images.write(name, stream, _details(job, image, name))
         return _stored(image, name, stream)
+
+
+def _details(job: Job, image: Image, name: str) -> FileDetails:
+    """What the store keeps beside an image, so that a consumer of its notification needs no look-up."""
+    metadata = {
+        "jobId": job.id,
+        "executionId": job.execution_id or "",
+        "workflow": job.workflow,
+        "sourceHost": urlsplit(image.source_url).hostname or "",
+        "aiGenerated": "true",
+    }
+    return FileDetails(content_disposition(job.id, job, name), metadata)
 
 
 def measure_stored(image: Image, name: str, store: ImageStore) -> Image:
@@ -117,7 +131,7 @@ def _stored(image: Image, name: str, stream: ImageStream) -> Image:
 
 def _log_failure(error: CopyError, job: Job, deps: Deps) -> None:
     fields, cause = job.log_fields(), type(error).__name__
-    if isinstance(error, HostNotAllowed):  # terraform/monitoring.tf alerts on these fields
+    if isinstance(error, HostNotAllowed):  # terraform/modules/images/monitoring.tf alerts on these fields
         fields |= {"host": error.host, "setting": "IMAGE_HOSTS"}
         cause = f"{error.host} is not in IMAGE_HOSTS"
     deps.log.warning(Event.UPSTREAM_REFUSED, f"A copy failed: {cause}.", **fields)

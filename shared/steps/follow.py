@@ -66,7 +66,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
         request = deps.wireflow.details if details else deps.wireflow.poll
         response = await request(job.execution_id or "")
     deps.requests.observe(response.rate_limit)
-    await deps.admission.poll_succeeded()
+    await deps.admission.poll_succeeded(job)
     return response
 
 
@@ -121,7 +121,7 @@ async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) 
     if error.retry_at is not None:
         deps.requests.pause(error.retry_at)
     if error.code is ErrorCode.KEY_REFUSED:
-        await deps.admission.poll_key_refused()
+        await deps.admission.poll_key_refused(lease.job)
     fields = {**lease.job.log_fields(), "errorCode": error.code}
     deps.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {EXPLANATIONS[error.code].message}", **fields)
 
@@ -163,7 +163,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
         return
     # An unknown field name alone is not worth a write of its own: the response is saved with this one.
     cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
-    job = lease.job.with_run_details(response.request_id, response.credits_used, cost)
+    job = lease.job.with_run_details(response.request_id, response.credits_used, response.model, cost)
     job = job.with_last_response(lease.notes.unknown_response)
     images, now = result_images(job, response), deps.clock.now()
     error = None if response.state is RunState.COMPLETED else _run_error(job, response, images)
@@ -197,11 +197,15 @@ def _run_error(job: Job, response: RunResponse, images: tuple[Image, ...]) -> Jo
 
 
 def _without_image(job: Job, response: RunResponse) -> JobError:
-    """Return the error of a run that completed without an image: in its own words, or in those of its text."""
+    """Return the error of a run that completed without an image: in its own words, or in those of its text.
+
+    A code of the provider, such as the finish reason IMAGE_SAFETY, says more than the missing image.
+    """
     charged = Charged.UNKNOWN
     if response.credits_used is not None:
         charged = Charged.YES if response.credits_used else Charged.NO
-    code = ErrorCode.COMPLETED_WITHOUT_IMAGE
+    refused = is_refusal(None, response.error_codes, ())
+    code = ErrorCode.MODERATION if refused else ErrorCode.COMPLETED_WITHOUT_IMAGE
     words = "; ".join(filter(None, (response.error, result_text(job, response))))
     return JobError.of(code, charged=job.charged(charged), message=words, request_id=job.request_id)
 

@@ -41,6 +41,8 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         image1=input_image,
         stored_input=input_image if submission.file is not None else None,
         allow_partial=submission.allow_partial,
+        alt_text=submission.alt_text,
+        metadata=submission.metadata,
         estimated_cost=estimated_cost(config.workflow(submission.workflow), submission.input),
         created_at=now,
         expire_at=now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME),

@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
+from shared.callers import FORM_PREFIX, is_visitor
 from shared.job import Job
-from shared.job_parts import FORMS
 from shared.runtime.dependencies import Deps
 
 
 async def next_places(caller: str | None, deps: Deps, count: int = 1) -> list[datetime]:
     """Return places for the next `count` jobs of a caller."""
-    forms = [FORMS + origin for origin in deps.config.auth.origins]
-    callers = [caller, *(form for form in forms if form != caller)] if (caller or "").startswith(FORMS) else [caller]
+    forms = [FORM_PREFIX + origin for origin in deps.config.auth.origins]
+    callers = [caller, *(form for form in forms if form != caller)] if is_visitor(caller) else [caller]
     return await deps.places.next(callers, deps.store, deps.clock.now(), count)
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.error_codes import ErrorCode
 from shared.job import Job
-from shared.job_parts import FORMS
 from shared.runtime.dependencies import Deps
 from shared.spending.money import Cost, total_cost
 from shared.steps.accept import replay
@@ -15,6 +14,7 @@ from shared.steps.accept_batch import Outcome, plan
 from shared.steps.estimate_wait import estimate_wait
 from shared.steps.input_images import find_input_image
 from shared.steps.new_job import job_id_for, new_job
+from shared.steps.placing import next_places
 from shared.steps.prepare import prepare_at_once
 from shared.submission import Submission
 
@@ -71,9 +71,7 @@ async def _queued(jobs: Sequence[Job], deps: Deps) -> Quote:
     workflow = names.pop() if len(names) == 1 else None
     if not job.prepared:
         return _quote(jobs, workflow)
-    forms = [FORMS + origin for origin in deps.config.auth.origins]
-    callers = forms if (job.caller or "").startswith(FORMS) else [job.caller]
-    (place,) = await deepcopy(deps.places).next(callers, deps.store, deps.clock.now())
+    (place,) = await next_places(job.caller, replace(deps, places=deepcopy(deps.places)))
     wait = await estimate_wait(job.placed(place), deps)
     position = await deps.store.count_ahead(place) + 1
     reason, until = (wait.reason, wait.until) if wait else (None, None)

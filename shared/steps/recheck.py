@@ -28,7 +28,7 @@ async def recheck(lease: Lease, deps: Deps) -> datetime | None:
         await lease.release(job.rechecked())
         return None
     cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
-    job = job.with_run_details(response.request_id, response.credits_used, cost)
+    job = job.with_run_details(response.request_id, response.credits_used, response.model, cost)
     failed = response.state in {RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
     error = job.error if failed else None
     before = lease.job

@@ -11,7 +11,7 @@ from shared.job_parts import JobError
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
-from shared.spending import gate
+from shared.spending import gate, suspensions
 from shared.spending.budget import Shortage
 from shared.spending.gate_state import Gate
 from shared.steps.paid_call import log_failure
@@ -29,16 +29,17 @@ def held(job: Job, state: Gate, deps: Deps) -> Job | None:
     time: limits may be raised.
     """
     now = deps.clock.now()
-    if suspension := gate.hold(state, now, job.workflow):
-        return job.held_until(suspension.until, suspension.reason)
-    return held_by_limit(job, gate.shortage(state, deps.config.limits, deps.admission.charge(job), now), now)
+    candidate = deps.admission.candidate(job)
+    if suspension := gate.hold(state, now, candidate):
+        return job.held_until(suspensions.held_until(suspension, candidate), suspension.reason)
+    return held_by_limit(job, gate.shortage(state, deps.config.limits, candidate.charge, now), now)
 
 
 def held_by_limit(job: Job, short: Shortage | None, now: datetime) -> Job | None:
     """Return the job out of the queue if it waits for a limit that concerns it or its caller alone, else None."""
     if short is None or not short.alone:
         return None
-    longest = now + gate.MAX_TRIAL
+    longest = now + suspensions.MAX_TRIAL
     return job.held_until(min(short.until or longest, longest), ErrorCode.SPEND_LIMIT)
 
 

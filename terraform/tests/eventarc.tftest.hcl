@@ -6,7 +6,9 @@ mock_provider "google" {
 mock_provider "google" {
   alias = "counted"
 }
-mock_provider "archive" {}
+mock_provider "archive" {
+  source = "./tests/mocks"
+}
 mock_provider "time" {}
 
 variables {

@@ -20,7 +20,7 @@ from shared.images.gcs import (
     IamSigner,
     SignedUrls,
 )
-from shared.ports import CopyError, StoredImage
+from shared.ports import CopyError, FileDetails, StoredImage
 from tests.images.sample_images import FakeStream, png_of_size
 from tests.images.upload_faults import UploadFaults, chunk, last_chunk, start_of_upload
 
@@ -203,7 +203,7 @@ def signed():
 
 @pytest.fixture
 def signing_store(bucket, watch, signed):
-    def sign(blob):
+    def sign(blob, disposition):
         signed.append(blob.name)
         return f"https://signed.example/{blob.name}?number={len(signed)}"
 
@@ -224,6 +224,21 @@ async def test_a_signed_url_is_reused_until_shortly_before_it_expires(signing_st
     assert (third.url, third.seconds) == (f"https://signed.example/{NAME}?number=2", URL_SECONDS)
 
 
+async def test_a_download_has_a_url_of_its_own(signing_store, signed):
+    shown, saved = await signing_store.read(NAME), await signing_store.read(NAME, "attachment")
+    assert (shown.url, saved.url) == tuple(f"https://signed.example/{NAME}?number={n}" for n in (1, 2))
+    assert (await signing_store.read(NAME, "attachment")).url == saved.url
+    await signing_store.delete(NAME)
+    assert [await signing_store.read(NAME, how) for how in (None, "attachment")] == [None, None]
+
+
+def test_an_object_has_its_details_beside_its_bytes(store, objects):
+    store.write(NAME, FakeStream(PNG), FileDetails('inline; filename="a-cat.png"', {"jobId": "abc"}))
+    stored = objects()[NAME]
+    assert (stored.content_disposition, stored.metadata["jobId"]) == ('inline; filename="a-cat.png"', "abc")
+    assert stored.cache_control.endswith("immutable")
+
+
 async def test_nothing_is_signed_for_an_unknown_name(signing_store, signed):
     assert await signing_store.read("jobs/abc/1/9.png") is None
     assert not signed
@@ -238,13 +253,15 @@ async def test_the_url_of_a_deleted_image_is_not_reused(signing_store):
 def test_the_cache_of_urls_is_bounded(watch):
     urls = SignedUrls(watch)
     for number in range(MAX_CACHED_URLS + 10):
-        urls.put(str(number), StoredImage(content_type="", size=0, crc32c="", url="https://x", seconds=URL_SECONDS))
+        urls.put(
+            str(number), None, StoredImage(content_type="", size=0, crc32c="", url="https://x", seconds=URL_SECONDS)
+        )
     assert urls.get("9") is None
     assert urls.get("10") is not None
 
 
 async def test_a_failed_signature_is_a_copy_error(bucket, store):
-    def fail(_):
+    def fail(*_):
         raise TransportError("no permission")
 
     store.write(NAME, FakeStream(PNG))
@@ -280,14 +297,15 @@ class Attached:
 def test_iam_signs_with_our_own_email_and_a_valid_token():
     blob, credentials = Recorded(), Attached()
     sign = IamSigner(credentials)
-    assert sign(blob) == sign(blob) == "https://signed"
+    assert sign(blob, None) == sign(blob, None) == "https://signed"
     credentials.valid = False
-    sign(blob)
+    sign(blob, "attachment")
     assert [call["access_token"] for call in blob.calls] == ["token-1", "token-1", "token-2"]
     assert blob.calls[0] == {
         "version": "v4",
         "method": "GET",
         "expiration": 900,
+        "response_disposition": None,
         "service_account_email": "poller@project.iam.gserviceaccount.com",
         "access_token": "token-1",
     }
@@ -297,14 +315,20 @@ def test_the_credentials_of_a_person_sign_nothing():
     class Personal:
         token, valid = "token", True
 
-    assert IamSigner(Personal())(Recorded()) is None
+    assert IamSigner(Personal())(Recorded(), None) is None
 
 
 async def test_a_signed_url_serves_the_bytes_for_fifteen_minutes(bucket):
     credentials = service_account_of_tests()
 
-    def sign(blob):
-        return blob.generate_signed_url(version="v4", method="GET", expiration=URL_SECONDS, credentials=credentials)
+    def sign(blob, disposition):
+        return blob.generate_signed_url(
+            version="v4",
+            method="GET",
+            expiration=URL_SECONDS,
+            response_disposition=disposition,
+            credentials=credentials,
+        )
 
     store = BucketImages(bucket, "", emulator=True, sign=sign)
     store.write(NAME, FakeStream(PNG))

@@ -28,10 +28,10 @@ def store(request, tmp_path):
     return BucketImages(request.getfixturevalue("bucket"), "some/prefix", emulator=True)
 
 
-async def content(store, name=NAME):
-    """Return all bytes, as a caller reads them."""
+async def content(store, name=NAME, start=0):
+    """Return all bytes from `start` on, as a caller reads them."""
     stored = await store.read(name)
-    return stored and b"".join([chunk async for chunk in stored.chunks])
+    return stored and b"".join([chunk async for chunk in stored.chunks(start)])
 
 
 async def test_a_stored_image_can_be_read(store):
@@ -41,6 +41,12 @@ async def test_a_stored_image_can_be_read(store):
     assert stored.crc32c == encode_crc32c(google_crc32c.value(PNG))
     assert stored.url is None
     assert await content(store) == PNG
+
+
+@pytest.mark.parametrize("start", [1, MIB - 1, MIB, 3 * MIB + 4, 3 * MIB + 5])
+async def test_an_image_can_be_read_from_any_byte_on(store, start):
+    store.write(NAME, FakeStream(PNG))
+    assert await content(store, start=start) == PNG[start:]
 
 
 @pytest.mark.parametrize("size", [68, MIB - 1, MIB, MIB + 1, 2 * MIB])
@@ -230,11 +236,11 @@ async def test_an_invalid_job_id_has_no_names(store, job_id):
 
 async def test_an_image_can_be_read_concurrently(store):
     store.write(NAME, FakeStream(PNG))
-    first, second = await store.read(NAME), await store.read(NAME)
-    assert await anext(first.chunks) == (await anext(second.chunks))
-    await first.chunks.aclose()
+    first, second = [(await store.read(NAME)).chunks(0) for _ in range(2)]
+    assert await anext(first) == (await anext(second))
+    await first.aclose()
     assert await content(store) == PNG
-    await second.chunks.aclose()
+    await second.aclose()
 
 
 def at_once(store, contents):

@@ -47,7 +47,7 @@ def package(name: str, tmp_path: Path) -> Path:
 
 
 def deployed(folder: Path) -> Iterator[Path]:
-    """The files of a folder that terraform/functions.tf packs."""
+    """The files of a folder that terraform/modules/images/functions.tf packs."""
     return (file for file in folder.rglob("*") if file.suffix in {".py", ".json"})
 
 

@@ -28,7 +28,7 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class PubSub:
-    """The emulator, with the topics and subscriptions of terraform/pubsub.tf."""
+    """The emulator, with the topics and subscriptions of terraform/modules/images/pubsub.tf."""
 
     address: str
 

@@ -7,7 +7,9 @@ import pytest
 
 from shared.error_codes import ErrorCode
 from shared.spending import gate as rules
+from shared.spending import suspensions
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
+from shared.spending.suspensions import FIRST_TRIAL
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TEN_A_MINUTE = Limits(per_minute=10, per_day=0)
@@ -188,7 +190,7 @@ def refusal(workflow: str | None = None) -> Suspension:
         reason=ErrorCode.KEY_REFUSED,
         resume_on=ResumeOn.TRIAL,
         since=NOON,
-        until=NOON + rules.FIRST_TRIAL,
+        until=NOON + FIRST_TRIAL,
         workflow=workflow,
         refused_workflow="cats",
         refused_caller="zap",
@@ -223,6 +225,30 @@ def test_a_trial_takes_a_job_that_was_not_refused_for_this_reason_before():
     assert admitted(gate, REFUSED, REFUSED, seconds=305)[1] == [0], "for want of another"
     for_credits = Candidate(workflow="cats", caller="zap", refused_for=ErrorCode.INSUFFICIENT_CREDITS)
     assert admitted(gate, for_credits, CATS, seconds=300)[1] == [0]
+
+
+def test_a_job_that_is_from_elsewhere_for_both_suspensions_is_the_trial_of_both():
+    """Otherwise all would wait: the workflow's trial is the first job, and the account needs another caller's."""
+    for_account = replace(refusal(), refused_caller="form:")
+    gate = rules.suspend(rules.suspend(Gate(), refusal("cats")), for_account)
+    form = Candidate(workflow="cats", caller="form:")
+    assert admitted(gate, form, CATS)[1] == []
+    gate, slots = rules.reserve(gate, UNLIMITED, [form, CATS, OTHER], after(1))
+    assert [bool(slot) for slot in slots] == [False, False, True]
+    assert slots[2]
+    gate = rules.trial_succeeded(gate, slots[2], "cats", after(2))
+    assert (gate.suspension, gate.workflows) == (None, ())
+
+
+def test_a_trial_takes_a_job_of_a_caller_that_had_none_refused():
+    gate = rules.suspend(Gate(), refusal())
+    lately = Candidate(workflow="dogs", caller="form:", caller_refused_at=after(-60))
+    before = Candidate(workflow="dogs", caller="mail", caller_refused_at=after(-3_600))
+    assert admitted(gate, lately, before, OTHER)[1] == [2]
+    assert admitted(gate, lately, before)[1] == [1]
+    assert admitted(gate, lately)[1] == [0], "for want of another"
+    gate = rules.suspend(gate, replace(refusal("birds"), refused_caller="ci"))
+    assert admitted(gate, OTHER, before)[1] == [1], "the suspension of another workflow names its caller"
 
 
 def test_a_suspended_workflow_holds_only_its_own_jobs():
@@ -270,11 +296,30 @@ def test_a_released_trial_is_made_by_the_next_job():
 
 def test_a_failed_trial_of_a_workflow_moves_the_next_one_back():
     gate, slot = tried(rules.suspend(Gate(), refusal("cats")), CATS, 300)
-    assert rules.hold(gate, after(301), "cats") is None, "the trial is under way: the others may follow at once"
+    assert rules.hold(gate, after(301), CATS) is None, "the trial is under way: the others may follow at once"
     gate = rules.trial_failed(gate, slot)
-    held = rules.hold(gate, after(301), "cats")
+    held = rules.hold(gate, after(301), CATS)
     assert held
     assert (held.until, gate.executions_today) == (after(900), 0)
+
+
+def test_jobs_from_elsewhere_are_tried_after_0_5_10_20_seconds_and_then_any_job():
+    gate, now, times = rules.suspend(Gate(), refusal()), NOON, []
+    while not rules.reserve(gate, UNLIMITED, [CATS], now)[1][0]:
+        trial, (slot,) = rules.reserve(gate, UNLIMITED, [OTHER], now)
+        if slot:
+            times.append((now - NOON).total_seconds())
+            gate = rules.trial_failed(trial, slot)
+        now += timedelta(seconds=1)
+    assert times == [0, 5, 10, 20, 40, 80, 160, 320]
+    assert (now - NOON).total_seconds() == 320 + 300
+
+
+@pytest.mark.parametrize(("candidate", "seconds"), [(CATS, 300), (REFUSED, 300), (OTHER, 0)])
+def test_a_job_is_held_until_it_may_be_tried(candidate: Candidate, seconds: int):
+    suspension = refusal("cats")
+    assert suspensions.held_until(suspension, candidate) == after(seconds)
+    assert bool(rules.hold(rules.suspend(Gate(), suspension), after(1), candidate)) == bool(seconds)
 
 
 def test_no_more_workflows_are_remembered_than_fit_the_document():
@@ -294,37 +339,3 @@ def test_trials_of_a_workflow_come_at_growing_intervals():
         gate, slot = tried(gate, CATS, (now - NOON).total_seconds())
         gate = rules.trial_failed(gate, slot)
     assert pauses == [5, 10, 20, 40, 60, 60]
-
-
-# --- a clock that is set back --------------------------------------------------------------------------------------
-
-
-def test_starts_of_the_future_count_as_now():
-    ahead = Gate(starts=(after(3_600),) * 10)
-    assert rules.free_slots(ahead, TEN_A_MINUTE, NOON) == 0
-    assert rules.estimate_start(ahead, TEN_A_MINUTE, 0, NOON) == after(61)
-    corrected = rules.without_future(ahead, NOON)
-    assert rules.free_slots(corrected, TEN_A_MINUTE, after(61)) == 10
-
-
-def test_the_day_never_goes_back():
-    limits, tomorrow = Limits(per_minute=0, per_day=5), NOON + timedelta(hours=12, minutes=5)
-    used = Gate(day=tomorrow.date().isoformat(), executions_today=5)
-    before_midnight = tomorrow - timedelta(hours=1)
-    assert used.today(before_midnight) == 5
-    assert rules.free_slots(used, limits, before_midnight) == 0
-    assert rules.estimate_start(used, limits, 0, before_midnight) == tomorrow.replace(hour=0, minute=0) + timedelta(1)
-
-
-@pytest.mark.parametrize("seconds", [1, 3_600, 86_400])
-def test_a_suspension_of_the_future_lasts_as_long_as_it_would_have(seconds: int):
-    gate = suspended(ResumeOn.TIME, after(30))
-    set_back = NOON - timedelta(seconds=seconds)
-    suspension = rules.without_future(gate, set_back).suspension
-    assert suspension is not None
-    assert (suspension.since, suspension.until) == (set_back, set_back + timedelta(seconds=30))
-
-
-def test_a_gate_without_a_future_is_unchanged():
-    gate = suspended(ResumeOn.TIME, after(30))
-    assert rules.without_future(gate, after(1)) == gate

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
+from shared.callers import share_of
 from shared.job import Job
-from shared.job_parts import share_of
 from shared.job_states import Status
 from tests.harness.world import SMALL, World
 from tests.steps.conftest import OpenWorld

@@ -18,8 +18,9 @@ from tests.steps.conftest import OpenWorld
 
 IMG_ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"  # of an <img> element
 FIELDS = (
-    "id status message prompt workflow executionId imageUrl imageUrls imageCount images possibleDuplicate errorCode "
-    "errorMessage errorCharged errorRetryable errorHint requestId creditsUsed estimatedCost cost caller steps "
+    "id status message prompt altText metadata workflow executionId imageUrl imageUrls imageCount images "
+    "possibleDuplicate errorCode errorMessage errorCharged errorRetryable errorHint requestId creditsUsed "
+    "estimatedCost cost caller steps "
     "createdAt startedAt completedAt runSeconds waitReason estimatedStartAt statusUrl"
 ).split()
 
@@ -191,8 +192,8 @@ async def test_an_image_that_was_deleted_is_404(world: World, tmp_path: Path) ->
 class SigningStore:
     """An image store that signs URLs, like Cloud Storage; a folder cannot."""
 
-    async def read(self, name: str) -> StoredImage:
-        url = f"https://storage.test/{name}?signed"
+    async def read(self, name: str, disposition: str | None = None) -> StoredImage:
+        url = f"https://storage.test/{name}?signed{disposition or ''}"
         return StoredImage(content_type="image/png", size=1, crc32c="AAAAAA==", url=url, seconds=600)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.terraform.mocked import (
+    ENTRY,
     GOOGLE_VERSIONS,
     State,
     TerraformError,
@@ -17,7 +18,7 @@ from tests.terraform.mocked import (
 )
 
 *OLDER, NEWEST = GOOGLE_VERSIONS
-DEPLOYMENTS = ("smallest", "largest", "existing_database", "pubsub", "eventarc")
+DEPLOYMENTS = ("smallest", "largest", "existing_database", "existing_resources", "pubsub", "eventarc")
 
 
 @pytest.fixture(scope="session", params=[pytest.param(version, marks=pytest.mark.slow) for version in OLDER] + [NEWEST])
@@ -26,8 +27,9 @@ def google(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if not shutil.which("terraform"):
         pytest.skip("terraform is not installed")
     probe = tmp_path_factory.mktemp("probe")
+    shutil.copy(ENTRY / "terraform.tf", probe)
+    (probe / "variables.tf").write_text('variable "project_id" {}\nvariable "region" {}\nvariable "name" {}\n')
     pin_google(probe, request.param)
-    (probe / "main.tf").write_text('terraform {\n  required_version = ">= 1.11"\n}\n')
     try:
         terraform(probe, "init", "-input=false", "-no-color")
     except TerraformError as error:
@@ -37,15 +39,17 @@ def google(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def module(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialized copy of the module."""
-    return initialize(copy_repository(tmp_path_factory.mktemp("copy")), google)
+def root_module(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An initialized copy of the folder that is applied, in a copy of the repository."""
+    copy = copy_repository(tmp_path_factory.mktemp("copy"))
+    pin_google(copy, google)
+    return initialize(copy)
 
 
 @pytest.fixture(scope="session")
-def deployments(module: Path) -> dict[str, State]:
+def deployments(root_module: Path) -> dict[str, State]:
     """What each file of terraform/tests/ with a deployment in it makes."""
-    return {name: run_test(module, name) for name in DEPLOYMENTS}
+    return {name: run_test(root_module, name) for name in DEPLOYMENTS}
 
 
 @pytest.fixture(params=DEPLOYMENTS)
@@ -82,3 +86,9 @@ def eventarc(deployments: dict[str, State]) -> State:
 def existing_database(deployments: dict[str, State]) -> State:
     """The deployment onto a database that was there before."""
     return deployments["existing_database"]
+
+
+@pytest.fixture
+def existing_resources(deployments: dict[str, State]) -> State:
+    """The deployment with secrets, channels, a key, a repository, and accounts that exist already."""
+    return deployments["existing_resources"]

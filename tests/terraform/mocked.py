@@ -1,6 +1,7 @@
-"""Terraform with mocked providers: a copy of the module, and the state that `terraform test` makes of it.
+"""Terraform with mocked providers: a copy of the repository, and the state that `terraform test` makes of it.
 
-The state holds every resource, so a test can look at all of them, those included that somebody adds later.
+The state holds every resource, so a test can look at all of them, those included that somebody adds later. Addresses
+are those inside the module.
 """
 
 import json
@@ -13,19 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.terraform import root
+
 ROOT = Path(__file__).parents[2]
-MODULE = ROOT / "terraform"
+ENTRY = ROOT / "terraform"  # what is applied
+MODULE = ENTRY / "modules/images"  # its resources
+WITHIN = "module.images."
+GOOGLE_CONSTRAINT = 'version = ">= 7.46, < 9"'
 GOOGLE_VERSIONS = ("7.46.1", "8.7.0")
 FUNCTIONS = ("trigger", "poller")
 
 # What a copy of the repository does without: settings of tools, and what runs have left.
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.tfstate*", "*.tfvars", "backend.tf")
 
-# Name → text of each variable's block. `terraform fmt` holds the form that this relies on.
-VARIABLES: dict[str, str] = {
-    name: block
-    for file in MODULE.glob("*.tf")
-    for name, block in re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', file.read_text(), re.M | re.S)
+# Name → text of each variable's block in the module.
+VARIABLES = root.blocks("variable")
+# Name → minimum and maximum of each variable that takes a whole number.
+WHOLE_NUMBERS: dict[str, tuple[int, int | None]] = {
+    name: (int(least), int(most) if most else None)
+    for name, least, most in re.findall(
+        r"^    (\w+) += \{ value = var\.\1, min = (?:max\()?(\d+)(?:, max = (\d+) \}|[^\n]*\})",
+        (MODULE / "whole_numbers.tf").read_text(),
+        re.M,
+    )
 }
 
 
@@ -49,6 +60,20 @@ class Resource:
         return self.values["service_config"][0]
 
 
+@dataclass(frozen=True)
+class Change:
+    """One resource of a plan: its address, the one that it is moved from, and what is done: `("no-op",)`, say."""
+
+    address: str
+    previous: str | None
+    actions: tuple[str, ...]
+
+    @property
+    def before(self) -> str:
+        """The address before the plan."""
+        return self.previous or self.address
+
+
 class State:
     """What one test run left."""
 
@@ -57,13 +82,14 @@ class State:
         self.outputs = {name: item["value"] for name, item in document.get("outputs", {}).items()}
         self.resources = [
             Resource(
-                item["address"],
+                item["address"].removeprefix(WITHIN),
                 item["type"],
                 item["name"],
                 item["values"],
-                frozenset(item.get("depends_on", ())),
+                frozenset(address.removeprefix(WITHIN) for address in item.get("depends_on", ())),
             )
-            for item in document["root_module"]["resources"]
+            for module in document["root_module"]["child_modules"]
+            for item in module["resources"]
         ]
 
     def all(self, kind: str) -> list[Resource]:
@@ -79,17 +105,16 @@ class State:
         return self.one(f"google_cloudfunctions2_function.{name}")
 
 
-def copy_repository(target: Path, root: Path = ROOT) -> Path:
-    """Copy the tree at `root` to `target`; return the copy of the module."""
-    shutil.copytree(root, target, ignore=LEFT_OUT, dirs_exist_ok=True)
+def copy_repository(target: Path, source: Path = ROOT) -> Path:
+    """Copy the tree at `source` to `target`; return the copy of the folder that is applied."""
+    shutil.copytree(source, target, ignore=LEFT_OUT, dirs_exist_ok=True)
     return target / "terraform"
 
 
-def pin_google(module: Path, version: str) -> None:
-    """Narrow the module's constraint to one version of the provider."""
-    google = f'google = {{ source = "hashicorp/google", version = "{version}" }}'
-    text = f"terraform {{\n  required_providers {{\n    {google}\n  }}\n}}\n"
-    (module / "pinned_override.tf").write_text(text)
+def pin_google(folder: Path, version: str) -> None:
+    """Narrow the constraint of every module below `folder` to one version of the provider."""
+    for file in folder.rglob("terraform.tf"):
+        file.write_text(file.read_text().replace(GOOGLE_CONSTRAINT, f'version = "{version}"'))
 
 
 def terraform(module: Path, *arguments: str) -> str:
@@ -97,10 +122,11 @@ def terraform(module: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TF_VAR_", "TF_CLI_ARGS"))}
     done = subprocess.run(
         ["terraform", f"-chdir={module}", *arguments],
-        env=environment | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"},
+        # GOGC: less of the processor's time for garbage, against memory that it has.
+        env=environment | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1", "GOGC": "400"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     if done.returncode:
@@ -108,9 +134,8 @@ def terraform(module: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def initialize(module: Path, version: str) -> Path:
-    """Make the copy ready for `validate` and `test` on one version of the google provider."""
-    pin_google(module, version)
+def initialize(module: Path) -> Path:
+    """Make a copy ready for `validate` and `test`."""
     terraform(module, "init", "-backend=false", "-input=false", "-no-color")
     return module
 
@@ -120,6 +145,23 @@ def run_test(module: Path, name: str) -> State:
     output = terraform(module, "test", "-json", "-verbose", f"-filter=tests/{name}.tftest.hcl")
     (document,) = [line["test_state"] for line in _lines(output) if line["type"] == "test_state"]
     return State(document, output)
+
+
+def plan_after(module: Path, name: str, first: str = "", second: str = "") -> list[Change]:
+    """What a plan changes after an `apply` of the same variables: those of `terraform/tests/{name}.tftest.hcl`.
+
+    `first` and `second` go into the blocks of the two runs: another module, or other variables.
+    """
+    variables = (module / f"tests/{name}.tftest.hcl").read_text().partition("\nrun ")[0]
+    applied = f'run "apply" {{\n  state_key = "one"\n{first}}}\n'
+    planned = f'run "plan" {{\n  state_key = "one"\n  command = plan\n{second}}}\n'
+    (module / "tests/plan_after.tftest.hcl").write_text(f"{variables}\n{applied}{planned}")
+    output = terraform(module, "test", "-json", "-verbose", "-filter=tests/plan_after.tftest.hcl")
+    (plan,) = [line["test_plan"] for line in _lines(output) if line["type"] == "test_plan"]
+    return [
+        Change(item["address"], item.get("previous_address"), tuple(item["change"]["actions"]))
+        for item in plan["resource_changes"]
+    ]
 
 
 def _lines(output: str) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.mocked import MODULE, ROOT
+from tests.terraform.mocked import ENTRY, ROOT
 
 # In an environment of its own, git-ignored: it brings an hcl2 and dozens of other packages that clash with ours.
 ENVIRONMENT = ROOT / ".venv-checkov"
@@ -35,7 +35,7 @@ def checkov() -> Path:
 @pytest.mark.slow  # installs checkov first
 def test_checkov_has_nothing_to_say_and_every_skip_has_its_reason(checkov: Path, tmp_path: Path) -> None:
     # Outside the repository: it looks for settings of its own from the working directory on.
-    command = [str(checkov), "-d", str(MODULE), "--framework", "terraform", "--skip-download", "-o", "json"]
+    command = [str(checkov), "-d", str(ENTRY), "--framework", "terraform", "--skip-download", "-o", "json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     results = json.loads(done.stdout)["results"]
     assert [f"{item['check_id']} {item['resource']}" for item in results["failed_checks"]] == []

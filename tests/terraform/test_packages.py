@@ -34,9 +34,9 @@ def files(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_zip_holds_the_functions_files_the_shared_ones_and_the_locked_requirements(
-    module: Path, smallest: State, function: str
+    root_module: Path, smallest: State, function: str
 ) -> None:
-    root = module.parent
+    root = root_module.parent
     shared = {f"shared/{name}": file for name, file in files(root / "shared").items()}
     shared["requirements.txt"] = shared.pop("shared/requirements.lock")
     whole = files(root / "functions" / function) | shared
@@ -69,10 +69,10 @@ def test_a_function_is_built_from_its_own_object(deployment: State) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("google", ["8.7.0"], indirect=True)
 def test_the_names_of_the_objects_depend_on_names_and_contents_alone(
-    google: str, module: Path, smallest: State, tmp_path: Path
+    google: str, root_module: Path, smallest: State, tmp_path: Path
 ) -> None:
     first = object_names(smallest)
-    other = initialize(copy_repository(tmp_path, module.parent), google)
+    other = initialize(copy_repository(tmp_path, root_module.parent))
     for file in (*tmp_path.rglob("*.py"), *tmp_path.rglob("*.json")):
         os.utime(file, (0, 1_000_000_000))
         file.chmod(0o755)

@@ -29,6 +29,8 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "deadlineSeconds": (60.0, "60"),
     "allowPartial": (True, "on"),
     "dryRun": (True, "on"),
+    "onFailure": ("error", "error"),
+    "altText": ("A cat on a mat", "A cat on a mat"),
     "redirectUrl": ("https://shop.example/", "https://shop.example/"),
     "idempotencyKey": ("k-1", "k-1"),
     "dedupeField": ("order", "order"),
@@ -37,11 +39,11 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "cf-turnstile-response": ("solved", "solved"),
     "website": ("", ""),
 }
-RESERVED = {"callbackUrl", "altText", "then", "metadata"}
+RESERVED = {"callbackUrl", "then"}
 
 
 def test_the_table_has_every_field_of_ours_and_no_other() -> None:
-    assert set(FIELDS) == EXAMPLES.keys() | RESERVED
+    assert set(FIELDS) == EXAMPLES.keys() | RESERVED | {"metadata"}  # in text, a field for each entry
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -76,7 +78,7 @@ def test_every_attribute_of_a_submission_is_a_field_or_set_by_the_pipeline() -> 
 
 
 @pytest.mark.parametrize(
-    "prompt", ["x" * 4_000, "🦊" * 4_000, " a ", "\u200ba\u200b", "👩\u200d💻", "<script>", "\u0000", "a\ncat"]
+    "prompt", ["x" * 4_000, "🦊" * 4_000, " a ", "\u200ba\u200b", "👩\u200d💻", "<script>", "\u0000a", "a\ncat"]
 )
 async def test_a_prompt_is_not_changed(prompt: str) -> None:
     assert (await submission(sent(json={"prompt": prompt}))).prompt == prompt
@@ -93,6 +95,9 @@ async def test_a_prompt_is_not_changed(prompt: str) -> None:
         "\u3164\u2800",
         "\ufe0f",
         "\U000e0041",
+        "\u0000",
+        "\u0007\u007f\u0085",
+        "\ufff9\ufffb\uffff",
         7,
         ["a cat"],
         "x" * 4_001,

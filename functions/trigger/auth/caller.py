@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-FORM_PREFIX = "form:"  # of the names of callers that are visitors of a page; the page's origin follows
-
 
 class CallerKind(StrEnum):
     """How a caller was identified, in order of precedence."""

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 
 from shared.auth_settings import AuthSettings
+from shared.callers import FORM_PREFIX
 from shared.log import Log
 from shared.ports import Clock, JobStore
 from shared.problems import Problem
 from shared.public_job import timestamp
 
 from . import cors, form_tokens
-from .caller import FORM_PREFIX, Caller
+from .caller import Caller
 from .client_address import client_address, rate_limit_key
 from .rate_limits import RateLimits
 from .turnstile import Turnstile

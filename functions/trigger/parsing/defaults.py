@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from shared.problems import Problem
 
-from .fields import FIELDS, flag, read_text_fields
+from .fields import flag, is_text_field, read_text_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def read_query(request: Request, *, signed: bool) -> Query:
     text = request.scope["query_string"].decode("utf-8", "surrogateescape")
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
     partial = [flag(name, value) for name, value in pairs if name == "partial"]
-    defaults = read_text_fields((name, value) for name, value in pairs if name in FIELDS and name != "token")
+    defaults = read_text_fields((name, value) for name, value in pairs if is_text_field(name) and name != "token")
     return Query(defaults, any(partial))
 
 

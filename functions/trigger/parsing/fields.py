@@ -9,21 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.problems import Problem
+from shared.public_job import ALT_TEXT_LIMIT
 
 PROMPT_LIMIT = 4_000  # characters
 DEADLINE_LIMIT = 1_000_000_000  # seconds
 IMAGES_LIMIT = 10_000  # images of one job
 ITEMS_LIMIT = 100  # requests of one batch
 FORM_TOKEN_LIMIT = 2_048  # characters
+METADATA_KEYS, METADATA_LIMIT = 20, 4_096  # bytes of all keys and values
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 
-# White space, and what renderers ignore: Default_Ignorable_Code_Point (https://www.unicode.org/reports/tr44/), and
-# the Braille pattern without dots.
+# White space, control and noncharacters, and what renderers ignore: Default_Ignorable_Code_Point
+# (https://www.unicode.org/reports/tr44/), the annotation marks, and the Braille pattern without dots.
 _BLANK = re.compile(
-    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+    r"[\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
 )
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
+_METADATA_PREFIX = "metadata."  # in forms and queries, of the name of each entry
 _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
@@ -61,7 +65,7 @@ def boolean(name: str, value: Any) -> bool:
 def prompt(name: str, value: Any) -> str:
     """A string with something visible, of at most `PROMPT_LIMIT` characters."""
     if not isinstance(value, str) or is_blank(value):
-        raise Problem.wrong("The prompt is missing or blank. Send a string that describes the image.", name)
+        raise Problem.wrong("The prompt is missing or blank. Send a text that describes the image.", name)
     if len(value) > PROMPT_LIMIT:
         raise Problem.wrong(f"The prompt has {len(value):,} characters; the limit is {PROMPT_LIMIT:,}.", name)
     return value
@@ -109,6 +113,35 @@ def form_token(name: str, value: Any) -> str:
     """A string that may be a form token; whether it is one, its verifier decides."""
     if not isinstance(value, str) or not 0 < len(value) <= FORM_TOKEN_LIMIT:
         raise Problem.wrong(f"{name} must be the string from GET /form-token.", name)
+    return value
+
+
+def on_failure(name: str, value: Any) -> str:
+    """The only alternative to a response with the job."""
+    if value != "error":
+        raise Problem.wrong(f'{name} must be "error", or left out.', name)
+    return "error"
+
+
+def alt_text(name: str, value: Any) -> str:
+    """A string of at most `ALT_TEXT_LIMIT` characters."""
+    if not isinstance(value, str) or len(value) > ALT_TEXT_LIMIT:
+        raise Problem.wrong(f"{name} must be a string of at most {ALT_TEXT_LIMIT} characters.", name)
+    return value
+
+
+def metadata(name: str, value: Any) -> dict[str, str]:
+    """An object of at most `METADATA_KEYS` strings and `METADATA_LIMIT` bytes."""
+    if not isinstance(value, dict) or len(value) > METADATA_KEYS:
+        shape = f'an object with at most {METADATA_KEYS} strings, such as {{"order": "1042"}}'
+        raise Problem.wrong(f"{name} must be {shape}; in a form, a field for each, such as {name}.order.", name)
+    for key, text in value.items():
+        if not _METADATA_KEY.fullmatch(key):
+            raise Problem.wrong(f"The keys of {name} must have 1 to 40 letters, digits, or characters of _.-", name)
+        if not isinstance(text, str):
+            raise Problem.wrong(f"The values of {name} must be strings.", f"{name}.{key}")
+    if sum(len(key) + len(text.encode()) for key, text in value.items()) > METADATA_LIMIT:
+        raise Problem.wrong(f"{name} has more than {METADATA_LIMIT:,} bytes. Send less, such as IDs.", name)
     return value
 
 
@@ -183,9 +216,7 @@ _RESERVED = Field(kept_empty_json=True, implemented=False)
 
 FIELDS: Mapping[str, Field] = {
     "callbackUrl": _RESERVED,
-    "altText": _RESERVED,
     "then": _RESERVED,
-    "metadata": _RESERVED,
     "prompt": Field(prompt, attribute="prompt", required=True, kept_empty_json=True, kept_empty_text=True),
     "prompts": Field(batch_items, list_of_one),
     "workflow": Field(string, attribute="workflow"),
@@ -196,6 +227,9 @@ FIELDS: Mapping[str, Field] = {
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
     "dryRun": Field(boolean, flag, compared=False),
+    "onFailure": Field(on_failure, compared=False),
+    "altText": Field(alt_text, attribute="alt_text"),
+    "metadata": Field(metadata, attribute="metadata"),
     # An empty key or credential in JSON is a mistake: the sender meant to fill it in.
     "dedupeField": Field(non_empty_string, kept_empty_json=True),
     "idempotencyKey": Field(idempotency_key, compared=False, kept_empty_json=True),
@@ -233,12 +267,22 @@ def read_text_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Return the fields of a form or a query string, as JSON would have them. A repeated name becomes a list."""
     texts: dict[str, list[str]] = {}
     for name, text in pairs:
-        if text or name not in FIELDS or FIELDS[name].kept_empty_text:
+        if text or not is_text_field(name) or (name in FIELDS and FIELDS[name].kept_empty_text):
             texts.setdefault(name, []).append(text)
-    return {
-        name: FIELDS.get(name, Field()).from_text(name, values[0]) if len(values) == 1 else values
-        for name, values in texts.items()
-    }
+    fields: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
+    for name, values in texts.items():
+        value = FIELDS.get(name, Field()).from_text(name, values[0]) if len(values) == 1 else values
+        if name.startswith(_METADATA_PREFIX):
+            entries[name.removeprefix(_METADATA_PREFIX)] = value
+        else:
+            fields[name] = value
+    return {"metadata": entries, **fields} if entries else fields
+
+
+def is_text_field(name: str) -> bool:
+    """Return whether a name in a form or a query string is that of a field of ours."""
+    return name in FIELDS or name.startswith(_METADATA_PREFIX)
 
 
 def is_ours(name: str, *, browser: bool) -> bool:

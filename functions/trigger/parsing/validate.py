@@ -29,15 +29,16 @@ def validate(
         read_field(name, fields)
     if is_blank(fields.get("prompt")):
         raise missing_prompt(fields)
+    check_unicode(fields)
     values = {
         field.attribute: read_field(name, fields)
         for name, field in FIELDS.items()
         if field.attribute and (name in fields or field.required)
     }
+    read_field("onFailure", fields)
     _check_input_image(fields, file, config)
     if "redirectUrl" in fields:
         check_redirect_url(read_field("redirectUrl", fields), config.auth.origins)
-    check_unicode(fields)
     return Submission(
         **values,
         file=file,

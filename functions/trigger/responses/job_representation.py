@@ -7,9 +7,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from shared.job import Job
+from shared.listed_job import ListedJob
 from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
 from shared.steps.estimate_wait import estimate_wait
+
+from ..auth.authorize import is_owner
+from ..auth.caller import Caller
 
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 5, 60
 
@@ -22,12 +26,15 @@ def base_url(request: Request, deps: Deps) -> str:
     return f"{scheme}://{request.url.netloc}"
 
 
-async def document(request: Request, job: Job, deps: Deps) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the public job, and the header `Retry-After` until the job is final."""
+async def document(
+    request: Request, job: ListedJob, deps: Deps, reader: Caller | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the public job as `reader` may see it, and the header `Retry-After` until the job is final."""
     wait = await estimate_wait(job, deps)
     public = public_job(
         job,
         base_url(request, deps),
+        owner=is_owner(job, reader),
         wait_reason=wait.reason if wait else None,
         estimated_start=wait.until if wait else None,
     )
@@ -38,10 +45,16 @@ async def document(request: Request, job: Job, deps: Deps) -> tuple[dict[str, An
 
 
 async def job_response(
-    request: Request, job: Job, deps: Deps, *, status: int = 200, headers: dict[str, str] | None = None
+    request: Request,
+    job: Job,
+    deps: Deps,
+    reader: Caller | None,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
 ) -> JSONResponse:
     """Return the response with the public job as JSON."""
-    public, retry_after = await document(request, job, deps)
+    public, retry_after = await document(request, job, deps, reader)
     return JSONResponse(public, status, {**retry_after, **(headers or {})})
 
 

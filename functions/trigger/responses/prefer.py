@@ -14,7 +14,7 @@ from shared.runtime.dependencies import Deps
 from shared.store_errors import StoreUnavailable
 
 MAX_WAIT = 25  # seconds: below the timeouts of common callers
-MAX_WAITS = 8  # at once: an instance handles 12 requests at once (terraform/trigger.tf)
+MAX_WAITS = 8  # at once: an instance handles 12 requests at once (terraform/modules/images/trigger.tf)
 FIRST_PAUSE, MAX_PAUSE = 0.25, 1.0  # seconds
 
 _WAIT = re.compile(r"wait\s*=\s*(?P<quote>\"?)(?P<seconds>\d{1,9})(?P=quote)", re.IGNORECASE | re.ASCII)

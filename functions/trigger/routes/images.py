@@ -6,6 +6,7 @@ A placeholder is sent only for an `<img>` and is never cached, so that no caller
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from shared.file_names import content_disposition
 from shared.job import Job
 from shared.job_states import Status
 from shared.ports import StoredImage
@@ -16,10 +17,17 @@ from ..context import Context
 from ..responses import placeholders
 from ..responses.negotiation import matches, wants_image
 from ..responses.prefer import preference_applied
+from ..responses.ranges import first_bytes, requested_range
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 RETRY_SECONDS = 5
 UNKNOWN_IMAGE = "There is no job with this id, or it has no image with this number."
+
+
+async def image_file(request: Request, _context: Context, job_id: str, index: str | None = None) -> Response:
+    """Handle `GET /jobs/{id}/image.png` and the like, for tools that require a file extension: the same image."""
+    path = f"/jobs/{job_id}/image" if index is None else f"/jobs/{job_id}/image/{index}"
+    return RedirectResponse(f"{path}?{request.url.query}" if request.url.query else path, 302)
 
 
 async def image(request: Request, context: Context, job_id: str, index: str | None = None) -> Response:
@@ -35,10 +43,12 @@ async def image(request: Request, context: Context, job_id: str, index: str | No
     if name is None and job:
         response = _missing(request, job, number)
     else:
-        stored = await deps.images.read(name or "")
+        download = request.query_params.get("download") in ("1", "true")
+        disposition = content_disposition(job_id, job, name or "", download=download)
+        stored = await deps.images.read(name or "", disposition if download else None)
         if stored is None:
             raise Problem("not_found", "The image was deleted from the image store.")
-        response = _serve(request, stored)
+        response = _serve(request, stored, disposition)
     response.headers.update(preference_applied(seconds))
     return response
 
@@ -70,17 +80,22 @@ async def _name_without_document(job_id: str, number: int | None, context: Conte
     return min(found)[2]
 
 
-def _serve(request: Request, stored: StoredImage) -> Response:
+def _serve(request: Request, stored: StoredImage, disposition: str) -> Response:
     if stored.url:
         return RedirectResponse(stored.url, 302, {"Cache-Control": f"private, max-age={stored.seconds}"})
     etag = f'"{stored.crc32c}"'
     headers = {"ETag": etag, "Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
     if matches(request, etag):
         return Response(status_code=304, headers=headers)
-    headers |= {"Content-Length": str(stored.size), "Content-Type": stored.content_type}
+    headers |= {"Accept-Ranges": "bytes", "Content-Disposition": disposition, "Content-Type": stored.content_type}
+    span, status = range(stored.size), 200
+    if (requested := requested_range(request, etag, stored.size)) is not None:
+        span, status = requested, 206
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{stored.size}"
+    headers["Content-Length"] = str(len(span))
     if request.method == "HEAD" or stored.chunks is None:
         return Response(headers=headers)
-    return StreamingResponse(stored.chunks, headers=headers)
+    return StreamingResponse(first_bytes(stored.chunks(span.start), len(span)), status, headers)
 
 
 def _missing(request: Request, job: Job, number: int | None) -> Response:

@@ -25,9 +25,9 @@ async def read_job(request: Request, context: Context, job_id: str) -> Response:
     check_may_read(job, caller)
     job, seconds = await context.waits.wait(request, job)
     if wants_page(request):
-        public, _ = await document(request, job, context.deps)
+        public, _ = await document(request, job, context.deps, caller)
         return page(job, visitor_message(job, public["waitReason"]))
-    response = await job_response(request, job, context.deps, headers=preference_applied(seconds))
+    response = await job_response(request, job, context.deps, caller, headers=preference_applied(seconds))
     response.headers["ETag"] = etag = etag_of(bytes(response.body))
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Accept"
@@ -44,7 +44,7 @@ async def delete_job(request: Request, context: Context, job_id: str) -> Respons
     check_may_cancel(job, caller, context.deps.config.auth)
     for _ in range(2):  # after a conflict the job may still be queued
         try:
-            return await job_response(request, await cancel(job, context.deps), context.deps)
+            return await job_response(request, await cancel(job, context.deps), context.deps, caller)
         except Conflict:
             job, _ = await _find(request, job_id, context)
     if job.status is Status.QUEUED:

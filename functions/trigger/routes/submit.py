@@ -8,14 +8,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from shared.job import Job
+from shared.job_parts import JobError
 from shared.job_states import Status
 from shared.problems import Problem
+from shared.public_job import sentence
 from shared.steps.accept import Accepted, KeyReused, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
 from shared.steps.input_images import InputRefused
 from shared.steps.new_job import job_id_for, new_job
 from shared.submission import Submission
 
+from ..auth.caller import Caller
 from ..auth.form_admission import fills_honeypot
 from ..context import Context
 from ..parsing.batch import Batch
@@ -38,7 +41,7 @@ async def post(request: Request, context: Context) -> Response:
     if read_field("dryRun", parsed.fields):
         return await quote_response(parsed, context)
     if isinstance(parsed.content, Batch):
-        return await _submit_batch(request, parsed.content, context)
+        return await _submit_batch(request, parsed.content, parsed.caller, context)
     return await _submit(request, parsed.content, parsed, context)
 
 
@@ -70,7 +73,7 @@ async def _pretend(request: Request, submission: Submission, parsed: ParsedReque
     job = new_job(await job_id_for(submission, deps), submission, None, deps)
     if url := _redirect_url(request, job, parsed):
         return RedirectResponse(url, 303)
-    return await job_response(request, job, deps, status=202, headers={"Location": f"/jobs/{job.id}"})
+    return await job_response(request, job, deps, parsed.caller, status=202, headers={"Location": f"/jobs/{job.id}"})
 
 
 async def _respond(
@@ -85,9 +88,17 @@ async def _respond(
         return RedirectResponse(url, 303, headers)
     if job.status is Status.SUCCEEDED and wants_image(request):
         return RedirectResponse(f"{base_url(request, deps)}/jobs/{job.id}/image", 303, headers)
+    if job.status is Status.FAILED and job.error and read_field("onFailure", parsed.fields):
+        raise _job_failed(job, job.error, base_url(request, deps), headers)
     ready = job.finished and (accepted.replayed or seconds is not None)
     headers["Location"] = f"/jobs/{job.id}"
-    return await job_response(request, job, deps, status=200 if ready else 202, headers=headers)
+    return await job_response(request, job, deps, parsed.caller, status=200 if ready else 202, headers=headers)
+
+
+def _job_failed(job: Job, error: JobError, url: str, headers: dict[str, str]) -> Problem:
+    """The problem for callers, such as Zapier, that would take a response with a failed job for a success."""
+    members = {"jobErrorCode": error.code, "errorCharged": error.charged, "statusUrl": f"{url}/jobs/{job.id}"}
+    return Problem("job_failed", f"{sentence(error.message)} {error.hint}", headers=headers, members=members)
 
 
 def _redirect_url(request: Request, job: Job, parsed: ParsedRequest) -> str | None:
@@ -105,7 +116,7 @@ def _redirect_url(request: Request, job: Job, parsed: ParsedRequest) -> str | No
 # --- a batch -------------------------------------------------------------------------------------------------------
 
 
-async def _submit_batch(request: Request, batch: Batch, context: Context) -> Response:
+async def _submit_batch(request: Request, batch: Batch, caller: Caller, context: Context) -> Response:
     """202 with all jobs, or the first problem. With `?partial=true` 207, a problem in the place of each bad request."""
     valid = [one for one in batch.requests if isinstance(one, Submission)]
     try:
@@ -114,15 +125,20 @@ async def _submit_batch(request: Request, batch: Batch, context: Context) -> Res
         raise refusal_problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
     results = [next(outcomes) if isinstance(one, Submission) else one for one in batch.requests]
     each = zip(results, batch.requests, batch.paths, strict=True)
-    jobs = await asyncio.gather(*(_item(request, result, one, path, context) for result, one, path in each))
+    jobs = await asyncio.gather(*(_item(request, result, one, path, caller, context) for result, one, path in each))
     return JSONResponse({"jobs": jobs}, 207 if batch.partial else 202)
 
 
 async def _item(
-    request: Request, result: Outcome | Problem, submission: Submission | Problem, path: str, context: Context
+    request: Request,
+    result: Outcome | Problem,
+    submission: Submission | Problem,
+    path: str,
+    caller: Caller,
+    context: Context,
 ) -> dict[str, Any]:
     if isinstance(result, Accepted):
-        shown, _ = await document(request, result.job, context.deps)
+        shown, _ = await document(request, result.job, context.deps, caller)
         return shown
     problem = result if isinstance(result, Problem) else refusal_problem(result, submission, path)
     return problem.document()
