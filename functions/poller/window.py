@@ -23,6 +23,7 @@ from shared.spending.gate_state import Slot
 from shared.steps.advance import advance
 from shared.steps.dispatch import put_back, send_leased, take_from_queue
 from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
+from shared.steps.usage import close_days
 from shared.store_errors import RecordTooLarge, StoreError
 
 from .report import Counts, report
@@ -65,6 +66,7 @@ class Window:
                 await self._clock.sleep(min(self._pause, self._deps.window.left()))
                 if self._deps.window.left() > 0:
                     await self._scan(workers)
+        await close_days(self._deps)
         seconds = self._clock.monotonic() - self._started_at
         return await report(self._counts, seconds, self._oldest_due, len(self._running), self._deps)
 

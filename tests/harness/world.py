@@ -40,6 +40,7 @@ from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 from shared.store_errors import StoreUnavailable
 from shared.wireflow.client import WireflowClient
@@ -215,6 +216,7 @@ class World:
             workflow_inputs=WorkflowInputs(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
+            usage_days=UsageDays(store, clock),
             window=window,
             fetches=Slots(wiring.MAX_CONCURRENT_FETCHES, window),
             uploads=Slots(wiring.MAX_CONCURRENT_UPLOADS, window),
