@@ -83,7 +83,8 @@ def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Pla
     if submission.key is None:
         return False
     costs = admit is not None or submission.file is not None or submission.from_job is not None
-    reserves = places.head is None and deps.config.limits.exist
+    limits = deps.config.limits
+    reserves = places.head is None and (limits.exist or limits.spending.configured)
     return costs or reserves or not has_room(places, 1, submission.caller, deps)
 
 
