@@ -18,6 +18,7 @@ from shared.spending.budget import SpendLimits
 from shared.spending.gate_state import Limits
 from shared.spending.money import micros
 from shared.spending_settings import parse_caller_limits, parse_dollars, with_prices
+from shared.wake_up_settings import WakeUpSettings, parse_queue
 from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ PLANS = {
     "pro": (60, 10, 1_000),
     "enterprise": (200, 10, 0),
 }
+STARTS_AT_ONCE = 5  # one in so many of a minute's requests is kept free for starts on arrival
 MAX_COPY_TIME = timedelta(hours=24)  # of images that are paid for
 BASE_URL = "https://www.wireflow.ai/api/v1"
 IMAGE_HOSTS = (
@@ -79,6 +81,7 @@ class Config:
     storage_emulator: str | None
     workflows: tuple[Workflow, ...]
     auth: AuthSettings
+    wake_up: WakeUpSettings | None
 
     def workflow(self, name: str) -> Workflow | None:
         """Return the workflow with this name, or None."""
@@ -98,6 +101,7 @@ def load(environ: Mapping[str, str]) -> Config:
         per_minute=read.value("EXECUTIONS_PER_MINUTE", _count, per_minute),
         per_day=read.value("DAILY_EXECUTIONS", _count, per_day),
         spending=_spend_limits(read, workflows),
+        at_once=max(requests // STARTS_AT_ONCE, 1),
     )
     config = Config(
         wireflow_base_url=read.value("WIREFLOW_BASE_URL", lambda text: _base_url(text, private), BASE_URL),
@@ -123,6 +127,7 @@ def load(environ: Mapping[str, str]) -> Config:
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
         workflows=workflows,
         auth=_auth(read, private=private),
+        wake_up=_wake_up(read),
     )
     read.faults.extend(_retention_faults(config))
     if read.faults:
@@ -161,6 +166,18 @@ def _spend_limits(read: "_SettingReader", workflows: Sequence[Workflow]) -> Spen
     priced, faults = with_prices(limits, workflows)
     read.faults.extend(faults)
     return priced
+
+
+def _wake_up(read: "_SettingReader") -> WakeUpSettings | None:
+    """Return the settings of the wake-ups: all of them, or none."""
+    queue = read.value("WAKE_UP_QUEUE", parse_queue, "")
+    url, account = read.value("WAKE_UP_URL", _http_url, ""), read.value("WAKE_UP_ACCOUNT", _ascii_word, "")
+    names = ("WAKE_UP_QUEUE", "WAKE_UP_URL", "WAKE_UP_ACCOUNT")
+    missing = [name for name in names if not read.text(name)]
+    if len(missing) == len(names):
+        return None
+    read.faults.extend(f"{name}: is required with the other settings WAKE_UP_*" for name in missing)
+    return WakeUpSettings(queue=queue, url=url, account=account)
 
 
 def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:

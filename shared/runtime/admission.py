@@ -5,7 +5,7 @@ The rules are in `spending.gate`; this module applies them to the one document t
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,9 +28,10 @@ from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 
 MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
-POLLS_PASS = 30.0  # seconds: polls of a run are at most 10 s apart
+POLLS_PASS = 60.0  # seconds: polls of a run are at most as far apart
 MAX_CALLERS = 1_000  # of whom a refused job is remembered
 MAX_TRIES = 20  # of a write while other instances change the gate
+MAX_WORKFLOWS = 20  # whose run times are stored
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +69,7 @@ class Admission:
         if self._gate is None:
             return None
         mine = _Pending(self.candidate(job))
-        reserved, (slot,) = rules.reserve(self._gate, self._limits, [mine.candidate], self._clock.now())
+        reserved, (slot,) = rules.reserve(self._gate, self._limits.on_arrival, [mine.candidate], self._clock.now())
         if slot is None or reserved == self._gate:
             return slot
         self._pending.append(mine)
@@ -83,7 +84,7 @@ class Admission:
         candidates = [one.candidate for one in pending]
         for _ in range(2):
             gate = await self.recent()
-            reserved, slots = rules.reserve(gate, self._limits, candidates, self._clock.now())
+            reserved, slots = rules.reserve(gate, self._limits.on_arrival, candidates, self._clock.now())
             try:
                 if reserved != gate:
                     self._remember(await self._store.save_gate(reserved))
@@ -277,6 +278,20 @@ class Admission:
         if self._gate and self.age < MAX_AGE:
             return self._gate
         return await self.read()
+
+    async def last_known(self) -> Gate:
+        """Return the gate's state as this instance knows it, of any age."""
+        return self._gate or await self.read()
+
+    async def record_run_times(self, took: Mapping[str, Sequence[float]]) -> None:
+        """Store how long runs of these workflows took lately."""
+
+        def record(gate: Gate) -> Gate:
+            others = {name: known for name, known in gate.run_seconds.items() if name not in took}
+            newest = [*others.items(), *((name, tuple(seconds)) for name, seconds in took.items())]
+            return replace(gate, run_seconds=dict(newest[-MAX_WORKFLOWS:]))
+
+        await self._change(record)
 
     async def read(self) -> Gate:
         """Return the gate's state now. What a clock that was ahead has written is corrected for all instances."""

@@ -19,6 +19,7 @@ from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, has_room, sharers
 from shared.steps.prepare import prepare_at_once
 from shared.steps.waiting import held_by_limit
+from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 from shared.submission import Submission
 
@@ -63,7 +64,7 @@ async def accept(submission: Submission, deps: Deps, admit: Admit | None = None)
         else:
             job = triggered(job, slot, deps)
         try:
-            job = await _create(job, deps)
+            job = await (_create(job, deps) if slot else wake_up_meanwhile(_create(job, deps), deps.clock.now(), deps))
         except AlreadyExists as error:
             await _release(slot, deps)
             await _hand_over_input(job, error.job, deps)

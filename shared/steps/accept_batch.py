@@ -12,6 +12,7 @@ from shared.steps.input_images import InputRefused, find_input_image
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, sharers
 from shared.steps.prepare import prepare_at_once
+from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, StoreUnavailable
 from shared.submission import Submission
 
@@ -73,7 +74,8 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
         check_room(places, len(new), new[0].caller, deps)
         given = places.next(share_of(new[0].caller), deps.clock.now(), len(new))
         placed = [job.placed(place) for job, place in zip(new, given, strict=True)]
-        created = {job.id: job for job in await _create_all(placed, deps)}
+        stored = await wake_up_meanwhile(_create_all(placed, deps), deps.clock.now(), deps)
+        created = {job.id: job for job in stored}
     for job in created.values():
         deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
     return [
