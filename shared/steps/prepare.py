@@ -92,7 +92,7 @@ async def _host_input(lease: Lease, deps: Deps) -> None:
         async with deps.fetches.acquire_for(share_of(lease.job.caller)):
             name = await _input_errors_translated(fetch_input(lease.job, deps), lease, deps)
         await lease.save(lease.job.input_stored(name))
-    async with deps.uploads.acquire():
+    async with deps.uploads.acquire_for(share_of(lease.job.caller)):
         content, content_type = await _input_errors_translated(_content(lease.job, deps), lease, deps)
         async with deps.requests.acquire_behind_polls(lease.job.give_up_at):
             url = await _translated(deps.window.bound(deps.wireflow.upload_image(content, content_type)))
