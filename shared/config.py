@@ -18,6 +18,7 @@ from shared.spending.budget import SpendLimits
 from shared.spending.gate_state import Limits
 from shared.spending.money import micros
 from shared.spending_settings import parse_caller_limits, parse_dollars, with_prices
+from shared.wake_up_settings import WakeUpSettings, parse_queue
 from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ PLANS = {
     "pro": (60, 10, 1_000),
     "enterprise": (200, 10, 0),
 }
+STARTS_AT_ONCE = 5  # one in so many of a minute's requests is kept free for starts on arrival
 MAX_COPY_TIME = timedelta(hours=24)  # of images that are paid for
 BASE_URL = "https://www.wireflow.ai/api/v1"
 IMAGE_HOSTS = (
@@ -72,12 +74,14 @@ class Config:
     run_deadline: float
     max_image_bytes: int
     max_queue_hours: float
+    max_queued_jobs: int
     retention_days: float
     image_hosts: tuple[str, ...]
     allow_private_network: bool
     storage_emulator: str | None
     workflows: tuple[Workflow, ...]
     auth: AuthSettings
+    wake_up: WakeUpSettings | None
 
     def workflow(self, name: str) -> Workflow | None:
         """Return the workflow with this name, or None."""
@@ -97,6 +101,7 @@ def load(environ: Mapping[str, str]) -> Config:
         per_minute=read.value("EXECUTIONS_PER_MINUTE", _count, per_minute),
         per_day=read.value("DAILY_EXECUTIONS", _count, per_day),
         spending=_spend_limits(read, workflows),
+        at_once=max(requests // STARTS_AT_ONCE, 1),
     )
     config = Config(
         wireflow_base_url=read.value("WIREFLOW_BASE_URL", lambda text: _base_url(text, private), BASE_URL),
@@ -115,12 +120,14 @@ def load(environ: Mapping[str, str]) -> Config:
         run_deadline=read.value("RUN_DEADLINE_SECONDS", _number_between(0.001, 604_800), 1200.0),
         max_image_bytes=read.value("MAX_IMAGE_BYTES", _size, 50 * 1024 * 1024),
         max_queue_hours=read.value("MAX_QUEUE_HOURS", _number_between(0.0001, 8_760), 72.0),
+        max_queued_jobs=read.value("MAX_QUEUED_JOBS", _count, 10_000),
         retention_days=read.value("RETENTION_DAYS", _number_between(0.001, 36_500), 90.0),
         image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
         allow_private_network=private,
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
         workflows=workflows,
         auth=_auth(read, private=private),
+        wake_up=_wake_up(read),
     )
     read.faults.extend(_retention_faults(config))
     if read.faults:
@@ -159,6 +166,18 @@ def _spend_limits(read: "_SettingReader", workflows: Sequence[Workflow]) -> Spen
     priced, faults = with_prices(limits, workflows)
     read.faults.extend(faults)
     return priced
+
+
+def _wake_up(read: "_SettingReader") -> WakeUpSettings | None:
+    """Return the settings of the wake-ups: all of them, or none."""
+    queue = read.value("WAKE_UP_QUEUE", parse_queue, "")
+    url, account = read.value("WAKE_UP_URL", _http_url, ""), read.value("WAKE_UP_ACCOUNT", _ascii_word, "")
+    names = ("WAKE_UP_QUEUE", "WAKE_UP_URL", "WAKE_UP_ACCOUNT")
+    missing = [name for name in names if not read.text(name)]
+    if len(missing) == len(names):
+        return None
+    read.faults.extend(f"{name}: is required with the other settings WAKE_UP_*" for name in missing)
+    return WakeUpSettings(queue=queue, url=url, account=account)
 
 
 def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:

@@ -1,4 +1,4 @@
-"""The interfaces that the steps depend on: a clock, a job store, an image store, and Wireflow."""
+"""The interfaces that the steps depend on: a clock, a job store, an image store, wake-ups, and Wireflow."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -91,8 +91,8 @@ class JobStore(Protocol):
     async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
         """Return queued jobs with `queueAt <= now`, oldest first."""
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
-        """Return the jobs with this execution id: more than one if Wireflow issued it twice."""
+    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+        """Return the ids of the jobs with this execution id: more than one if Wireflow issued it twice."""
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""
@@ -126,6 +126,15 @@ class JobStore(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+
+
+class WakeUp(Protocol):
+    """Calls of the poller at multiples of `interval` seconds (0: none), beside those of the scheduler."""
+
+    interval: int
+
+    async def at(self, moment: datetime) -> None:
+        """Let the poller be called at `moment`, or up to an interval later. Return within a second, never raise."""
 
 
 # --- image store ---------------------------------------------------------------------------------------------------

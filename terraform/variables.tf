@@ -191,7 +191,7 @@ variable "daily_executions" {
 }
 
 variable "usd_per_credit" {
-  description = "Dollars that one credit of Wireflow costs, for the cost of jobs."
+  description = "US dollars for one credit of Wireflow, for the cost that is reported of a job."
   type        = number
   default     = null
 }
@@ -258,6 +258,12 @@ variable "max_image_bytes" {
 
 variable "max_queue_hours" {
   description = "Hours that a job may be queued before it fails."
+  type        = number
+  default     = null
+}
+
+variable "max_queued_jobs" {
+  description = "How many jobs may be queued; beyond it new ones are rejected with 429. 0: no limit."
   type        = number
   default     = null
 }

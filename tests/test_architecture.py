@@ -52,7 +52,7 @@ ALLOWED = {
     "problems": set(),
     "locations": set(),
     "spending_settings": {"spending", "workflows"},
-    "config": {"auth_settings", "locations", "spending", "spending_settings", "workflows"},
+    "config": {"auth_settings", "locations", "spending", "spending_settings", "wake_up_settings", "workflows"},
     "ports": {"error_codes", "listed_job", "job", "job_parts", "job_states", "store_errors", "spending", "workflows"},
     "auth_settings": set(),
     "idempotency": set(),
@@ -106,7 +106,9 @@ ALLOWED = {
     },
     "content_coding": set(),
     "egress": set(),
-    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress"} - {"problems", "public_job"},
+    "wake_up": {"log", "ports", "wake_up", "wake_up_settings"},
+    "wake_up_settings": set(),
+    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress", "wake_up"} - {"problems", "public_job"},
 }
 
 

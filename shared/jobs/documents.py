@@ -84,6 +84,7 @@ def gate_to_document(gate: Gate) -> dict[str, Any]:
         "closure": encode(gate.suspension) if gate.suspension else None,
         "workflows": [encode(suspension) for suspension in gate.workflows] or None,
         "budget": _budget_to_text(gate.budget),
+        "runSeconds": json.dumps(gate.run_seconds, separators=(",", ":")) if gate.run_seconds else None,
     }
 
 
@@ -97,6 +98,7 @@ def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
         suspension=_suspension(suspension) if suspension else None,
         workflows=tuple(_suspension(one) for one in document.get("workflows") or ()),
         budget=_budget_from_text(document.get("budget")),
+        run_seconds={name: tuple(took) for name, took in json.loads(document.get("runSeconds") or "{}").items()},
         revision=revision,
     )
 

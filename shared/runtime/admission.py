@@ -4,9 +4,10 @@ The rules are in `spending.gate`; this module applies them to the one document t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.callers import share_of
@@ -27,9 +28,18 @@ from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 
 MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
-POLLS_PASS = 30.0  # seconds: polls of a run are at most 10 s apart
+POLLS_PASS = 60.0  # seconds: polls of a run are at most as far apart
 MAX_CALLERS = 1_000  # of whom a refused job is remembered
 MAX_TRIES = 20  # of a write while other instances change the gate
+MAX_WORKFLOWS = 20  # whose run times are stored
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """A job that was just accepted, and its slot if it gets one."""
+
+    candidate: Candidate
+    slot: Slot | None = None
 
 
 class Admission:
@@ -41,7 +51,8 @@ class Admission:
         self._clock = clock
         self._log = log
         self._gate: Gate | None = None
-        self._read_at = 0.0  # by the monotonic clock
+        self._read_at = -math.inf  # by the monotonic clock
+        self._pending: list[_Pending] = []
         self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
         self._polled: dict[str, float] = {}  # by job: when a poll of its run last succeeded, by the monotonic clock
         self._refused_at: dict[str, datetime] = {}  # by share: when its last job was refused, newest last
@@ -49,20 +60,40 @@ class Admission:
 
     # --- slots -----------------------------------------------------------------------------------------------------
 
-    async def try_acquire(self, job: Job, is_queue_empty: Callable[[], Awaitable[bool]]) -> Slot | None:
-        """Return a slot for a job that cannot wait, or None; None too if other jobs wait.
+    async def try_acquire(self, job: Job) -> Slot | None:
+        """Return a slot for a job that cannot wait, or None, as this instance knows the gate.
 
-        Requests try one at a time: of several that start from the same state all but one would fail. After a conflict
-        with another instance it tries again; a second conflict means a burst.
+        Where nothing is to be counted, nothing is written. Otherwise the jobs that arrive during a write share the next
+        one: of several writes that start from the same state all but one would fail.
         """
-        if self._changing.locked():
+        if self._gate is None:
             return None
+        mine = _Pending(self.candidate(job))
+        reserved, (slot,) = rules.reserve(self._gate, self._limits.on_arrival, [mine.candidate], self._clock.now())
+        if slot is None or reserved == self._gate:
+            return slot
+        self._pending.append(mine)
         async with self._changing:
-            if not await is_queue_empty():
-                return None
-            return await self._reserve_one(job, await self.recent()) or await self._reserve_one(
-                job, await self.recent()
-            )
+            if mine in self._pending:
+                await self._admit_pending()
+        return mine.slot
+
+    async def _admit_pending(self) -> None:
+        """Reserve slots for all jobs that have arrived, in one write. A second conflict means a burst: they wait."""
+        pending, self._pending = self._pending, []
+        candidates = [one.candidate for one in pending]
+        for _ in range(2):
+            gate = await self.recent()
+            reserved, slots = rules.reserve(gate, self._limits.on_arrival, candidates, self._clock.now())
+            try:
+                if reserved != gate:
+                    self._remember(await self._store.save_gate(reserved))
+            except Conflict:
+                self._gate = None
+                continue
+            for one, slot in zip(pending, slots, strict=True):
+                one.slot = slot
+            return
 
     async def acquire(self, jobs: Sequence[Job], wanted: int) -> list[Slot | None]:
         """Return for each job its slot, or None if it may not start now; at most `wanted` slots."""
@@ -232,11 +263,35 @@ class Admission:
 
     # --- state -----------------------------------------------------------------------------------------------------
 
+    @property
+    def known(self) -> Gate | None:
+        """The gate's state as this instance knows it; None if it was never read."""
+        return self._gate
+
+    @property
+    def age(self) -> float:
+        """Seconds since the gate's state was read or written."""
+        return self._clock.monotonic() - self._read_at if self._gate else math.inf
+
     async def recent(self) -> Gate:
         """Return the gate's state, read at most a second ago."""
-        if self._gate and self._clock.monotonic() - self._read_at < MAX_AGE:
+        if self._gate and self.age < MAX_AGE:
             return self._gate
         return await self.read()
+
+    async def last_known(self) -> Gate:
+        """Return the gate's state as this instance knows it, of any age."""
+        return self._gate or await self.read()
+
+    async def record_run_times(self, took: Mapping[str, Sequence[float]]) -> None:
+        """Store how long runs of these workflows took lately."""
+
+        def record(gate: Gate) -> Gate:
+            others = {name: known for name, known in gate.run_seconds.items() if name not in took}
+            newest = [*others.items(), *((name, tuple(seconds)) for name, seconds in took.items())]
+            return replace(gate, run_seconds=dict(newest[-MAX_WORKFLOWS:]))
+
+        await self._change(record)
 
     async def read(self) -> Gate:
         """Return the gate's state now. What a clock that was ahead has written is corrected for all instances."""
@@ -252,17 +307,6 @@ class Admission:
         known = (self._gate.suspension, *self._gate.workflows) if self._gate else ()
         now = self._clock.now()
         return min((at for one in known if one for at in trial_times(one) if at > now), default=None)
-
-    async def _reserve_one(self, job: Job, gate: Gate) -> Slot | None:
-        reserved, (slot,) = rules.reserve(gate, self._limits, [self.candidate(job)], self._clock.now())
-        if slot is None:
-            return None
-        try:
-            self._remember(await self._store.save_gate(reserved))
-        except Conflict:
-            self._gate = None
-            return None
-        return slot
 
     async def _resume(self) -> None:
         before = self._gate.suspension if self._gate else None

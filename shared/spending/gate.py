@@ -39,6 +39,7 @@ def reserve(
     """Return the gate after admitting as many candidates as it allows, at most `wanted`, and the slot of each or None.
 
     The first candidates come first. A suspension admits a trial only, of a job that was not refused for its reason.
+    Without limits executions are not counted: the gate changes only with a suspension.
     """
     gate = without_future(gate, now)
     slots: list[Slot | None] = [None] * len(candidates)
@@ -50,8 +51,8 @@ def reserve(
     reserved = replace(
         gate,
         starts=(*_recent_starts(gate, now), *[now] * len(chosen)) if limits.per_minute else (),
-        day=max(gate.day, utc_day(now)),
-        executions_today=gate.today(now) + len(chosen),
+        day=max(gate.day, utc_day(now)) if limits.exist else gate.day,
+        executions_today=gate.today(now) + len(chosen) if limits.exist else gate.executions_today,
         suspension=suspension,
         budget=spent,
     )

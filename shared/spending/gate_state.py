@@ -1,6 +1,7 @@
 """The state of the gate: limits, suspensions, and slots. The rules are in `gate.py`."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -20,11 +21,27 @@ class ResumeOn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the plan and the operator allow; 0 means no limit."""
+    """What the plan and the operator allow; 0 means no limit.
+
+    `at_once`: how many of `per_minute` executions may start on arrival; the poller, which knows how many requests are
+    left, starts the others.
+    """
 
     per_minute: int
     per_day: int
     spending: SpendLimits = field(default_factory=SpendLimits)
+    at_once: int = 0
+
+    @property
+    def on_arrival(self) -> "Limits":
+        """The limits for a job that was just accepted."""
+        at_once = min(self.at_once or self.per_minute, self.per_minute)
+        return replace(self, per_minute=at_once)
+
+    @property
+    def exist(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self.per_minute or self.per_day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +72,8 @@ class Suspension:
 class Gate:
     """The starts of the last minute, the executions of the (UTC) day, the suspensions, and what was reserved.
 
-    `suspension` holds all jobs, each of `workflows` the jobs of one workflow.
+    `suspension` holds all jobs, each of `workflows` the jobs of one workflow. `run_seconds`: how long runs of each
+    workflow took lately, of which the gate's rules make no use.
     """
 
     starts: tuple[datetime, ...] = ()
@@ -64,6 +82,7 @@ class Gate:
     suspension: Suspension | None = None
     workflows: tuple[Suspension, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    run_seconds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     revision: Any = None
 
     def today(self, now: datetime) -> int:

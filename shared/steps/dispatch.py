@@ -8,13 +8,13 @@ from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_states import Status
 from shared.log import Event
-from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
-from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call
+from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call, seconds_to_first_claim
 from shared.steps.waiting import hold_back, rejoin_queue
+from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
 NEXT_TRY = timedelta(seconds=30)  # of a chosen job that the limits do not admit yet
@@ -33,7 +33,8 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
 
     If the outcome cannot be stored, the job stays triggering and is resolved like any unknown outcome.
     """
-    outcome = await make_paid_call(job, slot, deps)
+    wake_up_at = deps.clock.now() + timedelta(seconds=await seconds_to_first_claim(job, deps))
+    outcome = await wake_up_meanwhile(make_paid_call(job, slot, deps), wake_up_at, deps)
     stored = await _store(outcome, deps)
     if stored is None:
         deps.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be stored.", **outcome.log_fields())
@@ -96,21 +97,21 @@ async def _disputed(job: Job, deps: Deps) -> Job | None:
     if job.status is not Status.RUNNING or job.execution_id is None:
         return None
     other = await _other_job(job, job.execution_id, deps)
-    if other and job.id < other.id:
+    if other and job.id < other:
         await deps.clock.sleep(SECONDS_TO_GIVE_UP)
         other = await _other_job(job, job.execution_id, deps)
     if other is None:
         return None
-    error = execution_of_another_job(job, other.id, job.request_id, deps)
+    error = execution_of_another_job(job, other, job.request_id, deps)
     return after_unknown(job.execution_disputed(), error, deps)
 
 
-async def _other_job(job: Job, execution_id: str, deps: Deps) -> JobRow | None:
+async def _other_job(job: Job, execution_id: str, deps: Deps) -> str | None:
     try:
-        rows = await deps.store.with_execution(execution_id, 2)
+        ids = await deps.store.with_execution(execution_id, 2)
     except StoreUnavailable:
         return None
-    return next((row for row in rows if row.id != job.id), None)
+    return next((job_id for job_id in ids if job_id != job.id), None)
 
 
 async def is_healthy(deps: Deps) -> bool:
@@ -137,14 +138,18 @@ async def take_from_queue(deps: Deps, limit: int) -> Dispatch:
     """
     now, limits = deps.clock.now(), deps.config.limits
     if not await deps.store.queue_head(deps.scans.latest(), 1):
+        deps.requests.no_start_waits()
         return Dispatch([], deps.admission.next_trial())
     await deps.admission.probe_health(lambda: is_healthy(deps))
     state = await deps.admission.recent()
-    wanted = min(gate.free_slots(state, limits, now), limit)
+    wanted = deps.requests.free_starts(min(gate.free_slots(state, limits, now), limit), state.starts)
     taken, waiting = await _take(wanted, state, deps) if wanted > 0 else ([], None)
+    if len(taken) < wanted:
+        deps.requests.no_start_waits()
     charge = replace(deps.admission.charge(waiting), caller=None) if waiting else None
-    starts = (gate.estimate_start(state, limits, len(taken), now, charge=charge), deps.admission.next_trial())
-    return Dispatch(taken, min(filter(None, starts)))
+    next_start = gate.estimate_start(state, limits, len(taken), now, charge=charge)
+    next_start = max(next_start, deps.requests.next_start_at())
+    return Dispatch(taken, min(filter(None, (next_start, deps.admission.next_trial()))))
 
 
 async def _take(wanted: int, state: Gate, deps: Deps) -> tuple[list[tuple[Lease, Slot]], Job | None]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
+from shared.callers import share_of
 from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.runtime.dependencies import Deps
@@ -14,7 +15,7 @@ from shared.steps.accept_batch import Outcome, plan
 from shared.steps.estimate_wait import estimate_wait
 from shared.steps.input_images import find_input_image
 from shared.steps.new_job import job_id_for, new_job
-from shared.steps.placing import next_places
+from shared.steps.placing import sharers
 from shared.steps.prepare import prepare_at_once
 from shared.submission import Submission
 
@@ -61,8 +62,8 @@ async def quote_batch(submissions: Sequence[Submission], deps: Deps) -> tuple[Qu
 
 
 async def _starts_now(job: Job, deps: Deps) -> bool:
-    is_queue_empty = await deps.places.is_queue_empty(deps.store, deps.clock.now())
-    return is_queue_empty and await deps.admission.would_start(job)
+    places = await deps.queue.refreshed()
+    return places.head is None and await deps.admission.would_start(job)
 
 
 async def _queued(jobs: Sequence[Job], deps: Deps) -> Quote:
@@ -71,11 +72,12 @@ async def _queued(jobs: Sequence[Job], deps: Deps) -> Quote:
     workflow = names.pop() if len(names) == 1 else None
     if not job.prepared:
         return _quote(jobs, workflow)
-    (place,) = await next_places(job.caller, replace(deps, places=deepcopy(deps.places)))
-    wait = await estimate_wait(job.placed(place), deps)
-    position = await deps.store.count_ahead(place) + 1
-    reason, until = (wait.reason, wait.until) if wait else (None, None)
-    return _quote(jobs, workflow, wait_reason=reason, estimated_start=until, queue_position=position)
+    async with deps.queue.recent(sharers(job.caller, deps)) as known:
+        places = deepcopy(known)
+    job = job.placed(*places.next(share_of(job.caller), deps.clock.now()))
+    if (wait := await estimate_wait(job, deps, places)) is None:
+        return _quote(jobs, workflow)
+    return _quote(jobs, workflow, wait_reason=wait.reason, estimated_start=wait.until, queue_position=wait.position)
 
 
 def _quote(jobs: Sequence[Job], workflow: str | None, **rest: object) -> Quote:

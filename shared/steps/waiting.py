@@ -15,7 +15,7 @@ from shared.spending import gate, suspensions
 from shared.spending.budget import Shortage
 from shared.spending.gate_state import Gate
 from shared.steps.paid_call import log_failure
-from shared.steps.placing import next_places
+from shared.steps.placing import next_place
 from shared.store_errors import Conflict, StoreUnavailable
 
 WAITED_HINT = "The job waited for its maximum time. Fix the cause, then send the request with a new Idempotency-Key."
@@ -68,8 +68,7 @@ async def rejoin_queue(lease: Lease, deps: Deps) -> None:
     if still_held := held(job, await deps.admission.recent(), deps):
         await lease.release(still_held)
         return
-    (place,) = await next_places(job.caller, deps)
-    await lease.release(job.rejoined(place))
+    await lease.release(job.rejoined(await next_place(job.caller, deps)))
 
 
 async def give_up_waiting(lease: Lease, deps: Deps) -> None:

@@ -35,13 +35,16 @@ from shared.ports import INPUT_SECONDS, JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
+from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 from shared.store_errors import StoreUnavailable
+from shared.wake_up.in_process import NoWakeUp
 from shared.wireflow.client import WireflowClient
 from tests.harness.leaks import Leaks
 from tests.harness.vendor import Vendor
@@ -195,7 +198,9 @@ class World:
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
         workflow_ids = [workflow.id for workflow in settings.workflows]
         window = WindowEnd(clock)
-        requests = RequestLimiter(settings.requests_per_minute, clock, window)
+        limits = settings.limits
+        requests = RequestLimiter(settings.requests_per_minute, clock, window, limits.on_arrival.per_minute)
+        admission = Admission(store, limits, clock, log)
         wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, secrets=workflow_ids)
         return Deps(
             config=settings,
@@ -205,8 +210,11 @@ class World:
             images=DirectoryImages(Path(settings.images.path)),
             source=_source(settings, self.vendor),
             wireflow=wireflow,
-            admission=Admission(store, settings.limits, clock, log),
+            admission=admission,
+            queue=QueueSnapshot(store, admission, clock),
             requests=requests,
+            run_times=RunTimes(admission),
+            wake_up=NoWakeUp(),
             executions=Executions(),
             scans=Scans(store, [workflow.name for workflow in settings.workflows], clock, log),
             unknown_shapes=UnknownShapes(log),

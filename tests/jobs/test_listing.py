@@ -24,6 +24,9 @@ RICH = {
     "input": json.dumps({"x": "x" * 100_000}),
     "last_response": "{}",
     "possible_duplicate": True,
+    "alt_text": "a fox in the snow",
+    "metadata": {"order": "4711"},
+    "estimated_cost": Cost(micros=130_000, source=CostSource.PRICE),
     "steps": (Step(label="Nano", status="RUNNING", progress=0.5),),
     "images": (Image(index=0, source_url="https://cdn.example/1.png", place="gen-1/0", gone_since=NOW),),
 }

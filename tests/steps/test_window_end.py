@@ -79,6 +79,19 @@ async def test_input_images_of_one_caller_that_trickle_delay_no_other_caller(ope
         await window
 
 
+async def test_slow_copies_of_one_caller_delay_no_other_caller(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH, FORM_PER_MINUTE="0", slow_seconds=60.0, run_seconds=(2.0, 2.0)) as world:
+        for n in range(20):
+            fields = {"prompt": f"cat {n} [fault:trickle]", **SMALL}
+            assert (await world.http.post("/", json=fields, headers={"Origin": SHOP})).status_code == 202
+        window = asyncio.create_task(world.run_window())
+        await world.clock.sleep(10)
+        answer = await world.http.post("/", json={"prompt": "a dog", **SMALL}, headers=bearer("zap"))
+        await world.clock.sleep(10)
+        assert (await world.record(answer.json()["id"])).status == "succeeded"
+        await window
+
+
 async def test_an_input_image_has_20_s(open_world: OpenWorld) -> None:
     async with open_world() as world:
         trickling(world, "slow.test")

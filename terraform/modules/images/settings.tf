@@ -73,13 +73,13 @@ variable "daily_executions" {
 }
 
 variable "usd_per_credit" {
-  description = "Dollars that one credit of Wireflow costs, for the cost of jobs."
+  description = "US dollars for one credit of Wireflow, for the cost that is reported of a job."
   type        = number
   default     = null
 
   validation {
-    condition     = var.usd_per_credit == null || try(var.usd_per_credit > 0, false)
-    error_message = "usd_per_credit must be greater than 0."
+    condition     = try(var.usd_per_credit >= 0.0001 && var.usd_per_credit <= 1000, var.usd_per_credit == null)
+    error_message = "usd_per_credit must be a number from 0.0001 to 1000."
   }
 }
 
@@ -182,6 +182,12 @@ variable "max_queue_hours" {
     condition     = var.max_queue_hours == null || try(var.max_queue_hours > 0, false)
     error_message = "max_queue_hours must be greater than 0."
   }
+}
+
+variable "max_queued_jobs" {
+  description = "How many jobs may be queued; beyond it new ones are rejected with 429. 0: no limit."
+  type        = number
+  default     = null
 }
 
 variable "retention_days" {

@@ -39,10 +39,10 @@ run "empty" {
     public_url            = ""
     wireflow_base_url     = ""
     wireflow_plan         = ""
-    on_unknown            = ""
-    max_queue_hours       = 0
     usd_per_credit        = 0
+    on_unknown            = ""
     caller_limits         = { zap = {} }
+    max_queue_hours       = 0
     image_hosts           = []
     wireflow_models       = {}
     secrets               = ["webhook_id"]
@@ -54,8 +54,8 @@ run "empty" {
   expect_failures = [
     var.project_id, var.webhook_id, var.api_key, var.region, var.name, var.invokers, var.database_name,
     var.database_location, var.cors_origins, var.notification_emails, var.billing_account, var.public_url,
-    var.wireflow_base_url, var.wireflow_plan, var.on_unknown, var.max_queue_hours, var.image_hosts,
-    var.usd_per_credit, var.caller_limits,
+    var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit, var.on_unknown, var.max_queue_hours, var.image_hosts,
+    var.caller_limits,
     var.wireflow_models, var.secrets, var.eventarc_topic, var.form_origins, var.event_service_account,
   ]
 }
@@ -75,13 +75,13 @@ run "wrong_form" {
     public_url               = "http://images.example.com"
     wireflow_base_url        = "http://www.wireflow.ai/api/v1"
     wireflow_plan            = "premium"
+    usd_per_credit           = 1001
     on_unknown               = "give up"
-    max_queue_hours          = -1
-    usd_per_credit           = -0.01
     daily_spend_usd          = -1
     monthly_spend_usd        = -1
     spend_per_10_minutes_usd = -1
     caller_limits            = { zap = { perday = 5 } }
+    max_queue_hours          = -1
     image_hosts              = ["https://cdn.wireflow.ai"]
     wireflow_models          = { dream = [] }
     eventarc                 = true
@@ -98,9 +98,9 @@ run "wrong_form" {
 
   expect_failures = [
     var.project_id, var.region, var.name, var.invokers, var.database_name, var.database_location, var.cors_origins,
-    var.notification_emails, var.public_url, var.wireflow_base_url, var.wireflow_plan, var.on_unknown,
-    var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
-    var.usd_per_credit, var.daily_spend_usd, var.monthly_spend_usd, var.spend_per_10_minutes_usd, var.caller_limits,
+    var.notification_emails, var.public_url, var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit,
+    var.on_unknown, var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
+    var.daily_spend_usd, var.monthly_spend_usd, var.spend_per_10_minutes_usd, var.caller_limits,
     var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets, var.turnstile_secret,
     var.wireflow_workflows,
   ]
