@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from shared.auth_settings import AuthSettings, parse_origins, parse_signing_secrets, parse_tokens
+from shared.locations import NO_LOCATION, Location, images_location, jobs_location
 from shared.spending.gate_state import Limits
+from shared.spending.money import micros
 from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
 T = TypeVar("T")
@@ -48,15 +50,6 @@ class OnUnknown(StrEnum):
     HOLD = "hold"  # fail the job, and let a person decide
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """The location of a store: `firestore://PROJECT/DATABASE`, `sqlite:///PATH`, `gs://BUCKET/PREFIX`, `file:///PATH`."""
-
-    scheme: str
-    host: str
-    path: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings. Durations are in seconds unless the name has another unit."""
@@ -66,6 +59,7 @@ class Config:
     api_key: str = field(repr=False)
     limits: Limits
     requests_per_minute: int
+    usd_per_credit: int  # micro-dollars
     on_unknown: OnUnknown
     jobs: Location
     images: Location
@@ -106,9 +100,10 @@ def load(environ: Mapping[str, str]) -> Config:
         api_key=read.required("WIREFLOW_API_KEY", _ascii_word, ""),
         limits=limits,
         requests_per_minute=requests if limits.per_minute else 0,
+        usd_per_credit=micros(read.value("USD_PER_CREDIT", _number_between(0.0001, 1_000), 0.01)),
         on_unknown=read.value("ON_UNKNOWN", _on_unknown, OnUnknown.RETRY),
-        jobs=read.required("JOBS_URL", _jobs_location, _NO_LOCATION),
-        images=read.required("IMAGES_URL", _images_location, _NO_LOCATION),
+        jobs=read.required("JOBS_URL", jobs_location, NO_LOCATION),
+        images=read.required("IMAGES_URL", images_location, NO_LOCATION),
         public_url=read.value("PUBLIC_URL", _http_url, None),
         poll_window=read.value("POLL_WINDOW_SECONDS", _number_between(0, 3_600), 55.0),
         poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", _number_between(0, 3_600), 5.0),
@@ -217,7 +212,6 @@ class _SettingReader:
         return self.value(name, parse, placeholder)
 
 
-_NO_LOCATION = Location("", "", "")
 _HOST = re.compile(r"([a-z0-9_-]+\.)*[a-z0-9_-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
 
 
@@ -322,23 +316,3 @@ def _webhook_id(text: str) -> str:
     if "/" in text or not text.strip(".") or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be the id alone, the part of the webhook URL between /workflow/ and /trigger")
     return text
-
-
-def _jobs_location(text: str) -> Location:
-    parts = urlsplit(text)
-    path = unquote(parts.path[1:])
-    if parts.scheme == "firestore" and parts.netloc and path and "/" not in path:
-        return Location("firestore", parts.netloc, path)
-    if parts.scheme == "sqlite" and not parts.netloc and path:
-        return Location("sqlite", "", path)
-    raise ValueError("must be firestore://PROJECT/DATABASE or sqlite:///PATH")
-
-
-def _images_location(text: str) -> Location:
-    parts = urlsplit(text)
-    path = unquote(parts.path)
-    if parts.scheme == "gs" and parts.netloc:
-        return Location("gs", parts.netloc, path.strip("/"))
-    if parts.scheme == "file" and not parts.netloc and path.strip("/"):
-        return Location("file", "", path)
-    raise ValueError("must be gs://BUCKET/PREFIX or file:///ABSOLUTE/PATH")

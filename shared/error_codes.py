@@ -93,8 +93,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.WORKFLOW_NOT_FOUND: Explanation(
         "The Wireflow workflow does not exist.",
-        "The operator must set WIREFLOW_WEBHOOK_ID, or the id in WIREFLOW_WORKFLOWS, to an existing workflow. "
-        + RESUME,
+        "The operator must set WIREFLOW_WEBHOOK_ID, or the id in WIREFLOW_WORKFLOWS, to an existing workflow." + RESUME,
         True,
     ),
     ErrorCode.INVALID_REQUEST: Explanation(

@@ -5,36 +5,28 @@ makes the new record durable, and only if the record it was computed from is sti
 """
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
-from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
+from shared.job_states import RESCUE, TRANSITIONS, Status
+from shared.listed_job import ListedJob
+from shared.spending.money import Cost, cost_of_run, dollars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(ListedJob):
     """A request for images and its state. Times are aware UTC datetimes.
 
-    `due_at`: when a job in flight needs attention, or when its lease ends; `queue_at`: its place in the queue. A job
-    with nothing left to do has neither. A held job has the last place in the queue until `due_at`. `input` is the JSON
-    text of the fields sent to Wireflow beside `prompt`; for a saved workflow that is run by its inputs it holds, once
-    prepared, all inputs by node.
+    `input` is the JSON text of the fields sent to Wireflow beside `prompt`; for a saved workflow that is run by its
+    inputs it holds, once prepared, all inputs by node.
     """
 
-    id: str
-    status: Status
-    prompt: str
-    created_at: datetime
     expire_at: datetime
-    give_up_at: datetime  # a job still queued at this time fails
     input: str = "{}"
     fingerprint: str | None = None  # of the request, to detect an idempotency key reused with another request
-    workflow: str = "default"
-    caller: str | None = None
     private: bool = False  # readable by its caller only
     image1: str | None = None  # the input image: a URL, or a name in the image store
     stored_input: str | None = None  # the input image's name in the image store, until it is deleted
@@ -42,33 +34,16 @@ class Job:
     prepared: bool = True  # nothing has to be uploaded or looked up before the paid call
     preparing_tries: int = 0
     input_gone_since: datetime | None = None
-    steps: tuple[Step, ...] = ()
     allow_partial: bool = False
-    alt_text: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow
     attempt: int = 1
-    execution_id: str | None = None
-    possible_duplicate: bool = False
-    outcome_unknown: bool = False  # a paid call of this attempt was sent and its outcome is unknown
-    request_id: str | None = None
-    credits_used: float | None = None
-    images: tuple[Image, ...] = ()
-    error: JobError | None = None
-    wait_reason: ErrorCode | None = None
+    model: str | None = None  # as Wireflow names it: it may have replaced a retired one
     refusal: Refusal | None = None
     triggered_at: datetime | None = None
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    copying_since: datetime | None = None
-    copy_tries: int = 0
     missing_since: datetime | None = None  # since when Wireflow reports that it does not know the run
     recheck_done: bool = False
     last_response: str | None = None  # the first response that was not understood, bounded
-    due_at: datetime | None = None
-    queue_at: datetime | None = None
     claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
     workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
-    place: datetime | None = None  # its fair `queue_at`, to which it returns after a refusal that may pass soon
     revision: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -78,19 +53,9 @@ class Job:
     # --- derived values --------------------------------------------------------------------------------------------
 
     @property
-    def finished(self) -> bool:
-        """Whether the job is in a final state."""
-        return self.status in FINAL
-
-    @property
     def needs_recheck(self) -> bool:
         """Whether the job failed because its run timed out and a late result has not been looked for yet."""
         return self.error is not None and self.error.code is ErrorCode.TIMED_OUT and not self.recheck_done
-
-    @property
-    def held(self) -> bool:
-        """Whether the job is out of the queue until `due_at`: it was refused, or its workflow is suspended."""
-        return self.status is Status.QUEUED and self.queue_at == self.give_up_at
 
     @property
     def idempotency_key(self) -> str:
@@ -114,9 +79,11 @@ class Job:
             "jobId": self.id,
             "executionId": self.execution_id,
             "requestId": self.request_id,
+            "model": self.model,
             "errorCode": self.error.code if self.error else None,
             # from the start of the run to the final state
             "secondsSinceStart": (ended - started).total_seconds() if started and ended else None,
+            "cost": dollars(self.cost.micros) if self.cost else None,
         }
         return {name: value for name, value in known.items() if value is not None}
 
@@ -231,7 +198,8 @@ class Job:
 
     def copying(self, images: tuple[Image, ...], now: datetime, error: JobError | None = None) -> "Job":
         """The run has ended and its images are to be copied; with `error` the job fails afterwards."""
-        return self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
+        job = self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
+        return job.evolve(cost=job._cost())
 
     def rescued(self, images: tuple[Image, ...], now: datetime, error: JobError | None) -> "Job":
         """A run that had timed out has produced images after all; with `error` the job still fails afterwards."""
@@ -246,12 +214,13 @@ class Job:
         """Some images are still missing after another try."""
         return self.evolve(images=images, copy_tries=self.copy_tries + 1)
 
-    def with_run_details(self, request_id: str | None, credits_used: float | None) -> "Job":
-        """Record what a response says about the run as a whole; None changes nothing."""
-        return self.evolve(
-            request_id=request_id or self.request_id,
-            credits_used=self.credits_used if credits_used is None else credits_used,
-        )
+    def with_run_details(
+        self, request_id: str | None, credits_used: float | None, model: str | None, cost: Cost | None
+    ) -> "Job":
+        """Record what a response says about the run as a whole, and the cost of its credits; None changes nothing."""
+        credits_used = self.credits_used if credits_used is None else credits_used
+        request_id, model, cost = request_id or self.request_id, model or self.model, cost or self.cost
+        return self.evolve(request_id=request_id, credits_used=credits_used, model=model, cost=cost)
 
     def with_last_response(self, text: str | None) -> "Job":
         """Keep a response that was not understood; the first one is kept."""
@@ -295,7 +264,13 @@ class Job:
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final; the only work left is to delete its input image from the image store."""
         due_at = self._input_deletion_at(now)
-        return self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
+        job = self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
+        return job.evolve(cost=job._cost())
+
+    def _cost(self) -> Cost | None:
+        """What the job has cost, once its run has ended."""
+        charged = self.charged(Charged.NO) if self.status is Status.CANCELED else Charged.YES
+        return cost_of_run(self.cost, self.estimated_cost, self.error.charged if self.error else charged, self.images)
 
     def _input_deletion_at(self, at: datetime | None) -> datetime | None:
         return at if self.stored_input else None

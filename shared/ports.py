@@ -11,6 +11,7 @@ from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
 from shared.workflows import NodeInput, Workflow
@@ -95,7 +96,7 @@ class JobStore(Protocol):
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""
 
-    async def list_jobs(self, query: JobQuery) -> list[Job]:
+    async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """Return jobs newest first: by `createdAt`, then by id, both descending."""
 
     async def read_rate_window(self) -> RateWindow:
@@ -301,6 +302,7 @@ class RunResponse:
     error: str | None = None
     error_codes: tuple[str, ...] = ()  # codes, types, and reasons of the errors
     credits_used: float | None = None
+    model: str | None = None  # the model, or several, that the response names: a retired one may have been replaced
     request_id: str | None = None
     unknown_shapes: tuple[str, ...] = ()  # statuses and names that are in no published shape
     raw: str = ""  # the first 4,096 characters of the response

@@ -39,6 +39,7 @@ PROBLEMS = {
     "invalid_field": ProblemType(422, "Invalid field"),
     "field_not_supported": ProblemType(422, "Unsupported field"),
     "idempotency_key_reused": ProblemType(422, "Idempotency key reused"),
+    "job_failed": ProblemType(422, "The job failed"),
     "rate_limited": ProblemType(429, "Too many requests"),
     "check_unavailable": ProblemType(503, "Credentials cannot be verified"),
     "store_unavailable": ProblemType(503, "Storage unavailable"),
@@ -47,7 +48,10 @@ PROBLEMS = {
 
 
 class Problem(Exception):
-    """An error response to the caller. `detail` says what to change; `field` names the invalid field."""
+    """An error response to the caller.
+
+    `detail` says what to change; `field` names the invalid field; `members` are further members of the document.
+    """
 
     def __init__(
         self,
@@ -56,10 +60,12 @@ class Problem(Exception):
         *,
         field: str | None = None,
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.field = code, detail, field
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
     @classmethod
     def wrong(cls, detail: str, field: str | None = None) -> Self:
@@ -84,7 +90,7 @@ class Problem(Exception):
         }
         if self.field is not None:
             document["field"] = self.field
-        return document
+        return document | self.members
 
     def response(self) -> JSONResponse:
         """Return the HTTP response."""

@@ -9,9 +9,10 @@ from typing import Any
 
 from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job import Job
 from shared.job_parts import Image, Step
 from shared.job_states import Status
+from shared.listed_job import ListedJob
+from shared.spending.money import public_cost
 
 SENTENCES: Mapping[Status, str] = {
     Status.QUEUED: "The job is queued.",
@@ -35,7 +36,7 @@ ALT_TEXT_LIMIT = 500  # characters
 
 
 def public_job(
-    job: Job,
+    job: ListedJob,
     base_url: str,
     *,
     owner: bool,
@@ -71,6 +72,8 @@ def public_job(
         "errorHint": error and error.hint,
         "requestId": job.request_id,
         "creditsUsed": job.credits_used,
+        "estimatedCost": public_cost(job.estimated_cost),
+        "cost": public_cost(job.cost),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
         "createdAt": timestamp(job.created_at),
@@ -83,7 +86,7 @@ def public_job(
     }
 
 
-def visitor_message(job: Job, wait_reason: str | None) -> str:
+def visitor_message(job: ListedJob, wait_reason: str | None) -> str:
     """Return a message without a word about credits, settings, and Wireflow, which are not the visitor's concern."""
     words = VISITOR_SENTENCES[job.status]
     if job.status is Status.FAILED and job.error:
@@ -108,7 +111,7 @@ def timestamp(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _message(job: Job, wait_reason: ErrorCode | None) -> str:
+def _message(job: ListedJob, wait_reason: ErrorCode | None) -> str:
     if job.status is Status.FAILED and job.error:
         return f"{sentence(job.error.message)} {job.error.hint}"
     if job.status is Status.QUEUED and wait_reason:
@@ -124,7 +127,7 @@ def _message(job: Job, wait_reason: ErrorCode | None) -> str:
     return SENTENCES[job.status]
 
 
-def _copy_message(job: Job) -> str:
+def _copy_message(job: ListedJob) -> str:
     """Return the message of a job whose copies failed: they are retried for up to a day, and the hint may help."""
     gone = any(image.gone_since for image in job.images)
     not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
@@ -160,7 +163,7 @@ def _step(step: Step) -> dict[str, Any]:
     return {"label": step.label, "status": step.status, "progress": step.progress}
 
 
-def _run_seconds(job: Job) -> float | None:
+def _run_seconds(job: ListedJob) -> float | None:
     """Return the seconds from the start of the run to its observed end."""
     ended = job.copying_since or job.completed_at
     if job.started_at is None or ended is None:

@@ -29,8 +29,8 @@ from shared.runtime.workflow_inputs import WorkflowInputs
 
 MAX_CONCURRENT_COPIES = 8  # each holds about one chunk of 1 MiB
 MAX_CONCURRENT_UPLOADS = 2  # of input images, which are held in memory
-MAX_CONCURRENT_FETCHES = 8  # of input images, which are streamed to the image store
-INPUT_THREADS = 16  # more than fetches: a fetch that was abandoned ends a little later
+MAX_CONCURRENT_FETCHES = 24  # of input images, half of them for one caller; each holds about one chunk of 1 MiB
+INPUT_THREADS = 48  # more than fetches: a fetch that was abandoned ends a little later
 MAX_INPUT_BYTES = 25 * 1024 * 1024  # the maximum of Wireflow: github.com/wireflowINC/wireflow-skill
 
 

@@ -9,13 +9,12 @@ module "images" {
   }
 
   project_id              = var.project_id
-  webhook_id              = var.webhook_id
-  api_key                 = var.api_key
   region                  = var.region
   name                    = var.name
+  ingress                 = var.ingress
   public                  = var.public
   invokers                = var.invokers
-  secrets_version         = var.secrets_version
+  restrict_build_account  = var.restrict_build_account
   pubsub_push             = var.pubsub_push
   eventarc                = var.eventarc
   eventarc_topic          = var.eventarc_topic
@@ -54,9 +53,19 @@ module "images" {
   trusted_proxies         = var.trusted_proxies
   event_service_account   = var.event_service_account
   event_audience          = var.event_audience
+  webhook_id              = var.webhook_id
+  api_key                 = var.api_key
   secrets                 = var.secrets
   trigger_tokens          = var.trigger_tokens
   trigger_signing_secrets = var.trigger_signing_secrets
   turnstile_secret        = var.turnstile_secret
   wireflow_workflows      = var.wireflow_workflows
+  secrets_version         = var.secrets_version
+  secret_versions         = var.secret_versions
+  secret_ids              = var.secret_ids
+  notification_channels   = var.notification_channels
+  labels                  = var.labels
+  kms_key                 = var.kms_key
+  docker_repository       = var.docker_repository
+  service_accounts        = var.service_accounts
 }

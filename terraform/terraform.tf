@@ -6,10 +6,14 @@ terraform {
       source  = "hashicorp/google"
       version = ">= 7.46, < 9"
     }
+
+    # Only modules/images uses these two. `terraform test` mocks a provider only if the root declares it.
+    # tflint-ignore: terraform_unused_required_providers
     archive = {
       source  = "hashicorp/archive"
       version = "~> 2.7"
     }
+    # tflint-ignore: terraform_unused_required_providers
     time = {
       source  = "hashicorp/time"
       version = "~> 0.13"

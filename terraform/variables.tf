@@ -6,22 +6,6 @@ variable "project_id" {
   nullable    = false
 }
 
-variable "webhook_id" {
-  description = "Wireflow webhook id. Set it as TF_VAR_webhook_id; it never reaches the plan or the state."
-  type        = string
-  ephemeral   = true
-  sensitive   = true
-  nullable    = false
-}
-
-variable "api_key" {
-  description = "Wireflow API key. Set it as TF_VAR_api_key; it never reaches the plan or the state."
-  type        = string
-  ephemeral   = true
-  sensitive   = true
-  nullable    = false
-}
-
 variable "region" {
   description = "Region of the functions, buckets, and schedule, and of the database unless database_location is set."
   type        = string
@@ -36,8 +20,15 @@ variable "name" {
   nullable    = false
 }
 
+variable "ingress" {
+  description = "Networks that the trigger accepts requests from: all, internal, or internal-and-load-balancing (an external load balancer in front)."
+  type        = string
+  default     = "all"
+  nullable    = false
+}
+
 variable "public" {
-  description = "Whether the trigger accepts callers without a Google identity. Anyone with one of the credentials that the function checks can then spend your Wireflow credits."
+  description = "Whether the trigger accepts callers without a Google identity: anyone with a credential that the function checks can spend credits."
   type        = bool
   default     = false
   nullable    = false
@@ -50,10 +41,10 @@ variable "invokers" {
   nullable    = false
 }
 
-variable "secrets_version" {
-  description = "Raise by one when the value of any secret changes: Terraform cannot see changes of write-only values."
-  type        = number
-  default     = 1
+variable "restrict_build_account" {
+  description = "Whether the build account reads only the two buckets of the packages. Set false if builds fail with denied on storage."
+  type        = bool
+  default     = true
   nullable    = false
 }
 
@@ -92,7 +83,7 @@ variable "max_instances" {
 }
 
 variable "create_database" {
-  description = "Whether to create the database. false: use the existing database named database_name (App Engine and Firebase create one). It keeps its own rules; the functions use its collections jobs and control."
+  description = "Whether to create the database. false: use the existing database_name, which keeps its rules, with collections jobs and control."
   type        = bool
   default     = true
   nullable    = false
@@ -138,7 +129,7 @@ variable "image_retention_days" {
 }
 
 variable "cors_origins" {
-  description = "Origins whose scripts may read images from the bucket, such as https://example.com. A plain <img> does not need this."
+  description = "Origins whose scripts may read images from the bucket, such as https://example.com. A plain img element does not need this."
   type        = list(string)
   default     = []
   nullable    = false
@@ -158,7 +149,7 @@ variable "billing_account" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Monthly Google Cloud budget in whole US dollars, with notifications at 50, 90, and 100%. Default: no budget. The billing account must use US dollars."
+  description = "Monthly Google Cloud budget in whole US dollars, which the billing account must use. Notifies at 50, 90, and 100%. Default: none."
   type        = number
   default     = null
 }
@@ -254,7 +245,7 @@ variable "image_hosts" {
 }
 
 variable "form_origins" {
-  description = "Origins whose pages may submit jobs without a token, such as https://example.com. Anyone who opens such a page can spend credits, within the two limits below."
+  description = "Origins whose pages may submit jobs without a token, within form_per_minute and form_per_hour, such as https://example.com."
   type        = list(string)
   default     = null
 }
@@ -284,26 +275,44 @@ variable "trusted_proxies" {
 }
 
 variable "event_service_account" {
-  description = "Service account whose Google-signed tokens authenticate events. Default: one is created if pubsub_push or eventarc needs it. Pub/Sub must be allowed to use an account named here; it is granted access to the trigger."
+  description = "Service account that sends events, which Pub/Sub must be allowed to use. Default: one is created if pubsub_push or eventarc needs it."
   type        = string
   default     = null
 }
 
 variable "event_audience" {
-  description = "Audience of those tokens. Default: the trigger's own URL, https://NAME-trigger-PROJECTNUMBER.REGION.run.app."
+  description = "Audience of the tokens of events. Default: the trigger's own URL, https://NAME-trigger-PROJECTNUMBER.REGION.run.app."
   type        = string
   default     = null
 }
 
+variable "webhook_id" {
+  description = "Wireflow webhook id, required unless secret_ids names it. Set it as TF_VAR_webhook_id; it never reaches the plan or the state."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "api_key" {
+  description = "Wireflow API key, required unless secret_ids names it. Set it as TF_VAR_api_key; it never reaches the plan or the state."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
 variable "secrets" {
-  description = "Names of the optional secrets below that are in use. Terraform cannot use an ephemeral value to decide what to create."
+  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, turnstile_secret, wireflow_workflows."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "trigger_tokens" {
-  description = "Callers' tokens as JSON: name => SHA-256 of the token in lowercase hex, or {\"sha256\", \"admin\"}. `python -m functions token NAME` creates one."
+  description = "Callers' tokens as JSON: name => SHA-256 in lowercase hex, or {\"sha256\", \"admin\"}. `python -m functions token NAME` creates one."
   type        = string
   default     = ""
   ephemeral   = true
@@ -335,5 +344,59 @@ variable "wireflow_workflows" {
   default     = ""
   ephemeral   = true
   sensitive   = true
+  nullable    = false
+}
+
+variable "secrets_version" {
+  description = "Raise by one when the value of any secret changes: Terraform cannot see changes of write-only values."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "secret_versions" {
+  description = "secrets_version of single secrets, by the name of their variable: { api_key = 2 } changes api_key alone."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+}
+
+variable "secret_ids" {
+  description = "Existing secrets by the name of their variable, such as { api_key = \"projects/P/secrets/S\" }, or with /versions/N; otherwise latest."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "notification_channels" {
+  description = "Existing notification channels, as projects/PROJECT/notificationChannels/ID, beside those of notification_emails."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "labels" {
+  description = "Labels of every resource that has labels, for example { team = \"web\" }."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "kms_key" {
+  description = "Cloud KMS key in region that encrypts the buckets, database, topics, and secrets. The key of an existing database cannot change."
+  type        = string
+  default     = null
+}
+
+variable "docker_repository" {
+  description = "Existing Artifact Registry repository for the container images of the builds. Default: gcf-artifacts, which Google creates."
+  type        = string
+  default     = null
+}
+
+variable "service_accounts" {
+  description = "Email addresses of existing service accounts, by task: build, trigger, poller, scheduler. They are granted their roles."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }

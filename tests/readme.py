@@ -8,6 +8,7 @@ from pathlib import Path
 from shared.error_codes import EXPLANATIONS
 from shared.problems import DOCUMENTATION, PROBLEMS
 from shared.workflows import MODELS
+from tests.terraform import root
 from tests.vendor import consequences
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +89,8 @@ TABLES = (
     Table("problems", "", problems),
     Table("error codes", "shared", error_codes),
     Table("models", "functions/trigger", models),
+    Table("variables", "terraform/modules/images", root.variables_table),
+    Table("outputs", "terraform/modules/images", root.outputs_table),
     Table("consequences", "functions/simulator", consequences.as_markdown),
 )
 

@@ -127,7 +127,7 @@ def test_a_start_clears_the_unknown_outcome():
 
 def test_a_rescued_job_that_fails_has_the_request_id_of_the_late_response():
     timed_out = in_flight(Status.RUNNING, request_id="req_1").failed(ERROR, NOON, recheck_at=LATER)
-    rescued = timed_out.with_run_details("req_2", 10).rescued(IMAGES, LATER, ERROR)
+    rescued = timed_out.with_run_details("req_2", 10, None, None).rescued(IMAGES, LATER, ERROR)
     assert rescued.error
     assert rescued.failed(rescued.error, LATER).request_id == "req_2"
 

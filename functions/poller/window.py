@@ -6,9 +6,11 @@ copy that was begun is finished, everything else continues in the next window.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from shared.callers import share_of
 from shared.error_codes import ErrorCode
 from shared.job_states import Status
 from shared.log import Event
@@ -111,10 +113,20 @@ class Window:
     def _choose(self, rows: Sequence[JobRow]) -> list[JobRow]:
         """Choose the due jobs to claim: paid ones first, and only some of those that are still to be prepared."""
         free = [row for row in rows if row.id not in self._held]
-        preparing = [row for row in free if row.status is Status.QUEUED]
-        held = sum(lease.job.status is Status.QUEUED for lease in self._held.values())
-        chosen = [row for row in free if row.status is not Status.QUEUED] + preparing[: max(MAX_PREPARING - held, 0)]
+        chosen = [row for row in free if row.status is not Status.QUEUED]
+        chosen += self._choose_to_prepare([row for row in free if row.status is Status.QUEUED])
         return chosen[: min(MAX_CLAIMS, MAX_JOBS - len(self._held))]
+
+    def _choose_to_prepare(self, rows: Sequence[JobRow]) -> list[JobRow]:
+        """Choose the first ones, of one caller not more than half of what may be prepared at the same time."""
+        held = Counter(share_of(one.job.caller) for one in self._held.values() if one.job.status is Status.QUEUED)
+        chosen = []
+        for row in rows:
+            share = share_of(row.caller)
+            if held.total() < MAX_PREPARING and held[share] < MAX_PREPARING // 2:
+                held[share] += 1
+                chosen.append(row)
+        return chosen
 
     async def _claim(self, row: JobRow) -> Lease | None:
         """Read the job and claim it. Return None if another worker was faster."""

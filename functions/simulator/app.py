@@ -167,7 +167,7 @@ class Simulator:
         if run is None:
             raise Rejected(404, "Execution not found")
         effects = run_effects(run.faults, exchange.endpoint)
-        return progress(run, exchange.now, self.state.settings.style, self.state.cdn_url(exchange), effects)
+        return progress(run, exchange.now, self.state.settings, self.state.cdn_url(exchange), effects)
 
     def _error(self, error: Rejected) -> Response:
         return error_response(error, typed=self.state.settings.style != Style.FLAT)

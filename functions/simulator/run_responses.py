@@ -12,7 +12,7 @@ from typing import Any
 from .api import Endpoint
 from .run_effects import RunEffect
 from .run_requests import EXAMPLE, INPUTS, Node
-from .settings import Style
+from .settings import Settings, Style
 from .state import Run, timestamp
 
 Json = dict[str, Any]
@@ -39,6 +39,7 @@ class Progress:
     inline_bytes: int = 0
     lower_case: bool = False
     repeated_urls: bool = False
+    credits_per_image: float | None = None  # None: Wireflow does not report credits
 
     @property
     def has_ended(self) -> bool:
@@ -60,8 +61,9 @@ class Progress:
         return status.lower() if self.lower_case or self.style == Style.NESTED else status
 
 
-def progress(run: Run, now: datetime, style: Style, cdn_url: str, effects: Sequence[RunEffect]) -> Progress:
+def progress(run: Run, now: datetime, settings: Settings, cdn_url: str, effects: Sequence[RunEffect]) -> Progress:
     """Return what is reported: PENDING for a second, RUNNING, then COMPLETED with images or FAILED, and the faults."""
+    style = settings.style
     urls = tuple(cdn_url + image.path for image in run.images())
     if not run.has_ended(now):
         status = "PENDING" if now < run.started_at + _PENDING_FOR else "RUNNING"
@@ -70,6 +72,7 @@ def progress(run: Run, now: datetime, style: Style, cdn_url: str, effects: Seque
         reported = Progress(run, now, style, urls, "FAILED", "FAILED", error=run.failure, node_error=run.failure)
     else:
         reported = Progress(run, now, style, urls, "COMPLETED", "COMPLETED", urls)
+    reported = replace(reported, credits_per_image=settings.credits)
     for effect in effects:
         reported = _apply(effect, reported)
     if any(effect.signs_urls for effect in effects):
@@ -208,7 +211,15 @@ def _workflow_id(run: Run) -> str:
 
 
 def _status(reported: Progress) -> Json:
-    return {} if reported.status is None else {"status": reported.spell(reported.status)}
+    status = {} if reported.status is None else {"status": reported.spell(reported.status)}
+    return status | _credits(reported)
+
+
+def _credits(reported: Progress) -> Json:
+    """The credits of a run that has ended: those of its images. https://www.wireflow.ai/docs/api/executions."""
+    if reported.credits_per_image is None or not reported.has_ended:
+        return {}
+    return {"creditsUsed": reported.credits_per_image * len(reported.urls)}
 
 
 def _execution_run(reported: Progress) -> Json:

@@ -44,6 +44,7 @@ class Settings:
     slow_seconds: float = 30.0
     large_bytes: int = 64 * 1024 * 1024
     seed: int = 1
+    credits: float | None = None
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
@@ -83,6 +84,14 @@ def _plan(text: str) -> Plan | None:
     return None if text.lower() == "none" else Plan(text.lower())
 
 
+def _credits(text: str) -> float | None:
+    if text.lower() == "none":
+        return None
+    if not 0 <= (credits := float(text)) < 1_000_000:
+        raise ValueError("must be a number of credits from 0, or none")
+    return credits
+
+
 # Variable: the field, and how its text is parsed.
 VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SIMULATOR_STATE": ("state", Path),
@@ -98,6 +107,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SIMULATOR_SLOW_SECONDS": ("slow_seconds", float),
     "SIMULATOR_LARGE_BYTES": ("large_bytes", int),
     "SIMULATOR_SEED": ("seed", int),
+    "SIMULATOR_CREDITS": ("credits", _credits),
 }
 
 # Member of POST /_settings: variable.
@@ -108,6 +118,7 @@ CHANGEABLE: Mapping[str, str] = {
     "style": "SIMULATOR_STYLE",
     "slowSeconds": "SIMULATOR_SLOW_SECONDS",
     "largeBytes": "SIMULATOR_LARGE_BYTES",
+    "credits": "SIMULATOR_CREDITS",
 }
 
 

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import httpx
 
+from shared.content_coding import BodyTooLarge, Decoder
 from shared.egress import EgressRefused, HostNotListed, NeverAllowed
 from shared.error_codes import ErrorCode
-from shared.images.content_coding import BodyTooLarge, Decoder
 from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
 from shared.images.stream import MeasuredImageStream, too_large
 from shared.ports import CopyError, HostNotAllowed, ImageGone, ImageRefused, UrlNotAllowed, UrlRefused

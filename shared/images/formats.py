@@ -90,7 +90,7 @@ class ImageProbe:
     @property
     def ended(self) -> bool:
         """Whether the image is complete according to its own structure."""
-        return self._info.ended and not self._buffer and not self.gave_up
+        return self._info.ended and not self.gave_up
 
     @property
     def open_ended(self) -> bool:
@@ -181,20 +181,33 @@ JPEG_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def _parse_jpeg(info: ImageInfo) -> Parser:
+    missing: dict[int, set[int]] = {}  # the coefficients of each component that no scan has completed yet
     while (marker := (yield FindMarker())[0]) != JPEG_END:
         info.open_ended = False
         if marker in JPEG_WITHOUT_LENGTH:
             continue
         (length,) = struct.unpack(">H", (yield Read(2)))
-        if marker in JPEG_FRAME and length >= 7:
-            _, height, width = struct.unpack(">BHH", (yield Read(5)))
-            info.set_size(width, height)
-            length -= 5
         if length < 2:
             return
-        yield Skip(length - 2)
-        info.open_ended = marker == JPEG_SCAN  # what follows is pixels, up to the next marker
+        if marker in JPEG_FRAME and length >= 8:
+            frame = yield Read(length - 2)
+            info.set_size(*struct.unpack(">xHH", frame[:5])[::-1])
+            missing = {component: set(range(64)) for component in frame[6::3]}
+        elif marker == JPEG_SCAN and length >= 8:
+            _complete(missing, (yield Read(length - 2)))
+            # In the last scan, what follows is pixels, up to the end marker.
+            info.open_ended = bool(missing) and not any(missing.values())
+        else:
+            yield Skip(length - 2)
     info.ended = True
+
+
+def _complete(missing: dict[int, set[int]], scan: bytes) -> None:
+    """Remove the coefficients that a scan completes: a progressive image has several scans. ITU-T T.81, B.2.3."""
+    components, parameters = scan[1 : 1 + 2 * scan[0] : 2], scan[1 + 2 * scan[0] :]
+    if len(parameters) >= 3 and parameters[2] & 0x0F == 0:
+        for component in components:
+            missing.get(component, set()).difference_update(range(parameters[0], parameters[1] + 1))
 
 
 def _parse_gif(info: ImageInfo) -> Parser:
@@ -241,6 +254,10 @@ def _parse_webp(info: ImageInfo) -> Parser:
 AVIF_SIZE = re.compile(rb"\x00\x00\x00\x14ispe\x00\x00\x00\x00(.{8})", re.DOTALL)
 
 
+# The boxes of a file; after a complete image, anything else is not a part of it.
+AVIF_BOXES = frozenset(b"ftyp meta moov moof mfra mdat idat free skip wide uuid jumb sidx ssix styp emsg prft".split())
+
+
 def _parse_avif(info: ImageInfo) -> Parser:
     # Boxes have no end marker: the image is complete between two boxes, after a description and the data.
     # https://aomediacodec.github.io/av1-avif; ISO/IEC 14496-12, 4.2: a box of size 0 extends to the end of the file.
@@ -248,6 +265,8 @@ def _parse_avif(info: ImageInfo) -> Parser:
     while True:
         info.ended = described and has_data
         size, kind = struct.unpack(">I4s", (yield Read(8)))
+        if info.ended and kind not in AVIF_BOXES:
+            return
         info.ended = False
         header = 8
         if size == 1:

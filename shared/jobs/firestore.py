@@ -25,7 +25,8 @@ from shared.jobs.documents import (
     utc,
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
-from shared.jobs.job_documents import ROW_FIELDS, from_document, row_from_document, to_document
+from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
+from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobRow
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
@@ -89,9 +90,9 @@ class FirestoreJobs:
         ahead = FieldFilter("queueAt", "<", utc(queue_at))
         return await self._database.count(lambda client: client.collection("jobs").where(filter=ahead))
 
-    async def list_jobs(self, query: JobQuery) -> list[Job]:
+    async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _list_query(query)), query.limit, from_document)
+        return await first_readable(partial(self._database.rows, _list_query(query)), query.limit, listed_from_document)
 
     async def read_gate(self) -> Gate:
         """See the port."""
@@ -167,6 +168,6 @@ def _list_query(query: JobQuery) -> BuildQuery:
         if query.before is not None:
             created_at, job_id = query.before
             built = built.start_after([utc(created_at), jobs.document(job_id)])
-        return built
+        return built.select(LISTED_FIELDS)
 
     return build

@@ -11,19 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from google.api_core import exceptions as google
+from google.api_core.gapic_v1.routing_header import to_grpc_metadata
 from google.api_core.retry import AsyncRetry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
-from google.cloud.firestore import (
-    DELETE_FIELD,
-    AsyncClient,
-    AsyncDocumentReference,
-    AsyncQuery,
-    AsyncWriteBatch,
-    DocumentSnapshot,
-)
+from google.cloud.firestore import AsyncClient, AsyncDocumentReference, AsyncQuery, DocumentSnapshot
 from grpc import RpcError  # type: ignore[import-untyped]
 
+from shared.jobs import firestore_writes
 from shared.jobs.documents import Row, utc
+from shared.jobs.firestore_writes import Revision
 from shared.store_errors import Conflict, RecordTooLarge, StoreUnavailable
 
 MAX_CONCURRENT_CALLS = 32  # more of them only delay each other
@@ -56,11 +52,12 @@ class Database:
         self._project = project
         self._database = database
         self._seconds = seconds
-        retry = AsyncRetry(_TRANSIENT, initial=0.1, maximum=1.0, timeout=seconds)
-        self._call: dict[str, Any] = {"timeout": seconds, "retry": retry}
+        self._retry = AsyncRetry(_TRANSIENT, initial=0.1, maximum=1.0, timeout=seconds)
+        self._call: dict[str, Any] = {"timeout": seconds, "retry": self._retry}
         self._connecting = asyncio.Lock()
         self._concurrency = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._client: AsyncClient | None = None
+        self._send_commit: Any = None  # made with the client
 
     async def read(self, path: str) -> Row | None:
         """Return the document at `path`, or None."""
@@ -80,26 +77,28 @@ class Database:
             results = await query(client).count().get(**self._call)
         return int(results[0][0].value)
 
-    async def write(self, documents: Mapping[str, Mapping[str, Any]], revision: Any) -> list[Any]:
+    async def write(
+        self, documents: Mapping[str, Mapping[str, Any]], revision: Revision | None
+    ) -> list[Revision | None]:
         """Create the documents (no revision), or update one; return the new revisions. Raise WriteConflict.
 
-        The client library retries a commit whose response was lost, and Firestore rejects the retry because of the
-        first try: the token tells whether the stored write is ours. A commit is atomic: one of ours proves all of them.
+        A commit is retried if its response was lost, and Firestore rejects the retry because of the first try: the
+        token tells whether the stored write is ours. A commit is atomic: one of ours proves all of them.
         """
         token = secrets.token_hex(16)
+        tokened = {path: {**fields, "writeToken": token} for path, fields in documents.items()}
         async with self._session() as client:
-            batch = client.batch()
-            for path, fields in documents.items():
-                _add(batch, client.document(path), fields, token, revision)
             try:
-                return [result.update_time for result in await batch.commit(**self._call)]
+                times = await self._commit(client, tokened, revision)
             except google.InvalidArgument as error:  # larger than 1 MiB, or not storable at all
                 raise RecordTooLarge(f"Firestore: {error.message}") from error
             except (google.AlreadyExists, google.FailedPrecondition, google.NotFound):
                 stored = await self._get_all(client, documents)
-        if not any((snapshot.to_dict() or {}).get("writeToken") == token for snapshot in stored.values()):
-            raise WriteConflict([*documents], [_row(snapshot) for snapshot in stored.values()])
-        return [stored[path].update_time if path in stored else None for path in documents]
+            else:
+                return [Revision(time, fields) for time, fields in zip(times, tokened.values(), strict=True)]
+        if not any(document.get("writeToken") == token for _, document, _ in stored.values()):
+            raise WriteConflict([*documents], [*stored.values()])
+        return [stored[path][2] if path in stored else None for path in documents]
 
     async def close(self) -> None:
         """Close all connections."""
@@ -108,11 +107,36 @@ class Database:
             # The client itself cannot be closed, its transport can.
             await client._firestore_api.transport.close()
 
-    async def _get_all(self, client: AsyncClient, paths: Iterable[str]) -> dict[str, Snapshot]:
+    async def _commit(
+        self, client: AsyncClient, documents: Mapping[str, Mapping[str, Any]], revision: Revision | None
+    ) -> list[Any]:
+        """Create the documents, or change one, in one commit; return their update times."""
+        database = client._database_string
+        names = {f"{database}/documents/{path}": fields for path, fields in documents.items()}
+        writes = [
+            firestore_writes.create(name, fields)
+            if revision is None
+            else firestore_writes.update(name, fields, revision)
+            for name, fields in names.items()
+        ]
+        request = firestore_writes.CommitRequest(database=database, writes=writes)
+        routing = to_grpc_metadata({"database": database})  # type: ignore[no-untyped-call]
+        metadata = [*client._rpc_metadata, routing]
+
+        async def send() -> Any:
+            try:
+                return await self._send_commit(request, timeout=self._seconds, metadata=metadata)
+            except RpcError as error:
+                raise google.from_grpc_error(error) from error  # type: ignore[no-untyped-call]
+
+        response = await self._retry(send)()
+        return [result.update_time for result in response.write_results]
+
+    async def _get_all(self, client: AsyncClient, paths: Iterable[str]) -> dict[str, Row]:
         """Return the documents that exist, by path."""
         references = [client.document(path) for path in paths]
         snapshots = [snapshot async for snapshot in client.get_all(references, **self._call)]
-        return {snapshot.reference.path: snapshot for snapshot in snapshots if snapshot.exists}
+        return {snapshot.reference.path: _row(snapshot) for snapshot in snapshots if snapshot.exists}
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncClient]:
@@ -137,26 +161,16 @@ class Database:
         """
         async with self._connecting:
             if self._client is None:
-                self._client = await asyncio.to_thread(AsyncClient, project=self._project, database=self._database)
+                client = await asyncio.to_thread(AsyncClient, project=self._project, database=self._database)
+                channel = client._firestore_api.transport.grpc_channel
+                self._send_commit = firestore_writes.commit_call(channel)
+                self._client = client
             return self._client
 
 
 def _row(snapshot: Snapshot) -> Row:
-    return snapshot.id, _plain(snapshot.to_dict() or {}), snapshot.update_time
-
-
-def _add(
-    batch: AsyncWriteBatch, document: AsyncDocumentReference, fields: Mapping[str, Any], token: str, revision: Any
-) -> None:
-    """Add a create or an update to the batch. A field that is None is not stored: no query must find it."""
-    if revision is None:
-        created = {name: _plain(value) for name, value in fields.items() if value is not None}
-        batch.create(document, {**created, "writeToken": token})
-    else:
-        # An update changes only the fields that it names.
-        updated = {name: DELETE_FIELD if value is None else _plain(value) for name, value in fields.items()}
-        newest = batch._client.write_option(last_update_time=revision)
-        batch.update(document, {**updated, "writeToken": token}, option=newest)
+    document = _plain(snapshot.to_dict() or {})
+    return snapshot.id, document, Revision(snapshot.update_time.timestamp_pb(), document)
 
 
 def _plain(value: Any) -> Any:

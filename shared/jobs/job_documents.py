@@ -5,7 +5,6 @@ Stored names never change: a field that was renamed in the code keeps its stored
 
 import dataclasses
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
@@ -13,8 +12,10 @@ from shared.job import Job
 from shared.job_parts import Image, JobError, Refusal, Step
 from shared.job_states import Status
 from shared.jobs.document_size import check_size
+from shared.listed_job import ListedJob
 from shared.ports import JobRow
 from shared.spending.gate_state import Suspension
+from shared.spending.money import Cost, CostSource
 
 SCHEMA_VERSION = 1
 STORED_NAMES = {
@@ -36,18 +37,35 @@ def to_document(job: Job) -> dict[str, Any]:
 
 def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Job:
     """Return the job of a stored document. Unknown fields are ignored, missing ones have their default."""
-    known = decode(Job, document)
+    known = _shown(Job, document)
+    if known.get("refusal"):
+        refusal = decode(Refusal, known["refusal"])
+        known["refusal"] = Refusal(**{**refusal, "reason": ErrorCode(refusal["reason"])})
+    return Job(**{**known, "id": job_id, "revision": revision})
+
+
+def listed_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) -> ListedJob:
+    """Return what a list has read of a job."""
+    known = _shown(ListedJob, document)
+    for name in ("possible_duplicate", "outcome_unknown"):  # SQLite has no booleans
+        known[name] = bool(known.get(name))
+    return ListedJob(**{**known, "id": job_id})
+
+
+def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a Job or a ListedJob, those that both have as their own types."""
+    known = decode(record, document)
     known["status"] = Status(known["status"])
     if known.get("wait_reason"):
         known["wait_reason"] = ErrorCode(known["wait_reason"])
     if known.get("error"):
         known["error"] = _error(known["error"])
-    if known.get("refusal"):
-        refusal = decode(Refusal, known["refusal"])
-        known["refusal"] = Refusal(**{**refusal, "reason": ErrorCode(refusal["reason"])})
+    for name in ("estimated_cost", "cost"):
+        if known.get(name):
+            known[name] = _cost(known[name])
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
     known["images"] = tuple(_image(item) for item in known.get("images") or ())
-    return Job(**{**known, "id": job_id, "revision": revision})
+    return known
 
 
 def row_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) -> JobRow:
@@ -60,6 +78,11 @@ def row_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) 
 def _error(document: Mapping[str, Any]) -> JobError:
     known = decode(JobError, document)
     return JobError(**{**known, "code": ErrorCode(known["code"]), "charged": Charged(known["charged"])})
+
+
+def _cost(document: Mapping[str, Any]) -> Cost:
+    known = decode(Cost, document)
+    return Cost(**{**known, "source": CostSource(known["source"])})
 
 
 def _image(document: Mapping[str, Any]) -> Image:
@@ -78,9 +101,11 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 
 _NAMES: dict[type, Mapping[str, str]] = {
-    record: stored_names(record) for record in (Job, JobRow, Image, Step, JobError, Refusal, Suspension)
+    record: stored_names(record)
+    for record in (Job, JobRow, ListedJob, Image, Step, JobError, Refusal, Cost, Suspension)
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
+LISTED_FIELDS = [name for name in _NAMES[ListedJob].values() if name != "id"]
 
 
 def encode(record: Any) -> dict[str, Any]:
@@ -95,10 +120,9 @@ def decode(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return encode(value)
+    """Return nested records as mappings and lists. An enum is text already."""
     if isinstance(value, Mapping):
         return dict(value) or None
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, StrEnum) else value
+    return encode(value) if type(value) in _NAMES else value

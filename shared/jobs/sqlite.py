@@ -29,7 +29,8 @@ from shared.jobs.documents import (
     rate_window_to_document,
     utc,
 )
-from shared.jobs.job_documents import ROW_FIELDS, from_document, row_from_document, to_document
+from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
+from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobRow
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
@@ -71,20 +72,22 @@ WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id IN (SELECT key FROM json_each(?1))
 GET_ONE_OF = "SELECT id, document, version FROM jobs WHERE id IN (SELECT key FROM json_each(?)) LIMIT 1"
 SAVE_JOB = "UPDATE jobs SET document = json_patch(document, ?), version = version + 1 WHERE id = ? AND version = ?"
 GET_JOB = "SELECT id, document, version FROM jobs WHERE id = ?"
-ROW = "json_object({})".format(", ".join(f"'{name}', json_extract(document, '$.{name}')" for name in ROW_FIELDS))
+MASKED = "'{0}', json_extract(document, '$.{0}')"  # a field of the document
+ROW = f"json_object({', '.join(map(MASKED.format, ROW_FIELDS))})"
+LISTED = f"json_object({', '.join(map(MASKED.format, LISTED_FIELDS))})"
 DUE = "SELECT id, ROW, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?".replace("ROW", ROW)
 QUEUE = DUE.replace("due_at", "queue_at")
 WITH_EXECUTION = DUE.replace("due_at <= ?", f"{EXECUTION} = ?").replace("due_at, id", "id")
 COUNT_AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
 # Not `(createdAt, id) < (?2, ?3)`: SQLite would start such a search at the newest job, not at the bound.
 LIST_JOBS = """
-SELECT id, document, version FROM jobs
+SELECT id, LISTED, version FROM jobs
 WHERE CREATED >= ?1 AND CREATED <= ?2 AND (CREATED < ?2 OR id < ?3)
 AND (?4 IS NULL OR json_extract(document, '$.caller') = ?4)
 AND (?5 IS NULL OR json_extract(document, '$.status') = ?5)
 AND (?6 IS NULL OR json_extract(document, '$.workflow') = ?6)
 ORDER BY CREATED DESC, id DESC LIMIT ?7
-""".replace("CREATED", CREATED)
+""".replace("CREATED", CREATED).replace("LISTED", LISTED)
 CREATE_CONTROL = "INSERT INTO control (document, id, version) VALUES (json_patch('{}', ?), ?, 1) ON CONFLICT DO NOTHING"
 SAVE_CONTROL = SAVE_JOB.replace("jobs", "control")
 GET_CONTROL = GET_JOB.replace("jobs", "control")
@@ -145,12 +148,12 @@ class SqliteJobs:
         """See the port."""
         return await self._in_thread(lambda sql: int(sql.execute(COUNT_AHEAD, [_text(queue_at)]).fetchone()[0]))
 
-    async def list_jobs(self, query: JobQuery) -> list[Job]:
+    async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""
         since = _text(query.since) if query.since else BEFORE_ALL
         before = (_text(query.before[0]), query.before[1]) if query.before else (AFTER_ALL, "")
         values = (since, *before, query.caller, query.status, query.workflow)
-        return await first_readable(partial(self._rows, LIST_JOBS, *values), query.limit, from_document)
+        return await first_readable(partial(self._rows, LIST_JOBS, *values), query.limit, listed_from_document)
 
     async def read_gate(self) -> Gate:
         """See the port."""

@@ -20,6 +20,7 @@ from shared.store_errors import Conflict
 from shared.wireflow import errors
 
 MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
+MAX_CALLERS = 1_000  # of whom a refused job is remembered
 MAX_TRIES = 20  # of a write while other instances change the gate
 
 
@@ -34,6 +35,7 @@ class Admission:
         self._gate: Gate | None = None
         self._read_at = 0.0  # by the monotonic clock
         self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
+        self._refused_at: dict[str, datetime] = {}  # by share: when its last job was refused, newest last
         self._changing = asyncio.Lock()
 
     # --- slots -----------------------------------------------------------------------------------------------------
@@ -55,7 +57,7 @@ class Admission:
 
     async def acquire(self, jobs: Sequence[Job], wanted: int) -> list[Slot | None]:
         """Return for each job its slot, or None if it may not start now; at most `wanted` slots."""
-        candidates = [_candidate(job) for job in jobs]
+        candidates = [self._candidate(job) for job in jobs]
         slots: list[Slot | None] = []
 
         def reserve(gate: Gate) -> Gate:
@@ -99,6 +101,8 @@ class Admission:
 
         A request that was refused as invalid shows nothing about others: its trial is released.
         """
+        if not isinstance(error, errors.RateLimited):
+            self._remember_refusal(job)
         suspension = None if self.is_refused_alone(job, error, slot) else suspension_for(error, self._clock.now(), job)
         if isinstance(error, errors.RequestRefused):
             await self.release([slot])
@@ -166,7 +170,7 @@ class Admission:
         return min((until for until in trials if until > self._clock.now()), default=None)
 
     async def _reserve_one(self, job: Job, gate: Gate) -> Slot | None:
-        reserved, (slot,) = rules.reserve(gate, self._limits, [_candidate(job)], self._clock.now())
+        reserved, (slot,) = rules.reserve(gate, self._limits, [self._candidate(job)], self._clock.now())
         if slot is None:
             return None
         try:
@@ -219,6 +223,22 @@ class Admission:
                     gate = await self.read()
         raise Conflict("the gate is changed by too many instances at once")
 
+    def _candidate(self, job: Job) -> Candidate:
+        share = share_of(job.caller)
+        return Candidate(
+            workflow=job.workflow,
+            caller=share,
+            refused_for=job.refusal.reason if job.refusal else None,
+            caller_refused_at=self._refused_at.get(share),
+        )
+
+    def _remember_refusal(self, job: Job) -> None:
+        share = share_of(job.caller)
+        self._refused_at.pop(share, None)
+        self._refused_at[share] = self._clock.now()
+        if len(self._refused_at) > MAX_CALLERS:
+            del self._refused_at[next(iter(self._refused_at))]
+
     def _remember(self, gate: Gate) -> Gate:
         self._gate, self._read_at = gate, self._clock.monotonic()
         return gate
@@ -246,8 +266,3 @@ def suspension_for(error: errors.WireflowError, now: datetime, job: Job | None =
     reason = ErrorCode.UPSTREAM_ERROR if error.code is ErrorCode.OUTCOME_UNKNOWN else error.code
     until = error.retry_at or now + rules.FIRST_PROBE
     return Suspension(reason=reason, resume_on=ResumeOn.HEALTH, since=now, until=until)
-
-
-def _candidate(job: Job) -> Candidate:
-    refused_for = job.refusal.reason if job.refusal else None
-    return Candidate(workflow=job.workflow, caller=share_of(job.caller), refused_for=refused_for)

@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from shared.ports import Clock
 
@@ -46,8 +47,10 @@ class Slots:
     """At most `count` units of one kind of work at a time."""
 
     def __init__(self, count: int, window: WindowEnd) -> None:
+        self._count = count
         self._free = asyncio.Semaphore(count)
         self._window = window
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # those that are in use
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[None]:
@@ -59,3 +62,14 @@ class Slots:
             yield
         finally:
             self._free.release()
+
+    @asynccontextmanager
+    async def acquire_for(self, share: str) -> AsyncIterator[None]:
+        """The same for work of one share, which gets at most half of the slots: its slow work must not stop others."""
+        own = self._shares.setdefault(share, asyncio.Semaphore(self._count // 2))
+        await self._window.bound(own.acquire())
+        try:
+            async with self.acquire():
+                yield
+        finally:
+            own.release()

@@ -21,6 +21,7 @@ UNLIMITED = 1_000  # executions that a gate without limits admits at once
 # A job that was refused before is tried again only if no other job comes up this long after a trial is due.
 OTHERS_FIRST = timedelta(seconds=5)
 TRIAL_TAKES = timedelta(seconds=15)  # at most: the paid call and its recording
+NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_WORKFLOWS = 100  # suspended at the same time; the oldest suspension is dropped
 
 
@@ -114,31 +115,42 @@ def _within_limits(gate: Gate, limits: Limits, now: datetime) -> int:
 
 
 def _startable(gate: Gate, candidates: Sequence[Candidate], now: datetime) -> list[int]:
-    """Return the indexes of the candidates that no suspension stops, of a suspended workflow that of its trial."""
+    """Return the indexes of the candidates that may start; a suspension admits one of those it concerns, as a trial."""
     account = gate.suspension
     if account and account.resume_on is not ResumeOn.TRIAL and _in_force(account, now):
         return []
-    trials = {
-        suspension.workflow: _trial(
-            suspension, [(n, one) for n, one in enumerate(candidates) if one.workflow == suspension.workflow], now
-        )
-        for suspension in gate.workflows
-    }
-    free = [n for n, one in enumerate(candidates) if one.workflow not in trials or trials[one.workflow] == n]
-    if account and account.resume_on is ResumeOn.TRIAL:
-        tried = _trial(account, [(n, candidates[n]) for n in free], now)
-        return [] if tried is None else [tried]
-    return free
+    common = [account] if account and account.resume_on is ResumeOn.TRIAL else []
+    chosen: list[int] = []
+    tried: list[Suspension] = []
+    for index in sorted(range(len(candidates)), key=lambda n: _trial_order(gate, candidates[n])):
+        own = suspension_of(gate, candidates[index].workflow)
+        concerned = [*common, own] if own else common
+        if all(one not in tried and _may_try(one, candidates[index], now) for one in concerned):
+            chosen.append(index)
+            tried += concerned
+    return sorted(chosen)
 
 
-def _trial(suspension: Suspension, candidates: Sequence[tuple[int, Candidate]], now: datetime) -> int | None:
-    """Return the index of the candidate that is tried now, if one is."""
-    fresh = [(n, one) for n, one in candidates if one.refused_for != suspension.reason]
+def _trial_order(gate: Gate, candidate: Candidate) -> tuple[bool, datetime]:
+    """Return what sorts candidates for a trial.
+
+    Jobs that were refused for the same reason come last. Before them come those whose callers had jobs refused: a
+    caller with one bad job probably has another, and a failed trial keeps all jobs waiting.
+    """
+    suspensions = [one for one in (gate.suspension, *gate.workflows) if one]
+    again = any(
+        candidate.refused_for == one.reason for one in suspensions if one.workflow in (None, candidate.workflow)
+    )
+    refused = [one.since for one in suspensions if one.refused_caller == candidate.caller]
+    return again, max([candidate.caller_refused_at or NEVER, *refused])
+
+
+def _may_try(suspension: Suspension, candidate: Candidate, now: datetime) -> bool:
+    """Whether a candidate may be the trial of a suspension now."""
+    fresh = candidate.refused_for != suspension.reason
     if now < suspension.until:
-        contesting = [n for n, one in fresh if _contestable(suspension) and _from_elsewhere(suspension, one)]
-        return next(iter(contesting), None)
-    among = candidates if now >= suspension.until + OTHERS_FIRST else fresh
-    return next((n for n, _ in fresh or among), None)
+        return fresh and _contestable(suspension) and _from_elsewhere(suspension, candidate)
+    return fresh or now >= suspension.until + OTHERS_FIRST
 
 
 def _tried(suspension: Suspension, candidate: Candidate, now: datetime) -> Suspension:

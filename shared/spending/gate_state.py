@@ -69,11 +69,15 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A job that would start. `refused_for`: why Wireflow refused it before."""
+    """A job that would start. `refused_for`: why Wireflow refused it before.
+
+    `caller_refused_at`: when Wireflow last refused a job of its caller, as far as this instance knows.
+    """
 
     workflow: str
     caller: str
     refused_for: ErrorCode | None = None
+    caller_refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

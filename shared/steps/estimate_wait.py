@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.error_codes import ErrorCode
-from shared.job import Job
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.runtime.dependencies import Deps
 from shared.spending import gate
 from shared.store_errors import StoreUnavailable
@@ -19,7 +19,7 @@ class Wait:
     until: datetime | None
 
 
-async def estimate_wait(job: Job, deps: Deps) -> Wait | None:
+async def estimate_wait(job: ListedJob, deps: Deps) -> Wait | None:
     """Return the wait of a queued job, or None for any other job and for one that is about to be prepared."""
     if job.status is not Status.QUEUED:
         return None

@@ -15,6 +15,7 @@ from shared.ports import Clock, RunResponse, RunState
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
+from shared.spending.money import cost_of_credits
 from shared.spending.pacing import seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
 from shared.steps.results import request_texts, result_images, result_text
@@ -159,7 +160,8 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     if not _ended(response):
         return
     # An unknown field name alone is not worth a write of its own: the response is saved with this one.
-    job = lease.job.with_run_details(response.request_id, response.credits_used)
+    cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
+    job = lease.job.with_run_details(response.request_id, response.credits_used, response.model, cost)
     job = job.with_last_response(lease.notes.unknown_response)
     images, now = result_images(job, response), deps.clock.now()
     error = None if response.state is RunState.COMPLETED else _run_error(job, response, images)
@@ -193,11 +195,15 @@ def _run_error(job: Job, response: RunResponse, images: tuple[Image, ...]) -> Jo
 
 
 def _without_image(job: Job, response: RunResponse) -> JobError:
-    """Return the error of a run that completed without an image: in its own words, or in those of its text."""
+    """Return the error of a run that completed without an image: in its own words, or in those of its text.
+
+    A code of the provider, such as the finish reason IMAGE_SAFETY, says more than the missing image.
+    """
     charged = Charged.UNKNOWN
     if response.credits_used is not None:
         charged = Charged.YES if response.credits_used else Charged.NO
-    code = ErrorCode.COMPLETED_WITHOUT_IMAGE
+    refused = is_refusal(None, response.error_codes, ())
+    code = ErrorCode.MODERATION if refused else ErrorCode.COMPLETED_WITHOUT_IMAGE
     words = "; ".join(filter(None, (response.error, result_text(job, response))))
     return JobError.of(code, charged=job.charged(charged), message=words, request_id=job.request_id)
 

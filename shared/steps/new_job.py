@@ -8,6 +8,7 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.submission import Submission
+from shared.workflows import estimated_cost
 
 MAX_RUN_TIME = timedelta(days=2)  # from the paid call to the last copy; no job expires before that
 
@@ -42,6 +43,7 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         allow_partial=submission.allow_partial,
         alt_text=submission.alt_text,
         metadata=submission.metadata,
+        estimated_cost=estimated_cost(config.workflow(submission.workflow), submission.input),
         created_at=now,
         expire_at=now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME),
         give_up_at=now + max_wait,

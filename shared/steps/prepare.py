@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import JobError
@@ -81,12 +82,13 @@ async def prepare(lease: Lease, deps: Deps) -> datetime | None:
 async def _host_input(lease: Lease, deps: Deps) -> None:
     """Upload the input image once: its URL at Wireflow is saved before anything is paid.
 
-    It is stored first: it passes through, however many are fetched at a time, and an upload may have to be repeated.
+    It is stored first: it passes through, however many are fetched at a time, and an upload may have to be repeated. A
+    server that sends a byte a second occupies a slot for 20 s, so that one caller never gets all of them.
     """
     if lease.job.image1 is None or lease.job.hosted_url:
         return
     if "://" in lease.job.image1 and lease.job.stored_input is None:
-        async with deps.fetches.acquire():
+        async with deps.fetches.acquire_for(share_of(lease.job.caller)):
             name = await _input_errors_translated(fetch_input(lease.job, deps), lease, deps)
         await lease.save(lease.job.input_stored(name))
     async with deps.uploads.acquire():

@@ -12,6 +12,7 @@ from shared.ports import RunResponse
 from shared.wireflow.signed_urls import unsigned, without_query
 
 _URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+_AFTER_A_URL = ".,;:!?'*`)]}"  # in a sentence or in Markdown
 
 
 def result_images(job: Job, response: RunResponse) -> tuple[Image, ...]:
@@ -21,7 +22,7 @@ def result_images(job: Job, response: RunResponse) -> tuple[Image, ...]:
     the response no longer lists that URL, by its place. A known image that is not stored yet gets the newest URL,
     because it expires last.
     """
-    own = {unsigned(url) for text in request_texts(job) for url in (text.strip(), *_URL.findall(text))}
+    own = {unsigned(url) for text in request_texts(job) for url in _addresses(text)}
     listed = {key: image for image in response.images if (key := unsigned(image.url)) not in own}
     known = {unsigned(image.source_url): image for image in job.images}
     unlisted = {image.place: key for key, image in known.items() if image.place and key not in listed}
@@ -36,6 +37,13 @@ def result_images(job: Job, response: RunResponse) -> tuple[Image, ...]:
     stored = [_numbered([found.get(key, image)], image.index)[0] for key, image in known.items()]
     new = [image for key, image in found.items() if key not in known]
     return fitting((*stored, *_numbered(new, stored[-1].index + 1)), job.request_bytes)
+
+
+def _addresses(text: str) -> Iterator[str]:
+    """Yield the text itself and every URL in it, with and without the punctuation that follows."""
+    yield text.strip()
+    for url in _URL.findall(text):
+        yield from (url, url.rstrip(_AFTER_A_URL))
 
 
 def _numbered(images: list[Image], start: int) -> tuple[Image, ...]:

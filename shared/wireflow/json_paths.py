@@ -64,6 +64,16 @@ def walk(document: Any, skip: Set[str] = frozenset()) -> Iterator[tuple[str, Any
             yield from walk(item, skip)
 
 
+def objects(document: Any, skip: Set[str] = frozenset()) -> Iterator[dict[str, Any]]:
+    """Yield every object of a document, outermost first, without those below names in `skip`."""
+    if isinstance(document, dict):
+        yield document
+        document = [value for name, value in document.items() if name not in skip]
+    if isinstance(document, list):
+        for item in document:
+            yield from objects(item, skip)
+
+
 def first(document: Any, names: Set[str]) -> Any:
     """Return the first value under any of `names`, at any depth, or None."""
     return next((value for name, value in walk(document) if name in names and value is not None), None)
@@ -107,9 +117,13 @@ def error_message(document: Any) -> str | None:
 
 
 def messages(error: Any) -> Iterator[str]:
-    """Yield the texts of an error: a text, an object or list of any depth that holds some, or JSON within a text."""
-    found = [(name, text(value)) for name, value in leaves(error) if name in MESSAGES]
-    return (words for _, words in sorted(found, key=lambda item: MESSAGES.index(item[0])) if words)
+    """Yield the texts of an error: a text, an object or list of any depth that holds some, or JSON within a text.
+
+    If nothing has the name of a message, every text of several words is one.
+    """
+    found = [(name, words) for name, value in leaves(error) if (words := text(value))]
+    named = sorted((item for item in found if item[0] in MESSAGES), key=lambda item: MESSAGES.index(item[0]))
+    return (words for _, words in named or [item for item in found if " " in item[1]])
 
 
 def leaves(error: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:

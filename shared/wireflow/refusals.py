@@ -12,7 +12,8 @@ QUOTE_WORDS = 5  # of the prompt in a row count as a quotation
 # Codes are compared without their separators: `content_policy_violation`, `IMAGE_SAFETY`, `DataInspectionFailed`.
 _CODE_OF_REFUSAL = re.compile(
     r"contentpolicy|policyviolation|moderat|contentfilter|contentchecker|sensitive|recitation|safety|prohibited|nsfw"
-    r"|blocklist|spii|datainspection|unsafe|responsibleai"
+    r"|blocklist|spii|datainspection|unsafe|responsibleai|jailbreak|modelarmor|riskcontrol|riskdetection|flagged"
+    r"|(?:forbidden|banned)(?:content|prompt|word)|(?:content|prompt|input|output)blocked"
 )
 _TRANSIENT_CODE = re.compile(
     r"timeout|timedout|deadline|ratelimit|toomanyrequests|overload|unavailable|internal|exhausted|serviceerror|quota"
@@ -22,20 +23,27 @@ _TRANSIENT = re.compile(
     r"|(?:temporarily|service|currently|server) (?:is )?unavailable|\bunavailable: |bad gateway"
     r"|connection (?:was )?(?:reset|refused|closed|aborted)|socket hang ?up|\bE(?:CONN\w+|TIMEDOUT|AI_AGAIN)\b"
     r"|internal (?:server )?error|quota exceeded|(?:high|peak) (?:load|demand|traffic)|(?:at|insufficient) capacity"
-    r"|(?:http|status|code)[ :]*(?:code[ :]*)?(?:408|429|5\d\d)\b",
+    r"|(?:http|status|code)[ :]*(?:code[ :]*)?(?:408|429|5\d\d)\b"
+    r"|failed to (?:load|start|respond|connect|initiali[sz]e)|can(?:not|'t| not) be (?:loaded|reached)",
     re.IGNORECASE,
 )
-_RULES = r"(?:polic(?:y|ies)|guidelines?|standards|terms|usage rules|safety)"
+_RULES = r"(?:polic(?:y|ies)|guidelines?|standards|terms|rules|safety)"
 _BLOCKED = r"(?:block(?:ed|s|ing)|reject(?:ed|s|ing|ion)|refus(?:ed|es|al)|filtered|flagged|den(?:ied|ies)|not allowed)"
+_BAD = r"(?:sensitive|inappropriate|harmful|offensive|unsafe|forbidden|banned|disallowed|prohibited)"
+_MATTER = r"(?:words?|terms?|keywords?|content|material|information|prompts?|generation|inputs?|outputs?|use)"
 _REFUSAL = re.compile(
-    r"\bmoderat(?:ion|ed|or)|content[ _.-]?(?:policy|policies|filter|checker|guidelines|safety)"
+    r"\bmoderat(?:ion|ed|or)|content[ _.-]?(?:policy|policies|filter|checker|guidelines|safety|security)"
     rf"|violat\w*\b.{{0,80}}\b{_RULES}|{_RULES}\b.{{0,40}}\bviolat"
-    r"|\bflagged (?:by|as|for)\b|sensitive (?:words?|content|material|information)"
-    r"|safety[ _.-](?:system|filter|checker|polic|setting|guideline|check|reason|concern|violation)"
+    r"|\bflagged (?:by|for)\b|risk control|model armor|jailbreak"
+    r"|safety[ _.-](?:system|filter|checker|polic|setting|guideline|check|reason|concern|violation|input|output)"
     rf"|{_BLOCKED}\b.{{0,60}}\bsafety\b|\bsafety\b.{{0,40}}\b{_BLOCKED}"
-    r"|prohibited[ _]?(?:content|use)|\bnsfw\b|inappropriate|\bunsafe (?:content|prompt|image)|sexually explicit"
-    rf"|{_BLOCKED}\b.{{0,60}}\b(?:content|prompt)\b|\b(?:content|prompt)\b.{{0,40}}\b{_BLOCKED}"
-    r"|responsible ai|image_safety|image_recitation|\brecitation\b|third[- ]party content|copyright",
+    rf"|(?<![a-z]){_BAD}[ _](?:\w+ )?{_MATTER}|\b(?:flagged|detected|deemed|considered|be|is|new)[ _](?:as )?"
+    r"(?:potentially )?(?:sensitive|harmful|offensive|unsafe)\b|\bunsafe image"
+    r"|\bnsfw\b|inappropriate|sexually explicit|explicit (?:content|material)"
+    r"|\b(?:content|prompt|generation|output)\b[^.,;:]{0,40}\b(?:blocked|filtered|flagged)\b"
+    r"|(?:blocked|filtered|flagged) (?:content|prompt)\b"
+    r"|responsible ai|image_safety|image_recitation|\brecitation\b|third[- ]party content|copyright"
+    r"|derivative works|\blikeness|celebrit(?:y|ies)|public figures?|real people",
     re.IGNORECASE | re.DOTALL,
 )
 _WORD = re.compile(r"\w+")

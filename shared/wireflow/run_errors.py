@@ -6,12 +6,18 @@ from typing import Any
 from shared.wireflow import json_paths
 from shared.wireflow.json_paths import TEXT_LIMIT
 
-CODES_LIMIT = 20
-ERRORS = ("error", "errors", "errorMessage", "error_message", "failureReason", "failure_reason")
-# Errors without an error object: `{"message": …}`, `{"detail":[{"msg": …}]}`. Only the latter is one at any depth.
-BARE_ERRORS = ("message", "detail", "details")
+CODES_LIMIT, CODE_LIMIT, CODE_WORDS = 20, 100, 3  # a longer code is a text, which may quote the prompt
+ERRORS = tuple(
+    "error errors errorMessage error_message errorDetails error_details failure failureReason failure_reason "
+    "failureMessage failure_message exception lastError last_error".split()
+)
+# Errors without an error object: `{"message": …}`, `{"detail":[{"msg": …}]}`, of the run or of a node that has failed.
+BARE_ERRORS = ("message", "msg", "detail", "details", "reason", "statusMessage", "status_message")
+FAILED = frozenset({"FAILED", "ERROR", "FAILURE"})
 REASONS = frozenset({"finishReason", "finish_reason", "blockReason", "block_reason"})
-CODES = REASONS | {"code", "type", "reason", "status", "errorCode", "error_code", "errorType", "error_type"}
+CODES = REASONS | frozenset(
+    "code type reason status errorCode error_code errorType error_type failureCode failure_code".split()
+)
 
 
 def run_errors(document: Any, *, failed: bool) -> tuple[str | None, tuple[str, ...]]:
@@ -28,8 +34,12 @@ def run_errors(document: Any, *, failed: bool) -> tuple[str | None, tuple[str, .
         words = dict.fromkeys(note for note in notes if note)
     codes = [value for error in errors for name, value in json_paths.leaves(error) if name in CODES]
     codes += [value for name, value in json_paths.walk(document, {"text"}) if name in REASONS]
-    known = dict.fromkeys(code[:TEXT_LIMIT] for code in codes if isinstance(code, str))
+    known = dict.fromkeys(code for code in codes if isinstance(code, str) and _is_code(code))
     return "; ".join(words)[:TEXT_LIMIT] or None, tuple(known)[:CODES_LIMIT]
+
+
+def _is_code(text: str) -> bool:
+    return len(text) <= CODE_LIMIT and 0 < len(text.split()) <= CODE_WORDS
 
 
 def _errors(document: Any, failed: bool) -> Iterator[Any]:
@@ -41,6 +51,11 @@ def _errors(document: Any, failed: bool) -> Iterator[Any]:
         nested = failed and name in {"detail", "details"} and isinstance(value, list | dict)
         if value and (name in ERRORS or nested):
             yield value
-    if failed:
-        for part in parts:
-            yield from (part[name] for name in BARE_ERRORS if part.get(name))
+    nodes = [node for node in json_paths.objects(document, {"text"}) if _has_failed(node)]
+    for part in [*(parts if failed else ()), *nodes]:
+        yield from (part[name] for name in BARE_ERRORS if part.get(name))
+
+
+def _has_failed(node: dict[str, Any]) -> bool:
+    status = node.get("status")
+    return isinstance(status, str) and status.strip().upper() in FAILED

@@ -15,7 +15,7 @@ from shared.wireflow.run_errors import run_errors
 from shared.wireflow.run_results import result_images, result_texts
 
 RAW_LIMIT = 4_096  # characters of a response that are stored with a job
-UNKNOWN_NAMES_LIMIT = 10
+UNKNOWN_NAMES_LIMIT, MODEL_LIMIT = 10, 200
 STEPS_LIMIT, LABEL_LIMIT, STATUS_LIMIT = 50, 200, 40
 
 # Every name of the published shapes. Any other name is reported as unknown.
@@ -28,10 +28,12 @@ KNOWN_NAMES = frozenset(
 )
 # Values below these names belong to a node and may have any names.
 OPAQUE = frozenset({"output", "outputs", "finalOutput", "counts", "target", "error", "errors", "progress", "text"})
+MODEL_NAMES = frozenset({"model", "modelName", "modelId", "modelVersion", "model_name", "model_id", "model_version"})
 CREDITS = frozenset({"creditsUsed", "credits_used", "creditsCharged", "totalCredits"})
 # Lists of nodes. Where several describe the same field of a node, the first wins.
 NODE_LISTS = ("nodeStates", "outputs", "nodeRuns")
 
+_MODEL = re.compile(r"[\w./:@-]{1,100}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 
 # Final words that Wireflow does not publish but other engines use, and what they mean.
@@ -59,6 +61,7 @@ def run_response(document: Any, body: bytes, headers: Mapping[str, str]) -> RunR
         error=error,
         error_codes=error_codes,
         credits_used=json_paths.number(json_paths.first(document, CREDITS)),
+        model=_models(document),
         request_id=headers.get("x-request-id"),
         unknown_shapes=(*unknown_states, *_unknown_names(document)),
         steps=tuple(_steps(document))[:STEPS_LIMIT],
@@ -94,7 +97,8 @@ def _run_state(document: Any, *, shows_images: bool) -> tuple[RunState | None, t
 
 
 def _word(status: Any) -> str:
-    return status.strip().upper() if isinstance(status, str) else ""
+    """Return a status in the spelling of the published ones: "in-progress" and "In progress" are IN_PROGRESS."""
+    return re.sub(r"[\s-]+", "_", status.strip()).upper() if isinstance(status, str) else ""
 
 
 def _known_state(status: Any) -> RunState | None:
@@ -117,6 +121,13 @@ def _combined_state(states: list[RunState]) -> RunState:
     unfinished = [state for state in states if not state.terminal]
     failed = [state for state in states if state is not RunState.COMPLETED]
     return next(iter(unfinished or failed), RunState.COMPLETED)
+
+
+def _models(document: Any) -> str | None:
+    """Return the models that the response names, apart from those of the request that it repeats."""
+    values = (value for name, value in json_paths.walk(document, json_paths.ECHOES | {"text"}) if name in MODEL_NAMES)
+    models = dict.fromkeys(value for value in values if isinstance(value, str) and _MODEL.fullmatch(value))
+    return ", ".join(models)[:MODEL_LIMIT] or None
 
 
 def _execution_runs(document: Any) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ A workflow is a webhook, a saved workflow that is run by its inputs, or the grap
 
 from shared.workflows.fields import call_body, check_fields, public_workflow
 from shared.workflows.models import MODELS, Model, ModelStatus
+from shared.workflows.price import estimated_cost, highest_price
 from shared.workflows.settings import parse_models, parse_workflows
 from shared.workflows.workflow import DEFAULT, FieldRefused, Mode, NodeInput, Workflow
 
@@ -19,6 +20,8 @@ __all__ = [
     "Workflow",
     "call_body",
     "check_fields",
+    "estimated_cost",
+    "highest_price",
     "parse_models",
     "parse_workflows",
     "public_workflow",

@@ -118,7 +118,7 @@ def _model_faults(entry: Any) -> Iterator[str]:
     if not _is_list_of(entry.get("aspectRatios", []), _RATIO):
         yield 'aspectRatios must be a list of different ratios, such as ["1:1", "16:9"], or [] if none is sent'
     images = entry.get("inputImages", 0)
-    if not isinstance(images, int) or images < 0:
+    if isinstance(images, bool) or not isinstance(images, int) or images < 0:
         yield "inputImages must be how many input images the model accepts, 0 for none"
 
 

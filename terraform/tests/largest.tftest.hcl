@@ -22,6 +22,9 @@ variables {
   region = "europe-west1"
   name   = "gallery"
 
+  ingress                = "internal-and-load-balancing"
+  restrict_build_account = false
+
   public   = true
   invokers = ["user:ada@example.com", "serviceAccount:site@example-project.iam.gserviceaccount.com"]
 
@@ -30,8 +33,12 @@ variables {
   eventarc_topic = "projects/example-project/topics/theirs"
 
   secrets_version         = 7
+  secret_versions         = { api_key = 8 }
   secrets                 = ["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"]
-  trigger_tokens          = "{\"zap\": \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\", \"owner\": {\"sha256\": \"fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210\", \"admin\": true}}"
+  trigger_tokens          = <<-EOT
+    {"zap": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+     "owner": {"sha256": "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", "admin": true}}
+  EOT
   trigger_signing_secrets = "{\"shop\": [\"whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh\"]}"
   turnstile_secret        = "turnstile-kept-secret"
   wireflow_workflows      = "{\"hook\": {\"mode\": \"webhook\", \"id\": \"workflow-kept-secret\"}}"

@@ -1,7 +1,7 @@
-"""`python -m tests.bench [start] [posts] [stored] [copy]`: how long things take, as ratios within one run.
+"""`python -m tests.bench [start] [posts] [accept] [stored] [copy]`: how long things take, as ratios within one run.
 
 The seconds are this machine's; only the last column, each row against the plainest thing that does the same, says
-something about the product.
+something about the product. Exits with 1 if a target is missed. `--short` shows that a bench works, not more.
 """
 
 import argparse
@@ -11,30 +11,36 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import cold_start, copying, serving
+from tests.bench import accept, cold_start, copying, serving
 from tests.bench.row import Row
 
-PARTS: dict[str, Callable[[Path], list[Row]]] = {
-    "start": cold_start.measure,
-    "posts": lambda folder: asyncio.run(serving.posts(folder)),
-    "stored": lambda folder: asyncio.run(serving.stored(folder)),
-    "copy": copying.measure,
+PARTS: dict[str, Callable[[Path, bool], list[Row]]] = {
+    "start": lambda folder, _: cold_start.measure(folder),
+    "posts": lambda folder, _: asyncio.run(serving.posts(folder)),
+    "accept": lambda folder, short: accept.measure(folder, accept.SHORT if short else accept.FULL),
+    "stored": lambda folder, _: asyncio.run(serving.stored(folder)),
+    "copy": lambda folder, _: copying.measure(folder),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Timings, as ratios within one run.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {' '.join(PARTS)}; all of them if none is named")
-    parts = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--short", action="store_true", help="show that `accept` works: a moment for each figure")
+    arguments = parser.parse_args()
+    parts = arguments.parts or list(PARTS)
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     write(" ".join(["python -m tests.bench", *parts]))
+    missed = False
     for part in parts:
         with tempfile.TemporaryDirectory() as folder:
-            rows = PARTS[part](Path(folder))
+            rows = PARTS[part](Path(folder), arguments.short)
         write("")
         for row in rows:
             write(str(row))
+        missed |= any(row.missed for row in rows)
+    sys.exit(missed)
 
 
 def write(line: str) -> None:

@@ -238,7 +238,8 @@ class CrashRun:
         for job in await store.list_jobs(EVERYTHING):
             report.jobs[job.id] = await caller.finished(job.id, max(0.0, deadline - loop.time()))
         await self._await_cleanup()
-        report.stored = await store.list_jobs(EVERYTHING)
+        found = [await store.get(job.id) for job in await store.list_jobs(EVERYTHING)]
+        report.stored = [job for job in found if job]
         report.runs = await caller.runs()
         report.uploads = (await caller.stats())["endpoints"]["upload"]
         for job_id, job in report.jobs.items():

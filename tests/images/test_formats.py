@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import tracemalloc
 from itertools import pairwise
 
@@ -70,16 +71,20 @@ def test_one_byte_at_a_time_makes_no_difference(way, width, height):
     assert findings(probed(content, *range(len(content)))) == (width, height, True)
 
 
-@pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif"])
+@pytest.mark.parametrize("way", ["png", "jpeg", "webp", "gif", "avif"])
 @settings(deadline=None, max_examples=30)
-@given(trailing=st.binary(min_size=1, max_size=50))
+@given(trailing=st.binary(min_size=1, max_size=50) | st.sampled_from([b"\n", bytes(16), b"trailing text, not a box"]))
 def test_bytes_after_the_end_change_nothing(way, trailing):
     content = IMAGES[way, 64, 48]
     assert findings(probed(content + trailing, len(content))) == (64, 48, True)
 
 
-def test_bytes_after_an_avif_make_its_end_uncertain():
-    assert not probed(IMAGES["avif", 64, 48] + b"\0").ended
+@pytest.mark.parametrize("kind", [b"mdat", b"uuid", b"free"])
+def test_a_box_after_an_avif_must_be_complete(kind):
+    box = (100).to_bytes(4, "big") + kind + bytes(92)
+    assert probed(IMAGES["avif", 64, 48] + box).ended
+    for length in (8, 50, 99):
+        assert not probed(IMAGES["avif", 64, 48] + box[:length]).ended
 
 
 def test_an_avif_whose_box_extends_to_the_end_of_the_file_never_ends():
@@ -106,6 +111,23 @@ def test_a_jpeg_without_its_end_marker_is_open_ended(way):
     assert probed(content[:-1]).open_ended
     for missing in [content.index(b"\xff\xda"), content.index(b"\xff\xda") + 5, 30]:
         assert not probed(content[:missing]).open_ended, "no pixels yet"
+
+
+def test_a_progressive_jpeg_that_lacks_a_scan_is_not_open_ended():
+    content = IMAGES["progressive jpeg", 64, 48]
+    *_, last_scan = (found.start() for found in re.finditer(rb"\xff\xda", content))
+    assert probed(content[: last_scan + 20]).open_ended
+    for missing in [last_scan, last_scan // 2, content.index(b"\xff\xda") + 200]:
+        assert not probed(content[:missing]).open_ended
+
+
+def test_a_jpeg_with_a_scan_for_each_component_needs_them_all():
+    frame = b"\xff\xc0\x00\x0e\x08\0\x30\0\x40\2" + b"\1\x11\0" + b"\2\x11\0"
+    scans = [b"\xff\xda\0\x08\1" + bytes([component]) + b"\0\0\x3f\0" + b"pixels" for component in (1, 2)]
+    assert not probed(b"\xff\xd8" + frame + scans[0]).open_ended
+    assert not probed(b"\xff\xd8" + frame + scans[0] * 2).open_ended
+    assert probed(b"\xff\xd8" + frame + scans[0] + scans[1]).open_ended
+    assert findings(probed(b"\xff\xd8" + frame)) == (64, 48, False)
 
 
 @pytest.mark.parametrize("way", ["png", "webp", "lossless webp", "gif", "avif"])

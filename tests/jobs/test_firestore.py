@@ -11,14 +11,18 @@ import grpc
 import pytest
 from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import DefaultCredentialsError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.jobs.firestore import FirestoreJobs
+from shared.jobs.firestore_writes import Revision
 from shared.ports import JobQuery, JobStore
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
 from shared.store_errors import AlreadyExists, Conflict, RecordTooLarge, StoreUnavailable
 from tests.jobs.places import NOW, FirestorePlace, a_job
 from tests.jobs.proxy import Fault, Proxy, lost_response, proxy_before
+
+UNKNOWN_REVISION = Revision(Timestamp(seconds=1), {})
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ async def rival(
 
 def calls_of(store: JobStore) -> list:
     """Every call of the port, not awaited yet."""
-    known = dataclasses.replace(a_job(), revision=NOW)
+    known = dataclasses.replace(a_job(), revision=UNKNOWN_REVISION)
     return [
         store.create(a_job()),
         store.create_all([a_job("job2"), a_job("job3")]),
@@ -162,7 +166,7 @@ async def test_a_write_that_was_overwritten_before_we_could_check_is_a_conflict(
 async def test_a_job_that_has_expired_is_a_conflict(proxy: Proxy, store: JobStore):
     proxy.faults.append(Fault(grpc.StatusCode.NOT_FOUND))  # the emulator says FAILED_PRECONDITION instead
     with pytest.raises(Conflict):
-        await store.save(dataclasses.replace(a_job(), revision=NOW))
+        await store.save(dataclasses.replace(a_job(), revision=UNKNOWN_REVISION))
     assert await store.get("job1") is None
 
 

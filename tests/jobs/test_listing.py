@@ -1,5 +1,6 @@
 """The contract of `JobStore.list_jobs`, tested with both stores."""
 
+import dataclasses
 import itertools
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -7,12 +8,30 @@ from typing import Any
 
 import pytest
 
+from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
+from shared.job_parts import Image, JobError, Step
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobStore
+from shared.public_job import public_job
 from tests.jobs.places import NOW, Place, a_job
 
 SECOND = timedelta(seconds=1)
+RICH = {
+    "input": json.dumps({"x": "x" * 100_000}),
+    "last_response": "{}",
+    "possible_duplicate": True,
+    "steps": (Step(label="Nano", status="RUNNING", progress=0.5),),
+    "images": (Image(index=0, source_url="https://cdn.example/1.png", place="gen-1/0", gone_since=NOW),),
+}
+JOBS = (
+    a_job(),
+    a_job(**RICH, status=Status.COPYING, execution_id="exec_1", started_at=NOW, copying_since=NOW, copy_tries=2),
+    a_job(**RICH, outcome_unknown=True, status=Status.TRIGGERING, credits_used=1.5, request_id="req_1"),
+    a_job(queue_at=NOW, give_up_at=NOW, due_at=NOW, place=NOW, wait_reason=ErrorCode.KEY_REFUSED),
+    a_job(status=Status.QUEUED).failed(JobError.of(ErrorCode.MODERATION, charged=Charged.NO), NOW),
+)
 CALLERS = ("zap", "form:https://a.example", None)
 STATUSES = (Status.QUEUED, Status.SUCCEEDED)
 WORKFLOWS = ("default", "pro")
@@ -35,11 +54,16 @@ async def test_jobs_are_listed_newest_first_and_by_id_at_the_same_time(store: Jo
     assert await ids(store, limit=0) == []
 
 
-async def test_a_listed_job_is_the_whole_job_and_can_be_saved(store: JobStore):
-    created = await store.create(a_job())
+@pytest.mark.parametrize("number", range(len(JOBS)))
+async def test_a_listed_job_has_what_is_shown_and_nothing_that_is_only_sent(store: JobStore, number: int):
+    created = await store.create(JOBS[number])
     (listed,) = await store.list_jobs(JobQuery(limit=1))
-    assert (listed, listed.revision) == (created, created.revision)
-    await store.save(listed.evolve(attempt=2))
+    names = [item.name for item in dataclasses.fields(ListedJob)]
+    assert [getattr(listed, name) for name in names] == [getattr(created, name) for name in names]
+    assert (listed.finished, listed.held) == (created.finished, created.held)
+    assert not {"input", "last_response", "revision"} & set(names), "a listed job is small, and cannot be saved"
+    shown = (public_job(job, "https://trigger.example", owner=True) for job in (created, listed))
+    assert json.dumps(next(shown)) == json.dumps(next(shown))
 
 
 async def test_pages_follow_each_other_without_a_gap_or_a_repeat(store: JobStore):

@@ -12,6 +12,7 @@ from shared.job_parts import Image, JobError, Refusal, Step
 from shared.job_states import Status
 from shared.ports import JobRow, JobStore
 from shared.spending.gate_state import Gate
+from shared.spending.money import Cost, CostSource
 from shared.store_errors import AlreadyExists, Conflict, UnreadableJob
 from tests.jobs.places import NOW, Place, a_job, outcomes
 
@@ -54,12 +55,17 @@ def everything(job_id: str = "full") -> Job:
         preparing_tries=2,
         steps=(Step(label="Prompt", status="COMPLETED", progress=100), Step(label="Generate 🦊", progress=0.5), Step()),
         allow_partial=True,
+        alt_text="A fox 🦊",
+        metadata={"order.id": "1042", "größe": ""},
         attempt=3,
         execution_id="exec_1",
         possible_duplicate=True,
         outcome_unknown=True,
         request_id="req_2",
         credits_used=0.24,
+        estimated_cost=Cost(micros=130_000, source=CostSource.PRICE),
+        cost=Cost(micros=2_400, source=CostSource.CREDITS),
+        model="nano_banana_2_1",
         images=images,
         error=error,
         wait_reason=ErrorCode.RATE_LIMITED,

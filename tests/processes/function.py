@@ -35,10 +35,11 @@ class Function:
         source: str | None = None,
         ready: str = "/health",
     ) -> None:
+        self.name = name or target
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.out = logs / f"{name or target}.out"
-        self.err = logs / f"{name or target}.err"
+        self.out = logs / f"{self.name}.out"
+        self.err = logs / f"{self.name}.err"
         self._command = [str(FRAMEWORK), "--target", target, "--host", "127.0.0.1", "--port", str(self.port)]
         self._command += ["--source", source] if source else []
         self._environ = {"PATH": os.environ["PATH"], "LOG_EXECUTION_ID": "false", **environ}
@@ -71,6 +72,19 @@ class Function:
             time.sleep(0.05)
         return self
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that the framework and its workers have used."""
+        assert self._process
+        used = [_cpu_units(stat, self._process.pid) for stat in Path("/proc").glob("[0-9]*/stat")]
+        return sum(used) / os.sysconf("SC_CLK_TCK")
+
+    def peak_memory(self) -> int:
+        """Return the peak memory in bytes, of all its processes together. Linux only."""
+        if self._process is None:
+            return 0
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        return sum(_peak_memory(pid) for pid in pids if _group(pid) == self._process.pid)
+
     def kill(self) -> None:
         """Kill the framework and its workers, if they run; return when the port is free again."""
         if self._process is None:
@@ -81,3 +95,29 @@ class Function:
         self._process = None
         while not is_free(self.port):
             time.sleep(0.01)
+
+
+def _cpu_units(stat: Path, group: int) -> int:
+    """Return the user and system time of a process if it belongs to the group: proc_pid_stat(5)."""
+    try:
+        fields = stat.read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended
+        return 0
+    return int(fields[11]) + int(fields[12]) if int(fields[2]) == group else 0
+
+
+def _group(pid: int) -> int | None:
+    """Return the process group, or None if the process is gone."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _peak_memory(pid: int) -> int:
+    """Return the most bytes that a process has ever had in memory. https://man7.org/linux/man-pages/man5/proc.5.html"""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

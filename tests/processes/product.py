@@ -56,6 +56,7 @@ class Places:
 class Product:
     """The processes; `settings` go to triggers and pollers, `simulator` to the simulator.
 
+    Another source than the function's own is a file that loads it and changes it.
     `leaks`: the secrets that no response to `client` and no log file may contain.
     """
 
@@ -66,6 +67,8 @@ class Product:
         *,
         settings: Mapping[str, str] | None = None,
         simulator: Mapping[str, str] | None = None,
+        simulator_source: str = "functions/simulator/main.py",
+        poller_source: str = "functions/poller/main.py",
         triggers: int = 1,
         pollers: int = 1,
     ) -> None:
@@ -76,17 +79,18 @@ class Product:
             "simulator",
             folder,
             repository | vendor,
-            source="functions/simulator/main.py",
+            source=simulator_source,
             ready="/_stats",
         )
         environ = repository | self._settings() | dict(places.environ) | dict(settings or {})
         self.leaks = Leaks.of(config.load(environ))
 
-        def function(target: str, name: str) -> Function:
-            return Function(target, folder, environ, name=name, source=f"functions/{target}/main.py")
+        def function(target: str, name: str, source: str) -> Function:
+            return Function(target, folder, environ, name=name, source=source)
 
-        self.triggers = [function("trigger", f"trigger{number or ''}") for number in range(triggers)]
-        self.pollers = [function("poller", f"poller{number}") for number in range(pollers)]
+        trigger_source = "functions/trigger/main.py"
+        self.triggers = [function("trigger", f"trigger{number or ''}", trigger_source) for number in range(triggers)]
+        self.pollers = [function("poller", f"poller{number}", poller_source) for number in range(pollers)]
 
     def _settings(self) -> dict[str, str]:
         return {

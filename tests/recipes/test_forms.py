@@ -200,7 +200,7 @@ def test_what_went_wrong_is_said_on_the_page_and_the_next_try_is_a_new_one(visit
     visitor.clicks()
     assert (
         visitor.reads(lambda text: "blank" in text)
-        == "The prompt is missing or blank. Send a string that describes the image."
+        == "The prompt is missing or blank. Send a text that describes the image."
     )
     visitor.types("then a heron")
     visitor.clicks()

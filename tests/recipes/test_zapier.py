@@ -61,6 +61,14 @@ def test_one_step_ends_with_the_image_of_its_row(zap: Zap) -> None:
     assert zap.deployment.is_image_of(prompt, file.content)
 
 
+def test_a_step_whose_job_fails_fails_with_the_reason(zap: Zap) -> None:
+    for _ in range(2):
+        answer = zap.posts(ASK, "a lighthouse [fault:moderation]", row="9")
+        problem = answer.json()
+        assert (answer.status_code, problem["errorCode"], problem["jobErrorCode"]) == (422, "job_failed", "moderation")
+        assert "provider" in problem["detail"] or "rejected" in problem["detail"]
+
+
 def test_a_zap_that_is_replayed_meets_the_same_job_and_pays_nothing(zap: Zap) -> None:
     first, again = (zap.posts(ASK, "two herons", row="3") for _ in range(2))
     assert again.headers["idempotent-replayed"] == "true"
@@ -100,4 +108,5 @@ def test_the_list_of_new_images_is_what_retrieve_poll_takes(zap: Zap) -> None:
     assert [job["prompt"] for job in listed[:2]] == ["a newer barge", "an older barge"]
     assert len({job[SETTINGS["Deduplication Key"]] for job in listed}) == len(listed)
     assert {job["status"] for job in listed} == {"succeeded"}
-    assert not any(isinstance(value, dict) for value in listed[0].values())
+    objects = [value for value in listed[0].values() if isinstance(value, dict)]
+    assert not any(isinstance(value, dict | list) for one in objects for value in one.values())  # Zapier flattens those

@@ -3,6 +3,8 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -23,17 +25,21 @@ def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     missing = [name for name in ("gcloud", "java") if not shutil.which(name)]
     if missing:
         pytest.skip(f"the Firestore emulator needs {' and '.join(missing)}")
-    yield from _emulator(tmp_path_factory)
-
-
-def _emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    address = f"127.0.0.1:{free_port()}"
     log = tmp_path_factory.mktemp("firestore") / "emulator.log"
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(running_emulator(log))
+        except RuntimeError as error:
+            pytest.skip(f"the Firestore emulator did not start: {error}\n{log.read_text()[-2000:]}")
+        yield address
+
+
+@contextmanager
+def running_emulator(log: Path) -> Iterator[str]:
+    """Start an emulator and provide its `host:port`. RuntimeError if it does not start."""
+    address = f"127.0.0.1:{free_port()}"
     command = ["gcloud", "emulators", "firestore", "start", f"--host-port={address}", "--quiet"]
-    try:
-        process = start(command, None, f"http://{address}/", READY_SECONDS, log)
-    except RuntimeError as error:
-        pytest.skip(f"the Firestore emulator did not start: {error}\n{log.read_text()[-2000:]}")
+    process = start(command, None, f"http://{address}/", READY_SECONDS, log)
     try:
         yield address
     finally:

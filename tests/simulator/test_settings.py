@@ -27,6 +27,7 @@ def test_every_setting_is_read() -> None:
         "SIMULATOR_SLOW_SECONDS": "2.5",
         "SIMULATOR_LARGE_BYTES": "1000",
         "SIMULATOR_SEED": "7",
+        "SIMULATOR_CREDITS": "20",
     }
     expected = Settings(
         state=Path("/state/runs.jsonl"),
@@ -42,6 +43,7 @@ def test_every_setting_is_read() -> None:
         slow_seconds=2.5,
         large_bytes=1000,
         seed=7,
+        credits=20.0,
     )
     assert set(environ) == set(VARIABLES)
     assert Settings.of(environ) == expected

@@ -225,6 +225,30 @@ def test_a_trial_takes_a_job_that_was_not_refused_for_this_reason_before():
     assert admitted(gate, for_credits, CATS, seconds=300)[1] == [0]
 
 
+def test_a_job_that_is_from_elsewhere_for_both_suspensions_is_the_trial_of_both():
+    """Otherwise all would wait: the workflow's trial is the first job, and the account needs another caller's."""
+    for_account = replace(refusal(), refused_caller="form:")
+    gate = rules.suspend(rules.suspend(Gate(), refusal("cats")), for_account)
+    form = Candidate(workflow="cats", caller="form:")
+    assert admitted(gate, form, CATS)[1] == []
+    gate, slots = rules.reserve(gate, UNLIMITED, [form, CATS, OTHER], after(1))
+    assert [bool(slot) for slot in slots] == [False, False, True]
+    assert slots[2]
+    gate = rules.trial_succeeded(gate, slots[2], "cats", after(2))
+    assert (gate.suspension, gate.workflows) == (None, ())
+
+
+def test_a_trial_takes_a_job_of_a_caller_that_had_none_refused():
+    gate = rules.suspend(Gate(), refusal())
+    lately = Candidate(workflow="dogs", caller="form:", caller_refused_at=after(-60))
+    before = Candidate(workflow="dogs", caller="mail", caller_refused_at=after(-3_600))
+    assert admitted(gate, lately, before, OTHER)[1] == [2]
+    assert admitted(gate, lately, before)[1] == [1]
+    assert admitted(gate, lately)[1] == [0], "for want of another"
+    gate = rules.suspend(gate, replace(refusal("birds"), refused_caller="ci"))
+    assert admitted(gate, OTHER, before)[1] == [1], "the suspension of another workflow names its caller"
+
+
 def test_a_suspended_workflow_holds_only_its_own_jobs():
     gate = rules.suspend(Gate(), refusal("cats"))
     assert admitted(gate, CATS, DOGS, REFUSED, DOGS)[1] == [1, 3]

@@ -362,6 +362,13 @@ async def job_with_result(world: World, *urls: str, **fields: object) -> str:
         "https://[::1]/a.png",
         "https://2130706433/a.png",
         "https://127.1:8443/a.png",
+        "https://0177.0.0.1/a.png",
+        "https://[::ffff:10.0.0.1]/a.png",
+        "https://user:pass@10.0.0.5/a.png",
+        "ftp://files.example.net/a.png",
+        "gs://bucket/a.png",
+        "file:///etc/passwd",
+        "data:image/png;base64,iVBORw0K",
     ],
 )
 async def test_a_url_that_can_never_be_allowed_fails_at_once(world: World, url: str) -> None:

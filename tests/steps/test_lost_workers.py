@@ -145,10 +145,10 @@ async def test_an_image_that_was_stored_before_another_one_raised_is_recorded(op
         world.vendor.answer("cdn", fail)
         stored = world.deps.images.write
 
-        def write(name: str, image: object) -> None:
+        def write(name: str, image: object, *details: object) -> None:
             if name.split("/")[-1].startswith("1."):
                 raise RuntimeError("a bug")
-            stored(name, image)  # type: ignore[arg-type]
+            stored(name, image, *details)  # type: ignore[arg-type]
 
         world.deps.images.write = write  # type: ignore[method-assign]
         await world.run_window()

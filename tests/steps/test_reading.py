@@ -19,7 +19,8 @@ from tests.steps.conftest import OpenWorld
 IMG_ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"  # of an <img> element
 FIELDS = (
     "id status message prompt altText metadata workflow executionId imageUrl imageUrls imageCount images "
-    "possibleDuplicate errorCode errorMessage errorCharged errorRetryable errorHint requestId creditsUsed caller steps "
+    "possibleDuplicate errorCode errorMessage errorCharged errorRetryable errorHint requestId creditsUsed "
+    "estimatedCost cost caller steps "
     "createdAt startedAt completedAt runSeconds waitReason estimatedStartAt statusUrl"
 ).split()
 

@@ -102,7 +102,10 @@ def test_an_expired_image_is_a_twin_whatever_its_query_is() -> None:
         {"prompt": "https://example.com/a.png"},
         {"prompt": "  https://example.com/a.png\n"},
         {"prompt": "like https://example.com/a.png but blue"},
+        {"prompt": "like https://example.com/a.png, but blue"},
+        {"prompt": "![a cat](https://example.com/a.png) (see `https://example.com/a.png`)."},
         {"image1": "https://example.com/a.png?X-Amz-Signature=1"},
+        {"image1": "https://Example.com:443/a.png"},
         {"hosted_url": "https://example.com/a.png"},
         {"input": json.dumps({"style": {"images": [{"ref": "https://example.com/a.png?token=1"}]}})},
     ],
@@ -177,6 +180,14 @@ async def test_a_text_instead_of_an_image_is_the_message_of_the_error(world: Wor
         "completed_without_image",
         "I cannot draw cats for [REDACTED].",
     )
+
+
+async def test_a_finish_reason_that_is_a_refusal_explains_the_missing_image(world: World) -> None:
+    job_id = await world.accepted("a cat")
+    candidates = {"candidates": [{"finishReason": "IMAGE_SAFETY", "content": {"text": "I cannot draw that."}}]}
+    world.vendor.always("poll", 200, {"status": "COMPLETED", "nodeRuns": [node(candidates)]})
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["errorCode"], job["errorMessage"]) == ("failed", "moderation", "I cannot draw that.")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,15 @@ async def test_the_error_of_a_failed_run_is_passed_on_with_secrets_redacted(worl
     assert "sk-simulator" not in stored
 
 
+async def test_the_model_that_made_the_image_is_recorded(world: World) -> None:
+    job_id = await world.accepted()
+    world.vendor.always("poll", 200, run_response("COMPLETED", URL, model="gemini-3.1-flash-lite-image"))
+    await world.end_of(job_id)
+    assert (await world.record(job_id)).model == "gemini-3.1-flash-lite-image"
+    (line,) = world.log("job_stored")
+    assert line["model"] == "gemini-3.1-flash-lite-image"
+
+
 async def test_a_moderation_refusal_has_its_own_error_code(world: World) -> None:
     (job,) = await world.end_of(await world.accepted("a cat [fault:moderation]"))
     assert (job["errorCode"], job["errorCharged"], job["errorRetryable"]) == ("moderation", "no", False)

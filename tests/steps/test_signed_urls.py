@@ -35,6 +35,18 @@ URL = "https://cdn.wireflow.ai/a/0.png"
         "?ex=65f&is=65e&hm=abc",
         "?X-NewCloud-Signature=1&X-NewCloud-Expires=2",
         "?%58-Amz-Signature=1",
+        # Without a prefix: Qiniu, ByteDance, Runway, Akamai, Baidu, Backblaze, Bunny, nginx, others, Meta, AWS.
+        "?e=1451491200&token=a:b",
+        "?lk3s=a&x-expires=1&x-signature=b",
+        "?_jwt=abc",
+        "?__gda__=exp=1~hmac=2",
+        "?authorization=bce-auth-v1%2Fa",
+        "?Authorization=3_2024",
+        "?token=a&token_path=%2F&expires=1",
+        "?md5=a&expires=1",
+        "?sign=a&timestamp=1&nonce=2",
+        "?oh=00_A&oe=65",
+        "?X-Amz-Signature=1&x-id=GetObject",
         "#part",
         "",
     ],
@@ -52,6 +64,18 @@ def test_an_invalid_url_is_returned_unchanged():
 
 
 @pytest.mark.parametrize(
+    "spelling",
+    [
+        "https://CDN.wireflow.ai/a%20b/%C3%A4~.png",
+        "HTTPS://cdn.wireflow.ai:443/a b/ä~.png",
+        "https://cdn.wireflow.ai/%61%20b/%c3%a4%7E.png?sig=1",
+    ],
+)
+def test_one_url_in_different_spellings_is_the_same(spelling: str):
+    assert unsigned(spelling) == unsigned("https://cdn.wireflow.ai/a%20b/%C3%A4~.png")
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("?name=%FF", "?name=%FE"),
@@ -60,9 +84,15 @@ def test_an_invalid_url_is_returned_unchanged():
         ("?name=a+b", "?name=a%2Bb"),
         ("?a=1&b=2", "?b=2&a=1"),
         ("?id", "?id="),
+        ("?name=%26", "?name=&"),
+        ("?name=%25FF", "?name=%FF"),
         ("?size=1&sig=a", "?size=2&sig=a"),
         ("?t=1", "?t=2"),
         ("?ex=1", "?ex=2"),
+        ("?e=1", "?e=2"),
+        ("?md5=1", "?md5=2"),
+        ("?x-id=1", "?x-id=2"),
+        ("?s=512&token=a", "?s=1024&token=a"),
         ("?x-oss-process=image/resize,w_1&x-oss-signature=a", "?x-oss-process=image/resize,w_2&x-oss-signature=a"),
     ],
 )
@@ -73,3 +103,8 @@ def test_what_is_not_a_signature_is_compared_as_it_is_written(one: str, other: s
 
 def test_escapes_of_the_path_that_are_not_utf_8_stay_distinct():
     assert unsigned("https://cdn.wireflow.ai/%FF.png?sig=1") != unsigned("https://cdn.wireflow.ai/%FE.png?sig=1")
+
+
+@pytest.mark.parametrize("other", ["https://cdn.test:8443/a/b", "https://cdn.test/a%2Fb", "https://cdn.test/A/b"])
+def test_another_port_or_path_is_another_image(other: str):
+    assert unsigned(other) == other != unsigned("https://cdn.test/a/b")

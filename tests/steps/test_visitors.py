@@ -19,6 +19,7 @@ from shared.problems import PROBLEMS
 from shared.public_job import visitor_message
 from tests.harness.lossy import LossyJobs
 from tests.harness.world import NOON, World
+from tests.images.sample_images import encoded
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, BROWSER, SHOP, bearer
 
@@ -165,6 +166,26 @@ async def test_the_form_on_the_page_makes_the_job_that_was_meant(guarded: World)
     assert again.status_code == 303
     job = await guarded.job(again.headers["location"].partition("jobId=")[2])
     assert (job["prompt"], job["caller"]) == ("a cat", "form:https://images.test")
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        ({"data": {"Prompt": "a cat"}}, 'the request has "Prompt"'),
+        ({"data": {"prompt": ["a cat", "a dog"]}}, "sent 2 times"),
+        ({"data": {"data[prompt]": "a cat"}}, "data[prompt]"),
+        ({"data": {"prompt": "a cat"}, "files": [("image1", ("a.png", b"x"))] * 2}, "one file"),
+        ({"data": {"prompt": "a cat", "image1": "x"}, "files": {"image1": ("a.png", encoded("png", 8, 8))}}, "both"),
+    ],
+)
+async def test_a_mistake_of_the_form_is_not_explained_to_its_visitor(
+    guarded: World, content: dict[str, Any], detail: str
+) -> None:
+    page = page_of(await guarded.http.post("/", **content, headers=BROWSER), 422)
+    assert WORDS["unsupported_media_type"] in page.text
+    assert detail not in page.text
+    (line,) = guarded.log("request_rejected")
+    assert detail in line["message"]
 
 
 async def test_a_file_has_to_be_chosen_again(guarded: World) -> None:

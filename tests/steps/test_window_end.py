@@ -11,9 +11,10 @@ import pytest
 
 from tests.harness.slow import SlowJobs
 from tests.harness.virtual_time import VirtualClock
-from tests.harness.world import World
+from tests.harness.world import SMALL, World
 from tests.images.sample_images import encoded
 from tests.steps.conftest import OpenWorld
+from tests.steps.test_callers import AUTH, SHOP, bearer
 
 CAT = encoded("png", 40, 30)
 LENGTH = 10.0
@@ -35,8 +36,9 @@ def trickling(world: World, host: str, seconds: float = 5.0) -> None:
     world.vendor.sites[host] = lambda _request: httpx.Response(200, content=pieces())
 
 
-async def post_image(world: World, host: str) -> str:
-    answer = await world.post(image1=f"https://{host}/cat.png")
+async def post_image(world: World, host: str, headers: dict[str, str] | None = None) -> str:
+    fields = {"prompt": "a cat", **SMALL, "image1": f"https://{host}/cat.png"}
+    answer = await world.http.post("/", json=fields, headers=headers)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
 
@@ -56,6 +58,21 @@ async def test_input_images_that_trickle_end_with_the_window(open_world: OpenWor
             record = await world.record(job_id)
             assert record.due_at is not None
             assert record.due_at <= world.clock.now() + timedelta(seconds=11), "it is handed back at once"
+
+
+@pytest.mark.parametrize("jobs", [8, 30, 100])
+async def test_input_images_of_one_caller_that_trickle_delay_no_other_caller(open_world: OpenWorld, jobs: int) -> None:
+    async with open_world(**AUTH, FORM_PER_MINUTE="0", run_seconds=(2.0, 2.0)) as world:
+        trickling(world, "slow.test", 1.0)
+        world.vendor.sites["fast.test"] = lambda _request: httpx.Response(200, content=CAT)
+        for _ in range(jobs):
+            await post_image(world, "slow.test", {"Origin": SHOP})
+        window = asyncio.create_task(world.run_window())
+        await world.clock.sleep(5)
+        job_id = await post_image(world, "fast.test", bearer("zap"))
+        await world.clock.sleep(10)
+        assert (await world.record(job_id)).status == "succeeded"
+        await window
 
 
 async def test_an_input_image_has_20_s(open_world: OpenWorld) -> None:

@@ -18,7 +18,7 @@ from tests.terraform.mocked import (
 )
 
 *OLDER, NEWEST = GOOGLE_VERSIONS
-DEPLOYMENTS = ("smallest", "largest", "existing_database", "pubsub", "eventarc")
+DEPLOYMENTS = ("smallest", "largest", "existing_database", "existing_resources", "pubsub", "eventarc")
 
 
 @pytest.fixture(scope="session", params=[pytest.param(version, marks=pytest.mark.slow) for version in OLDER] + [NEWEST])
@@ -86,3 +86,9 @@ def eventarc(deployments: dict[str, State]) -> State:
 def existing_database(deployments: dict[str, State]) -> State:
     """The deployment onto a database that was there before."""
     return deployments["existing_database"]
+
+
+@pytest.fixture
+def existing_resources(deployments: dict[str, State]) -> State:
+    """The deployment with secrets, channels, a key, a repository, and accounts that exist already."""
+    return deployments["existing_resources"]

@@ -6,6 +6,7 @@ are those inside the module.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,15 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.tfstate*", "*.tfvars",
 
 # Name → text of each variable's block in the module.
 VARIABLES = root.blocks("variable")
+# Name → minimum and maximum of each variable that takes a whole number.
+WHOLE_NUMBERS: dict[str, tuple[int, int | None]] = {
+    name: (int(least), int(most) if most else None)
+    for name, least, most in re.findall(
+        r"^    (\w+) += \{ value = var\.\1, min = (?:max\()?(\d+)(?:, max = (\d+) \}|[^\n]*\})",
+        (MODULE / "whole_numbers.tf").read_text(),
+        re.M,
+    )
+}
 
 
 class TerraformError(AssertionError):
@@ -57,6 +67,11 @@ class Change:
     address: str
     previous: str | None
     actions: tuple[str, ...]
+
+    @property
+    def before(self) -> str:
+        """The address before the plan."""
+        return self.previous or self.address
 
 
 class State:
@@ -107,10 +122,11 @@ def terraform(module: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TF_VAR_", "TF_CLI_ARGS"))}
     done = subprocess.run(
         ["terraform", f"-chdir={module}", *arguments],
-        env=environment | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"},
+        # GOGC: less of the processor's time for garbage, against memory that it has.
+        env=environment | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1", "GOGC": "400"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     if done.returncode:
@@ -131,14 +147,15 @@ def run_test(module: Path, name: str) -> State:
     return State(document, output)
 
 
-def plan_after(module: Path, name: str, first: str = "") -> list[Change]:
+def plan_after(module: Path, name: str, first: str = "", second: str = "") -> list[Change]:
     """What a plan changes after an `apply` of the same variables: those of `terraform/tests/{name}.tftest.hcl`.
 
-    `first` goes into the block of the run that applies: another module, say.
+    `first` and `second` go into the blocks of the two runs: another module, or other variables.
     """
     variables = (module / f"tests/{name}.tftest.hcl").read_text().partition("\nrun ")[0]
-    runs = f'run "apply" {{\n  state_key = "one"\n{first}}}\nrun "plan" {{\n  state_key = "one"\n  command = plan\n}}\n'
-    (module / "tests/plan_after.tftest.hcl").write_text(f"{variables}\n{runs}")
+    applied = f'run "apply" {{\n  state_key = "one"\n{first}}}\n'
+    planned = f'run "plan" {{\n  state_key = "one"\n  command = plan\n{second}}}\n'
+    (module / "tests/plan_after.tftest.hcl").write_text(f"{variables}\n{applied}{planned}")
     output = terraform(module, "test", "-json", "-verbose", "-filter=tests/plan_after.tftest.hcl")
     (plan,) = [line["test_plan"] for line in _lines(output) if line["type"] == "test_plan"]
     return [

@@ -3,6 +3,7 @@
 Validations are in the module alone.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,26 @@ def outputs() -> str:
     text = {name: re.findall(r"^  description .*\n", inside, re.M)[0] for name, inside in blocks("output").items()}
     passed = (f'output "{name}" {{\n{about}  value       = module.images.{name}\n}}\n' for name, about in text.items())
     return HEADER + "\n".join(passed)
+
+
+def variables_table() -> str:
+    """The variables as terraform-docs writes them, without anchors and escapes."""
+    rows = ["| Name | Description | Type | Default | Required |", "|------|-------------|------|---------|:--------:|"]
+    for name, text in sorted(blocks("variable").items()):
+        found = dict(re.findall(r"^  (description|type|default) += (.*?)(?: # .*)?$", text, re.M))
+        about = json.loads(found["description"]).replace("|", "\\|")
+        default, required = (f"`{found['default']}`", "no") if "default" in found else ("n/a", "yes")
+        rows.append(f"| {name} | {about} | `{found['type']}` | {default} | {required} |")
+    return "\n".join(rows)
+
+
+def outputs_table() -> str:
+    """The outputs, likewise."""
+    rows = ["| Name | Description |", "|------|-------------|"]
+    for name, text in sorted(blocks("output").items()):
+        (about,) = re.findall(r"^  description += (.*)$", text, re.M)
+        rows.append(f"| {name} | {json.loads(about)} |")
+    return "\n".join(rows)
 
 
 def files() -> Mapping[Path, str]:

@@ -8,9 +8,17 @@ from tests.terraform.mocked import FUNCTIONS, MODULE, Resource, State
 PROJECT = "google_project.this"
 IMAGES = "google_storage_bucket.images"
 INPUTS = f'{IMAGES} if resource.name.startsWith("projects/_/buckets/example-project-wireflow-images/objects/inputs/")'
+SOURCES = " || ".join(
+    f'resource.name == "projects/_/buckets/{name}" || resource.name.startsWith("projects/_/buckets/{name}/")'
+    for name in ("example-project-wireflow-images-sources", "gcf-v2-sources-123456789012-us-central1")
+)
+JOBS = f'{PROJECT} if resource.name == "projects/example-project/databases/(default)"'
 TRIGGER = "google_cloudfunctions2_function.trigger"
 POLLER = "google_cloudfunctions2_function.poller"
 PUBSUB = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
+
+
+TRIGGER_ACCOUNT = "projects/shared-project/serviceAccounts/trigger@shared-project.iam.gserviceaccount.com"
 
 
 def reads(who: str, *settings: str) -> set[tuple[str, str, str]]:
@@ -25,13 +33,13 @@ def reads(who: str, *settings: str) -> set[tuple[str, str, str]]:
 GRANTS = {
     ("build", "roles/logging.logWriter", PROJECT),
     ("build", "roles/artifactregistry.writer", PROJECT),
-    ("build", "roles/storage.objectViewer", PROJECT),
-    ("trigger", "roles/datastore.user", PROJECT),
+    ("build", "roles/storage.objectViewer", f"{PROJECT} if {SOURCES}"),
+    ("trigger", "roles/datastore.user", JOBS),
     ("trigger", "roles/storage.objectViewer", IMAGES),
-    ("trigger", "roles/iam.serviceAccountTokenCreator", "google_service_account.trigger"),
+    ("trigger", "roles/iam.serviceAccountTokenCreator", 'google_service_account.task["trigger"]'),
     ("trigger", "roles/storage.objectCreator", INPUTS),
     *reads("trigger", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY"),
-    ("poller", "roles/datastore.user", PROJECT),
+    ("poller", "roles/datastore.user", JOBS),
     ("poller", "roles/storage.objectViewer", IMAGES),
     ("poller", "roles/storage.objectCreator", IMAGES),
     ("poller", "roles/storage.objectUser", INPUTS),
@@ -68,6 +76,7 @@ KINDS = {
     "google_service_account_iam_member": ("service_account_id", "google_service_account", "name"),
     "google_secret_manager_secret_iam_member": ("secret_id", "google_secret_manager_secret", "id"),
     "google_cloud_run_v2_service_iam_member": ("name", "google_cloudfunctions2_function", "name"),
+    "google_artifact_registry_repository_iam_member": ("repository", "", ""),
     "google_pubsub_topic_iam_member": ("topic", "google_pubsub_topic", "id"),
     "google_pubsub_subscription_iam_member": ("subscription", "google_pubsub_subscription", "name"),
 }
@@ -82,31 +91,71 @@ def grants(state: State) -> list[tuple[str, str, str]]:
 
 def whom(state: State, member: str) -> str:
     """The account's name in the module, "storage" and "Pub/Sub" for Google's own, else the member itself."""
-    accounts = {item.values["member"]: item.name for item in state.all("google_service_account")}
+    accounts = {item.values["member"]: account_name(item) for item in state.all("google_service_account")}
     (storage,) = state.all("google_storage_project_service_account")
     googles = {f"serviceAccount:{storage.values['email_address']}": "storage", PUBSUB: "Pub/Sub"}
     return (googles | accounts).get(member, member)
 
 
+def account_name(account: Resource) -> str:
+    """Its task, or "events"."""
+    return account.address.partition('["')[2].removesuffix('"]') or account.name
+
+
 def target(state: State, grant: Resource) -> str:
     """The address of what a grant is on, without `data.`, and on what condition."""
     attribute, kind, key = KINDS[grant.type]
-    (found,) = [item.address for item in state.all(kind) if item.values[key] == grant.values[attribute]]
+    on = grant.values[attribute]
+    # What exists already is in no state: then its name.
+    found = next((item.address for item in state.all(kind) if item.values[key] == on), on)
     condition = "".join(f" if {item['expression']}" for item in grant.values.get("condition") or ())
     return found.removeprefix("data.") + condition
 
 
 def test_who_may_do_what_is_this_table(smallest: State, existing_database: State) -> None:
     assert grants(smallest) == sorted(GRANTS)
-    assert grants(existing_database) == sorted(GRANTS)
+    assert grants(existing_database) == sorted(elsewhere(GRANTS, {"(default)": "theirs"}))
 
 
 def test_the_trigger_opens_for_those_who_were_asked_in(largest: State) -> None:
-    elsewhere = {
-        (who, role, what.replace("example-project-wireflow-images", "example-project-gallery"))
-        for who, role, what in GRANTS
+    names = {f" if {SOURCES}": "", "example-project-wireflow-images": "example-project-gallery", "(default)": "jobs"}
+    assert grants(largest) == sorted(elsewhere(GRANTS, names) | INVITED | DEAD_LETTERS | OPTIONAL_SECRETS)
+
+
+def elsewhere(table: set[tuple[str, str, str]], names: dict[str, str]) -> set[tuple[str, str, str]]:
+    """The same grants on things of other names."""
+    for name, other in names.items():
+        table = {(who, role, what.replace(name, other)) for who, role, what in table}
+    return table
+
+
+def test_existing_accounts_are_granted_what_new_ones_are_and_the_secrets_and_the_repository_that_exist(
+    existing_resources: State,
+) -> None:
+    accounts = {
+        f"serviceAccount:{name}@shared-project.iam.gserviceaccount.com": task
+        for name, task in {
+            "builder": "build",
+            "trigger": "trigger",
+            "poller": "poller",
+            "scheduler": "scheduler",
+        }.items()
     }
-    assert grants(largest) == sorted(elsewhere | INVITED | DEAD_LETTERS | OPTIONAL_SECRETS)
+    found = {(accounts.get(who, who), role, what) for who, role, what in grants(existing_resources)}
+    repository = "projects/example-project/locations/us-central1/repositories/ours"
+    secrets = {reader: {"hook", "key"} for reader in FUNCTIONS}
+    secrets["trigger"] |= {"tokens"}
+    reader = "roles/secretmanager.secretAccessor"
+    added = {
+        ("build", "roles/artifactregistry.writer", repository),
+        *((who, reader, f"projects/vault/secrets/{name}") for who, names in secrets.items() for name in names),
+        ("trigger", reader, 'google_secret_manager_secret.wireflow["TURNSTILE_SECRET"]'),
+        ("trigger", "roles/iam.serviceAccountTokenCreator", TRIGGER_ACCOUNT),
+        ("allUsers", "roles/run.invoker", TRIGGER),
+    }
+    replaced = {grant for grant in GRANTS if grant[1] in {reader, "roles/iam.serviceAccountTokenCreator"}}
+    replaced |= {("build", "roles/artifactregistry.writer", PROJECT)}
+    assert found == (GRANTS - replaced) | added | EVENTS | DEAD_LETTERS
 
 
 def test_events_come_in_as_an_account_that_may_call_the_trigger_and_nothing_else(
@@ -132,15 +181,27 @@ def test_no_role_is_a_basic_or_an_administrators_one(deployment: State) -> None:
 
 
 def test_build_trigger_poller_schedule_and_events_each_work_as_their_own_account(
-    deployment: State, pubsub: State, eventarc: State
+    smallest: State, largest: State, pubsub: State, eventarc: State
 ) -> None:
-    accounts = {item.name: item.values for item in deployment.all("google_service_account")}
-    events = {"events"} if deployment in (pubsub, eventarc) else set()
-    assert set(accounts) == {"build", "trigger", "poller", "scheduler"} | events
+    for deployment, events in ((smallest, set()), (largest, set()), (pubsub, {"events"}), (eventarc, {"events"})):
+        accounts = {account_name(item): item.values for item in deployment.all("google_service_account")}
+        assert set(accounts) == {"build", "trigger", "poller", "scheduler"} | events
+        for name in FUNCTIONS:
+            function = deployment.function(name)
+            assert function.service["service_account_email"] == accounts[name]["email"]
+            assert function.values["build_config"][0]["service_account"] == accounts["build"]["name"]
+
+
+def test_existing_accounts_are_used(existing_resources: State) -> None:
+    account = "{}@shared-project.iam.gserviceaccount.com".format
+    assert [account_name(item) for item in existing_resources.all("google_service_account")] == ["events"]
     for name in FUNCTIONS:
-        function = deployment.function(name)
-        assert function.service["service_account_email"] == accounts[name]["email"]
-        assert function.values["build_config"][0]["service_account"] == accounts["build"]["id"]
+        function = existing_resources.function(name)
+        assert function.service["service_account_email"] == account(name)
+        built_as = function.values["build_config"][0]["service_account"]
+        assert built_as == f"projects/shared-project/serviceAccounts/{account('builder')}"
+    (job,) = existing_resources.all("google_cloud_scheduler_job")
+    assert job.values["http_target"][0]["oidc_token"][0]["service_account_email"] == account("scheduler")
 
 
 def test_an_invoker_is_granted_again_when_its_function_is_replaced() -> None:

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from shared import config
-from shared.config import Config, Location, OnUnknown
+from shared.config import Config, OnUnknown
+from shared.locations import Location
 from shared.spending.gate_state import Limits
 from shared.workflows import parse_models
 from tests.terraform.mocked import FUNCTIONS, ROOT, Resource, State

@@ -75,4 +75,7 @@ def test_the_schedule_calls_the_poller_every_minute_with_an_identity_for_it(depl
     assert (job.values["schedule"], job.values["time_zone"]) == ("* * * * *", "Etc/UTC")
     assert job.values["retry_config"][0]["retry_count"] == 0
     assert (target["http_method"], target["uri"], token["audience"]) == ("POST", address, address)
-    assert token["service_account_email"] == deployment.one("google_service_account.scheduler").values["email"]
+    (grant,) = [
+        item for item in deployment.all("google_cloud_run_v2_service_iam_member") if item.name == "poller_invoker"
+    ]
+    assert grant.values["member"] == f"serviceAccount:{token['service_account_email']}"

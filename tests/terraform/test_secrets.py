@@ -30,23 +30,45 @@ def named(state: State) -> set[str]:
     return {re.findall(r'\["(\w+)"\]', item.address)[0] for item in state.all("google_secret_manager_secret")}
 
 
+def used(state: State) -> dict[str, dict[str, tuple[str, str, str]]]:
+    """For each function, environment variable → project, secret, and version."""
+    return {
+        name: {
+            item["key"]: (item["project_id"], item["secret"], item["version"])
+            for item in state.function(name).service["secret_environment_variables"]
+        }
+        for name in FUNCTIONS
+    }
+
+
+def test_a_secret_that_exists_is_used_without_a_value(existing_resources: State) -> None:
+    assert named(existing_resources) == {"TURNSTILE_SECRET"}
+    both = {"WIREFLOW_WEBHOOK_ID": ("vault", "hook", "3"), "WIREFLOW_API_KEY": ("vault", "key", "latest")}
+    assert used(existing_resources)["poller"] == both
+    trigger = used(existing_resources)["trigger"]
+    assert trigger.pop("TURNSTILE_SECRET")[0] == "example-project"
+    assert trigger == both | {"TRIGGER_TOKENS": ("vault", "tokens", "latest")}
+
+
 def test_there_is_a_secret_for_each_that_is_in_use(smallest: State, largest: State, eventarc: State) -> None:
     assert named(smallest) == REQUIRED
     assert named(largest) == REQUIRED | OPTIONAL
     assert named(eventarc) == REQUIRED | {"TRIGGER_TOKENS"}
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_reads_the_version_that_terraform_made(deployment: State, name: str) -> None:
-    given = deployment.function(name).service["secret_environment_variables"]
-    assert {item["key"]: (item["project_id"], item["secret"], item["version"]) for item in given} == {
+@pytest.mark.parametrize("deployed", ["smallest", "largest", "pubsub", "eventarc", "existing_database"])
+def test_a_function_reads_the_version_that_terraform_made(deployments: dict[str, State], deployed: str) -> None:
+    state = deployments[deployed]
+    made = {
         setting: (
             "example-project",
-            deployment.one(f'google_secret_manager_secret.wireflow["{setting}"]').values["secret_id"],
-            deployment.one(f'google_secret_manager_secret_version.wireflow["{setting}"]').values["version"],
+            state.one(f'google_secret_manager_secret.wireflow["{setting}"]').values["secret_id"],
+            state.one(f'google_secret_manager_secret_version.wireflow["{setting}"]').values["version"],
         )
-        for setting in (named(deployment) if name == "trigger" else named(deployment) - AUTH)
+        for setting in named(state)
     }
+    poller = {setting: version for setting, version in made.items() if setting not in AUTH}
+    assert used(state) == {"trigger": made, "poller": poller}
 
 
 def test_a_version_belongs_to_its_own_secret(deployment: State) -> None:
@@ -56,10 +78,23 @@ def test_a_version_belongs_to_its_own_secret(deployment: State) -> None:
         assert version.values["secret"] == secret.values["id"]
 
 
-def test_a_raised_secrets_version_makes_new_versions(smallest: State, largest: State) -> None:
-    for state, expected in ((smallest, "1"), (largest, "7")):
-        made = state.all("google_secret_manager_secret_version")
-        assert {str(item.values["secret_data_wo_version"]) for item in made} == {expected}
+def write_versions(state: State) -> dict[str, str]:
+    """Secret → the version of its value."""
+    versions = state.all("google_secret_manager_secret_version")
+    return {re.findall(r'"(\w+)"', item.address)[0]: str(item.values["secret_data_wo_version"]) for item in versions}
+
+
+def test_a_raised_secrets_version_makes_new_versions(smallest: State) -> None:
+    assert write_versions(smallest) == dict.fromkeys(REQUIRED, "1")
+
+
+def test_one_secret_can_have_a_version_of_its_own(largest: State) -> None:
+    assert write_versions(largest) == dict.fromkeys(REQUIRED | OPTIONAL, "7") | {"WIREFLOW_API_KEY": "8"}
+
+
+def test_the_version_that_a_previous_revision_reads_stays_enabled(deployment: State) -> None:
+    versions = deployment.all("google_secret_manager_secret_version")
+    assert {item.values["deletion_policy"] for item in versions} == {"ABANDON"}
 
 
 def test_no_function_mounts_a_secret_or_has_one_in_its_build(deployment: State) -> None:

@@ -1,18 +1,16 @@
 """The database and the buckets: closed to the world, indexed for our queries, kept or taken away as asked."""
 
 import ast
+import re
 from datetime import UTC, datetime
 
 from shared.job import Job
 from shared.job_states import Status
 from shared.jobs.job_documents import to_document
-from tests.terraform.mocked import ROOT, State
+from tests.terraform.mocked import FUNCTIONS, ROOT, State
 
 QUERIES = ROOT / "shared/jobs/firestore.py"
-WRITES = ROOT / "shared/jobs/firestore_database.py"
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-KEPT = {"createdAt"}  # lists of jobs are ordered by it
-ADDED = "writeToken"  # by the store, to every write
 
 
 def fields() -> set[str]:
@@ -42,16 +40,42 @@ def queried_fields() -> set[str]:
     return set().union(*queries())
 
 
+def field_orders() -> dict[str, set[str]]:
+    """Each field that a query of the module names → the orders of its index: descending where `order_by` says so."""
+    text = QUERIES.read_text()
+    descending = set(re.findall(r'order_by\("(\w+)", direction=Query\.DESCENDING\)', text))
+    return {name: {"DESCENDING" if name in descending else "ASCENDING"} for name in queried_fields()}
+
+
 def test_the_module_with_our_queries_names_the_two_that_drive_all_work() -> None:
     assert queried_fields() >= {"dueAt", "queueAt"}
-    assert f'"{ADDED}": ' in WRITES.read_text()
 
 
-def test_exactly_the_fields_that_no_query_names_are_exempt_from_indexing(deployment: State) -> None:
-    exempt = {item.values["field"] for item in deployment.all("google_firestore_field")}
-    assert exempt == fields() - queried_fields() - KEPT | {ADDED}
-    assert not exempt & {"dueAt", "queueAt", "createdAt"}
-    assert all(item.values["index_config"] == [{"indexes": []}] for item in deployment.all("google_firestore_field"))
+def test_exactly_the_fields_that_queries_name_have_an_index_and_all_others_have_none(deployment: State) -> None:
+    declared = {
+        item.values["field"]: {index["order"] for index in item.values["index_config"][0]["indexes"]}
+        for item in deployment.all("google_firestore_field")
+    }
+    assert declared == field_orders() | {"*": set(), "expireAt": set()}
+
+
+def test_destroy_deletes_no_field_but_the_database_with_all_of_them(deployment: State) -> None:
+    fields = deployment.all("google_firestore_field")
+    assert {item.values["deletion_policy"] for item in fields} == {"ABANDON"}
+
+
+def test_nothing_is_configured_in_a_database_that_was_just_created(deployment: State) -> None:
+    kinds = {"google_firestore_field", "google_firestore_index", "google_firestore_backup_schedule"}
+    kinds |= {"google_firebaserules_ruleset", "google_firebaserules_release"}
+    configured = [item for item in deployment.resources if item.type in kinds]
+    created = deployment.all("google_firestore_database")
+    waits = [
+        item.values["create_duration"]
+        for item in deployment.resources
+        if item.name == "database" and item.type == "time_sleep"
+    ]
+    assert waits == (["30s"] if created else [])
+    assert [item.address for item in configured if created and "time_sleep.database" not in item.depends_on] == []
 
 
 def test_a_list_of_jobs_has_an_index_for_each_field_that_it_may_be_narrowed_by(deployment: State) -> None:
@@ -165,4 +189,40 @@ def test_an_unprotected_one_leaves_nothing_behind(largest: State) -> None:
     assert database.values["deletion_policy"] == "DELETE"  # the one whose default is ABANDON
     assert all(bucket.values["force_destroy"] is True for bucket in largest.all("google_storage_bucket"))
     kept = {"ABANDON", "PREVENT", "DISABLE"}
-    assert [item.address for item in largest.resources if item.values.get("deletion_policy") in kept] == []
+    left = {item.type for item in largest.resources if item.values.get("deletion_policy") in kept}
+    assert left == {"google_firestore_field", "google_secret_manager_secret_version"}  # parts of what is deleted
+
+
+def test_a_key_encrypts_buckets_database_topics_and_secrets(existing_resources: State, largest: State) -> None:
+    key = "projects/keys/locations/us-central1/keyRings/ring/cryptoKeys/key"
+    buckets = existing_resources.all("google_storage_bucket")
+    assert [item.values["encryption"][0]["default_kms_key_name"] for item in buckets] == [key, key]
+    (database,) = existing_resources.all("google_firestore_database")
+    assert database.values["cmek_config"][0]["kms_key_name"] == key
+    topics = existing_resources.all("google_pubsub_topic")
+    assert {item.name: item.values["kms_key_name"] for item in topics} == dict.fromkeys(
+        ("images", "requests", "dead_letters"), key
+    )
+    (secret,) = existing_resources.all("google_secret_manager_secret")
+    (replication,) = secret.values["replication"]
+    replica = {"location": "us-central1", "customer_managed_encryption": [{"kms_key_name": key}]}
+    assert (replication["auto"], replication["user_managed"]) == ([], [{"replicas": [replica]}])
+    assert {
+        str(item.values["replication"][0]["user_managed"]) for item in largest.all("google_secret_manager_secret")
+    } == {"[]"}
+
+
+def test_labels_are_on_everything_that_has_labels(existing_resources: State) -> None:
+    labels = {"team": "web", "cost-center": "42"}
+    made = [item for item in existing_resources.resources if not item.address.startswith("data.")]
+    found = {item.address: item.values.get("user_labels", item.values.get("labels", labels)) for item in made}
+    bare = [address for address, its in found.items() if its != labels]
+    assert bare == []
+
+
+def test_builds_use_the_repository_that_exists(existing_resources: State, smallest: State) -> None:
+    repository = "projects/example-project/locations/us-central1/repositories/ours"
+    for name in FUNCTIONS:
+        (build,) = existing_resources.function(name).values["build_config"]
+        assert build["docker_repository"] == repository
+        assert smallest.function(name).values["build_config"][0]["docker_repository"] != repository

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.mocked import ENTRY, WITHIN, copy_repository, initialize, plan_after
+from tests.terraform.mocked import ENTRY, WITHIN, TerraformError, copy_repository, initialize, plan_after
 
 # The resources of that time, and what the module no longer has of them.
 BEFORE = Path(__file__).parent / "before"
+FIELDS = 35
+MOVES = (ENTRY / "moved.tf").read_text()
 ADDRESSES = (BEFORE / "addresses.txt").read_text().split()
 AS_BEFORE = '  module {\n    source = "./modules/before"\n  }\n'
 
@@ -31,22 +33,39 @@ def upgraded(root_module: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return initialize(copy)
 
 
-def test_every_resource_of_that_time_is_moved() -> None:
-    moves = re.findall(r"^moved \{\n  from = (\S+)\n  to   = (\S+)\n\}", (ENTRY / "moved.tf").read_text(), re.M)
-    assert [start for start, _ in moves] == ADDRESSES
-    assert all(end == f"{WITHIN}{start}" for start, end in moves)
+def test_every_resource_of_that_time_is_moved_or_forgotten() -> None:
+    moved = re.findall(r"^moved \{\n  from = (\S+)\n  to   = module\.images\.\S+\n\}", MOVES, re.M)
+    forgotten = re.findall(r"^removed \{\n  from = (\S+)\n\n  lifecycle \{\n    destroy = false\n", MOVES, re.M)
+    assert sorted(moved + forgotten) == ADDRESSES
+    assert forgotten == ["google_firestore_field.unqueried"]
 
 
-@pytest.mark.parametrize("name", ["largest", "pubsub"])
-def test_an_upgrade_destroys_nothing(upgraded: Path, name: str) -> None:
-    changes = [item for item in plan_after(upgraded, name, AS_BEFORE) if without_index(item.address) in ADDRESSES]
-    assert len(changes) > 100
-    assert [item.address for item in changes if item.previous != item.address.removeprefix(WITHIN)] == []
-    assert [item.address for item in changes if "delete" in item.actions] == []
+def test_an_upgrade_destroys_nothing_that_there_was(upgraded: Path) -> None:
+    found = set()
+    for name in ("largest", "pubsub"):
+        there = [item for item in plan_after(upgraded, name, AS_BEFORE) if without_index(item.before) in ADDRESSES]
+        found |= {without_index(item.before) for item in there}
+        assert [item.before for item in there if "delete" in item.actions] == []
+        fields = [item for item in there if without_index(item.before) == "google_firestore_field.unqueried"]
+        assert [item.actions for item in fields] == [("forget",)] * FIELDS
+    assert found == set(ADDRESSES)
 
 
-@pytest.mark.parametrize("name", ["smallest", "largest"])
+@pytest.mark.parametrize("name", ["smallest", "largest", "existing_resources"])
 def test_a_second_plan_changes_nothing(upgraded: Path, name: str) -> None:
     changes = plan_after(upgraded, name)
     assert len(changes) > 70
     assert [item for item in changes if item.actions not in {("no-op",), ("read",)}] == []
+
+
+def test_the_functions_wait_again_for_a_grant_that_is_added_later(upgraded: Path) -> None:
+    tokens = 'secrets = ["trigger_tokens"]\n    trigger_tokens = "{\\"zap\\": \\"' + "0" * 64 + '\\"}"'
+    changes = plan_after(upgraded, "smallest", second=f"  variables {{\n    {tokens}\n  }}\n")
+    (wait,) = [item for item in changes if item.address == f"{WITHIN}time_sleep.grants"]
+    assert wait.actions != ("no-op",)
+
+
+def test_another_key_for_an_existing_database_is_refused(upgraded: Path) -> None:
+    key = "projects/keys/locations/us-central1/keyRings/ring/cryptoKeys/another"
+    with pytest.raises(TerraformError, match="key of an existing database cannot be changed"):
+        plan_after(upgraded, "existing_resources", second=f'  variables {{\n    kms_key = "{key}"\n  }}\n')

@@ -131,7 +131,7 @@ def test_a_case_raises_its_alarms_and_moves_its_metrics(
 
 def test_the_cases_raise_every_alarm_and_move_every_metric(smallest: State) -> None:
     cases = CASES.values()
-    assert set(log_filters(smallest)) == set().union(*(case.alarms for case in cases))
+    assert set(log_filters(smallest)) - {"schedule_failed"} == set().union(*(case.alarms for case in cases))
     assert set(metric_filters(smallest)) == ALWAYS.union(*(case.counted for case in cases))
 
 
@@ -145,8 +145,24 @@ def test_the_alert_on_another_host_names_the_host_and_the_setting(smallest: Stat
     assert "IMAGE_HOSTS" in advice
 
 
-def test_every_alert_writes_to_every_address(deployment: State) -> None:
+def test_a_call_of_the_poller_that_fails_raises_the_alarm_also_before_the_first_that_succeeds(
+    deployment: State,
+) -> None:
+    query = log_filters(deployment)["schedule_failed"]
+    (job,) = deployment.all("google_cloud_scheduler_job")
+
+    def attempt(name: str, severity: str) -> dict[str, Any]:
+        return {"resource": {"type": "cloud_scheduler_job", "labels": {"job_id": name}}, "severity": severity}
+
+    assert matches(query, attempt(job.values["name"], "ERROR"))
+    assert not matches(query, attempt(job.values["name"], "INFO"))
+    assert not matches(query, attempt("another-job", "ERROR"))
+
+
+def test_every_alert_writes_to_every_address(deployment: State, existing_resources: State) -> None:
     channels = {item.values["id"] for item in deployment.all("google_monitoring_notification_channel")}
+    if deployment is existing_resources:
+        channels |= {"projects/example-project/notificationChannels/1234"}
     policies = deployment.all("google_monitoring_alert_policy")
     others = {"poller_silent", "server_errors"} | {item.name for item in policies if item.name == "dead_letters"}
     assert len(policies) == len(log_filters(deployment)) + len(others)

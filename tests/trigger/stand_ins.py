@@ -22,6 +22,7 @@ from functions.trigger.auth.form_admission import FormAdmission
 from shared.auth_settings import AuthSettings
 from shared.log import Log
 from shared.ports import JobStore
+from shared.problems import Problem
 from shared.spending.rate_window import RateWindow
 from shared.store_errors import Conflict
 
@@ -172,3 +173,11 @@ def serving(server: StubServer) -> Iterator[StubServer]:
         listener.shutdown()
         thread.join()
         listener.server_close()
+
+
+async def code(caller: object) -> str:
+    """Return the code of the problem, or the kind of the caller."""
+    try:
+        return str((await caller).kind)  # type: ignore[attr-defined] - a coroutine
+    except Problem as problem:
+        return problem.code

@@ -28,6 +28,7 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "fromImage": (2, "2"),
     "deadlineSeconds": (60.0, "60"),
     "allowPartial": (True, "on"),
+    "onFailure": ("error", "error"),
     "altText": ("A cat on a mat", "A cat on a mat"),
     "redirectUrl": ("https://shop.example/", "https://shop.example/"),
     "idempotencyKey": ("k-1", "k-1"),
@@ -76,7 +77,7 @@ def test_every_attribute_of_a_submission_is_a_field_or_set_by_the_pipeline() -> 
 
 
 @pytest.mark.parametrize(
-    "prompt", ["x" * 4_000, "🦊" * 4_000, " a ", "\u200ba\u200b", "👩\u200d💻", "<script>", "\u0000", "a\ncat"]
+    "prompt", ["x" * 4_000, "🦊" * 4_000, " a ", "\u200ba\u200b", "👩\u200d💻", "<script>", "\u0000a", "a\ncat"]
 )
 async def test_a_prompt_is_not_changed(prompt: str) -> None:
     assert (await submission(sent(json={"prompt": prompt}))).prompt == prompt
@@ -93,6 +94,9 @@ async def test_a_prompt_is_not_changed(prompt: str) -> None:
         "\u3164\u2800",
         "\ufe0f",
         "\U000e0041",
+        "\u0000",
+        "\u0007\u007f\u0085",
+        "\ufff9\ufffb\uffff",
         7,
         ["a cat"],
         "x" * 4_001,

@@ -16,7 +16,7 @@ CAT = {"prompt": "a cat"}
 # --- empty fields --------------------------------------------------------------------------------------------------
 
 OPTIONAL = ["workflow", "image1", "fromJob", "fromImage", "deadlineSeconds", "allowPartial", "redirectUrl", "prompts"]
-OPTIONAL += ["cf-turnstile-response", "altText", "metadata"]
+OPTIONAL += ["cf-turnstile-response", "altText", "metadata", "onFailure"]
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
@@ -80,11 +80,20 @@ def test_every_field_of_ours_is_absent_kept_or_rejected_when_it_is_empty() -> No
         ({"data": {"prompt": "a cat"}}, '"data.prompt"'),
         ({"body": {"fields": {"Prompt": "a cat"}}}, '"body.fields.Prompt"'),
         ({"negative_prompt": "a dog", "PROMPT": "a cat"}, '"PROMPT"'),
+        ({"fields[prompt][value]": "a cat"}, '"fields[prompt][value]"'),
+        ({"requests": [{"style": "noir"}, {"prompt": "a cat"}]}, '"requests.1.prompt"'),
+        ({"body": json.dumps(CAT)}, '"body", a field with JSON in it'),
+        ({"payload": json.dumps({"style": "noir", "prompts": ["a cat"]}, indent=2)}, '"payload", a field with JSON'),
+        ({json.dumps(CAT): ""}, "a field with JSON in it"),
+        ({"prompt": None, "Prompt": "a cat"}, 'The prompt is null, but the request has "Prompt"'),
+        ({"prompt": None}, "The prompt is null. Send one"),
+        ({"Prompt": "a cat", "data": {"prompt": "a cat"}}, '"Prompt"'),
         ({"prompt": ["a cat", "a dog"]}, "2 times"),
         ({"prompt": {"text": "a cat"}}, "an object"),
         ({"prompt": 7}, "a number"),
         ({"prompt": " "}, "blank"),
         ({"negative_prompt": "a dog"}, "The prompt is missing. Send one"),
+        ({"caption": 'the word "prompt": what it means', "style": "{}"}, "The prompt is missing. Send one"),
         ({}, "The prompt is missing. Send one"),
     ],
 )
@@ -108,7 +117,15 @@ async def test_a_name_in_half_characters_can_be_quoted() -> None:
 
 # --- what browsers add ---------------------------------------------------------------------------------------------
 
-ADDED = {"submit": "Send", "submit.x": "7", "submit.y": "9", "_charset_": "UTF-8", "utm_source": "news", "utm_id": "1"}
+ADDED = {
+    "submit": "Send",
+    "submit.x": "7",
+    "submit.y": "9",
+    "_charset_": "UTF-8",
+    "utm_source": "news",
+    "utm_id": "1",
+    "Submit": "Go",
+}
 
 
 async def refuse_any(_caller: Any, _workflow: str, fields: Any, _has_image: bool) -> None:

@@ -228,6 +228,14 @@ async def test_a_charset_is_what_browsers_make_of_its_label(label: str, codec: s
         assert (made.prompt, made.input) == (text, "{}")
 
 
+@pytest.mark.parametrize("label", ["latin1", "windows-1250", "windows-1253", "windows-874"])
+async def test_bytes_that_a_charset_leaves_undefined_are_control_characters_as_in_browsers(label: str) -> None:
+    content = typed(b"prompt=a%81cat", f"{URLENCODED}; charset={label}")
+    assert (await submission(sent(**content))).prompt == "a\u0081cat"
+    content = typed(b"prompt=a%d2", f"{URLENCODED}; charset=windows-1253")
+    assert (await rejection(sent(**content))).code == "invalid_form"
+
+
 @pytest.mark.parametrize(
     "label", ["utf-16", "utf-7", "replacement", "iso-2022-kr", "x-user-defined", "zlib", "rot13", ""]
 )

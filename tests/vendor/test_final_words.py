@@ -63,6 +63,20 @@ def test_a_word_around_the_response_does_not_overrule_what_is_inside(
     assert said(document).state is state
 
 
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("timed-out", RunState.TIMEOUT),
+        ("Timed out", RunState.TIMEOUT),
+        ("in-progress", RunState.IN_PROGRESS),
+        ("In  Progress", RunState.IN_PROGRESS),
+    ],
+)
+def test_a_word_may_be_written_with_hyphens_or_spaces(word: str, state: RunState) -> None:
+    assert said({"status": word}).state is state
+    assert said({"data": {"status": word}}).state is state
+
+
 def test_runs_of_a_batch_may_end_in_different_words() -> None:
     def batch(*words: str) -> RunState | None:
         return said({"executionRuns": [{"status": word} for word in words]}).state

@@ -15,8 +15,10 @@ from shared.wireflow import client as client_module
 from shared.wireflow import errors
 from shared.wireflow.client import WireflowClient
 from shared.wireflow.response_body import BODY_LIMIT, CHUNK, TEXT_BYTES_LIMIT, read_body
+from shared.workflows import Mode, Workflow
 from tests.harness.virtual_time import VirtualClock
 
+HOOK = Workflow(name="default", mode=Mode.WEBHOOK, id="hook")
 URL = "https://cdn.wireflow.ai/outputs/a.png"
 MIB = 1024 * 1024
 
@@ -70,6 +72,21 @@ async def test_an_image_in_base64_beside_the_url_is_skipped(size: int, content: 
     assert peak < 3 * MIB
 
 
+@pytest.mark.parametrize("length", [9_000, 16_000, 32_000])
+async def test_base64_in_many_texts_is_skipped(length: int) -> None:
+    body = run(json.dumps([("A" * (length - 1) + '"')] * (6 * MIB // length)))
+    assert len(body) > 2 * BODY_LIMIT
+    response = await client(streamed(body)).poll("exec_1")
+    assert (response.state, response.image_urls) == (RunState.COMPLETED, (URL,))
+
+
+async def test_a_long_data_url_is_a_result_that_cannot_be_copied() -> None:
+    for size in (10_000, 5 * MIB):
+        data = f'"data:image/png;base64,{"A" * size}"'
+        body = f'{{"status":"COMPLETED","output":{{"url":{data}}},"other":{data}}}'.encode()
+        assert (await client(streamed(body)).poll("exec_1")).image_urls == ("data:image/png",)
+
+
 @pytest.mark.parametrize("size", [97, 1_000, CHUNK - 1, CHUNK, CHUNK + 1, 300_000])
 async def test_a_body_is_the_same_however_it_arrives(size: int) -> None:
     texts = ["", "\\", '"', '\\"', "é\\u0000\n", "x" * TEXT_BYTES_LIMIT, '\\"' * 5_000]
@@ -116,11 +133,41 @@ async def test_a_compression_bomb_is_read_in_bounded_memory() -> None:
     assert peak < 3 * MIB
 
 
-@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "gzip, br", "zstd"])
-async def test_another_content_encoding_is_retried(encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "gzip, br", "zstd", ", ".join(["gzip"] * 5)])
+async def test_what_cannot_be_decoded_is_retried(encoding: str) -> None:
     body = gzip.compress(gzip.compress(b" " * MIB))
     with pytest.raises(errors.PollError):
         await client(streamed(body, content_encoding=encoding)).poll("exec_1")
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "identity, gzip", "gzip, aws-chunked", "deflate,gzip", "raw"])
+async def test_a_list_of_content_encodings_is_decoded(encoding: str) -> None:
+    body = run('"x"')
+    for name in encoding.split(","):
+        body = gzip.compress(body) if name.strip() in {"gzip", "deflate"} else body
+    if encoding == "raw":  # some servers send deflate without the zlib header
+        body, encoding = zlib.compress(body, wbits=-zlib.MAX_WBITS), "deflate"
+    for size in (1, 60_000):
+        response = await client(streamed(body, size, content_encoding=encoding)).poll("exec_1")
+        assert response.image_urls == (URL,)
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip", ", ".join(["gzip"] * 5)])
+async def test_the_status_counts_although_the_body_cannot_be_decoded(encoding: str) -> None:
+    def responding(status: int) -> WireflowClient:
+        found = streamed(b"not compressed", content_encoding=encoding)
+        found.status_code = status
+        return client(found)
+
+    for status, kind in ((402, errors.OutOfCredits), (429, errors.RateLimited), (202, errors.NoExecutionId)):
+        with pytest.raises(kind):
+            await responding(status).start(HOOK, {"prompt": "a cat"}, "key")
+
+
+async def test_empty_members_are_bounded() -> None:
+    body = gzip.compress(b"") * 100_000 + gzip.compress(run('"x"'))
+    with pytest.raises(errors.PollError):
+        await client(streamed(body, content_encoding="gzip")).poll("exec_1")
 
 
 async def test_an_invalid_compression_is_retried() -> None:

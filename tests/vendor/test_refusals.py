@@ -29,6 +29,25 @@ REFUSALS = [
     "The prompt was blocked for safety reasons.",
     "This request violates our usage policies.",
     "The input violates the platform's Responsible AI practices.",
+    # fal, Imagen, Kling, MiniMax, Stability, Ideogram, Recraft, Runway, Flow, Vertex AI, Bedrock, Civitai, BFL.
+    "The generated image was blocked by the safety filter.",
+    "The images provided may contain likenesses of real people or other private information that cannot be processed.",
+    "The response is blocked, as it may violate our policies. Error Code: 58061214",
+    "Failure to pass the risk control system",
+    "Trigger strategy, trigger the content security policy of the platform",
+    "input new_sensitive",
+    "Your request was flagged by our content moderation system, as a result your request was denied.",
+    "Prompt provided failed safety check due to the inclusion of prohibited content.",
+    "Prompt contains forbidden words",
+    "Banned prompt detected",
+    "Failed: SAFETY.INPUT.TEXT",
+    "PUBLIC_ERROR_UNSAFE_GENERATION",
+    "The model response was blocked by Model Armor.",
+    "This request has been blocked by our content filters. Please adjust your text prompt to submit a new request.",
+    "Content flagged for review",
+    "Derivative Works Filter",
+    "The prompt violates our community rules",
+    "Potentially harmful content detected",
 ]
 OTHER_FAILURES = [
     "The provider answered with an error: internal model failure.",
@@ -42,6 +61,17 @@ OTHER_FAILURES = [
     "insert violates unique constraint jobs_pkey",
     "GPU out of memory at moderate load",
     "Could not load the input image",
+    "The content type image/heic is not allowed",
+    "Access denied: content could not be fetched",
+    "The request was rejected because the prompt exceeds 4000 tokens",
+    "prompt rejected: too long",
+    "Blocked by a firewall while sending the prompt",
+    "Request blocked by CORS policy",
+    "Failed to load the safety checker",
+    "The safety checker could not be loaded: it can not be reached",
+    "Job flagged as stuck and was canceled",
+    "The model needs an explicit output size",
+    "CUDA error: unsafe legacy renegotiation disabled",
 ]
 
 
@@ -60,6 +90,8 @@ def test_another_failure_is_not_a_refusal(words: str) -> None:
     [
         *("content_policy_violation", "IMAGE_RECITATION", "IMAGE_SAFETY", "moderation_blocked", "content_filter"),
         *("InputTextSensitiveContentDetected", "DataInspectionFailed", "PROHIBITED_CONTENT", "SAFETY", "nsfw-content"),
+        *("JAILBREAK", "MODEL_ARMOR", "SAFETY.INPUT.TEXT", "PUBLIC_ERROR_UNSAFE_GENERATION", "CONTENT_FILTERED"),
+        *("OutputImageRiskDetection", "content_flagged", "prompt_blocked", "Request Moderated"),
     ],
 )
 def test_a_structured_code_decides_before_the_words(code: str) -> None:
@@ -156,6 +188,30 @@ def test_codes_are_found_beside_the_words() -> None:
     candidates = {"candidates": [{"finishReason": "IMAGE_RECITATION", "content": {}}]}
     response = failed(error="The model failed.", nodeRuns=[{"nodeId": "gen-1", "output": candidates}])
     assert is_refusal(response.error, response.error_codes, [])
+
+
+def test_a_code_is_a_word_and_not_a_text_that_may_quote_the_prompt() -> None:
+    prompt = "A sign about road safety and content policy"
+    for name in ("reason", "status", "type", "code"):
+        response = failed(error={name: f"Model failure for '{prompt}'", "message": "x"})
+        assert not is_refusal(response.error, response.error_codes, [prompt])
+
+
+@pytest.mark.parametrize("name", ["message", "reason", "detail", "statusMessage", "failure", "exception", "lastError"])
+@pytest.mark.parametrize("status", ["FAILED", "error", " Failure "])
+def test_a_failed_node_has_its_words_under_any_common_name(name: str, status: str) -> None:
+    for node in ({"nodeId": "gen-1", "status": status, name: FLAGGED}, {"nodeId": "gen-1", "status": status}):
+        message = FLAGGED if name in node else None
+        assert failed(nodeStates=[node]).error == failed(nodeResults={"nodeRuns": [node]}).error == message
+    assert failed(nodeStates=[{"nodeId": "gen-1", "status": "COMPLETED", "message": FLAGGED}]).error is None
+
+
+@pytest.mark.parametrize(
+    "error", [{"info": FLAGGED}, {"code": "x", "explanation": FLAGGED}, [{"cause": {"why": FLAGGED}}]]
+)
+def test_words_under_an_unknown_name_are_found_if_there_are_no_others(error: Any) -> None:
+    assert failed(error=error).error == FLAGGED
+    assert failed(error={"all": error, "message": "The model failed"}).error == "The model failed"
 
 
 def test_the_error_of_a_node_is_added_to_that_of_its_run() -> None:

@@ -31,7 +31,8 @@ def node(output: Any, node_id: str = "gen-1", **more: Any) -> dict[str, Any]:
         f"{URL} shows a cat",
         f"{URL}\n{OTHER}",
         {"description": URL},
-        "ftp://cdn.wireflow.ai/a.png",
+        {"text": "A cat", "links": [OTHER]},
+        f"![a cat]({URL})",
         "www.example.com",
     ],
     ids=repr,
@@ -48,6 +49,8 @@ def test_a_url_in_a_text_is_not_a_result(output: Any) -> None:
         node({"url": URL}, "n1", nodeType="input:image"),
         node({"images": [URL]}, "n1", type="INPUT:image"),
         {"id": "input-2", "status": "COMPLETED", "output": URL},
+        {"id": "n2", "data": {"nodeType": "input:image"}, "output": {"url": URL}},
+        {"nodeId": "load-1", "output": {"inputs": {"images": [URL]}, "input_image": {"url": URL}}},
     ],
     ids=repr,
 )
@@ -62,6 +65,58 @@ def test_a_node_that_one_list_shows_to_be_an_input_is_one_in_every_list() -> Non
         "outputs": [{"nodeId": "n1", "url": URL}],
     }
     assert images(**document) == [(OTHER, "gen-1/0")]
+
+
+def test_lists_may_name_an_input_by_different_ids_and_nodes_may_be_named_by_keys() -> None:
+    by_id = {"nodeRuns": [{"id": "n1", "nodeType": "input:image", "output": URL}, node(OTHER)]}
+    assert images(**by_id, nodeStates=[{"nodeId": "n1", "outputUrl": URL}]) == [(OTHER, "gen-1/0")]
+    for name in ("nodeStates", "nodeResults"):
+        assert images(**{name: {"input-1": {"outputUrl": URL}, "gen-1": {"outputUrl": OTHER}}}) == [(OTHER, None)]
+    assert images(outputs={"input-1": {"url": URL}, "gen-1": {"url": OTHER}}) == [(OTHER, None)]
+    assert images(outputs={"input-1": URL, "gen-1": OTHER}) == [(OTHER, None)]
+
+
+def test_an_output_that_is_a_text_elsewhere_is_a_text() -> None:
+    document = {
+        "finalOutput": URL,
+        "nodeRuns": [node(URL, "text-1"), node({"url": OTHER})],
+        "nodeStates": [{"nodeId": "text-1", "text": URL}, {"nodeId": "gen-1", "text": OTHER, "outputUrl": OTHER}],
+    }
+    assert images(**document) == [(OTHER, "gen-1/0")]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        [URL],
+        [[{"url": URL}]],
+        {"output": [URL]},
+        {"result": {"images": [{"url": URL}]}},
+        {"data": [{"url": URL}]},
+        {"image": {"url": URL}},
+        {"file": {"uri": URL}},
+        {"image_url": URL},
+        {"imageURL": URL},
+        {"output_urls": [URL]},
+        {"result": {"sample": URL}},
+        {"output": [URL], "urls": {"get": OTHER, "cancel": OTHER}, "input": {"image": OTHER}},
+    ],
+    ids=repr,
+)
+def test_a_result_is_found_in_what_providers_wrap_it_in(output: Any) -> None:
+    assert images(nodeRuns=[node(output)]) == [(URL, "gen-1/0")]
+
+
+@pytest.mark.parametrize("url", ["ftp://cdn.test/a.png", "gs://bucket/a.png", "file:///etc/passwd", "S3://b/a.png"])
+def test_a_url_of_another_scheme_is_a_result_unless_there_is_one_of_the_web(url: str) -> None:
+    assert images(nodeRuns=[node(url)]) == images(nodeRuns=[node({"url": url})]) == [(url, "gen-1/0")]
+    assert images(nodeRuns=[node({"images": [url, URL]})]) == [(URL, "gen-1/1")]
+
+
+def test_of_a_data_url_only_its_type_is_kept() -> None:
+    for content in ("iVBORw0K", "iVBORw0K" * 1_000):
+        output = {"images": [{"url": f"data:image/png;base64,{content}"}]}
+        assert images(nodeRuns=[node(output)]) == [("data:image/png", "gen-1/0")]
 
 
 def test_an_image_is_known_by_its_url_without_the_signature_and_the_last_signature_counts() -> None:
@@ -79,6 +134,11 @@ def test_a_place_is_a_node_and_a_position_and_the_same_in_every_list() -> None:
     assert images(**document) == [(OTHER, "gen-1/1"), (URL, "gen-1/0"), (URL + "?id=1", "up-1/0")]
 
 
+def test_the_final_output_is_a_place_if_no_node_is_named() -> None:
+    assert images(finalOutput={"images": [URL, OTHER]}) == [(URL, "finalOutput/0"), (OTHER, "finalOutput/1")]
+    assert images(data={"finalOutput": URL}, nodeRuns=[{"output": URL}]) == [(URL, "finalOutput/0")]
+
+
 def test_a_node_without_an_id_has_no_place() -> None:
     assert images(nodeRuns=[{"output": {"url": URL}}]) == [(URL, None)]
 
@@ -89,6 +149,27 @@ SPACES = "https://cdn.wireflow.ai/a cat.png"
 @pytest.mark.parametrize("output", [SPACES, {"url": SPACES}, {"images": [SPACES]}, {"images": [{"url": SPACES}]}])
 def test_a_url_with_spaces_is_a_result(output: Any) -> None:
     assert images(nodeRuns=[node(output)]) == [("https://cdn.wireflow.ai/a%20cat.png", "gen-1/0")]
+
+
+# --- models --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("document", "model"),
+    [
+        ({"nodeRuns": [node({"url": URL, "model": "gemini-3.1-flash-image"})]}, "gemini-3.1-flash-image"),
+        ({"data": {"nodeStates": [{"nodeId": "gen-1", "modelName": "nano_banana_2_1"}]}}, "nano_banana_2_1"),
+        ({"nodeRuns": [node(URL, model="a/b:1"), node(URL, model_id="c"), node(URL, model="a/b:1")]}, "a/b:1, c"),
+        ({"nodeRuns": [node(URL, params={"model": "nano_banana"}, input={"model": "nano_banana"})]}, None),
+        (
+            {"nodeRuns": [node({"text": {"model": "x"}}), node(URL, model="a text about a model"), node(7, model=7)]},
+            None,
+        ),
+    ],
+    ids=repr,
+)
+def test_the_model_that_a_response_names_is_read(document: dict[str, Any], model: str | None) -> None:
+    assert read_run(200, {}, json.dumps({"status": "COMPLETED", **document}).encode(), NOW).model == model
 
 
 # --- texts ---------------------------------------------------------------------------------------------------------

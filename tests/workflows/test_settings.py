@@ -159,6 +159,7 @@ def test_models_can_be_added_to_the_known_ones() -> None:
         *('{"m": null}', '{"m": 1}', '{"m": {"resolutions": "1K"}}', '{"m": {"resolutions": ["1K", "1K"]}}'),
         *('{"m": {"aspectRatios": ["0:1"]}}', '{"m": {"aspectRatios": ["wide"]}}', '{"m": {"aspectRatios": null}}'),
         *('{"m": {"inputImages": -1}}', '{"m": {"inputImages": 1.5}}', '{"m": {"inputImages": "1"}}'),
+        '{"m": {"inputImages": true}}',
     ],
 )
 def test_invalid_models_are_a_fault(text: str) -> None:

@@ -20,6 +20,7 @@ from .caller import Caller, CallerKind, preferred
 from .certificates import Certificates
 from .google_tokens import GoogleTokens, signature_removed
 from .rejections import (
+    CREDENTIAL_NEEDED,
     ORIGIN_NOT_ALLOWED,
     invalid_credential,
     no_authentication,
@@ -76,8 +77,15 @@ class Authenticator:
         return preferred(*callers)
 
     def expects_signature(self, request: Request) -> bool:
-        """Return whether the request has a signature that must be verified."""
-        return self._settings.configured and signatures.is_signed(request)
+        """Return whether the request has a signature that its body can make valid.
+
+        Raises Problem 401 for one that no body can: nothing needs to be read then.
+        """
+        if not self._settings.configured or not signatures.is_signed(request):
+            return False
+        if not self._settings.signing_secrets or signatures.claims(request, self._clock.now()) is None:
+            raise _invalid_signature()
+        return True
 
     def signature(self, request: Request, raw: bytes) -> Caller | None:
         """Return the caller that signed this body, or None if the request is not signed. Raises Problem 401. CPU-bound.
@@ -88,10 +96,7 @@ class Authenticator:
             return None
         name = signatures.signer(request, raw, self._settings.signing_secrets, self._clock.now())
         if name is None:
-            raise invalid_credential(
-                "The webhook-signature does not match the webhook-id, webhook-timestamp, and body, or the timestamp is "
-                "more than five minutes off. Sign the exact bytes of the UTF-8 body with the current time."
-            )
+            raise _invalid_signature()
         return Caller(CallerKind.SIGNATURE, name)
 
     def body_token(self, token: str) -> Caller | None:
@@ -122,7 +127,7 @@ class Authenticator:
         """Return the problem of a request that has no credential and needs one."""
         if "origin" in request.headers:
             return unauthorized(ORIGIN_NOT_ALLOWED)
-        return unauthorized("Send a token as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks).")
+        return unauthorized(CREDENTIAL_NEEDED)
 
     async def reader(self, request: Request) -> Caller | None:
         """Return the caller of a GET or DELETE, or None without a credential.
@@ -141,7 +146,8 @@ class Authenticator:
         try:
             if self._google is None or not await self._google.is_genuine(jwt):
                 raise invalid_credential(
-                    "The token is unknown, and not a Google ID token for EVENT_SERVICE_ACCOUNT and EVENT_AUDIENCE."
+                    "The token is unknown, and not a Google ID token for EVENT_SERVICE_ACCOUNT and EVENT_AUDIENCE. "
+                    "Send a token of TRIGGER_TOKENS, or a current ID token of that account for that audience."
                 )
         except VerifierUnavailable as error:
             self._log.error(Event.CONFIGURATION, f"Google's public keys could not be fetched: {error}.")
@@ -173,6 +179,14 @@ def _unknown_token() -> Problem:
     return invalid_credential(
         "The token is unknown. Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN, as the password of "
         "Basic, or as the body's token."
+    )
+
+
+def _invalid_signature() -> Problem:
+    return invalid_credential(
+        "The webhook-signature does not match the webhook-id, webhook-timestamp, and body, or the timestamp is more "
+        "than five minutes off. Sign the exact bytes of the UTF-8 body with the current time and a secret of "
+        "TRIGGER_SIGNING_SECRETS."
     )
 
 

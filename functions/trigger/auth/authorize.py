@@ -3,10 +3,11 @@
 from shared.auth_settings import AuthSettings
 from shared.callers import is_visitor
 from shared.job import Job
+from shared.listed_job import ListedJob
 from shared.problems import Problem
 
 from .caller import Caller, CallerKind
-from .rejections import no_authentication, unauthorized
+from .rejections import CREDENTIAL_NEEDED, no_authentication, unauthorized
 
 UNKNOWN_JOB = "There is no job with this id. Jobs are deleted after their retention time."
 
@@ -48,7 +49,7 @@ def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:
         return caller
     if not settings.configured:
         raise no_authentication()
-    raise unauthorized("Send a token as Authorization: Bearer TOKEN.")
+    raise unauthorized("Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN.")
 
 
 def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> None:
@@ -57,7 +58,7 @@ def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> N
         return
     if not settings.configured:
         raise no_authentication()
-    raise unauthorized("Send a token as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks).")
+    raise unauthorized(CREDENTIAL_NEEDED)
 
 
 def may_see_workflows(caller: Caller | None) -> bool:
@@ -71,10 +72,10 @@ def check_may_send_batches(caller: Caller) -> None:
         raise Problem("forbidden", "A batch needs a token, a signature, or an event. Send a single prompt.")
 
 
-def is_owner(job: Job, caller: Caller | None) -> bool:
+def is_owner(job: ListedJob, caller: Caller | None) -> bool:
     """Return whether the reader is the caller of the job or an admin: not a visitor, who has only the job's id."""
     return caller is not None and caller.kind is not CallerKind.FORM and _owns(job, caller)
 
 
-def _owns(job: Job, caller: Caller) -> bool:
+def _owns(job: ListedJob, caller: Caller) -> bool:
     return caller.admin or caller.name == job.caller

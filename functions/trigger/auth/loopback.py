@@ -8,11 +8,17 @@ from starlette.requests import Request
 
 from shared.auth_settings import origin_of
 
-# Headers that proxies, tunnels, and CDNs add when they forward a request: RFC 7239, RFC 9110 (7.6.3), RFC 8586, and
-# those of vendors. No browser and no HTTP client on this machine sends one.
+# Words in the names of headers that proxies, tunnels, and CDNs add when they forward a request: RFC 7239, RFC 9110
+# (7.6.2, 7.6.3), RFC 8586, and those of vendors. No browser and no HTTP client on this machine sends one.
+_WORD = (
+    r"forward|forwards|forwarded|forwarder|via|proxy|proxied|proxyuser|cdn|loop|original|rewrite|surrogate|tunnel"
+    r"|akamai|amz|amzn|appengine|arr|azure|cf|cloudfront|devtunnel|envoy|fastly|fly|haproxy|heroku|incap|netlify|nf|nginx"
+    r"|ngrok|railway|render|rndr|sucuri|tailscale|traefik|varnish|vercel|zrok"
+    r"|(?:client|connecting|real|remote|originating|peer|user|src|true)?(?:ip|ipv6|addr|address)"
+)
 _FORWARDING = re.compile(
-    r"(x-)?forwarded(-.+)?|via|cdn-loop|(x-)?(cf|fly|fastly|ngrok|tailscale|envoy|original|azure|arr|appengine)-.+"
-    r"|(.+-)?(client|connecting|real|remote|originating|peer|user|proxyuser)-?(ip|ipv6|addr|address)"
+    rf"(?:.+[-_])?(?:{_WORD})(?:[-_].+)?|x[-_](?:host|scheme|url[-_]scheme|request[-_]start)|front[-_]end[-_]https"
+    r"|x[-_]serverless[-_]authorization"
 )
 
 
@@ -24,7 +30,8 @@ def is_local(request: Request) -> bool:
     hosts = request.headers.getlist("host")
     peer = request.client.host if request.client else ""
     is_forwarded = any(_FORWARDING.fullmatch(name) for name in request.headers)
-    return len(hosts) == 1 and _names_loopback(f"http://{hosts[0]}") and _is_loopback(peer) and not is_forwarded
+    is_forwarded |= len(hosts) != 1 or not {"/", "?", "#"}.isdisjoint(hosts[0])  # no client writes such a Host
+    return not is_forwarded and _names_loopback(f"http://{hosts[0]}") and _is_loopback(peer)
 
 
 def is_cross_origin(request: Request, public_url: str | None) -> bool:

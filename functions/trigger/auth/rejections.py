@@ -3,6 +3,10 @@
 from shared.problems import Problem
 
 CHALLENGE = 'Bearer realm="wireflow-images"'
+CREDENTIAL_NEEDED = (
+    "Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks) with a "
+    "secret of TRIGGER_SIGNING_SECRETS."
+)
 ORIGIN_NOT_ALLOWED = "Pages of this origin may not call. Add the origin to FORM_ORIGINS."
 
 

@@ -25,13 +25,10 @@ def is_signed(request: Request) -> bool:
 
 def signer(request: Request, body: bytes, callers: Sequence[SigningSecret], now: datetime) -> str | None:
     """Return the name of the caller that signed this id, timestamp, and body, or None."""
-    message_id, seconds, signatures = (_single(request, f"webhook-{part}") for part in ("id", "timestamp", "signature"))
-    if not message_id or not _SECONDS.fullmatch(seconds):
+    if (claimed := claims(request, now)) is None:
         return None
-    sent_at = datetime.fromtimestamp(int(seconds), UTC)
-    if abs(now - sent_at) > TOLERANCE:
-        return None
-    given = [signature.encode() for signature in signatures.split(" ")[:MAX_SIGNATURES]]
+    message_id, sent_at = claimed
+    given = [signature.encode() for signature in _single(request, "webhook-signature").split(" ")[:MAX_SIGNATURES]]
     matches = [
         caller.name
         for caller in callers
@@ -40,6 +37,15 @@ def signer(request: Request, body: bytes, callers: Sequence[SigningSecret], now:
         and any([hmac.compare_digest(expected, one) for one in given])
     ]
     return matches[0] if matches else None
+
+
+def claims(request: Request, now: datetime) -> tuple[str, datetime] | None:
+    """Return the id and the time that a signature covers, or None if no body can make it valid now."""
+    message_id, seconds, signature = (_single(request, f"webhook-{part}") for part in ("id", "timestamp", "signature"))
+    if not message_id or not signature or not _SECONDS.fullmatch(seconds):
+        return None
+    sent_at = datetime.fromtimestamp(int(seconds), UTC)
+    return (message_id, sent_at) if abs(now - sent_at) <= TOLERANCE else None
 
 
 def _single(request: Request, name: str) -> str:

@@ -19,11 +19,11 @@ FORM_TOKEN_LIMIT = 2_048  # characters
 METADATA_KEYS, METADATA_LIMIT = 20, 4_096  # bytes of all keys and values
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 
-# White space, and what renderers ignore: Default_Ignorable_Code_Point (https://www.unicode.org/reports/tr44/), and
-# the Braille pattern without dots.
+# White space, control and noncharacters, and what renderers ignore: Default_Ignorable_Code_Point
+# (https://www.unicode.org/reports/tr44/), the annotation marks, and the Braille pattern without dots.
 _BLANK = re.compile(
-    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+    r"[\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
 )
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
@@ -65,7 +65,7 @@ def boolean(name: str, value: Any) -> bool:
 def prompt(name: str, value: Any) -> str:
     """A string with something visible, of at most `PROMPT_LIMIT` characters."""
     if not isinstance(value, str) or is_blank(value):
-        raise Problem.wrong("The prompt is missing or blank. Send a string that describes the image.", name)
+        raise Problem.wrong("The prompt is missing or blank. Send a text that describes the image.", name)
     if len(value) > PROMPT_LIMIT:
         raise Problem.wrong(f"The prompt has {len(value):,} characters; the limit is {PROMPT_LIMIT:,}.", name)
     return value
@@ -114,6 +114,13 @@ def form_token(name: str, value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= FORM_TOKEN_LIMIT:
         raise Problem.wrong(f"{name} must be the string from GET /form-token.", name)
     return value
+
+
+def on_failure(name: str, value: Any) -> str:
+    """The only alternative to a response with the job."""
+    if value != "error":
+        raise Problem.wrong(f'{name} must be "error", or left out.', name)
+    return "error"
 
 
 def alt_text(name: str, value: Any) -> str:
@@ -219,6 +226,7 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
+    "onFailure": Field(on_failure, compared=False),
     "altText": Field(alt_text, attribute="alt_text"),
     "metadata": Field(metadata, attribute="metadata"),
     # An empty key or credential in JSON is a mistake: the sender meant to fill it in.

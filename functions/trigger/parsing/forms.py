@@ -3,6 +3,7 @@
 https://url.spec.whatwg.org/#application/x-www-form-urlencoded; https://www.rfc-editor.org/rfc/rfc7578
 """
 
+import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ FILE_LIMIT = 25 * MIB
 FILE_FIELD = "image1"
 
 # The button of a form, the charset of its page, and the campaign that led to it: no input for a workflow.
-_BROWSER_ADDED = re.compile(r"submit(\.[xy])?|_charset_|utm_\w+", re.ASCII)
+_BROWSER_ADDED = re.compile(r"submit(\.[xy])?|_charset_|utm_\w+", re.ASCII | re.IGNORECASE)
 # Not supersets of ASCII, or no encodings at all: the names of a form's fields could not be found in them.
 _NOT_FOR_FORMS = {"replacement", "utf-16be", "utf-16le", "x-user-defined"}
+_AS_BROWSERS = "as-browsers"  # the name of an error handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,20 @@ def _decoded(raw: bytes, encoding: "Encoding") -> str:
     from webencodings import decode
 
     try:
-        text: str = decode(raw, encoding, "strict")[0]
+        text: str = decode(raw, encoding, _AS_BROWSERS)[0]
     except UnicodeDecodeError as error:
         name = encoding.name.upper()
         raise invalid(f"contains bytes that are not {name}; send text as UTF-8 and images as a file") from error
     return text
+
+
+def _control_character(error: UnicodeError) -> tuple[str, int]:
+    """A byte from 0x80 to 0x9f that Python's single-byte codecs leave undefined is the control character it names."""
+    if isinstance(error, UnicodeDecodeError) and error.encoding == "charmap":
+        byte = error.object[error.start]
+        if 0x80 <= byte <= 0x9F:
+            return chr(byte), error.start + 1
+    raise error
+
+
+codecs.register_error(_AS_BROWSERS, _control_character)

@@ -2,61 +2,77 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.problems import Problem
 
 EXAMPLE = '{"prompt": "a cat"}'
 SEARCHED = 1_000  # values
-DEPTH = 3  # levels of objects
+DEPTH = 3  # levels of objects and arrays
 SIMILARITY = 0.65  # of 1: `promt` and `user_prompt` are similar, `negative_prompt` is not
+LONGEST = 80  # characters of a name that are compared and shown
+
+_JSON_TEXT = re.compile(r'\s*[{\[].{0,1000}?"prompts?"\s*:', re.DOTALL)
 
 
 def missing_prompt(fields: Mapping[str, Any]) -> Problem:
     """Return the problem 422 of a request whose prompt is absent, blank, or no string."""
     value = fields.get("prompt")
     if value is None:
-        return Problem.wrong(_similar(fields) or f"The prompt is missing. Send one, such as {EXAMPLE}.", "prompt")
-    if isinstance(value, list):
+        missing = "The prompt is null" if "prompt" in fields else "The prompt is missing"
+        similar = _similar({name: value for name, value in fields.items() if name != "prompt"})
+        detail = f"{missing}, but {similar}" if similar else f"{missing}. Send one, such as {EXAMPLE}."
+    elif isinstance(value, list):
         detail = f"The prompt was sent {len(value):,} times, or as an array. Send one string, or a batch as prompts."
-        return Problem.wrong(detail, "prompt")
-    if not isinstance(value, str):
+    elif not isinstance(value, str):
         kind = "an object" if isinstance(value, dict) else "a number or a boolean"
-        return Problem.wrong(f"The prompt is {kind}. Send a string, such as {EXAMPLE}.", "prompt")
-    return Problem.wrong("The prompt is missing or blank. Send a string that describes the image.", "prompt")
+        detail = f"The prompt is {kind}. Send a string, such as {EXAMPLE}."
+    else:
+        detail = "The prompt is missing or blank. Send a text that describes the image."
+    return Problem.wrong(detail, "prompt")
 
 
 def _similar(fields: Mapping[str, Any]) -> str | None:
-    """A sentence that names the field that is most similar to a prompt, or None."""
+    """What the request has that is most similar to a prompt, and how to send it; None if nothing is."""
     from difflib import SequenceMatcher  # only a request that is rejected needs it
 
     matcher = SequenceMatcher(b="prompt")
-    found: list[tuple[float, str, bool]] = []
-    for path in _paths(fields):
-        segments = [part for part in re.split(r"[\[\].]", path[-1]) if not part.isdecimal()]
-        word = next((part for part in reversed(segments) if part.strip()), "").strip().lower()[:40]
-        matcher.set_seq1(word)
-        found.append((matcher.ratio(), ".".join(path), len(path) > 1))
-    similarity, name, nested = max(found, default=(0.0, "", False))
-    if similarity < SIMILARITY:
-        return None
-    shown = json.dumps(name[:80])
+    best, found = SIMILARITY, None
+    for path, value in _paths(fields):
+        name = path[-1][:LONGEST]
+        shown = f"the request has {json.dumps('.'.join(path)[:LONGEST])}"
+        if any(isinstance(text, str) and _JSON_TEXT.match(text) for text in (path[-1], value)):
+            return f"{shown}, a field with JSON in it. Send the JSON as the body, with Content-Type: application/json."
+        for word in re.split(r"[\[\].]", name):
+            matcher.set_seq1(word.strip().lower())
+            if matcher.ratio() > best:
+                best, found = matcher.ratio(), f"{shown}. {_remedy(nested=len(path) > 1)}"
+    return found
+
+
+def _remedy(*, nested: bool) -> str:
     if nested:
-        return f"The prompt is missing, but the request has {shown}. Send prompt at the top level, such as {EXAMPLE}."
-    return f"The prompt is missing, but the request has {shown}. Rename it to prompt, or for a batch to prompts."
+        return f"Send prompt at the top level, such as {EXAMPLE}, or a batch as prompts."
+    return "Rename it to prompt, or for a batch to prompts."
 
 
-def _paths(fields: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The names of the fields, and of those of the objects in them."""
-    level: Iterable[tuple[tuple[str, ...], Any]] = [((), fields)]
+def _paths(fields: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The names of the fields, and of those of the objects and arrays in them, with their values."""
+    level: list[tuple[tuple[str, ...], Any]] = [((), fields)]
     left = SEARCHED
     for _ in range(DEPTH):
         below = []
         for path, value in level:
-            for name, child in list(value.items())[:left]:
+            for name, child in list(_children(value))[:left]:
                 left -= 1
-                yield (*path, name)
-                if isinstance(child, dict):
-                    below.append(((*path, name), child))
+                yield (*path, name), child
+                below.append(((*path, name), child))
         level = below
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from ((str(index), child) for index, child in enumerate(value))

@@ -35,6 +35,7 @@ def validate(
         for name, field in FIELDS.items()
         if field.attribute and (name in fields or field.required)
     }
+    read_field("onFailure", fields)
     _check_input_image(fields, file, config)
     if "redirectUrl" in fields:
         check_redirect_url(read_field("redirectUrl", fields), config.auth.origins)

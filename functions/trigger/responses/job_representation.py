@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from shared.job import Job
+from shared.listed_job import ListedJob
 from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
 from shared.steps.estimate_wait import estimate_wait
@@ -26,7 +27,7 @@ def base_url(request: Request, deps: Deps) -> str:
 
 
 async def document(
-    request: Request, job: Job, deps: Deps, reader: Caller | None
+    request: Request, job: ListedJob, deps: Deps, reader: Caller | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the public job as `reader` may see it, and the header `Retry-After` until the job is final."""
     wait = await estimate_wait(job, deps)

@@ -33,24 +33,26 @@ WORDS = {
     "token_in_url": _FAULTY_FORM,
     "unauthorized": "Access to this is restricted. Please tell the owner of the website if you expected otherwise.",
     "forbidden": "Access to this is restricted. Please tell the owner of the website if you expected otherwise.",
-    "challenge_failed": "The check for humans was not passed. Please go back, and try again.",
+    "challenge_failed": "The check for humans was not passed. Please go back, reload the page, and try again.",
     "not_found": "There is nothing at this address. It may have been deleted.",
     "method_not_allowed": "There is nothing to see at this address.",
     "not_cancelable": "The image can no longer be canceled.",
     "source_not_ready": "The image to start from is not ready. Please try again later.",
     "image_not_ready": "The image is not ready yet. Please try again in a few seconds.",
     "image_failed": "This image could not be generated.",
+    "range_not_satisfiable": "The image could not be loaded. Please reload the page.",
     "body_too_large": "The text or the file is too large. Please send less.",
     "unsupported_media_type": _FAULTY_FORM,
     "invalid_field": "A field of the form is not filled in correctly. Please check it, and try again.",
     "field_not_supported": _FAULTY_FORM,
     "idempotency_key_reused": "The form was sent before. Please go back, reload the page, and try again.",
+    "job_failed": "The image could not be generated.",
     "rate_limited": "Too many images were requested. Please try again later.",
     "check_unavailable": _NOT_NOW,
     "store_unavailable": _NOT_NOW,
     "internal_error": _NOT_NOW,
 }
-# What visitors fill in themselves: what is wrong with it is said to them.
+# What visitors fill in themselves: what is wrong with it is said to them, unless the form sends it in a wrong way.
 _FILLED_IN = {"prompt", FILE_FIELD}
 
 
@@ -64,12 +66,9 @@ async def problem_response(problem: Problem, request: Request, context: Context)
     context.deps.log.info(
         Event.REQUEST_REJECTED, detail, errorCode=problem.code, httpStatus=status, field=problem.field
     )
-    words = (
-        problem.detail if problem.field in _FILLED_IN and problem.code != "field_not_supported" else WORDS[problem.code]
-    )
     body: bytes = getattr(request.state, "body", b"")
     form = await run_step(len(body), _form, request, body)
-    parts = [f'<p role="alert">{escape(words)}</p>']
+    parts = [f'<p role="alert">{escape(_words(problem, form))}</p>']
     origins = context.deps.config.auth.origins
     if form:
         parts += _retry(form, can_post=_may_post(request, context))
@@ -78,6 +77,14 @@ async def problem_response(problem: Problem, request: Request, context: Context)
     parts.append(f"<p><small>Error code: {problem.code}</small></p>")
     targets = ["'self'", *origins] if form else []  # a form may be followed by a redirect to `redirectUrl`
     return html_page(TITLE, "\n".join(parts), status=status, form_targets=targets, headers=problem.headers)
+
+
+def _words(problem: Problem, form: Form | None) -> str:
+    """What a visitor is told: the detail of a field that the form has once, else neutral words."""
+    if problem.field not in _FILLED_IN:
+        return WORDS[problem.code]
+    names = [name for name, _ in [*form.pairs, *form.files]] if form else [problem.field]
+    return problem.detail if names.count(problem.field) == 1 else _FAULTY_FORM
 
 
 def _form(request: Request, body: bytes) -> Form | None:

@@ -1,6 +1,7 @@
 """`GET /jobs`: the jobs of the caller, newest first. Admins, and callers of an open deployment, see all jobs."""
 
 import asyncio
+import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
@@ -8,9 +9,9 @@ from typing import NoReturn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from shared.job import Job
 from shared.job_states import Status
-from shared.ports import JobQuery
+from shared.listed_job import ListedJob
+from shared.ports import JobQuery, JobStore
 from shared.problems import Problem
 
 from ..auth.authorize import check_may_list
@@ -18,6 +19,8 @@ from ..context import Context
 from ..responses.job_representation import document
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+MAX_BYTES = 2 * 1024 * 1024  # of the jobs of a page
+READ_AT_ONCE = 21  # jobs: a page of the default length with one query
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WORKFLOW_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 CURSOR = re.compile(r"(?P<microseconds>[0-9]{16})-(?P<id>[0-9a-f]{32})", re.ASCII)
@@ -28,21 +31,38 @@ async def list_jobs(request: Request, context: Context) -> Response:
     """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=`: return `{"jobs","nextCursor"}`."""
     caller = check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
     parameters, deps = request.query_params, context.deps
-    limit = _parse_limit(parameters.get("limit"))
-    jobs = await deps.store.list_jobs(
-        JobQuery(
-            limit=limit + 1,  # one more tells whether there is a next page
-            caller=None if caller.lists_all else caller.name,
-            status=_parse_status(parameters.get("status")),
-            workflow=_parse_workflow(parameters.get("workflow")),
-            since=_parse_since(parameters.get("since")),
-            before=_parse_cursor(parameters.get("cursor")),
-        )
+    query = JobQuery(
+        limit=_parse_limit(parameters.get("limit")),
+        caller=None if caller.lists_all else caller.name,
+        status=_parse_status(parameters.get("status")),
+        workflow=_parse_workflow(parameters.get("workflow")),
+        since=_parse_since(parameters.get("since")),
+        before=_parse_cursor(parameters.get("cursor")),
     )
-    documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs[:limit]))
-    next_cursor = _cursor(jobs[limit - 1]) if len(jobs) > limit else None
-    content = {"jobs": [public for public, _ in documents], "nextCursor": next_cursor}
+    jobs, more = await _page(query, deps.store)
+    documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs))
+    content = {"jobs": [public for public, _ in documents], "nextCursor": _cursor(jobs[-1]) if more else None}
     return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
+
+
+async def _page(query: JobQuery, store: JobStore) -> tuple[list[ListedJob], bool]:
+    """Return at most `limit` jobs, fewer if they are large, and whether others follow.
+
+    They are read a few at a time: how large they are is known when they have been read.
+    """
+    page: list[ListedJob] = []
+    size = 0
+    while True:
+        count = min(query.limit + 1 - len(page), READ_AT_ONCE)  # one more tells whether there is a next page
+        before = (page[-1].created_at, page[-1].id) if page else query.before
+        found = await store.list_jobs(dataclasses.replace(query, limit=count, before=before))
+        for job in found:
+            size += job.size
+            if page and (len(page) == query.limit or size > MAX_BYTES):
+                return page, True
+            page.append(job)
+        if len(found) < count:
+            return page, False
 
 
 def _parse_limit(text: str | None) -> int:
@@ -85,7 +105,7 @@ def _parse_since(text: str | None) -> datetime | None:
         return moment.replace(tzinfo=UTC)
 
 
-def _cursor(job: Job) -> str:
+def _cursor(job: ListedJob) -> str:
     microseconds = (job.created_at - EPOCH) // timedelta(microseconds=1)
     return f"{microseconds:016d}-{job.id}"
 

@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from shared.job import Job
+from shared.job_parts import JobError
 from shared.job_states import Status
 from shared.problems import Problem
+from shared.public_job import sentence
 from shared.steps.accept import Accepted, KeyReused, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
 from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
@@ -88,9 +90,17 @@ async def _respond(
         return RedirectResponse(url, 303, headers)
     if job.status is Status.SUCCEEDED and wants_image(request):
         return RedirectResponse(f"{base_url(request, deps)}/jobs/{job.id}/image", 303, headers)
+    if job.status is Status.FAILED and job.error and read_field("onFailure", parsed.fields):
+        raise _job_failed(job, job.error, base_url(request, deps), headers)
     ready = job.finished and (accepted.replayed or seconds is not None)
     headers["Location"] = f"/jobs/{job.id}"
     return await job_response(request, job, deps, parsed.caller, status=200 if ready else 202, headers=headers)
+
+
+def _job_failed(job: Job, error: JobError, url: str, headers: dict[str, str]) -> Problem:
+    """The problem for callers, such as Zapier, that would take a response with a failed job for a success."""
+    members = {"jobErrorCode": error.code, "errorCharged": error.charged, "statusUrl": f"{url}/jobs/{job.id}"}
+    return Problem("job_failed", f"{sentence(error.message)} {error.hint}", headers=headers, members=members)
 
 
 def _redirect_url(request: Request, job: Job, parsed: ParsedRequest) -> str | None:

@@ -15,25 +15,34 @@ locals {
     executionsToday  = "Executions today"
   }
 
-  requests = "metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"5xx\""
-  latency  = "metric.type=\"run.googleapis.com/request_latencies\""
+  # The filter of a log-based metric, without its name.
+  counted = "metric.type=\"logging.googleapis.com/user"
+  latency = "metric.type=\"run.googleapis.com/request_latencies\""
 
   charts = concat(
     [for event, title in local.counted_events : {
-      title   = title
-      queries = { jobs = { filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.count[event].name}\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM" } }
+      title = title
+      queries = {
+        jobs = { filter = "${local.counted}/${google_logging_metric.count[event].name}\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM" }
+      }
     }],
     # The mean of a distribution is exact; with one entry per minute it equals the value.
     [for field, title in local.window_fields : {
-      title   = title
-      queries = { poller = { filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.window[field].name}\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_MEAN" } }
+      title = title
+      queries = {
+        poller = { filter = "${local.counted}/${google_logging_metric.window[field].name}\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_MEAN" }
+      }
     }],
     [{
-      title   = "5xx responses"
-      queries = { for function, name in local.names : function => { filter = "${local.service}=\"${name}\" AND ${local.requests}", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM" } }
+      title = "5xx responses"
+      queries = { for function, name in local.names : function => {
+        filter = "${local.service}=\"${name}\" AND ${local.request_count}=\"5xx\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM"
+      } }
       }, {
-      title   = "Latency, 95th percentile, milliseconds"
-      queries = { for function, name in local.names : function => { filter = "${local.service}=\"${name}\" AND ${local.latency}", aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_95" } }
+      title = "Latency, 95th percentile, milliseconds"
+      queries = { for function, name in local.names : function => {
+        filter = "${local.service}=\"${name}\" AND ${local.latency}", aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_95"
+      } }
     }],
   )
 }

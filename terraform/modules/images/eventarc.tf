@@ -25,6 +25,7 @@ resource "google_eventarc_trigger" "requests" {
   name            = "${var.name}-requests"
   location        = var.region
   service_account = local.event_account
+  labels          = var.labels
 
   matching_criteria {
     attribute = "type"

@@ -50,10 +50,12 @@ resource "google_cloud_run_v2_service_iam_member" "events_invoker" {
 
 # Each message is a request: the JSON body of a POST to the trigger.
 resource "google_pubsub_topic" "requests" {
-  #checkov:skip=CKV_GCP_83: a message is deleted once it has become a job; a Google-managed key is enough
+  #checkov:skip=CKV_GCP_83: a message is deleted once it has become a job; without kms_key a Google-managed key is enough
   count = var.pubsub_push || (var.eventarc && var.eventarc_topic == null) ? 1 : 0
 
-  name = "${var.name}-requests"
+  name         = "${var.name}-requests"
+  kms_key_name = var.kms_key
+  labels       = var.labels
 
   depends_on = [time_sleep.apis]
 }

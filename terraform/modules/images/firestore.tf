@@ -3,47 +3,20 @@
 locals {
   database = var.create_database ? google_firestore_database.jobs[0].name : var.database_name
 
-  # Fields of a job that no query uses: indexing them would make every write larger and more expensive.
-  # Add a new field here, unless a query in shared/jobs/firestore.py uses it.
-  unqueried_fields = [
-    "allowPartial",
-    "altText",
-    "attempt",
-    "claims",
-    "completedAt",
-    "copyTries",
-    "copyingSince",
-    "creditsUsed",
-    "error",
-    "fingerprint",
-    "giveUpAt",
-    "hostedUrl",
-    "image1",
-    "image1GoneSince",
-    "image1Kept",
-    "images",
-    "input",
-    "lastAnswer",
-    "lateLookDone",
-    "metadata",
-    "missingSince",
-    "outcomeUnknown",
-    "place",
-    "possibleDuplicate",
-    "prepared",
-    "preparingTries",
-    "private",
-    "prompt",
-    "refusal",
-    "requestId",
-    "schemaVersion",
-    "startedAt",
-    "steps",
-    "triggeredAt",
-    "waitReason",
-    "workflowUnknownSince",
-    "writeToken",
-  ]
+  # IAM condition: this database only.
+  is_database = "resource.name == \"projects/${var.project_id}/databases/${local.database}\""
+
+  # Fields that the queries of shared/jobs/firestore.py name, with the order of their index. Every other field of a job is
+  # exempt from indexing: indexes would make every write larger and more expensive.
+  queried_fields = {
+    caller      = "ASCENDING"
+    createdAt   = "DESCENDING"
+    dueAt       = "ASCENDING"
+    executionId = "ASCENDING"
+    queueAt     = "ASCENDING"
+    status      = "ASCENDING"
+    workflow    = "ASCENDING"
+  }
 }
 
 resource "google_firestore_database" "jobs" {
@@ -60,45 +33,88 @@ resource "google_firestore_database" "jobs" {
   # https://github.com/hashicorp/terraform-provider-google/issues/16325
   deletion_policy = "DELETE"
 
+  dynamic "cmek_config" {
+    for_each = var.kms_key[*]
+    content {
+      kms_key_name = cmek_config.value
+    }
+  }
+
   depends_on = [time_sleep.apis]
+
+  # Another key would replace the database, with its jobs.
+  lifecycle {
+    ignore_changes = [cmek_config]
+
+    postcondition {
+      condition     = try(self.cmek_config[0].kms_key_name, null) == var.kms_key
+      error_message = "The key of an existing database cannot be changed: set kms_key back, or deploy to another database_name."
+    }
+  }
 }
 
-resource "google_firestore_field" "unqueried" {
-  for_each = toset(local.unqueried_fields)
+# A database that was just created responds with 403 or 404 for a while.
+# https://github.com/hashicorp/terraform-provider-google/issues/21577
+resource "time_sleep" "database" {
+  count = var.create_database ? 1 : 0
 
-  database   = local.database
-  collection = "jobs"
-  field      = each.key
+  create_duration = "30s"
+  triggers        = { database = google_firestore_database.jobs[0].uid }
+}
+
+# Firestore changes one field at a time and rejects the others with 409, which the provider retries except for a
+# deletion. So `destroy` makes no call for a field: its configuration is deleted with the database, or stays on a database
+# that existed before.
+
+# https://cloud.google.com/firestore/native/docs/query-data/index-overview#single-field-index-exemptions
+resource "google_firestore_field" "others" {
+  database        = local.database
+  collection      = "jobs"
+  field           = "*"
+  deletion_policy = "ABANDON"
 
   index_config {}
 
-  # Nothing depends on them, and Firestore changes one field at a time.
+  # Nothing depends on fields and indexes, and building them takes minutes.
   skip_wait = true
 
-  depends_on = [time_sleep.apis]
+  depends_on = [time_sleep.apis, time_sleep.database]
+}
+
+resource "google_firestore_field" "queried" {
+  for_each = local.queried_fields
+
+  database        = local.database
+  collection      = "jobs"
+  field           = each.key
+  deletion_policy = "ABANDON"
+
+  index_config {
+    indexes {
+      order       = each.value
+      query_scope = "COLLECTION"
+    }
+  }
+
+  skip_wait = true
+
+  depends_on = [time_sleep.apis, time_sleep.database]
 }
 
 # Firestore deletes expired jobs (TTL policy), usually within a day.
 # https://cloud.google.com/firestore/native/docs/ttl
 resource "google_firestore_field" "expire_at" {
-  database   = local.database
-  collection = "jobs"
-  field      = "expireAt"
+  database        = local.database
+  collection      = "jobs"
+  field           = "expireAt"
+  deletion_policy = "ABANDON"
 
   ttl_config {}
   index_config {}
 
   skip_wait = true
 
-  depends_on = [time_sleep.apis]
-
-  # The functions refuse the same settings at their start. The defaults are those of shared/config.py.
-  lifecycle {
-    precondition {
-      condition     = 24 * coalesce(var.retention_days, 90) >= coalesce(var.max_queue_hours, 72) + coalesce(var.run_deadline_seconds, 1200) / 3600 + 24
-      error_message = "retention_days must cover max_queue_hours, run_deadline_seconds, and 24 hours to copy the images."
-    }
-  }
+  depends_on = [time_sleep.apis, time_sleep.database]
 }
 
 # GET /jobs: newest first, filtered by caller, status, and workflow. For several filters Firestore merges these indexes;
@@ -122,7 +138,7 @@ resource "google_firestore_index" "listed" {
 
   skip_wait = true
 
-  depends_on = [time_sleep.apis]
+  depends_on = [time_sleep.apis, time_sleep.database]
 }
 
 resource "google_firestore_backup_schedule" "daily" {
@@ -133,7 +149,7 @@ resource "google_firestore_backup_schedule" "daily" {
 
   daily_recurrence {}
 
-  depends_on = [time_sleep.apis]
+  depends_on = [time_sleep.apis, time_sleep.database]
 }
 
 # Security rules apply to browsers and mobile clients only, and deny them all; the functions use IAM.
@@ -158,7 +174,7 @@ resource "google_firebaserules_ruleset" "deny_all" {
     }
   }
 
-  depends_on = [google_firestore_database.jobs]
+  depends_on = [time_sleep.database]
 }
 
 resource "google_firebaserules_release" "deny_all" {

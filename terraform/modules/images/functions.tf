@@ -81,6 +81,14 @@ resource "google_storage_bucket" "sources" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   force_destroy               = true # holds only zips, which can be rebuilt
+  labels                      = var.labels
+
+  dynamic "encryption" {
+    for_each = var.kms_key[*]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
 
   soft_delete_policy {
     retention_duration_seconds = 0
@@ -100,28 +108,62 @@ resource "google_storage_bucket_object" "package" {
   source_md5hash = data.archive_file.package[each.key].output_md5
 }
 
-# A dedicated build account: in new projects the default account has no roles, and builds fail without an error.
-# https://cloud.google.com/functions/docs/securing/build-custom-sa
-resource "google_service_account" "build" {
-  account_id   = "${var.name}-build"
-  display_name = "Builds the functions of ${var.name}"
-
-  depends_on = [time_sleep.apis]
+locals {
+  # A build reads its package from our bucket, and from the one that Google copies it to, which the first build creates.
+  build_buckets = [
+    "projects/_/buckets/${google_storage_bucket.sources.name}",
+    "projects/_/buckets/gcf-v2-sources-${data.google_project.this.number}-${var.region}",
+  ]
+  build_roles = {
+    "roles/logging.logWriter"       = null
+    "roles/artifactregistry.writer" = null
+    "roles/storage.objectViewer" = join(" || ", [
+      for bucket in local.build_buckets : "resource.name == \"${bucket}\" || resource.name.startsWith(\"${bucket}/\")"
+    ])
+  }
 }
 
+# A dedicated build account: in new projects the default account has no roles, and builds fail without an error.
+# https://cloud.google.com/functions/docs/securing/build-custom-sa
 # Granted on the project: Google's gcf-artifacts repository and gcf-v2-sources bucket are created by the first build.
 resource "google_project_iam_member" "build" {
-  for_each = toset(["roles/logging.logWriter", "roles/artifactregistry.writer", "roles/storage.objectViewer"])
+  for_each = { for role, condition in local.build_roles : role => condition if !(role == "roles/artifactregistry.writer" && var.docker_repository != null) }
 
   project = var.project_id
   role    = each.key
-  member  = google_service_account.build.member
+  member  = local.accounts["build"].member
+
+  dynamic "condition" {
+    for_each = var.restrict_build_account ? each.value[*] : []
+    content {
+      title      = "sources only"
+      expression = condition.value
+    }
+  }
+
+  # A grant without a condition is removed after the one with a condition has taken effect.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
-# Cloud Run checks access to the secrets while it deploys, and a new grant takes a minute or two to take effect.
+resource "google_artifact_registry_repository_iam_member" "build" {
+  for_each = toset(var.docker_repository[*])
+
+  repository = each.key
+  role       = "roles/artifactregistry.writer"
+  member     = local.accounts["build"].member
+}
+
+# Cloud Run checks access to the secrets while it deploys, and a new grant takes a minute or two to take effect: whenever
+# a grant is added, the functions wait again.
 # https://cloud.google.com/iam/docs/access-change-propagation
 resource "time_sleep" "grants" {
   create_duration = "90s"
 
-  depends_on = [google_project_iam_member.build, google_secret_manager_secret_iam_member.reader]
+  triggers = {
+    build   = join(" ", concat(values(google_project_iam_member.build), values(google_artifact_registry_repository_iam_member.build))[*].id)
+    jobs    = join(" ", [google_project_iam_member.trigger_jobs.id, google_project_iam_member.poller_jobs.id])
+    secrets = join(" ", values(google_secret_manager_secret_iam_member.reader)[*].id)
+  }
 }

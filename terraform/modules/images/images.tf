@@ -20,6 +20,14 @@ resource "google_storage_bucket" "images" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   force_destroy               = !var.delete_protection
+  labels                      = var.labels
+
+  dynamic "encryption" {
+    for_each = var.kms_key[*]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
 
   soft_delete_policy {
     retention_duration_seconds = 7 * 24 * 60 * 60
@@ -72,8 +80,10 @@ resource "google_storage_bucket" "images" {
 }
 
 resource "google_pubsub_topic" "images" {
-  #checkov:skip=CKV_GCP_83: a message names a new object but has none of its contents; a Google-managed key is enough
-  name = "${var.name}-stored"
+  #checkov:skip=CKV_GCP_83: a message names a new object but has none of its contents; without kms_key a Google-managed key is enough
+  name         = "${var.name}-stored"
+  kms_key_name = var.kms_key
+  labels       = var.labels
 
   depends_on = [time_sleep.apis]
 }

@@ -5,6 +5,9 @@ locals {
   service   = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name"
   log_lines = "${local.service}=(\"${local.names.trigger}\" OR \"${local.names.poller}\")"
 
+  # Requests of Cloud Run by the class of their status: "2xx" or "5xx".
+  request_count = "metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class"
+
   # Log-match alerts: an alert on a log-based metric created by the same apply fails with "Cannot find metric".
   # https://github.com/hashicorp/terraform-provider-google/issues/11102
   log_alerts = {
@@ -12,7 +15,10 @@ locals {
       title    = "a job failed"
       severity = "WARNING"
       filter   = "jsonPayload.event=\"job_failed\" AND NOT jsonPayload.errorCode=(\"moderation\" OR \"invalid_request\")"
-      advice   = "The log entry's errorCode says why. The job (GET /jobs/{jobId}) says what to do and whether it cost money. Prompts refused by moderation and invalid requests raise no alert."
+      advice   = <<-EOT
+        The log entry's errorCode says why. The job (GET /jobs/{jobId}) says what to do and whether it cost money.
+        Prompts refused by moderation and invalid requests raise no alert.
+      EOT
     }
     oldest_due_job = {
       title    = "the oldest due job is more than five minutes late"
@@ -29,21 +35,44 @@ locals {
     key_refused = {
       title    = "Wireflow refuses the API key, the webhook, or the URL"
       severity = "CRITICAL"
-      filter   = "jsonPayload.event=\"gate_closed\" AND jsonPayload.errorCode=(\"key_refused\" OR \"workflow_inactive\" OR \"workflow_not_found\" OR \"configuration\")"
-      advice   = "Check that the API key is valid, that the workflow exists and is active, and that WIREFLOW_BASE_URL is correct. After changing a secret, raise secrets_version by one. Queued jobs resume automatically."
+      filter = join(" AND ", ["jsonPayload.event=\"gate_closed\"",
+        "jsonPayload.errorCode=(\"key_refused\" OR \"workflow_inactive\" OR \"workflow_not_found\" OR \"configuration\")"
+      ])
+      advice = <<-EOT
+        Check that the API key is valid, that the workflow exists and is active, and that WIREFLOW_BASE_URL is
+        correct. After changing a secret, raise secrets_version by one. Queued jobs resume automatically.
+      EOT
     }
     image_host = {
       title    = "an image is on a host that image_hosts does not list"
       severity = "ERROR"
       filter   = "jsonPayload.event=\"upstream_refused\" AND jsonPayload.setting=\"IMAGE_HOSTS\""
       labels   = { host = "EXTRACT(jsonPayload.host)" }
-      advice   = "Wireflow returned an image on the host $${log.extracted_label.host}, which is not in IMAGE_HOSTS. If Wireflow or one of its models uses this host, add it to image_hosts together with the default hosts, which the setting replaces, and apply. Its jobs are retried for 24 hours."
+      advice   = <<-EOT
+        Wireflow returned an image on the host $${log.extracted_label.host}, which is not in IMAGE_HOSTS. If Wireflow
+        or one of its models uses this host, add it to image_hosts together with the default hosts, which the setting
+        replaces, and apply. Its jobs are retried for 24 hours.
+      EOT
     }
     internal_error = {
       title    = "an unexpected error"
       severity = "ERROR"
       filter   = "jsonPayload.event=\"internal_error\""
-      advice   = "A bug: the log entry names the type of the exception and the file and line that raised it. The request can be sent again with the same Idempotency-Key; a job in the poller is retried after five minutes."
+      advice   = <<-EOT
+        A bug: the log entry names the type of the exception and the file and line that raised it. The request can be
+        sent again with the same Idempotency-Key; a job in the poller is retried after five minutes.
+      EOT
+    }
+    # The alert on a silent poller needs one data point, so it cannot fire for a poller that never ran.
+    schedule_failed = {
+      title    = "Cloud Scheduler cannot call the poller"
+      severity = "CRITICAL"
+      source   = "resource.type=\"cloud_scheduler_job\" AND resource.labels.job_id=\"${local.names.poller}\""
+      filter   = "severity=\"ERROR\""
+      advice   = <<-EOT
+        The log entry has the status of the poller's response, or PERMISSION_DENIED. Check the grant of the
+        scheduler's account, then the poller's log.
+      EOT
     }
     unknown_shape = {
       title    = "Wireflow sent a response of unknown shape"
@@ -53,7 +82,7 @@ locals {
     }
   }
 
-  channels = values(google_monitoring_notification_channel.email)[*].id
+  channels = concat(values(google_monitoring_notification_channel.email)[*].id, var.notification_channels)
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -62,6 +91,7 @@ resource "google_monitoring_notification_channel" "email" {
   display_name = each.key
   type         = "email"
   labels       = { email_address = each.key }
+  user_labels  = var.labels
 
   depends_on = [time_sleep.apis]
 }
@@ -73,11 +103,12 @@ resource "google_monitoring_alert_policy" "log" {
   severity              = each.value.severity
   combiner              = "OR"
   notification_channels = local.channels
+  user_labels           = var.labels
 
   conditions {
     display_name = each.value.title
     condition_matched_log {
-      filter           = "${local.log_lines} AND ${each.value.filter}"
+      filter           = "${try(each.value.source, local.log_lines)} AND ${each.value.filter}"
       label_extractors = try(each.value.labels, null)
     }
   }
@@ -102,11 +133,12 @@ resource "google_monitoring_alert_policy" "poller_silent" {
   severity              = "CRITICAL"
   combiner              = "OR"
   notification_channels = local.channels
+  user_labels           = var.labels
 
   conditions {
     display_name = "no successful window for ten minutes"
     condition_absent {
-      filter   = "${local.service}=\"${local.names.poller}\" AND metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"2xx\""
+      filter   = "${local.service}=\"${local.names.poller}\" AND ${local.request_count}=\"2xx\""
       duration = "600s"
       aggregations {
         alignment_period     = "60s"
@@ -130,11 +162,16 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   severity              = "WARNING"
   combiner              = "OR"
   notification_channels = local.channels
+  user_labels           = var.labels
 
   conditions {
     display_name = "the dead-letter subscription holds a message"
     condition_threshold {
-      filter          = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.dead_letters[0].name}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
+      filter = join(" AND ", [
+        "resource.type=\"pubsub_subscription\"",
+        "resource.labels.subscription_id=\"${google_pubsub_subscription.dead_letters[0].name}\"",
+        "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\"",
+      ])
       comparison      = "COMPARISON_GT"
       threshold_value = 0
       duration        = "0s"
@@ -147,7 +184,11 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   }
 
   documentation {
-    content = "The trigger rejected the message five times, and no job was created. The trigger's request log has the status: 4xx means that the message or event_service_account is wrong, 503 an outage. Pull the message, fix it, publish it again, then acknowledge it."
+    content = <<-EOT
+      The trigger rejected the message five times, and no job was created. The trigger's request log has the status:
+      4xx means that the message or event_service_account is wrong, 503 an outage. Pull the message, fix it, publish
+      it again, then acknowledge it.
+    EOT
   }
 }
 
@@ -156,13 +197,14 @@ resource "google_monitoring_alert_policy" "server_errors" {
   severity              = "ERROR"
   combiner              = "OR"
   notification_channels = local.channels
+  user_labels           = var.labels
 
   dynamic "conditions" {
     for_each = local.names
     content {
       display_name = "${conditions.key} responded with 5xx"
       condition_threshold {
-        filter          = "${local.service}=\"${conditions.value}\" AND metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"5xx\""
+        filter          = "${local.service}=\"${conditions.value}\" AND ${local.request_count}=\"5xx\""
         comparison      = "COMPARISON_GT"
         threshold_value = 0
         duration        = "0s"

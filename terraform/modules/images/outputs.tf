@@ -1,5 +1,5 @@
 locals {
-  has_tokens = contains(var.secrets, "trigger_tokens")
+  has_tokens = contains(concat(var.secrets, keys(var.secret_ids)), "trigger_tokens")
 }
 
 output "trigger_url" {

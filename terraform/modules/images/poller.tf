@@ -9,18 +9,20 @@ locals {
   attempt_deadline_seconds = local.poller_timeout_seconds + 20
 }
 
-resource "google_service_account" "poller" {
-  account_id   = local.names.poller
-  display_name = "Poller of ${var.name}"
-
-  depends_on = [time_sleep.apis]
-}
-
-# Firestore roles cannot be granted on a single database or collection.
+# On one database: see trigger.tf.
 resource "google_project_iam_member" "poller_jobs" {
   project = var.project_id
   role    = "roles/datastore.user"
-  member  = google_service_account.poller.member
+  member  = local.accounts["poller"].member
+
+  condition {
+    title      = "one database"
+    expression = local.is_database
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # Create and read, but never overwrite or delete: a reported image stays available.
@@ -29,14 +31,14 @@ resource "google_storage_bucket_iam_member" "poller_stores_images" {
 
   bucket = google_storage_bucket.images.name
   role   = each.key
-  member = google_service_account.poller.member
+  member = local.accounts["poller"].member
 }
 
 # The poller deletes an input image when its job is final.
 resource "google_storage_bucket_iam_member" "poller_removes_inputs" {
   bucket = google_storage_bucket.images.name
   role   = "roles/storage.objectUser"
-  member = google_service_account.poller.member
+  member = local.accounts["poller"].member
 
   condition {
     title      = "inputs only"
@@ -45,14 +47,16 @@ resource "google_storage_bucket_iam_member" "poller_removes_inputs" {
 }
 
 resource "google_cloudfunctions2_function" "poller" {
-  #checkov:skip=CKV_GCP_124: undocumented whether Scheduler counts as internal; IAM admits only its account
   name     = local.names.poller
   location = var.region
+  labels   = var.labels
 
   build_config {
     runtime         = local.runtime
     entry_point     = "poller"
-    service_account = google_service_account.build.id
+    service_account = local.accounts["build"].name
+
+    docker_repository = var.docker_repository
 
     source {
       storage_source {
@@ -63,21 +67,21 @@ resource "google_cloudfunctions2_function" "poller" {
   }
 
   service_config {
-    service_account_email            = google_service_account.poller.email
+    service_account_email            = local.accounts["poller"].email
     min_instance_count               = 0
     max_instance_count               = 1
     max_instance_request_concurrency = 4   # a call during a window returns immediately
     available_cpu                    = "1" # concurrency above 1 requires a full vCPU
     available_memory                 = "512Mi"
     timeout_seconds                  = local.poller_timeout_seconds
-    ingress_settings                 = "ALLOW_ALL"
+    ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Cloud Scheduler of the same project counts as internal
     environment_variables            = local.environment["poller"]
 
     dynamic "secret_environment_variables" {
       for_each = local.secret_environment["poller"]
       content {
         key        = secret_environment_variables.key
-        project_id = var.project_id
+        project_id = secret_environment_variables.value.project
         secret     = secret_environment_variables.value.secret
         version    = secret_environment_variables.value.version
       }
@@ -87,19 +91,12 @@ resource "google_cloudfunctions2_function" "poller" {
   depends_on = [time_sleep.grants]
 }
 
-resource "google_service_account" "scheduler" {
-  account_id   = "${var.name}-scheduler"
-  display_name = "Calls the poller of ${var.name}"
-
-  depends_on = [time_sleep.apis]
-}
-
 # On the Cloud Run service, and recreated with it: see trigger.tf.
 resource "google_cloud_run_v2_service_iam_member" "poller_invoker" {
   name     = google_cloudfunctions2_function.poller.name
   location = var.region
   role     = "roles/run.invoker"
-  member   = google_service_account.scheduler.member
+  member   = local.accounts["scheduler"].member
 
   lifecycle {
     replace_triggered_by = [google_cloudfunctions2_function.poller.id]
@@ -123,7 +120,7 @@ resource "google_cloud_scheduler_job" "poller" {
 
     # Explicit: the default is the full target URL, which Cloud Run refuses if it has a path.
     oidc_token {
-      service_account_email = google_service_account.scheduler.email
+      service_account_email = local.accounts["scheduler"].email
       audience              = google_cloudfunctions2_function.poller.service_config[0].uri
     }
   }

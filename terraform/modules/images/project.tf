@@ -33,6 +33,13 @@ resource "time_sleep" "apis" {
   create_duration = "60s"
 
   depends_on = [google_project_service.api]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.invalid_numbers) == 0
+      error_message = join("\n", local.invalid_numbers)
+    }
+  }
 }
 
 data "google_project" "this" {

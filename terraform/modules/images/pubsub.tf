@@ -5,6 +5,7 @@ resource "google_pubsub_subscription" "requests" {
 
   name                 = "${var.name}-requests"
   topic                = google_pubsub_topic.requests[0].id
+  labels               = var.labels
   ack_deadline_seconds = 60 # the trigger's timeout: a message is never redelivered while it is being processed
 
   push_config {
@@ -42,10 +43,12 @@ resource "google_pubsub_subscription" "requests" {
 }
 
 resource "google_pubsub_topic" "dead_letters" {
-  #checkov:skip=CKV_GCP_83: rejected requests, kept for 31 days; a Google-managed key is enough
+  #checkov:skip=CKV_GCP_83: rejected requests, kept for 31 days; without kms_key a Google-managed key is enough
   count = var.pubsub_push ? 1 : 0
 
-  name = "${var.name}-dead-letters"
+  name         = "${var.name}-dead-letters"
+  kms_key_name = var.kms_key
+  labels       = var.labels
 
   depends_on = [time_sleep.apis]
 }
@@ -55,6 +58,7 @@ resource "google_pubsub_subscription" "dead_letters" {
 
   name                       = "${var.name}-dead-letters"
   topic                      = google_pubsub_topic.dead_letters[0].id
+  labels                     = var.labels
   ack_deadline_seconds       = 60
   message_retention_duration = "${31 * 24 * 60 * 60}s" # the maximum
 

@@ -2,15 +2,22 @@
 
 locals {
   # Environment variable => its Terraform variable and the functions that read it. A webhook id is a secret because it
-  # is enough to spend credits. Ephemeral values cannot decide what is created, so var.secrets names the optional ones.
-  secrets = { for setting, secret in {
+  # is enough to spend credits.
+  known_secrets = {
     WIREFLOW_WEBHOOK_ID     = { variable = "webhook_id", readers = ["trigger", "poller"] }
     WIREFLOW_API_KEY        = { variable = "api_key", readers = ["trigger", "poller"] }
     WIREFLOW_WORKFLOWS      = { variable = "wireflow_workflows", readers = ["trigger", "poller"] }
     TRIGGER_TOKENS          = { variable = "trigger_tokens", readers = ["trigger"] }
     TRIGGER_SIGNING_SECRETS = { variable = "trigger_signing_secrets", readers = ["trigger"] }
     TURNSTILE_SECRET        = { variable = "turnstile_secret", readers = ["trigger"] }
-  } : setting => secret if contains(concat(["webhook_id", "api_key"], var.secrets), secret.variable) }
+  }
+  secret_variables = [for secret in values(local.known_secrets) : secret.variable]
+
+  # Ephemeral values cannot decide what is created, so var.secrets names the optional ones that have a value.
+  new_secrets = {
+    for setting, secret in local.known_secrets : setting => secret
+    if contains(setsubtract(concat(["webhook_id", "api_key"], var.secrets), keys(var.secret_ids)), secret.variable)
+  }
 
   secret_values = {
     WIREFLOW_WEBHOOK_ID     = var.webhook_id
@@ -21,50 +28,79 @@ locals {
     TURNSTILE_SECRET        = var.turnstile_secret
   }
 
-  # The secret versions that each function's environment refers to.
-  secret_environment = { for function in keys(local.names) : function => {
-    for setting, secret in local.secrets : setting => {
+  # Environment variable => the version of a secret that it refers to.
+  secrets = merge(
+    { for setting in keys(local.new_secrets) : setting => {
+      id      = google_secret_manager_secret.wireflow[setting].id
+      project = var.project_id
       secret  = google_secret_manager_secret.wireflow[setting].secret_id
       version = google_secret_manager_secret_version.wireflow[setting].version
-    } if contains(secret.readers, function)
+    } },
+    { for setting, secret in local.known_secrets : setting => {
+      id      = regex("^projects/[^/]+/secrets/[^/]+", var.secret_ids[secret.variable])
+      project = split("/", var.secret_ids[secret.variable])[1]
+      secret  = split("/", var.secret_ids[secret.variable])[3]
+      version = try(split("/", var.secret_ids[secret.variable])[5], "latest")
+    } if contains(keys(var.secret_ids), secret.variable) },
+  )
+
+  # The secrets of each function's environment.
+  secret_environment = { for function in keys(local.names) : function => {
+    for setting, secret in local.secrets : setting => secret if contains(local.known_secrets[setting].readers, function)
   } }
 }
 
 resource "google_secret_manager_secret" "wireflow" {
-  for_each = local.secrets
+  for_each = local.new_secrets
 
   secret_id = "${var.name}-${replace(each.value.variable, "_", "-")}"
+  labels    = var.labels
 
+  # A regional key encrypts a secret in its own region only.
   replication {
-    auto {}
+    dynamic "auto" {
+      for_each = var.kms_key == null ? ["everywhere"] : []
+      content {}
+    }
+
+    dynamic "user_managed" {
+      for_each = var.kms_key[*]
+      content {
+        replicas {
+          location = var.region
+          customer_managed_encryption {
+            kms_key_name = user_managed.value
+          }
+        }
+      }
+    }
   }
 
   depends_on = [time_sleep.apis]
 }
 
-# Terraform cannot see a change of a write-only value: raising `secrets_version` creates a new version.
+# Terraform cannot see a change of a write-only value: raising its version creates a new one.
 resource "google_secret_manager_secret_version" "wireflow" {
-  for_each = local.secrets
+  for_each = local.new_secrets
 
   secret                 = google_secret_manager_secret.wireflow[each.key].id
   secret_data_wo         = local.secret_values[each.key]
-  secret_data_wo_version = var.secrets_version
+  secret_data_wo_version = lookup(var.secret_versions, each.value.variable, var.secrets_version)
 
-  # The old version is destroyed after both functions use the new one.
+  # The old version stays enabled: the function's previous revision refers to it, and could not start without it.
+  deletion_policy = "ABANDON"
+
   lifecycle {
     create_before_destroy = true
   }
 }
 
 resource "google_secret_manager_secret_iam_member" "reader" {
-  for_each = merge([for setting, secret in local.secrets : {
-    for function in secret.readers : "${setting} ${function}" => { setting = setting, function = function }
+  for_each = merge([for function, secrets in local.secret_environment : {
+    for setting, secret in secrets : "${setting} ${function}" => { id = secret.id, function = function }
   }]...)
 
-  secret_id = google_secret_manager_secret.wireflow[each.value.setting].id
+  secret_id = each.value.id
   role      = "roles/secretmanager.secretAccessor"
-  member = {
-    trigger = google_service_account.trigger.member
-    poller  = google_service_account.poller.member
-  }[each.value.function]
+  member    = local.accounts[each.value.function].member
 }

@@ -7,33 +7,7 @@ variable "project_id" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
-    error_message = "project_id must have 6 to 30 lowercase letters, digits, and hyphens, and begin with a letter. It is neither the project's name nor its number."
-  }
-}
-
-variable "webhook_id" {
-  description = "Wireflow webhook id. Set it as TF_VAR_webhook_id; it never reaches the plan or the state."
-  type        = string
-  ephemeral   = true
-  sensitive   = true
-  nullable    = false
-
-  validation {
-    condition     = trimspace(var.webhook_id) != ""
-    error_message = "webhook_id must not be empty."
-  }
-}
-
-variable "api_key" {
-  description = "Wireflow API key. Set it as TF_VAR_api_key; it never reaches the plan or the state."
-  type        = string
-  ephemeral   = true
-  sensitive   = true
-  nullable    = false
-
-  validation {
-    condition     = trimspace(var.api_key) != ""
-    error_message = "api_key must not be empty."
+    error_message = "project_id must be an id, not a name or number: 6 to 30 lowercase letters, digits, and hyphens that begin with a letter."
   }
 }
 
@@ -64,10 +38,29 @@ variable "name" {
   }
 }
 
+# --- network -----------------------------------------------------------------------------------------------------
+
+variable "ingress" {
+  description = "Networks that the trigger accepts requests from: all, internal, or internal-and-load-balancing (an external load balancer in front)."
+  type        = string
+  default     = "all"
+  nullable    = false
+
+  validation {
+    condition     = contains(["all", "internal", "internal-and-load-balancing"], var.ingress)
+    error_message = "ingress must be all, internal, or internal-and-load-balancing."
+  }
+
+  validation {
+    condition     = var.ingress == "all" || var.public_url != null
+    error_message = "With ingress other than all the run.app URL is closed to callers: public_url must name the URL that they use."
+  }
+}
+
 # --- authentication ----------------------------------------------------------------------------------------------
 
 variable "public" {
-  description = "Whether the trigger accepts callers without a Google identity. Anyone with one of the credentials that the function checks can then spend your Wireflow credits."
+  description = "Whether the trigger accepts callers without a Google identity: anyone with a credential that the function checks can spend credits."
   type        = bool
   default     = false
   nullable    = false
@@ -75,13 +68,16 @@ variable "public" {
   validation {
     # The function would refuse to start: see shared/config.py.
     condition = !var.public || anytrue([
-      length(setintersection(var.secrets, ["trigger_tokens", "trigger_signing_secrets"])) > 0,
+      length(setintersection(concat(var.secrets, keys(var.secret_ids)), ["trigger_tokens", "trigger_signing_secrets"])) > 0,
       var.form_origins != null,
       var.event_service_account != null,
       var.pubsub_push,
       var.eventarc,
     ])
-    error_message = "Without authentication anyone could spend credits: a public trigger requires trigger_tokens or trigger_signing_secrets (named in secrets), form_origins, event_service_account, pubsub_push, or eventarc."
+    error_message = join(" ", [
+      "Without authentication anyone could spend credits: a public trigger requires trigger_tokens or trigger_signing_secrets",
+      "(named in secrets or secret_ids), form_origins, event_service_account, pubsub_push, or eventarc."
+    ])
   }
 }
 
@@ -97,18 +93,11 @@ variable "invokers" {
   }
 }
 
-# --- secrets: see also settings.tf -------------------------------------------------------------------------------
-
-variable "secrets_version" {
-  description = "Raise by one when the value of any secret changes: Terraform cannot see changes of write-only values."
-  type        = number
-  default     = 1
+variable "restrict_build_account" {
+  description = "Whether the build account reads only the two buckets of the packages. Set false if builds fail with denied on storage."
+  type        = bool
+  default     = true
   nullable    = false
-
-  validation {
-    condition     = var.secrets_version >= 1 && floor(var.secrets_version) == var.secrets_version
-    error_message = "secrets_version must be a whole number of at least 1."
-  }
 }
 
 # --- events ------------------------------------------------------------------------------------------------------
@@ -155,11 +144,6 @@ variable "min_instances" {
   type        = number
   default     = 0
   nullable    = false
-
-  validation {
-    condition     = var.min_instances >= 0 && floor(var.min_instances) == var.min_instances
-    error_message = "min_instances must be a whole number of at least 0."
-  }
 }
 
 variable "max_instances" {
@@ -167,17 +151,12 @@ variable "max_instances" {
   type        = number
   default     = 10
   nullable    = false
-
-  validation {
-    condition     = var.max_instances >= max(1, var.min_instances) && floor(var.max_instances) == var.max_instances
-    error_message = "max_instances must be a whole number of at least 1, and not less than min_instances."
-  }
 }
 
 # --- database ----------------------------------------------------------------------------------------------------
 
 variable "create_database" {
-  description = "Whether to create the database. false: use the existing database named database_name (App Engine and Firebase create one). It keeps its own rules; the functions use its collections jobs and control."
+  description = "Whether to create the database. false: use the existing database_name, which keeps its rules, with collections jobs and control."
   type        = bool
   default     = true
   nullable    = false
@@ -191,7 +170,7 @@ variable "database_name" {
 
   validation {
     condition     = var.database_name == "(default)" || can(regex("^[a-z][a-z0-9-]{2,61}[a-z0-9]$", var.database_name))
-    error_message = "database_name must be \"(default)\", or 4 to 63 lowercase letters, digits, and hyphens that begin with a letter and do not end in a hyphen."
+    error_message = "database_name must be \"(default)\", or 4 to 63 lowercase letters, digits, and hyphens, the first a letter, the last no hyphen."
   }
 }
 
@@ -224,11 +203,6 @@ variable "backup_retention_days" {
   description = "Days that daily backups of the database are kept. Default: no backups. Backups are billed and outlive the database."
   type        = number
   default     = null
-
-  validation {
-    condition     = var.backup_retention_days == null || try(var.backup_retention_days >= 1 && var.backup_retention_days <= 98 && floor(var.backup_retention_days) == var.backup_retention_days, false)
-    error_message = "backup_retention_days must be a whole number from 1 to 98 (14 weeks)."
-  }
 }
 
 # --- images ------------------------------------------------------------------------------------------------------
@@ -237,15 +211,10 @@ variable "image_retention_days" {
   description = "Days after which an image is deleted. Default: never."
   type        = number
   default     = null
-
-  validation {
-    condition     = var.image_retention_days == null || try(var.image_retention_days >= 1 && floor(var.image_retention_days) == var.image_retention_days, false)
-    error_message = "image_retention_days must be a whole number of at least 1; null keeps images indefinitely."
-  }
 }
 
 variable "cors_origins" {
-  description = "Origins whose scripts may read images from the bucket, such as https://example.com. A plain <img> does not need this."
+  description = "Origins whose scripts may read images from the bucket, such as https://example.com. A plain img element does not need this."
   type        = list(string)
   default     = []
   nullable    = false
@@ -282,14 +251,9 @@ variable "billing_account" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Monthly Google Cloud budget in whole US dollars, with notifications at 50, 90, and 100%. Default: no budget. The billing account must use US dollars."
+  description = "Monthly Google Cloud budget in whole US dollars, which the billing account must use. Notifies at 50, 90, and 100%. Default: none."
   type        = number
   default     = null
-
-  validation {
-    condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd >= 1 && floor(var.monthly_budget_usd) == var.monthly_budget_usd, false)
-    error_message = "monthly_budget_usd must be a whole number of at least 1."
-  }
 
   validation {
     condition     = var.monthly_budget_usd == null || var.billing_account != null

@@ -29,7 +29,7 @@ override_resource {
 }
 
 override_resource {
-  target = module.images.google_service_account.build
+  target = module.images.google_service_account.task["build"]
   values = {
     id     = "projects/example-project/serviceAccounts/build@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/build@example.iam.gserviceaccount.com"
@@ -39,7 +39,7 @@ override_resource {
 }
 
 override_resource {
-  target = module.images.google_service_account.trigger
+  target = module.images.google_service_account.task["trigger"]
   values = {
     id     = "projects/example-project/serviceAccounts/trigger@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/trigger@example.iam.gserviceaccount.com"
@@ -49,7 +49,7 @@ override_resource {
 }
 
 override_resource {
-  target = module.images.google_service_account.poller
+  target = module.images.google_service_account.task["poller"]
   values = {
     id     = "projects/example-project/serviceAccounts/poller@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/poller@example.iam.gserviceaccount.com"
@@ -59,7 +59,7 @@ override_resource {
 }
 
 override_resource {
-  target = module.images.google_service_account.scheduler
+  target = module.images.google_service_account.task["scheduler"]
   values = {
     id     = "projects/example-project/serviceAccounts/scheduler@example.iam.gserviceaccount.com"
     name   = "projects/example-project/serviceAccounts/scheduler@example.iam.gserviceaccount.com"

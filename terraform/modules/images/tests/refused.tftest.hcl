@@ -21,101 +21,65 @@ variables {
   wireflow_workflows      = ""
 }
 
-run "empty_or_below_minimum" {
+run "empty" {
   command = plan
 
   variables {
-    project_id             = ""
-    webhook_id             = " "
-    api_key                = "\n"
-    region                 = ""
-    name                   = "ab"
-    invokers               = [""]
-    secrets_version        = 0
-    min_instances          = -1
-    database_name          = ""
-    database_location      = ""
-    backup_retention_days  = 0
-    image_retention_days   = 0
-    cors_origins           = [""]
-    notification_emails    = [""]
-    billing_account        = ""
-    public_url             = ""
-    wireflow_base_url      = ""
-    wireflow_plan          = ""
-    executions_per_minute  = -1
-    daily_executions       = -1
-    on_unknown             = ""
-    poll_window_seconds    = 9
-    poll_idle_exit_seconds = 0
-    lease_seconds          = 19
-    run_deadline_seconds   = 0
-    max_image_bytes        = 0
-    max_queue_hours        = 0
-    retention_days         = 0
-    image_hosts            = []
-    wireflow_models        = {}
-    secrets                = ["webhook_id"]
-    eventarc_topic         = ""
-    form_origins           = []
-    form_per_minute        = -1
-    form_per_hour          = -1
-    trusted_proxies        = -1
-    event_service_account  = ""
+    project_id            = ""
+    webhook_id            = " "
+    api_key               = "\n"
+    region                = ""
+    name                  = "ab"
+    invokers              = [""]
+    database_name         = ""
+    database_location     = ""
+    cors_origins          = [""]
+    notification_emails   = [""]
+    billing_account       = ""
+    public_url            = ""
+    wireflow_base_url     = ""
+    wireflow_plan         = ""
+    on_unknown            = ""
+    max_queue_hours       = 0
+    image_hosts           = []
+    wireflow_models       = {}
+    secrets               = ["webhook_id"]
+    eventarc_topic        = ""
+    form_origins          = []
+    event_service_account = ""
   }
 
   expect_failures = [
-    var.project_id, var.webhook_id, var.api_key, var.region, var.name, var.invokers, var.secrets_version,
-    var.min_instances, var.database_name, var.database_location, var.backup_retention_days,
-    var.image_retention_days, var.cors_origins, var.notification_emails, var.billing_account,
-    var.public_url, var.wireflow_base_url, var.wireflow_plan, var.executions_per_minute, var.daily_executions,
-    var.on_unknown, var.poll_window_seconds, var.poll_idle_exit_seconds, var.lease_seconds, var.run_deadline_seconds,
-    var.max_image_bytes, var.max_queue_hours, var.retention_days, var.image_hosts, var.wireflow_models, var.secrets,
-    var.eventarc_topic, var.form_origins, var.form_per_minute, var.form_per_hour, var.trusted_proxies,
-    var.event_service_account,
+    var.project_id, var.webhook_id, var.api_key, var.region, var.name, var.invokers, var.database_name,
+    var.database_location, var.cors_origins, var.notification_emails, var.billing_account, var.public_url,
+    var.wireflow_base_url, var.wireflow_plan, var.on_unknown, var.max_queue_hours, var.image_hosts,
+    var.wireflow_models, var.secrets, var.eventarc_topic, var.form_origins, var.event_service_account,
   ]
 }
 
-run "wrong_type_or_above_maximum" {
+run "wrong_form" {
   command = plan
 
   variables {
-    project_id             = "123456789012"
-    region                 = "us-central1-a"
-    name                   = "a-name-of-21-letters-"
-    invokers               = ["allUsers"]
-    secrets_version        = 1.5
-    min_instances          = 3
-    max_instances          = 2
-    database_name          = "Jobs"
-    database_location      = "US"
-    backup_retention_days  = 99
-    image_retention_days   = 0.5
-    cors_origins           = ["https://*.example.com"]
-    notification_emails    = ["ada"]
-    monthly_budget_usd     = 9.99
-    public_url             = "http://images.example.com"
-    wireflow_base_url      = "http://www.wireflow.ai/api/v1"
-    wireflow_plan          = "premium"
-    executions_per_minute  = 1.5
-    daily_executions       = 1.5
-    on_unknown             = "give up"
-    poll_window_seconds    = 1501
-    poll_idle_exit_seconds = 1.5
-    lease_seconds          = 20.5
-    run_deadline_seconds   = 1.5
-    max_image_bytes        = 1.5
-    max_queue_hours        = -1
-    retention_days         = 1.5
-    image_hosts            = ["https://cdn.wireflow.ai"]
-    wireflow_models        = { dream = [] }
-    eventarc               = true
-    eventarc_topic         = "theirs"
-    form_origins           = ["https://*.example.com"]
-    form_per_minute        = 1.5
-    form_per_hour          = 1.5
-    trusted_proxies        = 1.5
-    event_service_account  = "ada@example.com"
+    project_id            = "123456789012"
+    region                = "us-central1-a"
+    name                  = "a-name-of-21-letters-"
+    invokers              = ["allUsers"]
+    database_name         = "Jobs"
+    database_location     = "US"
+    cors_origins          = ["https://*.example.com"]
+    notification_emails   = ["ada"]
+    public_url            = "http://images.example.com"
+    wireflow_base_url     = "http://www.wireflow.ai/api/v1"
+    wireflow_plan         = "premium"
+    on_unknown            = "give up"
+    max_queue_hours       = -1
+    image_hosts           = ["https://cdn.wireflow.ai"]
+    wireflow_models       = { dream = [] }
+    eventarc              = true
+    eventarc_topic        = "theirs"
+    form_origins          = ["https://*.example.com"]
+    event_service_account = "ada@example.com"
 
     secrets                 = ["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"]
     trigger_tokens          = "{\"zap\": \"the token itself\"}"
@@ -125,14 +89,11 @@ run "wrong_type_or_above_maximum" {
   }
 
   expect_failures = [
-    var.project_id, var.region, var.name, var.invokers, var.secrets_version, var.max_instances, var.database_name,
-    var.database_location, var.backup_retention_days, var.image_retention_days, var.cors_origins,
-    var.notification_emails, var.monthly_budget_usd, var.public_url, var.wireflow_base_url,
-    var.wireflow_plan, var.executions_per_minute, var.daily_executions, var.on_unknown, var.poll_window_seconds,
-    var.poll_idle_exit_seconds, var.lease_seconds, var.run_deadline_seconds, var.max_image_bytes, var.max_queue_hours,
-    var.retention_days, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins, var.form_per_minute,
-    var.form_per_hour, var.trusted_proxies, var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets,
-    var.turnstile_secret, var.wireflow_workflows,
+    var.project_id, var.region, var.name, var.invokers, var.database_name, var.database_location, var.cors_origins,
+    var.notification_emails, var.public_url, var.wireflow_base_url, var.wireflow_plan, var.on_unknown,
+    var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
+    var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets, var.turnstile_secret,
+    var.wireflow_workflows,
   ]
 }
 
@@ -140,17 +101,15 @@ run "other_invalid_values" {
   command = plan
 
   variables {
-    name                = "With_Capitals"
-    invokers            = ["user:ada@example.com", "ada@example.com"]
-    max_instances       = 0
-    cors_origins        = ["https://example.com/"]
-    image_hosts         = ["*.wireflow.ai"]
-    monthly_budget_usd  = 20 # without a billing account
-    poll_window_seconds = 20.5
-    wireflow_models     = { Dream = ["1K"] }
-    form_origins        = ["https://example.com/"]
-    eventarc_topic      = "projects/p/topics/t"        # without eventarc
-    event_audience      = "https://images.example.com" # without a sender of events
+    name               = "With_Capitals"
+    invokers           = ["user:ada@example.com", "ada@example.com"]
+    cors_origins       = ["https://example.com/"]
+    image_hosts        = ["*.wireflow.ai"]
+    monthly_budget_usd = 20 # without a billing account
+    wireflow_models    = { Dream = ["1K"] }
+    form_origins       = ["https://example.com/"]
+    eventarc_topic     = "projects/p/topics/t"        # without eventarc
+    event_audience     = "https://images.example.com" # without a sender of events
 
     # Two secrets without a value, two values that secrets does not name.
     secrets                 = ["trigger_tokens", "turnstile_secret"]
@@ -159,9 +118,63 @@ run "other_invalid_values" {
   }
 
   expect_failures = [
-    var.name, var.invokers, var.max_instances, var.cors_origins, var.image_hosts, var.monthly_budget_usd, var.poll_window_seconds,
-    var.wireflow_models, var.form_origins, var.eventarc_topic, var.event_audience, var.trigger_tokens,
-    var.trigger_signing_secrets, var.turnstile_secret, var.wireflow_workflows,
+    var.name, var.invokers, var.cors_origins, var.image_hosts, var.monthly_budget_usd, var.wireflow_models,
+    var.form_origins, var.eventarc_topic, var.event_audience, var.trigger_tokens, var.trigger_signing_secrets,
+    var.turnstile_secret, var.wireflow_workflows,
+  ]
+}
+
+run "empty_resources" {
+  command = plan
+
+  variables {
+    ingress               = ""
+    secret_ids            = { turnstile_secret = "" }
+    secret_versions       = { "" = 1 }
+    notification_channels = [""]
+    labels                = { "" = "" }
+    kms_key               = ""
+    docker_repository     = ""
+    service_accounts      = { build = "" }
+  }
+
+  expect_failures = [
+    var.ingress, var.secret_ids, var.secret_versions, var.notification_channels, var.labels, var.kms_key, var.docker_repository, var.service_accounts,
+  ]
+}
+
+run "resources_of_the_wrong_form" {
+  command = plan
+
+  variables {
+    ingress               = "ALLOW_ALL"
+    secret_ids            = { api_token = "projects/p/secrets/s" }
+    secret_versions       = { TRIGGER_TOKENS = 2 }
+    notification_channels = ["ada@example.com"]
+    labels                = { team = "Web" }
+    kms_key               = "key"
+    docker_repository     = "ours"
+    service_accounts      = { scheduler = "user:ada@example.com" }
+  }
+
+  expect_failures = [
+    var.ingress, var.secret_ids, var.secret_versions, var.notification_channels, var.labels, var.kms_key, var.docker_repository, var.service_accounts,
+  ]
+}
+
+run "other_invalid_resources" {
+  command = plan
+
+  variables {
+    ingress          = "internal" # without public_url
+    secret_ids       = { trigger_signing_secrets = "projects/p/secrets/s/versions/0" }
+    labels           = { Team = "web" }
+    kms_key          = "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k" # in another region
+    service_accounts = { events = "events@example-project.iam.gserviceaccount.com" }
+  }
+
+  expect_failures = [
+    var.ingress, var.secret_ids, var.labels, var.kms_key, var.service_accounts,
   ]
 }
 
@@ -229,5 +242,48 @@ run "jobs_that_expire_before_they_are_final" {
     retention_days = 4
   }
 
-  expect_failures = [google_firestore_field.expire_at]
+  expect_failures = [var.retention_days]
+}
+
+run "one_account_for_two_tasks" {
+  command = plan
+
+  variables {
+    service_accounts = { build = "one@p-1234.iam.gserviceaccount.com", poller = "one@p-1234.iam.gserviceaccount.com" }
+  }
+
+  expect_failures = [var.service_accounts]
+}
+
+run "a_database_in_another_location_than_its_key" {
+  command = plan
+
+  variables {
+    kms_key           = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
+    database_location = "nam5"
+  }
+
+  expect_failures = [var.kms_key]
+}
+
+run "a_value_for_a_secret_that_exists" {
+  command = plan
+
+  variables {
+    secrets        = ["trigger_tokens"]
+    trigger_tokens = "{\"zap\": \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}"
+    secret_ids     = { api_key = "projects/p/secrets/s", trigger_tokens = "projects/p/secrets/t" }
+  }
+
+  expect_failures = [var.api_key, var.secrets]
+}
+
+run "proxies_that_callers_can_bypass" {
+  command = plan
+
+  variables {
+    trusted_proxies = 1
+  }
+
+  expect_failures = [var.trusted_proxies]
 }

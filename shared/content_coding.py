@@ -10,6 +10,8 @@ PIECE = 256 * 1024  # bytes that a coding yields at once, at most
 MAX_CODINGS = 4
 MAX_MEMBERS = 10_000  # of a gzip body; bgzip writes one for 64 KiB
 
+GZIP = b"\x1f"
+
 _INFLATED = frozenset({"gzip", "x-gzip", "deflate"})
 _UNSUPPORTED = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 
@@ -42,6 +44,11 @@ class Decoder:
         self._left = limit
         self._inflaters = [_Inflater(limit) for _ in inflated]
 
+    @property
+    def inflates(self) -> bool:
+        """Whether the body has a coding that is decoded here."""
+        return bool(self._inflaters)
+
     def decode(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the content of the next chunk, at most PIECE bytes at once; raise CodingError."""
         self._left -= len(chunk)
@@ -59,27 +66,27 @@ class Decoder:
 
 
 class _Inflater:
-    """gzip with any number of members (https://www.rfc-editor.org/rfc/rfc1952), or deflate with a zlib header."""
+    """gzip with any number of members (https://www.rfc-editor.org/rfc/rfc1952), or deflate with or without a header."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._left = limit
         self._members = 0
-        self._stream = self._next_member()
+        self._stream: zlib._Decompress | None = None
         self._over = False
 
     @property
     def complete(self) -> bool:
         """Whether the last member has ended."""
-        return bool(self._stream.eof)
+        return self._stream is not None and self._stream.eof
 
     def inflate(self, compressed: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the content of these chunks."""
         try:
             for chunk in compressed:
                 while chunk and not self._over:
-                    if self._stream.eof and chunk.startswith(b"\x1f"):
-                        self._stream = self._next_member()
+                    if self._stream is None or (self._stream.eof and chunk.startswith(GZIP)):
+                        self._stream = self._next_member(chunk)
                     elif self._stream.eof:
                         self._over = True  # padding, which gzip ignores, too
                         break
@@ -95,8 +102,10 @@ class _Inflater:
             raise BodyTooLarge(f"more than {self._limit} bytes")
         return piece
 
-    def _next_member(self) -> "zlib._Decompress":
+    def _next_member(self, chunk: bytes) -> "zlib._Decompress":
+        """Return a decompressor for the member that begins with `chunk`; some servers send deflate without a header."""
         self._members += 1
         if self._members > MAX_MEMBERS:
             raise CodingError(f"more than {MAX_MEMBERS} gzip members")
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        has_header = chunk.startswith(GZIP) or chunk[0] & 0x0F == zlib.DEFLATED
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS)

@@ -1,0 +1,64 @@
+"""The part of a job's record that a list shows: without what is only sent to Wireflow, which may be half a megabyte."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.error_codes import ErrorCode
+from shared.job_parts import Image, JobError, Step
+from shared.job_states import FINAL, Status
+from shared.spending.money import Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedJob:
+    """The fields of a `Job` that callers see, and those that explain them. It cannot be saved.
+
+    `due_at`: when a job in flight needs attention, or when its lease ends; `queue_at`: its place in the queue. A job
+    with nothing left to do has neither. A held job has the last place in the queue until `due_at`.
+    """
+
+    id: str
+    status: Status
+    prompt: str
+    created_at: datetime
+    give_up_at: datetime  # a job still queued at this time fails
+    workflow: str = "default"
+    caller: str | None = None
+    alt_text: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow
+    execution_id: str | None = None
+    request_id: str | None = None
+    possible_duplicate: bool = False
+    outcome_unknown: bool = False  # a paid call of this attempt was sent and its outcome is unknown
+    credits_used: float | None = None
+    estimated_cost: Cost | None = None  # of one image, when the job was accepted
+    cost: Cost | None = None  # as far as it is known, once the run has ended
+    steps: tuple[Step, ...] = ()
+    images: tuple[Image, ...] = ()
+    error: JobError | None = None
+    wait_reason: ErrorCode | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    copying_since: datetime | None = None
+    copy_tries: int = 0
+    due_at: datetime | None = None
+    queue_at: datetime | None = None
+    place: datetime | None = None  # its fair `queue_at`, to which it returns after a refusal that may pass soon
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job is in a final state."""
+        return self.status in FINAL
+
+    @property
+    def held(self) -> bool:
+        """Whether the job is out of the queue until `due_at`: it was refused, or its workflow is suspended."""
+        return self.status is Status.QUEUED and self.queue_at == self.give_up_at
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the fields of a list take, in memory and in a response."""
+        texts = [self.prompt, *(image.source_url for image in self.images), *(step.label or "" for step in self.steps)]
+        texts += [self.alt_text or "", *self.metadata, *self.metadata.values()]
+        return 2_048 + 512 * len(self.images) + sum(len(text.encode()) for text in texts)

@@ -1,0 +1,148 @@
+# Secret settings. Their values are in neither the plan nor the state.
+
+variable "webhook_id" {
+  description = "Wireflow webhook id, required unless secret_ids names it. Set it as TF_VAR_webhook_id; it never reaches the plan or the state."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (trimspace(var.webhook_id) != "") != contains(keys(var.secret_ids), "webhook_id")
+    error_message = "webhook_id must have a value, unless secret_ids names it."
+  }
+}
+
+variable "api_key" {
+  description = "Wireflow API key, required unless secret_ids names it. Set it as TF_VAR_api_key; it never reaches the plan or the state."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (trimspace(var.api_key) != "") != contains(keys(var.secret_ids), "api_key")
+    error_message = "api_key must have a value, unless secret_ids names it."
+  }
+}
+
+variable "secrets" {
+  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, turnstile_secret, wireflow_workflows."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.secrets : contains(["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"], name)])
+    error_message = "secrets may contain trigger_tokens, trigger_signing_secrets, turnstile_secret, and wireflow_workflows."
+  }
+
+  validation {
+    condition     = length(setintersection(var.secrets, keys(var.secret_ids))) == 0
+    error_message = "A secret has a value and is named in secrets, or it exists and is named in secret_ids."
+  }
+}
+
+variable "trigger_tokens" {
+  description = "Callers' tokens as JSON: name => SHA-256 in lowercase hex, or {\"sha256\", \"admin\"}. `python -m functions token NAME` creates one."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.trigger_tokens != "") == contains(var.secrets, "trigger_tokens")
+    error_message = "trigger_tokens must have a value if and only if secrets names it."
+  }
+
+  validation {
+    condition = var.trigger_tokens == "" || try(length(keys(jsondecode(var.trigger_tokens))) > 0 && alltrue([
+      for name, token in jsondecode(var.trigger_tokens) : can(regex("^[0-9a-f]{64}$", try(token.sha256, token)))
+    ]), false)
+    error_message = "trigger_tokens must be a JSON object: name => SHA-256 as 64 lowercase hex digits, or {\"sha256\": …, \"admin\": true}."
+  }
+}
+
+variable "trigger_signing_secrets" {
+  description = "Signing secrets of callers that use Standard Webhooks, as JSON: name => list of whsec_…, two during a rotation."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.trigger_signing_secrets != "") == contains(var.secrets, "trigger_signing_secrets")
+    error_message = "trigger_signing_secrets must have a value if and only if secrets names it."
+  }
+
+  validation {
+    condition = var.trigger_signing_secrets == "" || try(length(keys(jsondecode(var.trigger_signing_secrets))) > 0 && alltrue([
+      for name, secrets in jsondecode(var.trigger_signing_secrets) :
+      length(secrets) > 0 && alltrue([for secret in secrets : startswith(secret, "whsec_")])
+    ]), false)
+    error_message = "trigger_signing_secrets must be a JSON object: name => list of secrets that begin with whsec_."
+  }
+}
+
+variable "turnstile_secret" {
+  description = "Secret key of Cloudflare Turnstile. If set, browsers without a token must send a Turnstile response."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.turnstile_secret != "") == contains(var.secrets, "turnstile_secret")
+    error_message = "turnstile_secret must have a value if and only if secrets names it."
+  }
+
+  validation {
+    condition     = var.turnstile_secret == "" || can(regex("^[!-~]+$", trimspace(var.turnstile_secret)))
+    error_message = "turnstile_secret must be one word of visible ASCII characters."
+  }
+}
+
+variable "wireflow_workflows" {
+  description = "Workflows by name, as JSON; see \"Workflows\" in functions/trigger/README.md. A secret because it contains webhook ids."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.wireflow_workflows != "") == contains(var.secrets, "wireflow_workflows")
+    error_message = "wireflow_workflows must have a value if and only if secrets names it."
+  }
+
+  validation {
+    condition = var.wireflow_workflows == "" || try(length(keys(jsondecode(var.wireflow_workflows))) > 0 && alltrue([
+      for name, workflow in jsondecode(var.wireflow_workflows) : contains(["webhook", "run", "execute"], workflow.mode) && workflow.id != ""
+    ]), false)
+    error_message = "wireflow_workflows must be a JSON object: name => {\"mode\": \"webhook\", \"run\" or \"execute\", \"id\": …}."
+  }
+}
+
+variable "secrets_version" {
+  description = "Raise by one when the value of any secret changes: Terraform cannot see changes of write-only values."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "secret_versions" {
+  description = "secrets_version of single secrets, by the name of their variable: { api_key = 2 } changes api_key alone."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.secret_versions), local.secret_variables)) == 0
+    error_message = "The keys of secret_versions may be ${join(", ", local.secret_variables)}."
+  }
+}

@@ -1,0 +1,76 @@
+"""A job that kills each worker process that works on it: it runs alone, then it fails, and the others succeed."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.ports import JobStore
+from shared.store_errors import StoreError
+from tests.crash.senders import SMALL
+from tests.processes.product import UNLIMITED, Places, Product
+
+HEALTHY = 8
+SECONDS = 90.0
+SETTINGS = {**UNLIMITED, "LEASE_SECONDS": "20", "POLL_WINDOW_SECONDS": "10"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["sqlite", "firestore"])
+async def test_a_job_that_kills_its_workers_fails_and_takes_no_other_along(
+    store: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = _places(store, tmp_path, request)
+    for name, value in places.environ.items():
+        monkeypatch.setenv(name, value)  # the test opens the store, too
+    kills = tmp_path / "kills"
+    product = Product(
+        tmp_path,
+        places,
+        settings={**SETTINGS, "KILLS": str(kills)},
+        simulator={"SIMULATOR_RUN_SECONDS": "5-8"},
+        poller_source="tests/crash/deadly_poller.py",
+    )
+    jobs = places.jobs()
+    async with product.running() as caller:
+        expiring = asyncio.create_task(_end_leases_of_killed_workers(kills, jobs))
+        prompts = ["a [deadly] cat", *(f"cat {number}" for number in range(HEALTHY))]
+        answers = [await caller.http.post("/", json={"prompt": prompt, **SMALL}) for prompt in prompts]
+        deadly, *healthy = [await caller.finished(answer.json()["id"], SECONDS) for answer in answers]
+        expiring.cancel()
+        await asyncio.gather(expiring, return_exceptions=True)
+    await jobs.close()
+
+    assert (deadly["status"], deadly["errorCode"], deadly["errorCharged"]) == ("failed", "worker_lost", "unknown")
+    assert [(job["status"], job["possibleDuplicate"]) for job in healthy] == [("succeeded", False)] * HEALTHY
+    first, second, third, *alone = _lines(kills)
+    assert [line.split()[0] for line in (first, second, third)] == ["False"] * 3
+    assert first != "False 0", "the worker held other jobs, too"
+    assert alone == ["True 0"] * 2
+
+
+async def _end_leases_of_killed_workers(kills: Path, store: JobStore) -> None:
+    """After each kill make the jobs due that the worker held, as if their leases had ended."""
+    seen = 0
+    while True:
+        if (count := len(_lines(kills))) > seen:
+            seen = count
+            now = datetime.now(UTC)
+            for row in await store.due(now + timedelta(minutes=1), 100):
+                with suppress(StoreError):
+                    if (job := await store.get(row.id)) and job.due_at:
+                        await store.save(job.evolve(due_at=min(job.due_at, now)))
+        await asyncio.sleep(0.1)
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def _places(store: str, folder: Path, request: pytest.FixtureRequest) -> Places:
+    if store == "sqlite":
+        return Places.local(folder)
+    firestore, storage = (request.getfixturevalue(name) for name in ("firestore_emulator", "storage_server"))
+    return Places.cloud(firestore, storage)
