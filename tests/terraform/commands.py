@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.terraform import root
+from tests.terraform.mocked import ENTRY, ROOT
 
 Tree = Mapping[str, Any]
 
@@ -106,18 +106,27 @@ def terraform_flags(command: str) -> frozenset[str] | None:
     return flags | (terraform_flags("plan") or frozenset()) if command in {"apply", "destroy"} else flags
 
 
+@cache
+def declared(kind: str, folder: Path) -> frozenset[str]:
+    """The names of the variables or outputs of a configuration."""
+    files = folder.glob("*.tf")
+    return frozenset(name for file in files for name in re.findall(rf'^{kind} "(\w+)"', file.read_text(), re.M))
+
+
 def terraform_faults(words: list[str]) -> list[str]:
-    """What terraform does not know of a command: its name, a flag, or a variable or output of ours."""
+    """What terraform does not know of a command: its name, a flag, or a variable or output of the configuration."""
+    folders = [ROOT / word.removeprefix("-chdir=") for word in words if word.startswith("-chdir=")]
+    folder = folders[0] if folders and "$" not in str(folders[0]) else ENTRY
     rest = [word for word in words[1:] if not word.startswith("-chdir=")]
     length = 2 if rest[0] in _GROUPS else 1
     flags = terraform_flags(" ".join(rest[:length]))
-    if flags is None:
-        return [f"no command: {' '.join(words)}"]
-    faults = [
-        f"no flag {word}" for word in rest[length:] if word.startswith("-") and word.partition("=")[0] not in flags
-    ]
-    set_here = [value.partition("=")[0] for flag, value in pairwise(rest) if flag == "-var"]
-    faults += [f"no variable {name}" for name in set_here if name not in root.blocks("variable")]
-    if rest[0] == "output" and "-chdir=terraform" in words:
-        faults += [f"no output {name}" for name in rest[1:] if name[0] != "-" and name not in root.blocks("output")]
+    if flags is None or not folder.is_dir():
+        return [f"no command or folder: {' '.join(words)}"]
+    faults = [f"no flag {word}" for word in rest[length:] if word[0] == "-" and word.partition("=")[0] not in flags]
+    given = {value.partition("=")[0] for flag, value in pairwise(rest) if flag == "-var"}
+    faults += [f"no variable {name}" for name in given - declared("variable", folder)]
+    if rest[0] == "output":
+        faults += [
+            f"no output {name}" for name in rest[1:] if name[0] != "-" and name not in declared("output", folder)
+        ]
     return [f"{fault}: {' '.join(words)}" for fault in faults]
