@@ -70,6 +70,7 @@ class Config:
     run_deadline: float
     max_image_bytes: int
     max_queue_hours: float
+    max_queued_jobs: int
     retention_days: float
     image_hosts: tuple[str, ...]
     allow_private_network: bool
@@ -111,6 +112,7 @@ def load(environ: Mapping[str, str]) -> Config:
         run_deadline=read.value("RUN_DEADLINE_SECONDS", _number_between(0.001, 604_800), 1200.0),
         max_image_bytes=read.value("MAX_IMAGE_BYTES", _size, 50 * 1024 * 1024),
         max_queue_hours=read.value("MAX_QUEUE_HOURS", _number_between(0.0001, 8_760), 72.0),
+        max_queued_jobs=read.value("MAX_QUEUED_JOBS", _count, 10_000),
         retention_days=read.value("RETENTION_DAYS", _number_between(0.001, 36_500), 90.0),
         image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
         allow_private_network=private,

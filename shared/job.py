@@ -134,9 +134,9 @@ class Job(ListedJob):
             due_at=self.give_up_at,
         )
 
-    def refused(self, reason: ErrorCode, message: str, now: datetime) -> "Job":
-        """Wireflow refused this job for a reason that the operator can fix, in the words of `message`."""
-        times = self.refusal.times + 1 if self.refusal and self.refusal.reason is reason else 1
+    def refused(self, reason: ErrorCode, message: str, now: datetime, *, again: bool) -> "Job":
+        """Wireflow refused this job for now, in the words of `message`; `again`: count refusals for this reason."""
+        times = self.refusal.times + 1 if again and self.refusal and self.refusal.reason is reason else 1
         return self.evolve(refusal=Refusal(reason=reason, message=message[:MESSAGE_LIMIT], times=times, at=now))
 
     def held_until(self, until: datetime, reason: ErrorCode) -> "Job":

@@ -90,8 +90,8 @@ class JobStore(Protocol):
     async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
         """Return queued jobs with `queueAt <= now`, oldest first."""
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
-        """Return the jobs with this execution id: more than one if Wireflow issued it twice."""
+    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+        """Return the ids of the jobs with this execution id: more than one if Wireflow issued it twice."""
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""
@@ -330,8 +330,8 @@ class Wireflow(Protocol):
     async def upload_image(self, content: bytes, content_type: str) -> str:
         """Upload an input image and return its URL at Wireflow; raise as `describe_inputs`."""
 
-    async def healthy(self) -> bool:
-        """Return whether the free health call responds with 200."""
+    async def healthy(self, *, needs_webhook: bool = True) -> bool:
+        """Return whether the webhook's free health call succeeds, or Wireflow at least responds that it is gone."""
 
     async def poll(self, execution_id: str) -> RunResponse:
         """Return the state of a run; raise PollError."""

@@ -42,11 +42,12 @@ def public_job(
     owner: bool,
     wait_reason: ErrorCode | None = None,
     estimated_start: datetime | None = None,
+    position: int | None = None,
 ) -> dict[str, Any]:
     """Return the job as JSON values.
 
     `base_url`: of our own routes; `owner`: whether the reader may see what only the caller of the job knows;
-    `wait_reason` and the estimate: of a queued job.
+    the others: of a queued job.
     """
     url = f"{base_url}/jobs/{job.id}"
     stored = [image for image in job.images if image.name]
@@ -82,6 +83,7 @@ def public_job(
         "runSeconds": _run_seconds(job),
         "waitReason": wait_reason and str(wait_reason),
         "estimatedStartAt": timestamp(estimated_start),
+        "queuePosition": position,
         "statusUrl": url,
     }
 

@@ -21,15 +21,17 @@ from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, Jo
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
+from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.workflow_inputs import WorkflowInputs
 
-MAX_CONCURRENT_COPIES = 8  # each holds about one chunk of 1 MiB
+# At the same time; one caller gets at most half of each.
+MAX_CONCURRENT_COPIES = 12  # each holds about one chunk of 1 MiB
 MAX_CONCURRENT_UPLOADS = 2  # of input images, which are held in memory
-MAX_CONCURRENT_FETCHES = 24  # of input images, half of them for one caller; each holds about one chunk of 1 MiB
+MAX_CONCURRENT_FETCHES = 24  # of input images; each holds about one chunk of 1 MiB
 INPUT_THREADS = 48  # more than fetches: a fetch that was abandoned ends a little later
 MAX_INPUT_BYTES = 25 * 1024 * 1024  # the maximum of Wireflow: github.com/wireflowINC/wireflow-skill
 
@@ -85,6 +87,7 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
 
     clock, log = SystemClock(), log or Log()
     store = job_store(config)
+    admission = Admission(store, config.limits, clock, log)
     window = WindowEnd(clock)
     requests = RequestLimiter(config.requests_per_minute, clock, window)
     workflow_ids = [workflow.id for workflow in config.workflows]
@@ -97,7 +100,8 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
         images=image_store(config),
         source=image_source(config),
         wireflow=wireflow,
-        admission=Admission(store, config.limits, clock, log),
+        admission=admission,
+        queue=QueueSnapshot(store, admission, clock),
         requests=requests,
         executions=Executions(),
         scans=Scans(store, [workflow.name for workflow in config.workflows], clock, log),

@@ -45,6 +45,7 @@ module "images" {
   run_deadline_seconds    = var.run_deadline_seconds
   max_image_bytes         = var.max_image_bytes
   max_queue_hours         = var.max_queue_hours
+  max_queued_jobs         = var.max_queued_jobs
   retention_days          = var.retention_days
   image_hosts             = var.image_hosts
   form_origins            = var.form_origins

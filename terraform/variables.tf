@@ -239,6 +239,12 @@ variable "max_queue_hours" {
   default     = null
 }
 
+variable "max_queued_jobs" {
+  description = "How many jobs may be queued; beyond it new ones are rejected with 429. 0: no limit."
+  type        = number
+  default     = null
+}
+
 variable "retention_days" {
   description = "Days until Firestore deletes a job's document. Its images stay."
   type        = number

@@ -18,9 +18,10 @@ from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease, LeaseLost
 from shared.runtime.scans import memory_of
+from shared.runtime.slots import WindowOver
 from shared.spending.gate_state import Slot
 from shared.steps.advance import advance
-from shared.steps.dispatch import send_leased, take_from_queue
+from shared.steps.dispatch import put_back, send_leased, take_from_queue
 from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
 from shared.store_errors import RecordTooLarge, StoreError
 
@@ -83,6 +84,8 @@ class Window:
             if self._deps.window.left() <= 0 or not self._has_room():
                 return
             dispatch = await take_from_queue(self._deps, min(MAX_CALLS - self._calls, MAX_JOBS))
+        except WindowOver:
+            return
         except StoreError as error:
             self._deps.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
             return
@@ -97,7 +100,7 @@ class Window:
         """Claim due jobs, a few at a time: how large they are is known when they have been read."""
         if not self._has_room():
             return
-        rows = await self._deps.scans.due(MAX_CLAIMS, self._choose)
+        rows = await self._deps.scans.due(MAX_CLAIMS, self._choose, self._deps.config.lease)
         late = [(self._clock.now() - row.due_at).total_seconds() for row in rows if row.due_at]
         self._oldest_due = max([self._oldest_due, *late])
         if not self._held:
@@ -131,7 +134,7 @@ class Window:
     async def _claim(self, row: JobRow) -> Lease | None:
         """Read the job and claim it. Return None if another worker was faster."""
         job = await self._deps.scans.read(row.id)
-        if job is None or job.due_at is None or job.due_at > self._clock.now():
+        if job is None or job.due_at is None or job.due_at > max(self._clock.now(), row.due_at or job.due_at):
             return None
         store, seconds = self._deps.store, self._deps.config.lease
         try:
@@ -180,6 +183,9 @@ class Window:
             self._counts.add(before, lease)
 
     async def _start(self, lease: Lease, slot: Slot) -> None:
+        if self._deps.window.left() <= 0:
+            await put_back(lease, slot, self._deps)
+            return
         self._calls += 1
         try:
             await send_leased(lease, slot, self._deps)

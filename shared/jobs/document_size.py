@@ -17,16 +17,12 @@ def check_size(document: Mapping[str, Any]) -> None:
 
 def size_of(value: Any) -> int:
     """Return the bytes that a value takes."""
-    match value:
-        case str():
-            return len(value.encode()) + 1
-        case bytes():
-            return len(value)
-        case bool() | None:
-            return 1
-        case Mapping():
-            return sum(size_of(name) + size_of(item) for name, item in value.items())
-        case list() | tuple():
-            return sum(map(size_of, value))
-        case _:  # numbers and times
-            return 8
+    if isinstance(value, str):
+        return (len(value) if value.isascii() else len(value.encode())) + 1
+    if value is None or isinstance(value, bool):
+        return 1
+    if isinstance(value, Mapping):
+        return sum([len(name) + 1 + size_of(item) for name, item in value.items()])  # names are ASCII
+    if isinstance(value, list | tuple):
+        return sum(map(size_of, value))
+    return len(value) if isinstance(value, bytes) else 8  # numbers and times

@@ -80,10 +80,9 @@ class FirestoreJobs:
         query = _at_or_before("queueAt", now)
         return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
         """See the port."""
-        query = _with_execution(execution_id)
-        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
+        return await self._database.names("jobs", "executionId", execution_id, limit)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -140,12 +139,6 @@ def _at_or_before(field: str, now: datetime) -> BuildQuery:
     """Select the rows of jobs with `field <= now`, oldest first."""
     past = FieldFilter(field, "<=", utc(now))
     return lambda client: client.collection("jobs").where(filter=past).order_by(field).select(ROW_FIELDS)
-
-
-def _with_execution(execution_id: str) -> BuildQuery:
-    """Select the rows of jobs with this execution id."""
-    same = FieldFilter("executionId", "==", execution_id)
-    return lambda client: client.collection("jobs").where(filter=same).select(ROW_FIELDS)
 
 
 def _list_query(query: JobQuery) -> BuildQuery:

@@ -17,9 +17,9 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient, AsyncDocumentReference, AsyncQuery, DocumentSnapshot
 from grpc import RpcError  # type: ignore[import-untyped]
 
-from shared.jobs import firestore_writes
+from shared.jobs import firestore_rpc
 from shared.jobs.documents import Row, utc
-from shared.jobs.firestore_writes import Revision
+from shared.jobs.firestore_rpc import Revision
 from shared.store_errors import Conflict, RecordTooLarge, StoreUnavailable
 
 MAX_CONCURRENT_CALLS = 32  # more of them only delay each other
@@ -57,7 +57,7 @@ class Database:
         self._connecting = asyncio.Lock()
         self._concurrency = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._client: AsyncClient | None = None
-        self._send_commit: Any = None  # made with the client
+        self._calls: Any = None  # made with the client
 
     async def read(self, path: str) -> Row | None:
         """Return the document at `path`, or None."""
@@ -70,6 +70,21 @@ class Database:
         async with self._session() as client:
             snapshots = await query(client).limit(limit).get(**self._call)
         return [_row(snapshot) for snapshot in snapshots]
+
+    async def names(self, collection: str, field: str, text: str, limit: int) -> list[str]:
+        """Return the ids of the first documents whose `field` is `text`."""
+        async with self._session() as client:
+            request = firestore_rpc.names_query(client._database_string, collection, field, text, limit)
+            metadata = _metadata(client, "parent", request.parent)
+
+            async def send() -> list[str]:
+                try:
+                    responses = self._calls.run_query(request, timeout=self._seconds, metadata=metadata)
+                    return [one.document.name async for one in responses if one.HasField("document")]
+                except RpcError as error:
+                    raise google.from_grpc_error(error) from error  # type: ignore[no-untyped-call]
+
+            return [name.rpartition("/")[2] for name in await self._retry(send)()]
 
     async def count(self, query: BuildQuery) -> int:
         """Return the number of documents of a query."""
@@ -112,20 +127,17 @@ class Database:
     ) -> list[Any]:
         """Create the documents, or change one, in one commit; return their update times."""
         database = client._database_string
-        names = {f"{database}/documents/{path}": fields for path, fields in documents.items()}
+        named = {f"{database}/documents/{path}": fields for path, fields in documents.items()}
         writes = [
-            firestore_writes.create(name, fields)
-            if revision is None
-            else firestore_writes.update(name, fields, revision)
-            for name, fields in names.items()
+            firestore_rpc.update(name, fields, revision) if revision else firestore_rpc.create(name, fields)
+            for name, fields in named.items()
         ]
-        request = firestore_writes.CommitRequest(database=database, writes=writes)
-        routing = to_grpc_metadata({"database": database})  # type: ignore[no-untyped-call]
-        metadata = [*client._rpc_metadata, routing]
+        request = firestore_rpc.CommitRequest(database=database, writes=writes)
+        metadata = _metadata(client, "database", database)
 
         async def send() -> Any:
             try:
-                return await self._send_commit(request, timeout=self._seconds, metadata=metadata)
+                return await self._calls.commit(request, timeout=self._seconds, metadata=metadata)
             except RpcError as error:
                 raise google.from_grpc_error(error) from error  # type: ignore[no-untyped-call]
 
@@ -162,10 +174,15 @@ class Database:
         async with self._connecting:
             if self._client is None:
                 client = await asyncio.to_thread(AsyncClient, project=self._project, database=self._database)
-                channel = client._firestore_api.transport.grpc_channel
-                self._send_commit = firestore_writes.commit_call(channel)
+                self._calls = firestore_rpc.Calls(client._firestore_api.transport.grpc_channel)
                 self._client = client
             return self._client
+
+
+def _metadata(client: AsyncClient, name: str, value: str) -> list[tuple[str, str]]:
+    """Return the headers of a call that concerns the resource `value`."""
+    routing = to_grpc_metadata({name: value})  # type: ignore[no-untyped-call]
+    return [*client._rpc_metadata, routing]
 
 
 def _row(snapshot: Snapshot) -> Row:

@@ -4,24 +4,35 @@ The rules are in `spending.gate`; this module applies them to the one document t
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Job
+from shared.job_states import Status
 from shared.log import Event, Log
-from shared.ports import Clock, JobStore
+from shared.ports import Clock, JobQuery, JobStore
 from shared.spending import gate as rules
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
-from shared.store_errors import Conflict
+from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 
 MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
+POLLS_PASS = 30.0  # seconds: polls of a run are at most 10 s apart
 MAX_CALLERS = 1_000  # of whom a refused job is remembered
 MAX_TRIES = 20  # of a write while other instances change the gate
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """A job that was just accepted, and its slot if it gets one."""
+
+    candidate: Candidate
+    slot: Slot | None = None
 
 
 class Admission:
@@ -33,31 +44,53 @@ class Admission:
         self._clock = clock
         self._log = log
         self._gate: Gate | None = None
-        self._read_at = 0.0  # by the monotonic clock
+        self._read_at = -math.inf  # by the monotonic clock
+        self._pending: list[_Pending] = []
         self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
+        self._polled: dict[str, float] = {}  # by job: when a poll of its run last succeeded, by the monotonic clock
         self._refused_at: dict[str, datetime] = {}  # by share: when its last job was refused, newest last
         self._changing = asyncio.Lock()
 
     # --- slots -----------------------------------------------------------------------------------------------------
 
-    async def try_acquire(self, job: Job, is_queue_empty: Callable[[], Awaitable[bool]]) -> Slot | None:
-        """Return a slot for a job that cannot wait, or None; None too if other jobs wait.
+    async def try_acquire(self, job: Job) -> Slot | None:
+        """Return a slot for a job that cannot wait, or None, as this instance knows the gate.
 
-        Requests try one at a time: of several that start from the same state all but one would fail. After a conflict
-        with another instance it tries again; a second conflict means a burst.
+        Where nothing is to be counted, nothing is written. Otherwise the jobs that arrive during a write share the next
+        one: of several writes that start from the same state all but one would fail.
         """
-        if self._changing.locked():
+        if self._gate is None:
             return None
+        mine = _Pending(self.candidate(job))
+        reserved, (slot,) = rules.reserve(self._gate, self._limits, [mine.candidate], self._clock.now())
+        if slot is None or reserved == self._gate:
+            return slot
+        self._pending.append(mine)
         async with self._changing:
-            if not await is_queue_empty():
-                return None
-            return await self._reserve_one(job, await self.recent()) or await self._reserve_one(
-                job, await self.recent()
-            )
+            if mine in self._pending:
+                await self._admit_pending()
+        return mine.slot
+
+    async def _admit_pending(self) -> None:
+        """Reserve slots for all jobs that have arrived, in one write. A second conflict means a burst: they wait."""
+        pending, self._pending = self._pending, []
+        candidates = [one.candidate for one in pending]
+        for _ in range(2):
+            gate = await self.recent()
+            reserved, slots = rules.reserve(gate, self._limits, candidates, self._clock.now())
+            try:
+                if reserved != gate:
+                    self._remember(await self._store.save_gate(reserved))
+            except Conflict:
+                self._gate = None
+                continue
+            for one, slot in zip(pending, slots, strict=True):
+                one.slot = slot
+            return
 
     async def acquire(self, jobs: Sequence[Job], wanted: int) -> list[Slot | None]:
         """Return for each job its slot, or None if it may not start now; at most `wanted` slots."""
-        candidates = [self._candidate(job) for job in jobs]
+        candidates = [self.candidate(job) for job in jobs]
         slots: list[Slot | None] = []
 
         def reserve(gate: Gate) -> Gate:
@@ -96,25 +129,45 @@ class Admission:
         for suspension in ended:
             self._log_resumed(suspension)
 
-    async def call_refused(self, job: Job, error: errors.Refused, slot: Slot) -> None:
+    async def call_refused(self, job: Job, error: errors.Refused, slot: Slot, *, alone: bool) -> None:
         """A paid call was refused: its start is released; others are suspended if the refusal may concern them.
 
-        A request that was refused as invalid shows nothing about others: its trial is released.
+        A request that was refused as invalid shows nothing about others: its trial is released. `alone`: others are
+        known to pass.
         """
         if not isinstance(error, errors.RateLimited):
             self._remember_refusal(job)
-        suspension = None if self.is_refused_alone(job, error, slot) else suspension_for(error, self._clock.now(), job)
         if isinstance(error, errors.RequestRefused):
             await self.release([slot])
-        else:
-            await self._suspend(suspension, lambda gate: rules.trial_failed(gate, slot))
+            return
+        # That it concerns one workflow is known already.
+        narrowed = any(trial.workflow and trial.reason is error.code for trial in slot.trials)
+        suspension = None if alone or narrowed else suspension_for(error, self._clock.now(), job)
+        await self._suspend(suspension, lambda gate: rules.trial_failed(gate, slot))
 
-    def is_refused_alone(self, job: Job, error: errors.Refused, slot: Slot) -> bool:
-        """Return whether the job was refused again for a reason for which others of its workflow are not."""
+    async def is_refused_alone(self, job: Job, error: errors.Refused, slot: Slot) -> bool:
+        """Return whether the job is refused again for a reason for which others of its workflow are not.
+
+        One of them was accepted since its last refusal, or it was refused alone before and nothing is suspended since.
+        """
         refusal, accepted_at = job.refusal, self._accepted_at.get(job.workflow)
-        if slot.trials or refusal is None or refusal.reason is not error.code or accepted_at is None:
+        if slot.trials or refusal is None or refusal.reason is not error.code:
             return False
-        return accepted_at > refusal.at
+        if not isinstance(error, errors.OperatorMustAct):
+            return False
+        if refusal.times > 1 or (accepted_at and accepted_at > refusal.at):
+            return True
+        return await self._has_started(job.workflow, refusal.at)
+
+    async def _has_started(self, workflow: str, since: datetime) -> bool:
+        """Return whether any instance has started a job of the workflow since then, as its newest jobs show."""
+        states = (Status.RUNNING, Status.COPYING, Status.SUCCEEDED)
+        queries = [JobQuery(limit=1, workflow=workflow, status=status) for status in states]
+        try:
+            found = await asyncio.gather(*map(self._store.list_jobs, queries))
+        except StoreUnavailable:
+            return False
+        return any(job.started_at and job.started_at > since for jobs in found for job in jobs)
 
     async def outcome_unknown(self, error: errors.OutcomeUnknown) -> None:
         """A paid call had an unknown outcome: an outage must not use up the only retry of other jobs."""
@@ -125,14 +178,23 @@ class Admission:
         error = errors.OutcomeUnknown("The health call failed.", code=ErrorCode.UPSTREAM_UNREACHABLE)
         await self.outcome_unknown(error)
 
-    async def poll_key_refused(self) -> None:
-        """A poll was refused for its key: runs started now could not be followed."""
-        if not (self._gate and self._gate.suspension):
-            suspension = suspension_for(errors.OperatorMustAct("", code=ErrorCode.KEY_REFUSED), self._clock.now())
-            await self._suspend(replace(suspension, by_poll=True) if suspension else None)
+    async def poll_key_refused(self, job: Job) -> None:
+        """A poll was refused for its key: runs started now could not be followed.
 
-    async def poll_succeeded(self) -> None:
+        Unless a poll of another job has just succeeded: then something else is wrong with this run.
+        """
+        if self._gate and self._gate.suspension:
+            return
+        since = self._clock.monotonic() - POLLS_PASS
+        if any(at > since for job_id, at in self._polled.items() if job_id != job.id):
+            return
+        suspension = suspension_for(errors.OperatorMustAct("", code=ErrorCode.KEY_REFUSED), self._clock.now())
+        await self._suspend(replace(suspension, by_poll=True) if suspension else None)
+
+    async def poll_succeeded(self, job: Job) -> None:
         """A poll succeeded: the key works again, if a poll had been refused."""
+        now = self._clock.monotonic()
+        self._polled = {job_id: at for job_id, at in self._polled.items() if at > now - POLLS_PASS} | {job.id: now}
         if self._gate and self._gate.suspension and self._gate.suspension.by_poll:
             await self._resume()
 
@@ -148,9 +210,19 @@ class Admission:
 
     # --- state -----------------------------------------------------------------------------------------------------
 
+    @property
+    def known(self) -> Gate | None:
+        """The gate's state as this instance knows it; None if it was never read."""
+        return self._gate
+
+    @property
+    def age(self) -> float:
+        """Seconds since the gate's state was read or written."""
+        return self._clock.monotonic() - self._read_at if self._gate else math.inf
+
     async def recent(self) -> Gate:
         """Return the gate's state, read at most a second ago."""
-        if self._gate and self._clock.monotonic() - self._read_at < MAX_AGE:
+        if self._gate and self.age < MAX_AGE:
             return self._gate
         return await self.read()
 
@@ -166,19 +238,8 @@ class Admission:
     def next_trial(self) -> datetime | None:
         """Return when the next trial may start, as this instance saw the gate last; None if it knows of none."""
         known = (self._gate.suspension, *self._gate.workflows) if self._gate else ()
-        trials = [one.until for one in known if one and one.resume_on is ResumeOn.TRIAL]
-        return min((until for until in trials if until > self._clock.now()), default=None)
-
-    async def _reserve_one(self, job: Job, gate: Gate) -> Slot | None:
-        reserved, (slot,) = rules.reserve(gate, self._limits, [self._candidate(job)], self._clock.now())
-        if slot is None:
-            return None
-        try:
-            self._remember(await self._store.save_gate(reserved))
-        except Conflict:
-            self._gate = None
-            return None
-        return slot
+        now = self._clock.now()
+        return min((at for one in known if one for at in rules.trial_times(one) if at > now), default=None)
 
     async def _resume(self) -> None:
         before = self._gate.suspension if self._gate else None
@@ -223,7 +284,8 @@ class Admission:
                     gate = await self.read()
         raise Conflict("the gate is changed by too many instances at once")
 
-    def _candidate(self, job: Job) -> Candidate:
+    def candidate(self, job: Job) -> Candidate:
+        """Return what the gate is told of a job that would start."""
         share = share_of(job.caller)
         return Candidate(
             workflow=job.workflow,

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.config import Config
 from shared.log import Log
 from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Wireflow
 from shared.runtime.admission import Admission
 from shared.runtime.executions import Executions
-from shared.runtime.places import Places
+from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
@@ -31,6 +31,7 @@ class Deps:
     image_from_bytes: Callable[[bytes], ImageStream]  # raises ImageRefused
     wireflow: Wireflow
     admission: Admission
+    queue: QueueSnapshot
     requests: RequestLimiter
     scans: Scans
     executions: Executions
@@ -43,4 +44,3 @@ class Deps:
     input_threads: Executor
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits
-    places: Places = field(default_factory=Places)

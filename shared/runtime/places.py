@@ -3,83 +3,100 @@
 A caller's job is one microsecond, one round, behind the caller's last waiting job, and never before the head of the
 queue. So the jobs of a caller that sends two hundred at once take two hundred rounds, and the next caller's first job
 takes part in the round that starts now. It is start-time fair queueing, https://doi.org/10.1145/248157.248171, with
-the head of the queue as the virtual time. It takes no count, only the head of the queue and the caller's newest job,
-and neither if nothing waits. What an instance read is used for a second: within it two instances may give a caller the
-same round.
+the head of the queue as the virtual time. It takes no count, only the head of the queue and the caller's last place,
+and neither if nothing waits.
+
+The same rounds tell how many jobs are before a place: one of each caller in each round. Pure.
 """
 
-import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-from shared.callers import share_of
-from shared.ports import JobQuery, JobStore
-from shared.store_errors import StoreUnavailable
 
 ROUND = timedelta(microseconds=1)
 MAX_LEAD = timedelta(minutes=1)  # of a place before the present
-MAX_AGE = timedelta(seconds=1)  # of what was read
-
-
-@dataclass(slots=True)
-class _Last:
-    """The last place of a share that this instance knows, and when it last read the store for it."""
-
-    place: datetime
-    read_at: datetime
+SAMPLE_ROUNDS = 8  # in which callers of other instances are counted
 
 
 class Places:
-    """The places that this instance gives."""
+    """The queue as one instance knows it: what it read last, and what it has accepted since.
+
+    `head`: the place of the job that starts next, None if no job could start; `length`: how many jobs have a place;
+    `held`: how many wait out of the queue; `given`: how many places this instance has given.
+    """
 
     def __init__(self) -> None:
-        self._head: datetime | None = None
-        self._head_read_at: datetime | None = None
-        self._last: dict[str, _Last] = {}
+        self.head: datetime | None = None
+        self.length = 0
+        self.held = 0
+        self.given = 0
+        self._tails: dict[str, datetime] = {}  # the last place of each caller that this instance knows
+        self._other_callers = 1.0  # at least, if there are other jobs
 
-    async def is_queue_empty(self, store: JobStore, now: datetime) -> bool:
-        """Return whether no job could start now, as the store says."""
-        jobs = await store.queue_head(now, 1)
-        self._head, self._head_read_at = (jobs[0].queue_at if jobs else None), now
-        return not jobs
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return self.length + self.held
 
-    async def head(self, store: JobStore, now: datetime) -> datetime | None:
-        """Return the place of the job that starts next, read at most a second ago; None if no job could start."""
-        if self._head_read_at is None or abs(now - self._head_read_at) >= MAX_AGE:
-            await self.is_queue_empty(store, now)
-        return self._head
+    def knows(self, share: str) -> bool:
+        """Return whether the last place of a caller is known, because it was read or given here."""
+        return share in self._tails
 
-    async def next(
-        self, callers: Sequence[str | None], store: JobStore, now: datetime, count: int = 1
-    ) -> list[datetime]:
-        """Return places for `count` new jobs, in order. `callers` share them: one, or the visitors of all forms.
-
-        If the store does not answer, they are what this instance knows: the jobs cannot be stored now anyway.
-        """
-        share = share_of(callers[0])
-        with suppress(StoreUnavailable):
-            if await self.head(store, now):
-                await self._read_last(share, callers, store, now)
-        first = self._head or now
-        last = self._last.get(share)
-        if last and last.place < now + MAX_LEAD:  # otherwise the clock was set back
-            first = max(first, last.place + ROUND)
+    def next(self, share: str, now: datetime, count: int = 1) -> list[datetime]:
+        """Return the places of `count` new jobs of a caller, in order."""
+        first = self.head or now
+        tail = self._tails.get(share)
+        if tail and tail < now + MAX_LEAD:  # otherwise the clock was set back
+            first = max(first, tail + ROUND)
         places = [first + number * ROUND for number in range(count)]
-        self._last[share] = _Last(places[-1], last.read_at if last else now)
-        self._head = self._head or first
-        self._last = {name: last for name, last in self._last.items() if last.place >= self._head}
+        self._tails[share] = places[-1]
+        self.head = self.head or first
+        self.given += count
+        self.length += count
         return places
 
-    async def _read_last(self, share: str, callers: Sequence[str | None], store: JobStore, now: datetime) -> None:
-        """Read the place of the newest job of `callers`, unless that was done a moment ago."""
-        last = self._last.get(share)
-        if last and abs(now - last.read_at) < MAX_AGE:
-            return
-        found = await asyncio.gather(*(store.list_jobs(JobQuery(limit=1, caller=caller)) for caller in callers))
-        places = [job.place for jobs in found for job in jobs if job.place]
-        if last := self._last.get(share):  # another request may have taken a place meanwhile
-            places.append(last.place)
-        if places:
-            self._last[share] = _Last(max(places), now)
+    def ahead(self, place: datetime, share: str) -> int:
+        """Return about how many jobs may start before the job of a caller at a place: all others of its round may."""
+        rounds = self._rounds(place)
+        tails = [tail for name, tail in self._tails.items() if name != share]
+        known = sum(min(rounds + 1, self._waiting_of(tail)) for tail in tails)
+        others = min(self._other_callers * (rounds + 1), self.others)
+        return round(min(known + rounds + others, max(self.length - 1, 0)))
+
+    def _before(self, place: datetime) -> int:
+        """Return about how many jobs are in the rounds before a place."""
+        rounds = self._rounds(place)
+        known = sum(min(rounds, self._waiting_of(tail)) for tail in self._tails.values())
+        return round(min(known + min(self._other_callers * rounds, self.others), self.length))
+
+    def _rounds(self, place: datetime) -> float:
+        return (place - self.head) / ROUND if self.head and place > self.head else 0.0
+
+    @property
+    def others(self) -> float:
+        """How many jobs are of callers whose last place this instance does not know."""
+        return max(0.0, self.length - sum(map(self._waiting_of, self._tails.values())))
+
+    def _waiting_of(self, tail: datetime) -> float:
+        return (tail - self.head) / ROUND + 1 if self.head and tail >= self.head else 0.0
+
+    # --- what the store says ---------------------------------------------------------------------------------------
+
+    def set_head(self, head: datetime | None, now: datetime) -> None:
+        """Record the place of the job that starts next: the jobs before it have left the queue."""
+        if head is None:
+            self.length = 0
+        elif self.head is None:
+            self.length = max(self.length, 1)
+        else:
+            self.length = max(self.length - self._before(head), 1)
+        self.head = head
+        self._tails = {share: tail for share, tail in self._tails.items() if tail >= (head or now)}
+
+    def set_tail(self, share: str, place: datetime) -> None:
+        """Record the place of a caller's newest job; this instance may have given it later ones meanwhile."""
+        self._tails[share] = max(place, self._tails.get(share, place))
+
+    def set_first_rounds(self, count: int) -> None:
+        """Record how many jobs are in the first SAMPLE_ROUNDS rounds: that many callers wait, about."""
+        callers = count / (SAMPLE_ROUNDS - 0.5)  # some have had their turn in the first of them
+        known = sum(min(self._waiting_of(tail) / SAMPLE_ROUNDS, 1) for tail in self._tails.values())
+        self._other_callers = max(callers - known, 1.0)

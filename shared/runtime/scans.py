@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.job import Job
 from shared.job_states import Status
@@ -33,16 +33,41 @@ class Scans:
         self._clock = clock
         self._log = log
         self._unreadable: set[str] = set()
+        self._latest = clock.now()
+        self._early: set[str] = set()  # the jobs that were taken before their time, once each
 
-    async def due(self, limit: int, choose: Choose) -> list[JobRow]:
-        """Return rows of due jobs, those that `choose` takes of all that were found; at most `limit`, if it can."""
-        return await self._scan(lambda count: self._store.due(self._clock.now(), count), limit, choose)
+    def latest(self) -> datetime:
+        """Return the latest time that this instance has seen: if the clock was set back, jobs have times up to then."""
+        self._latest = max(self._latest, self._clock.now())
+        return self._latest
+
+    async def due(self, limit: int, choose: Choose, lease: float) -> list[JobRow]:
+        """Return rows of due jobs, those that `choose` takes of all that were found; at most `limit`, if it can.
+
+        After the clock was set back they include jobs that were due by the time before, but no lease, of `lease`
+        seconds, that another worker may have taken since.
+        """
+        now, span = self._clock.now(), timedelta(seconds=lease)
+        before = self.latest() + span if self.latest() > now + span else now
+
+        def due(rows: Sequence[JobRow]) -> list[JobRow]:
+            return choose([row for row in rows if row.due_at and (row.due_at <= now or self._is_due_early(row, span))])
+
+        chosen = await self._scan(lambda count: self._store.due(before, count), limit, due)
+        self._early |= {row.id for row in chosen if row.due_at and row.due_at > now}
+        return chosen
+
+    def _is_due_early(self, row: JobRow, span: timedelta) -> bool:
+        waits = row.status in (Status.RUNNING, Status.COPYING) or (row.status is Status.QUEUED and not row.prepared)
+        leased = row.due_at is not None and row.due_at <= self._clock.now() + span
+        return waits and not leased and row.id not in self._early and len(self._early) < MAX_REMEMBERED
 
     async def queued(self, limit: int) -> list[Job]:
         """Return at most `limit` whole jobs from the head of the queue."""
-        rows = await self._scan(lambda count: self._store.queue_head(self._clock.now(), count), limit, list)
+        now, latest = self._clock.now(), self.latest()
+        rows = await self._scan(lambda count: self._store.queue_head(latest, count), limit, list)
         jobs = await asyncio.gather(*(self.read(row.id) for row in rows[:limit]))
-        return [job for job in jobs if job and job.queue_at and job.queue_at <= self._clock.now()]
+        return [job for job in jobs if job and job.queue_at and job.queue_at <= (now if job.held else latest)]
 
     async def read(self, job_id: str) -> Job | None:
         """Return the whole job; None if it is gone, or cannot be read, which is logged once."""

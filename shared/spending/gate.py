@@ -17,6 +17,7 @@ WINDOW = timedelta(seconds=61)
 # The first and the longest pause before a trial, and before a health call; each pause is twice as long as the last.
 FIRST_TRIAL, MAX_TRIAL = timedelta(minutes=5), timedelta(minutes=60)
 FIRST_PROBE, MAX_PROBE = timedelta(seconds=5), timedelta(seconds=300)
+FIRST_CONTEST = timedelta(seconds=5)  # between the first two trials with jobs from elsewhere; then twice as long each
 UNLIMITED = 1_000  # executions that a gate without limits admits at once
 # A job that was refused before is tried again only if no other job comes up this long after a trial is due.
 OTHERS_FIRST = timedelta(seconds=5)
@@ -32,7 +33,7 @@ def free_slots(gate: Gate, limits: Limits, now: datetime) -> int:
     """Return how many executions may start now, of workflows that are not suspended."""
     slots, suspension = _within_limits(gate, limits, now), gate.suspension
     if suspension and suspension.resume_on is ResumeOn.TRIAL:
-        return min(slots, 1) if now >= suspension.until or _contestable(suspension) else 0
+        return min(slots, 1) if now >= suspension.until or _is_contestable(suspension, now) else 0
     return 0 if suspension and _in_force(suspension, now) else slots
 
 
@@ -42,6 +43,7 @@ def reserve(
     """Return the gate after admitting as many candidates as it allows, at most `wanted`, and the slot of each or None.
 
     The first candidates come first. A suspension admits a trial only, of a job that was not refused for its reason.
+    Without limits executions are not counted: the gate changes only with a suspension.
     """
     gate = without_future(gate, now)
     slots: list[Slot | None] = [None] * len(candidates)
@@ -52,8 +54,8 @@ def reserve(
     reserved = replace(
         gate,
         starts=(*_recent_starts(gate, now), *[now] * len(chosen)) if limits.per_minute else (),
-        day=max(gate.day, utc_day(now)),
-        executions_today=gate.today(now) + len(chosen),
+        day=max(gate.day, utc_day(now)) if limits.exist else gate.day,
+        executions_today=gate.today(now) + len(chosen) if limits.exist else gate.executions_today,
         suspension=suspension,
     )
     for index in chosen:
@@ -81,7 +83,9 @@ def _without_future(suspension: Suspension, now: datetime) -> Suspension:
     ahead = max(suspension.since - now, timedelta())
     until = min(suspension.until - ahead, now + MAX_TRIAL)  # no pause is longer
     tried_at = suspension.tried_at and min(suspension.tried_at, now)
-    return replace(suspension, since=suspension.since - ahead, until=until, tried_at=tried_at)
+    contested_at = suspension.contested_at and min(suspension.contested_at, now)
+    since = suspension.since - ahead
+    return replace(suspension, since=since, until=until, tried_at=tried_at, contested_at=contested_at)
 
 
 def release(gate: Gate, slots: Sequence[Slot]) -> Gate:
@@ -149,7 +153,7 @@ def _may_try(suspension: Suspension, candidate: Candidate, now: datetime) -> boo
     """Whether a candidate may be the trial of a suspension now."""
     fresh = candidate.refused_for != suspension.reason
     if now < suspension.until:
-        return fresh and _contestable(suspension) and _from_elsewhere(suspension, candidate)
+        return fresh and _is_contestable(suspension, now) and _is_from_elsewhere(suspension, candidate)
     return fresh or now >= suspension.until + OTHERS_FIRST
 
 
@@ -157,16 +161,30 @@ def _tried(suspension: Suspension, candidate: Candidate, now: datetime) -> Suspe
     """Return the suspension after a trial began: until its outcome is known, it is as if the trial had failed."""
     if now < suspension.until:
         return replace(suspension, until=now + FIRST_TRIAL, contested_at=now, tried_at=now)
-    contested_at = now if _from_elsewhere(suspension, candidate) else suspension.contested_at
+    contested_at = now if _is_from_elsewhere(suspension, candidate) else suspension.contested_at
     return replace(_extended(suspension, now), contested_at=contested_at, tried_at=now)
 
 
-def _contestable(suspension: Suspension) -> bool:
-    """Whether a job from elsewhere is still to be tried at once."""
-    return suspension.refused_workflow is not None and suspension.contested_at is None
+def _is_contestable(suspension: Suspension, now: datetime) -> bool:
+    """Whether a job from elsewhere may be tried now, before the trials of any job."""
+    return suspension.refused_workflow is not None and now >= _contest_at(suspension)
 
 
-def _from_elsewhere(suspension: Suspension, candidate: Candidate) -> bool:
+def _contest_at(suspension: Suspension) -> datetime:
+    """Return when a job from elsewhere may be tried: the first one at once, the next ones at growing intervals."""
+    if suspension.contested_at is None:
+        return suspension.since
+    return suspension.contested_at + max(suspension.contested_at - suspension.since, FIRST_CONTEST)
+
+
+def trial_times(suspension: Suspension) -> list[datetime]:
+    """Return when the next trial may be made: with a job from elsewhere, and with any job."""
+    if suspension.resume_on is not ResumeOn.TRIAL:
+        return []
+    return [_contest_at(suspension), suspension.until] if suspension.refused_workflow else [suspension.until]
+
+
+def _is_from_elsewhere(suspension: Suspension, candidate: Candidate) -> bool:
     return (candidate.workflow, candidate.caller) != (suspension.refused_workflow, suspension.refused_caller)
 
 
@@ -259,15 +277,26 @@ def blocked_by(gate: Gate, now: datetime, workflow: str | None = None) -> Suspen
     return next((suspension for suspension in found if suspension and _in_force(suspension, now)), None)
 
 
-def hold(gate: Gate, now: datetime, workflow: str) -> Suspension | None:
-    """Return the suspension of a workflow until whose next trial its jobs are held, if they are.
+def hold(gate: Gate, now: datetime, candidate: Candidate) -> Suspension | None:
+    """Return the suspension of its workflow that holds a job, if one does; it is held until `held_until`.
 
-    While a trial is under way they are not: if it succeeds they start at once.
+    While a trial is under way it is not: if it succeeds the others start at once.
     """
-    suspension = suspension_of(gate, workflow)
-    if suspension is None or now >= suspension.until:
+    suspension = suspension_of(gate, candidate.workflow)
+    if suspension is None or now >= held_until(suspension, candidate):
         return None
     return None if suspension.tried_at and now < suspension.tried_at + TRIAL_TAKES else suspension
+
+
+def held_until(suspension: Suspension, candidate: Candidate) -> datetime:
+    """Return when the job may be tried."""
+    if suspension.refused_workflow is None or not _is_from_elsewhere(suspension, candidate):
+        return suspension.until
+    return (
+        suspension.until
+        if candidate.refused_for is suspension.reason
+        else min(_contest_at(suspension), suspension.until)
+    )
 
 
 def wait_reason(gate: Gate, limits: Limits, now: datetime, workflow: str | None = None) -> ErrorCode | None:

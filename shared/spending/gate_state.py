@@ -23,6 +23,11 @@ class Limits:
     per_minute: int
     per_day: int
 
+    @property
+    def exist(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self.per_minute or self.per_day)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspension:

@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
+from shared.runtime.places import Places
 from shared.spending.gate_state import Slot
 from shared.steps.dispatch import send, triggered
 from shared.steps.input_images import find_input_image, store_input
 from shared.steps.new_job import job_id_for, new_job
-from shared.steps.placing import next_places
+from shared.steps.placing import check_room, has_room, sharers
 from shared.steps.prepare import prepare_at_once
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 from shared.submission import Submission
@@ -34,37 +36,53 @@ class KeyReused(Exception):
     """The idempotency key was used before, with another request."""
 
 
-async def admit_all(_job_id: str) -> None:
-    """Reject no job."""
-
-
-async def accept(submission: Submission, deps: Deps, admit: Admit = admit_all) -> Accepted:
+async def accept(submission: Submission, deps: Deps, admit: Admit | None = None) -> Accepted:
     """Store the job and, if the gate admits it at once, make the paid call.
 
-    Raise KeyReused or InputRefused for a request that must be changed, StoreUnavailable if nothing could be stored.
+    Raise KeyReused or InputRefused for a request that must be changed, QueueFull for one that may be sent later,
+    StoreUnavailable if nothing could be stored.
     """
     job_id = await job_id_for(submission, deps)
-    if submission.key and (existing := await deps.store.get(job_id)):
-        return replay(existing, submission)
-    input_image = await find_input_image(submission, deps)
-    await admit(job_id)
-    if submission.file is not None:
-        input_image = await store_input(job_id, submission.file, deps)
-    job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
-    slot = await _acquire_slot(job, deps)
-    if slot is None:
-        job = job.placed(*await next_places(job.caller, deps))
-    try:
-        job = await _create(triggered(job, deps) if slot else job, deps)
-    except AlreadyExists as error:
-        await _release(slot, deps)
-        await _hand_over_input(job, error.job, deps)
-        return replay(error.job, submission)
-    except StoreUnavailable:
-        await _release(slot, deps)
-        raise
-    deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
-    return Accepted(await send(job, slot, deps) if slot else job)
+    async with deps.queue.recent(sharers(submission.caller, deps)) as places:
+        if _is_looked_up_first(submission, admit, places, deps) and (existing := await deps.store.get(job_id)):
+            return replay(existing, submission)
+        if places.head is not None or submission.file is not None:  # it will wait
+            check_room(places, 1, deps)
+        input_image = await find_input_image(submission, deps)
+        if admit:
+            await admit(job_id)
+        if submission.file is not None:
+            input_image = await store_input(job_id, submission.file, deps)
+        job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
+        slot = await deps.admission.try_acquire(job) if job.prepared and places.head is None else None
+        if slot is None:
+            check_room(places, 1, deps)
+            job = job.placed(*places.next(share_of(job.caller), deps.clock.now()))
+        else:
+            job = triggered(job, deps)
+        try:
+            job = await _create(job, deps)
+        except AlreadyExists as error:
+            await _release(slot, deps)
+            await _hand_over_input(job, error.job, deps)
+            return replay(error.job, submission)
+        except StoreUnavailable:
+            await _release(slot, deps)
+            raise
+        deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
+        return Accepted(await send(job, slot, deps) if slot else job)
+
+
+def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Places, deps: Deps) -> bool:
+    """Whether a repeated request must be recognized before anything else is done for it.
+
+    Otherwise the store recognizes it when the job is created, which saves a read.
+    """
+    if submission.key is None:
+        return False
+    costs = admit is not None or submission.file is not None or submission.from_job is not None
+    reserves = places.head is None and deps.config.limits.exist
+    return costs or reserves or not has_room(places, 1, deps)
 
 
 def replay(job: Job, submission: Submission) -> Accepted:
@@ -72,13 +90,6 @@ def replay(job: Job, submission: Submission) -> Accepted:
     if job.fingerprint != submission.fingerprint:
         raise KeyReused
     return Accepted(job, replayed=True)
-
-
-async def _acquire_slot(job: Job, deps: Deps) -> Slot | None:
-    """Return a slot if the job can start at once."""
-    if not job.prepared:
-        return None
-    return await deps.admission.try_acquire(job, lambda: deps.places.is_queue_empty(deps.store, deps.clock.now()))
 
 
 async def _create(job: Job, deps: Deps) -> Job:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
+from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.steps.accept import Accepted, KeyReused, replay
 from shared.steps.input_images import InputRefused, find_input_image
 from shared.steps.new_job import job_id_for, new_job
-from shared.steps.placing import next_places
+from shared.steps.placing import check_room, sharers
 from shared.steps.prepare import prepare_at_once
 from shared.store_errors import AlreadyExists, StoreUnavailable
 from shared.submission import Submission
@@ -30,7 +31,7 @@ class ItemRefused(Exception):
 async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial: bool) -> list[Outcome]:
     """Return the outcome of each item; with `partial`, a bad item is left out and its outcome is the reason.
 
-    Without `partial`, raise ItemRefused for the first bad item.
+    Without `partial`, raise ItemRefused for the first bad item. Raise QueueFull if not all of them may wait.
     """
     for _ in range(MAX_TRIES):
         outcomes = await _plan(submissions, deps)
@@ -38,7 +39,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
             if isinstance(outcome, Exception) and not partial:
                 raise ItemRefused(index, outcome)
         try:
-            return await _store(await _place(outcomes, deps), deps)
+            return await _store(outcomes, deps)
         except AlreadyExists:
             continue  # another request has just stored a job of this batch; the next plan finds it
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
@@ -47,7 +48,8 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
 async def _plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
     """Return for each item the existing job, a new one (not stored yet), or why it is refused."""
     ids = [await job_id_for(submission, deps) for submission in submissions]
-    known = {job.id: job for job in await asyncio.gather(*(deps.store.get(job_id) for job_id in ids)) if job}
+    keyed = [job_id for job_id, submission in zip(ids, submissions, strict=True) if submission.key]
+    known = {job.id: job for job in await asyncio.gather(*map(deps.store.get, dict.fromkeys(keyed))) if job}
     outcomes: list[Outcome] = []
     for index, (job_id, submission) in enumerate(zip(ids, submissions, strict=True)):
         try:
@@ -62,17 +64,16 @@ async def _plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
     return outcomes
 
 
-async def _place(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
-    """Give the new jobs their places in the queue, one after the other."""
-    new = [one for one in outcomes if isinstance(one, Accepted) and not one.replayed]
-    places = await next_places(new[0].job.caller, deps, len(new)) if new else []
-    placed = {one.job.id: Accepted(one.job.placed(place)) for one, place in zip(new, places, strict=True)}
-    return [placed[one.job.id] if isinstance(one, Accepted) and not one.replayed else one for one in outcomes]
-
-
 async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
+    """Give the new jobs their places in the queue, one after the other, and store them."""
     new = [outcome.job for outcome in outcomes if isinstance(outcome, Accepted) and not outcome.replayed]
-    created = {job.id: job for job in await _create_all(new, deps)}
+    if not new:
+        return list(outcomes)
+    async with deps.queue.recent(sharers(new[0].caller, deps)) as places:
+        check_room(places, len(new), deps)
+        given = places.next(share_of(new[0].caller), deps.clock.now(), len(new))
+        placed = [job.placed(place) for job, place in zip(new, given, strict=True)]
+        created = {job.id: job for job in await _create_all(placed, deps)}
     for job in created.values():
         deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
     return [
@@ -85,8 +86,6 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
 
 async def _create_all(new: Sequence[Job], deps: Deps) -> Sequence[Job]:
     """Create the jobs. If the store does not respond, check whether they were created before giving up."""
-    if not new:
-        return ()
     try:
         return await deps.store.create_all(new)
     except StoreUnavailable:

@@ -7,6 +7,7 @@ import asyncio
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from shared.callers import share_of
 from shared.config import MAX_COPY_TIME
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.file_names import content_disposition
@@ -67,7 +68,7 @@ async def _try(image: Image, job: Job, deps: Deps) -> Image:
     base = f"jobs/{job.id}/{job.attempt}/{image.index}"
     loop = asyncio.get_running_loop()
     try:
-        async with deps.copies.acquire():
+        async with deps.copies.acquire_for(share_of(job.caller)):
             # A try whose result was lost may have stored it. Since then the CDN may have deleted it, or encode it anew.
             for name in await deps.images.names(job.id):
                 if name.startswith(f"{base}."):

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_states import Status
 from shared.log import Event
@@ -15,6 +16,7 @@ from shared.steps.paid_call import after_unknown, execution_of_another_job, make
 from shared.steps.waiting import hold_suspended
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
+SECONDS_TO_GIVE_UP = 2.0  # for another instance that has just recorded the same execution
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 
 
@@ -60,22 +62,45 @@ async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
         await lease.release(disputed)
 
 
+async def put_back(lease: Lease, slot: Slot, deps: Deps) -> None:
+    """Return a claimed job to its place in the queue, because the window ended before its paid call was sent."""
+    await deps.admission.release([slot])
+    await lease.release(lease.job.requeued(ErrorCode.RATE_LIMITED, attempt=lease.job.attempt))
+
+
 async def _disputed(job: Job, deps: Deps) -> Job | None:
     """Return the job with an unknown outcome if another job has the same execution id, else None.
 
-    It is looked up after the run was recorded: of two instances that record it at the same time, one sees the other.
+    It is looked up after the run was recorded: of two instances that record it at the same time, at least one sees the
+    other. If both do, the job with the lower id keeps the run: the other one has given it up a moment later.
     """
     if job.status is not Status.RUNNING or job.execution_id is None:
         return None
-    try:
-        rows = await deps.store.with_execution(job.execution_id, 2)
-    except StoreUnavailable:
-        return None
-    other = next((row for row in rows if row.id != job.id), None)
+    other = await _other_job(job, job.execution_id, deps)
+    if other and job.id < other:
+        await deps.clock.sleep(SECONDS_TO_GIVE_UP)
+        other = await _other_job(job, job.execution_id, deps)
     if other is None:
         return None
-    error = execution_of_another_job(job, other.id, job.request_id, deps)
+    error = execution_of_another_job(job, other, job.request_id, deps)
     return after_unknown(job.execution_disputed(), error, deps)
+
+
+async def _other_job(job: Job, execution_id: str, deps: Deps) -> str | None:
+    try:
+        ids = await deps.store.with_execution(execution_id, 2)
+    except StoreUnavailable:
+        return None
+    return next((job_id for job_id in ids if job_id != job.id), None)
+
+
+async def is_healthy(deps: Deps) -> bool:
+    """Return whether Wireflow works. Raise WindowOver if the window ends before it responds.
+
+    The webhook that is asked may be deleted while other workflows are in use.
+    """
+    others = any(workflow.id != deps.config.webhook_id for workflow in deps.config.workflows)
+    return await deps.window.bound(deps.wireflow.healthy(needs_webhook=not others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +112,19 @@ class Dispatch:
 
 
 async def take_from_queue(deps: Deps, limit: int) -> Dispatch:
-    """Take as many jobs from the head of the queue as the gate admits, at most `limit`."""
+    """Take as many jobs from the head of the queue as the gate admits, at most `limit`.
+
+    Raise WindowOver if the window ends during a health call.
+    """
     now, limits = deps.clock.now(), deps.config.limits
-    if not await deps.store.queue_head(now, 1):
+    if not await deps.store.queue_head(deps.scans.latest(), 1):
         return Dispatch([], deps.admission.next_trial())
-    await deps.admission.probe_health(deps.wireflow.healthy)
+    await deps.admission.probe_health(lambda: is_healthy(deps))
     state = await deps.admission.recent()
     wanted = min(gate.free_slots(state, limits, now), limit)
     taken = await _take(wanted, state, deps) if wanted > 0 else []
-    return Dispatch(taken, gate.estimate_start(state, limits, len(taken), now))
+    starts = (gate.estimate_start(state, limits, len(taken), now), deps.admission.next_trial())
+    return Dispatch(taken, min(filter(None, starts)))
 
 
 async def _take(wanted: int, state: Gate, deps: Deps) -> list[tuple[Lease, Slot]]:

@@ -3,24 +3,31 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.callers import share_of
 from shared.error_codes import ErrorCode
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.runtime.dependencies import Deps
 from shared.spending import gate
-from shared.store_errors import StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """`reason`: None if the job starts at the poller's next call; `until`: None if that is unknown."""
+    """`reason`: None if the job starts at the poller's next call; `until`: None if that is unknown.
+
+    `position`: in the queue, 1 for the job that starts next; None for a job that is held or still to be prepared.
+    """
 
     reason: ErrorCode | None
     until: datetime | None
+    position: int | None = None
 
 
 async def estimate_wait(job: ListedJob, deps: Deps) -> Wait | None:
-    """Return the wait of a queued job, or None for any other job and for one that is about to be prepared."""
+    """Return the wait of a queued job, or None for any other job and for one that is about to be prepared.
+
+    It is an estimate from what the instance knows: counting the jobs before this one would take too long.
+    """
     if job.status is not Status.QUEUED:
         return None
     if job.queue_at is None:
@@ -28,15 +35,15 @@ async def estimate_wait(job: ListedJob, deps: Deps) -> Wait | None:
     now, limits = deps.clock.now(), deps.config.limits
     if job.held:
         return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now))
-    try:
-        state, ahead = await deps.admission.recent(), await deps.store.count_ahead(job.queue_at)
-    except StoreUnavailable:  # the job is stored: a response with a rough estimate is better than an error
+    ahead = (await deps.queue.refreshed()).ahead(job.queue_at, share_of(job.caller))
+    state = deps.admission.known
+    if state is None:  # the store does not respond: a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
     reason = gate.wait_reason(state, limits, now, job.workflow) or job.wait_reason
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
     at = max(gate.estimate_start(state, limits, ahead, now, job.workflow), job.queue_at)
-    return Wait(reason, at if at > now else _next_poller_call(now))
+    return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
 
 
 def _next_poller_call(now: datetime) -> datetime:

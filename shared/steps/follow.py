@@ -64,7 +64,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
         request = deps.wireflow.details if details else deps.wireflow.poll
         response = await request(job.execution_id or "")
     deps.requests.observe(response.rate_limit)
-    await deps.admission.poll_succeeded()
+    await deps.admission.poll_succeeded(job)
     return response
 
 
@@ -119,7 +119,7 @@ async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) 
     if error.retry_at is not None:
         deps.requests.pause(error.retry_at)
     if error.code is ErrorCode.KEY_REFUSED:
-        await deps.admission.poll_key_refused()
+        await deps.admission.poll_key_refused(lease.job)
     fields = {**lease.job.log_fields(), "errorCode": error.code}
     deps.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {EXPLANATIONS[error.code].message}", **fields)
 

@@ -23,6 +23,7 @@ from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, call_body
 
 MAX_REFUSALS = 3  # of a job that is refused while others of its workflow are not
+MAX_RETURNS = 5  # of a job to its place in the queue, after refusals in a row for a reason that may pass soon
 REFUSED_ALONE_HINT = (
     "Wireflow accepted other jobs of this workflow meanwhile. Change the request, or ask the operator for the cause; "
     "then send it with a new Idempotency-Key."
@@ -51,8 +52,8 @@ async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
     try:
         started = await _call(job, deps)
     except errors.Refused as error:
-        alone = deps.admission.is_refused_alone(job, error, slot)
-        await _update_gate(deps.admission.call_refused(job, error, slot), deps)
+        alone = await deps.admission.is_refused_alone(job, error, slot)
+        await _update_gate(deps.admission.call_refused(job, error, slot, alone=alone), deps)
         after, event, code = await _after_refusal(job, error, alone, deps), Event.UPSTREAM_REFUSED, error.code
     except errors.OutcomeUnknown as error:
         await _update_gate(deps.admission.outcome_unknown(error), deps)
@@ -132,13 +133,17 @@ async def _after_refusal(job: Job, error: errors.Refused, alone: bool, deps: Dep
             error.code, charged=Charged.NO, message=str(error), hint=hint, request_id=error.request_id
         )
         return job.failed(refused, now)
+    must_act = isinstance(error, errors.OperatorMustAct)
+    job = job.refused(error.code, str(error), now, again=alone or not must_act)
+    times = job.refusal.times if job.refusal else 1
+    if must_act and alone and times >= MAX_REFUSALS and not isinstance(error, errors.OutOfCredits):
+        return _refused_alone(job, error, now)
     holds = []
-    if isinstance(error, errors.OperatorMustAct):
-        job = job.refused(error.code, str(error), now)
-        times = job.refusal.times if job.refusal else 1
-        if alone and times >= MAX_REFUSALS and not isinstance(error, errors.OutOfCredits):
-            return _refused_alone(job, error, now)
+    if must_act:
         holds.append(await _next_trial(job, deps) or now + gate.pause(times - 1))
+    elif times > MAX_RETURNS:  # others go first, in case that Wireflow refuses only this job
+        pause = gate.pause(times - MAX_RETURNS, gate.FIRST_PROBE, gate.MAX_TRIAL)
+        holds.append(max(error.retry_at or now, now) + pause)
     if job.possible_duplicate:
         # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for
         # it: the pause is as long as the job's age, so that retries become rare.

@@ -1,23 +1,54 @@
-"""The place of a job in the queue."""
+"""The place of a job in the queue, and whether there is one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from shared.callers import FORM_PREFIX, is_visitor
+from shared.callers import FORM_PREFIX, is_visitor, share_of
 from shared.job import Job
 from shared.runtime.dependencies import Deps
+from shared.runtime.places import Places
+from shared.spending import gate
+
+MIN_RETRY, MAX_RETRY = timedelta(seconds=5), timedelta(hours=1)
 
 
-async def next_places(caller: str | None, deps: Deps, count: int = 1) -> list[datetime]:
-    """Return places for the next `count` jobs of a caller."""
+class QueueFull(Exception):
+    """MAX_QUEUED_JOBS wait. `retry_seconds`: when the next job starts, about."""
+
+    def __init__(self, retry_seconds: int) -> None:
+        super().__init__("the queue is full")
+        self.retry_seconds = retry_seconds
+
+
+def sharers(caller: str | None, deps: Deps) -> list[str | None]:
+    """Return the callers that share their places with `caller`, itself first: the visitors of all forms are one."""
+    if not is_visitor(caller):
+        return [caller]
     forms = [FORM_PREFIX + origin for origin in deps.config.auth.origins]
-    callers = [caller, *(form for form in forms if form != caller)] if is_visitor(caller) else [caller]
-    return await deps.places.next(callers, deps.store, deps.clock.now(), count)
+    return [caller, *(form for form in forms if form != caller)]
+
+
+async def next_place(caller: str | None, deps: Deps) -> datetime:
+    """Return the place of the next job of a caller."""
+    async with deps.queue.recent(sharers(caller, deps)) as places:
+        (place,) = places.next(share_of(caller), deps.clock.now())
+    return place
 
 
 async def place_of_prepared(job: Job, deps: Deps) -> datetime:
     """Return the place that the job was given when it was accepted, or the next one if the queue is beyond that."""
-    head = await deps.places.head(deps.store, deps.clock.now())
-    if job.place and head and job.place >= head:
-        return job.place
-    (place,) = await next_places(job.caller, deps)
-    return place
+    head = (await deps.queue.refreshed()).head
+    return job.place if job.place and head and job.place >= head else await next_place(job.caller, deps)
+
+
+def has_room(places: Places, count: int, deps: Deps) -> bool:
+    """Return whether `count` more jobs may wait, as far as this instance knows."""
+    return not deps.config.max_queued_jobs or places.waiting + count <= deps.config.max_queued_jobs
+
+
+def check_room(places: Places, count: int, deps: Deps) -> None:
+    """Raise QueueFull if `count` more jobs may not wait."""
+    if has_room(places, count, deps):
+        return
+    now, state = deps.clock.now(), deps.admission.known
+    until = gate.estimate_start(state, deps.config.limits, 0, now) - now if state else MIN_RETRY
+    raise QueueFull(int(min(max(until, MIN_RETRY), MAX_RETRY).total_seconds()))

@@ -56,7 +56,8 @@ def prepare_at_once(job: Job, deps: Deps) -> Job:
     inputs = deps.workflow_inputs.cached(workflow) if workflow else None
     if workflow and (job.hosted_url or not job.image1) and (inputs is not None or workflow.mode is not Mode.RUN):
         with suppress(_Rejected):  # `prepare` reports it
-            return job.with_input(_input_for_wireflow(job, deps, inputs))
+            text = _input_for_wireflow(job, deps, inputs)
+            return job if text == job.input else job.with_input(text)
     return job.unprepared()
 
 
@@ -91,7 +92,7 @@ async def _host_input(lease: Lease, deps: Deps) -> None:
         async with deps.fetches.acquire_for(share_of(lease.job.caller)):
             name = await _input_errors_translated(fetch_input(lease.job, deps), lease, deps)
         await lease.save(lease.job.input_stored(name))
-    async with deps.uploads.acquire():
+    async with deps.uploads.acquire_for(share_of(lease.job.caller)):
         content, content_type = await _input_errors_translated(_content(lease.job, deps), lease, deps)
         async with deps.requests.acquire_behind_polls(lease.job.give_up_at):
             url = await _translated(deps.window.bound(deps.wireflow.upload_image(content, content_type)))

@@ -12,9 +12,10 @@ from shared.job_states import Status
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.runtime.slots import WindowOver
 from shared.spending import gate
 from shared.spending.gate_state import Slot
-from shared.steps.dispatch import send_leased
+from shared.steps.dispatch import is_healthy, send_leased
 from shared.steps.paid_call import log_failure, outcome_unknown
 
 MIN_PAUSE, MAX_PAUSE = timedelta(seconds=1), timedelta(seconds=60)  # the gate may resume earlier than estimated
@@ -26,6 +27,9 @@ async def resolve(lease: Lease, deps: Deps) -> datetime | None:
     retryable = deps.config.on_unknown is OnUnknown.RETRY and not job.possible_duplicate
     slot = await _acquire_slot(job, deps) if retryable else None
     if slot is not None:
+        if deps.window.left() <= 0:
+            await deps.admission.release([slot])
+            raise WindowOver
         await lease.save(job.retried(now))
         await send_leased(lease, slot, deps)
         return deps.clock.now() if lease.job.status is Status.RUNNING else None
@@ -39,10 +43,10 @@ async def resolve(lease: Lease, deps: Deps) -> datetime | None:
 
 async def _acquire_slot(job: Job, deps: Deps) -> Slot | None:
     """Return a slot if Wireflow is healthy: an outage must not use up the only retry."""
-    await deps.admission.probe_health(deps.wireflow.healthy)
+    await deps.admission.probe_health(lambda: is_healthy(deps))
     if not gate.free_slots(await deps.admission.recent(), deps.config.limits, deps.clock.now()):
         return None
-    if not await deps.wireflow.healthy():
+    if not await is_healthy(deps):
         await deps.admission.health_check_failed()
         return None
     (slot,) = await deps.admission.acquire([job], 1)

@@ -13,7 +13,7 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.steps.paid_call import log_failure
-from shared.steps.placing import next_places
+from shared.steps.placing import next_place
 from shared.store_errors import Conflict, StoreUnavailable
 
 WAITED_HINT = "The job waited for its maximum time. Fix the cause, then send the request with a new Idempotency-Key."
@@ -25,9 +25,11 @@ async def hold_suspended(jobs: Sequence[Job], deps: Deps) -> None:
     state = await deps.admission.recent()
 
     async def hold(number: int, job: Job) -> None:
-        if suspension := gate.hold(state, deps.clock.now(), job.workflow):
+        candidate = deps.admission.candidate(job)
+        if suspension := gate.hold(state, deps.clock.now(), candidate):
+            until = gate.held_until(suspension, candidate) + number * STEP
             with suppress(Conflict, StoreUnavailable):
-                await deps.store.save(job.held_until(suspension.until + number * STEP, suspension.reason))
+                await deps.store.save(job.held_until(until, suspension.reason))
 
     await asyncio.gather(*(hold(number, job) for number, job in enumerate(jobs)))
 
@@ -41,11 +43,11 @@ async def rejoin_queue(lease: Lease, deps: Deps) -> None:
     if now >= job.give_up_at:
         await give_up_waiting(lease, deps)
         return
-    if suspension := gate.hold(await deps.admission.recent(), now, job.workflow):
-        await lease.release(job.held_until(suspension.until, suspension.reason))
+    candidate = deps.admission.candidate(job)
+    if suspension := gate.hold(await deps.admission.recent(), now, candidate):
+        await lease.release(job.held_until(gate.held_until(suspension, candidate), suspension.reason))
         return
-    (place,) = await next_places(job.caller, deps)
-    await lease.release(job.rejoined(place))
+    await lease.release(job.rejoined(await next_place(job.caller, deps)))
 
 
 async def give_up_waiting(lease: Lease, deps: Deps) -> None:

@@ -25,7 +25,6 @@ UPLOAD_LIMIT = 25 * 1024 * 1024  # bytes of an input image: github.com/wireflowI
 
 # Raised before any byte of the request was sent: nothing can have been started.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
-# Everything a call can raise; httpx has no common base class for these.
 # What the libraries below httpx, and Python itself, raise for bytes, names, and numbers that they cannot handle.
 LOWER_LEVEL = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, RecursionError)
 # Everything a call can raise; httpx has no common base class for these.
@@ -126,12 +125,17 @@ class WireflowClient:
         response = await self._call_free("POST", "/media/upload", UPLOAD_SECONDS, self._authorization, files=files)
         return await self._interpret(protocol.read_upload, response)
 
-    async def healthy(self) -> bool:
-        """Return whether the webhook's free health call responds with 200."""
+    async def healthy(self, *, needs_webhook: bool = True) -> bool:
+        """Return whether the webhook's free health call responds with 200.
+
+        Without `needs_webhook`, Wireflow's own answer that the webhook does not exist shows too that Wireflow works.
+        """
         try:
-            return (await self._call("GET", self._webhook_path, POLL_SECONDS, {})).status == 200
+            response = await self._call("GET", self._webhook_path, POLL_SECONDS, {})
         except CALL_ERRORS:
             return False
+        gone = response.status in {404, 410} and protocol.is_json(response.body)
+        return response.status == 200 or (gone and not needs_webhook)
 
     async def check_webhook(self) -> None:
         """Raise the Refused or OutcomeUnknown that a paid call would get now, as far as the free health call tells."""

@@ -64,6 +64,11 @@ def read_health(status: int, headers: Headers, body: bytes, now: datetime) -> No
         raise errors.OperatorMustAct("The workflow is not active.", code=ErrorCode.WORKFLOW_INACTIVE)
 
 
+def is_json(body: bytes) -> bool:
+    """Return whether Wireflow itself responded: a gateway in front of it responds with text."""
+    return isinstance(json_paths.parse(body), dict)
+
+
 def _trigger_error(status: int, headers: Headers, body: bytes, now: datetime) -> errors.WireflowError:
     request_id = headers.get("x-request-id")
     document = json_paths.parse(body)

@@ -74,6 +74,7 @@ variables {
   run_deadline_seconds   = 600
   max_image_bytes        = 104857600
   max_queue_hours        = 0.5
+  max_queued_jobs        = 500
   retention_days         = 30
   image_hosts            = ["cdn.wireflow.ai", "localhost:8090"]
 

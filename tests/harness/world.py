@@ -35,6 +35,7 @@ from shared.ports import INPUT_SECONDS, JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
+from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
@@ -193,6 +194,7 @@ class World:
         log, clock = Log(self.lines), self.clock
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
         workflow_ids = [workflow.id for workflow in settings.workflows]
+        admission = Admission(store, settings.limits, clock, log)
         window = WindowEnd(clock)
         requests = RequestLimiter(settings.requests_per_minute, clock, window)
         wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, secrets=workflow_ids)
@@ -204,7 +206,8 @@ class World:
             images=DirectoryImages(Path(settings.images.path)),
             source=_source(settings, self.vendor),
             wireflow=wireflow,
-            admission=Admission(store, settings.limits, clock, log),
+            admission=admission,
+            queue=QueueSnapshot(store, admission, clock),
             requests=requests,
             executions=Executions(),
             scans=Scans(store, [workflow.name for workflow in settings.workflows], clock, log),

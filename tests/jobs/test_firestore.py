@@ -14,7 +14,7 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.jobs.firestore import FirestoreJobs
-from shared.jobs.firestore_writes import Revision
+from shared.jobs.firestore_rpc import Revision
 from shared.ports import JobQuery, JobStore
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow

@@ -15,6 +15,7 @@ from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobStore
 from shared.public_job import public_job
+from shared.spending.money import Cost, CostSource
 from tests.jobs.places import NOW, Place, a_job
 
 SECOND = timedelta(seconds=1)
@@ -22,6 +23,9 @@ RICH = {
     "input": json.dumps({"x": "x" * 100_000}),
     "last_response": "{}",
     "possible_duplicate": True,
+    "alt_text": "a fox in the snow",
+    "metadata": {"order": "4711"},
+    "estimated_cost": Cost(micros=130_000, source=CostSource.PRICE),
     "steps": (Step(label="Nano", status="RUNNING", progress=0.5),),
     "images": (Image(index=0, source_url="https://cdn.example/1.png", place="gen-1/0", gone_since=NOW),),
 }

@@ -294,11 +294,30 @@ def test_a_released_trial_is_made_by_the_next_job():
 
 def test_a_failed_trial_of_a_workflow_moves_the_next_one_back():
     gate, slot = tried(rules.suspend(Gate(), refusal("cats")), CATS, 300)
-    assert rules.hold(gate, after(301), "cats") is None, "the trial is under way: the others may follow at once"
+    assert rules.hold(gate, after(301), CATS) is None, "the trial is under way: the others may follow at once"
     gate = rules.trial_failed(gate, slot)
-    held = rules.hold(gate, after(301), "cats")
+    held = rules.hold(gate, after(301), CATS)
     assert held
     assert (held.until, gate.executions_today) == (after(900), 0)
+
+
+def test_jobs_from_elsewhere_are_tried_after_0_5_10_20_seconds_and_then_any_job():
+    gate, now, times = rules.suspend(Gate(), refusal()), NOON, []
+    while not rules.reserve(gate, UNLIMITED, [CATS], now)[1][0]:
+        trial, (slot,) = rules.reserve(gate, UNLIMITED, [OTHER], now)
+        if slot:
+            times.append((now - NOON).total_seconds())
+            gate = rules.trial_failed(trial, slot)
+        now += timedelta(seconds=1)
+    assert times == [0, 5, 10, 20, 40, 80, 160, 320]
+    assert (now - NOON).total_seconds() == 320 + 300
+
+
+@pytest.mark.parametrize(("candidate", "seconds"), [(CATS, 300), (REFUSED, 300), (OTHER, 0)])
+def test_a_job_is_held_until_it_may_be_tried(candidate: Candidate, seconds: int):
+    suspension = refusal("cats")
+    assert rules.held_until(suspension, candidate) == after(seconds)
+    assert bool(rules.hold(rules.suspend(Gate(), suspension), after(1), candidate)) == bool(seconds)
 
 
 def test_no_more_workflows_are_remembered_than_fit_the_document():
@@ -318,37 +337,3 @@ def test_trials_of_a_workflow_come_at_growing_intervals():
         gate, slot = tried(gate, CATS, (now - NOON).total_seconds())
         gate = rules.trial_failed(gate, slot)
     assert pauses == [5, 10, 20, 40, 60, 60]
-
-
-# --- a clock that is set back --------------------------------------------------------------------------------------
-
-
-def test_starts_of_the_future_count_as_now():
-    ahead = Gate(starts=(after(3_600),) * 10)
-    assert rules.free_slots(ahead, TEN_A_MINUTE, NOON) == 0
-    assert rules.estimate_start(ahead, TEN_A_MINUTE, 0, NOON) == after(61)
-    corrected = rules.without_future(ahead, NOON)
-    assert rules.free_slots(corrected, TEN_A_MINUTE, after(61)) == 10
-
-
-def test_the_day_never_goes_back():
-    limits, tomorrow = Limits(per_minute=0, per_day=5), NOON + timedelta(hours=12, minutes=5)
-    used = Gate(day=tomorrow.date().isoformat(), executions_today=5)
-    before_midnight = tomorrow - timedelta(hours=1)
-    assert used.today(before_midnight) == 5
-    assert rules.free_slots(used, limits, before_midnight) == 0
-    assert rules.estimate_start(used, limits, 0, before_midnight) == tomorrow.replace(hour=0, minute=0) + timedelta(1)
-
-
-@pytest.mark.parametrize("seconds", [1, 3_600, 86_400])
-def test_a_suspension_of_the_future_lasts_as_long_as_it_would_have(seconds: int):
-    gate = suspended(ResumeOn.TIME, after(30))
-    set_back = NOON - timedelta(seconds=seconds)
-    suspension = rules.without_future(gate, set_back).suspension
-    assert suspension is not None
-    assert (suspension.since, suspension.until) == (set_back, set_back + timedelta(seconds=30))
-
-
-def test_a_gate_without_a_future_is_unchanged():
-    gate = suspended(ResumeOn.TIME, after(30))
-    assert rules.without_future(gate, after(1)) == gate

@@ -32,6 +32,39 @@ async def test_the_gate_goes_on_a_minute_after_the_clock_went_back(open_world: O
         assert await succeeded(world, waiting)
 
 
+async def test_jobs_that_were_queued_and_running_before_go_on(open_world: OpenWorld) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE="3") as world:
+        ids = [await world.accepted(f"cat {n}") for n in range(8)]
+        await world.run_for(MINUTE)
+        world.clock.step(-HOUR)
+        jobs = await world.end_of(*ids, patience=10 * MINUTE)
+        assert {job["status"] for job in jobs} == {"succeeded"}
+        assert world.paid == 8
+
+
+async def test_a_copy_that_fails_is_not_retried_more_often(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        world.vendor.always("cdn", 503)
+        world.vendor.always("download", 503)
+        await world.accepted()
+        await world.run_for(30 * MINUTE)
+        world.clock.step(-HOUR)
+        before = len(world.vendor.to("cdn"))
+        await world.run_for(30 * MINUTE)
+        assert 1 <= len(world.vendor.to("cdn")) - before <= 6
+
+
+async def test_the_lease_of_another_worker_is_respected(open_world: OpenWorld) -> None:
+    async with open_world(run_seconds=(40.0, 40.0)) as one, open_world(simulator=one.simulator) as two:
+        job_id = await one.accepted()
+        one.clock.step(-HOUR)
+        two.clock.step(-HOUR)
+        await asyncio.gather(one.run_window(), two.run_window())
+        jobs = await one.end_of(job_id, patience=5 * MINUTE)
+        assert jobs[0]["status"] == "succeeded"
+        assert not [line for line in one.log("window") + two.log("window") if "Another worker" in line["message"]]
+
+
 async def test_a_suspension_of_the_future_lasts_no_longer_than_it_would_have(open_world: OpenWorld) -> None:
     async with open_world() as world:
         world.vendor.always("trigger", 429, {}, retry_after="30")

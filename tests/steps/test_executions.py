@@ -1,10 +1,13 @@
 """One execution id for two jobs: the first one follows it, the later one has an unknown outcome, and it is logged."""
 
 import asyncio
+from contextlib import suppress
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from shared.ports import JobRow, JobStore
 from tests.harness.vendor import Call
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
@@ -13,18 +16,18 @@ from tests.steps.conftest import OpenWorld
 def always_the_same_run(world: World) -> None:
     """Wireflow answers every paid call with the run of the first one, as a cache in front of it would."""
     first: list[httpx.Response] = []
+    passed_on: list[httpx.Request] = []
+    one_at_a_time = asyncio.Lock()
 
     async def script(call: Call) -> httpx.Response | None:
-        if call.endpoint != "trigger":
+        if call.endpoint != "trigger" or call.request in passed_on:
             return None
-        if first:
-            return httpx.Response(200, json=first[0].json())
-        world.vendor.script = None
-        response = await world.vendor.handle_async_request(call.request)
-        await response.aread()
-        first.append(response)
-        world.vendor.script = script
-        return httpx.Response(200, json=response.json())
+        async with one_at_a_time:
+            if not first:
+                passed_on.append(call.request)
+                first.append(await world.vendor.handle_async_request(call.request))
+                await first[0].aread()
+        return httpx.Response(200, json=first[0].json())
 
     world.vendor.script = script
 
@@ -60,6 +63,39 @@ async def test_a_job_of_another_instance_is_found_in_the_store(open_world: OpenW
         assert [job["status"] for job in jobs] == ["succeeded", "failed"]
         (line, *_) = [line for line in other.log("outcome_unknown") if line["severity"] == "ERROR"]
         assert (line["jobId"], line["otherJobId"]) == (later, first)
+
+
+class _Together:
+    """The first look-ups of an execution wait for each other, as those of two instances at the same moment."""
+
+    def __init__(self, inner: JobStore, barrier: asyncio.Barrier) -> None:
+        self._inner, self._barrier = inner, barrier
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        if not self._barrier.broken and self._barrier.n_waiting < 2:
+            with suppress(asyncio.BrokenBarrierError):
+                await self._barrier.wait()
+                await self._barrier.abort()
+        return await self._inner.with_execution(execution_id, limit)
+
+
+async def test_of_two_instances_that_record_it_at_the_same_moment_one_job_follows_it(open_world: OpenWorld) -> None:
+    barrier = asyncio.Barrier(2)
+
+    def wrap(store: JobStore) -> JobStore:
+        return cast(JobStore, _Together(store, barrier))
+
+    async with open_world(wrap=wrap) as world, open_world(simulator=world.simulator, wrap=wrap) as other:
+        always_the_same_run(world)
+        other.vendor.script = world.vendor.script
+        jobs = [answer.json() for answer in await asyncio.gather(world.post("one"), other.post("two"))]
+        assert sorted(job["status"] for job in jobs) == ["running", "triggering"]
+        ended = await world.end_of(*(job["id"] for job in jobs))
+        assert sorted(job["status"] for job in ended) == ["failed", "succeeded"]
+        assert world.paid == 1
 
 
 async def test_a_job_from_the_queue_is_compared_too(open_world: OpenWorld) -> None:

@@ -21,7 +21,7 @@ FIELDS = (
     "id status message prompt altText metadata workflow executionId imageUrl imageUrls imageCount images "
     "possibleDuplicate errorCode errorMessage errorCharged errorRetryable errorHint requestId creditsUsed "
     "estimatedCost cost caller steps "
-    "createdAt startedAt completedAt runSeconds waitReason estimatedStartAt statusUrl"
+    "createdAt startedAt completedAt runSeconds waitReason estimatedStartAt queuePosition statusUrl"
 ).split()
 
 

@@ -5,10 +5,14 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from shared.job import Job
+from shared.job_states import Status
+from shared.ports import JobStore
 from tests.harness.slow import SlowJobs
 from tests.harness.virtual_time import VirtualClock
 from tests.harness.world import SMALL, World
@@ -75,6 +79,19 @@ async def test_input_images_of_one_caller_that_trickle_delay_no_other_caller(ope
         await window
 
 
+async def test_slow_copies_of_one_caller_delay_no_other_caller(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH, FORM_PER_MINUTE="0", slow_seconds=60.0, run_seconds=(2.0, 2.0)) as world:
+        for n in range(20):
+            fields = {"prompt": f"cat {n} [fault:trickle]", **SMALL}
+            assert (await world.http.post("/", json=fields, headers={"Origin": SHOP})).status_code == 202
+        window = asyncio.create_task(world.run_window())
+        await world.clock.sleep(10)
+        answer = await world.http.post("/", json={"prompt": "a dog", **SMALL}, headers=bearer("zap"))
+        await world.clock.sleep(10)
+        assert (await world.record(answer.json()["id"])).status == "succeeded"
+        await window
+
+
 async def test_an_input_image_has_20_s(open_world: OpenWorld) -> None:
     async with open_world() as world:
         trickling(world, "slow.test")
@@ -130,6 +147,53 @@ async def test_a_claim_that_comes_back_after_the_end_starts_nothing(open_world: 
         await world.run_window()
         asked = world.vendor.times("poll") + world.vendor.times("cdn")
         assert max(asked, default=began) - began <= timedelta(seconds=5)
+
+
+class _LateClaims:
+    """A store whose response to a claim for the paid call takes three seconds."""
+
+    def __init__(self, inner: JobStore) -> None:
+        self._inner, self.seconds = inner, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def save(self, job: Job) -> Job:
+        saved = await self._inner.save(job)
+        if job.status is Status.TRIGGERING:
+            await asyncio.sleep(self.seconds)
+        return saved
+
+
+async def test_a_job_that_was_claimed_too_late_goes_back_to_the_queue(open_world: OpenWorld) -> None:
+    def wrap(store: JobStore) -> JobStore:
+        return cast(JobStore, _LateClaims(store))
+
+    async with open_world(wrap=wrap, POLL_WINDOW_SECONDS="4", EXECUTIONS_PER_MINUTE="1") as world:
+        ids = [await world.accepted("first"), await world.accepted("second")]
+        await world.clock.sleep(59.5)  # the second may start two seconds before the end of the window
+        cast(_LateClaims, world.store).seconds = 3.0
+        await world.run_window()
+        assert len(world.vendor.to("trigger")) == 1
+        assert (await world.job(ids[1]))["status"] == "queued"
+        cast(_LateClaims, world.store).seconds = 0.0
+        await world.run_window()
+        assert len(world.vendor.to("trigger")) == 2, "its slot was released"
+        jobs = await world.end_of(*ids)
+        assert [(job["status"], job["possibleDuplicate"]) for job in jobs] == [("succeeded", False)] * 2
+
+
+@pytest.mark.parametrize("outage", [503, 502])
+async def test_a_health_call_that_hangs_ends_with_the_window(open_world: OpenWorld, outage: int) -> None:
+    async with open_world(POLL_WINDOW_SECONDS="8", LEASE_SECONDS="20") as world:
+        world.vendor.always("trigger", outage)
+        await world.post()
+        world.vendor.reset()
+        await world.clock.sleep(21)
+        await world.simulated("/_faults", fault="hang", **{"for": "health"})
+        began = elapsed()
+        await world.run_window()
+        assert elapsed() - began <= 8.5
 
 
 async def test_polls_come_before_requests_that_prepare_jobs(open_world: OpenWorld, tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The hostile traffic of the storm: jobs that are poison, and large bodies without a credential."""
 
 import asyncio
+import functools
 import gzip
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import sleep
 from typing import Any
@@ -15,7 +16,7 @@ import httpx
 from tests.crash.senders import SMALL, image
 from tests.images.bombs import bomb
 from tests.images.sample_images import png_of_size
-from tests.images.site import Page, Request, Site, response
+from tests.images.site import Request, Site, response
 
 MIB = 1024 * 1024
 TRICKLE_SECONDS = 120  # a byte a second
@@ -35,25 +36,25 @@ def _trickle(_: Request) -> Iterator[bytes]:
         sleep(1)
 
 
-def _serve(name: str) -> Page:
-    def page(_: Request) -> Iterable[bytes]:
-        yield response(200, length=25 * MIB)
-        yield from bomb(name, 25 * MIB)
-
-    return page
+@functools.cache
+def _images() -> Mapping[str, bytes]:
+    """The responses by file; made before anything is measured."""
+    zeros = gzip.compress(gzip.compress(png_of_size(100) + bytes(100 * MIB), compresslevel=1))
+    bombs = {"boxes.avif": "avif boxes", "blocks.gif": "gif blocks", "markers.jpg": "jpeg markers"}
+    return {
+        "honest.png": response(200, HONEST_IMAGE),
+        "zeros.png": response(200, zeros, Content_Encoding="gzip, gzip"),
+        **{file: response(200, b"".join(bomb(name, 8 * MIB))) for file, name in bombs.items()},
+    }
 
 
 @contextmanager
 def input_images() -> Iterator[str]:
     """Serve the input images of honest and hostile jobs; return the URL of their folder."""
-    twice = gzip.compress(gzip.compress(png_of_size(100) + bytes(100 * MIB), compresslevel=1))
     with Site() as site:
-        site.put("/honest.png", response(200, HONEST_IMAGE))
         site.on("/trickle.png", _trickle)
-        site.on("/boxes.avif", _serve("avif boxes"))
-        site.on("/blocks.gif", _serve("gif blocks"))
-        site.on("/markers.jpg", _serve("jpeg markers"))
-        site.put("/zeros.png", response(200, twice, Content_Encoding="gzip, gzip"))
+        for file, raw in _images().items():
+            site.put(f"/{file}", raw)
         yield site.url
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from typing import Any
 import httpx
 
 from shared.job_states import FINAL
-from tests.processes.product import PATIENCE, UNLIMITED, Caller, Places, Product
+from tests.processes.product import PATIENCE, UNLIMITED, Places, Product
 from tests.storm.hostile import HONEST_IMAGE, POISONS, SMALL, input_images, poisons, send_anonymous_bodies
 
 FORM = "https://shop.example"
@@ -95,7 +96,7 @@ class StormRun:
         """Return the report once all honest jobs are final."""
         with input_images() as self._images:
             async with self._product.running() as caller, self._bodies():
-                await self._first_job(caller)
+                await self._warm_up()
                 async with asyncio.TaskGroup() as posting:
                     for number in range(self._case.jobs):
                         posting.create_task(self._honest(number))
@@ -107,41 +108,45 @@ class StormRun:
 
     # --- honest --------------------------------------------------------------------------------------------------
 
-    async def _first_job(self, caller: Caller) -> None:
-        """Warm the functions up. The run of this job is the one whose id another job gets."""
-        job = (await caller.http.post("/", json={"prompt": "the first", **SMALL}, headers=HEADERS["zap"])).json()
-        async with self._client(0, HEADERS["zap"]) as http:
-            await self._final(http, job["id"])
+    async def _warm_up(self) -> None:
+        """Run a job through each trigger. The run of the first is the one whose id another job gets."""
+        for number in range(self._case.triggers):
+            async with self._client(number, HEADERS["zap"]) as http:
+                await self._final(http, await self._submitted(http, {"json": {"prompt": "the first", **SMALL}}))
 
     async def _honest(self, number: int) -> None:
         await asyncio.sleep(self._case.seconds * number / self._case.jobs)
         began = time.time()
         async with self._client(number, HEADERS[HONEST[number % len(HONEST)]]) as http:
-            accepted = await self._accepted(http, number, _request(number, self._images))
-            job = await self._final(http, accepted["id"])
+            job = await self._final(http, await self._submitted(http, _request(number, self._images)))
         self._report.honest.append(job)
         if len(self._report.honest) == self._case.jobs:
             self._calm.set()
         ended = datetime.fromisoformat(job["completedAt"]).timestamp() if job["completedAt"] else time.time()
         self._report.seconds.append(ended - began)
 
-    async def _accepted(self, http: httpx.AsyncClient, number: int, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Submit a job; retry after a 503, as a good client does."""
-        while True:
-            answer = await http.post("/", headers={"Idempotency-Key": f"honest-job-number-{number}"}, **request)
-            if answer.status_code != 503:
-                assert answer.status_code == 202, answer.text
-                return dict(answer.json())
-            await asyncio.sleep(int(answer.headers["retry-after"]))
+    async def _submitted(self, http: httpx.AsyncClient, request: Mapping[str, Any]) -> str:
+        """Submit a job with a key; return its id."""
+        answer = await self._response(http, "POST", "/", headers={"Idempotency-Key": uuid.uuid4().hex}, **request)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
 
     async def _final(self, http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
         """Return the job when it is final."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            job = dict((await http.get(f"/jobs/{job_id}")).raise_for_status().json())
+            job = dict((await self._response(http, "GET", f"/jobs/{job_id}")).raise_for_status().json())
             if job["status"] in FINAL or time.monotonic() > deadline:
                 return job
             await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _response(self, http: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
+        """Send a request; retry after a 503, which a busy machine may cause, as a good client does."""
+        while True:
+            answer = await http.request(method, path, **request)
+            if answer.status_code != 503:
+                return answer
+            await asyncio.sleep(int(answer.headers["retry-after"]))
 
     def _client(self, number: int, headers: Mapping[str, str]) -> httpx.AsyncClient:
         trigger = self._product.triggers[number % self._case.triggers]
@@ -155,10 +160,9 @@ class StormRun:
         await asyncio.sleep(self._case.seconds * number / (self._case.jobs // 4))
         headers = HOSTILE[number % 2]
         async with self._client(number, headers) as http:
-            answer = await http.post("/", json=POISONS[name](self._images))
-            assert answer.status_code == 202, (name, answer.text)
+            job_id = await self._submitted(http, {"json": POISONS[name](self._images)})
             await self._calm.wait()
-            job = (await http.get(f"/jobs/{answer.json()['id']}")).raise_for_status().json()
+            job = (await self._response(http, "GET", f"/jobs/{job_id}")).raise_for_status().json()
         self._report.hostile.setdefault(name, []).append(job)
 
     @asynccontextmanager

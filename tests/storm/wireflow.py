@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from functions.simulator.api import PAID, STATUS, Endpoint, match
 from functions.simulator.app import Simulator
@@ -50,19 +50,14 @@ RESULTS: Mapping[str, Callable[[str], list[str]]] = {
 }
 
 
-@functools.cache
-def zeros() -> bytes:
-    """A PNG with 200 MiB of zeros, compressed twice."""
-    return gzip.compress(gzip.compress(png_of_size(100) + bytes(200 * MIB), compresslevel=1))
-
-
-# What the CDN serves for an image of a run, by poison.
-FILES: Mapping[str, Callable[[], Response]] = {
-    "bad_redirect": lambda: RedirectResponse(NOT_IDNA, 302),
-    "compressed": lambda: Response(zeros(), 200, {"content-encoding": "gzip, gzip"}, "image/png"),
-    "avif_boxes": lambda: StreamingResponse(bomb("avif boxes", 25 * MIB), 200, None, "image/avif"),
-    "gif_blocks": lambda: StreamingResponse(bomb("gif blocks", 25 * MIB), 200, None, "image/gif"),
-    "jpeg_markers": lambda: StreamingResponse(bomb("jpeg markers", 25 * MIB), 200, None, "image/jpeg"),
+# What the CDN serves for an image of a run, by poison. Made at import: Wireflow itself must not be slow.
+COMPRESSED = gzip.compress(gzip.compress(png_of_size(100) + bytes(100 * MIB), compresslevel=1))
+FILES: Mapping[str, Response] = {
+    "bad_redirect": RedirectResponse(NOT_IDNA, 302),
+    "compressed": Response(COMPRESSED, 200, {"content-encoding": "gzip, gzip"}, "image/png"),
+    "avif_boxes": Response(b"".join(bomb("avif boxes", 8 * MIB)), 200, None, "image/avif"),
+    "gif_blocks": Response(b"".join(bomb("gif blocks", 8 * MIB)), 200, None, "image/gif"),
+    "jpeg_markers": Response(b"".join(bomb("jpeg markers", 8 * MIB)), 200, None, "image/jpeg"),
 }
 
 
@@ -99,7 +94,7 @@ class PoisonedSimulator(Simulator):
             images = [{"url": url} for url in RESULTS[name](str(request.base_url).rstrip("/"))]
             node = {"nodeId": "gen-1", "status": "COMPLETED", "output": {"images": images}}
             return JSONResponse({"status": "COMPLETED", "nodeResults": {"nodeRuns": [node]}})
-        return FILES[name]() if endpoint is Endpoint.CDN and name in FILES else None
+        return FILES.get(name) if endpoint is Endpoint.CDN else None
 
 
 @functools.cache

@@ -104,6 +104,7 @@ def test_a_function_understands_the_largest_environment(largest: State, name: st
     assert understood.on_unknown is OnUnknown.HOLD
     assert understood.max_image_bytes == 100 * 1024 * 1024
     assert (understood.poll_window, understood.poll_idle_exit, understood.max_queue_hours) == (50, 1, 0.5)
+    assert understood.max_queued_jobs == 500
     assert understood.image_hosts == ("cdn.wireflow.ai", "localhost:8090")
     assert understood.public_url == "https://images.example.com"
 

@@ -37,6 +37,7 @@ async def document(
         owner=is_owner(job, reader),
         wait_reason=wait.reason if wait else None,
         estimated_start=wait.until if wait else None,
+        position=wait.position if wait else None,
     )
     if job.finished:
         return public, {}

@@ -16,6 +16,7 @@ from shared.steps.accept import Accepted, KeyReused, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
 from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
 from shared.steps.new_job import job_id_for, new_job
+from shared.steps.placing import QueueFull
 from shared.submission import Submission
 
 from ..auth.caller import Caller
@@ -59,11 +60,12 @@ async def _submit(request: Request, submission: Submission, parsed: ParsedReques
     headers: dict[str, str] = {}
 
     async def admit(job_id: str) -> None:
-        if caller.browser:
-            headers.update(await context.forms.admit(request, job_id, turnstile_response, form_token))
+        headers.update(await context.forms.admit(request, job_id, turnstile_response, form_token))
 
     try:
-        accepted = await accept(submission, context.deps, admit)
+        accepted = await accept(submission, context.deps, admit if caller.browser else None)
+    except QueueFull as full:
+        raise _queue_full(full) from full
     except (KeyReused, InputRefused) as refusal:
         raise _problem(refusal, submission) from refusal
     return await _respond(request, accepted, parsed, headers, context)
@@ -123,6 +125,8 @@ async def _submit_batch(request: Request, batch: Batch, caller: Caller, context:
     valid = [one for one in batch.requests if isinstance(one, Submission)]
     try:
         outcomes = iter(await accept_batch(valid, context.deps, partial=batch.partial))
+    except QueueFull as full:
+        raise _queue_full(full) from full
     except ItemRefused as refused:
         raise _problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
     results = [next(outcomes) if isinstance(one, Submission) else one for one in batch.requests]
@@ -144,6 +148,11 @@ async def _item(
         return shown
     problem = result if isinstance(result, Problem) else _problem(result, submission, path)
     return problem.document()
+
+
+def _queue_full(full: QueueFull) -> Problem:
+    detail = "Too many jobs wait. Send the request again after the seconds in Retry-After."
+    return Problem("rate_limited", detail, headers={"Retry-After": str(full.retry_seconds)})
 
 
 def _problem(refusal: KeyReused | InputRefused, submission: Submission | Problem, path: str = "") -> Problem:

@@ -35,6 +35,7 @@ locals {
     RUN_DEADLINE_SECONDS   = var.run_deadline_seconds
     MAX_IMAGE_BYTES        = var.max_image_bytes
     MAX_QUEUE_HOURS        = var.max_queue_hours
+    MAX_QUEUED_JOBS        = var.max_queued_jobs
     RETENTION_DAYS         = var.retention_days
     IMAGE_HOSTS            = var.image_hosts == null ? null : join(",", var.image_hosts)
   } : name => tostring(value) if value != null }

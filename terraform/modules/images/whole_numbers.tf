@@ -10,6 +10,7 @@ locals {
     lease_seconds          = { value = var.lease_seconds, min = 20 }
     run_deadline_seconds   = { value = var.run_deadline_seconds, min = 1 }
     max_image_bytes        = { value = var.max_image_bytes, min = 1 }
+    max_queued_jobs        = { value = var.max_queued_jobs, min = 0 }
     retention_days         = { value = var.retention_days, min = 1 }
     form_per_minute        = { value = var.form_per_minute, min = 0 }
     form_per_hour          = { value = var.form_per_hour, min = 0 }

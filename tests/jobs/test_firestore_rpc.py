@@ -8,7 +8,7 @@ from google.cloud.firestore_v1._helpers import encode_value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.job_states import Status
-from shared.jobs import firestore_writes as writes
+from shared.jobs import firestore_rpc as rpc
 from shared.jobs.job_documents import to_document
 from tests.jobs.places import NOW, a_job
 
@@ -18,8 +18,8 @@ VALUES += [NOW.astimezone(timezone(timedelta(hours=5))), [], {}, [None, [1.5]], 
 
 
 def encoded(value: Any) -> Any:
-    target = writes.Value()
-    writes.set_value(target, value)
+    target = rpc.Value()
+    rpc.set_value(target, value)
     return target
 
 
@@ -38,16 +38,16 @@ def test_a_naive_time_is_refused() -> None:
 
 
 def test_a_created_document_has_no_field_without_a_value() -> None:
-    write = writes.create("name", {"prompt": "a fox", "dueAt": None})
+    write = rpc.create("name", {"prompt": "a fox", "dueAt": None})
     assert list(write.update.fields) == ["prompt"]
     assert write.current_document.WhichOneof("condition_type") == "exists"
 
 
 def test_an_update_names_only_what_it_changes_on_the_revision_it_was_computed_from() -> None:
     known = {"prompt": "a fox", "dueAt": NOW, "attempt": 1, "images": [{"index": 0}]}
-    revision = writes.Revision(Timestamp(seconds=5), known)
+    revision = rpc.Revision(Timestamp(seconds=5), known)
     new = {**known, "dueAt": None, "attempt": 2, "images": [{"index": 0}], "place": NOW}
-    write = writes.update("name", new, revision)
+    write = rpc.update("name", new, revision)
     assert list(write.update_mask.field_paths) == ["dueAt", "attempt", "place"]
     assert set(write.update.fields) == {"attempt", "place"}
     assert write.current_document.update_time.seconds == 5
@@ -55,6 +55,6 @@ def test_an_update_names_only_what_it_changes_on_the_revision_it_was_computed_fr
 
 def test_a_job_that_is_saved_names_the_fields_of_its_transition() -> None:
     job = a_job(due_at=NOW)
-    revision = writes.Revision(Timestamp(seconds=5), to_document(job))
-    write = writes.update("name", to_document(job.triggered(NOW, NOW + timedelta(minutes=1))), revision)
+    revision = rpc.Revision(Timestamp(seconds=5), to_document(job))
+    write = rpc.update("name", to_document(job.triggered(NOW, NOW + timedelta(minutes=1))), revision)
     assert sorted(write.update_mask.field_paths) == ["dueAt", "status", "triggeredAt"]

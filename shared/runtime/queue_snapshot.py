@@ -1,0 +1,170 @@
+"""What an instance knows of the queue and of the gate, shared by all of its requests.
+
+It is read while requests run, at most twice a second, and advanced by what the instance accepts itself. So a request
+that only queues a job makes one call to the store, and no request waits for a count. Only what was never read, or not
+for a while, is read before the request goes on; a request that starts a read ends after it, because after its response
+it has no CPU.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from shared.callers import share_of
+from shared.ports import Clock, JobQuery, JobStore
+from shared.runtime.admission import Admission
+from shared.runtime.places import MAX_LEAD, ROUND, SAMPLE_ROUNDS, Places
+from shared.store_errors import StoreError
+
+MAX_READS = 2  # a second
+RECENT, TOO_OLD = 1.0, 1.5  # seconds: what is older is refreshed meanwhile, or before anything else
+CHECK_SECONDS = 0.1  # between two checks of what is due
+COUNT_SECONDS = 5.0  # between two counts
+ENTRIES_PER_SECOND = 500  # that counts walk on average: Firestore charges a read for 1,000
+FAR_FUTURE = timedelta(days=365)  # beyond all held jobs
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """A part of the snapshot. `max_age` in seconds; `read_at` by the monotonic clock, as all times here."""
+
+    read: Callable[[], Awaitable[object]]
+    max_age: float = RECENT
+    read_at: float = -math.inf
+    reading: asyncio.Task[None] | None = None
+
+
+class QueueSnapshot:
+    """The snapshot of one instance."""
+
+    def __init__(self, store: JobStore, admission: Admission, clock: Clock) -> None:
+        self._store = store
+        self._admission = admission
+        self._clock = clock
+        self._places = Places()
+        self._head, self._gate = _Part(self._read_head), _Part(admission.read)
+        self._length = _Part(self._read_length, COUNT_SECONDS)
+        self._held = _Part(self._read_held, COUNT_SECONDS)
+        self._first_rounds = _Part(self._read_first_rounds, COUNT_SECONDS)
+        self._last_places: dict[str, _Part] = {}
+        self._last_reads: deque[float] = deque(maxlen=MAX_READS)
+        self._checked_at = -math.inf
+
+    @asynccontextmanager
+    async def recent(self, callers: Sequence[str | None] = ()) -> AsyncIterator[Places]:
+        """Provide the places, and refresh what is due meanwhile.
+
+        `callers`: those that share the next place, if one is to be given.
+        """
+        started: Sequence[asyncio.Task[None]] = ()
+        if not self._was_just_checked(callers):
+            while reads := self._read_first(callers):  # a caller's last place after the head
+                await asyncio.wait(reads)
+            self._checked_at = self._clock.monotonic()
+            started = self._start(self._due(self._parts(callers), 1.0))
+        try:
+            yield self._places
+        finally:
+            if started:
+                await asyncio.wait(started)
+
+    async def refreshed(self) -> Places:
+        """Return the places after refreshing what is due."""
+        async with self.recent():
+            pass
+        return self._places
+
+    # --- what is due -----------------------------------------------------------------------------------------------
+
+    def _was_just_checked(self, callers: Sequence[str | None]) -> bool:
+        """Whether another request has just found nothing that this one would have to wait for."""
+        knows = not callers or self._places.head is None or self._places.knows(share_of(callers[0]))
+        return knows and self._clock.monotonic() - self._checked_at < CHECK_SECONDS
+
+    def _read_first(self, callers: Sequence[str | None]) -> list[asyncio.Task[None]]:
+        """Start to read what the next decision needs and is too old; return these reads, and those under way."""
+        needed = [self._head, self._gate] if self._places.head is None else [self._head, *self._last_place(callers)]
+        if self._admission.known is None:
+            needed.append(self._gate)
+        due = self._due(needed, TOO_OLD)
+        self._start([part for part in due if not part.reading])
+        return [part.reading for part in due if part.reading]
+
+    def _parts(self, callers: Sequence[str | None]) -> list[_Part]:
+        """Return what is to be refreshed. While no job could start, only some may be held."""
+        if self._places.head is None:
+            return [self._head, self._gate, self._held]
+        parts = [self._head, self._gate, self._length, self._held, *self._last_place(callers)]
+        return [*parts, self._first_rounds] if self._places.others > self._places.length / 10 else parts
+
+    def _last_place(self, callers: Sequence[str | None]) -> list[_Part]:
+        if not callers:
+            return []
+        share, now = share_of(callers[0]), self._clock.monotonic()
+        part = self._last_places.setdefault(share, _Part(partial(self._read_last_place, callers)))
+        if part.read_at == -math.inf and self._places.knows(share):  # it was given here while no job waited
+            part.read_at = now
+        return [part]
+
+    def _due(self, parts: Sequence[_Part], age: float) -> list[_Part]:
+        """Return the parts that are at least so many times as old as they may be, the most overdue first."""
+        now = self._clock.monotonic()
+        ages = {part: (now - part.read_at) / part.max_age for part in parts}
+        return sorted((part for part in ages if ages[part] >= age), key=ages.__getitem__, reverse=True)
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def _start(self, parts: Sequence[_Part]) -> list[asyncio.Task[None]]:
+        """Start reads, no more than MAX_READS a second. What was never read does not wait for that, except a count."""
+        now, started = self._clock.monotonic(), []
+        for part in parts:
+            is_first = part.read_at == -math.inf and part is not self._held
+            if part.reading or (not is_first and sum(now - at < 1.0 for at in self._last_reads) >= MAX_READS):
+                continue
+            self._last_reads.append(now)
+            part.reading = asyncio.create_task(self._read(part))
+            started.append(part.reading)
+        return started
+
+    async def _read(self, part: _Part) -> None:
+        """Read. If the store does not respond, what the instance knows must do: no job can be stored now anyway."""
+        try:
+            with suppress(StoreError):
+                await part.read()
+        finally:
+            part.read_at, part.reading = self._clock.monotonic(), None
+
+    async def _read_head(self) -> None:
+        given = self._places.given
+        jobs = await self._store.queue_head(self._clock.now(), 1)
+        if jobs:
+            self._places.set_head(jobs[0].queue_at, self._clock.now())
+        elif given == self._places.given:  # otherwise a job was stored after the query
+            self._places.set_head(None, self._clock.now())
+            self._length.read_at = self._clock.monotonic()
+
+    async def _read_length(self) -> None:
+        given = self._places.given
+        counted = await self._store.count_ahead(self._clock.now() + MAX_LEAD)
+        self._places.length = counted + self._places.given - given
+        self._length.max_age = max(COUNT_SECONDS, counted / ENTRIES_PER_SECOND)
+
+    async def _read_held(self) -> None:
+        waiting = await self._store.count_ahead(self._clock.now() + FAR_FUTURE)
+        self._places.held = max(waiting - self._places.length, 0)
+        self._held.max_age = max(COUNT_SECONDS, waiting / ENTRIES_PER_SECOND)
+
+    async def _read_first_rounds(self) -> None:
+        if self._places.head:
+            self._places.set_first_rounds(await self._store.count_ahead(self._places.head + SAMPLE_ROUNDS * ROUND))
+
+    async def _read_last_place(self, callers: Sequence[str | None]) -> None:
+        found = await asyncio.gather(*(self._store.list_jobs(JobQuery(limit=1, caller=caller)) for caller in callers))
+        places = [job.place for jobs in found for job in jobs if job.place]
+        if places:
+            self._places.set_tail(share_of(callers[0]), max(places))

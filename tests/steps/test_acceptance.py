@@ -1,0 +1,245 @@
+"""What accepting a job costs, how many may wait, and what a waiting job is told about its place and its start."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.ports import JobStore
+from shared.spending.gate_state import Gate
+from shared.store_errors import StoreUnavailable
+from tests.harness.world import SMALL, World, moment
+from tests.steps.conftest import OpenWorld
+from tests.steps.test_callers import AUTH, bearer
+from tests.steps.test_fair_queue import post_batch
+from tests.steps.test_poison import submit
+
+MINUTE = timedelta(minutes=1)
+LIMITED = {**AUTH, "EXECUTIONS_PER_MINUTE": "10"}
+
+
+class Calls:
+    """A job store that counts its calls by name. The secret behind job ids is read once."""
+
+    def __init__(self, inner: JobStore) -> None:
+        self.counts: Counter[str] = Counter()
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        async def call(*arguments: Any) -> Any:
+            self.counts[name] += 1
+            return await method(*arguments)
+
+        return method if name in ("close", "id_secret") else call
+
+
+def counts(world: World) -> Counter[str]:
+    assert isinstance(world.store, Calls)
+    return world.store.counts
+
+
+# --- cost ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_a_queued_post_makes_one_call_to_the_store(open_world: OpenWorld, key: str | None) -> None:
+    async with open_world(wrap=Calls, EXECUTIONS_PER_MINUTE="1") as world:
+        for number in range(4):
+            await world.accepted(f"cat {number}", key=key and f"{key}{number}")
+        counts(world).clear()
+        assert (await world.post("one more", key=key)).json()["status"] == "queued"
+        assert counts(world) == {"create": 1}
+
+
+async def test_the_queue_is_read_at_most_twice_a_second_however_many_requests_there_are(open_world: OpenWorld) -> None:
+    async with open_world(wrap=Calls, **LIMITED) as world:
+        callers = ["zap", "ci", "admin"]
+        for caller in callers * 5:
+            await submit(world, caller)
+        counts(world).clear()
+        posts, seconds = 0, 20
+        for _ in range(seconds * 10):
+            await asyncio.gather(*(submit(world, caller) for caller in callers))
+            posts += len(callers)
+            await world.clock.sleep(0.1)
+        assert counts(world)["create"] == posts
+        assert counts(world).total() - posts <= 2 * seconds
+        assert counts(world)["count_ahead"] <= 2 * seconds / 5 + 2
+
+
+async def test_a_started_post_makes_two_writes_and_without_limits_none_of_the_gate(open_world: OpenWorld) -> None:
+    async with open_world(wrap=Calls) as world:
+        await world.accepted("the first reads the gate")
+        counts(world).clear()
+        assert (await world.post()).json()["status"] == "running"
+        assert counts(world) == {"create": 1, "save": 1, "with_execution": 1}
+
+
+async def test_jobs_that_arrive_together_share_a_write_of_the_gate(open_world: OpenWorld) -> None:
+    async with open_world(wrap=Calls, EXECUTIONS_PER_MINUTE="10") as world:
+        await world.accepted("the first reads the gate")
+        counts(world).clear()
+        responses = await asyncio.gather(*(world.post(f"cat {number}") for number in range(12)))
+        states = Counter(response.json()["status"] for response in responses)
+        assert states == {"running": 9, "queued": 3}
+        assert counts(world)["save_gate"] <= 3
+
+
+async def test_a_repeated_request_reserves_no_execution(open_world: OpenWorld) -> None:
+    async with open_world(wrap=Calls, EXECUTIONS_PER_MINUTE="10") as world:
+        await world.accepted(key="k")
+        counts(world).clear()
+        assert (await world.post(key="k")).headers["Idempotent-Replayed"] == "true"
+        assert counts(world) == {"get": 1}
+
+
+class Down:
+    """A job store that does not respond."""
+
+    def __init__(self, inner: JobStore) -> None:
+        self.close = inner.close
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*_arguments: Any) -> Any:
+            raise StoreUnavailable(name)
+
+        return call
+
+
+async def test_a_store_that_does_not_respond_is_not_read_again_and_again(open_world: OpenWorld) -> None:
+    async with open_world(wrap=Down) as world:
+        assert (await world.post()).status_code == 503
+
+
+# --- the bound -----------------------------------------------------------------------------------------------------
+
+
+async def test_beyond_the_bound_nothing_is_stored_and_the_caller_is_told_when_to_try_again(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(wrap=Calls, MAX_QUEUED_JOBS="3", **LIMITED) as world:
+        for number in range(13):
+            await submit(world, "zap", f"cat {number}")
+        counts(world).clear()
+        response = await world.http.post("/", json={"prompt": "one more", **SMALL}, headers=bearer("zap"))
+        assert (response.status_code, response.json()["errorCode"]) == (429, "rate_limited")
+        assert 5 <= int(response.headers["Retry-After"]) <= 61
+        assert counts(world)["create"] == 0
+        await world.run_for(2 * MINUTE)
+        await submit(world, "zap", "after the others have started")
+
+
+async def test_a_batch_is_stored_as_a_whole_or_not_at_all(open_world: OpenWorld) -> None:
+    async with open_world(MAX_QUEUED_JOBS="10", **LIMITED) as world:
+        rows = [{"prompt": f"row {number}", **SMALL} for number in range(11)]
+        assert (await world.http.post("/", json=rows, headers=bearer("zap"))).status_code == 429
+        assert len(await post_batch(world, "zap", 10)) == 10
+
+
+async def test_a_repeated_request_gets_its_job_however_many_wait(open_world: OpenWorld) -> None:
+    async with open_world(MAX_QUEUED_JOBS="2", EXECUTIONS_PER_MINUTE="1") as world:
+        jobs = [await world.accepted(f"cat {number}", key=f"k{number}") for number in range(3)]
+        assert (await world.post("cat 3", key="k3")).status_code == 429
+        repeated = await world.post("cat 2", key="k2")
+        assert repeated.json()["id"] == jobs[2]
+
+
+async def test_held_jobs_count(open_world: OpenWorld) -> None:
+    async with open_world(MAX_QUEUED_JOBS="5", **LIMITED) as world:
+        world.vendor.always("trigger", 404, {"error": "Workflow not found"})
+        for number in range(5):
+            await submit(world, "zap", f"cat {number}")
+        await world.run_for(2 * MINUTE)
+        statuses = []
+        for number in range(4):
+            answer = await world.http.post("/", json={"prompt": f"dog {number}", **SMALL}, headers=bearer("zap"))
+            statuses.append(answer.status_code)
+            await world.clock.sleep(1)
+        assert statuses[-1] == 429
+
+
+async def test_zero_is_no_bound(open_world: OpenWorld) -> None:
+    async with open_world(MAX_QUEUED_JOBS="0", EXECUTIONS_PER_MINUTE="1") as world:
+        for number in range(30):
+            await world.accepted(f"cat {number}")
+
+
+# --- place and start -----------------------------------------------------------------------------------------------
+
+
+async def test_on_one_instance_the_position_is_exact(open_world: OpenWorld) -> None:
+    async with open_world(**LIMITED) as world:
+        ids = await post_batch(world, "zap", 40)
+        ids += [await submit(world, "ci", f"dog {number}") for number in range(20)]
+        ids += [await submit(world, "admin", f"cow {number}") for number in range(5)]
+        await check_positions(world, ids, tolerance=2)
+        await world.run_for(2 * MINUTE)
+        await check_positions(world, ids, tolerance=3)
+
+
+async def test_a_new_instance_estimates_positions_of_callers_it_does_not_know(open_world: OpenWorld) -> None:
+    async with open_world(**LIMITED) as one:
+        for caller in ("zap", "ci"):
+            await post_batch(one, caller, 100)
+        await post_batch(one, "admin", 60)
+        async with open_world(simulator=one.simulator, **LIMITED) as two:
+            job_id = await submit(two, "zap", "one more")
+            ahead = await two.store.count_ahead((await two.record(job_id)).queue_at)
+            await two.clock.sleep(10)
+            position = (await public(two, job_id))["queuePosition"]
+            assert position == pytest.approx(ahead, rel=0.2)
+
+
+async def test_a_job_that_does_not_wait_in_the_queue_has_no_position(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        assert (await world.post()).json()["queuePosition"] is None
+
+
+@pytest.mark.parametrize(("callers", "day"), [({"zap": 40, "ci": 20, "admin": 8}, "0"), ({"zap": 60}, "50")])
+async def test_a_job_starts_when_its_estimate_says(open_world: OpenWorld, callers: dict[str, int], day: str) -> None:
+    """Within 20 % of the wait, or a minute. A place that several callers share may be on either side of midnight."""
+    async with open_world(run_seconds=(12.0, 20.0), **{**LIMITED, "DAILY_EXECUTIONS": day}) as world:
+        told: dict[str, tuple[Any, Any]] = {}
+        for caller, count in callers.items():
+            for number in range(count):
+                response = await world.http.post("/", json={"prompt": f"{number}", **SMALL}, headers=bearer(caller))
+                job = response.json()
+                if job["status"] == "queued":
+                    told[job["id"]] = (world.clock.now(), job["estimatedStartAt"])
+            await world.run_for(MINUTE)
+        told |= {job_id: (world.clock.now(), (await public(world, job_id))["estimatedStartAt"]) for job_id in told}
+        told = {job_id: entry for job_id, entry in told.items() if entry[1]}
+
+        async def started() -> bool:
+            return all([(await world.record(job_id)).started_at for job_id in told])
+
+        await world.run_until(started)
+        for job_id, (at, estimated) in told.items():
+            began = (await world.record(job_id)).triggered_at
+            assert began
+            off = abs(began - moment(estimated))
+            assert off <= max(MINUTE, (began - at) * 0.2), (job_id, began, estimated)
+
+
+async def public(world: World, job_id: str) -> dict[str, Any]:
+    answer = await world.http.get(f"/jobs/{job_id}", headers=bearer("admin"))
+    return dict(answer.raise_for_status().json())
+
+
+async def check_positions(world: World, ids: list[str], tolerance: int) -> None:
+    """Compare with the order in which the store would start them."""
+    records = [await world.record(job_id) for job_id in ids]
+    waiting = [job for job in records if job.queue_at]
+    for job in waiting:
+        ahead = await world.store.count_ahead(job.queue_at)
+        assert abs((await public(world, job.id))["queuePosition"] - 1 - ahead) <= tolerance
+
+
+async def test_the_gate_of_a_deployment_without_limits_is_not_written(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        await world.end_of(await world.accepted())
+        assert await world.store.read_gate() == Gate()
