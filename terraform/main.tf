@@ -38,6 +38,7 @@ module "images" {
   wireflow_models         = var.wireflow_models
   executions_per_minute   = var.executions_per_minute
   daily_executions        = var.daily_executions
+  usd_per_credit          = var.usd_per_credit
   on_unknown              = var.on_unknown
   poll_window_seconds     = var.poll_window_seconds
   poll_idle_exit_seconds  = var.poll_idle_exit_seconds

@@ -197,6 +197,12 @@ variable "daily_executions" {
   default     = null
 }
 
+variable "usd_per_credit" {
+  description = "US dollars for one credit of Wireflow, for the cost that is reported of a job."
+  type        = number
+  default     = null
+}
+
 variable "on_unknown" {
   description = "What to do when the outcome of a paid call is unknown: retry (once, with the same idempotency key) or hold (fail the job)."
   type        = string

@@ -67,6 +67,7 @@ variables {
   wireflow_models        = { dream = ["1K", "2K"], reverie = { resolutions = [], aspectRatios = ["1:8"], inputImages = 3 } }
   executions_per_minute  = 0
   daily_executions       = 500
+  usd_per_credit         = 0.02
   on_unknown             = "hold"
   poll_window_seconds    = 50
   poll_idle_exit_seconds = 1

@@ -14,8 +14,9 @@ def assigned(text: str) -> set[str]:
     return set(re.findall(r"^(?: {2})?(\w+)\s*=", text, re.M))
 
 
-def test_the_files_are_formatted(root_module: Path) -> None:
-    terraform(root_module, "fmt", "-check", "-diff", "-recursive", "-no-color")
+@pytest.mark.usefixtures("google")
+def test_the_files_are_formatted() -> None:
+    terraform(ENTRY, "fmt", "-check", "-diff", "-recursive", "-no-color")
 
 
 def test_the_module_is_valid(root_module: Path) -> None:

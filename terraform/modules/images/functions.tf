@@ -28,6 +28,7 @@ locals {
     WIREFLOW_MODELS        = var.wireflow_models == null ? null : jsonencode(var.wireflow_models)
     EXECUTIONS_PER_MINUTE  = var.executions_per_minute
     DAILY_EXECUTIONS       = var.daily_executions
+    USD_PER_CREDIT         = var.usd_per_credit
     ON_UNKNOWN             = var.on_unknown
     POLL_WINDOW_SECONDS    = var.poll_window_seconds
     POLL_IDLE_EXIT_SECONDS = var.poll_idle_exit_seconds

@@ -72,6 +72,17 @@ variable "daily_executions" {
   default     = null
 }
 
+variable "usd_per_credit" {
+  description = "US dollars for one credit of Wireflow, for the cost that is reported of a job."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.usd_per_credit >= 0.0001 && var.usd_per_credit <= 1000, var.usd_per_credit == null)
+    error_message = "usd_per_credit must be a number from 0.0001 to 1000."
+  }
+}
+
 variable "on_unknown" {
   description = "What to do when the outcome of a paid call is unknown: retry (once, with the same idempotency key) or hold (fail the job)."
   type        = string

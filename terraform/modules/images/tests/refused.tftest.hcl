@@ -40,6 +40,7 @@ run "empty" {
     public_url            = ""
     wireflow_base_url     = ""
     wireflow_plan         = ""
+    usd_per_credit        = 0
     on_unknown            = ""
     max_queue_hours       = 0
     image_hosts           = []
@@ -53,7 +54,7 @@ run "empty" {
   expect_failures = [
     var.project_id, var.webhook_id, var.api_key, var.region, var.name, var.invokers, var.database_name,
     var.database_location, var.cors_origins, var.notification_emails, var.runbook_url, var.billing_account, var.public_url,
-    var.wireflow_base_url, var.wireflow_plan, var.on_unknown, var.max_queue_hours, var.image_hosts,
+    var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit, var.on_unknown, var.max_queue_hours, var.image_hosts,
     var.wireflow_models, var.secrets, var.eventarc_topic, var.form_origins, var.event_service_account,
   ]
 }
@@ -73,6 +74,7 @@ run "wrong_form" {
     public_url            = "http://images.example.com"
     wireflow_base_url     = "http://www.wireflow.ai/api/v1"
     wireflow_plan         = "premium"
+    usd_per_credit        = 1001
     on_unknown            = "give up"
     max_queue_hours       = -1
     image_hosts           = ["https://cdn.wireflow.ai"]
@@ -91,8 +93,8 @@ run "wrong_form" {
 
   expect_failures = [
     var.project_id, var.region, var.name, var.invokers, var.database_name, var.database_location, var.cors_origins,
-    var.notification_emails, var.public_url, var.wireflow_base_url, var.wireflow_plan, var.on_unknown,
-    var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
+    var.notification_emails, var.public_url, var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit,
+    var.on_unknown, var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
     var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets, var.turnstile_secret,
     var.wireflow_workflows,
   ]
