@@ -5,7 +5,7 @@ Each name is a string literal here and nowhere else in the product. shared/READM
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -14,8 +14,11 @@ from urllib.parse import urlsplit
 
 from shared.auth_settings import AuthSettings, parse_origins, parse_signing_secrets, parse_tokens
 from shared.locations import NO_LOCATION, Location, images_location, jobs_location
+from shared.spending.budget import SpendLimits
 from shared.spending.gate_state import Limits
 from shared.spending.money import micros
+from shared.spending_settings import parse_caller_limits, parse_dollars, with_prices
+from shared.wake_up_settings import WakeUpSettings, parse_queue
 from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
 T = TypeVar("T")
@@ -27,6 +30,7 @@ PLANS = {
     "pro": (60, 10, 1_000),
     "enterprise": (200, 10, 0),
 }
+STARTS_AT_ONCE = 5  # one in so many of a minute's requests is kept free for starts on arrival
 MAX_COPY_TIME = timedelta(hours=24)  # of images that are paid for
 BASE_URL = "https://www.wireflow.ai/api/v1"
 IMAGE_HOSTS = (
@@ -77,6 +81,7 @@ class Config:
     storage_emulator: str | None
     workflows: tuple[Workflow, ...]
     auth: AuthSettings
+    wake_up: WakeUpSettings | None
 
     def workflow(self, name: str) -> Workflow | None:
         """Return the workflow with this name, or None."""
@@ -90,11 +95,14 @@ def load(environ: Mapping[str, str]) -> Config:
     if private and read.text("K_SERVICE"):
         read.faults.append("ALLOW_PRIVATE_NETWORK: is only allowed for local runs; remove it on Cloud Run")
     requests, per_minute, per_day = read.value("WIREFLOW_PLAN", _plan, PLANS["free"])
+    webhook_id = read.required("WIREFLOW_WEBHOOK_ID", _webhook_id, "")
+    workflows = _workflows(read, webhook_id)
     limits = Limits(
         per_minute=read.value("EXECUTIONS_PER_MINUTE", _count, per_minute),
         per_day=read.value("DAILY_EXECUTIONS", _count, per_day),
+        spending=_spend_limits(read, workflows),
+        at_once=max(requests // STARTS_AT_ONCE, 1),
     )
-    webhook_id = read.required("WIREFLOW_WEBHOOK_ID", _webhook_id, "")
     config = Config(
         wireflow_base_url=read.value("WIREFLOW_BASE_URL", lambda text: _base_url(text, private), BASE_URL),
         webhook_id=webhook_id,
@@ -117,8 +125,9 @@ def load(environ: Mapping[str, str]) -> Config:
         image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
         allow_private_network=private,
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
-        workflows=_workflows(read, webhook_id),
+        workflows=workflows,
         auth=_auth(read, private=private),
+        wake_up=_wake_up(read),
     )
     read.faults.extend(_retention_faults(config))
     if read.faults:
@@ -145,6 +154,30 @@ def _workflows(read: "_SettingReader", webhook_id: str) -> tuple[Workflow, ...]:
     if any(workflow.name == DEFAULT for workflow in configured):
         return configured
     return (Workflow(name=DEFAULT, mode=Mode.WEBHOOK, id=webhook_id), *configured)
+
+
+def _spend_limits(read: "_SettingReader", workflows: Sequence[Workflow]) -> SpendLimits:
+    limits = SpendLimits(
+        per_day=read.value("DAILY_SPEND_USD", parse_dollars, 0),
+        per_month=read.value("MONTHLY_SPEND_USD", parse_dollars, 0),
+        per_10_minutes=read.value("SPEND_PER_10_MINUTES_USD", parse_dollars, 0),
+        callers=read.value("CALLER_LIMITS", parse_caller_limits, {}),
+    )
+    priced, faults = with_prices(limits, workflows)
+    read.faults.extend(faults)
+    return priced
+
+
+def _wake_up(read: "_SettingReader") -> WakeUpSettings | None:
+    """Return the settings of the wake-ups: all of them, or none."""
+    queue = read.value("WAKE_UP_QUEUE", parse_queue, "")
+    url, account = read.value("WAKE_UP_URL", _http_url, ""), read.value("WAKE_UP_ACCOUNT", _ascii_word, "")
+    names = ("WAKE_UP_QUEUE", "WAKE_UP_URL", "WAKE_UP_ACCOUNT")
+    missing = [name for name in names if not read.text(name)]
+    if len(missing) == len(names):
+        return None
+    read.faults.extend(f"{name}: is required with the other settings WAKE_UP_*" for name in missing)
+    return WakeUpSettings(queue=queue, url=url, account=account)
 
 
 def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:

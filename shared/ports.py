@@ -1,4 +1,4 @@
-"""The interfaces that the steps depend on: a clock, a job store, an image store, and Wireflow."""
+"""The interfaces that the steps depend on: a clock, a job store, an image store, wake-ups, and Wireflow."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,6 +14,7 @@ from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
+from shared.spending.usage import UsageDay, UsageRow
 from shared.workflows import NodeInput, Workflow
 
 
@@ -99,6 +100,15 @@ class JobStore(Protocol):
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """Return jobs newest first: by `createdAt`, then by id, both descending."""
 
+    async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
+        """Return what the usage needs of jobs, in the order of `list_jobs`."""
+
+    async def read_usage(self, day: str) -> UsageDay | None:
+        """Return the stored usage of a day, or None."""
+
+    async def save_usage(self, usage: UsageDay) -> None:
+        """Store the usage of a day, unless it is stored already."""
+
     async def read_rate_window(self) -> RateWindow:
         """Return what browsers submitted recently, with its revision; an empty window if none is stored yet."""
 
@@ -116,6 +126,15 @@ class JobStore(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+
+
+class WakeUp(Protocol):
+    """Calls of the poller at multiples of `interval` seconds (0: none), beside those of the scheduler."""
+
+    interval: int
+
+    async def at(self, moment: datetime) -> None:
+        """Let the poller be called at `moment`, or up to an interval later. Return within a second, never raise."""
 
 
 # --- image store ---------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
     Status.FAILED: "The image could not be generated. Please try again later.",
     Status.CANCELED: "The image was canceled.",
 }
+TOO_LATE = "As things are, it cannot start before its deadline, {}, and will fail then."
 SLOW = "It takes longer than expected."
 ALT_TEXT_LIMIT = 500  # characters
 
@@ -52,10 +53,12 @@ def public_job(
     url = f"{base_url}/jobs/{job.id}"
     stored = [image for image in job.images if image.name]
     error = job.error if job.finished else None
+    from_form = is_visitor(job.caller)
+    message = visitor_message(job, wait_reason) if from_form else _message(job, wait_reason, estimated_start)
     return {
         "id": job.id,
         "status": str(job.status),
-        "message": visitor_message(job, wait_reason) if is_visitor(job.caller) else _message(job, wait_reason),
+        "message": message,
         "prompt": job.prompt,
         "altText": job.alt_text or _shorten(job.prompt),
         "metadata": dict(job.metadata) if owner else None,
@@ -113,11 +116,14 @@ def timestamp(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _message(job: ListedJob, wait_reason: ErrorCode | None) -> str:
+def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: datetime | None) -> str:
     if job.status is Status.FAILED and job.error:
         return f"{sentence(job.error.message)} {job.error.hint}"
     if job.status is Status.QUEUED and wait_reason:
-        return f"{SENTENCES[job.status]} {EXPLANATIONS[wait_reason].message} {EXPLANATIONS[wait_reason].hint}"
+        known = EXPLANATIONS[wait_reason]
+        too_late = estimated_start and estimated_start >= job.give_up_at
+        deadline = f" {TOO_LATE.format(timestamp(job.give_up_at))}" if too_late else ""
+        return f"{SENTENCES[job.status]} {known.message} {known.hint}{deadline}"
     if job.status is Status.TRIGGERING and job.outcome_unknown:
         return "Wireflow did not respond clearly. The job resumes automatically when Wireflow responds again."
     if job.status is Status.COPYING and job.copy_tries:

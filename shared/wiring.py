@@ -17,15 +17,17 @@ from urllib.parse import urlsplit
 from shared import config as settings
 from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
-from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore
+from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore, WakeUp
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
 from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 
 # At the same time; one caller gets at most half of each.
@@ -78,18 +80,19 @@ def log_outdated_models(config: Config, log: Log) -> None:
             )
 
 
-def dependencies(config: Config, log: Log | None = None) -> Deps:
+def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None = None) -> Deps:
     """Return the dependencies of an instance; its events go to `log`, by default to standard output.
 
-    Nothing is called yet: clients connect on first use.
+    `wake_up`: what wakes the poller up, by default what the settings say. Nothing is called yet: clients connect on
+    first use.
     """
     from shared.wireflow.client import WireflowClient
 
     clock, log = SystemClock(), log or Log()
     store = job_store(config)
-    admission = Admission(store, config.limits, clock, log)
     window = WindowEnd(clock)
-    requests = RequestLimiter(config.requests_per_minute, clock, window)
+    requests = RequestLimiter(config.requests_per_minute, clock, window, config.limits.on_arrival.per_minute)
+    admission = Admission(store, config.limits, clock, log)
     workflow_ids = [workflow.id for workflow in config.workflows]
     wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, secrets=workflow_ids)
     return Deps(
@@ -103,12 +106,15 @@ def dependencies(config: Config, log: Log | None = None) -> Deps:
         admission=admission,
         queue=QueueSnapshot(store, admission, clock),
         requests=requests,
+        run_times=RunTimes(admission),
+        wake_up=wake_up or wake_up_of(config, log),
         executions=Executions(),
         scans=Scans(store, [workflow.name for workflow in config.workflows], clock, log),
         unknown_shapes=UnknownShapes(log),
         workflow_inputs=WorkflowInputs(wireflow, requests, clock),
         inputs=input_source(config),
         image_from_bytes=image_from_bytes,
+        usage_days=UsageDays(store, clock),
         window=window,
         fetches=Slots(MAX_CONCURRENT_FETCHES, window),
         uploads=Slots(MAX_CONCURRENT_UPLOADS, window),
@@ -128,6 +134,20 @@ def job_store(config: Config) -> JobStore:
     from shared.jobs.sqlite import SqliteJobs
 
     return SqliteJobs(config.jobs.path)
+
+
+def wake_up_of(config: Config, log: Log) -> WakeUp:
+    """Return the wake-ups by Cloud Tasks, or none at all without the settings WAKE_UP_*."""
+    if config.wake_up is None:
+        from shared.wake_up.in_process import NoWakeUp
+
+        return NoWakeUp()
+    import httpx
+
+    from shared.wake_up.cloud_tasks import CloudTasksWakeUp, Credentials
+
+    http = httpx.AsyncClient(trust_env=False)
+    return CloudTasksWakeUp(config.wake_up, SystemClock(), log, Credentials(), http)
 
 
 def image_store(config: Config) -> ImageStore:

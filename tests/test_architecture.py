@@ -21,6 +21,7 @@ BASE = {
     "store_errors",
     "config",
     "locations",
+    "spending_settings",
     "log",
     "spending",
     "ports",
@@ -31,7 +32,15 @@ BASE = {
 # The modules and packages of `shared`, and what each may import of the others.
 ALLOWED = {
     "spending": {"error_codes", "spending"},
-    "job": {"error_codes", "job_parts", "job_states", "listed_job", "spending.money", "store_errors"},
+    "job": {
+        "error_codes",
+        "job_parts",
+        "job_states",
+        "listed_job",
+        "spending.budget",
+        "spending.money",
+        "store_errors",
+    },
     "job_parts": {"error_codes"},
     "job_states": set(),
     "callers": set(),
@@ -42,7 +51,8 @@ ALLOWED = {
     "log": set(),
     "problems": set(),
     "locations": set(),
-    "config": {"auth_settings", "locations", "spending", "workflows"},
+    "spending_settings": {"spending", "workflows"},
+    "config": {"auth_settings", "locations", "spending", "spending_settings", "wake_up_settings", "workflows"},
     "ports": {"error_codes", "listed_job", "job", "job_parts", "job_states", "store_errors", "spending", "workflows"},
     "auth_settings": set(),
     "idempotency": set(),
@@ -96,7 +106,9 @@ ALLOWED = {
     },
     "content_coding": set(),
     "egress": set(),
-    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress"} - {"problems", "public_job"},
+    "wake_up": {"log", "ports", "wake_up", "wake_up_settings"},
+    "wake_up_settings": set(),
+    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress", "wake_up"} - {"problems", "public_job"},
 }
 
 

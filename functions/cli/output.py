@@ -3,6 +3,8 @@
 Text from elsewhere, such as a prompt, is never read as markup.
 """
 
+import csv
+import io
 import json
 import shlex
 import time
@@ -146,6 +148,33 @@ def print_findings(rows: Sequence[tuple[str, str, str]]) -> None:
     Console(highlight=False).print(table)
 
 
+def print_control(rows: Sequence[tuple[str, str]]) -> None:
+    """Print the state of the gate, a name and a value on each line."""
+    width = max(len(name) for name, _ in rows) + 2
+    for name, value in rows:
+        click.echo(f"{name:<{width}}{value}")
+
+
+def print_usage(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print the usage as a table."""
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def print_csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print the usage as CSV (RFC 4180), with a header."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([columns, *rows])
+    click.echo(text.getvalue(), nl=False)
+
+
+def print_line(text: str) -> None:
+    """Print a result of one line."""
+    click.echo(text)
+
+
 def _print_rows(rows: dict[str, str], last: str) -> None:
     width = max(map(len, rows)) + 2
     for name, value in rows.items():
@@ -169,6 +198,8 @@ def _rows(job: PublicJob) -> Iterator[tuple[str, Any]]:
     for name, label in {"executionId": "execution", "runSeconds": "run seconds", "creditsUsed": "credits"}.items():
         if job[name] is not None:
             yield label, job[name]
+    if job["cost"] is not None:
+        yield "cost", f"${job['cost']['amount']:.4g} ({job['cost']['source']})"
     if job["possibleDuplicate"]:
         yield "note", "The paid call was retried after an unknown outcome; it may have been charged twice."
     for image in job["images"]:

@@ -26,6 +26,8 @@ DEFAULTS = {
     "LEASE_SECONDS": "20",  # the minimum: after an interruption a job continues when its lease ends
     "POLL_IDLE_EXIT_SECONDS": "1",  # an idle window must not delay Ctrl-C
 }
+# Settings that the functions require and commands on the job store do not use.
+UNUSED = {"WIREFLOW_WEBHOOK_ID": "unused", "WIREFLOW_API_KEY": "unused", "IMAGES_URL": "file:///unused"}
 LIVE_HINT = "--live uses the real Wireflow: set WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY in the environment."
 
 
@@ -56,6 +58,21 @@ def function_config(
         return config.load(settings)
     except config.ConfigurationError as error:
         raise SetupError(str(error) if simulated else f"{error}\n{LIVE_HINT}") from error
+
+
+def stored_config(environ: Mapping[str, str], folder: Path) -> Config:
+    """Return the configuration of commands that only use the job store: that of JOBS_URL, or else the one in `folder`.
+
+    Raises SetupError, which names every fault.
+    """
+    if not environ.get("JOBS_URL", "").strip() and not (folder / "jobs.db").exists():
+        raise SetupError(f"There is no job store in {folder}. Start `serve` first, or set JOBS_URL.")
+    local = {"JOBS_URL": f"sqlite:///{quote(str(folder.absolute() / 'jobs.db'))}"}
+    given = {name: value for name, value in environ.items() if value.strip()}
+    try:
+        return config.load({**UNUSED, **local, **without(DEPLOYMENT_SETTINGS, given)})
+    except config.ConfigurationError as error:
+        raise SetupError(str(error)) from error
 
 
 def simulator_settings(environ: Mapping[str, str], folder: Path) -> Settings:

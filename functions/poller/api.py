@@ -1,12 +1,11 @@
 """The routes of the poller: `POST /` runs one window and returns its counts, `GET /health` returns 200."""
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from shared.problems import Problem
 from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Notes
 
 from .window import Window
 
@@ -18,12 +17,14 @@ class Poller:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
-        self._window = asyncio.Lock()
+        self._window: Window | None = None
+        self._notes: dict[str, Notes] = {}
 
     async def handle(self, request: Request) -> Response:
         """Handle a request; every error is a problem document.
 
-        While a window runs, another `POST /` returns `{"busy": true}` at once: nothing may run after a response.
+        While a window works, another `POST /` returns `{"busy": true}` at once, because nothing may run after a
+        response; the window then scans once more before it ends.
         """
         try:
             _check_route(request)
@@ -31,14 +32,15 @@ class Poller:
             return problem.response()
         if request.scope["path"] == "/health":
             return JSONResponse({"status": "ok"})
-        if self._window.locked():
+        if self._window and self._window.working:
+            self._window.called()
             return JSONResponse({"busy": True})
-        async with self._window:
-            return await self._run_window()
+        self._window = Window(self._deps, self._notes)
+        return await self._run(self._window)
 
-    async def _run_window(self) -> Response:
+    async def _run(self, window: Window) -> Response:
         try:
-            return JSONResponse(await Window(self._deps).run())
+            return JSONResponse(await window.run())
         except Exception as error:  # the framework would respond with plain text
             self._deps.log.internal_error(error, "The window ended early")
             return Problem("internal_error", "The window ended early. The next call continues its work.").response()

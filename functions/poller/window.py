@@ -8,6 +8,7 @@ copy that was begun is finished, everything else continues in the next window.
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.callers import share_of
@@ -16,19 +17,25 @@ from shared.job_states import Status
 from shared.log import Event
 from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
-from shared.runtime.lease import Lease, LeaseLost
+from shared.runtime.lease import Lease, LeaseLost, Notes
 from shared.runtime.scans import memory_of
 from shared.runtime.slots import WindowOver
 from shared.spending.gate_state import Slot
 from shared.steps.advance import advance
 from shared.steps.dispatch import put_back, send_leased, take_from_queue
+from shared.steps.paid_call import WAKE_UP_SECONDS
 from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
+from shared.steps.usage import close_days
 from shared.store_errors import RecordTooLarge, StoreError
 
 from .report import Counts, report
 
 SCAN_SECONDS = 2.0
-SCAN_SECONDS_WHILE_DISPATCHING = 0.25
+SCAN_SECONDS_WHILE_DISPATCHING = MIN_SCAN_SECONDS = 0.25
+SCHEDULER_SECONDS = 60.0  # between two calls of the scheduler
+# A run is released until a wake-up can reach its next poll in time.
+WAKE_UP_AHEAD = timedelta(seconds=WAKE_UP_SECONDS)
+BEFORE_WAKE_UP = 0.5  # seconds for the end of a window, so that the next one follows at once
 MAX_JOBS = 500  # held at the same time; more wait for the next scan
 MAX_BYTES = 64 * 1024 * 1024  # of memory for the jobs that are held
 LARGEST_JOB = 2 * 1024 * 1024  # bytes of memory: a record of 1 MiB, with text beyond Latin-1
@@ -36,7 +43,8 @@ MAX_CLAIMS = 100  # in one scan
 CLAIMS_AT_ONCE = 16
 MAX_PREPARING = 32  # unpaid jobs that are held; all others are polled and copied without waiting for them
 # Seconds. A worker holds a job during a pause of up to this length; for a longer one it releases the job.
-MAX_HOLD = 15.0
+MAX_HOLD = 30.0
+RECONSIDER_SECONDS = 1.0  # how often it is decided again whether a run is polled now
 # Paid calls in flight. A job is stored as triggering only when its call can be sent: a crash in between leaves each of
 # these jobs with an unknown outcome.
 MAX_CALLS = 16
@@ -45,9 +53,11 @@ MAX_CALLS = 16
 class Window:
     """One call of the poller."""
 
-    def __init__(self, deps: Deps) -> None:
+    def __init__(self, deps: Deps, notes: dict[str, Notes] | None = None) -> None:
+        """`notes`: of the runs that windows of this instance have released."""
         self._deps = deps
         self._clock = deps.clock
+        self._notes = {} if notes is None else notes
         self._counts = Counts()
         self._held: dict[str, Lease] = {}
         self._started_at = self._busy_at = self._clock.monotonic()
@@ -55,16 +65,29 @@ class Window:
         self._running: set[str] = set()
         self._calls = 0
         self._pause = SCAN_SECONDS
-        deps.window.set(deps.config.poll_window)
+        self._next_at: datetime | None = None  # when something becomes due that is not held
+        self._called = False  # since the last scan
+        self.working = True
+        deps.window.set(window_seconds(deps.config.poll_window, deps.wake_up.interval, self._clock.now()))
+
+    def called(self) -> None:
+        """The poller was called while this window works: there may be something new."""
+        self._called = True
 
     async def run(self) -> dict[str, Any]:
         """Work until the window ends or has been idle for `POLL_IDLE_EXIT_SECONDS`. Return the counts."""
-        async with asyncio.TaskGroup() as workers:
-            await self._scan(workers)
-            while not self._over():
-                await self._clock.sleep(min(self._pause, self._deps.window.left()))
-                if self._deps.window.left() > 0:
-                    await self._scan(workers)
+        try:
+            async with asyncio.TaskGroup() as workers:
+                await self._scan(workers)
+                while not self._over():
+                    await self._clock.sleep(min(self._seconds_to_scan(), self._deps.window.left()))
+                    if self._deps.window.left() > 0:
+                        await self._scan(workers)
+        finally:
+            self.working = False  # from now on a call makes a new window
+        await self._wake_up()
+        await self._deps.run_times.save()
+        await close_days(self._deps)
         seconds = self._clock.monotonic() - self._started_at
         return await report(self._counts, seconds, self._oldest_due, len(self._running), self._deps)
 
@@ -73,12 +96,31 @@ class Window:
         if self._held:
             self._busy_at = now
         idle = now - self._busy_at >= self._deps.config.poll_idle_exit
-        return self._deps.window.left() <= 0 or idle
+        return self._deps.window.left() <= 0 or (idle and not self._called)
+
+    async def _wake_up(self) -> None:
+        """Let the next window begin when something becomes due, unless the scheduler calls earlier."""
+        now = self._clock.now()
+        if self._called:
+            self._due_later(now)
+        if self._next_at and (self._next_at - now).total_seconds() < SCHEDULER_SECONDS:
+            await self._deps.wake_up.at(self._next_at)
+
+    def _seconds_to_scan(self) -> float:
+        """Return the pause before the next scan: until something becomes due, if that is known."""
+        seconds = (self._next_at - self._clock.now()).total_seconds() if self._next_at else 0.0
+        return min(self._pause, max(seconds, MIN_SCAN_SECONDS)) if seconds > 0 else self._pause
+
+    def _due_later(self, at: datetime) -> None:
+        self._next_at = min(self._next_at or at, at)
 
     # --- claiming --------------------------------------------------------------------------------------------------
 
     async def _scan(self, workers: asyncio.TaskGroup) -> None:
         """Claim what is due, then start what the gate admits."""
+        self._called = False
+        if self._next_at and self._next_at <= self._clock.now():
+            self._next_at = None
         try:
             await self._claim_due(workers)
             if self._deps.window.left() <= 0 or not self._has_room():
@@ -93,8 +135,11 @@ class Window:
         self._pause = SCAN_SECONDS_WHILE_DISPATCHING if dispatch.jobs else SCAN_SECONDS
         for lease, slot in dispatch.jobs:
             workers.create_task(self._hold(lease, self._start(lease, slot)))
-        if dispatch.next_at and (dispatch.next_at - self._clock.now()).total_seconds() < self._deps.window.left():
-            self._busy_at = self._clock.monotonic()  # do not exit as idle
+        if dispatch.next_at:
+            self._due_later(dispatch.next_at)
+            pause = (dispatch.next_at - self._clock.now()).total_seconds()
+            if pause < self._deps.window.left():
+                self._busy_at = self._clock.monotonic()  # do not exit as idle
 
     async def _claim_due(self, workers: asyncio.TaskGroup) -> None:
         """Claim due jobs, a few at a time: how large they are is known when they have been read."""
@@ -142,6 +187,8 @@ class Window:
         except RecordTooLarge as error:
             await self._handle_error(Lease(job, store, self._clock, seconds), error)
             return None
+        if lease and (notes := self._notes.pop(job.id, None)):
+            lease.notes = notes.continued()
         self._counts.claimed += lease is not None
         return lease
 
@@ -163,8 +210,6 @@ class Window:
     async def _hold(self, lease: Lease, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` while the lease is renewed. An error affects this job only."""
         before, self._held[lease.job.id] = lease.job, lease
-        if before.started_at:
-            self._deps.requests.record(before.started_at)
         keeper = asyncio.create_task(lease.keep())
         worker = asyncio.create_task(work)
         try:
@@ -209,10 +254,18 @@ class Window:
             progressed = alone and not lease.job.claims
             if pause >= self._deps.window.left() or pause > MAX_HOLD or progressed:
                 break
-            await self._clock.sleep(pause)
+            await self._clock.sleep(min(pause, RECONSIDER_SECONDS))
         if lease.job.status is Status.RUNNING:
             self._running.add(lease.job.id)
+            self._remember(lease)
+            at = max(at - WAKE_UP_AHEAD, self._clock.now())
+        self._due_later(at)
         await lease.release(lease.job.due(at))
+
+    def _remember(self, lease: Lease) -> None:
+        self._notes[lease.job.id] = lease.notes
+        if len(self._notes) > MAX_JOBS:  # other pollers have taken the oldest
+            del self._notes[next(iter(self._notes))]
 
     async def _handle_error(self, lease: Lease, error: Exception) -> None:
         """Release the job for a later try, or end it at its deadline."""
@@ -226,6 +279,16 @@ class Window:
             return
         except Exception as second:  # a failing job never stops the window
             self._deps.log.internal_error(second, "A job could not be set aside", **lease.job.log_fields())
+
+
+def window_seconds(longest: float, interval: int, now: datetime) -> float:
+    """Return how long a window works that begins now: at most `longest`, and to just before a wake-up may follow it.
+
+    `interval`: wake-ups come at multiples of so many seconds; 0: there are none.
+    """
+    if longest < 2 * interval or not interval:
+        return longest
+    return longest - (now.timestamp() + longest + BEFORE_WAKE_UP) % interval
 
 
 def is_suspect(row: JobRow) -> bool:

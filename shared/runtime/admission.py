@@ -5,7 +5,7 @@ The rules are in `spending.gate`; this module applies them to the one document t
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,17 +14,24 @@ from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Job
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.log import Event, Log
 from shared.ports import Clock, JobQuery, JobStore
+from shared.runtime.suspension_causes import suspension_for
+from shared.spending import budget
 from shared.spending import gate as rules
+from shared.spending.budget import Charge, Reservation, Shortage
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
+from shared.spending.money import dollars
+from shared.spending.suspensions import MAX_TRIAL, trial_times
 from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 
 MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
-POLLS_PASS = 30.0  # seconds: polls of a run are at most 10 s apart
+POLLS_PASS = 60.0  # seconds: polls of a run are at most as far apart
 MAX_CALLERS = 1_000  # of whom a refused job is remembered
 MAX_TRIES = 20  # of a write while other instances change the gate
+MAX_WORKFLOWS = 20  # whose run times are stored
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +69,7 @@ class Admission:
         if self._gate is None:
             return None
         mine = _Pending(self.candidate(job))
-        reserved, (slot,) = rules.reserve(self._gate, self._limits, [mine.candidate], self._clock.now())
+        reserved, (slot,) = rules.reserve(self._gate, self._limits.on_arrival, [mine.candidate], self._clock.now())
         if slot is None or reserved == self._gate:
             return slot
         self._pending.append(mine)
@@ -77,7 +84,7 @@ class Admission:
         candidates = [one.candidate for one in pending]
         for _ in range(2):
             gate = await self.recent()
-            reserved, slots = rules.reserve(gate, self._limits, candidates, self._clock.now())
+            reserved, slots = rules.reserve(gate, self._limits.on_arrival, candidates, self._clock.now())
             try:
                 if reserved != gate:
                     self._remember(await self._store.save_gate(reserved))
@@ -107,6 +114,36 @@ class Admission:
         """Release the slots of executions that were not started."""
         if slots:
             await self._change(lambda gate: rules.release(gate, slots))
+
+    # --- money -----------------------------------------------------------------------------------------------------
+
+    def charge(self, job: ListedJob) -> Charge:
+        """Return what the start of a job would reserve. A job without an estimate counts as the most expensive one."""
+        estimate = job.estimated_cost.micros if job.estimated_cost else self._limits.spending.highest
+        return Charge(caller=job.caller, micros=estimate)
+
+    async def would_start(self, job: Job) -> bool:
+        """Return whether the gate would admit a job now; nothing is reserved."""
+        _, (slot,) = rules.reserve(await self.recent(), self._limits, [self.candidate(job)], self._clock.now())
+        return slot is not None
+
+    async def shortage(self, job: ListedJob) -> Shortage | None:
+        """Return the limit in money that keeps a job from starting now, or None."""
+        return rules.shortage(await self.recent(), self._limits, self.charge(job), self._clock.now())
+
+    async def settle(self, job: Job, reservation: Reservation) -> None:
+        """Replace what was reserved for a job by its cost, which is known now. One write, if they differ."""
+        if job.cost is None or job.cost.micros == reservation.micros:
+            return
+        actual, limits = job.cost.micros, self._limits.spending
+
+        def correct(gate: Gate) -> Gate:
+            return replace(gate, budget=budget.correct(gate.budget, reservation, job.caller, actual))
+
+        after = await self._change(correct)
+        if actual > reservation.micros and budget.exceeded(after.budget, limits):
+            message = "The cost of a run was higher than estimated, and a spend limit is exceeded."
+            self._log.warning(Event.SPEND_LIMIT, message, estimatedCost=dollars(reservation.micros), **job.log_fields())
 
     # --- outcomes of calls to Wireflow ------------------------------------------------------------------------------
 
@@ -208,6 +245,22 @@ class Admission:
         else:
             await self._change(lambda gate: rules.probe_failed(gate, self._clock.now()))
 
+    # --- the operator ------------------------------------------------------------------------------------------------
+
+    async def pause(self) -> None:
+        """No job starts until the operator resumes."""
+        now = self._clock.now()
+        await self._suspend(
+            Suspension(reason=ErrorCode.PAUSED, resume_on=ResumeOn.OPERATOR, since=now, until=now + MAX_TRIAL)
+        )
+
+    async def resume_all(self) -> None:
+        """End every suspension."""
+        before = await self.read()
+        await self._change(lambda gate: replace(gate, suspension=None, workflows=()))
+        for suspension in filter(None, (before.suspension, *before.workflows)):
+            self._log_resumed(suspension)
+
     # --- state -----------------------------------------------------------------------------------------------------
 
     @property
@@ -226,6 +279,20 @@ class Admission:
             return self._gate
         return await self.read()
 
+    async def last_known(self) -> Gate:
+        """Return the gate's state as this instance knows it, of any age."""
+        return self._gate or await self.read()
+
+    async def record_run_times(self, took: Mapping[str, Sequence[float]]) -> None:
+        """Store how long runs of these workflows took lately."""
+
+        def record(gate: Gate) -> Gate:
+            others = {name: known for name, known in gate.run_seconds.items() if name not in took}
+            newest = [*others.items(), *((name, tuple(seconds)) for name, seconds in took.items())]
+            return replace(gate, run_seconds=dict(newest[-MAX_WORKFLOWS:]))
+
+        await self._change(record)
+
     async def read(self) -> Gate:
         """Return the gate's state now. What a clock that was ahead has written is corrected for all instances."""
         gate = await self._store.read_gate()
@@ -239,7 +306,7 @@ class Admission:
         """Return when the next trial may start, as this instance saw the gate last; None if it knows of none."""
         known = (self._gate.suspension, *self._gate.workflows) if self._gate else ()
         now = self._clock.now()
-        return min((at for one in known if one for at in rules.trial_times(one) if at > now), default=None)
+        return min((at for one in known if one for at in trial_times(one) if at > now), default=None)
 
     async def _resume(self) -> None:
         before = self._gate.suspension if self._gate else None
@@ -292,6 +359,8 @@ class Admission:
             caller=share,
             refused_for=job.refusal.reason if job.refusal else None,
             caller_refused_at=self._refused_at.get(share),
+            charge=self.charge(job),
+            chosen=bool(job.chosen),
         )
 
     def _remember_refusal(self, job: Job) -> None:
@@ -304,27 +373,3 @@ class Admission:
     def _remember(self, gate: Gate) -> Gate:
         self._gate, self._read_at = gate, self._clock.monotonic()
         return gate
-
-
-def suspension_for(error: errors.WireflowError, now: datetime, job: Job | None = None) -> Suspension | None:
-    """Return the suspension that a failed paid call of `job` causes, or None if it concerns this job only."""
-    if isinstance(error, errors.RequestRefused | errors.NoExecutionId):
-        return None
-    if isinstance(error, errors.RateLimited):
-        until = error.retry_at or now + rules.FIRST_PROBE
-        return Suspension(reason=error.code, resume_on=ResumeOn.TIME, since=now, until=until)
-    if isinstance(error, errors.OperatorMustAct):
-        return Suspension(
-            reason=error.code,
-            resume_on=ResumeOn.TRIAL,
-            since=now,
-            until=now + rules.FIRST_TRIAL,
-            credits_required=getattr(error, "required", None),
-            credits_available=getattr(error, "available", None),
-            workflow=job.workflow if job and error.scope is errors.Scope.WORKFLOW else None,
-            refused_workflow=job.workflow if job else None,
-            refused_caller=share_of(job.caller) if job else None,
-        )
-    reason = ErrorCode.UPSTREAM_ERROR if error.code is ErrorCode.OUTCOME_UNKNOWN else error.code
-    until = error.retry_at or now + rules.FIRST_PROBE
-    return Suspension(reason=reason, resume_on=ResumeOn.HEALTH, since=now, until=until)

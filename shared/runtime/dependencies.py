@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from shared.config import Config
 from shared.log import Log
-from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Wireflow
+from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, WakeUp, Wireflow
 from shared.runtime.admission import Admission
 from shared.runtime.executions import Executions
 from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 
 
@@ -33,10 +35,13 @@ class Deps:
     admission: Admission
     queue: QueueSnapshot
     requests: RequestLimiter
+    run_times: RunTimes
+    wake_up: WakeUp
     scans: Scans
     executions: Executions
     unknown_shapes: UnknownShapes
     workflow_inputs: WorkflowInputs
+    usage_days: UsageDays
     window: WindowEnd
     fetches: Slots  # of input images by URL
     uploads: Slots  # of input images to Wireflow: each is in memory

@@ -5,7 +5,7 @@ worker has read.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
@@ -28,11 +28,16 @@ class Notes:
     polls: int = 0
     run_started_at: float | None = None  # by the monotonic clock, as all times here
     polled_at: float | None = None
+    running_at: float | None = None  # the last poll that reported that the run goes on
     poll_errors: int = 0
     details_at: float | None = None
     empty_at: float | None = None  # when the run was first reported as completed without an image
     unknown_response: str | None = None
     steps: tuple[Step, ...] = ()  # from the newest response; saved with the next write
+
+    def continued(self) -> "Notes":
+        """What still counts when this instance takes the job again."""
+        return replace(self, polls=0, steps=())
 
 
 class Lease:

@@ -36,6 +36,11 @@ class Places:
         """How many jobs wait."""
         return self.length + self.held
 
+    def waiting_of(self, share: str) -> int:
+        """Return how many jobs of a caller have a place, if its last place is known; otherwise none."""
+        tail = self._tails.get(share)
+        return round(self._waiting_of(tail)) if tail else 0
+
     def knows(self, share: str) -> bool:
         """Return whether the last place of a caller is known, because it was read or given here."""
         return share in self._tails

@@ -1,13 +1,14 @@
 """Limit the requests to Wireflow, per minute and concurrent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from shared.ports import Clock
 from shared.runtime.slots import Slots, WindowEnd
 from shared.spending import pacing
+from shared.spending import request_budget as rules
 
 MAX_POLLS = 16  # at a time: more concurrent connections make httpx slower, not faster
 MAX_PREPARATIONS = 4
@@ -23,33 +24,67 @@ class Throttled(Exception):
 
 
 class RequestLimiter:
-    """The limiter of one instance. Paid calls are only counted, polls wait, other requests wait behind polls.
+    """The limiter of one instance. In this order: overdue polls, paid calls, other polls, requests that prepare jobs.
 
-    The budget counts in monotonic time: a clock that is set back must not stop requests.
+    `for_starts`: the part of the limit that the trigger may use for paid calls without asking. The budget counts in
+    monotonic time: a clock that is set back must not stop requests.
     """
 
-    def __init__(self, per_minute: int, clock: Clock, window: WindowEnd) -> None:
-        self._budget = pacing.Budget(per_minute=per_minute)
+    def __init__(self, per_minute: int, clock: Clock, window: WindowEnd, for_starts: int = 0) -> None:
+        self._budget = rules.RequestBudget(per_minute=per_minute, for_starts=for_starts)
         self._clock = clock
         self._window = window
         self._polls = Slots(MAX_POLLS, window)
         self._preparations = Slots(MAX_PREPARATIONS, window)
-        self._polling, self._preparing = asyncio.Lock(), asyncio.Lock()
+        self._overdue, self._polling, self._preparing = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._polls_waiting = 0
+        self._start_waits = False
+
+    def price_of_poll(self) -> float:
+        """Return how many seconds of lag a poll is worth now."""
+        budget = self._budget
+        load = rules.load(budget, self._now())
+        return pacing.price_of_poll(max(budget.per_minute - budget.for_starts, min(budget.per_minute, 1)), load)
+
+    # --- paid calls ------------------------------------------------------------------------------------------------
+
+    def free_starts(self, wanted: int, made: Iterable[datetime]) -> int:
+        """Return how many of `wanted` paid calls may be made now. `made`: those of the last minute, by both functions.
+
+        If it is fewer, other polls leave room for the next one.
+        """
+        self._budget = rules.with_starts(self._budget, map(self._monotonic, made))
+        free = rules.free_starts(self._budget, self._now(), wanted)
+        self._start_waits = free < wanted
+        return free
+
+    def no_start_waits(self) -> None:
+        """No job is in the queue: polls need not leave room."""
+        self._start_waits = False
+
+    def next_start_at(self) -> datetime:
+        """Return when there is room for a paid call."""
+        return self._clock.now() + (rules.next_start_at(self._budget, self._now()) - self._now())
+
+    def record_start(self) -> None:
+        """Count a paid call that is sent now."""
+        self._budget = rules.after_start(self._budget, self._now())
+
+    # --- other requests --------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def acquire(self, before: datetime | None = None) -> AsyncIterator[None]:
+    async def acquire(self, before: datetime | None = None, *, overdue: bool = False) -> AsyncIterator[None]:
         """Wait, first come first served, until a paid run may be polled, and count the request.
 
-        Raise Throttled instead of waiting beyond `before` (a run's deadline) or the end of the window, WindowOver if
-        there is no slot before that end.
+        `overdue`: the run was not polled for a minute; others wait for it. Raise Throttled instead of waiting beyond
+        `before` (a run's deadline) or the end of the window, WindowOver if there is no slot before that end.
         """
         async with self._polls.acquire():
             self._polls_waiting += 1
             try:
-                async with self._polling:
-                    await self._wait(before)
-                    self.record(self._clock.now())
+                async with self._overdue if overdue else self._polling:
+                    await self._wait(before, overdue=overdue)
+                    self.record()
             finally:
                 self._polls_waiting -= 1
             yield
@@ -63,31 +98,38 @@ class RequestLimiter:
                 while self._polls_waiting:
                     await self._clock.sleep(0)
                     await self._wait(before)
-                self.record(self._clock.now())
+                self.record()
             yield
 
-    def record(self, at: datetime) -> None:
-        """Count a request that was sent at `at`."""
-        self._budget = pacing.after_request(self._budget, min(self._monotonic(at), self._now()))
+    def record(self) -> None:
+        """Count a request that is sent now."""
+        self._budget = rules.after_request(self._budget, self._now())
+
+    # --- what Wireflow says ----------------------------------------------------------------------------------------
 
     def observe(self, headers: Mapping[str, int]) -> None:
         """Apply the rate limit headers of a response: `limit`, `remaining`, `reset` (epoch seconds)."""
-        self._budget = pacing.after_headers(self._budget, headers, self._now(), self._clock.now())
+        self._budget = rules.after_headers(self._budget, headers, self._now(), self._clock.now())
 
     def pause(self, until: datetime) -> None:
         """Send nothing before `until`, as Wireflow asked."""
-        self._budget = pacing.paused(self._budget, self._monotonic(until))
+        self._budget = rules.paused(self._budget, self._now() + (until - self._clock.now()))
 
-    async def _wait(self, before: datetime | None) -> None:
-        while (pause := pacing.next_request_at(self._budget, now := self._now()) - now) > timedelta():
+    async def _wait(self, before: datetime | None, *, overdue: bool = False) -> None:
+        while (pause := self._next_request_at(overdue=overdue) - self._now()) > timedelta():
             at = self._clock.now() + pause
             if (before and at >= before) or pause.total_seconds() >= self._window.left():
                 raise Throttled(at)
             await self._clock.sleep(pause.total_seconds())
 
+    def _next_request_at(self, *, overdue: bool) -> datetime:
+        starts = 1 if self._start_waits and not overdue else 0
+        return rules.next_request_at(self._budget, self._now(), starts)
+
     def _now(self) -> datetime:
-        """The monotonic clock as a datetime, for the rules of `pacing`."""
+        """The monotonic clock as a datetime, for the rules of `spending`."""
         return EPOCH + timedelta(seconds=self._clock.monotonic())
 
     def _monotonic(self, at: datetime) -> datetime:
-        return self._now() + (at - self._clock.now())
+        """A time of the past by the monotonic clock."""
+        return min(self._now() + (at - self._clock.now()), self._now())

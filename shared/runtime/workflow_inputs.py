@@ -44,7 +44,7 @@ class WorkflowInputs:
 
     async def _fetch(self, workflow: Workflow) -> tuple[NodeInput, ...]:
         now = self._clock.monotonic()
-        self._requests.record(self._clock.now())
+        self._requests.record()
         try:
             inputs = await self._wireflow.describe_inputs(workflow)
         except WireflowError as error:

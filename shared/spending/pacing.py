@@ -1,68 +1,96 @@
-"""When the next request to Wireflow is due: the guide's schedule for one run, one budget for all runs. Pure.
+"""When a run is polled next: as soon as the lag that is expected since its last poll is worth a request. Pure.
 
-Limits: https://www.wireflow.ai/docs/api. The guide's schedule: 1 s, then ×1.5 each, at most 10 s.
+How long runs of the workflow took lately tells how likely it is that this one has ended meanwhile. As long as that is
+not known the guide's schedule applies: 1 s, then ×1.5 each, at most 10 s.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+import math
+from collections.abc import Sequence
 
-MINUTE = timedelta(seconds=60)
-MAX_POLL_PAUSE = 10.0  # seconds between two polls of a run
-MAX_PAUSE_AFTER_ERRORS = 60.0
-# The longest pause that the headers of a successful response may cause: a 429 says how long to wait.
-MAX_HEADER_PAUSE = MINUTE
+MAX_GUIDE_PAUSE = 10.0  # seconds between two polls of a run by the guide's schedule
+MIN_PAUSE, MAX_PAUSE = 1.0, 60.0
+PATIENCE = 8  # a pause is at least this part of the time since the start: a long run may be found a little later
+MIN_RUNS, MAX_RUNS = 8, 32  # run times of a workflow: fewer are no summary, and older ones are forgotten
+SMOOTHING = 0.25  # standard deviation of the logarithm of a run time around each that was seen
+TAIL = 0.01  # share of runs that take longer than a summary can tell about
+BISECTIONS = 12  # of a pause of at most a minute: 15 ms
+# The price of a poll in seconds of lag, found with `python -m tests.bench pacing`: without a limit, with 60 polls a
+# minute, how it grows when a plan allows fewer, and how it grows when a limit is nearly used up.
+UNLIMITED_PRICE, PRICE, SCARCITY, PRESSURE, STEEPNESS = 0.2, 0.18, 0.65, 4.0, 4
+
+Summary = Sequence[float]  # how long runs of one workflow took lately, in seconds, the oldest first
 
 
-def seconds_to_next_poll(elapsed: float, errors: int = 0) -> float:
-    """Return the seconds until a run is polled again, `elapsed` seconds after its start.
+def seconds_to_next_poll(elapsed: float, took: Summary = (), price: float = 1.0, errors: int = 0) -> float:
+    """Return the pause until the next poll of a run, `elapsed` seconds after its start, which is when it is polled.
 
-    `errors` counts the failed polls in a row. The guide's 1 s, then ×1.5 each, is a function of time alone (after t
-    seconds the next poll is at 1.5 t + 1): a worker that takes over a run needs no history.
+    `price`: how many seconds of lag one poll is worth. `errors` counts the failed polls in a row. The pause depends on
+    nothing else: a worker that takes over a run needs no history of it.
     """
-    scheduled = min(1 + max(elapsed, 0) / 2, MAX_POLL_PAUSE)
-    return max(scheduled, min(2.0**errors, MAX_PAUSE_AFTER_ERRORS)) if errors else scheduled
+    elapsed = max(elapsed, 0.0)
+    pause = min(1 + elapsed / 2, MAX_GUIDE_PAUSE)
+    if len(took) >= MIN_RUNS:
+        running = 1 - _share_ended(took, elapsed)
+        worthwhile = _worthwhile_pause(took, elapsed, price * running) if running > TAIL else MAX_GUIDE_PAUSE
+        pause = min(max(worthwhile, elapsed / PATIENCE), MAX_PAUSE)
+    return max(pause, min(2.0**errors, MAX_PAUSE)) if errors else pause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """The requests of the last minute, and a pause that Wireflow asked for. 0 means no limit."""
+def price_of_poll(per_minute: int, load: float) -> float:
+    """Return how many seconds of lag one poll is worth, when at most `per_minute` polls can be made in a minute.
 
-    per_minute: int
-    sent: tuple[datetime, ...] = ()
-    blocked_until: datetime | None = None
-
-
-def next_request_at(budget: Budget, now: datetime) -> datetime:
-    """Return when the next request may be sent."""
-    at = max(now, budget.blocked_until) if budget.blocked_until else now
-    recent = sorted(sent for sent in budget.sent if sent > at - MINUTE)
-    if budget.per_minute and len(recent) >= budget.per_minute:
-        return max(at, recent[-budget.per_minute] + MINUTE)
-    return at
-
-
-def after_request(budget: Budget, at: datetime) -> Budget:
-    """Return the budget after a request at `at`. Starts of runs count too, in either function."""
-    if not budget.per_minute:
-        return budget
-    return replace(budget, sent=(*(earlier for earlier in budget.sent if earlier > at - MINUTE), at))
-
-
-def after_headers(
-    budget: Budget, headers: Mapping[str, int], now: datetime, wall_clock: datetime | None = None
-) -> Budget:
-    """Return the budget after a response's rate limit headers; they override the plan's published limits.
-
-    `wall_clock`: the current time as the headers count it, if `now` is from another clock.
+    `load`: how much of the limit is used, from 0 to 2. A poll becomes dear before the limit is reached: an exhausted
+    limit would stop all polls for most of a minute.
     """
-    if budget.per_minute and headers.get("limit", 0) > 0:
-        budget = replace(budget, per_minute=headers["limit"])
-    if headers.get("remaining") == 0 and (seconds := headers.get("reset", 0) - (wall_clock or now).timestamp()) > 0:
-        return paused(budget, now + min(timedelta(seconds=min(seconds, 1e9)), MAX_HEADER_PAUSE))
-    return budget
+    if not per_minute:
+        return UNLIMITED_PRICE
+    scarcity: float = (60 / per_minute) ** SCARCITY
+    return PRICE * scarcity * max(1.0, PRESSURE * load**STEEPNESS)
 
 
-def paused(budget: Budget, until: datetime) -> Budget:
-    """Return the budget after a 429: nothing is sent before `until`."""
-    return replace(budget, blocked_until=max(until, budget.blocked_until or until))
+def after_run(took: Summary, running_at: float, ended_at: float) -> tuple[float, ...]:
+    """Return the summary with one more run, which was still running at one poll and had ended at the next one.
+
+    Both are seconds since its start.
+    """
+    took_about = (max(running_at, ended_at / 2) + ended_at) / 2
+    return (*took, round(took_about, 1))[-MAX_RUNS:]
+
+
+def _worthwhile_pause(took: Summary, elapsed: float, price: float) -> float:
+    """Return the pause after which the lag that is to be expected reaches `price`, which it does once: it grows."""
+    ended, lag = _share_ended(took, elapsed), _expected_lag(took, elapsed)
+    low, high = MIN_PAUSE, MAX_PAUSE
+    for _ in range(BISECTIONS):
+        pause = (low + high) / 2
+        if _expected_lag(took, elapsed + pause) - lag - pause * ended < price:
+            low = pause
+        else:
+            high = pause
+    return high
+
+
+def _share_ended(took: Summary, elapsed: float) -> float:
+    """Return the share of runs that take at most `elapsed` seconds. Each run seen stands for a log-normal around it."""
+    if elapsed <= 0:
+        return 0.0
+    return sum(_normal(math.log(elapsed / one) / SMOOTHING) for one in took) / len(took)
+
+
+def _expected_lag(took: Summary, elapsed: float) -> float:
+    """Return the mean time since the end of a run, `elapsed` seconds after its start; it is 0 for those still running.
+
+    https://en.wikipedia.org/wiki/Log-normal_distribution#Partial_expectation
+    """
+    if elapsed <= 0:
+        return 0.0
+    lag = 0.0
+    for one in took:
+        z = math.log(elapsed / one) / SMOOTHING
+        lag += elapsed * _normal(z) - one * math.exp(SMOOTHING**2 / 2) * _normal(z - SMOOTHING)
+    return lag / len(took)
+
+
+def _normal(z: float) -> float:
+    """Return the cumulative distribution function of the standard normal distribution."""
+    return (1 + math.erf(z / math.sqrt(2))) / 2

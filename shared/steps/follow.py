@@ -11,14 +11,15 @@ from shared.job import Job
 from shared.job_parts import Image, JobError
 from shared.job_states import Status
 from shared.log import Event
-from shared.ports import Clock, RunResponse, RunState
+from shared.ports import RunResponse, RunState
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
 from shared.spending.money import cost_of_credits
-from shared.spending.pacing import seconds_to_next_poll
+from shared.spending.pacing import MAX_PAUSE, seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
 from shared.steps.results import request_texts, result_images, result_text
+from shared.steps.settle import settle
 from shared.wireflow import errors
 from shared.wireflow.refusals import is_refusal
 
@@ -29,9 +30,9 @@ MISSING_FOR = timedelta(seconds=60)
 
 async def follow(lease: Lease, deps: Deps) -> datetime | None:
     """Poll a running job once, if a poll is due. Return when to continue, or None when the job has ended."""
-    if (at := _next_poll(lease, deps.clock)) > deps.clock.now():
+    if (at := await next_poll(lease, deps)) > deps.clock.now():
         return at
-    throttled_until = None
+    throttled_until, before = None, lease.job
     try:
         if (response := await _poll(lease, deps)) is not None:
             await _record_progress(lease, response, deps)
@@ -41,11 +42,12 @@ async def follow(lease: Lease, deps: Deps) -> datetime | None:
     deadline = run_deadline(lease.job, deps)
     if lease.job.status is Status.RUNNING and deps.clock.now() >= deadline:
         await time_out(lease, deps)
+    await settle(before, lease.job, deps)
     if lease.job.finished:
         return None
     if lease.job.status is not Status.RUNNING:
         return deps.clock.now()
-    return min(throttled_until or _next_poll(lease, deps.clock), deadline)
+    return min(throttled_until or await next_poll(lease, deps), deadline)
 
 
 async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
@@ -55,7 +57,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
     """
     job, notes = lease.job, lease.notes
     before = run_deadline(job, deps) if job.status is Status.RUNNING else None
-    async with deps.requests.acquire(before):
+    async with deps.requests.acquire(before, overdue=_is_overdue(lease, deps)):
         lease.check()
         notes.polls += 1
         notes.polled_at = deps.clock.monotonic()
@@ -76,19 +78,31 @@ def run_deadline(job: Job, deps: Deps) -> datetime:
 # --- polling -------------------------------------------------------------------------------------------------------
 
 
-def _next_poll(lease: Lease, clock: Clock) -> datetime:
-    """The guide's schedule, from the start of the run; or 5 s after a first report of completion without an image."""
-    notes, now, seconds = lease.notes, clock.now(), clock.monotonic()
+async def next_poll(lease: Lease, deps: Deps) -> datetime:
+    """Return when the run is polled next, as it is now: what a poll is worth changes with the requests that are left.
+
+    A run that was reported as completed without an image is polled again after 5 s.
+    """
+    notes, now, seconds = lease.notes, deps.clock.now(), deps.clock.monotonic()
     if notes.run_started_at is None:
         elapsed = (now - (lease.job.started_at or lease.job.created_at)).total_seconds()
         notes.run_started_at = seconds - max(elapsed, 0.0)
+    took, price = await deps.run_times.of(lease.job.workflow), deps.requests.price_of_poll()
     if notes.polled_at is None:
-        at = notes.run_started_at + seconds_to_next_poll(0)
+        at = notes.run_started_at + seconds_to_next_poll(0, took, price)
     elif notes.empty_at is not None and notes.polled_at <= notes.empty_at:
         at = notes.empty_at + POLL_AGAIN_WHEN_EMPTY
     else:
-        at = notes.polled_at + seconds_to_next_poll(notes.polled_at - notes.run_started_at, notes.poll_errors)
+        elapsed = notes.polled_at - notes.run_started_at
+        at = notes.polled_at + seconds_to_next_poll(elapsed, took, price, notes.poll_errors)
     return now + timedelta(seconds=at - seconds)
+
+
+def _is_overdue(lease: Lease, deps: Deps) -> bool:
+    """Whether the run was not polled for a minute."""
+    notes = lease.notes
+    last = notes.run_started_at if notes.polled_at is None else notes.polled_at
+    return last is not None and deps.clock.monotonic() - last >= MAX_PAUSE
 
 
 async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
@@ -158,6 +172,7 @@ async def _record_progress(lease: Lease, response: RunResponse, deps: Deps) -> N
 async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     """Move the job on if the run has ended."""
     if not _ended(response):
+        lease.notes.running_at = lease.notes.polled_at
         return
     # An unknown field name alone is not worth a write of its own: the response is saved with this one.
     cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
@@ -166,6 +181,8 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     images, now = result_images(job, response), deps.clock.now()
     error = None if response.state is RunState.COMPLETED else _run_error(job, response, images)
     if images:
+        if error is None:
+            await _record_run_time(lease, deps)
         await lease.save(job.copying(images, now, error))
     elif error:
         await _fail(lease, job.failed(error, now), deps)
@@ -173,6 +190,14 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
         lease.notes.empty_at = deps.clock.monotonic()  # completed without an image: poll again
     else:
         await _fail(lease, job.failed(_without_image(job, response), now), deps)
+
+
+async def _record_run_time(lease: Lease, deps: Deps) -> None:
+    """Remember how long a run took that has just completed."""
+    notes = lease.notes
+    started, ended = notes.run_started_at or 0.0, notes.polled_at or 0.0
+    running = started if notes.running_at is None else notes.running_at
+    await deps.run_times.add(lease.job.workflow, running - started, ended - started)
 
 
 def _ended(response: RunResponse) -> bool:

@@ -15,13 +15,14 @@ from shared.job_parts import JobError
 from shared.log import Event
 from shared.ports import Started
 from shared.runtime.dependencies import Deps
-from shared.spending import gate
+from shared.spending import gate, suspensions
 from shared.spending.gate_state import ResumeOn, Slot
 from shared.spending.pacing import seconds_to_next_poll
 from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, call_body
 
+WAKE_UP_SECONDS = 5.0  # by which a wake-up may be late
 MAX_REFUSALS = 3  # of a job that is refused while others of its workflow are not
 MAX_RETURNS = 5  # of a job to its place in the queue, after refusals in a row for a reason that may pass soon
 REFUSED_ALONE_HINT = (
@@ -48,7 +49,7 @@ async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
 
     The gate is updated with the outcome.
     """
-    deps.requests.record(deps.clock.now())
+    deps.requests.record_start()
     try:
         started = await _call(job, deps)
     except errors.Refused as error:
@@ -60,7 +61,7 @@ async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
         after, event, code = after_unknown(job, error, deps), Event.OUTCOME_UNKNOWN, error.code
     else:
         await _update_gate(deps.admission.call_started(job, slot), deps)
-        after = _after_start(job, started, deps.clock.now())
+        after = await _after_start(job, started, deps)
         deps.log.info(Event.JOB_STARTED, "Wireflow started the run.", **after.log_fields())
         return after
     log_failure(event, code, after, deps)
@@ -117,9 +118,15 @@ async def _update_gate(update: Awaitable[None], deps: Deps) -> None:
         deps.log.warning(Event.GATE_CLOSED, f"The gate could not be updated: {type(error).__name__}")
 
 
-def _after_start(job: Job, started: Started, now: datetime) -> Job:
-    first_poll = now + timedelta(seconds=seconds_to_next_poll(0))
-    return job.started(started.execution_id, started.request_id, now, first_poll)
+async def _after_start(job: Job, started: Started, deps: Deps) -> Job:
+    now, pause = deps.clock.now(), await seconds_to_first_claim(job, deps)
+    return job.started(started.execution_id, started.request_id, now, now + timedelta(seconds=pause))
+
+
+async def seconds_to_first_claim(job: Job, deps: Deps) -> float:
+    """Return after how many seconds a run needs the poller: a wake-up earlier than it is polled first."""
+    first_poll = seconds_to_next_poll(0, await deps.run_times.of(job.workflow), deps.requests.price_of_poll())
+    return max(first_poll - WAKE_UP_SECONDS, min(first_poll, 1.0))
 
 
 async def _after_refusal(job: Job, error: errors.Refused, alone: bool, deps: Deps) -> Job:
@@ -140,14 +147,14 @@ async def _after_refusal(job: Job, error: errors.Refused, alone: bool, deps: Dep
         return _refused_alone(job, error, now)
     holds = []
     if must_act:
-        holds.append(await _next_trial(job, deps) or now + gate.pause(times - 1))
+        holds.append(await _next_trial(job, deps) or now + suspensions.pause(times - 1))
     elif times > MAX_RETURNS:  # others go first, in case that Wireflow refuses only this job
-        pause = gate.pause(times - MAX_RETURNS, gate.FIRST_PROBE, gate.MAX_TRIAL)
+        pause = suspensions.pause(times - MAX_RETURNS, suspensions.FIRST_PROBE, suspensions.MAX_TRIAL)
         holds.append(max(error.retry_at or now, now) + pause)
     if job.possible_duplicate:
         # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for
         # it: the pause is as long as the job's age, so that retries become rare.
-        holds.append(now + min(max(now - job.created_at, gate.FIRST_PROBE), gate.MAX_TRIAL))
+        holds.append(now + min(max(now - job.created_at, suspensions.FIRST_PROBE), suspensions.MAX_TRIAL))
     # Otherwise a new idempotency key: Wireflow may replay its refusal for the old one.
     attempt = job.attempt if job.possible_duplicate else job.attempt + 1
     queued = job.requeued(error.code, attempt=attempt, request_id=error.request_id)

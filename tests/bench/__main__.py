@@ -1,4 +1,4 @@
-"""`python -m tests.bench [start] [posts] [accept] [stored] [copy]`: how long things take, as ratios within one run.
+"""`python -m tests.bench [PART …]`: how long things take, as ratios within one run. `--help` names the parts.
 
 The seconds are this machine's; only the last column, each row against the plainest thing that does the same, says
 something about the product. Exits with 1 if a target is missed. `--short` shows that a bench works, not more.
@@ -11,13 +11,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import accept, cold_start, copying, serving
+from tests.bench import accept, claims, cold_start, copying, serving
 from tests.bench.row import Row
 
 PARTS: dict[str, Callable[[Path, bool], list[Row]]] = {
     "start": lambda folder, _: cold_start.measure(folder),
     "posts": lambda folder, _: asyncio.run(serving.posts(folder)),
     "accept": lambda folder, short: accept.measure(folder, accept.SHORT if short else accept.FULL),
+    "claims": lambda folder, short: claims.measure(
+        folder, claims.SHORT if short else claims.WAITING, targets=not short
+    ),
     "stored": lambda folder, _: asyncio.run(serving.stored(folder)),
     "copy": lambda folder, _: copying.measure(folder),
 }
@@ -26,7 +29,7 @@ PARTS: dict[str, Callable[[Path, bool], list[Row]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Timings, as ratios within one run.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {' '.join(PARTS)}; all of them if none is named")
-    parser.add_argument("--short", action="store_true", help="show that `accept` works: a moment for each figure")
+    parser.add_argument("--short", action="store_true", help="only show that `accept` and `claims` work")
     arguments = parser.parse_args()
     parts = arguments.parts or list(PARTS)
     if unknown := set(parts) - set(PARTS):

@@ -37,11 +37,14 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
 from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
+from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 from shared.store_errors import StoreUnavailable
+from shared.wake_up.in_process import NoWakeUp
 from shared.wireflow.client import WireflowClient
 from tests.harness.leaks import Leaks
 from tests.harness.vendor import Vendor
@@ -194,9 +197,10 @@ class World:
         log, clock = Log(self.lines), self.clock
         url, hook, key = settings.wireflow_base_url, settings.webhook_id, settings.api_key
         workflow_ids = [workflow.id for workflow in settings.workflows]
-        admission = Admission(store, settings.limits, clock, log)
         window = WindowEnd(clock)
-        requests = RequestLimiter(settings.requests_per_minute, clock, window)
+        limits = settings.limits
+        requests = RequestLimiter(settings.requests_per_minute, clock, window, limits.on_arrival.per_minute)
+        admission = Admission(store, limits, clock, log)
         wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, secrets=workflow_ids)
         return Deps(
             config=settings,
@@ -209,12 +213,15 @@ class World:
             admission=admission,
             queue=QueueSnapshot(store, admission, clock),
             requests=requests,
+            run_times=RunTimes(admission),
+            wake_up=NoWakeUp(),
             executions=Executions(),
             scans=Scans(store, [workflow.name for workflow in settings.workflows], clock, log),
             unknown_shapes=UnknownShapes(log),
             workflow_inputs=WorkflowInputs(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
+            usage_days=UsageDays(store, clock),
             window=window,
             fetches=Slots(wiring.MAX_CONCURRENT_FETCHES, window),
             uploads=Slots(wiring.MAX_CONCURRENT_UPLOADS, window),

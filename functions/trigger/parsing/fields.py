@@ -226,6 +226,7 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
+    "dryRun": Field(boolean, flag, compared=False),
     "onFailure": Field(on_failure, compared=False),
     "altText": Field(alt_text, attribute="alt_text"),
     "metadata": Field(metadata, attribute="metadata"),

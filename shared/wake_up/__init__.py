@@ -1,0 +1,1 @@
+"""Calls of the poller between those of the scheduler."""
