@@ -29,6 +29,7 @@ module "images" {
   image_retention_days     = var.image_retention_days
   cors_origins             = var.cors_origins
   notification_emails      = var.notification_emails
+  runbook_url              = var.runbook_url
   billing_account          = var.billing_account
   monthly_budget_usd       = var.monthly_budget_usd
   public_url               = var.public_url

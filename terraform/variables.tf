@@ -142,6 +142,13 @@ variable "notification_emails" {
   nullable    = false
 }
 
+variable "runbook_url" {
+  description = "URL of terraform/README.md where your team reads it; each alert links to its section."
+  type        = string
+  default     = "terraform/README.md"
+  nullable    = false
+}
+
 variable "billing_account" {
   description = "Billing account of the budget, such as 012345-6789AB-CDEF01. Only needed with monthly_budget_usd."
   type        = string

@@ -57,6 +57,7 @@ variables {
   cors_origins         = ["https://example.com", "http://localhost:3000"]
 
   notification_emails = ["ada@example.com", "b@example.com", "c@example.com", "d@example.com", "e@example.com", "f@example.com"]
+  runbook_url         = "https://git.example.com/images/terraform/README.md"
   billing_account     = "012345-6789AB-CDEF01"
   monthly_budget_usd  = 20
 

@@ -35,6 +35,7 @@ run "empty" {
     database_location     = ""
     cors_origins          = [""]
     notification_emails   = [""]
+    runbook_url           = ""
     billing_account       = ""
     public_url            = ""
     wireflow_base_url     = ""
@@ -53,7 +54,7 @@ run "empty" {
 
   expect_failures = [
     var.project_id, var.webhook_id, var.api_key, var.region, var.name, var.invokers, var.database_name,
-    var.database_location, var.cors_origins, var.notification_emails, var.billing_account, var.public_url,
+    var.database_location, var.cors_origins, var.notification_emails, var.runbook_url, var.billing_account, var.public_url,
     var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit, var.on_unknown, var.max_queue_hours, var.image_hosts,
     var.caller_limits,
     var.wireflow_models, var.secrets, var.eventarc_topic, var.form_origins, var.event_service_account,
