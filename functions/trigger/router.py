@@ -7,8 +7,8 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from shared.copy_errors import CopyError
 from shared.log import Event, Log
-from shared.ports import CopyError
 from shared.problems import Problem
 from shared.store_errors import StoreError
 

@@ -4,9 +4,7 @@ The rules are in `spending.gate`; this module applies them to the one document t
 """
 
 import asyncio
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,21 +15,19 @@ from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.log import Event, Log
 from shared.ports import Clock, JobQuery, JobStore
+from shared.runtime.known_gate import KnownGate
 from shared.runtime.suspension_causes import suspension_for
 from shared.spending import budget
 from shared.spending import gate as rules
 from shared.spending.budget import Charge, Reservation, Shortage
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
 from shared.spending.money import dollars
-from shared.spending.suspensions import MAX_TRIAL, trial_times
+from shared.spending.suspensions import MAX_TRIAL
 from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 
-MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
 POLLS_PASS = 60.0  # seconds: polls of a run are at most as far apart
 MAX_CALLERS = 1_000  # of whom a refused job is remembered
-MAX_TRIES = 20  # of a write while other instances change the gate
-MAX_WORKFLOWS = 20  # whose run times are stored
 
 
 @dataclass(slots=True, eq=False)
@@ -42,21 +38,17 @@ class _Pending:
     slot: Slot | None = None
 
 
-class Admission:
-    """The gate as this instance sees it."""
+class Admission(KnownGate):
+    """What the steps ask of the gate, and tell it."""
 
     def __init__(self, store: JobStore, limits: Limits, clock: Clock, log: Log) -> None:
-        self._store = store
+        super().__init__(store, clock)
         self._limits = limits
-        self._clock = clock
         self._log = log
-        self._gate: Gate | None = None
-        self._read_at = -math.inf  # by the monotonic clock
         self._pending: list[_Pending] = []
         self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
         self._polled: dict[str, float] = {}  # by job: when a poll of its run last succeeded, by the monotonic clock
         self._refused_at: dict[str, datetime] = {}  # by share: when its last job was refused, newest last
-        self._changing = asyncio.Lock()
 
     # --- slots -----------------------------------------------------------------------------------------------------
 
@@ -261,52 +253,7 @@ class Admission:
         for suspension in filter(None, (before.suspension, *before.workflows)):
             self._log_resumed(suspension)
 
-    # --- state -----------------------------------------------------------------------------------------------------
-
-    @property
-    def known(self) -> Gate | None:
-        """The gate's state as this instance knows it; None if it was never read."""
-        return self._gate
-
-    @property
-    def age(self) -> float:
-        """Seconds since the gate's state was read or written."""
-        return self._clock.monotonic() - self._read_at if self._gate else math.inf
-
-    async def recent(self) -> Gate:
-        """Return the gate's state, read at most a second ago."""
-        if self._gate and self.age < MAX_AGE:
-            return self._gate
-        return await self.read()
-
-    async def last_known(self) -> Gate:
-        """Return the gate's state as this instance knows it, of any age."""
-        return self._gate or await self.read()
-
-    async def record_run_times(self, took: Mapping[str, Sequence[float]]) -> None:
-        """Store how long runs of these workflows took lately."""
-
-        def record(gate: Gate) -> Gate:
-            others = {name: known for name, known in gate.run_seconds.items() if name not in took}
-            newest = [*others.items(), *((name, tuple(seconds)) for name, seconds in took.items())]
-            return replace(gate, run_seconds=dict(newest[-MAX_WORKFLOWS:]))
-
-        await self._change(record)
-
-    async def read(self) -> Gate:
-        """Return the gate's state now. What a clock that was ahead has written is corrected for all instances."""
-        gate = await self._store.read_gate()
-        corrected = rules.without_future(gate, self._clock.now())
-        if corrected != gate:
-            with suppress(Conflict):  # the next read corrects it
-                corrected = await self._store.save_gate(corrected)
-        return self._remember(corrected)
-
-    def next_trial(self) -> datetime | None:
-        """Return when the next trial may start, as this instance saw the gate last; None if it knows of none."""
-        known = (self._gate.suspension, *self._gate.workflows) if self._gate else ()
-        now = self._clock.now()
-        return min((at for one in known if one for at in trial_times(one) if at > now), default=None)
+    # --- suspensions -----------------------------------------------------------------------------------------------
 
     async def _resume(self) -> None:
         before = self._gate.suspension if self._gate else None
@@ -337,20 +284,6 @@ class Admission:
             creditsAvailable=suspension.credits_available,
         )
 
-    async def _change(self, change: Callable[[Gate], Gate]) -> Gate:
-        """Apply `change` to the newest state, again after a conflict. Write nothing if nothing changes."""
-        async with self._changing:
-            gate = await self.recent()
-            for _ in range(MAX_TRIES):
-                changed = change(gate)
-                if changed == gate:
-                    return gate
-                try:
-                    return self._remember(await self._store.save_gate(changed))
-                except Conflict:
-                    gate = await self.read()
-        raise Conflict("the gate is changed by too many instances at once")
-
     def candidate(self, job: Job) -> Candidate:
         """Return what the gate is told of a job that would start."""
         share = share_of(job.caller)
@@ -369,7 +302,3 @@ class Admission:
         self._refused_at[share] = self._clock.now()
         if len(self._refused_at) > MAX_CALLERS:
             del self._refused_at[next(iter(self._refused_at))]
-
-    def _remember(self, gate: Gate) -> Gate:
-        self._gate, self._read_at = gate, self._clock.monotonic()
-        return gate
