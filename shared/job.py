@@ -77,12 +77,15 @@ class Job(ListedJob):
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of every log line about this job."""
+        started, ended = self.started_at, self.completed_at
         known = {
             "jobId": self.id,
             "executionId": self.execution_id,
             "requestId": self.request_id,
             "model": self.model,
             "errorCode": self.error.code if self.error else None,
+            # from the start of the run to the final state
+            "secondsSinceStart": (ended - started).total_seconds() if started and ended else None,
             "cost": dollars(self.cost.micros) if self.cost else None,
         }
         return {name: value for name, value in known.items() if value is not None}

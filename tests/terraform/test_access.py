@@ -15,6 +15,7 @@ SOURCES = " || ".join(
 JOBS = f'{PROJECT} if resource.name == "projects/example-project/databases/(default)"'
 TRIGGER = "google_cloudfunctions2_function.trigger"
 POLLER = "google_cloudfunctions2_function.poller"
+MONITORING = "serviceAccount:service-123456789012@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 PUBSUB = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
 
 
@@ -53,7 +54,8 @@ INVITED = {
     ("serviceAccount:theirs@example-project.iam.gserviceaccount.com", "roles/run.invoker", TRIGGER),
     ("allUsers", "roles/run.invoker", TRIGGER),
 }
-# What the options add.
+# What the options add. A private trigger: its uptime check.
+UPTIME = {(MONITORING, "roles/run.invoker", TRIGGER)}
 DEAD_LETTERS = {
     ("Pub/Sub", "roles/pubsub.publisher", "google_pubsub_topic.dead_letters[0]"),
     ("Pub/Sub", "roles/pubsub.subscriber", "google_pubsub_subscription.requests[0]"),
@@ -113,8 +115,8 @@ def target(state: State, grant: Resource) -> str:
 
 
 def test_who_may_do_what_is_this_table(smallest: State, existing_database: State) -> None:
-    assert grants(smallest) == sorted(GRANTS)
-    assert grants(existing_database) == sorted(elsewhere(GRANTS, {"(default)": "theirs"}))
+    assert grants(smallest) == sorted(GRANTS | UPTIME)
+    assert grants(existing_database) == sorted(elsewhere(GRANTS | UPTIME, {"(default)": "theirs"}))
 
 
 def test_the_trigger_opens_for_those_who_were_asked_in(largest: State) -> None:
@@ -163,7 +165,7 @@ def test_events_come_in_as_an_account_that_may_call_the_trigger_and_nothing_else
 ) -> None:
     everybody = ("allUsers", "roles/run.invoker", TRIGGER)
     assert grants(pubsub) == sorted(GRANTS | EVENTS | DEAD_LETTERS | {everybody})
-    assert grants(eventarc) == sorted(GRANTS | EVENTS | reads("trigger", "TRIGGER_TOKENS"))
+    assert grants(eventarc) == sorted(GRANTS | EVENTS | UPTIME | reads("trigger", "TRIGGER_TOKENS"))
 
 
 def test_only_a_public_trigger_is_open_to_all_users(deployment: State) -> None:
@@ -207,7 +209,7 @@ def test_existing_accounts_are_used(existing_resources: State) -> None:
 def test_an_invoker_is_granted_again_when_its_function_is_replaced() -> None:
     grant = r'^resource "google_cloud_run_v2_service_iam_member" "\w+" \{\n(.*?)^\}'
     blocks = [block for file in MODULE.glob("*.tf") for block in re.findall(grant, file.read_text(), re.M | re.S)]
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         (function,) = re.findall(r"^  name += (google_cloudfunctions2_function\.\w+)\.name$", block, re.M)
         assert f"replace_triggered_by = [{function}.id]" in block

@@ -24,7 +24,7 @@ def test_the_module_is_valid(root_module: Path) -> None:
 
 
 def test_neither_the_root_nor_the_module_has_a_backend_and_the_module_has_no_provider() -> None:
-    for file in ENTRY.rglob("*.tf"):
+    for file in (*ENTRY.glob("*.tf"), *MODULE.glob("*.tf")):
         assert not re.search(r'^  backend "', file.read_text(), re.M), file.name
     for file in MODULE.glob("*.tf"):
         assert not re.search(r'^(provider|module) "', file.read_text(), re.M), file.name
