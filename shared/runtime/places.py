@@ -66,6 +66,12 @@ class Places:
         others = min(self._other_callers * (rounds + 1), self.others)
         return round(min(known + rounds + others, max(self.length - 1, 0)))
 
+    def least_ahead(self, place: datetime) -> int:
+        """Return about how many jobs start before a job at a place at least: some have had their turn in this round."""
+        callers = sum(tail >= self.head for tail in self._tails.values()) if self.head else 0
+        others = min(self._other_callers, self.others)
+        return max(round(self._before(place) - max(callers + others - 1, 0)), 0)
+
     def _before(self, place: datetime) -> int:
         """Return about how many jobs are in the rounds before a place."""
         rounds = self._rounds(place)

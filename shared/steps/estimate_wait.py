@@ -39,7 +39,8 @@ async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None
         return Wait(ErrorCode.SPEND_LIMIT, short.until)
     if job.held:
         return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now))
-    ahead = (places or await deps.queue.refreshed()).ahead(job.queue_at, share_of(job.caller))
+    places = places or await deps.queue.refreshed()
+    ahead, least = places.ahead(job.queue_at, share_of(job.caller)), places.least_ahead(job.queue_at)
     state = deps.admission.known
     if state is None:  # the store does not respond: a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
@@ -48,7 +49,8 @@ async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None
         return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    at = max(gate.estimate_start(state, limits, ahead, now, job.workflow, charge), job.queue_at)
+    first, last = (gate.estimate_start(state, limits, count, now, job.workflow, charge) for count in (least, ahead))
+    at = max(first + (last - first) / 2, job.queue_at)
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
 
 
