@@ -203,6 +203,30 @@ variable "usd_per_credit" {
   default     = null
 }
 
+variable "daily_spend_usd" {
+  description = "Dollars that all jobs may spend on a day (UTC); 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+}
+
+variable "monthly_spend_usd" {
+  description = "Dollars that all jobs may spend in a month (UTC); 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+}
+
+variable "spend_per_10_minutes_usd" {
+  description = "Dollars that all jobs may spend within ten minutes; 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+}
+
+variable "caller_limits" {
+  description = "Limits of single callers, by name, each with any of perDay (starts), usdPerDay, usdPerMonth, and maxQueued."
+  type        = map(map(number))
+  default     = null
+}
+
 variable "on_unknown" {
   description = "What to do when the outcome of a paid call is unknown: retry (once, with the same idempotency key) or hold (fail the job)."
   type        = string

@@ -4,17 +4,23 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import socket
 
+import httpx
+
 from functions.cli.apps import poller_app, simulator_app, trigger_app
+from functions.cli.client import WINDOW_SECONDS
 from functions.cli.servers import Server
 from functions.cli.settings import Simulated, function_config, simulator_settings
 from functions.cli.sockets import listen, url_of
 from shared import wiring
 from shared.config import Config
 from shared.log import Log, quiet_libraries
+from shared.ports import WakeUp
 from shared.runtime.dependencies import Deps
+from shared.wake_up.in_process import InProcessWakeUp
 
 GRACE = 3  # seconds for open requests when a command ends
 LIVE_GRACE = 10  # a paid call takes up to 8 s, and one that is cut off may be paid twice
@@ -54,10 +60,14 @@ async def local_functions(
             simulator_server = Server("simulator", simulator_app(simulated.settings), simulator, grace=grace)
         config = function_config(environ, folder, trigger_url=url_of(trigger), simulated=simulated)
         stack.enter_context(library_log(logs))
+        wake_up = InProcessWakeUp(wiring.SystemClock(), partial(_call_poller, url_of(poller)))
+        stack.push_async_callback(wake_up.close)
+        triggers = trigger_app(_deps(config, "trigger", logs, wake_up, stack))
+        polls = poller_app(_deps(config, "poller", logs, wake_up, stack))
         yield LocalFunctions(
             config=config,
-            trigger=Server("trigger", trigger_app(_deps(config, "trigger", logs, stack)), trigger, grace=grace),
-            poller=Server("poller", poller_app(_deps(config, "poller", logs, stack)), poller, grace=grace),
+            trigger=Server("trigger", triggers, trigger, grace=grace),
+            poller=Server("poller", polls, poller, grace=grace),
             simulator=simulator_server,
         )
 
@@ -75,10 +85,15 @@ def library_log(folder: Path) -> Iterator[None]:
         handler.close()
 
 
-def _deps(config: Config, name: str, logs: Path, stack: AsyncExitStack) -> Deps:
+async def _call_poller(url: str) -> None:
+    async with httpx.AsyncClient(trust_env=False, timeout=WINDOW_SECONDS) as http:
+        await http.post(f"{url}/")
+
+
+def _deps(config: Config, name: str, logs: Path, wake_up: WakeUp, stack: AsyncExitStack) -> Deps:
     """Build the dependencies of one function, which logs to `{name}.log`. They are closed with `stack`."""
     log = Log(stack.enter_context((logs / f"{name}.log").open("w")))
     wiring.log_outdated_models(config, log)
-    deps = wiring.dependencies(config, log)
+    deps = wiring.dependencies(config, log, wake_up)
     stack.push_async_callback(deps.store.close)
     return deps

@@ -24,7 +24,7 @@ class Poller:
         """Handle a request; every error is a problem document.
 
         While a window works, another `POST /` returns `{"busy": true}` at once, because nothing may run after a
-        response; the window then scans once more before it ends.
+        response; the window then scans again before it ends.
         """
         try:
             _check_route(request)

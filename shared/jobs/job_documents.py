@@ -5,6 +5,7 @@ Stored names never change: a field that was renamed in the code keeps its stored
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
@@ -111,9 +112,13 @@ ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
 LISTED_FIELDS = [name for name in _NAMES[ListedJob].values() if name != "id"]
 
 
+_SCALARS = frozenset({type(None), str, int, float, bool, datetime})
+
+
 def encode(record: Any) -> dict[str, Any]:
     """Return the fields of a record under their stored names."""
-    return {stored: _plain(getattr(record, name)) for name, stored in _NAMES[type(record)].items()}
+    values = ((stored, getattr(record, name)) for name, stored in _NAMES[type(record)].items())
+    return {stored: value if type(value) in _SCALARS else _plain(value) for stored, value in values}
 
 
 def decode(record: type, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from shared.store_errors import StoreError
 MAX_READS = 2  # a second
 RECENT, TOO_OLD = 1.0, 1.5  # seconds: what is older is refreshed meanwhile, or before anything else
 CHECK_SECONDS = 0.1  # between two checks of what is due
-PAUSE_AFTER_SLOW = 10  # times as long as a read takes: a store that is slow is read less often
+PAUSE_AFTER_SLOW = 25  # times as long as a read takes: a store that is slow is read less often
 COUNT_SECONDS = 5.0  # between two counts
 ENTRIES_PER_SECOND = 500  # that counts walk on average: Firestore charges a read for 1,000
 FAR_FUTURE = timedelta(days=365)  # beyond all held jobs

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from shared.ports import Clock
 from shared.runtime.slots import Slots, WindowEnd
 from shared.spending import pacing
-from shared.spending import request_budget as rules
+from shared.spending import request_quota as rules
 
 MAX_POLLS = 16  # at a time: more concurrent connections make httpx slower, not faster
 MAX_PREPARATIONS = 4
@@ -26,12 +26,12 @@ class Throttled(Exception):
 class RequestLimiter:
     """The limiter of one instance. In this order: overdue polls, paid calls, other polls, requests that prepare jobs.
 
-    `for_starts`: the part of the limit that the trigger may use for paid calls without asking. The budget counts in
+    `for_starts`: the part of the limit that the trigger may use for paid calls without asking. The quota counts in
     monotonic time: a clock that is set back must not stop requests.
     """
 
     def __init__(self, per_minute: int, clock: Clock, window: WindowEnd, for_starts: int = 0) -> None:
-        self._budget = rules.RequestBudget(per_minute=per_minute, for_starts=for_starts)
+        self._quota = rules.RequestQuota(per_minute=per_minute, for_starts=for_starts)
         self._clock = clock
         self._window = window
         self._polls = Slots(MAX_POLLS, window)
@@ -42,9 +42,9 @@ class RequestLimiter:
 
     def price_of_poll(self) -> float:
         """Return how many seconds of lag a poll is worth now."""
-        budget = self._budget
-        load = rules.load(budget, self._now())
-        return pacing.price_of_poll(max(budget.per_minute - budget.for_starts, min(budget.per_minute, 1)), load)
+        quota = self._quota
+        load = rules.load(quota, self._now())
+        return pacing.price_of_poll(max(quota.per_minute - quota.for_starts, min(quota.per_minute, 1)), load)
 
     # --- paid calls ------------------------------------------------------------------------------------------------
 
@@ -53,8 +53,8 @@ class RequestLimiter:
 
         If it is fewer, other polls leave room for the next one.
         """
-        self._budget = rules.with_starts(self._budget, map(self._monotonic, made))
-        free = rules.free_starts(self._budget, self._now(), wanted)
+        self._quota = rules.with_starts(self._quota, map(self._monotonic, made))
+        free = rules.free_starts(self._quota, self._now(), wanted)
         self._start_waits = free < wanted
         return free
 
@@ -64,11 +64,11 @@ class RequestLimiter:
 
     def next_start_at(self) -> datetime:
         """Return when there is room for a paid call."""
-        return self._clock.now() + (rules.next_start_at(self._budget, self._now()) - self._now())
+        return self._clock.now() + (rules.next_start_at(self._quota, self._now()) - self._now())
 
     def record_start(self) -> None:
         """Count a paid call that is sent now."""
-        self._budget = rules.after_start(self._budget, self._now())
+        self._quota = rules.after_start(self._quota, self._now())
 
     # --- other requests --------------------------------------------------------------------------------------------
 
@@ -103,17 +103,17 @@ class RequestLimiter:
 
     def record(self) -> None:
         """Count a request that is sent now."""
-        self._budget = rules.after_request(self._budget, self._now())
+        self._quota = rules.after_request(self._quota, self._now())
 
     # --- what Wireflow says ----------------------------------------------------------------------------------------
 
     def observe(self, headers: Mapping[str, int]) -> None:
         """Apply the rate limit headers of a response: `limit`, `remaining`, `reset` (epoch seconds)."""
-        self._budget = rules.after_headers(self._budget, headers, self._now(), self._clock.now())
+        self._quota = rules.after_headers(self._quota, headers, self._now(), self._clock.now())
 
     def pause(self, until: datetime) -> None:
         """Send nothing before `until`, as Wireflow asked."""
-        self._budget = rules.paused(self._budget, self._now() + (until - self._clock.now()))
+        self._quota = rules.paused(self._quota, self._now() + (until - self._clock.now()))
 
     async def _wait(self, before: datetime | None, *, overdue: bool = False) -> None:
         while (pause := self._next_request_at(overdue=overdue) - self._now()) > timedelta():
@@ -124,7 +124,7 @@ class RequestLimiter:
 
     def _next_request_at(self, *, overdue: bool) -> datetime:
         starts = 1 if self._start_waits and not overdue else 0
-        return rules.next_request_at(self._budget, self._now(), starts)
+        return rules.next_request_at(self._quota, self._now(), starts)
 
     def _now(self) -> datetime:
         """The monotonic clock as a datetime, for the rules of `spending`."""

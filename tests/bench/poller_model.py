@@ -1,7 +1,7 @@
 """A model of the product, of its scheduler, and of Wireflow's limits on virtual time, for policies of polling.
 
 Modeled are starts by the trigger and by the poller through the gate, windows that the scheduler and wake-ups begin,
-their scans and idle exits, and the budget of requests. The rules of pacing and of the budget are the product's own, and
+their scans and idle exits, and the quota of requests. The rules of pacing and of the quota are the product's own, and
 the figures of windows and wake-ups too.
 """
 
@@ -15,7 +15,7 @@ from itertools import count
 
 from functions.poller import window
 from shared.spending import gate, pacing
-from shared.spending import request_budget as budgets
+from shared.spending import request_quota as quotas
 from shared.steps.paid_call import WAKE_UP_SECONDS
 from shared.wake_up.buckets import BUCKET_SECONDS
 
@@ -48,7 +48,7 @@ class Run:
     next_poll: float = NEVER
     found: float = NEVER
     polls: int = 0
-    waits: bool = False  # for the budget
+    waits: bool = False  # for the quota
 
     @property
     def ended(self) -> float:
@@ -67,7 +67,7 @@ class Model:
         self.now = 0.0
         self.refused = 0  # requests beyond the limit of a minute, which Wireflow would answer with 429
         self.took: pacing.Summary = ()
-        self._budget = budgets.RequestBudget(per_minute=plan.requests, for_starts=plan.at_once)
+        self._quota = quotas.RequestQuota(per_minute=plan.requests, for_starts=plan.at_once)
         self._requests: deque[float] = deque()  # of the last minute, as Wireflow counts them
         self._starts: deque[float] = deque()  # of the last minute, as the gate counts them
         self._queue: deque[Run] = deque()
@@ -84,7 +84,7 @@ class Model:
         """Let the time pass until every image is found."""
         for run in self.runs:
             self._at(run.posted, lambda run=run: self._post(run))  # type: ignore[misc]
-        self._at(0.0, self._tick)
+        self._at(0.0, self._schedule)
         while any(run.found == NEVER for run in reversed(self.runs)):
             self.now, _, event = heapq.heappop(self._events)
             event()
@@ -93,7 +93,7 @@ class Model:
     def pause(self, run: Run) -> float:
         """Return the seconds from the last poll of a run, or its start, to the next one, as it is now."""
         polls = self.plan.requests - self.plan.at_once
-        price = pacing.price_of_poll(polls, budgets.load(self._budget, self._moment()))
+        price = pacing.price_of_poll(polls, quotas.load(self._quota, self._moment()))
         return pacing.seconds_to_next_poll(run.polled - run.started, self.took, price)
 
     def _at(self, when: float, event: Callable[[], None]) -> None:
@@ -129,19 +129,19 @@ class Model:
     def _take_from_queue(self) -> int:
         wanted = min(self._free_slots(self.plan.starts), len(self._queue))
         if self._queue:
-            self._budget = budgets.with_starts(self._budget, self._moments(self._starts))
-        free = budgets.free_starts(self._budget, self._moment(), wanted)
+            self._quota = quotas.with_starts(self._quota, self._moments(self._starts))
+        free = quotas.free_starts(self._quota, self._moment(), wanted)
         self._start_waits = free < wanted
         for _ in range(free):
             run = self._queue.popleft()
             self._start(run)
-            self._budget = budgets.after_start(self._budget, self._moment())
+            self._quota = quotas.after_start(self._quota, self._moment())
             self._hold(run)
         return free
 
     def _next_start(self) -> float:
         free_at = self._starts[0] + GATE_SECONDS if not self._free_slots(self.plan.starts) else self.now
-        return max(free_at, self._seconds(budgets.next_start_at(self._budget, self._moment())))
+        return max(free_at, self._seconds(quotas.next_start_at(self._quota, self._moment())))
 
     def _moments(self, times: Sequence[float]) -> list[datetime]:
         return [EPOCH + timedelta(seconds=at) for at in times]
@@ -157,8 +157,8 @@ class Model:
 
     # --- windows ---------------------------------------------------------------------------------------------------
 
-    def _tick(self) -> None:
-        self._at(self.now + window.SCHEDULER_SECONDS, self._tick)
+    def _schedule(self) -> None:
+        self._at(self.now + window.SCHEDULER_SECONDS, self._schedule)
         self._call()
 
     def _wake_up(self, when: float) -> None:
@@ -233,11 +233,11 @@ class Model:
             self._pump()
 
     def _pump(self) -> None:
-        """Make the polls that wait, as far as the budget allows."""
+        """Make the polls that wait, as far as the quota allows."""
         for run in sorted((run for run in self._held if run.waits), key=lambda run: run.next_poll):
             overdue = self.now - run.polled >= pacing.MAX_PAUSE
             starts = 1 if self._start_waits and not overdue else 0
-            free_at = self._seconds(budgets.next_request_at(self._budget, self._moment(), starts))
+            free_at = self._seconds(quotas.next_request_at(self._quota, self._moment(), starts))
             if free_at > self.now:
                 if not self.now < self._pump_at <= free_at:
                     self._pump_at = free_at
@@ -246,7 +246,7 @@ class Model:
             self._poll(run)
 
     def _poll(self, run: Run) -> None:
-        self._budget = budgets.after_request(self._budget, self._moment())
+        self._quota = quotas.after_request(self._quota, self._moment())
         self._count_request()
         before, run.polled = run.polled, self.now
         run.polls, run.waits = run.polls + 1, False
@@ -276,7 +276,7 @@ class Cron(Model):
     def _call(self) -> None:
         self._take_from_queue()
         for run in list(self._running):
-            if self._seconds(budgets.next_request_at(self._budget, self._moment())) <= self.now > run.started:
+            if self._seconds(quotas.next_request_at(self._quota, self._moment())) <= self.now > run.started:
                 self._held = [run]
                 self._poll(run)
         self._held = []

@@ -44,7 +44,7 @@ from shared.runtime.unknown_shapes import UnknownShapes
 from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 from shared.store_errors import StoreUnavailable
-from shared.wake_up.in_process import NoWakeUp
+from shared.wake_up.in_process import InProcessWakeUp, NoWakeUp
 from shared.wireflow.client import WireflowClient
 from tests.harness.leaks import Leaks
 from tests.harness.vendor import Vendor
@@ -75,6 +75,8 @@ class World:
         simulator: Simulator,
         environ: Mapping[str, str],
         wrap: Wrap,
+        *,
+        wake_ups: bool = False,
     ) -> None:
         self.simulator = simulator
         self.clock = copy(simulator.state.clock)  # our own: setting it does not set the simulator's
@@ -83,6 +85,7 @@ class World:
         settings = _settings(folder, environ)
         self.leaks = Leaks.of(settings)
         self._inner_store = SqliteJobs(settings.jobs.path)
+        self._wake_up = InProcessWakeUp(self.clock, self.call_poller) if wake_ups else NoWakeUp()
         self.deps = self._deps(settings, wrap(self._inner_store))
         self.store = self.deps.store
         self.poller = Poller(self.deps)
@@ -122,6 +125,12 @@ class World:
         return job
 
     # --- windows -----------------------------------------------------------------------------------------------
+
+    async def call_poller(self) -> dict[str, Any]:
+        """Call the poller as the scheduler and wake-ups do; return the JSON of the response."""
+        request = Request({"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""})
+        response = await self.poller.handle(request)
+        return dict(json.loads(bytes(response.body)))
 
     async def run_window(self) -> dict[str, Any]:
         """Run one window of the poller."""
@@ -183,6 +192,8 @@ class World:
         self.leaks.check()
 
     async def close(self) -> None:
+        if isinstance(self._wake_up, InProcessWakeUp):
+            await self._wake_up.close()
         await self.http.aclose()
         await self._verification.aclose()
         await self.deps.wireflow.close()
@@ -214,7 +225,7 @@ class World:
             queue=QueueSnapshot(store, admission, clock),
             requests=requests,
             run_times=RunTimes(admission),
-            wake_up=NoWakeUp(),
+            wake_up=self._wake_up,
             executions=Executions(),
             scans=Scans(store, [workflow.name for workflow in settings.workflows], clock, log),
             unknown_shapes=UnknownShapes(log),
@@ -239,6 +250,7 @@ async def world(
     simulator: Simulator | None = None,
     wrap: Wrap = lambda store: store,
     now: datetime = NOON,
+    wake_ups: bool = False,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """Create a world with these settings: the product's in capitals, the simulator's in lower case.
@@ -249,7 +261,7 @@ async def world(
     environ = {name: value for name, value in settings.items() if name.isupper()}
     others = {name: value for name, value in settings.items() if not name.isupper()}
     simulator = simulator or a_simulator(now, **others)
-    made = World(folder, simulator, environ, wrap)
+    made = World(folder, simulator, environ, wrap, wake_ups=wake_ups)
     try:
         yield made
         await made.check_leaks()

@@ -9,6 +9,7 @@ import pytest
 from shared import config
 from shared.config import Config, OnUnknown
 from shared.locations import Location
+from shared.spending.budget import CallerLimits, SpendLimits
 from shared.spending.gate_state import Limits
 from shared.workflows import parse_models
 from tests.terraform.mocked import FUNCTIONS, ROOT, Resource, State
@@ -42,11 +43,26 @@ SHA256 = "0123456789abcdef" * 4
 SECRETS = {
     "WIREFLOW_WEBHOOK_ID": "hook",
     "WIREFLOW_API_KEY": "key",
-    "WIREFLOW_WORKFLOWS": json.dumps({"hook": {"mode": "webhook", "id": "1"}}),
+    "WIREFLOW_WORKFLOWS": json.dumps(
+        {name: {"mode": "webhook", "id": "1", "pricePerImage": 0.1} for name in ("default", "hook")}
+    ),
     "TRIGGER_TOKENS": json.dumps({"zap": SHA256}),
     "TRIGGER_SIGNING_SECRETS": json.dumps({"shop": ["whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh"]}),
     "TURNSTILE_SECRET": "word",
 }
+
+
+SPENDING = SpendLimits(
+    per_day=25_000_000,
+    per_month=300_000_000,
+    per_10_minutes=2_500_000,
+    callers={
+        "zap": CallerLimits(per_day=100, spend_per_day=5_000_000, max_queued=50),
+        "shop": CallerLimits(spend_per_month=20_000_000),
+    },
+    lowest=100_000,
+    highest=100_000,
+)
 
 
 def settings() -> set[str]:
@@ -100,7 +116,8 @@ def test_a_function_understands_the_smallest_environment(smallest: State, name: 
 def test_a_function_understands_the_largest_environment(largest: State, name: str) -> None:
     understood = load(largest.function(name))
     assert understood.jobs == Location("firestore", "example-project", "jobs")
-    assert understood.limits == Limits(per_minute=0, per_day=500)
+    assert understood.limits == Limits(per_minute=0, per_day=500, spending=SPENDING)
+    assert understood.usd_per_credit == 20_000
     assert understood.on_unknown is OnUnknown.HOLD
     assert understood.max_image_bytes == 100 * 1024 * 1024
     assert (understood.poll_window, understood.poll_idle_exit, understood.max_queue_hours) == (50, 1, 0.5)
