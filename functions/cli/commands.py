@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from functions.cli.input_image import InputImage, InputImageType
-from functions.cli.tasks import run_until_interrupted
+from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
 
 PORT = click.IntRange(1, 65535)
 LIVE_HELP = "Use the real Wireflow, which costs money. Requires WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY."
@@ -77,7 +77,7 @@ def serve(port: int, live: bool) -> None:
     """
     from functions.cli.serve import serve as serve_command
 
-    run_until_interrupted(serve_command(port, os.environ, live=live))
+    serve_until_interrupted(serve_command(port, os.environ, live=live))
 
 
 @cli.command()
@@ -86,7 +86,7 @@ def simulate(port: int) -> None:
     """Serve only the simulator of Wireflow until Ctrl-C."""
     from functions.cli.serve import simulate as simulate_command
 
-    run_until_interrupted(simulate_command(port, os.environ))
+    serve_until_interrupted(simulate_command(port, os.environ))
 
 
 @cli.command()
@@ -112,12 +112,13 @@ def token(name: str, admin: bool) -> None:
 
 
 DAY = click.DateTime(["%Y-%m-%d"])
+DAY_NAME = "YYYY-MM-DD"
 
 
 @cli.command()
 @click.option("--group-by", type=click.Choice(["caller", "workflow", "day"]), default="day", show_default=True)
-@click.option("--from", "first", type=DAY, help="The first day (UTC), by default the first one of the month.")
-@click.option("--to", "last", type=DAY, help="The last day (UTC), by default today.")
+@click.option("--from", "first", type=DAY, metavar=DAY_NAME, help="The first day (UTC), by default that of the month.")
+@click.option("--to", "last", type=DAY, metavar=DAY_NAME, help="The last day (UTC), by default today.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header to standard output.")
 @click.option("--live", is_flag=True, help="Without JOBS_URL: the job store of `serve --live`.")
 def usage(group_by: str, first: datetime | None, last: datetime | None, as_csv: bool, live: bool) -> None:
@@ -144,7 +145,10 @@ LIVE_STORE = click.option("--live", is_flag=True, help="Without JOBS_URL: the jo
 @control.command()
 @LIVE_STORE
 def status(live: bool) -> None:
-    """Show what is suspended, why, since when, the next trial, and the spend against the limits."""
+    """Show what is suspended and spent.
+
+    For each suspension: the reason, since when, and how it ends. For the spend: the limits of the environment.
+    """
     from functions.cli.control import status as status_command
 
     run_until_interrupted(status_command(os.environ, live=live))
@@ -172,7 +176,10 @@ def resume(live: bool) -> None:
 @click.argument("job")
 @LIVE_STORE
 def trial(job: str, live: bool) -> None:
-    """Let the queued job with the ID JOB start next, through every suspension. Limits still apply."""
+    """Start the queued job JOB next.
+
+    It starts in spite of every suspension; limits still apply. JOB is its ID.
+    """
     from functions.cli.control import trial as trial_command
 
     run_until_interrupted(trial_command(job, os.environ, live=live))

@@ -68,7 +68,7 @@ async def trial(job_id: str, environ: Mapping[str, str], *, live: bool) -> None:
             raise RequestRejected(str(error)) from error
         except Conflict:
             raise RequestRejected("A worker has just taken the job. Try again.") from None
-        print_line("The poller starts the job next. If Wireflow accepts it, the suspension ends.")
+        print_line("The poller starts the job next. If Wireflow accepts it, the suspension ends; a pause stays.")
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from functions.cli.client import PublicJob
 from functions.cli.local import LocalFunctions
 from functions.cli.tokens import NewToken
 from shared.auth_settings import AuthSettings
+from shared.job_states import Status
 from shared.workflows import DEFAULT
 
 EXAMPLE = "A lighthouse on a cliff at dusk, watercolor"
@@ -57,7 +58,10 @@ class RunOutput:
             self._spinner.update(self._task, description=text)
 
     def job(self, job: PublicJob) -> None:
-        """Print the state of the job."""
+        """Print the state of the job. Why it failed is left to the error that ends the command."""
+        if job["status"] in (Status.FAILED, Status.CANCELED):
+            self.progress(job["status"])
+            return
         start = f" It can start at {job['estimatedStartAt']}." if job["estimatedStartAt"] else ""
         self.progress(f"{job['status']}: {job['message']}{start}")
 
@@ -156,8 +160,10 @@ def print_control(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def print_usage(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print the usage as a table."""
-    table = Table(*columns)
+    """Print the usage as a table. Headings wrap; the first column, such as a day, does not."""
+    table = Table()
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, justify="left" if number == 0 else "right")
     for row in rows:
         table.add_row(*map(Text, row))
     Console(highlight=False).print(table)

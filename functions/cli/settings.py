@@ -14,7 +14,7 @@ from functions.cli.errors import SetupError
 from functions.simulator.settings import Settings
 from shared import config
 from shared.config import Config
-from shared.workflows import MODELS
+from shared.workflows import DEFAULT, MODELS
 
 DEPLOYMENT_SETTINGS = ("TRIGGER_PUBLIC", "TRUSTED_PROXIES")
 AUTH_SETTINGS = (
@@ -102,8 +102,9 @@ def _simulated_wireflow(simulated: Simulated) -> dict[str, str]:
 
 
 def _simulated_workflows(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return one workflow of each mode beside the webhook, which is `default`. Both use the same model."""
+    """Return one workflow of each mode. All have the price of the same model: a spend limit needs one."""
     price = MODELS["nano_banana_pro"].price
+    default = {"mode": "webhook", "id": settings.webhook_id, "pricePerImage": price}
     pro = {
         "mode": "execute",
         "id": settings.execute_id,
@@ -113,4 +114,4 @@ def _simulated_workflows(settings: Settings) -> dict[str, dict[str, Any]]:
         "pricePerImage": price,
         "overridable": ["aspect_ratio", "resolution"],
     }
-    return {"pro": pro, "saved": {"mode": "run", "id": settings.run_id, "pricePerImage": price}}
+    return {DEFAULT: default, "pro": pro, "saved": {"mode": "run", "id": settings.run_id, "pricePerImage": price}}

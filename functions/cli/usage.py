@@ -12,6 +12,11 @@ from shared.spending.usage import GroupBy
 from shared.steps.usage import MAX_DAYS, Period, read_usage
 
 COLUMNS = ("key", "jobs", "images", "cost", "currency", "failedCharged", "failedUncharged", "failedUnknown")
+HEADINGS = {
+    "failedCharged": "failed, charged",
+    "failedUncharged": "failed, not charged",
+    "failedUnknown": "failed, charge unknown",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +36,13 @@ async def usage(options: UsageOptions, environ: Mapping[str, str]) -> None:
         last = options.last or deps.clock.now().date()
         period = Period(options.first or last.replace(day=1), last)
         if not 0 <= (period.last - period.first).days < MAX_DAYS:
-            raise SetupError(f"--from must be at most {MAX_DAYS - 1} days before --to.")
+            raise SetupError(f"--from must not be after --to, and at most {MAX_DAYS - 1} days before it.")
         found = await read_usage(period, GroupBy(options.group_by), None, deps)
     rows = [_cells(row) for row in found["rows"]]
-    (print_csv if options.as_csv else print_usage)(COLUMNS, rows)
+    if options.as_csv:
+        print_csv(COLUMNS, rows)
+    else:
+        print_usage([options.group_by, *(HEADINGS.get(name, name) for name in COLUMNS[1:])], rows)
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -51,5 +51,6 @@ async def start_one(job_id: str, deps: Deps) -> Job:
     if job is None:
         raise NotWaiting("There is no job with this ID.")
     if job.status is not Status.QUEUED or not job.prepared:
-        raise NotWaiting(f"The job is {job.status}" + (", and is still being prepared." if not job.prepared else "."))
+        state = job.status if job.prepared else "still being prepared"
+        raise NotWaiting(f"The job is not waiting for its start: it is {state}.")
     return await deps.store.save(job.chosen_for_trial(deps.clock.now()))

@@ -49,4 +49,4 @@ async def test_csv_has_a_header_and_a_row_for_each_key(command: Command) -> None
 def test_an_invalid_range_is_named(command: Command) -> None:
     url = f"sqlite:///{command.folder}/jobs.db"
     result = command.run("usage", "--from", "2026-03-02", "--to", "2026-03-01", JOBS_URL=url)
-    assert (result.code, "--from must be" in result.err) == (2, True)
+    assert (result.code, "--from must not be after --to" in result.err) == (2, True)
