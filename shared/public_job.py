@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job_parts import Image, Step
+from shared.job_parts import Image, JobError, Step
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.money import public_cost
@@ -51,8 +51,6 @@ def public_job(
     the others: of a queued job.
     """
     url = f"{base_url}/jobs/{job.id}"
-    stored = [image for image in job.images if image.name]
-    error = job.error if job.finished else None
     from_form = is_visitor(job.caller)
     message = visitor_message(job, wait_reason) if from_form else _message(job, wait_reason, estimated_start)
     return {
@@ -64,16 +62,9 @@ def public_job(
         "metadata": dict(job.metadata) if owner else None,
         "workflow": job.workflow,
         "executionId": job.execution_id,
-        "imageUrl": f"{url}/image",
-        "imageUrls": [f"{url}/image/{image.index}" for image in stored],
-        "imageCount": len(stored),
-        "images": [_image(image, url) for image in (stored if job.finished else job.images)],
+        **_images(job, url),
         "possibleDuplicate": job.possible_duplicate,
-        "errorCode": error and str(error.code),
-        "errorMessage": error and error.message,
-        "errorCharged": error and str(error.charged),
-        "errorRetryable": error and error.retryable,
-        "errorHint": error and error.hint,
+        **_error(job.error if job.finished else None),
         "requestId": job.request_id,
         "creditsUsed": job.credits_used,
         "estimatedCost": public_cost(job.estimated_cost),
@@ -151,6 +142,26 @@ def _shorten(prompt: str) -> str:
         return line
     words, _, _ = line[:ALT_TEXT_LIMIT].rpartition(" ")
     return (words if len(words) > ALT_TEXT_LIMIT // 2 else line[: ALT_TEXT_LIMIT - 1]) + "…"
+
+
+def _images(job: ListedJob, url: str) -> dict[str, Any]:
+    stored = [image for image in job.images if image.name]
+    return {
+        "imageUrl": f"{url}/image",
+        "imageUrls": [f"{url}/image/{image.index}" for image in stored],
+        "imageCount": len(stored),
+        "images": [_image(image, url) for image in (stored if job.finished else job.images)],
+    }
+
+
+def _error(error: JobError | None) -> dict[str, Any]:
+    return {
+        "errorCode": error and str(error.code),
+        "errorMessage": error and error.message,
+        "errorCharged": error and str(error.charged),
+        "errorRetryable": error and error.retryable,
+        "errorHint": error and error.hint,
+    }
 
 
 def _image(image: Image, url: str) -> dict[str, Any]:

@@ -15,11 +15,12 @@ SOURCES = " || ".join(
 JOBS = f'{PROJECT} if resource.name == "projects/example-project/databases/(default)"'
 TRIGGER = "google_cloudfunctions2_function.trigger"
 POLLER = "google_cloudfunctions2_function.poller"
+SCHEDULER = 'google_service_account.task["scheduler"]'
 MONITORING = "serviceAccount:service-123456789012@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 PUBSUB = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
 
 
-TRIGGER_ACCOUNT = "projects/shared-project/serviceAccounts/trigger@shared-project.iam.gserviceaccount.com"
+EXISTING_ACCOUNT = "projects/shared-project/serviceAccounts/{}@shared-project.iam.gserviceaccount.com".format
 
 
 def reads(who: str, *settings: str) -> set[tuple[str, str, str]]:
@@ -46,6 +47,8 @@ GRANTS = {
     ("poller", "roles/storage.objectUser", INPUTS),
     *reads("poller", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY"),
     ("scheduler", "roles/run.invoker", POLLER),
+    *((name, "roles/cloudtasks.enqueuer", "google_cloud_tasks_queue.wake_up") for name in FUNCTIONS),
+    *((name, "roles/iam.serviceAccountUser", SCHEDULER) for name in FUNCTIONS),
     ("storage", "roles/pubsub.publisher", "google_pubsub_topic.images"),
 }
 INVITED = {
@@ -79,6 +82,7 @@ KINDS = {
     "google_secret_manager_secret_iam_member": ("secret_id", "google_secret_manager_secret", "id"),
     "google_cloud_run_v2_service_iam_member": ("name", "google_cloudfunctions2_function", "name"),
     "google_artifact_registry_repository_iam_member": ("repository", "", ""),
+    "google_cloud_tasks_queue_iam_member": ("name", "google_cloud_tasks_queue", "name"),
     "google_pubsub_topic_iam_member": ("topic", "google_pubsub_topic", "id"),
     "google_pubsub_subscription_iam_member": ("subscription", "google_pubsub_subscription", "name"),
 }
@@ -152,10 +156,11 @@ def test_existing_accounts_are_granted_what_new_ones_are_and_the_secrets_and_the
         ("build", "roles/artifactregistry.writer", repository),
         *((who, reader, f"projects/vault/secrets/{name}") for who, names in secrets.items() for name in names),
         ("trigger", reader, 'google_secret_manager_secret.wireflow["TURNSTILE_SECRET"]'),
-        ("trigger", "roles/iam.serviceAccountTokenCreator", TRIGGER_ACCOUNT),
+        ("trigger", "roles/iam.serviceAccountTokenCreator", EXISTING_ACCOUNT("trigger")),
+        *((name, "roles/iam.serviceAccountUser", EXISTING_ACCOUNT("scheduler")) for name in FUNCTIONS),
         ("allUsers", "roles/run.invoker", TRIGGER),
     }
-    replaced = {grant for grant in GRANTS if grant[1] in {reader, "roles/iam.serviceAccountTokenCreator"}}
+    replaced = {grant for grant in GRANTS if grant[1] == reader or grant[1].startswith("roles/iam.")}
     replaced |= {("build", "roles/artifactregistry.writer", PROJECT)}
     assert found == (GRANTS - replaced) | added | EVENTS | DEAD_LETTERS
 

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +32,7 @@ class Case:
     body: Any = None
     late: float = 0  # seconds until the poller comes
     bug: bool = False  # a request fails with an unexpected exception
+    settings: Mapping[str, Any] = field(default_factory=dict)  # as of `world`
     alarms: Set[str] = frozenset()
     counted: Set[str] = frozenset()
 
@@ -52,6 +53,8 @@ class BuggyJobs:
 FAILED = {"status": "FAILED", "error": "The model is down."}
 MODERATED = {"status": "FAILED", "error": "Rejected by the content moderation of the provider."}
 ELSEWHERE = run_response("COMPLETED", "https://files.example.net/a.png")
+PRICED = json.dumps({"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.13}})
+DEARER = {"WIREFLOW_WORKFLOWS": PRICED, "DAILY_SPEND_USD": "0.15", "credits": 20.0}  # costs 0.20
 CASES = {
     "stored": Case(counted={"job_stored", "started", "on_time"}),
     "a run failed": Case("poll", body=FAILED, alarms={"job_failed"}, counted={"job_failed", "started"}),
@@ -73,6 +76,7 @@ CASES = {
     "away": Case("trigger", 503),
     "punctual": Case(late=200, counted={"job_stored", "started", "on_time"}),
     "a bug": Case(bug=True, alarms={"internal_error"}, counted={"job_stored", "started", "on_time"}),
+    "dearer": Case(settings=DEARER, alarms={"spend_limit"}, counted={"job_stored", "started", "on_time"}),
     "late": Case(late=400, alarms={"oldest_due_job"}, counted={"job_stored", "started"}),
 }
 
@@ -80,7 +84,7 @@ CASES = {
 async def tell(case: Case, folder: Path) -> list[Line]:
     """The lines that the product writes about one job and one window of the poller."""
     wrap: Wrap = (lambda store: cast(JobStore, BuggyJobs(store))) if case.bug else (lambda store: store)
-    async with world(folder, wrap=wrap, ON_UNKNOWN="hold") as here:
+    async with world(folder, wrap=wrap, ON_UNKNOWN="hold", **case.settings) as here:
         if case.endpoint:
             here.vendor.always(case.endpoint, case.status, case.body)
         await here.accepted()

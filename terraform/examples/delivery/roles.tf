@@ -7,6 +7,8 @@ locals {
     google_billing_budget                          = [] # on the billing account, see README.md
     google_cloud_run_v2_service_iam_member         = ["roles/run.admin"]
     google_cloud_scheduler_job                     = ["roles/cloudscheduler.admin", "roles/iam.serviceAccountUser"]
+    google_cloud_tasks_queue                       = ["roles/cloudtasks.queueAdmin"]
+    google_cloud_tasks_queue_iam_member            = ["roles/cloudtasks.queueAdmin"]
     google_cloudfunctions2_function                = ["roles/cloudfunctions.developer", "roles/iam.serviceAccountUser"]
     google_eventarc_trigger                        = ["roles/eventarc.admin", "roles/iam.serviceAccountUser"]
     google_firebaserules_release                   = ["roles/firebaserules.admin"]
@@ -53,6 +55,8 @@ locals {
     google_billing_budget                          = [] # on the billing account, see README.md
     google_cloud_run_v2_service_iam_member         = ["run.services.getIamPolicy"]
     google_cloud_scheduler_job                     = ["cloudscheduler.jobs.get"]
+    google_cloud_tasks_queue                       = ["cloudtasks.queues.get"]
+    google_cloud_tasks_queue_iam_member            = ["cloudtasks.queues.getIamPolicy"]
     google_cloudfunctions2_function                = ["cloudfunctions.functions.get"]
     google_eventarc_trigger                        = ["eventarc.triggers.get"]
     google_firebaserules_release                   = ["firebaserules.releases.get"]

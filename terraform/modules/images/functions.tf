@@ -5,10 +5,10 @@ locals {
   names   = { for function in ["trigger", "poller"] : function => "${var.name}-${function}" }
   runtime = "python313"
 
-  # Environment variables of each function. Those of the trigger alone are in trigger.tf and events.tf.
+  # Environment variables of each function. Those of the trigger alone are in trigger.tf and events.tf, those of wake-ups in wake_up.tf.
   environment = {
-    trigger = merge(local.required_environment, local.settings, local.auth_settings, local.event_auth)
-    poller  = merge(local.required_environment, local.settings)
+    trigger = merge(local.required_environment, local.wake_up_environment, local.settings, local.auth_settings, local.event_auth)
+    poller  = merge(local.required_environment, local.wake_up_environment, local.settings)
   }
 
   required_environment = {

@@ -63,6 +63,15 @@ locals {
         sent again with the same Idempotency-Key; a job in the poller is retried after five minutes.
       EOT
     }
+    spend_limit = {
+      title    = "runs cost more than a spend limit allows"
+      severity = "WARNING"
+      filter   = "jsonPayload.event=\"spend_limit\""
+      advice   = <<-EOT
+        The log entry says whether runs cost more than was reserved for them, which exceeds a limit, or whether a cost
+        could not be counted. Correct pricePerImage of the workflow. Jobs wait until the limit has room again.
+      EOT
+    }
     # The alert on a silent poller needs one data point, so it cannot fire for a poller that never ran.
     schedule_failed = {
       title    = "Cloud Scheduler cannot call the poller"
