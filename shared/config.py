@@ -4,18 +4,30 @@ Each name is a string literal here and nowhere else in the product. shared/READM
 """
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from shared.auth_settings import AuthSettings, parse_origins, parse_signing_secrets, parse_tokens
 from shared.locations import NO_LOCATION, Location, images_location, jobs_location
+from shared.setting_values import (
+    ascii_word,
+    base_url,
+    count,
+    flag,
+    hosts,
+    http_url,
+    number_between,
+    size,
+    test_only_url,
+    webhook_name,
+)
+from shared.spending.budget import SpendLimits
 from shared.spending.gate_state import Limits
 from shared.spending.money import micros
+from shared.spending_settings import parse_caller_limits, parse_dollars, with_prices
 from shared.wake_up_settings import WakeUpSettings, parse_queue
 from shared.workflows import DEFAULT, Mode, Workflow, parse_models, parse_workflows
 
@@ -89,39 +101,41 @@ class Config:
 def load(environ: Mapping[str, str]) -> Config:
     """Return the settings in `environ`; raise ConfigurationError with every fault."""
     read = _SettingReader(environ)
-    private = read.value("ALLOW_PRIVATE_NETWORK", _flag, False)
+    private = read.value("ALLOW_PRIVATE_NETWORK", flag, False)
     if private and read.text("K_SERVICE"):
         read.faults.append("ALLOW_PRIVATE_NETWORK: is only allowed for local runs; remove it on Cloud Run")
     requests, per_minute, per_day = read.value("WIREFLOW_PLAN", _plan, PLANS["free"])
+    webhook_id = read.required("WIREFLOW_WEBHOOK_ID", webhook_name, "")
+    workflows = _workflows(read, webhook_id)
     limits = Limits(
-        per_minute=read.value("EXECUTIONS_PER_MINUTE", _count, per_minute),
-        per_day=read.value("DAILY_EXECUTIONS", _count, per_day),
+        per_minute=read.value("EXECUTIONS_PER_MINUTE", count, per_minute),
+        per_day=read.value("DAILY_EXECUTIONS", count, per_day),
+        spending=_spend_limits(read, workflows),
         at_once=max(requests // STARTS_AT_ONCE, 1),
     )
-    webhook_id = read.required("WIREFLOW_WEBHOOK_ID", _webhook_id, "")
     config = Config(
-        wireflow_base_url=read.value("WIREFLOW_BASE_URL", lambda text: _base_url(text, private), BASE_URL),
+        wireflow_base_url=read.value("WIREFLOW_BASE_URL", lambda text: base_url(text, private), BASE_URL),
         webhook_id=webhook_id,
-        api_key=read.required("WIREFLOW_API_KEY", _ascii_word, ""),
+        api_key=read.required("WIREFLOW_API_KEY", ascii_word, ""),
         limits=limits,
         requests_per_minute=requests if limits.per_minute else 0,
-        usd_per_credit=micros(read.value("USD_PER_CREDIT", _number_between(0.0001, 1_000), 0.01)),
+        usd_per_credit=micros(read.value("USD_PER_CREDIT", number_between(0.0001, 1_000), 0.01)),
         on_unknown=read.value("ON_UNKNOWN", _on_unknown, OnUnknown.RETRY),
         jobs=read.required("JOBS_URL", jobs_location, NO_LOCATION),
         images=read.required("IMAGES_URL", images_location, NO_LOCATION),
-        public_url=read.value("PUBLIC_URL", _http_url, None),
-        poll_window=read.value("POLL_WINDOW_SECONDS", _number_between(0, 3_600), 55.0),
-        poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", _number_between(0, 3_600), 5.0),
-        lease=read.value("LEASE_SECONDS", _number_between(20, 3_600), 60.0),
-        run_deadline=read.value("RUN_DEADLINE_SECONDS", _number_between(0.001, 604_800), 1200.0),
-        max_image_bytes=read.value("MAX_IMAGE_BYTES", _size, 50 * 1024 * 1024),
-        max_queue_hours=read.value("MAX_QUEUE_HOURS", _number_between(0.0001, 8_760), 72.0),
-        max_queued_jobs=read.value("MAX_QUEUED_JOBS", _count, 10_000),
-        retention_days=read.value("RETENTION_DAYS", _number_between(0.001, 36_500), 90.0),
-        image_hosts=read.value("IMAGE_HOSTS", _hosts, _hosts(IMAGE_HOSTS)),
+        public_url=read.value("PUBLIC_URL", http_url, None),
+        poll_window=read.value("POLL_WINDOW_SECONDS", number_between(0, 3_600), 55.0),
+        poll_idle_exit=read.value("POLL_IDLE_EXIT_SECONDS", number_between(0, 3_600), 5.0),
+        lease=read.value("LEASE_SECONDS", number_between(20, 3_600), 60.0),
+        run_deadline=read.value("RUN_DEADLINE_SECONDS", number_between(0.001, 604_800), 1200.0),
+        max_image_bytes=read.value("MAX_IMAGE_BYTES", size, 50 * 1024 * 1024),
+        max_queue_hours=read.value("MAX_QUEUE_HOURS", number_between(0.0001, 8_760), 72.0),
+        max_queued_jobs=read.value("MAX_QUEUED_JOBS", count, 10_000),
+        retention_days=read.value("RETENTION_DAYS", number_between(0.001, 36_500), 90.0),
+        image_hosts=read.value("IMAGE_HOSTS", hosts, hosts(IMAGE_HOSTS)),
         allow_private_network=private,
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
-        workflows=_workflows(read, webhook_id),
+        workflows=workflows,
         auth=_auth(read, private=private),
         wake_up=_wake_up(read),
     )
@@ -152,10 +166,22 @@ def _workflows(read: "_SettingReader", webhook_id: str) -> tuple[Workflow, ...]:
     return (Workflow(name=DEFAULT, mode=Mode.WEBHOOK, id=webhook_id), *configured)
 
 
+def _spend_limits(read: "_SettingReader", workflows: Sequence[Workflow]) -> SpendLimits:
+    limits = SpendLimits(
+        per_day=read.value("DAILY_SPEND_USD", parse_dollars, 0),
+        per_month=read.value("MONTHLY_SPEND_USD", parse_dollars, 0),
+        per_10_minutes=read.value("SPEND_PER_10_MINUTES_USD", parse_dollars, 0),
+        callers=read.value("CALLER_LIMITS", parse_caller_limits, {}),
+    )
+    priced, faults = with_prices(limits, workflows)
+    read.faults.extend(faults)
+    return priced
+
+
 def _wake_up(read: "_SettingReader") -> WakeUpSettings | None:
     """Return the settings of the wake-ups: all of them, or none."""
     queue = read.value("WAKE_UP_QUEUE", parse_queue, "")
-    url, account = read.value("WAKE_UP_URL", _http_url, ""), read.value("WAKE_UP_ACCOUNT", _ascii_word, "")
+    url, account = read.value("WAKE_UP_URL", http_url, ""), read.value("WAKE_UP_ACCOUNT", ascii_word, "")
     names = ("WAKE_UP_QUEUE", "WAKE_UP_URL", "WAKE_UP_ACCOUNT")
     missing = [name for name in names if not read.text(name)]
     if len(missing) == len(names):
@@ -170,17 +196,17 @@ def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:
     auth = AuthSettings(
         tokens=read.value("TRIGGER_TOKENS", parse_tokens, ()),
         signing_secrets=read.value("TRIGGER_SIGNING_SECRETS", parse_signing_secrets, ()),
-        event_account=read.value("EVENT_SERVICE_ACCOUNT", _ascii_word, None),
-        event_audience=read.value("EVENT_AUDIENCE", _ascii_word, None),
+        event_account=read.value("EVENT_SERVICE_ACCOUNT", ascii_word, None),
+        event_audience=read.value("EVENT_AUDIENCE", ascii_word, None),
         origins=read.value("FORM_ORIGINS", parse_origins, ()),
-        form_per_minute=read.value("FORM_PER_MINUTE", _count, default.form_per_minute),
-        form_per_hour=read.value("FORM_PER_HOUR", _count, default.form_per_hour),
-        form_token_required=read.value("FORM_REQUIRE_TOKEN", _flag, False),
-        turnstile_secret=read.value("TURNSTILE_SECRET", _ascii_word, None),
-        turnstile_url=read.value("TURNSTILE_VERIFY_URL", _test_only_url(turnstile_url, private), turnstile_url),
-        certs_url=read.value("GOOGLE_CERTS_URL", _test_only_url(certs_url, private), certs_url),
-        public=read.value("TRIGGER_PUBLIC", _flag, None),
-        trusted_proxies=read.value("TRUSTED_PROXIES", _count, 0),
+        form_per_minute=read.value("FORM_PER_MINUTE", count, default.form_per_minute),
+        form_per_hour=read.value("FORM_PER_HOUR", count, default.form_per_hour),
+        form_token_required=read.value("FORM_REQUIRE_TOKEN", flag, False),
+        turnstile_secret=read.value("TURNSTILE_SECRET", ascii_word, None),
+        turnstile_url=read.value("TURNSTILE_VERIFY_URL", test_only_url(turnstile_url, private), turnstile_url),
+        certs_url=read.value("GOOGLE_CERTS_URL", test_only_url(certs_url, private), certs_url),
+        public=read.value("TRIGGER_PUBLIC", flag, None),
+        trusted_proxies=read.value("TRUSTED_PROXIES", count, 0),
         on_cloud_run=bool(read.text("K_SERVICE")),
     )
     read.faults.extend(_auth_faults(auth))
@@ -231,32 +257,6 @@ class _SettingReader:
         return self.value(name, parse, placeholder)
 
 
-_HOST = re.compile(r"([a-z0-9_-]+\.)*[a-z0-9_-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
-
-
-def _flag(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise ValueError("must be true or false")
-    return text.lower() == "true"
-
-
-def _ascii_word(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be printable ASCII characters without spaces")
-    return text
-
-
-def _test_only_url(default: str, private: bool) -> Callable[[str], str]:
-    """Return a parser for a URL that only tests may change."""
-
-    def parse(text: str) -> str:
-        if text != default and not private:
-            raise ValueError("can only be changed with ALLOW_PRIVATE_NETWORK=true")
-        return _http_url(text)
-
-    return parse
-
-
 def _plan(text: str) -> tuple[int, int, int]:
     if text.lower() not in PLANS:
         raise ValueError("must be one of " + ", ".join(PLANS))
@@ -267,71 +267,3 @@ def _on_unknown(text: str) -> OnUnknown:
     if text.lower() not in set(OnUnknown):
         raise ValueError("must be retry or hold")
     return OnUnknown(text.lower())
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError("must be a number")
-    return number
-
-
-def _number_between(minimum: float, maximum: float) -> Callable[[str], float]:
-    """Return a parser for a number in this range."""
-
-    def parse(text: str) -> float:
-        if not minimum <= (number := _number(text)) <= maximum:
-            raise ValueError(f"must be a number from {minimum:g} to {maximum:g}")
-        return number
-
-    return parse
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise ValueError("must be a whole number; 0 means no limit")
-    return int(text)
-
-
-def _size(text: str) -> int:
-    if not _count(text):
-        raise ValueError("must be a number of bytes greater than 0")
-    return int(text)
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
-    if not hosts or not all(_HOST.fullmatch(host) and _is_port_valid(f"//{host}") for host in hosts):
-        raise ValueError("must be host or host:port, separated by commas, without scheme, path, or *")
-    return hosts
-
-
-def _is_port_valid(url: str) -> bool:
-    """Whether the URL has no port or a valid one."""
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False
-
-
-def _base_url(text: str, private: bool) -> str:
-    if urlsplit(text).scheme != "https" and not private:
-        raise ValueError("must start with https:// (http:// only with ALLOW_PRIVATE_NETWORK=true)")
-    return _http_url(text)
-
-
-def _http_url(text: str) -> str:
-    parts = urlsplit(text)
-    invalid = parts.query or parts.fragment or not text.isascii() or " " in text or not _is_port_valid(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or invalid:
-        raise ValueError("must be an http:// or https:// URL without query or fragment")
-    return text.rstrip("/")
-
-
-def _webhook_id(text: str) -> str:
-    if "/" in text or not text.strip(".") or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be the id alone, the part of the webhook URL between /workflow/ and /trigger")
-    return text

@@ -22,6 +22,8 @@ class ErrorCode(StrEnum):
     COMPLETED_WITHOUT_IMAGE = "completed_without_image"
     INSUFFICIENT_CREDITS = "insufficient_credits"
     RATE_LIMITED = "rate_limited"
+    SPEND_LIMIT = "spend_limit"
+    PAUSED = "paused"
     KEY_REFUSED = "key_refused"
     WORKFLOW_INACTIVE = "workflow_inactive"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
@@ -79,6 +81,17 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ErrorCode.RATE_LIMITED: Explanation(
         "Waiting for other jobs or for the plan's execution limit.",
         "A larger Wireflow plan raises the limits." + RESUME,
+        True,
+    ),
+    ErrorCode.SPEND_LIMIT: Explanation(
+        "A spend limit of this deployment or of the caller is reached.",
+        "The operator can raise the limit: DAILY_SPEND_USD, MONTHLY_SPEND_USD, SPEND_PER_10_MINUTES_USD, or "
+        "CALLER_LIMITS." + RESUME,
+        True,
+    ),
+    ErrorCode.PAUSED: Explanation(
+        "The operator has paused new runs.",
+        "Wait until the operator resumes them." + RESUME,
         True,
     ),
     ErrorCode.KEY_REFUSED: Explanation(

@@ -13,6 +13,7 @@ from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
 from shared.job_states import RESCUE, TRANSITIONS, Status
 from shared.listed_job import ListedJob
+from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run, dollars
 
 
@@ -37,6 +38,7 @@ class Job(ListedJob):
     allow_partial: bool = False
     attempt: int = 1
     model: str | None = None  # as Wireflow names it: it may have replaced a retired one
+    reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
     refusal: Refusal | None = None
     triggered_at: datetime | None = None
     missing_since: datetime | None = None  # since when Wireflow reports that it does not know the run
@@ -44,6 +46,7 @@ class Job(ListedJob):
     last_response: str | None = None  # the first response that was not understood, bounded
     claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
     workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
+    chosen: bool | None = None  # by the operator, to start through every suspension
     revision: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,12 +77,15 @@ class Job(ListedJob):
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of every log line about this job."""
+        started, ended = self.started_at, self.completed_at
         known = {
             "jobId": self.id,
             "executionId": self.execution_id,
             "requestId": self.request_id,
             "model": self.model,
             "errorCode": self.error.code if self.error else None,
+            # from the start of the run to the final state
+            "secondsSinceStart": (ended - started).total_seconds() if started and ended else None,
             "cost": dollars(self.cost.micros) if self.cost else None,
         }
         return {name: value for name, value in known.items() if value is not None}
@@ -121,15 +127,9 @@ class Job(ListedJob):
 
     def requeued(self, reason: ErrorCode, *, attempt: int, request_id: str | None = None) -> "Job":
         """The paid call was refused for a reason that may be temporary: back to its place in the queue."""
-        return self.evolve(
-            status=Status.QUEUED,
-            attempt=attempt,
-            request_id=request_id,
-            wait_reason=reason,
-            triggered_at=None,
-            queue_at=self.place or self.created_at,
-            due_at=self.give_up_at,
-        )
+        job = self.evolve(status=Status.QUEUED, attempt=attempt, request_id=request_id, wait_reason=reason)
+        job = job.evolve(queue_at=self.place or self.created_at, due_at=self.give_up_at)
+        return job.evolve(triggered_at=None, reservation=None)
 
     def refused(self, reason: ErrorCode, message: str, now: datetime, *, again: bool) -> "Job":
         """Wireflow refused this job for now, in the words of `message`; `again`: count refusals for this reason."""
@@ -144,17 +144,20 @@ class Job(ListedJob):
         """A held job takes a new place in the queue."""
         return self.placed(queue_at).evolve(due_at=self.give_up_at)
 
+    def chosen_for_trial(self, now: datetime) -> "Job":
+        """The operator lets the job through every suspension: a worker starts it next."""
+        return self.evolve(chosen=True, queue_at=self.give_up_at, due_at=now)
+
     # --- triggering ------------------------------------------------------------------------------------------------
 
-    def triggered(self, now: datetime, lease_ends_at: datetime) -> "Job":
+    def triggered(self, now: datetime, lease_ends_at: datetime, reservation: Reservation | None = None) -> "Job":
         """The paid call is about to be made by the holder of a lease."""
-        return self.evolve(
-            status=Status.TRIGGERING, triggered_at=now, queue_at=None, due_at=lease_ends_at, wait_reason=None
-        )
+        job = self.evolve(status=Status.TRIGGERING, queue_at=None, due_at=lease_ends_at, wait_reason=None)
+        return job.evolve(triggered_at=now, reservation=reservation, chosen=None)
 
-    def retried(self, now: datetime) -> "Job":
-        """The paid call is about to be retried after an unknown outcome."""
-        return self.evolve(possible_duplicate=True, triggered_at=now)
+    def retried(self, now: datetime, reservation: Reservation | None = None) -> "Job":
+        """The paid call is about to be retried after an unknown outcome; what was reserved for it stays reserved."""
+        return self.evolve(possible_duplicate=True, triggered_at=now, reservation=reservation)
 
     def unresolved(self, request_id: str | None) -> "Job":
         """The outcome of the paid call is unknown. The lease keeps its end, which is later than that of the call."""
@@ -196,7 +199,7 @@ class Job(ListedJob):
     def copying(self, images: tuple[Image, ...], now: datetime, error: JobError | None = None) -> "Job":
         """The run has ended and its images are to be copied; with `error` the job fails afterwards."""
         job = self.evolve(status=Status.COPYING, images=images, copying_since=now, error=error)
-        return job.evolve(cost=job._cost())
+        return job._settled()
 
     def rescued(self, images: tuple[Image, ...], now: datetime, error: JobError | None) -> "Job":
         """A run that had timed out has produced images after all; with `error` the job still fails afterwards."""
@@ -248,7 +251,7 @@ class Job(ListedJob):
 
     def rechecked(self) -> "Job":
         """No late result was found."""
-        return self.evolve(recheck_done=True, due_at=self._input_deletion_at(self.completed_at))
+        return self.evolve(recheck_done=True, due_at=self.completed_at if self.stored_input else None)
 
     def input_left_over(self, name: str) -> "Job":
         """The input image of a final job was stored again and must be deleted again."""
@@ -260,17 +263,16 @@ class Job(ListedJob):
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final; the only work left is to delete its input image from the image store."""
-        due_at = self._input_deletion_at(now)
+        due_at = now if self.stored_input else None
         job = self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
-        return job.evolve(cost=job._cost())
+        return job._settled()
 
-    def _cost(self) -> Cost | None:
-        """What the job has cost, once its run has ended."""
+    def _settled(self) -> "Job":
+        """The job with its cost, once its run has ended; a known cost takes the place of what was reserved."""
         charged = self.charged(Charged.NO) if self.status is Status.CANCELED else Charged.YES
-        return cost_of_run(self.cost, self.estimated_cost, self.error.charged if self.error else charged, self.images)
-
-    def _input_deletion_at(self, at: datetime | None) -> datetime | None:
-        return at if self.stored_input else None
+        charged = self.error.charged if self.error else charged
+        cost = cost_of_run(self.cost, self.estimated_cost, charged, self.images)
+        return self.evolve(cost=cost, reservation=None if cost else self.reservation)
 
     # --- any state -------------------------------------------------------------------------------------------------
 

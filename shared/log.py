@@ -27,6 +27,7 @@ class Event(StrEnum):
     UNKNOWN_SHAPE = "unknown_shape"
     GATE_CLOSED = "gate_closed"
     GATE_OPENED = "gate_opened"
+    SPEND_LIMIT = "spend_limit"
     CONFIGURATION = "configuration"
     INTERNAL_ERROR = "internal_error"
     REQUEST_REJECTED = "request_rejected"

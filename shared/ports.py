@@ -7,13 +7,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
+from shared.spending.usage import UsageDay, UsageRow
 from shared.workflows import NodeInput, Workflow
 
 
@@ -99,6 +99,15 @@ class JobStore(Protocol):
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """Return jobs newest first: by `createdAt`, then by id, both descending."""
 
+    async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
+        """Return what the usage needs of jobs, in the order of `list_jobs`."""
+
+    async def read_usage(self, day: str) -> UsageDay | None:
+        """Return the stored usage of a day, or None."""
+
+    async def save_usage(self, usage: UsageDay) -> None:
+        """Store the usage of a day, unless it is stored already."""
+
     async def read_rate_window(self) -> RateWindow:
         """Return what browsers submitted recently, with its revision; an empty window if none is stored yet."""
 
@@ -131,52 +140,6 @@ class WakeUp(Protocol):
 
 
 INPUT_SECONDS = 20.0  # for an input image by URL, however slowly it arrives
-HOST_LIMIT = 260  # characters of `host:port`; a name has at most 253: https://www.rfc-editor.org/rfc/rfc1035
-
-
-class CopyError(Exception):
-    """An image could not be copied.
-
-    CopyError            a temporary failure of the network or a store: retry
-    ├── ImageGone        403, 404, or 410 on every route: the image has probably expired
-    ├── ImageRefused     a retry does not help: not an image, or too large
-    ├── NameTaken        the image store holds another image under this name
-    └── UrlNotAllowed    the scheme, host, or address is not allowed, for the URL or for a redirect
-        ├── HostNotAllowed   the host is not in IMAGE_HOSTS: retry, because the operator may add it
-        └── UrlRefused       a retry does not help: the URL itself is not an https URL of a public host
-    """
-
-
-class NameTaken(CopyError):
-    """The name holds another image. Stored images are never replaced."""
-
-
-class ImageGone(CopyError):
-    """No route serves the image any more."""
-
-
-class ImageRefused(CopyError):
-    """The content cannot be stored; `code` says why."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class UrlNotAllowed(CopyError):
-    """No request was sent. The text names the rule and the address that broke it: log it, never show it to callers."""
-
-
-class HostNotAllowed(UrlNotAllowed):
-    """`host`, as IMAGE_HOSTS would have it, is not in IMAGE_HOSTS."""
-
-    def __init__(self, host: str, message: str) -> None:
-        super().__init__(message)
-        self.host = host[:HOST_LIMIT]
-
-
-class UrlRefused(UrlNotAllowed):
-    """The URL is invalid, has another scheme than https, or an address that is not public instead of a host name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

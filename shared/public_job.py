@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job_parts import Image, Step
+from shared.job_parts import Image, JobError, Step
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.money import public_cost
@@ -31,6 +31,7 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
     Status.FAILED: "The image could not be generated. Please try again later.",
     Status.CANCELED: "The image was canceled.",
 }
+TOO_LATE = "As things are, it cannot start before its deadline, {}, and will fail then."
 SLOW = "It takes longer than expected."
 ALT_TEXT_LIMIT = 500  # characters
 
@@ -50,27 +51,20 @@ def public_job(
     the others: of a queued job.
     """
     url = f"{base_url}/jobs/{job.id}"
-    stored = [image for image in job.images if image.name]
-    error = job.error if job.finished else None
+    from_form = is_visitor(job.caller)
+    message = visitor_message(job, wait_reason) if from_form else _message(job, wait_reason, estimated_start)
     return {
         "id": job.id,
         "status": str(job.status),
-        "message": visitor_message(job, wait_reason) if is_visitor(job.caller) else _message(job, wait_reason),
+        "message": message,
         "prompt": job.prompt,
         "altText": job.alt_text or _shorten(job.prompt),
         "metadata": dict(job.metadata) if owner else None,
         "workflow": job.workflow,
         "executionId": job.execution_id,
-        "imageUrl": f"{url}/image",
-        "imageUrls": [f"{url}/image/{image.index}" for image in stored],
-        "imageCount": len(stored),
-        "images": [_image(image, url) for image in (stored if job.finished else job.images)],
+        **_images(job, url),
         "possibleDuplicate": job.possible_duplicate,
-        "errorCode": error and str(error.code),
-        "errorMessage": error and error.message,
-        "errorCharged": error and str(error.charged),
-        "errorRetryable": error and error.retryable,
-        "errorHint": error and error.hint,
+        **_error(job.error if job.finished else None),
         "requestId": job.request_id,
         "creditsUsed": job.credits_used,
         "estimatedCost": public_cost(job.estimated_cost),
@@ -113,11 +107,14 @@ def timestamp(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _message(job: ListedJob, wait_reason: ErrorCode | None) -> str:
+def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: datetime | None) -> str:
     if job.status is Status.FAILED and job.error:
         return f"{sentence(job.error.message)} {job.error.hint}"
     if job.status is Status.QUEUED and wait_reason:
-        return f"{SENTENCES[job.status]} {EXPLANATIONS[wait_reason].message} {EXPLANATIONS[wait_reason].hint}"
+        known = EXPLANATIONS[wait_reason]
+        too_late = estimated_start and estimated_start >= job.give_up_at
+        deadline = f" {TOO_LATE.format(timestamp(job.give_up_at))}" if too_late else ""
+        return f"{SENTENCES[job.status]} {known.message} {known.hint}{deadline}"
     if job.status is Status.TRIGGERING and job.outcome_unknown:
         return "Wireflow did not respond clearly. The job resumes automatically when Wireflow responds again."
     if job.status is Status.COPYING and job.copy_tries:
@@ -145,6 +142,26 @@ def _shorten(prompt: str) -> str:
         return line
     words, _, _ = line[:ALT_TEXT_LIMIT].rpartition(" ")
     return (words if len(words) > ALT_TEXT_LIMIT // 2 else line[: ALT_TEXT_LIMIT - 1]) + "…"
+
+
+def _images(job: ListedJob, url: str) -> dict[str, Any]:
+    stored = [image for image in job.images if image.name]
+    return {
+        "imageUrl": f"{url}/image",
+        "imageUrls": [f"{url}/image/{image.index}" for image in stored],
+        "imageCount": len(stored),
+        "images": [_image(image, url) for image in (stored if job.finished else job.images)],
+    }
+
+
+def _error(error: JobError | None) -> dict[str, Any]:
+    return {
+        "errorCode": error and str(error.code),
+        "errorMessage": error and error.message,
+        "errorCharged": error and str(error.charged),
+        "errorRetryable": error and error.retryable,
+        "errorHint": error and error.hint,
+    }
 
 
 def _image(image: Image, url: str) -> dict[str, Any]:

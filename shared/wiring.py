@@ -27,6 +27,7 @@ from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 
 # At the same time; one caller gets at most half of each.
@@ -113,6 +114,7 @@ def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None 
         workflow_inputs=WorkflowInputs(wireflow, requests, clock),
         inputs=input_source(config),
         image_from_bytes=image_from_bytes,
+        usage_days=UsageDays(store, clock),
         window=window,
         fetches=Slots(MAX_CONCURRENT_FETCHES, window),
         uploads=Slots(MAX_CONCURRENT_UPLOADS, window),

@@ -142,6 +142,13 @@ variable "notification_emails" {
   nullable    = false
 }
 
+variable "runbook_url" {
+  description = "URL of terraform/README.md where your team reads it; each alert links to its section."
+  type        = string
+  default     = "terraform/README.md"
+  nullable    = false
+}
+
 variable "billing_account" {
   description = "Billing account of the budget, such as 012345-6789AB-CDEF01. Only needed with monthly_budget_usd."
   type        = string
@@ -187,6 +194,36 @@ variable "executions_per_minute" {
 variable "daily_executions" {
   description = "Maximum executions per day, instead of the plan's; 0: no limit. Caps what a day can cost."
   type        = number
+  default     = null
+}
+
+variable "usd_per_credit" {
+  description = "US dollars for one credit of Wireflow, for the cost that is reported of a job."
+  type        = number
+  default     = null
+}
+
+variable "daily_spend_usd" {
+  description = "Dollars that all jobs may spend on a day (UTC); 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+}
+
+variable "monthly_spend_usd" {
+  description = "Dollars that all jobs may spend in a month (UTC); 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+}
+
+variable "spend_per_10_minutes_usd" {
+  description = "Dollars that all jobs may spend within ten minutes; 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+}
+
+variable "caller_limits" {
+  description = "Limits of single callers, by name, each with any of perDay (starts), usdPerDay, usdPerMonth, and maxQueued."
+  type        = map(map(number))
   default     = null
 }
 

@@ -18,11 +18,12 @@ import idna
 import pytest
 
 from shared import egress
+from shared.copy_errors import CopyError, UrlNotAllowed
 from shared.images.chunks import read_chunks
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloader
 from shared.jobs.sqlite import SqliteJobs
-from shared.ports import CopyError, ImageMeasurements, ImageStream, UrlNotAllowed
+from shared.ports import ImageMeasurements, ImageStream
 from shared.store_errors import StoreError
 from shared.wireflow import errors
 from shared.wireflow.client import WireflowClient

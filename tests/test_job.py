@@ -103,11 +103,11 @@ def test_a_held_job_leaves_the_queue_and_takes_a_new_place_afterwards():
 
 
 def test_refusals_in_a_row_are_counted_for_one_reason():
-    job = in_flight(Status.TRIGGERING).refused(ErrorCode.KEY_REFUSED, "no", NOON)
-    job = job.refused(ErrorCode.KEY_REFUSED, "no " * 1000, LATER)
+    job = in_flight(Status.TRIGGERING).refused(ErrorCode.KEY_REFUSED, "no", NOON, again=True)
+    job = job.refused(ErrorCode.KEY_REFUSED, "no " * 1000, LATER, again=True)
     assert job.refusal
     assert (job.refusal.times, job.refusal.at, len(job.refusal.message)) == (2, LATER, 500)
-    job = job.refused(ErrorCode.WORKFLOW_NOT_FOUND, "no", LATER)
+    job = job.refused(ErrorCode.WORKFLOW_NOT_FOUND, "no", LATER, again=True)
     assert job.refusal
     assert job.refusal.times == 1
 

@@ -9,6 +9,8 @@ from shared.log import Event
 from tests.readme import READMES, ROOT, TABLES, Table
 
 FRONT_PAGE_LINES = 250
+EXAMPLES = sorted((ROOT / "terraform/examples").glob("*/README.md"))
+DOCUMENTS = [*READMES.values(), ROOT / "terraform/RESTORE.md", *EXAMPLES]
 # Paths in backticks, from the root: the layout that the front page shows.
 _PATH = re.compile(r"`((?:functions|shared|terraform|tests)/[\w./-]+)`")
 _FOLDER, _FILE = re.compile(r"`([\w/]+)/`|\*\*\[([\w/]+)\]"), re.compile(r"`(\w+\.(?:py|tf|json))`")
@@ -29,7 +31,7 @@ def test_every_log_event_is_documented() -> None:
     assert [event for event in Event if f"`{event}`" not in text] == []
 
 
-@pytest.mark.parametrize("readme", READMES.values(), ids=READMES)
+@pytest.mark.parametrize("readme", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_a_heading(readme: Path) -> None:
     for link in _LINK.finditer(readme.read_text()):
         target = (readme.parent / link["file"]).resolve() if link["file"] else readme
@@ -38,7 +40,7 @@ def test_every_link_leads_to_a_file_and_a_heading(readme: Path) -> None:
             assert link["heading"] in headings(target.read_text()), link[0]
 
 
-@pytest.mark.parametrize("readme", READMES.values(), ids=READMES)
+@pytest.mark.parametrize("readme", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_path_exists(readme: Path) -> None:
     named = _PATH.findall(readme.read_text())
     assert [path for path in named if not (ROOT / path).exists()] == []

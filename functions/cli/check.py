@@ -26,6 +26,7 @@ NO_FREE_CALL = (
     "(workflow_not_found), and nothing is charged."
 )
 NO_TEXT_INPUT = "Add a text input to the workflow in Wireflow: the first one takes the prompt."
+NO_PRICE = "Set its pricePerImage in WIREFLOW_WORKFLOWS if you use spend limits, which require it, or to see costs."
 
 WORKS = "works"
 
@@ -45,7 +46,7 @@ async def report(environ: Mapping[str, str]) -> None:
     findings = await check(environ)
     print_findings([(finding.subject, finding.result, finding.advice) for finding in findings])
     if failed := sum(finding.failed for finding in findings):
-        raise CheckFailed(f"{failed} of {len(findings)} checks failed.")
+        raise CheckFailed("1 check failed." if failed == 1 else f"{failed} checks failed.")
 
 
 async def check(environ: Mapping[str, str]) -> list[Finding]:
@@ -59,6 +60,7 @@ async def check(environ: Mapping[str, str]) -> list[Finding]:
         for workflow in settings.workflows:
             if (workflow.mode, workflow.id) != (Mode.WEBHOOK, settings.webhook_id):  # checked already
                 findings += [await _check_workflow(workflow, client, settings), *_check_model(workflow)]
+            findings.append(_price(workflow))
     return findings
 
 
@@ -102,10 +104,7 @@ async def _check_workflow(workflow: Workflow, client: WireflowClient, settings: 
     if workflow.mode is Mode.WEBHOOK:
         async with _client(settings, workflow.id) as its_client:
             return await _check_webhook(its_client, f"{what} (webhook)", WRONG_ID)
-    result = "not checked; its settings are valid"
-    if (model := workflow.own_model) and model.price is not None:
-        result += f"; the list price of {model.name} is ${model.price:.2f} per image"
-    return Finding(subject=f"{what} (execute)", result=result, advice=NO_FREE_CALL)
+    return Finding(subject=f"{what} (execute)", result="not checked; its settings are valid", advice=NO_FREE_CALL)
 
 
 def _check_model(workflow: Workflow) -> Iterator[Finding]:
@@ -114,6 +113,17 @@ def _check_model(workflow: Workflow) -> Iterator[Finding]:
         yield Finding(
             subject=f"the model of the workflow {workflow.name}", result=str(model.status), advice=model.warning
         )
+
+
+def _price(workflow: Workflow) -> Finding:
+    """Return the price of an image, by which costs are estimated and spend limits are kept."""
+    subject, model = f"the price per image of the workflow {workflow.name}", workflow.own_model
+    if workflow.prices:
+        prices = (f"${price:.2f}" + (f" ({resolution})" if resolution else "") for resolution, price in workflow.prices)
+        return Finding(subject=subject, result=", ".join(prices))
+    if model and model.price is not None:
+        return Finding(subject=subject, result=f"${model.price:.2f}, the list price of {model.name}", advice=NO_PRICE)
+    return Finding(subject=subject, result="not known", advice=NO_PRICE)
 
 
 async def _check_saved_workflow(workflow: Workflow, client: WireflowClient, subject: str) -> Finding:

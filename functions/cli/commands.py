@@ -1,12 +1,13 @@
 """The commands and their options. Each command imports what it runs, so that `--help` and usage errors are fast."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from functions.cli.input_image import InputImage, InputImageType
-from functions.cli.tasks import run_until_interrupted
+from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
 
 PORT = click.IntRange(1, 65535)
 LIVE_HELP = "Use the real Wireflow, which costs money. Requires WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY."
@@ -76,7 +77,7 @@ def serve(port: int, live: bool) -> None:
     """
     from functions.cli.serve import serve as serve_command
 
-    run_until_interrupted(serve_command(port, os.environ, live=live))
+    serve_until_interrupted(serve_command(port, os.environ, live=live))
 
 
 @cli.command()
@@ -85,7 +86,7 @@ def simulate(port: int) -> None:
     """Serve only the simulator of Wireflow until Ctrl-C."""
     from functions.cli.serve import simulate as simulate_command
 
-    run_until_interrupted(simulate_command(port, os.environ))
+    serve_until_interrupted(simulate_command(port, os.environ))
 
 
 @cli.command()
@@ -108,3 +109,77 @@ def token(name: str, admin: bool) -> None:
     from functions.cli.tokens import new_token
 
     print_token(new_token(name, admin=admin))
+
+
+DAY = click.DateTime(["%Y-%m-%d"])
+DAY_NAME = "YYYY-MM-DD"
+
+
+@cli.command()
+@click.option("--group-by", type=click.Choice(["caller", "workflow", "day"]), default="day", show_default=True)
+@click.option("--from", "first", type=DAY, metavar=DAY_NAME, help="The first day (UTC), by default that of the month.")
+@click.option("--to", "last", type=DAY, metavar=DAY_NAME, help="The last day (UTC), by default today.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header to standard output.")
+@click.option("--live", is_flag=True, help="Without JOBS_URL: the job store of `serve --live`.")
+def usage(group_by: str, first: datetime | None, last: datetime | None, as_csv: bool, live: bool) -> None:
+    """Show jobs, images, and costs of the job store of JOBS_URL, or else of that of `serve` in this folder."""
+    from functions.cli.usage import UsageOptions
+    from functions.cli.usage import usage as usage_command
+
+    days = (first and first.date(), last and last.date())
+    options = UsageOptions(group_by=group_by, first=days[0], last=days[1], as_csv=as_csv, live=live)
+    run_until_interrupted(usage_command(options, os.environ))
+
+
+@cli.group()
+def control() -> None:
+    """Pause and resume the starts of jobs, and show what is suspended and spent.
+
+    The job store is that of JOBS_URL, such as firestore://PROJECT/DATABASE, or else that of `serve` in this folder.
+    """
+
+
+LIVE_STORE = click.option("--live", is_flag=True, help="Without JOBS_URL: the job store of `serve --live`.")
+
+
+@control.command()
+@LIVE_STORE
+def status(live: bool) -> None:
+    """Show what is suspended and spent.
+
+    For each suspension: the reason, since when, and how it ends. For the spend: the limits of the environment.
+    """
+    from functions.cli.control import status as status_command
+
+    run_until_interrupted(status_command(os.environ, live=live))
+
+
+@control.command()
+@LIVE_STORE
+def pause(live: bool) -> None:
+    """Let no job start until `resume`. Runs that have started go on."""
+    from functions.cli.control import pause as pause_command
+
+    run_until_interrupted(pause_command(os.environ, live=live))
+
+
+@control.command()
+@LIVE_STORE
+def resume(live: bool) -> None:
+    """End every suspension, whatever its reason."""
+    from functions.cli.control import resume as resume_command
+
+    run_until_interrupted(resume_command(os.environ, live=live))
+
+
+@control.command()
+@click.argument("job")
+@LIVE_STORE
+def trial(job: str, live: bool) -> None:
+    """Start the queued job JOB next.
+
+    It starts in spite of every suspension; limits still apply. JOB is its ID.
+    """
+    from functions.cli.control import trial as trial_command
+
+    run_until_interrupted(trial_command(job, os.environ, live=live))

@@ -3,6 +3,8 @@
 Text from elsewhere, such as a prompt, is never read as markup.
 """
 
+import csv
+import io
 import json
 import shlex
 import time
@@ -20,6 +22,7 @@ from functions.cli.client import PublicJob
 from functions.cli.local import LocalFunctions
 from functions.cli.tokens import NewToken
 from shared.auth_settings import AuthSettings
+from shared.job_states import Status
 from shared.workflows import DEFAULT
 
 EXAMPLE = "A lighthouse on a cliff at dusk, watercolor"
@@ -55,7 +58,10 @@ class RunOutput:
             self._spinner.update(self._task, description=text)
 
     def job(self, job: PublicJob) -> None:
-        """Print the state of the job."""
+        """Print the state of the job. Why it failed is left to the error that ends the command."""
+        if job["status"] in (Status.FAILED, Status.CANCELED):
+            self.progress(job["status"])
+            return
         start = f" It can start at {job['estimatedStartAt']}." if job["estimatedStartAt"] else ""
         self.progress(f"{job['status']}: {job['message']}{start}")
 
@@ -146,6 +152,35 @@ def print_findings(rows: Sequence[tuple[str, str, str]]) -> None:
     Console(highlight=False).print(table)
 
 
+def print_control(rows: Sequence[tuple[str, str]]) -> None:
+    """Print the state of the gate, a name and a value on each line."""
+    width = max(len(name) for name, _ in rows) + 2
+    for name, value in rows:
+        click.echo(f"{name:<{width}}{value}")
+
+
+def print_usage(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print the usage as a table. Headings wrap; the first column, such as a day, does not."""
+    table = Table()
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def print_csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print the usage as CSV (RFC 4180), with a header."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([columns, *rows])
+    click.echo(text.getvalue(), nl=False)
+
+
+def print_line(text: str) -> None:
+    """Print a result of one line."""
+    click.echo(text)
+
+
 def _print_rows(rows: dict[str, str], last: str) -> None:
     width = max(map(len, rows)) + 2
     for name, value in rows.items():
@@ -169,6 +204,8 @@ def _rows(job: PublicJob) -> Iterator[tuple[str, Any]]:
     for name, label in {"executionId": "execution", "runSeconds": "run seconds", "creditsUsed": "credits"}.items():
         if job[name] is not None:
             yield label, job[name]
+    if job["cost"] is not None:
+        yield "cost", f"${job['cost']['amount']:.4g} ({job['cost']['source']})"
     if job["possibleDuplicate"]:
         yield "note", "The paid call was retried after an unknown outcome; it may have been charged twice."
     for image in job["images"]:

@@ -14,7 +14,7 @@ from functions.cli.errors import SetupError
 from functions.simulator.settings import Settings
 from shared import config
 from shared.config import Config
-from shared.workflows import MODELS
+from shared.workflows import DEFAULT, MODELS
 
 DEPLOYMENT_SETTINGS = ("TRIGGER_PUBLIC", "TRUSTED_PROXIES")
 AUTH_SETTINGS = (
@@ -26,6 +26,8 @@ DEFAULTS = {
     "LEASE_SECONDS": "20",  # the minimum: after an interruption a job continues when its lease ends
     "POLL_IDLE_EXIT_SECONDS": "1",  # an idle window must not delay Ctrl-C
 }
+# Settings that the functions require and commands on the job store do not use.
+UNUSED = {"WIREFLOW_WEBHOOK_ID": "unused", "WIREFLOW_API_KEY": "unused", "IMAGES_URL": "file:///unused"}
 LIVE_HINT = "--live uses the real Wireflow: set WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY in the environment."
 
 
@@ -58,6 +60,21 @@ def function_config(
         raise SetupError(str(error) if simulated else f"{error}\n{LIVE_HINT}") from error
 
 
+def stored_config(environ: Mapping[str, str], folder: Path) -> Config:
+    """Return the configuration of commands that only use the job store: that of JOBS_URL, or else the one in `folder`.
+
+    Raises SetupError, which names every fault.
+    """
+    if not environ.get("JOBS_URL", "").strip() and not (folder / "jobs.db").exists():
+        raise SetupError(f"There is no job store in {folder}. Start `serve` first, or set JOBS_URL.")
+    local = {"JOBS_URL": f"sqlite:///{quote(str(folder.absolute() / 'jobs.db'))}"}
+    given = {name: value for name, value in environ.items() if value.strip()}
+    try:
+        return config.load({**UNUSED, **local, **without(DEPLOYMENT_SETTINGS, given)})
+    except config.ConfigurationError as error:
+        raise SetupError(str(error)) from error
+
+
 def simulator_settings(environ: Mapping[str, str], folder: Path) -> Settings:
     """Return the settings of the simulator, with its state in `folder`. Raises SetupError, which names every fault."""
     try:
@@ -85,8 +102,9 @@ def _simulated_wireflow(simulated: Simulated) -> dict[str, str]:
 
 
 def _simulated_workflows(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return one workflow of each mode beside the webhook, which is `default`. Both use the same model."""
+    """Return one workflow of each mode. All have the price of the same model: a spend limit needs one."""
     price = MODELS["nano_banana_pro"].price
+    default = {"mode": "webhook", "id": settings.webhook_id, "pricePerImage": price}
     pro = {
         "mode": "execute",
         "id": settings.execute_id,
@@ -96,4 +114,4 @@ def _simulated_workflows(settings: Settings) -> dict[str, dict[str, Any]]:
         "pricePerImage": price,
         "overridable": ["aspect_ratio", "resolution"],
     }
-    return {"pro": pro, "saved": {"mode": "run", "id": settings.run_id, "pricePerImage": price}}
+    return {DEFAULT: default, "pro": pro, "saved": {"mode": "run", "id": settings.run_id, "pricePerImage": price}}

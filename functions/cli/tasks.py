@@ -5,6 +5,8 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import click
+
 from functions.cli.errors import Interrupted
 
 T = TypeVar("T")
@@ -21,6 +23,14 @@ def run_until_interrupted(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(_cancel_on_signal(work))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the exit code is left to be set
+
+
+def serve_until_interrupted(servers: Coroutine[Any, Any, None]) -> None:
+    """Run servers until a signal, which is their normal end."""
+    try:
+        run_until_interrupted(servers)
+    except Interrupted:
+        click.echo("Stopped.", err=True)
 
 
 async def _cancel_on_signal(work: Coroutine[Any, Any, T]) -> T:

@@ -25,6 +25,7 @@ from shared.steps.advance import advance
 from shared.steps.dispatch import put_back, send_leased, take_from_queue
 from shared.steps.paid_call import WAKE_UP_SECONDS
 from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
+from shared.steps.usage import close_days
 from shared.store_errors import RecordTooLarge, StoreError
 
 from .report import Counts, report
@@ -86,6 +87,7 @@ class Window:
             self.working = False  # from now on a call makes a new window
         await self._wake_up()
         await self._deps.run_times.save()
+        await close_days(self._deps)
         seconds = self._clock.monotonic() - self._started_at
         return await report(self._counts, seconds, self._oldest_due, len(self._running), self._deps)
 

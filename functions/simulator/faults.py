@@ -234,7 +234,7 @@ class FaultRef:
         """Read it; ValueError says what is wrong."""
         name, _, endpoint = text.partition("@")
         if name not in FAULTS:
-            raise ValueError(f"unknown fault {name!r}: GET /_faults lists them")
+            raise ValueError(f"The simulator has no fault {name!r}. Its README and GET /_faults list the faults.")
         fault = FAULTS[name]
         if endpoint and endpoint not in fault.at:
             raise ValueError(f"{name} occurs at {', '.join(fault.at)}, not at {endpoint!r}")

@@ -7,8 +7,8 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from shared.copy_errors import CopyError
 from shared.log import Event, Log
-from shared.ports import CopyError
 from shared.problems import Problem
 from shared.store_errors import StoreError
 
@@ -22,6 +22,7 @@ from .routes.images import image, image_file
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
 from .routes.submit import post
+from .routes.usage import usage
 from .routes.workflows import list_workflows
 
 Handler = Callable[..., Awaitable[Response]]
@@ -34,6 +35,7 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?\.(png|jpe?g|webp|gif|avif)"), {"GET": image_file}),
+    (re.compile(r"/usage"), {"GET": usage}),
     (re.compile(r"/workflows"), {"GET": list_workflows}),
     (re.compile(r"/form-token"), {"GET": form_token}),
     (re.compile(r"/openapi\.json"), {"GET": openapi}),

@@ -5,7 +5,7 @@ import base64
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Protocol
 
-from shared.ports import CopyError
+from shared.copy_errors import CopyError
 
 CHUNK = 256 * 1024  # bytes
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import google_crc32c
 
+from shared.copy_errors import CopyError, NameTaken
 from shared.images.chunks import CHUNK, encode_crc32c, iter_chunks, read_chunks
 from shared.images.formats import HEAD_BYTES, sniff
 from shared.images.stream import image_from_store
-from shared.ports import CopyError, FileDetails, ImageMeasurements, ImageStream, NameTaken, StoredImage
+from shared.ports import FileDetails, ImageMeasurements, ImageStream, StoredImage
 
 NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # no path leads out of the directory or to a hidden file
 NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError)

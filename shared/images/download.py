@@ -9,11 +9,11 @@ from urllib.parse import quote
 import httpx
 
 from shared.content_coding import BodyTooLarge, Decoder
+from shared.copy_errors import CopyError, HostNotAllowed, ImageGone, ImageRefused, UrlNotAllowed, UrlRefused
 from shared.egress import EgressRefused, HostNotListed, NeverAllowed
 from shared.error_codes import ErrorCode
 from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
 from shared.images.stream import MeasuredImageStream, too_large
-from shared.ports import CopyError, HostNotAllowed, ImageGone, ImageRefused, UrlNotAllowed, UrlRefused
 
 COPY_SECONDS = 240.0  # the poller waits so long for a copy after its window: terraform/modules/images/poller.tf
 MAX_REDIRECTS = 3

@@ -13,9 +13,10 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
+from shared.copy_errors import CopyError, NameTaken
 from shared.images.chunks import iter_chunks, read_chunks
 from shared.images.stream import image_from_store
-from shared.ports import CopyError, FileDetails, ImageStream, NameTaken, StoredImage
+from shared.ports import FileDetails, ImageStream, StoredImage
 
 CHUNK = 1024 * 1024  # bytes, in memory a few times; the default of the client is 100 MiB
 TIMEOUT = (5.0, 30.0)  # seconds to connect and to read, for each try

@@ -6,10 +6,11 @@ from itertools import chain
 
 import google_crc32c
 
+from shared.copy_errors import CopyError, ImageRefused
 from shared.error_codes import ErrorCode
 from shared.images.chunks import CHUNK, encode_crc32c
 from shared.images.formats import HEAD_BYTES, Format, ImageProbe, sniff
-from shared.ports import CopyError, ImageMeasurements, ImageRefused
+from shared.ports import ImageMeasurements
 
 
 class MeasuredImageStream:

@@ -9,6 +9,7 @@ from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.jobs.job_documents import decode, encode, from_document
 from shared.log import Event, Log
+from shared.spending.budget import Budget, Spent
 from shared.spending.gate_state import Gate, ResumeOn, Suspension
 from shared.spending.rate_window import Counter, RateWindow, RecentJob
 from shared.store_errors import UnreadableJob
@@ -82,6 +83,7 @@ def gate_to_document(gate: Gate) -> dict[str, Any]:
         "executionsToday": gate.executions_today,
         "closure": encode(gate.suspension) if gate.suspension else None,
         "workflows": [encode(suspension) for suspension in gate.workflows] or None,
+        "budget": _budget_to_text(gate.budget),
         "runSeconds": json.dumps(gate.run_seconds, separators=(",", ":")) if gate.run_seconds else None,
     }
 
@@ -95,6 +97,7 @@ def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
         executions_today=document.get("executionsToday") or 0,
         suspension=_suspension(suspension) if suspension else None,
         workflows=tuple(_suspension(one) for one in document.get("workflows") or ()),
+        budget=_budget_from_text(document.get("budget")),
         run_seconds={name: tuple(took) for name, took in json.loads(document.get("runSeconds") or "{}").items()},
         revision=revision,
     )
@@ -104,6 +107,26 @@ def _suspension(document: Mapping[str, Any]) -> Suspension:
     known = decode(Suspension, document)
     reason, resume_on = ErrorCode(known["reason"]), ResumeOn(known["resume_on"])
     return Suspension(**{**known, "reason": reason, "resume_on": resume_on})
+
+
+def _budget_to_text(budget: Budget) -> str | None:
+    """Return the budget as JSON text: Firestore would index every part of a map."""
+    if budget == Budget():
+        return None
+    return json.dumps(
+        {"total": budget.total, "callers": budget.callers, "recent": budget.recent}, separators=(",", ":")
+    )
+
+
+def _budget_from_text(text: str | None) -> Budget:
+    if not text:
+        return Budget()
+    document = json.loads(text)
+    return Budget(
+        total=Spent(*document["total"]),
+        callers={name: Spent(*spent) for name, spent in document["callers"].items()},
+        recent=tuple((part, amount) for part, amount in document["recent"]),
+    )
 
 
 def rate_window_to_document(window: RateWindow) -> dict[str, Any]:

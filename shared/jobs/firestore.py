@@ -1,13 +1,15 @@
 """Jobs in Firestore. Every write is conditional on the newest revision of the document and takes effect once.
 
 `jobs/{id}` holds the jobs, `control/wireflow` the gate, `control/form_limits` the rate window of browsers,
-`control/ids` the secret behind job ids. Every query of the product is in this file. The automatic single-field indexes
-serve all of them except the list by caller, status, or workflow: see `_list_query`.
+`control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over. Every query of the
+product is in this file. The automatic single-field indexes serve all of them except the list by caller, status, or
+workflow: see `_list_query`.
 """
 
 import dataclasses
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -26,14 +28,16 @@ from shared.jobs.documents import (
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
+from shared.jobs.usage_documents import USAGE_FIELDS, usage_from_document, usage_row, usage_to_document
 from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobRow
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
+from shared.spending.usage import UsageDay, UsageRow
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # for one call of the port, including all retries
-GATE, RATE_WINDOW, IDS = "control/wireflow", "control/form_limits", "control/ids"
+GATE, RATE_WINDOW, IDS, USAGE = "control/wireflow", "control/form_limits", "control/ids", "control/usage_"
 
 
 class FirestoreJobs:
@@ -92,6 +96,22 @@ class FirestoreJobs:
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""
         return await first_readable(partial(self._database.rows, _list_query(query)), query.limit, listed_from_document)
+
+    async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
+        """See the port."""
+        listed = _list_query(query)
+        rows = partial(self._database.rows, lambda client: listed(client).select(USAGE_FIELDS))
+        return await first_readable(rows, query.limit, usage_row)
+
+    async def read_usage(self, day: str) -> UsageDay | None:
+        """See the port."""
+        row = await self._database.read(USAGE + day)
+        return usage_from_document(row[1]) if row else None
+
+    async def save_usage(self, usage: UsageDay) -> None:
+        """See the port."""
+        with suppress(WriteConflict):  # it is stored already
+            await self._database.write({USAGE + usage.day: usage_to_document(usage)}, revision=None)
 
     async def read_gate(self) -> Gate:
         """See the port."""

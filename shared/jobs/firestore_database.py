@@ -5,10 +5,10 @@ Each write stores a token in the document, which identifies it if its response i
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from google.api_core import exceptions as google
 from google.api_core.gapic_v1.routing_header import to_grpc_metadata
@@ -33,6 +33,7 @@ _TRANSIENT = if_exception_type(
     google.ResourceExhausted,
     google.ServiceUnavailable,
 )
+T = TypeVar("T")
 Snapshot = DocumentSnapshot[AsyncDocumentReference]
 BuildQuery = Callable[[AsyncClient], AsyncQuery]
 
@@ -78,13 +79,10 @@ class Database:
             metadata = _metadata(client, "parent", request.parent)
 
             async def send() -> list[str]:
-                try:
-                    responses = self._calls.run_query(request, timeout=self._seconds, metadata=metadata)
-                    return [one.document.name async for one in responses if one.HasField("document")]
-                except RpcError as error:
-                    raise google.from_grpc_error(error) from error  # type: ignore[no-untyped-call]
+                responses = self._calls.run_query(request, timeout=self._seconds, metadata=metadata)
+                return [one.document.name async for one in responses if one.HasField("document")]
 
-            return [name.rpartition("/")[2] for name in await self._retry(send)()]
+            return [name.rpartition("/")[2] for name in await self._retried(send)]
 
     async def count(self, query: BuildQuery) -> int:
         """Return the number of documents of a query."""
@@ -135,14 +133,22 @@ class Database:
         request = firestore_rpc.CommitRequest(database=database, writes=writes)
         metadata = _metadata(client, "database", database)
 
-        async def send() -> Any:
+        async def send() -> list[Any]:
+            response = await self._calls.commit(request, timeout=self._seconds, metadata=metadata)
+            return [result.update_time for result in response.write_results]
+
+        return await self._retried(send)
+
+    async def _retried(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Make a call, again after an error that may pass; raise the errors of the client library."""
+
+        async def translated() -> T:
             try:
-                return await self._calls.commit(request, timeout=self._seconds, metadata=metadata)
+                return await send()
             except RpcError as error:
                 raise google.from_grpc_error(error) from error  # type: ignore[no-untyped-call]
 
-        response = await self._retry(send)()
-        return [result.update_time for result in response.write_results]
+        return await self._retry(translated)()
 
     async def _get_all(self, client: AsyncClient, paths: Iterable[str]) -> dict[str, Row]:
         """Return the documents that exist, by path."""
@@ -159,7 +165,7 @@ class Database:
         """
         try:
             async with self._concurrency, asyncio.timeout(self._seconds):
-                yield await self._get_client()
+                yield self._client or await self._get_client()
         except TimeoutError as error:
             raise StoreUnavailable(f"Firestore did not respond within {self._seconds:g} s") from error
         except (google.GoogleAPIError, GoogleAuthError, RpcError, OSError) as error:

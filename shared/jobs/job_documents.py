@@ -5,6 +5,7 @@ Stored names never change: a field that was renamed in the code keeps its stored
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
@@ -14,6 +15,7 @@ from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.listed_job import ListedJob
 from shared.ports import JobRow
+from shared.spending.budget import Reservation
 from shared.spending.gate_state import Suspension
 from shared.spending.money import Cost, CostSource
 
@@ -63,6 +65,8 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("estimated_cost", "cost"):
         if known.get(name):
             known[name] = _cost(known[name])
+    if known.get("reservation"):
+        known["reservation"] = Reservation(**decode(Reservation, known["reservation"]))
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
     known["images"] = tuple(_image(item) for item in known.get("images") or ())
     return known
@@ -102,15 +106,19 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
-    for record in (Job, JobRow, ListedJob, Image, Step, JobError, Refusal, Cost, Suspension)
+    for record in (Job, JobRow, ListedJob, Image, Step, JobError, Refusal, Cost, Reservation, Suspension)
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
 LISTED_FIELDS = [name for name in _NAMES[ListedJob].values() if name != "id"]
 
 
+_SCALARS = frozenset({type(None), str, int, float, bool, datetime})
+
+
 def encode(record: Any) -> dict[str, Any]:
     """Return the fields of a record under their stored names."""
-    return {stored: _plain(getattr(record, name)) for name, stored in _NAMES[type(record)].items()}
+    values = ((stored, getattr(record, name)) for name, stored in _NAMES[type(record)].items())
+    return {stored: value if type(value) in _SCALARS else _plain(value) for stored, value in values}
 
 
 def decode(record: type, document: Mapping[str, Any]) -> dict[str, Any]:

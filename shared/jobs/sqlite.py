@@ -10,7 +10,7 @@ import dataclasses
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -30,15 +30,17 @@ from shared.jobs.documents import (
     utc,
 )
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
+from shared.jobs.usage_documents import usage_from_document, usage_row, usage_to_document
 from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobRow
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
+from shared.spending.usage import UsageDay, UsageRow
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # to wait for the write of another process
 WAL_TRIES = 20  # several processes may open a new file at the same time
-GATE, RATE_WINDOW, IDS = "wireflow", "form_limits", "ids"
+GATE, RATE_WINDOW, IDS, USAGE = "wireflow", "form_limits", "ids", "usage_"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
 EXECUTION = "json_extract(document, '$.executionId')"
 BEFORE_ALL, AFTER_ALL = "", "~"  # sort before and after every time as text
@@ -151,10 +153,26 @@ class SqliteJobs:
 
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""
+        return await first_readable(self._listed(query), query.limit, listed_from_document)
+
+    async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
+        """See the port."""
+        return await first_readable(self._listed(query), query.limit, usage_row)
+
+    def _listed(self, query: JobQuery) -> Callable[[int], Coroutine[Any, Any, list[Row]]]:
         since = _text(query.since) if query.since else BEFORE_ALL
         before = (_text(query.before[0]), query.before[1]) if query.before else (AFTER_ALL, "")
         values = (since, *before, query.caller, query.status, query.workflow)
-        return await first_readable(partial(self._rows, LIST_JOBS, *values), query.limit, listed_from_document)
+        return partial(self._rows, LIST_JOBS, *values)
+
+    async def read_usage(self, day: str) -> UsageDay | None:
+        """See the port."""
+        rows = await self._rows(GET_CONTROL, USAGE + day)
+        return usage_from_document(rows[0][1]) if rows else None
+
+    async def save_usage(self, usage: UsageDay) -> None:
+        """See the port."""
+        await self._write(CREATE_CONTROL, _json(usage_to_document(usage)), USAGE + usage.day)
 
     async def read_gate(self) -> Gate:
         """See the port."""

@@ -4,9 +4,7 @@ The rules are in `spending.gate`; this module applies them to the one document t
 """
 
 import asyncio
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,18 +12,22 @@ from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Job
 from shared.job_states import Status
+from shared.listed_job import ListedJob
 from shared.log import Event, Log
 from shared.ports import Clock, JobQuery, JobStore
+from shared.runtime.known_gate import KnownGate
+from shared.runtime.suspension_causes import suspension_for
+from shared.spending import budget
 from shared.spending import gate as rules
+from shared.spending.budget import Charge, Reservation, Shortage
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
+from shared.spending.money import dollars
+from shared.spending.suspensions import MAX_TRIAL
 from shared.store_errors import Conflict, StoreUnavailable
 from shared.wireflow import errors
 
-MAX_AGE = 1.0  # seconds, of the gate's state that decisions are based on
 POLLS_PASS = 60.0  # seconds: polls of a run are at most as far apart
 MAX_CALLERS = 1_000  # of whom a refused job is remembered
-MAX_TRIES = 20  # of a write while other instances change the gate
-MAX_WORKFLOWS = 20  # whose run times are stored
 
 
 @dataclass(slots=True, eq=False)
@@ -36,21 +38,17 @@ class _Pending:
     slot: Slot | None = None
 
 
-class Admission:
-    """The gate as this instance sees it."""
+class Admission(KnownGate):
+    """What the steps ask of the gate, and tell it."""
 
     def __init__(self, store: JobStore, limits: Limits, clock: Clock, log: Log) -> None:
-        self._store = store
+        super().__init__(store, clock)
         self._limits = limits
-        self._clock = clock
         self._log = log
-        self._gate: Gate | None = None
-        self._read_at = -math.inf  # by the monotonic clock
         self._pending: list[_Pending] = []
         self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
         self._polled: dict[str, float] = {}  # by job: when a poll of its run last succeeded, by the monotonic clock
         self._refused_at: dict[str, datetime] = {}  # by share: when its last job was refused, newest last
-        self._changing = asyncio.Lock()
 
     # --- slots -----------------------------------------------------------------------------------------------------
 
@@ -108,6 +106,36 @@ class Admission:
         """Release the slots of executions that were not started."""
         if slots:
             await self._change(lambda gate: rules.release(gate, slots))
+
+    # --- money -----------------------------------------------------------------------------------------------------
+
+    def charge(self, job: ListedJob) -> Charge:
+        """Return what the start of a job would reserve. A job without an estimate counts as the most expensive one."""
+        estimate = job.estimated_cost.micros if job.estimated_cost else self._limits.spending.highest
+        return Charge(caller=job.caller, micros=estimate)
+
+    async def would_start(self, job: Job) -> bool:
+        """Return whether the gate would admit a job now; nothing is reserved."""
+        _, (slot,) = rules.reserve(await self.recent(), self._limits, [self.candidate(job)], self._clock.now())
+        return slot is not None
+
+    async def shortage(self, job: ListedJob) -> Shortage | None:
+        """Return the limit in money that keeps a job from starting now, or None."""
+        return rules.shortage(await self.recent(), self._limits, self.charge(job), self._clock.now())
+
+    async def settle(self, job: Job, reservation: Reservation) -> None:
+        """Replace what was reserved for a job by its cost, which is known now. One write, if they differ."""
+        if job.cost is None or job.cost.micros == reservation.micros:
+            return
+        actual, limits = job.cost.micros, self._limits.spending
+
+        def correct(gate: Gate) -> Gate:
+            return replace(gate, budget=budget.correct(gate.budget, reservation, job.caller, actual))
+
+        after = await self._change(correct)
+        if actual > reservation.micros and budget.exceeded(after.budget, limits):
+            message = "The cost of a run was higher than estimated, and a spend limit is exceeded."
+            self._log.warning(Event.SPEND_LIMIT, message, estimatedCost=dollars(reservation.micros), **job.log_fields())
 
     # --- outcomes of calls to Wireflow ------------------------------------------------------------------------------
 
@@ -209,52 +237,23 @@ class Admission:
         else:
             await self._change(lambda gate: rules.probe_failed(gate, self._clock.now()))
 
-    # --- state -----------------------------------------------------------------------------------------------------
+    # --- the operator ------------------------------------------------------------------------------------------------
 
-    @property
-    def known(self) -> Gate | None:
-        """The gate's state as this instance knows it; None if it was never read."""
-        return self._gate
-
-    @property
-    def age(self) -> float:
-        """Seconds since the gate's state was read or written."""
-        return self._clock.monotonic() - self._read_at if self._gate else math.inf
-
-    async def recent(self) -> Gate:
-        """Return the gate's state, read at most a second ago."""
-        if self._gate and self.age < MAX_AGE:
-            return self._gate
-        return await self.read()
-
-    async def last_known(self) -> Gate:
-        """Return the gate's state as this instance knows it, of any age."""
-        return self._gate or await self.read()
-
-    async def record_run_times(self, took: Mapping[str, Sequence[float]]) -> None:
-        """Store how long runs of these workflows took lately."""
-
-        def record(gate: Gate) -> Gate:
-            others = {name: known for name, known in gate.run_seconds.items() if name not in took}
-            newest = [*others.items(), *((name, tuple(seconds)) for name, seconds in took.items())]
-            return replace(gate, run_seconds=dict(newest[-MAX_WORKFLOWS:]))
-
-        await self._change(record)
-
-    async def read(self) -> Gate:
-        """Return the gate's state now. What a clock that was ahead has written is corrected for all instances."""
-        gate = await self._store.read_gate()
-        corrected = rules.without_future(gate, self._clock.now())
-        if corrected != gate:
-            with suppress(Conflict):  # the next read corrects it
-                corrected = await self._store.save_gate(corrected)
-        return self._remember(corrected)
-
-    def next_trial(self) -> datetime | None:
-        """Return when the next trial may start, as this instance saw the gate last; None if it knows of none."""
-        known = (self._gate.suspension, *self._gate.workflows) if self._gate else ()
+    async def pause(self) -> None:
+        """No job starts until the operator resumes."""
         now = self._clock.now()
-        return min((at for one in known if one for at in rules.trial_times(one) if at > now), default=None)
+        await self._suspend(
+            Suspension(reason=ErrorCode.PAUSED, resume_on=ResumeOn.OPERATOR, since=now, until=now + MAX_TRIAL)
+        )
+
+    async def resume_all(self) -> None:
+        """End every suspension."""
+        before = await self.read()
+        await self._change(lambda gate: replace(gate, suspension=None, workflows=()))
+        for suspension in filter(None, (before.suspension, *before.workflows)):
+            self._log_resumed(suspension)
+
+    # --- suspensions -----------------------------------------------------------------------------------------------
 
     async def _resume(self) -> None:
         before = self._gate.suspension if self._gate else None
@@ -285,20 +284,6 @@ class Admission:
             creditsAvailable=suspension.credits_available,
         )
 
-    async def _change(self, change: Callable[[Gate], Gate]) -> Gate:
-        """Apply `change` to the newest state, again after a conflict. Write nothing if nothing changes."""
-        async with self._changing:
-            gate = await self.recent()
-            for _ in range(MAX_TRIES):
-                changed = change(gate)
-                if changed == gate:
-                    return gate
-                try:
-                    return self._remember(await self._store.save_gate(changed))
-                except Conflict:
-                    gate = await self.read()
-        raise Conflict("the gate is changed by too many instances at once")
-
     def candidate(self, job: Job) -> Candidate:
         """Return what the gate is told of a job that would start."""
         share = share_of(job.caller)
@@ -307,6 +292,8 @@ class Admission:
             caller=share,
             refused_for=job.refusal.reason if job.refusal else None,
             caller_refused_at=self._refused_at.get(share),
+            charge=self.charge(job),
+            chosen=bool(job.chosen),
         )
 
     def _remember_refusal(self, job: Job) -> None:
@@ -315,31 +302,3 @@ class Admission:
         self._refused_at[share] = self._clock.now()
         if len(self._refused_at) > MAX_CALLERS:
             del self._refused_at[next(iter(self._refused_at))]
-
-    def _remember(self, gate: Gate) -> Gate:
-        self._gate, self._read_at = gate, self._clock.monotonic()
-        return gate
-
-
-def suspension_for(error: errors.WireflowError, now: datetime, job: Job | None = None) -> Suspension | None:
-    """Return the suspension that a failed paid call of `job` causes, or None if it concerns this job only."""
-    if isinstance(error, errors.RequestRefused | errors.NoExecutionId):
-        return None
-    if isinstance(error, errors.RateLimited):
-        until = error.retry_at or now + rules.FIRST_PROBE
-        return Suspension(reason=error.code, resume_on=ResumeOn.TIME, since=now, until=until)
-    if isinstance(error, errors.OperatorMustAct):
-        return Suspension(
-            reason=error.code,
-            resume_on=ResumeOn.TRIAL,
-            since=now,
-            until=now + rules.FIRST_TRIAL,
-            credits_required=getattr(error, "required", None),
-            credits_available=getattr(error, "available", None),
-            workflow=job.workflow if job and error.scope is errors.Scope.WORKFLOW else None,
-            refused_workflow=job.workflow if job else None,
-            refused_caller=share_of(job.caller) if job else None,
-        )
-    reason = ErrorCode.UPSTREAM_ERROR if error.code is ErrorCode.OUTCOME_UNKNOWN else error.code
-    until = error.retry_at or now + rules.FIRST_PROBE
-    return Suspension(reason=reason, resume_on=ResumeOn.HEALTH, since=now, until=until)

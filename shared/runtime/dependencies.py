@@ -15,6 +15,7 @@ from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 
 
@@ -40,6 +41,7 @@ class Deps:
     executions: Executions
     unknown_shapes: UnknownShapes
     workflow_inputs: WorkflowInputs
+    usage_days: UsageDays
     window: WindowEnd
     fetches: Slots  # of input images by URL
     uploads: Slots  # of input images to Wireflow: each is in memory

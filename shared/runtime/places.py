@@ -36,6 +36,11 @@ class Places:
         """How many jobs wait."""
         return self.length + self.held
 
+    def waiting_of(self, share: str) -> int:
+        """Return how many jobs of a caller have a place, if its last place is known; otherwise none."""
+        tail = self._tails.get(share)
+        return round(self._waiting_of(tail)) if tail else 0
+
     def knows(self, share: str) -> bool:
         """Return whether the last place of a caller is known, because it was read or given here."""
         return share in self._tails
@@ -60,6 +65,12 @@ class Places:
         known = sum(min(rounds + 1, self._waiting_of(tail)) for tail in tails)
         others = min(self._other_callers * (rounds + 1), self.others)
         return round(min(known + rounds + others, max(self.length - 1, 0)))
+
+    def least_ahead(self, place: datetime) -> int:
+        """Return about how many jobs start before a job at a place at least: some have had their turn in this round."""
+        callers = sum(tail >= self.head for tail in self._tails.values()) if self.head else 0
+        others = min(self._other_callers, self.others)
+        return max(round(self._before(place) - max(callers + others - 1, 0)), 0)
 
     def _before(self, place: datetime) -> int:
         """Return about how many jobs are in the rounds before a place."""

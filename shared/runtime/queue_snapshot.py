@@ -24,6 +24,7 @@ from shared.store_errors import StoreError
 MAX_READS = 2  # a second
 RECENT, TOO_OLD = 1.0, 1.5  # seconds: what is older is refreshed meanwhile, or before anything else
 CHECK_SECONDS = 0.1  # between two checks of what is due
+PAUSE_AFTER_SLOW = 25  # times as long as a read takes: a store that is slow is read less often
 COUNT_SECONDS = 5.0  # between two counts
 ENTRIES_PER_SECOND = 500  # that counts walk on average: Firestore charges a read for 1,000
 FAR_FUTURE = timedelta(days=365)  # beyond all held jobs
@@ -31,9 +32,13 @@ FAR_FUTURE = timedelta(days=365)  # beyond all held jobs
 
 @dataclass(slots=True, eq=False)
 class _Part:
-    """A part of the snapshot. `max_age` in seconds; `read_at` by the monotonic clock, as all times here."""
+    """A part of the snapshot. `interval`: between two reads, if they are quick; `max_age`: as it is now, in seconds.
+
+    `read_at` by the monotonic clock, as all times here.
+    """
 
     read: Callable[[], Awaitable[object]]
+    interval: float = RECENT
     max_age: float = RECENT
     read_at: float = -math.inf
     reading: asyncio.Task[None] | None = None
@@ -133,11 +138,13 @@ class QueueSnapshot:
 
     async def _read(self, part: _Part) -> None:
         """Read. If the store does not respond, what the instance knows must do: no job can be stored now anyway."""
+        began = self._clock.monotonic()
         try:
             with suppress(StoreError):
                 await part.read()
         finally:
             part.read_at, part.reading = self._clock.monotonic(), None
+            part.max_age = max(part.interval, PAUSE_AFTER_SLOW * (part.read_at - began))
 
     async def _read_head(self) -> None:
         given = self._places.given
@@ -152,12 +159,12 @@ class QueueSnapshot:
         given = self._places.given
         counted = await self._store.count_ahead(self._clock.now() + MAX_LEAD)
         self._places.length = counted + self._places.given - given
-        self._length.max_age = max(COUNT_SECONDS, counted / ENTRIES_PER_SECOND)
+        self._length.interval = max(COUNT_SECONDS, counted / ENTRIES_PER_SECOND)
 
     async def _read_held(self) -> None:
         waiting = await self._store.count_ahead(self._clock.now() + FAR_FUTURE)
         self._places.held = max(waiting - self._places.length, 0)
-        self._held.max_age = max(COUNT_SECONDS, waiting / ENTRIES_PER_SECOND)
+        self._held.interval = max(COUNT_SECONDS, waiting / ENTRIES_PER_SECOND)
 
     async def _read_first_rounds(self) -> None:
         if self._places.head:

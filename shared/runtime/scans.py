@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.job import Job
 from shared.job_states import Status
@@ -19,6 +19,7 @@ from shared.store_errors import Conflict, StoreUnavailable, UnreadableJob
 MAX_ROWS = 1_600  # of one scan
 WIDEN = 4  # a scan that finds too little asks for so many times as many rows
 LEFT_TO_OTHERS = timedelta(hours=1)  # another deployment on the same store may know the workflow
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_REMEMBERED = 10_000  # ids of unreadable jobs
 
 Choose = Callable[[Sequence[JobRow]], list[JobRow]]
@@ -33,18 +34,22 @@ class Scans:
         self._clock = clock
         self._log = log
         self._unreadable: set[str] = set()
-        self._latest = clock.now()
+        self._furthest = self._ahead()
         self._early: set[str] = set()  # the jobs that were taken before their time, once each
 
     def latest(self) -> datetime:
-        """Return the latest time that this instance has seen: if the clock was set back, jobs have times up to then."""
-        self._latest = max(self._latest, self._clock.now())
-        return self._latest
+        """Return what the clock would show if it had never been set back: by that time jobs are due and have places."""
+        self._furthest = max(self._furthest, self._ahead())
+        return self._clock.now() + (self._furthest - self._ahead())
+
+    def _ahead(self) -> timedelta:
+        """Return how far the clock is ahead of the monotonic one, which is never set."""
+        return (self._clock.now() - EPOCH) - timedelta(seconds=self._clock.monotonic())
 
     async def due(self, limit: int, choose: Choose, lease: float) -> list[JobRow]:
         """Return rows of due jobs, those that `choose` takes of all that were found; at most `limit`, if it can.
 
-        After the clock was set back they include jobs that were due by the time before, but no lease, of `lease`
+        After the clock was set back they include jobs that are due by the time it would show, but no lease, of `lease`
         seconds, that another worker may have taken since.
         """
         now, span = self._clock.now(), timedelta(seconds=lease)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.error_codes import ErrorCode
+from shared.spending.budget import FREE, Budget, Charge, Reservation, SpendLimits
 
 
 class ResumeOn(StrEnum):
@@ -15,6 +16,7 @@ class ResumeOn(StrEnum):
     TIME = "time"  # 429: the time that Wireflow named has come
     HEALTH = "health"  # unreachable or failing: Wireflow's free health call succeeds again
     TRIAL = "trial"  # credits, key, workflow: a single job is tried at growing intervals, and one succeeds
+    OPERATOR = "operator"  # the operator resumes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Limits:
 
     per_minute: int
     per_day: int
+    spending: SpendLimits = field(default_factory=SpendLimits)
     at_once: int = 0
 
     @property
@@ -67,7 +70,7 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The starts of the last minute, the executions of the (UTC) day, and the suspensions.
+    """The starts of the last minute, the executions of the (UTC) day, the suspensions, and what was reserved.
 
     `suspension` holds all jobs, each of `workflows` the jobs of one workflow. `run_seconds`: how long runs of each
     workflow took lately, of which the gate's rules make no use.
@@ -78,6 +81,7 @@ class Gate:
     executions_today: int = 0
     suspension: Suspension | None = None
     workflows: tuple[Suspension, ...] = ()
+    budget: Budget = field(default_factory=Budget)
     run_seconds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     revision: Any = None
 
@@ -88,26 +92,31 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A job that would start. `refused_for`: why Wireflow refused it before.
+    """A job that would start. `refused_for`: why Wireflow refused it before; `charge`: what its start reserves.
 
-    `caller_refused_at`: when Wireflow last refused a job of its caller, as far as this instance knows.
+    `caller_refused_at`: when Wireflow last refused a job of its caller, as far as this instance knows. `chosen`: the
+    operator lets it through every suspension.
     """
 
     workflow: str
     caller: str
     refused_for: ErrorCode | None = None
     caller_refused_at: datetime | None = None
+    charge: Charge = FREE
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """Permission to start one execution. `trials`: the suspensions that its outcome decides about, as they were before.
 
-    A trial that was not made is released with its slot.
+    A trial that was not made is released with its slot, and so is its reservation, which belongs to `caller`.
     """
 
     at: datetime
     trials: tuple[Suspension, ...] = ()
+    reservation: Reservation | None = None
+    caller: str | None = None
 
 
 def utc_day(now: datetime) -> str:

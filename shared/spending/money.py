@@ -1,6 +1,6 @@
 """Money in integer micro-dollars: sums of it are exact, and a limit is never exceeded by rounding. Pure."""
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,16 @@ class Cost:
 
     micros: int
     source: CostSource
+
+
+def total_cost(costs: Sequence[Cost | None]) -> Cost | None:
+    """Return the sum of costs, from the least certain of their sources; None if one of them is not known."""
+    known = [cost for cost in costs if cost]
+    if len(known) < len(costs):
+        return None
+    certain = list(CostSource)
+    source = max((cost.source for cost in known), key=certain.index, default=CostSource.PRICE)
+    return Cost(micros=sum(cost.micros for cost in known), source=source)
 
 
 def micros(dollars: float) -> int:

@@ -18,6 +18,7 @@ from shared.steps.input_images import find_input_image, store_input
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, has_room, sharers
 from shared.steps.prepare import prepare_at_once
+from shared.steps.waiting import held_by_limit
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 from shared.submission import Submission
@@ -48,7 +49,7 @@ async def accept(submission: Submission, deps: Deps, admit: Admit | None = None)
         if _is_looked_up_first(submission, admit, places, deps) and (existing := await deps.store.get(job_id)):
             return replay(existing, submission)
         if places.head is not None or submission.file is not None:  # it will wait
-            check_room(places, 1, deps)
+            check_room(places, 1, submission.caller, deps)
         input_image = await find_input_image(submission, deps)
         if admit:
             await admit(job_id)
@@ -57,10 +58,11 @@ async def accept(submission: Submission, deps: Deps, admit: Admit | None = None)
         job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
         slot = await deps.admission.try_acquire(job) if job.prepared and places.head is None else None
         if slot is None:
-            check_room(places, 1, deps)
-            job = job.placed(*places.next(share_of(job.caller), deps.clock.now()))
+            check_room(places, 1, submission.caller, deps)
+            held = await _held_by_limit(job, deps)
+            job = held or job.placed(*places.next(share_of(job.caller), deps.clock.now()))
         else:
-            job = triggered(job, deps)
+            job = triggered(job, slot, deps)
         try:
             job = await (_create(job, deps) if slot else wake_up_meanwhile(_create(job, deps), deps.clock.now(), deps))
         except AlreadyExists as error:
@@ -82,8 +84,9 @@ def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Pla
     if submission.key is None:
         return False
     costs = admit is not None or submission.file is not None or submission.from_job is not None
-    reserves = places.head is None and deps.config.limits.exist
-    return costs or reserves or not has_room(places, 1, deps)
+    limits = deps.config.limits
+    reserves = places.head is None and (limits.exist or limits.spending.configured)
+    return costs or reserves or not has_room(places, 1, submission.caller, deps)
 
 
 def replay(job: Job, submission: Submission) -> Accepted:
@@ -91,6 +94,13 @@ def replay(job: Job, submission: Submission) -> Accepted:
     if job.fingerprint != submission.fingerprint:
         raise KeyReused
     return Accepted(job, replayed=True)
+
+
+async def _held_by_limit(job: Job, deps: Deps) -> Job | None:
+    """Return the job out of the queue if its caller is at a limit: it must not hold up others."""
+    if not (job.prepared and deps.config.limits.spending.configured):
+        return None
+    return held_by_limit(job, await deps.admission.shortage(job), deps.clock.now())
 
 
 async def _create(job: Job, deps: Deps) -> Job:

@@ -35,7 +35,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
     Without `partial`, raise ItemRefused for the first bad item. Raise QueueFull if not all of them may wait.
     """
     for _ in range(MAX_TRIES):
-        outcomes = await _plan(submissions, deps)
+        outcomes = await plan(submissions, deps)
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, Exception) and not partial:
                 raise ItemRefused(index, outcome)
@@ -46,7 +46,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
 
-async def _plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
+async def plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
     """Return for each item the existing job, a new one (not stored yet), or why it is refused."""
     ids = [await job_id_for(submission, deps) for submission in submissions]
     keyed = [job_id for job_id, submission in zip(ids, submissions, strict=True) if submission.key]
@@ -71,7 +71,7 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
     if not new:
         return list(outcomes)
     async with deps.queue.recent(sharers(new[0].caller, deps)) as places:
-        check_room(places, len(new), deps)
+        check_room(places, len(new), new[0].caller, deps)
         given = places.next(share_of(new[0].caller), deps.clock.now(), len(new))
         placed = [job.placed(place) for job, place in zip(new, given, strict=True)]
         stored = await wake_up_meanwhile(_create_all(placed, deps), deps.clock.now(), deps)

@@ -8,12 +8,12 @@ from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
 from shared.runtime.slots import WindowOver
 from shared.steps.copy import copy
+from shared.steps.dispatch import leave_hold
 from shared.steps.follow import follow
 from shared.steps.input_images import delete_input
 from shared.steps.prepare import prepare
 from shared.steps.recheck import recheck
 from shared.steps.resolve import resolve
-from shared.steps.waiting import rejoin_queue
 
 
 async def advance(lease: Lease, deps: Deps) -> datetime | None:
@@ -31,8 +31,7 @@ async def _advance(lease: Lease, deps: Deps) -> datetime | None:
         case Status.QUEUED if not lease.job.prepared:
             return await prepare(lease, deps)
         case Status.QUEUED:
-            await rejoin_queue(lease, deps)
-            return None
+            return await leave_hold(lease, deps)
         case Status.TRIGGERING:
             return await resolve(lease, deps)
         case Status.RUNNING:

@@ -9,21 +9,13 @@ from urllib.parse import urlsplit
 
 from shared.callers import share_of
 from shared.config import MAX_COPY_TIME
+from shared.copy_errors import CopyError, HostNotAllowed, ImageGone, ImageRefused, UrlRefused
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.file_names import content_disposition
 from shared.job import Job
 from shared.job_parts import Image, JobError
 from shared.log import Event
-from shared.ports import (
-    CopyError,
-    FileDetails,
-    HostNotAllowed,
-    ImageGone,
-    ImageRefused,
-    ImageStore,
-    ImageStream,
-    UrlRefused,
-)
+from shared.ports import FileDetails, ImageStore, ImageStream
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.slots import WindowOver

@@ -1,7 +1,7 @@
 """Start jobs: those that the gate admits on arrival, and those at the head of the queue."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.error_codes import ErrorCode
@@ -13,18 +13,19 @@ from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
 from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call, seconds_to_first_claim
-from shared.steps.waiting import hold_suspended
+from shared.steps.waiting import hold_back, rejoin_queue
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
+NEXT_TRY = timedelta(seconds=30)  # of a chosen job that the limits do not admit yet
 SECONDS_TO_GIVE_UP = 2.0  # for another instance that has just recorded the same execution
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 
 
-def triggered(job: Job, deps: Deps) -> Job:
+def triggered(job: Job, slot: Slot, deps: Deps) -> Job:
     """Return the job as it is stored before its paid call, leased to its sender."""
     now = deps.clock.now()
-    return job.triggered(now, now + timedelta(seconds=deps.config.lease))
+    return job.triggered(now, now + timedelta(seconds=deps.config.lease), slot.reservation)
 
 
 async def send(job: Job, slot: Slot, deps: Deps) -> Job:
@@ -62,6 +63,23 @@ async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
     await lease.save(outcome)
     if disputed := await _disputed(lease.job, deps):
         await lease.release(disputed)
+
+
+async def leave_hold(lease: Lease, deps: Deps) -> datetime | None:
+    """Let a held job back into the queue; start it if the operator lets it through every suspension.
+
+    Return when to continue, or None when the job need not be held by its worker any longer.
+    """
+    job, now = lease.job, deps.clock.now()
+    if not job.chosen or now >= job.give_up_at:
+        await rejoin_queue(lease, deps)
+        return None
+    (slot,) = await deps.admission.acquire([job], 1)
+    if slot is None:
+        return now + NEXT_TRY
+    await lease.save(triggered(job, slot, deps))
+    await send_leased(lease, slot, deps)
+    return deps.clock.now() if lease.job.status is Status.RUNNING else None
 
 
 async def put_back(lease: Lease, slot: Slot, deps: Deps) -> None:
@@ -125,28 +143,31 @@ async def take_from_queue(deps: Deps, limit: int) -> Dispatch:
     await deps.admission.probe_health(lambda: is_healthy(deps))
     state = await deps.admission.recent()
     wanted = deps.requests.free_starts(min(gate.free_slots(state, limits, now), limit), state.starts)
-    taken = await _take(wanted, state, deps) if wanted > 0 else []
+    taken, waiting = await _take(wanted, state, deps) if wanted > 0 else ([], None)
     if len(taken) < wanted:
         deps.requests.no_start_waits()
-    next_start = max(gate.estimate_start(state, limits, len(taken), now), deps.requests.next_start_at())
+    charge = replace(deps.admission.charge(waiting), caller=None) if waiting else None
+    next_start = gate.estimate_start(state, limits, len(taken), now, charge=charge)
+    next_start = max(next_start, deps.requests.next_start_at())
     return Dispatch(taken, min(filter(None, (next_start, deps.admission.next_trial()))))
 
 
-async def _take(wanted: int, state: Gate, deps: Deps) -> list[tuple[Lease, Slot]]:
-    suspended = state.suspension or state.workflows
-    jobs = await deps.scans.queued(max(wanted, LOOK_AHEAD) if suspended else wanted)
+async def _take(wanted: int, state: Gate, deps: Deps) -> tuple[list[tuple[Lease, Slot]], Job | None]:
+    """Return the jobs that start now, and the first one that waits for the gate, if it was looked at."""
+    passed = state.suspension or state.workflows or deps.config.limits.spending.callers
+    jobs = await deps.scans.queued(max(wanted, LOOK_AHEAD) if passed else wanted)
     slots = await deps.admission.acquire(jobs, wanted)
     admitted = [(job, slot) for job, slot in zip(jobs, slots, strict=True) if slot]
-    leases = await asyncio.gather(*(_claim(job, deps) for job, _ in admitted))
+    leases = await asyncio.gather(*(_claim(job, slot, deps) for job, slot in admitted))
     pairs = [(lease, slot) for lease, (_, slot) in zip(leases, admitted, strict=True)]
     await deps.admission.release([slot for lease, slot in pairs if lease is None])
-    await hold_suspended([job for job, slot in zip(jobs, slots, strict=True) if slot is None], deps)
-    return [(lease, slot) for lease, slot in pairs if lease is not None]
+    waiting = await hold_back([job for job, slot in zip(jobs, slots, strict=True) if slot is None], deps)
+    return [(lease, slot) for lease, slot in pairs if lease is not None], next(iter(waiting), None)
 
 
-async def _claim(job: Job, deps: Deps) -> Lease | None:
+async def _claim(job: Job, slot: Slot, deps: Deps) -> Lease | None:
     """Store the job as triggering. Return None if another worker was faster."""
     try:
-        return await Lease.claim(triggered(job, deps), deps.store, deps.clock, deps.config.lease)
+        return await Lease.claim(triggered(job, slot, deps), deps.store, deps.clock, deps.config.lease)
     except RecordTooLarge:  # it fails when it is due, at the latest
         return None

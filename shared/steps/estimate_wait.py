@@ -8,6 +8,7 @@ from shared.error_codes import ErrorCode
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.runtime.dependencies import Deps
+from shared.runtime.places import Places
 from shared.spending import gate
 
 
@@ -23,26 +24,33 @@ class Wait:
     position: int | None = None
 
 
-async def estimate_wait(job: ListedJob, deps: Deps) -> Wait | None:
+async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None) -> Wait | None:
     """Return the wait of a queued job, or None for any other job and for one that is about to be prepared.
 
-    It is an estimate from what the instance knows: counting the jobs before this one would take too long.
+    It is an estimate from what the instance knows: counting the jobs before this one would take too long. `places`: if
+    the job has one that the queue does not know.
     """
     if job.status is not Status.QUEUED:
         return None
     if job.queue_at is None:
         return Wait(job.wait_reason, job.due_at) if job.wait_reason else None
-    now, limits = deps.clock.now(), deps.config.limits
+    now, limits, charge = deps.clock.now(), deps.config.limits, deps.admission.charge(job)
+    if job.held and job.wait_reason is ErrorCode.SPEND_LIMIT and (short := await deps.admission.shortage(job)):
+        return Wait(ErrorCode.SPEND_LIMIT, short.until)
     if job.held:
         return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now))
-    ahead = (await deps.queue.refreshed()).ahead(job.queue_at, share_of(job.caller))
+    places = places or await deps.queue.refreshed()
+    ahead, least = places.ahead(job.queue_at, share_of(job.caller)), places.least_ahead(job.queue_at)
     state = deps.admission.known
     if state is None:  # the store does not respond: a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
-    reason = gate.wait_reason(state, limits, now, job.workflow) or job.wait_reason
+    reason = gate.wait_reason(state, limits, now, job.workflow, charge) or job.wait_reason
+    if reason is ErrorCode.PAUSED:
+        return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    at = max(gate.estimate_start(state, limits, ahead, now, job.workflow), job.queue_at)
+    first, last = (gate.estimate_start(state, limits, count, now, job.workflow, charge) for count in (least, ahead))
+    at = max(first + (last - first) / 2, job.queue_at)
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
 
 

@@ -19,6 +19,7 @@ from shared.spending.money import cost_of_credits
 from shared.spending.pacing import MAX_PAUSE, seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
 from shared.steps.results import request_texts, result_images, result_text
+from shared.steps.settle import settle
 from shared.wireflow import errors
 from shared.wireflow.refusals import is_refusal
 
@@ -31,7 +32,7 @@ async def follow(lease: Lease, deps: Deps) -> datetime | None:
     """Poll a running job once, if a poll is due. Return when to continue, or None when the job has ended."""
     if (at := await next_poll(lease, deps)) > deps.clock.now():
         return at
-    throttled_until = None
+    throttled_until, before = None, lease.job
     try:
         if (response := await _poll(lease, deps)) is not None:
             await _record_progress(lease, response, deps)
@@ -41,6 +42,7 @@ async def follow(lease: Lease, deps: Deps) -> datetime | None:
     deadline = run_deadline(lease.job, deps)
     if lease.job.status is Status.RUNNING and deps.clock.now() >= deadline:
         await time_out(lease, deps)
+    await settle(before, lease.job, deps)
     if lease.job.finished:
         return None
     if lease.job.status is not Status.RUNNING:

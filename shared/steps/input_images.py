@@ -8,9 +8,10 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from shared.config import Config
+from shared.copy_errors import CopyError, ImageGone, NameTaken
 from shared.job import Job
 from shared.job_states import Status
-from shared.ports import INPUT_SECONDS, CopyError, ImageGone, NameTaken
+from shared.ports import INPUT_SECONDS
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.submission import Submission

@@ -15,7 +15,7 @@ from shared.job_parts import JobError
 from shared.log import Event
 from shared.ports import Started
 from shared.runtime.dependencies import Deps
-from shared.spending import gate
+from shared.spending import gate, suspensions
 from shared.spending.gate_state import ResumeOn, Slot
 from shared.spending.pacing import seconds_to_next_poll
 from shared.store_errors import Conflict, StoreUnavailable
@@ -147,14 +147,14 @@ async def _after_refusal(job: Job, error: errors.Refused, alone: bool, deps: Dep
         return _refused_alone(job, error, now)
     holds = []
     if must_act:
-        holds.append(await _next_trial(job, deps) or now + gate.pause(times - 1))
+        holds.append(await _next_trial(job, deps) or now + suspensions.pause(times - 1))
     elif times > MAX_RETURNS:  # others go first, in case that Wireflow refuses only this job
-        pause = gate.pause(times - MAX_RETURNS, gate.FIRST_PROBE, gate.MAX_TRIAL)
+        pause = suspensions.pause(times - MAX_RETURNS, suspensions.FIRST_PROBE, suspensions.MAX_TRIAL)
         holds.append(max(error.retry_at or now, now) + pause)
     if job.possible_duplicate:
         # The key must not change, because the first call may have started a run. Wireflow may replay this refusal for
         # it: the pause is as long as the job's age, so that retries become rare.
-        holds.append(now + min(max(now - job.created_at, gate.FIRST_PROBE), gate.MAX_TRIAL))
+        holds.append(now + min(max(now - job.created_at, suspensions.FIRST_PROBE), suspensions.MAX_TRIAL))
     # Otherwise a new idempotency key: Wireflow may replay its refusal for the old one.
     attempt = job.attempt if job.possible_duplicate else job.attempt + 1
     queued = job.requeued(error.code, attempt=attempt, request_id=error.request_id)

@@ -12,7 +12,7 @@ MIN_RETRY, MAX_RETRY = timedelta(seconds=5), timedelta(hours=1)
 
 
 class QueueFull(Exception):
-    """MAX_QUEUED_JOBS wait. `retry_seconds`: when the next job starts, about."""
+    """MAX_QUEUED_JOBS wait, or as many of the caller as it may have. `retry_seconds`: until the next job starts."""
 
     def __init__(self, retry_seconds: int) -> None:
         super().__init__("the queue is full")
@@ -40,14 +40,17 @@ async def place_of_prepared(job: Job, deps: Deps) -> datetime:
     return job.place if job.place and head and job.place >= head else await next_place(job.caller, deps)
 
 
-def has_room(places: Places, count: int, deps: Deps) -> bool:
-    """Return whether `count` more jobs may wait, as far as this instance knows."""
-    return not deps.config.max_queued_jobs or places.waiting + count <= deps.config.max_queued_jobs
+def has_room(places: Places, count: int, caller: str | None, deps: Deps) -> bool:
+    """Return whether `count` more jobs of a caller may wait, as far as this instance knows."""
+    limit, own = deps.config.max_queued_jobs, deps.config.limits.spending.callers.get(caller or "")
+    if own and own.max_queued and places.waiting_of(share_of(caller)) + count > own.max_queued:
+        return False
+    return not limit or places.waiting + count <= limit
 
 
-def check_room(places: Places, count: int, deps: Deps) -> None:
-    """Raise QueueFull if `count` more jobs may not wait."""
-    if has_room(places, count, deps):
+def check_room(places: Places, count: int, caller: str | None, deps: Deps) -> None:
+    """Raise QueueFull if `count` more jobs of a caller may not wait."""
+    if has_room(places, count, caller, deps):
         return
     now, state = deps.clock.now(), deps.admission.known
     until = gate.estimate_start(state, deps.config.limits, 0, now) - now if state else MIN_RETRY

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from shared.callers import share_of
+from shared.copy_errors import CopyError, ImageGone, ImageRefused, UrlNotAllowed
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import JobError
 from shared.log import Event
-from shared.ports import CopyError, ImageGone, ImageRefused, UrlNotAllowed
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps.copy import GONE_FOR

@@ -8,6 +8,7 @@ from shared.runtime.lease import Lease
 from shared.spending.money import cost_of_credits
 from shared.steps.follow import fetch_run
 from shared.steps.results import result_images
+from shared.steps.settle import settle
 from shared.wireflow import errors
 
 RETRY_AFTER, GIVE_UP_AFTER = timedelta(minutes=10), timedelta(hours=3)
@@ -30,7 +31,9 @@ async def recheck(lease: Lease, deps: Deps) -> datetime | None:
     job = job.with_run_details(response.request_id, response.credits_used, response.model, cost)
     failed = response.state in {RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
     error = job.error if failed else None
+    before = lease.job
     await lease.save(job.rescued(images, now, error))
+    await settle(before, lease.job, deps)
     return now
 
 

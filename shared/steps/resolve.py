@@ -30,11 +30,12 @@ async def resolve(lease: Lease, deps: Deps) -> datetime | None:
         if deps.window.left() <= 0:
             await deps.admission.release([slot])
             raise WindowOver
-        await lease.save(job.retried(now))
+        await lease.save(job.retried(now, slot.reservation))
         await send_leased(lease, slot, deps)
         return deps.clock.now() if lease.job.status is Status.RUNNING else None
     if retryable and now < job.give_up_at:
-        start = gate.estimate_start(await deps.admission.recent(), deps.config.limits, 0, now, job.workflow)
+        state, charge = await deps.admission.recent(), deps.admission.charge(job)
+        start = gate.estimate_start(state, deps.config.limits, 0, now, job.workflow, charge)
         return min(max(start, now + MIN_PAUSE), now + MAX_PAUSE)
     failed = await lease.release(outcome_unknown(job, None, deps.clock.now()))
     log_failure(Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, failed, deps)

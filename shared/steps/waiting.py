@@ -1,9 +1,9 @@
-"""Waiting jobs: held while their workflow is suspended so that others pass them, let back in, and given up."""
+"""Waiting jobs: held while their workflow is suspended or their caller is at a limit, let back in, and given up."""
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
@@ -11,7 +11,9 @@ from shared.job_parts import JobError
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
-from shared.spending import gate
+from shared.spending import gate, suspensions
+from shared.spending.budget import Shortage
+from shared.spending.gate_state import Gate
 from shared.steps.paid_call import log_failure
 from shared.steps.placing import next_place
 from shared.store_errors import Conflict, StoreUnavailable
@@ -20,22 +22,42 @@ WAITED_HINT = "The job waited for its maximum time. Fix the cause, then send the
 STEP = timedelta(microseconds=1)  # between held jobs: they come back in order
 
 
-async def hold_suspended(jobs: Sequence[Job], deps: Deps) -> None:
-    """Hold those of `jobs` whose workflow is suspended until its next trial; another worker may be faster."""
+def held(job: Job, state: Gate, deps: Deps) -> Job | None:
+    """Return the job out of the queue, so that others pass it; None if it may stay in the queue.
+
+    It is held until the next trial of its workflow, or for as long as its caller is at a limit, at most an hour at a
+    time: limits may be raised.
+    """
+    now = deps.clock.now()
+    candidate = deps.admission.candidate(job)
+    if suspension := gate.hold(state, now, candidate):
+        return job.held_until(suspensions.held_until(suspension, candidate), suspension.reason)
+    return held_by_limit(job, gate.shortage(state, deps.config.limits, candidate.charge, now), now)
+
+
+def held_by_limit(job: Job, short: Shortage | None, now: datetime) -> Job | None:
+    """Return the job out of the queue if it waits for a limit that concerns it or its caller alone, else None."""
+    if short is None or not short.alone:
+        return None
+    longest = now + suspensions.MAX_TRIAL
+    return job.held_until(min(short.until or longest, longest), ErrorCode.SPEND_LIMIT)
+
+
+async def hold_back(jobs: Sequence[Job], deps: Deps) -> list[Job]:
+    """Hold those of `jobs` that must not hold up others, and return the rest; another worker may be faster."""
     state = await deps.admission.recent()
+    found = [held(job, state, deps) for job in jobs]
 
-    async def hold(number: int, job: Job) -> None:
-        candidate = deps.admission.candidate(job)
-        if suspension := gate.hold(state, deps.clock.now(), candidate):
-            until = gate.held_until(suspension, candidate) + number * STEP
-            with suppress(Conflict, StoreUnavailable):
-                await deps.store.save(job.held_until(until, suspension.reason))
+    async def save(number: int, job: Job) -> None:
+        with suppress(Conflict, StoreUnavailable):
+            await deps.store.save(job.due((job.due_at or job.give_up_at) + number * STEP))
 
-    await asyncio.gather(*(hold(number, job) for number, job in enumerate(jobs)))
+    await asyncio.gather(*(save(number, job) for number, job in enumerate(filter(None, found))))
+    return [job for job, hold in zip(jobs, found, strict=True) if hold is None]
 
 
 async def rejoin_queue(lease: Lease, deps: Deps) -> None:
-    """Give a held job a place in the queue, as to a new job of its caller; hold it on if its workflow is suspended.
+    """Give a held job a place in the queue, as to a new job of its caller, unless its reason is still there.
 
     A job that has waited for its maximum time is given up.
     """
@@ -43,9 +65,8 @@ async def rejoin_queue(lease: Lease, deps: Deps) -> None:
     if now >= job.give_up_at:
         await give_up_waiting(lease, deps)
         return
-    candidate = deps.admission.candidate(job)
-    if suspension := gate.hold(await deps.admission.recent(), now, candidate):
-        await lease.release(job.held_until(gate.held_until(suspension, candidate), suspension.reason))
+    if still_held := held(job, await deps.admission.recent(), deps):
+        await lease.release(still_held)
         return
     await lease.release(job.rejoined(await next_place(job.caller, deps)))
 
@@ -53,8 +74,11 @@ async def rejoin_queue(lease: Lease, deps: Deps) -> None:
 async def give_up_waiting(lease: Lease, deps: Deps) -> None:
     """Fail a job that was queued for its maximum time, with the code of what kept it waiting."""
     job, now = lease.job, deps.clock.now()
-    blocking = gate.blocked_by(await deps.admission.recent(), now, job.workflow) if job.prepared else None
+    state, limits = await deps.admission.recent(), deps.config.limits
+    blocking = gate.blocked_by(state, now, job.workflow) if job.prepared else None
     code = blocking.reason if blocking else job.wait_reason or ErrorCode.RATE_LIMITED
+    if blocking is None and job.prepared and gate.shortage(state, limits, deps.admission.charge(job), now):
+        code = ErrorCode.SPEND_LIMIT
     words = job.refusal.message if job.refusal and job.refusal.reason is code else None
     charged = job.charged(Charged.NO)
     error = JobError.of(code, charged=charged, message=words, request_id=job.request_id, hint=WAITED_HINT)

@@ -57,25 +57,31 @@ variables {
   cors_origins         = ["https://example.com", "http://localhost:3000"]
 
   notification_emails = ["ada@example.com", "b@example.com", "c@example.com", "d@example.com", "e@example.com", "f@example.com"]
+  runbook_url         = "https://git.example.com/images/terraform/README.md"
   billing_account     = "012345-6789AB-CDEF01"
   monthly_budget_usd  = 20
 
-  public_url             = "https://images.example.com"
-  wireflow_base_url      = "https://www.example.com/api/v1"
-  wireflow_plan          = "pro"
-  wireflow_models        = { dream = ["1K", "2K"], reverie = { resolutions = [], aspectRatios = ["1:8"], inputImages = 3 } }
-  executions_per_minute  = 0
-  daily_executions       = 500
-  on_unknown             = "hold"
-  poll_window_seconds    = 50
-  poll_idle_exit_seconds = 1
-  lease_seconds          = 20
-  run_deadline_seconds   = 600
-  max_image_bytes        = 104857600
-  max_queue_hours        = 0.5
-  max_queued_jobs        = 500
-  retention_days         = 30
-  image_hosts            = ["cdn.wireflow.ai", "localhost:8090"]
+  public_url               = "https://images.example.com"
+  wireflow_base_url        = "https://www.example.com/api/v1"
+  wireflow_plan            = "pro"
+  wireflow_models          = { dream = ["1K", "2K"], reverie = { resolutions = [], aspectRatios = ["1:8"], inputImages = 3 } }
+  executions_per_minute    = 0
+  daily_executions         = 500
+  usd_per_credit           = 0.02
+  daily_spend_usd          = 25
+  monthly_spend_usd        = 300
+  spend_per_10_minutes_usd = 2.5
+  caller_limits            = { zap = { usdPerDay = 5, perDay = 100, maxQueued = 50 }, shop = { usdPerMonth = 20 } }
+  on_unknown               = "hold"
+  poll_window_seconds      = 50
+  poll_idle_exit_seconds   = 1
+  lease_seconds            = 20
+  run_deadline_seconds     = 600
+  max_image_bytes          = 104857600
+  max_queue_hours          = 0.5
+  max_queued_jobs          = 500
+  retention_days           = 30
+  image_hosts              = ["cdn.wireflow.ai", "localhost:8090"]
 
   form_origins          = ["https://example.com", "http://localhost:3000"]
   form_per_minute       = 2

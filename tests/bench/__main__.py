@@ -1,4 +1,4 @@
-"""`python -m tests.bench [start] [posts] [accept] [stored] [copy] [pacing]`: how long things take.
+"""`python -m tests.bench [PART …]`: how long things take. `--help` names the parts.
 
 The seconds are this machine's, except those of `pacing`, which are virtual; only the last column, each row against the
 plainest thing that does the same or against a target, says something about the product. Exits with 1 if a target is
@@ -12,13 +12,16 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.bench import accept, cold_start, copying, pacing, serving
+from tests.bench import accept, claims, cold_start, copying, pacing, serving
 from tests.bench.row import Row
 
 PARTS: dict[str, Callable[[Path, bool], Iterable[Row | pacing.Line]]] = {
     "start": lambda folder, _: cold_start.measure(folder),
     "posts": lambda folder, _: asyncio.run(serving.posts(folder)),
     "accept": lambda folder, short: accept.measure(folder, accept.SHORT if short else accept.FULL),
+    "claims": lambda folder, short: claims.measure(
+        folder, claims.SHORT if short else claims.WAITING, targets=not short
+    ),
     "stored": lambda folder, _: asyncio.run(serving.stored(folder)),
     "copy": lambda folder, _: copying.measure(folder),
     "pacing": lambda _, short: pacing.measure(short=short),
@@ -28,7 +31,7 @@ PARTS: dict[str, Callable[[Path, bool], Iterable[Row | pacing.Line]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Timings, as ratios within one run.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {' '.join(PARTS)}; all of them if none is named")
-    parser.add_argument("--short", action="store_true", help="show that `accept` and `pacing` work, without targets")
+    parser.add_argument("--short", action="store_true", help="only show that `accept`, `claims`, and `pacing` work")
     arguments = parser.parse_args()
     parts = arguments.parts or list(PARTS)
     if unknown := set(parts) - set(PARTS):

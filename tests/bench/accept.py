@@ -17,6 +17,7 @@ from pathlib import Path
 from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_states import Status
+from shared.jobs.documents import MAX_BATCH
 from shared.jobs.firestore import FirestoreJobs
 from shared.spending.gate_state import Gate, ResumeOn, Suspension
 from tests.bench import clients
@@ -74,7 +75,7 @@ def _measure(folder: Path, plan: Plan, waiting: int, emulator: str) -> list[Row]
     samples: dict[tuple[str, int], list[Sample]] = {}
     with _functions(folder, waiting, emulator) as functions:
         for function in functions.values():
-            clients.load(function.port, 4, min(plan.seconds, 1.0))
+            clients.load(function.port, 16, plan.seconds)  # the emulator compiles what it runs often
         for number in range(plan.rounds):
             for count in plan.clients:
                 for name, function in [*functions.items()][:: -1 if number % 2 else 1]:
@@ -167,9 +168,16 @@ async def _prepare(project: str, gate: str, waiting: int) -> None:
             reason=ErrorCode.KEY_REFUSED, resume_on=ResumeOn.TRIAL, since=now, until=now + timedelta(minutes=59)
         )
         await store.save_gate(Gate(suspension=suspension))
-    for first in range(0, waiting, 100):
-        await store.create_all([_waiting_job(number, now, held=gate == "open") for number in range(first, first + 100)])
+    for jobs in waiting_jobs(waiting, held=gate == "open"):
+        await store.create_all(jobs)
     await store.close()
+
+
+def waiting_jobs(count: int, *, held: bool) -> Iterator[list[Job]]:
+    """Yield jobs in batches that can be stored together. `held`: out of the queue."""
+    now = datetime.now(UTC)
+    for first in range(0, count, MAX_BATCH):
+        yield [_waiting_job(number, now, held=held) for number in range(first, min(first + MAX_BATCH, count))]
 
 
 def _waiting_job(number: int, now: datetime, *, held: bool) -> Job:

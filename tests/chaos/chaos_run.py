@@ -70,6 +70,7 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)  # with faults, and without them afterwards
     output: dict[str, str] = field(default_factory=dict)  # standard output of each function
     errors: dict[str, str] = field(default_factory=dict)  # standard error of each function
+    reserved: int = 0  # micro-dollars in the gate at the end
     vendor: str = ""  # URL of the simulator
 
     def paid_by(self, function: str) -> int:
@@ -160,6 +161,7 @@ class ChaosRun:
                 report.served[url] = hashlib.sha256(response.raise_for_status().content).hexdigest()
         report.inputs = await self._inputs_left(report)
         report.runs = await caller.runs()
+        report.reserved = (await self._store.read_gate()).budget.total.this_month
         report.faults.update((await caller.stats())["faults"])
         report.vendor = caller.simulator
         for function in (self._product.trigger, *self._product.pollers):

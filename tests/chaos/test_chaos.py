@@ -5,6 +5,7 @@ import json
 from functions.simulator.faults import FAULTS
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.log import Event
+from shared.spending.money import micros
 from shared.steps import prepare
 from shared.wireflow.signed_urls import unsigned
 from tests.chaos.chaos_run import SECRET_WORD, Report
@@ -41,6 +42,12 @@ def test_no_prompt_is_paid_twice_unmarked_and_none_if_keys_are_honored(report: R
     marked = {job["prompt"] for job in report.jobs.values() if job["possibleDuplicate"]}
     assert {prompt for prompt, runs in report.paid.items() if runs > 1} <= marked
     assert max(report.paid.values()) <= (1 if report.keys == "honored" else 2)
+
+
+def test_the_gate_counts_at_least_what_the_jobs_have_cost(report: Report) -> None:
+    costs = [job["cost"]["amount"] for job in report.jobs.values() if job["cost"]]
+    assert sum(costs) > 0
+    assert report.reserved >= sum(map(micros, costs))
 
 
 def test_each_run_begins_with_the_image_that_its_caller_sent(report: Report) -> None:

@@ -104,7 +104,19 @@ def test_a_deprecated_or_retired_model_is_a_warning_that_names_its_successor(com
     assert "The model nano_banana is retired. Set model to nano_banana_2_lite in WIREFLOW_WORKFLOWS." in result.out
     assert "The model nano_banana_2 is deprecated. Set model to nano_banana_2_1 in WIREFLOW_WORKFLOWS." in result.out
     assert result.out.count("the model of the workflow with-") == 2
-    assert "the list price of nano_banana_2_1 is $0.20 per image" in result.out
+    assert "$0.20, the list price of nano_banana_2_1" in result.out
+
+
+def test_the_price_of_each_workflow_is_shown(command: Command, wireflow: str):
+    workflows = {
+        "hook": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.13},
+        "saved": {"mode": "run", "id": "demo-saved", "pricePerImage": {"2K": 0.2, "4K": 0.24}},
+    }
+    named = settings(wireflow, WIREFLOW_WORKFLOWS=json.dumps(workflows))
+    shown = [line for line in command.run("check", **named, COLUMNS="400").out.splitlines() if "the price per" in line]
+    expected = {"default": "not known", "hook": "$0.13 ", "saved": "$0.20 (2K), $0.24 (4K)"}
+    assert len(shown) == len(expected)
+    assert all(any(f"workflow {name} " in line and price in line for line in shown) for name, price in expected.items())
 
 
 def test_each_unknown_workflow_is_reported_with_what_to_do(command: Command, wireflow: str):
@@ -112,7 +124,7 @@ def test_each_unknown_workflow_is_reported_with_what_to_do(command: Command, wir
     named = settings(wireflow, WIREFLOW_WORKFLOWS=json.dumps(workflows))
     result = command.run("check", **named, COLUMNS="400")
     assert result.code == 2
-    assert "2 of 4 checks failed" in result.err
+    assert "2 checks failed" in result.err
     assert result.out.count("workflow_not_found") == result.out.count("Set its ID in WIREFLOW_WORKFLOWS") == 2
     assert "4711" not in result.out + result.err
 

@@ -43,11 +43,17 @@ def test_the_job_is_printed_as_json_and_its_images_are_written_to_files(command:
     assert list(command.temporary.iterdir()) == []
 
 
+def test_a_spend_limit_can_be_tried_with_the_simulator(command: Command):
+    result = command.run("run", "a cat", "--timeout", "0", DAILY_SPEND_USD="1")
+    assert result.code == 3, result.err  # the settings are valid, and the job was accepted
+
+
 def test_a_failed_job_says_why_whether_it_cost_money_and_what_to_do(command: Command):
     result = command.run("run", "a cat [fault:moderation]")
     assert result.code == 1
     assert "failed" in result.out
     assert "[fault:moderation]" in result.out
+    assert result.err.count("content policy violation") == 1
     for words in ("content policy violation", "It was not charged.", "Change the prompt"):
         assert words in result.err
 

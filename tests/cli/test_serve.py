@@ -41,7 +41,7 @@ def test_three_servers_run_in_one_process_each_on_its_own_port(command: Command)
         assert children(process) == []
         process.send_signal(signal.SIGINT)
         result = result_of(process)
-    assert (result.code, result.err) == (130, "Error: interrupted\n")
+    assert (result.code, result.err) == (0, "Stopped.\n")
     assert not any(listens(url) for url in urls.values())
 
 
@@ -55,7 +55,7 @@ def test_a_paid_call_in_flight_finishes_before_the_servers_stop(command: Command
             for _ in range(3):
                 process.send_signal(signal.SIGINT)
             assert (posted.result().status_code, posted.result().json()["status"]) == (202, "running")
-        assert result_of(process).code == 130
+        assert result_of(process).code == 0
     assert not any(listens(url) for url in urls.values())
 
 
@@ -66,7 +66,7 @@ def test_log_lines_go_to_files_not_to_the_terminal(command: Command):
         eventually(lambda: httpx.get(urls["trigger"] + job).json()["status"] == "succeeded")
         process.send_signal(signal.SIGINT)
         result = result_of(process)
-    assert (result.out, result.err) == ("", "Error: interrupted\n")
+    assert (result.out, result.err) == ("", "Stopped.\n")
     events = [
         json.loads(line)["event"]
         for name in ("trigger", "poller")
@@ -89,7 +89,7 @@ def test_jobs_finished_and_unfinished_survive_a_restart(command: Command):
         eventually(lambda: job(finished)["status"] == "succeeded")
         unfinished = httpx.post(url, json={"prompt": "a dog"}, timeout=20).headers["location"]
         process.send_signal(signal.SIGINT)
-        assert result_of(process).code == 130
+        assert result_of(process).code == 0
 
     with command.started("serve", "--port", str(port), SIMULATOR_RUN_SECONDS="1") as process:
         read_until(process, "Ctrl-C")
@@ -136,4 +136,4 @@ def test_the_simulator_alone_answers_until_it_is_interrupted(command: Command):
         httpx.post(f"{url}/api/v1/workflow/demo-webhook/trigger", json={"prompt": "a cat"}, timeout=10)
         assert (command.folder / ".local" / "simulate" / "wireflow.jsonl").stat().st_size > 0
         process.send_signal(signal.SIGINT)
-        assert result_of(process).code == 130
+        assert result_of(process).code == 0

@@ -20,6 +20,7 @@ import httpx
 from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobQuery, JobStore
+from shared.spending.budget import NOTHING, Spent
 from tests.crash.input_images import inputs_in, job_of
 from tests.crash.senders import BEARER, KINDS, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
@@ -66,6 +67,8 @@ class Report:
     inputs: list[str] = field(default_factory=list)  # names of input images left at the end, partial files included
     uploads: int = 0  # to the vendor
     runs: list[dict[str, Any]] = field(default_factory=list)  # paid
+    reserved: Spent = NOTHING
+    reserved_by_caller: Spent = NOTHING
     served: dict[str, str] = field(default_factory=dict)  # sha256 of the image of each succeeded job, by id
 
     @property
@@ -241,6 +244,8 @@ class CrashRun:
         found = [await store.get(job.id) for job in await store.list_jobs(EVERYTHING)]
         report.stored = [job for job in found if job]
         report.runs = await caller.runs()
+        budget = (await store.read_gate()).budget
+        report.reserved, report.reserved_by_caller = budget.total, budget.callers["tests"]
         report.uploads = (await caller.stats())["endpoints"]["upload"]
         for job_id, job in report.jobs.items():
             if job["status"] == "succeeded":

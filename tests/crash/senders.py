@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from tests.processes.product import WEBHOOK_ID
+
 TOKEN = "token-of-these-callers"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SMALL = {"aspect_ratio": "16:1"}
@@ -18,18 +20,24 @@ PROMPTS = 3  # in a batch
 KINDS = 7  # of requests
 SIDE = 96  # pixels of an input image; it is noise, so that no two are equal
 # A batch needs a token. The models draw their smallest images; the ids are the simulator's own.
+PRICE = 0.1  # dollars of one image
 SETTINGS = {
+    "DAILY_SPEND_USD": "1000",
+    "SPEND_PER_10_MINUTES_USD": "1000",
+    "CALLER_LIMITS": json.dumps({"tests": {"usdPerMonth": 1000}}),
     "TRIGGER_TOKENS": json.dumps({"tests": hashlib.sha256(TOKEN.encode()).hexdigest()}),
     "WIREFLOW_WORKFLOWS": json.dumps(
         {
+            "default": {"mode": "webhook", "id": WEBHOOK_ID, "pricePerImage": PRICE},
             "pro": {
                 "mode": "execute",
                 "id": "demo-execute",
                 "model": "nano_banana_pro",
                 "resolution": "1K",
                 "aspectRatio": "21:9",
+                "pricePerImage": PRICE,
             },
-            "saved": {"mode": "run", "id": "demo-saved"},
+            "saved": {"mode": "run", "id": "demo-saved", "pricePerImage": PRICE},
         }
     ),
 }

@@ -3,8 +3,10 @@
 from collections import Counter
 
 from shared.job_states import FINAL
+from shared.spending.money import micros
 from tests.crash.crash_run import Report
 from tests.crash.input_images import PARTIAL, job_of
+from tests.crash.senders import PRICE
 
 
 def test_every_accepted_job_ends(report: Report) -> None:
@@ -40,6 +42,12 @@ def test_a_second_run_is_marked_and_does_not_happen_if_keys_are_honored(report: 
 
 def test_a_mark_is_only_on_a_job_whose_paid_call_a_kill_left_open(report: Report) -> None:
     assert report.marked <= set(report.open_calls)
+
+
+def test_every_paid_run_was_reserved_before(report: Report) -> None:
+    """A kill may leave a reservation without a run, never a run without a reservation."""
+    assert report.reserved.this_month >= micros(PRICE) * len(report.runs)
+    assert report.reserved_by_caller.this_month == report.reserved.this_month
 
 
 def test_each_run_begins_with_the_image_that_its_caller_sent(report: Report) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from shared.job import Job
 from shared.job_states import Status
-from shared.ports import JobRow, JobStore
+from shared.ports import JobQuery, JobRow, JobStore
 from shared.spending.gate_state import Gate
+from shared.spending.usage import UsageDay, UsageRow
 
 
 class WatchedJobs:
@@ -47,6 +48,17 @@ class WatchedJobs:
 
     async def count_ahead(self, queue_at: datetime) -> int:
         return self._count(await self._inner.count_ahead(queue_at))
+
+    async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
+        return self._count(await self._inner.usage_rows(query))
+
+    async def read_usage(self, day: str) -> UsageDay | None:
+        self.reads += 1
+        return await self._inner.read_usage(day)
+
+    async def save_usage(self, usage: UsageDay) -> None:
+        self.writes += 1
+        await self._inner.save_usage(usage)
 
     async def read_gate(self) -> Gate:
         self.reads += 1

@@ -41,6 +41,7 @@ from shared.runtime.run_times import RunTimes
 from shared.runtime.scans import Scans
 from shared.runtime.slots import Slots, WindowEnd
 from shared.runtime.unknown_shapes import UnknownShapes
+from shared.runtime.usage_days import UsageDays
 from shared.runtime.workflow_inputs import WorkflowInputs
 from shared.store_errors import StoreUnavailable
 from shared.wake_up.in_process import InProcessWakeUp, NoWakeUp
@@ -231,6 +232,7 @@ class World:
             workflow_inputs=WorkflowInputs(wireflow, requests, clock),
             inputs=_source(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
+            usage_days=UsageDays(store, clock),
             window=window,
             fetches=Slots(wiring.MAX_CONCURRENT_FETCHES, window),
             uploads=Slots(wiring.MAX_CONCURRENT_UPLOADS, window),

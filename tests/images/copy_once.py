@@ -12,10 +12,11 @@ from pathlib import Path
 import httpx
 
 from shared import egress
+from shared.copy_errors import CopyError
 from shared.images.directory import DirectoryImages
 from shared.images.download import Downloader
 from shared.images.gcs import BucketImages
-from shared.ports import CopyError, ImageStore
+from shared.ports import ImageStore
 
 
 def main(place: str, small: str, large: str) -> None:

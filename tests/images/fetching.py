@@ -2,9 +2,9 @@
 
 import pytest
 
+from shared.copy_errors import CopyError
 from shared.images.download import Downloader
 from shared.images.stream import MeasuredImageStream
-from shared.ports import CopyError
 
 MAX_BYTES = 300_000
 

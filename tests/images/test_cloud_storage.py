@@ -11,6 +11,7 @@ from google.auth.exceptions import TransportError
 from google.cloud import storage
 from google.oauth2 import service_account
 
+from shared.copy_errors import CopyError
 from shared.images.gcs import (
     CACHE_CONTROL,
     MAX_CACHED_URLS,
@@ -20,7 +21,7 @@ from shared.images.gcs import (
     IamSigner,
     SignedUrls,
 )
-from shared.ports import CopyError, FileDetails, StoredImage
+from shared.ports import FileDetails, StoredImage
 from tests.images.sample_images import FakeStream, png_of_size
 from tests.images.upload_faults import UploadFaults, chunk, last_chunk, start_of_upload
 

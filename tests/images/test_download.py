@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from shared.content_coding import MAX_MEMBERS, PIECE
+from shared.copy_errors import CopyError, ImageRefused
 from shared.error_codes import ErrorCode
 from shared.images.download import COPY_SECONDS, Downloader
-from shared.ports import CopyError, ImageRefused
 from tests.images.bombs import BOMBS, bomb
 from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.sample_images import encoded, png_of_size

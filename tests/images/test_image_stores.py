@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import google_crc32c
 import pytest
 
+from shared.copy_errors import CopyError, ImageRefused, NameTaken
 from shared.error_codes import ErrorCode
 from shared.images.chunks import encode_crc32c
 from shared.images.directory import DirectoryImages
 from shared.images.gcs import BucketImages
-from shared.ports import CopyError, ImageRefused, NameTaken
 from tests.images.sample_images import FakeStream, encoded, png_of_size
 
 MIB = 1024 * 1024

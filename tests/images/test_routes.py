@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from shared import egress
+from shared.copy_errors import CopyError, HostNotAllowed, ImageGone, UrlNotAllowed, UrlRefused
 from shared.images.download import BROWSER_AGENT, USER_AGENT, Downloader
-from shared.ports import CopyError, HostNotAllowed, ImageGone, UrlNotAllowed, UrlRefused
 from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.sample_images import png_of_size
 from tests.images.site import Request, Site, response

@@ -5,11 +5,11 @@ import hashlib
 import google_crc32c
 import pytest
 
+from shared.copy_errors import CopyError, ImageRefused
 from shared.error_codes import ErrorCode
 from shared.images.chunks import CHUNK, encode_crc32c
 from shared.images.formats import PNG
 from shared.images.stream import MeasuredImageStream, image_from_bytes
-from shared.ports import CopyError, ImageRefused
 from tests.images.bombs import bomb
 from tests.images.sample_images import encoded, png_of_size
 

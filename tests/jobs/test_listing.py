@@ -16,6 +16,7 @@ from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobStore
 from shared.public_job import public_job
 from shared.spending.money import Cost, CostSource
+from shared.spending.usage import Tally, UsageDay
 from tests.jobs.places import NOW, Place, a_job
 
 SECOND = timedelta(seconds=1)
@@ -158,3 +159,32 @@ async def test_an_unreadable_document_does_not_end_the_list(
 async def test_a_naive_time_is_refused(store: JobStore, wanted: dict[str, Any]):
     with pytest.raises(ValueError, match="aware"):
         await ids(store, **wanted)
+
+
+# --- the usage -----------------------------------------------------------------------------------------------------
+
+
+async def test_the_usage_reads_what_it_needs_of_the_same_jobs(store: JobStore):
+    await store.create(a_job("1" * 32, created_at=NOW, caller="zap"))
+    error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN)
+    image = Image(index=0, source_url="https://cdn.example/0", name="jobs/2/1/0.png")
+    failed = a_job("2" * 32, created_at=NOW + SECOND, status=Status.FAILED, error=error, images=(image,))
+    await store.create(failed)
+    await store.create(a_job("3" * 32, created_at=NOW + 60 * SECOND))
+    rows = await store.usage_rows(JobQuery(limit=9, since=NOW, before=(NOW + 60 * SECOND, "0")))
+    assert [(row.id[0], row.caller, row.images, row.charged, row.settled) for row in rows] == [
+        ("2", None, 1, Charged.UNKNOWN, False),
+        ("1", "zap", 0, None, False),
+    ]
+    assert await store.usage_rows(JobQuery(limit=9, caller="shop")) == []
+
+
+async def test_the_usage_of_a_day_is_stored_once(store: JobStore):
+    cost = Cost(micros=130_000, source=CostSource.CREDITS)
+    tally = Tally(jobs=3, images=2, cost=cost, failed_charged=1, failed_unknown=1)
+    usage = UsageDay("2026-03-01", {("zap", "default"): tally, (None, "pro"): Tally(jobs=1)})
+    assert await store.read_usage(usage.day) is None
+    await store.save_usage(usage)
+    await store.save_usage(UsageDay(usage.day, {}))
+    assert await store.read_usage(usage.day) == usage
+    assert await store.read_usage("2026-03-02") is None

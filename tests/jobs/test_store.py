@@ -11,6 +11,7 @@ from shared.job import Job
 from shared.job_parts import Image, JobError, Refusal, Step
 from shared.job_states import Status
 from shared.ports import JobRow, JobStore
+from shared.spending.budget import Reservation
 from shared.spending.gate_state import Gate
 from shared.spending.money import Cost, CostSource
 from shared.store_errors import AlreadyExists, Conflict, UnreadableJob
@@ -64,6 +65,7 @@ def everything(job_id: str = "full") -> Job:
         request_id="req_2",
         credits_used=0.24,
         estimated_cost=Cost(micros=130_000, source=CostSource.PRICE),
+        reservation=Reservation(micros=130_000, day="2026-03-01", part=177_000_000),
         cost=Cost(micros=2_400, source=CostSource.CREDITS),
         model="nano_banana_2_1",
         images=images,
@@ -72,6 +74,7 @@ def everything(job_id: str = "full") -> Job:
         refusal=Refusal(reason=ErrorCode.KEY_REFUSED, message="Forbidden", times=2, at=NOW),
         copy_tries=2,
         recheck_done=True,
+        chosen=True,
         claims=2,
         last_response="<html>",
     )

@@ -7,7 +7,9 @@ import pytest
 
 from shared.error_codes import ErrorCode
 from shared.spending import gate as rules
+from shared.spending import suspensions
 from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, Suspension
+from shared.spending.suspensions import FIRST_TRIAL
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TEN_A_MINUTE = Limits(per_minute=10, per_day=0)
@@ -66,8 +68,9 @@ def test_the_daily_limit_resets_at_midnight():
 
 
 def test_releasing_a_slot_of_yesterday_does_not_lower_todays_count():
-    gate, slots = reserve(Gate(), UNLIMITED, 2, NOON)
-    gate, _ = reserve(gate, UNLIMITED, 3, NOON + timedelta(days=1))
+    daily = Limits(per_minute=0, per_day=100)
+    gate, slots = reserve(Gate(), daily, 2, NOON)
+    gate, _ = reserve(gate, daily, 3, NOON + timedelta(days=1))
     assert rules.release(gate, slots).today(NOON + timedelta(days=1)) == 3
 
 
@@ -188,7 +191,7 @@ def refusal(workflow: str | None = None) -> Suspension:
         reason=ErrorCode.KEY_REFUSED,
         resume_on=ResumeOn.TRIAL,
         since=NOON,
-        until=NOON + rules.FIRST_TRIAL,
+        until=NOON + FIRST_TRIAL,
         workflow=workflow,
         refused_workflow="cats",
         refused_caller="zap",
@@ -316,7 +319,7 @@ def test_jobs_from_elsewhere_are_tried_after_0_5_10_20_seconds_and_then_any_job(
 @pytest.mark.parametrize(("candidate", "seconds"), [(CATS, 300), (REFUSED, 300), (OTHER, 0)])
 def test_a_job_is_held_until_it_may_be_tried(candidate: Candidate, seconds: int):
     suspension = refusal("cats")
-    assert rules.held_until(suspension, candidate) == after(seconds)
+    assert suspensions.held_until(suspension, candidate) == after(seconds)
     assert bool(rules.hold(rules.suspend(Gate(), suspension), after(1), candidate)) == bool(seconds)
 
 

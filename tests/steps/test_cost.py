@@ -38,6 +38,20 @@ async def test_an_image_of_15_s_costs_at_most_6_writes_and_7_reads(
         assert reads <= MAX_READS
 
 
+@pytest.mark.parametrize(("credits", "corrections"), [(10.0, 0), (25.0, 1)])
+async def test_with_spend_limits_a_corrected_price_costs_one_write_more(
+    open_world: OpenWorld, credits: float, corrections: int
+) -> None:
+    workflows = '{"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.1}}'
+    limits = {"WIREFLOW_WORKFLOWS": workflows, "DAILY_SPEND_USD": "5", "CALLER_LIMITS": '{"zap": {"usdPerDay": 1}}'}
+    async with open_world(wrap=WatchedJobs, run_seconds=(15.0, 15.0), credits=credits, **limits) as world:
+        await world.accepted("the first job creates the document of the gate")
+        await world.run_for(timedelta(minutes=2))
+        writes, reads = await one_image(world, 5.0)
+        assert writes <= MAX_WRITES + corrections
+        assert reads <= MAX_READS + corrections
+
+
 @pytest.mark.parametrize("seconds", [10.0, 20.0])
 async def test_an_idempotency_key_and_four_images_cost_no_more(open_world: OpenWorld, seconds: float) -> None:
     async with open_world(wrap=WatchedJobs, run_seconds=(seconds, seconds)) as world:

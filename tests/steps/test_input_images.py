@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from shared import idempotency
+from shared.copy_errors import CopyError
 from shared.idempotency import IdempotencyKey
 from shared.job_states import Status
-from shared.ports import CopyError, ImageStore, JobStore
+from shared.ports import ImageStore, JobStore
 from tests.harness.world import World
 from tests.images.sample_images import encoded
 from tests.steps.conftest import OpenWorld

@@ -90,6 +90,21 @@ async def test_log_lines_name_the_job_and_contain_no_secret(world: World) -> Non
         assert secret not in world.lines.getvalue()
 
 
+async def test_the_log_line_of_a_final_job_has_the_seconds_since_its_run_was_started(world: World) -> None:
+    stored, failed, refused = [
+        await world.accepted(f"a cat{fault}") for fault in ("", "[fault:failed]", "[fault:bad_request]")
+    ]
+    for job in await world.end_of(stored, failed, refused):
+        (line,) = [
+            line
+            for line in world.log()
+            if line.get("jobId") == job["id"] and line["event"] in ("job_stored", "job_failed")
+        ]
+        expected = moment(job["completedAt"]) - moment(job["startedAt"]) if job["id"] != refused else None
+        assert line.get("secondsSinceStart") == (expected.total_seconds() if expected else None)
+    assert not [line for line in world.log() if line["event"] == "job_started" and "secondsSinceStart" in line]
+
+
 async def test_no_log_line_quotes_wireflow(world: World) -> None:
     """Its error messages may contain the prompt, and its URL contains the id of the webhook."""
     for fault in ("bad_request", "moderation", "redirect", "html_error"):

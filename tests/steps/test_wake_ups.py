@@ -95,7 +95,7 @@ async def test_a_call_after_the_last_scan_of_a_window_begins_another_one(open_wo
 async def test_what_is_released_at_the_end_of_a_window_wakes_the_next_one(open_world: OpenWorld) -> None:
     async with open_world(wake_ups=True, run_seconds=(70.0, 70.0)) as world:
         job_id = await world.accepted()
-        await world.call_poller()  # and nobody else calls
+        await world.call_poller()  # and no one else does
         await until_final(world, job_id)
         assert (await lags(world, [job_id]))[0] < 11
 

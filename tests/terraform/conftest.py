@@ -92,3 +92,9 @@ def existing_database(deployments: dict[str, State]) -> State:
 def existing_resources(deployments: dict[str, State]) -> State:
     """The deployment with secrets, channels, a key, a repository, and accounts that exist already."""
     return deployments["existing_resources"]
+
+
+@pytest.fixture(scope="session")
+def internal(root_module: Path) -> State:
+    """The deployment whose trigger is reached from inside alone."""
+    return run_test(root_module, "internal")

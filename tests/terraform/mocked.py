@@ -25,7 +25,7 @@ GOOGLE_VERSIONS = ("7.46.1", "8.7.0")
 FUNCTIONS = ("trigger", "poller")
 
 # What a copy of the repository does without: settings of tools, and what runs have left.
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.tfstate*", "*.tfvars", "backend.tf")
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.tfstate*", "terraform.tfvars", "*.auto.tfvars", "backend.tf")
 
 # Name → text of each variable's block in the module.
 VARIABLES = root.blocks("variable")
@@ -88,8 +88,8 @@ class State:
                 item["values"],
                 frozenset(address.removeprefix(WITHIN) for address in item.get("depends_on", ())),
             )
-            for module in document["root_module"]["child_modules"]
-            for item in module["resources"]
+            for module in (document["root_module"], *document["root_module"].get("child_modules", ()))
+            for item in module.get("resources", ())
         ]
 
     def all(self, kind: str) -> list[Resource]:
@@ -140,9 +140,9 @@ def initialize(module: Path) -> Path:
     return module
 
 
-def run_test(module: Path, name: str) -> State:
-    """The state after `terraform/tests/{name}.tftest.hcl`, which holds one run."""
-    output = terraform(module, "test", "-json", "-verbose", f"-filter=tests/{name}.tftest.hcl")
+def run_test(module: Path, name: str, *arguments: str) -> State:
+    """The state after `tests/{name}.tftest.hcl` in `module`, which holds one run."""
+    output = terraform(module, "test", "-json", "-verbose", f"-filter=tests/{name}.tftest.hcl", *arguments)
     (document,) = [line["test_state"] for line in _lines(output) if line["type"] == "test_state"]
     return State(document, output)
 

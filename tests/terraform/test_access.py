@@ -15,10 +15,12 @@ SOURCES = " || ".join(
 JOBS = f'{PROJECT} if resource.name == "projects/example-project/databases/(default)"'
 TRIGGER = "google_cloudfunctions2_function.trigger"
 POLLER = "google_cloudfunctions2_function.poller"
+SCHEDULER = 'google_service_account.task["scheduler"]'
+MONITORING = "serviceAccount:service-123456789012@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 PUBSUB = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
 
 
-TRIGGER_ACCOUNT = "projects/shared-project/serviceAccounts/trigger@shared-project.iam.gserviceaccount.com"
+EXISTING_ACCOUNT = "projects/shared-project/serviceAccounts/{}@shared-project.iam.gserviceaccount.com".format
 
 
 def reads(who: str, *settings: str) -> set[tuple[str, str, str]]:
@@ -45,6 +47,8 @@ GRANTS = {
     ("poller", "roles/storage.objectUser", INPUTS),
     *reads("poller", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY"),
     ("scheduler", "roles/run.invoker", POLLER),
+    *((name, "roles/cloudtasks.enqueuer", "google_cloud_tasks_queue.wake_up") for name in FUNCTIONS),
+    *((name, "roles/iam.serviceAccountUser", SCHEDULER) for name in FUNCTIONS),
     ("storage", "roles/pubsub.publisher", "google_pubsub_topic.images"),
 }
 INVITED = {
@@ -53,7 +57,8 @@ INVITED = {
     ("serviceAccount:theirs@example-project.iam.gserviceaccount.com", "roles/run.invoker", TRIGGER),
     ("allUsers", "roles/run.invoker", TRIGGER),
 }
-# What the options add.
+# What the options add. A private trigger: its uptime check.
+UPTIME = {(MONITORING, "roles/run.invoker", TRIGGER)}
 DEAD_LETTERS = {
     ("Pub/Sub", "roles/pubsub.publisher", "google_pubsub_topic.dead_letters[0]"),
     ("Pub/Sub", "roles/pubsub.subscriber", "google_pubsub_subscription.requests[0]"),
@@ -77,6 +82,7 @@ KINDS = {
     "google_secret_manager_secret_iam_member": ("secret_id", "google_secret_manager_secret", "id"),
     "google_cloud_run_v2_service_iam_member": ("name", "google_cloudfunctions2_function", "name"),
     "google_artifact_registry_repository_iam_member": ("repository", "", ""),
+    "google_cloud_tasks_queue_iam_member": ("name", "google_cloud_tasks_queue", "name"),
     "google_pubsub_topic_iam_member": ("topic", "google_pubsub_topic", "id"),
     "google_pubsub_subscription_iam_member": ("subscription", "google_pubsub_subscription", "name"),
 }
@@ -113,8 +119,8 @@ def target(state: State, grant: Resource) -> str:
 
 
 def test_who_may_do_what_is_this_table(smallest: State, existing_database: State) -> None:
-    assert grants(smallest) == sorted(GRANTS)
-    assert grants(existing_database) == sorted(elsewhere(GRANTS, {"(default)": "theirs"}))
+    assert grants(smallest) == sorted(GRANTS | UPTIME)
+    assert grants(existing_database) == sorted(elsewhere(GRANTS | UPTIME, {"(default)": "theirs"}))
 
 
 def test_the_trigger_opens_for_those_who_were_asked_in(largest: State) -> None:
@@ -150,10 +156,11 @@ def test_existing_accounts_are_granted_what_new_ones_are_and_the_secrets_and_the
         ("build", "roles/artifactregistry.writer", repository),
         *((who, reader, f"projects/vault/secrets/{name}") for who, names in secrets.items() for name in names),
         ("trigger", reader, 'google_secret_manager_secret.wireflow["TURNSTILE_SECRET"]'),
-        ("trigger", "roles/iam.serviceAccountTokenCreator", TRIGGER_ACCOUNT),
+        ("trigger", "roles/iam.serviceAccountTokenCreator", EXISTING_ACCOUNT("trigger")),
+        *((name, "roles/iam.serviceAccountUser", EXISTING_ACCOUNT("scheduler")) for name in FUNCTIONS),
         ("allUsers", "roles/run.invoker", TRIGGER),
     }
-    replaced = {grant for grant in GRANTS if grant[1] in {reader, "roles/iam.serviceAccountTokenCreator"}}
+    replaced = {grant for grant in GRANTS if grant[1] == reader or grant[1].startswith("roles/iam.")}
     replaced |= {("build", "roles/artifactregistry.writer", PROJECT)}
     assert found == (GRANTS - replaced) | added | EVENTS | DEAD_LETTERS
 
@@ -163,7 +170,7 @@ def test_events_come_in_as_an_account_that_may_call_the_trigger_and_nothing_else
 ) -> None:
     everybody = ("allUsers", "roles/run.invoker", TRIGGER)
     assert grants(pubsub) == sorted(GRANTS | EVENTS | DEAD_LETTERS | {everybody})
-    assert grants(eventarc) == sorted(GRANTS | EVENTS | reads("trigger", "TRIGGER_TOKENS"))
+    assert grants(eventarc) == sorted(GRANTS | EVENTS | UPTIME | reads("trigger", "TRIGGER_TOKENS"))
 
 
 def test_only_a_public_trigger_is_open_to_all_users(deployment: State) -> None:
@@ -207,7 +214,7 @@ def test_existing_accounts_are_used(existing_resources: State) -> None:
 def test_an_invoker_is_granted_again_when_its_function_is_replaced() -> None:
     grant = r'^resource "google_cloud_run_v2_service_iam_member" "\w+" \{\n(.*?)^\}'
     blocks = [block for file in MODULE.glob("*.tf") for block in re.findall(grant, file.read_text(), re.M | re.S)]
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         (function,) = re.findall(r"^  name += (google_cloudfunctions2_function\.\w+)\.name$", block, re.M)
         assert f"replace_triggered_by = [{function}.id]" in block

@@ -6,11 +6,12 @@ import re
 
 import pytest
 
-from shared import config
-from shared.config import Config, OnUnknown
+from shared.config import OnUnknown
 from shared.locations import Location
+from shared.spending.budget import CallerLimits, SpendLimits
 from shared.spending.gate_state import Limits
 from shared.workflows import parse_models
+from tests.terraform.environment import load
 from tests.terraform.mocked import FUNCTIONS, ROOT, Resource, State
 
 # Cloud Run's own name, and what only local runs may have.
@@ -22,7 +23,17 @@ NOT_GIVEN = {
     "GOOGLE_CERTS_URL",
     "TURNSTILE_VERIFY_URL",
 }
-ALWAYS = {"JOBS_URL", "IMAGES_URL", "PUBLIC_URL", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY", "LOG_EXECUTION_ID"}
+ALWAYS = {
+    "JOBS_URL",
+    "IMAGES_URL",
+    "PUBLIC_URL",
+    "WIREFLOW_WEBHOOK_ID",
+    "WIREFLOW_API_KEY",
+    "LOG_EXECUTION_ID",
+    "WAKE_UP_QUEUE",
+    "WAKE_UP_URL",
+    "WAKE_UP_ACCOUNT",
+}
 # Who may come in: the trigger's business alone.
 AUTH = {
     "TRIGGER_PUBLIC",
@@ -38,15 +49,19 @@ AUTH = {
     "EVENT_AUDIENCE",
 }
 OWN_ADDRESS = "https://wireflow-images-trigger-123456789012.us-central1.run.app"
-SHA256 = "0123456789abcdef" * 4
-SECRETS = {
-    "WIREFLOW_WEBHOOK_ID": "hook",
-    "WIREFLOW_API_KEY": "key",
-    "WIREFLOW_WORKFLOWS": json.dumps({"hook": {"mode": "webhook", "id": "1"}}),
-    "TRIGGER_TOKENS": json.dumps({"zap": SHA256}),
-    "TRIGGER_SIGNING_SECRETS": json.dumps({"shop": ["whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh"]}),
-    "TURNSTILE_SECRET": "word",
-}
+
+
+SPENDING = SpendLimits(
+    per_day=25_000_000,
+    per_month=300_000_000,
+    per_10_minutes=2_500_000,
+    callers={
+        "zap": CallerLimits(per_day=100, spend_per_day=5_000_000, max_queued=50),
+        "shop": CallerLimits(spend_per_month=20_000_000),
+    },
+    lowest=100_000,
+    highest=100_000,
+)
 
 
 def settings() -> set[str]:
@@ -60,12 +75,6 @@ def names(function: Resource) -> list[str]:
     """The environment variables of a function, the secret ones among them."""
     secret = [item["key"] for item in function.service["secret_environment_variables"]]
     return sorted([*function.service["environment_variables"], *secret])
-
-
-def load(function: Resource) -> Config:
-    """What the function makes of its environment."""
-    secrets = {item["key"]: SECRETS[item["key"]] for item in function.service["secret_environment_variables"]}
-    return config.load(function.service["environment_variables"] | secrets | {"K_SERVICE": function.values["name"]})
 
 
 def test_with_every_option_on_a_function_is_given_what_it_reads(largest: State) -> None:
@@ -100,7 +109,8 @@ def test_a_function_understands_the_smallest_environment(smallest: State, name: 
 def test_a_function_understands_the_largest_environment(largest: State, name: str) -> None:
     understood = load(largest.function(name))
     assert understood.jobs == Location("firestore", "example-project", "jobs")
-    assert understood.limits == Limits(per_minute=0, per_day=500)
+    assert understood.limits == Limits(per_minute=0, per_day=500, at_once=12, spending=SPENDING)
+    assert understood.usd_per_credit == 20_000
     assert understood.on_unknown is OnUnknown.HOLD
     assert understood.max_image_bytes == 100 * 1024 * 1024
     assert (understood.poll_window, understood.poll_idle_exit, understood.max_queue_hours) == (50, 1, 0.5)

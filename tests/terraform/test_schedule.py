@@ -1,10 +1,13 @@
-"""The poller: one at a time, called every minute by the schedule alone, never cut off by a deadline."""
+"""The poller: one at a time, called by the schedule and by wake-ups, never cut off by a deadline."""
+
+import re
 
 import pytest
 
 from functions.trigger.parsing.read import MULTIPART_LIMIT
-from shared import config
 from shared.images.download import COPY_SECONDS
+from shared.wake_up.cloud_tasks import MAX_DISPATCH_SECONDS
+from tests.terraform.environment import load
 from tests.terraform.mocked import State
 
 UPLOAD = MULTIPART_LIMIT / 1024 / 1024  # MiB: the largest body; held as it came and taken apart
@@ -12,8 +15,7 @@ UPLOAD = MULTIPART_LIMIT / 1024 / 1024  # MiB: the largest body; held as it came
 
 def window(state: State) -> float:
     """The window that the poller itself will take."""
-    environment = state.function("poller").service["environment_variables"]
-    return config.load(environment | {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "key"}).poll_window
+    return load(state.function("poller")).poll_window
 
 
 def mebibytes(text: str) -> int:
@@ -79,3 +81,27 @@ def test_the_schedule_calls_the_poller_every_minute_with_an_identity_for_it(depl
         item for item in deployment.all("google_cloud_run_v2_service_iam_member") if item.name == "poller_invoker"
     ]
     assert grant.values["member"] == f"serviceAccount:{token['service_account_email']}"
+
+
+def test_wake_ups_go_through_the_queue_to_the_poller_with_the_identity_of_the_schedule(deployment: State) -> None:
+    wake_up = load(deployment.function("poller")).wake_up
+    (queue,) = deployment.all("google_cloud_tasks_queue")
+    (job,) = deployment.all("google_cloud_scheduler_job")
+    poller = deployment.function("poller").values
+    assert wake_up is not None
+    assert wake_up.queue == f"projects/example-project/locations/{poller['location']}/queues/{queue.values['name']}"
+    assert queue.values["location"] == poller["location"]
+    assert wake_up.url == f"https://{poller['name']}-123456789012.{poller['location']}.run.app"
+    assert wake_up.account == job.values["http_target"][0]["oidc_token"][0]["service_account_email"]
+
+
+def test_a_wake_up_is_tried_three_times_and_not_while_a_window_may_be_open(deployment: State) -> None:
+    (queue,) = deployment.all("google_cloud_tasks_queue")
+    assert queue.values["retry_config"][0]["max_attempts"] == 3
+    assert deployment.function("poller").service["timeout_seconds"] < MAX_DISPATCH_SECONDS
+
+
+def test_each_deployment_has_a_queue_of_another_name(deployments: dict[str, State]) -> None:
+    names = [queue.values["name"] for state in deployments.values() for queue in state.all("google_cloud_tasks_queue")]
+    assert len(set(names)) == len(names) == len(deployments)
+    assert all(re.fullmatch(r"(wireflow-images|gallery)-[0-9a-f]{8}", name) for name in names)

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +32,7 @@ class Case:
     body: Any = None
     late: float = 0  # seconds until the poller comes
     bug: bool = False  # a request fails with an unexpected exception
+    settings: Mapping[str, Any] = field(default_factory=dict)  # as of `world`
     alarms: Set[str] = frozenset()
     counted: Set[str] = frozenset()
 
@@ -52,33 +53,38 @@ class BuggyJobs:
 FAILED = {"status": "FAILED", "error": "The model is down."}
 MODERATED = {"status": "FAILED", "error": "Rejected by the content moderation of the provider."}
 ELSEWHERE = run_response("COMPLETED", "https://files.example.net/a.png")
+PRICED = json.dumps({"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.13}})
+DEARER = {"WIREFLOW_WORKFLOWS": PRICED, "DAILY_SPEND_USD": "0.15", "credits": 20.0}  # costs 0.20
 CASES = {
-    "stored": Case(counted={"job_stored"}),
-    "a run failed": Case("poll", body=FAILED, alarms={"job_failed"}, counted={"job_failed"}),
-    "a prompt was refused": Case("poll", body=MODERATED, counted={"job_failed"}),
+    "stored": Case(counted={"job_stored", "started", "on_time"}),
+    "a run failed": Case("poll", body=FAILED, alarms={"job_failed"}, counted={"job_failed", "started"}),
+    "a prompt was refused": Case("poll", body=MODERATED, counted={"job_failed", "started", "on_time"}),
     "a request was refused": Case("trigger", 422, {"error": "no such input"}, counted={"job_failed"}),
     "unknown outcome": Case("trigger", 500, alarms={"job_failed"}, counted={"job_failed"}),
-    "a strange state": Case("poll", body={"status": "DREAMING"}, alarms={"unknown_shape"}),
-    "a new name": Case("poll", body={"status": "RUNNING", "mood": "fine"}),
-    "an image on another host": Case("poll", body=ELSEWHERE, alarms={"image_host"}),
+    "a strange state": Case("poll", body={"status": "DREAMING"}, alarms={"unknown_shape"}, counted={"started"}),
+    "a new name": Case("poll", body={"status": "RUNNING", "mood": "fine"}, counted={"started"}),
+    "an image on another host": Case("poll", body=ELSEWHERE, alarms={"image_host"}, counted={"started"}),
     "no credits": Case("trigger", 402, {"error": "Insufficient credits"}, alarms={"out_of_credits"}),
     "no key": Case("trigger", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
-    "no key for polls": Case("poll", 401, {"error": "API key has expired"}, alarms={"key_refused"}),
+    "no key for polls": Case(
+        "poll", 401, {"error": "API key has expired"}, alarms={"key_refused"}, counted={"started"}
+    ),
     "no workflow": Case("trigger", 404, {"error": "not found"}, alarms={"key_refused"}),
     "no active workflow": Case("trigger", 400, {"error": "Workflow is not active"}, alarms={"key_refused"}),
     "moved": Case("trigger", 301, alarms={"key_refused"}),
     "too many": Case("trigger", 429),
     "away": Case("trigger", 503),
-    "punctual": Case(late=200, counted={"job_stored"}),
-    "a bug": Case(bug=True, alarms={"internal_error"}, counted={"job_stored"}),
-    "late": Case(late=400, alarms={"oldest_due_job"}, counted={"job_stored"}),
+    "punctual": Case(late=200, counted={"job_stored", "started", "on_time"}),
+    "a bug": Case(bug=True, alarms={"internal_error"}, counted={"job_stored", "started", "on_time"}),
+    "dearer": Case(settings=DEARER, alarms={"spend_limit"}, counted={"job_stored", "started", "on_time"}),
+    "late": Case(late=400, alarms={"oldest_due_job"}, counted={"job_stored", "started"}),
 }
 
 
 async def tell(case: Case, folder: Path) -> list[Line]:
     """The lines that the product writes about one job and one window of the poller."""
     wrap: Wrap = (lambda store: cast(JobStore, BuggyJobs(store))) if case.bug else (lambda store: store)
-    async with world(folder, wrap=wrap, ON_UNKNOWN="hold") as here:
+    async with world(folder, wrap=wrap, ON_UNKNOWN="hold", **case.settings) as here:
         if case.endpoint:
             here.vendor.always(case.endpoint, case.status, case.body)
         await here.accepted()
@@ -164,7 +170,9 @@ def test_every_alert_writes_to_every_address(deployment: State, existing_resourc
     if deployment is existing_resources:
         channels |= {"projects/example-project/notificationChannels/1234"}
     policies = deployment.all("google_monitoring_alert_policy")
-    others = {"poller_silent", "server_errors"} | {item.name for item in policies if item.name == "dead_letters"}
+    others = {"poller_silent", "server_errors", "fast", "slow", "latency", "uptime"} | {
+        item.name for item in policies if item.name == "dead_letters"
+    }
     assert len(policies) == len(log_filters(deployment)) + len(others)
     for policy in policies:
         assert set(policy.values["notification_channels"]) == channels

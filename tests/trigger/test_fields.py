@@ -28,6 +28,7 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "fromImage": (2, "2"),
     "deadlineSeconds": (60.0, "60"),
     "allowPartial": (True, "on"),
+    "dryRun": (True, "on"),
     "onFailure": ("error", "error"),
     "altText": ("A cat on a mat", "A cat on a mat"),
     "redirectUrl": ("https://shop.example/", "https://shop.example/"),

@@ -1,6 +1,7 @@
 """Requests without any authentication: only from this machine, and not from foreign pages in a browser on it."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -46,12 +47,14 @@ def _is_own(origin: str, request: Request, public_url: str | None) -> bool:
     return _names_loopback(origin) and origin in (origin_of(f"http://{host}"), origin_of(f"https://{host}"))
 
 
+@lru_cache(256)
 def _names_loopback(url: str) -> bool:
     origin = origin_of(url)
     name = (urlsplit(origin).hostname or "") if origin else ""
     return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
 
 
+@lru_cache(256)
 def _is_loopback(host: str) -> bool:
     try:
         ip = ip_address(host)

@@ -35,7 +35,7 @@ class BatchItem:
         if not isinstance(self.element, dict):
             raise Problem.wrong("A request of a batch must be a string, or an object with a prompt.")
         fields = present(self.element)
-        for name in ("prompts", "token"):
+        for name in ("prompts", "token", "dryRun"):  # of the whole batch
             if name in fields:
                 raise Problem.wrong(f"{name} is not allowed in a request of a batch. Remove it.", name)
         return {**self.defaults, **fields}

@@ -137,7 +137,9 @@ def metadata(name: str, value: Any) -> dict[str, str]:
         raise Problem.wrong(f"{name} must be {shape}; in a form, a field for each, such as {name}.order.", name)
     for key, text in value.items():
         if not _METADATA_KEY.fullmatch(key):
-            raise Problem.wrong(f"The keys of {name} must have 1 to 40 letters, digits, or characters of _.-", name)
+            raise Problem.wrong(
+                f"A key of {name} must have 1 to 40 characters: letters, digits, `_`, `.`, and `-`.", name
+            )
         if not isinstance(text, str):
             raise Problem.wrong(f"The values of {name} must be strings.", f"{name}.{key}")
     if sum(len(key) + len(text.encode()) for key, text in value.items()) > METADATA_LIMIT:
@@ -226,6 +228,7 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
+    "dryRun": Field(boolean, flag, compared=False),
     "onFailure": Field(on_failure, compared=False),
     "altText": Field(alt_text, attribute="alt_text"),
     "metadata": Field(metadata, attribute="metadata"),

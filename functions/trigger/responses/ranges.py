@@ -26,7 +26,7 @@ def requested_range(request: Request, etag: str, size: int) -> range | None:
     if first and last and int(last) < int(first):  # invalid, which is ignored
         return None
     if start >= stop:
-        detail = f"The image has {size:,} bytes. Ask for some of them."
+        detail = f"The image has {size:,} bytes. Request a range within them."
         raise Problem("range_not_satisfiable", detail, headers={"Content-Range": f"bytes */{size}"})
     return range(start, stop)
 

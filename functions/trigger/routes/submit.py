@@ -14,7 +14,7 @@ from shared.problems import Problem
 from shared.public_job import sentence
 from shared.steps.accept import Accepted, KeyReused, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
-from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
+from shared.steps.input_images import InputRefused
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import QueueFull
 from shared.submission import Submission
@@ -28,21 +28,19 @@ from ..parsing.pipeline import ParsedRequest, parse_request
 from ..responses.job_representation import base_url, document, job_response
 from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied
+from ..responses.refusals import refusal_problem
+from .quote import quote_response
 from .workflows import workflow_check
-
-KEYS = {
-    "key": "Idempotency-Key",
-    "webhook-id": "webhook-id",
-    "message": "Pub/Sub message ID",
-    "event": "CloudEvent source and ID",
-    "formToken": "formToken",
-    "field": "value of the field named by dedupeField",
-}
 
 
 async def post(request: Request, context: Context) -> Response:
-    """`POST /`: 202 with the job, or with the jobs of a batch. A repeat with the same key gets the same job."""
+    """`POST /`: 202 with the job, or with the jobs of a batch. A repeat with the same key gets the same job.
+
+    With `dryRun`: 200 with a quote.
+    """
     parsed = await parse_request(request, context.authenticator, context.deps.config, workflow_check(context.deps))
+    if read_field("dryRun", parsed.fields):
+        return await quote_response(parsed, context)
     if isinstance(parsed.content, Batch):
         return await _submit_batch(request, parsed.content, parsed.caller, context)
     return await _submit(request, parsed.content, parsed, context)
@@ -67,7 +65,7 @@ async def _submit(request: Request, submission: Submission, parsed: ParsedReques
     except QueueFull as full:
         raise _queue_full(full) from full
     except (KeyReused, InputRefused) as refusal:
-        raise _problem(refusal, submission) from refusal
+        raise refusal_problem(refusal, submission) from refusal
     return await _respond(request, accepted, parsed, headers, context)
 
 
@@ -128,7 +126,7 @@ async def _submit_batch(request: Request, batch: Batch, caller: Caller, context:
     except QueueFull as full:
         raise _queue_full(full) from full
     except ItemRefused as refused:
-        raise _problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
+        raise refusal_problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
     results = [next(outcomes) if isinstance(one, Submission) else one for one in batch.requests]
     each = zip(results, batch.requests, batch.paths, strict=True)
     jobs = await asyncio.gather(*(_item(request, result, one, path, caller, context) for result, one, path in each))
@@ -146,22 +144,10 @@ async def _item(
     if isinstance(result, Accepted):
         shown, _ = await document(request, result.job, context.deps, caller)
         return shown
-    problem = result if isinstance(result, Problem) else _problem(result, submission, path)
+    problem = result if isinstance(result, Problem) else refusal_problem(result, submission, path)
     return problem.document()
 
 
 def _queue_full(full: QueueFull) -> Problem:
     detail = "Too many jobs wait. Send the request again after the seconds in Retry-After."
     return Problem("rate_limited", detail, headers={"Retry-After": str(full.retry_seconds)})
-
-
-def _problem(refusal: KeyReused | InputRefused, submission: Submission | Problem, path: str = "") -> Problem:
-    """The problem of a request that cannot become a job. `path`: where it is in a batch, such as `[3]`."""
-    if isinstance(refusal, InputRefused):
-        code = "not_found" if isinstance(refusal, SourceNotFound) else "source_not_ready"
-        code = "invalid_field" if isinstance(refusal, NoSuchImage) else code
-        return Problem(code, str(refusal), field=f"{path}.{refusal.field}" if path else refusal.field)
-    kind = submission.key.kind if isinstance(submission, Submission) and submission.key else "key"
-    detail = f"The same {KEYS[kind]} was sent with another request before. Send a new one with a new request."
-    field = {"formToken": "formToken", "field": "dedupeField"}.get(kind)
-    return Problem("idempotency_key_reused", detail, field=".".join(filter(None, [path, field])) or None)

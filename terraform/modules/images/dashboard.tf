@@ -34,6 +34,11 @@ locals {
       }
     }],
     [{
+      title = "Runs started, and on time (stored within five minutes)"
+      queries = { for name, metric in google_logging_metric.runs : name => {
+        filter = "${local.counted}/${metric.name}\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM"
+      } }
+      }, {
       title = "5xx responses"
       queries = { for function, name in local.names : function => {
         filter = "${local.service}=\"${name}\" AND ${local.request_count}=\"5xx\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM"

@@ -5,10 +5,10 @@ locals {
   names   = { for function in ["trigger", "poller"] : function => "${var.name}-${function}" }
   runtime = "python313"
 
-  # Environment variables of each function. Those of the trigger alone are in trigger.tf and events.tf.
+  # Environment variables of each function. Those of the trigger alone are in trigger.tf and events.tf, those of wake-ups in wake_up.tf.
   environment = {
-    trigger = merge(local.required_environment, local.settings, local.auth_settings, local.event_auth)
-    poller  = merge(local.required_environment, local.settings)
+    trigger = merge(local.required_environment, local.wake_up_environment, local.settings, local.auth_settings, local.event_auth)
+    poller  = merge(local.required_environment, local.wake_up_environment, local.settings)
   }
 
   required_environment = {
@@ -23,21 +23,26 @@ locals {
 
   # See settings.tf. A variable that is null is not set.
   settings = { for name, value in {
-    WIREFLOW_BASE_URL      = var.wireflow_base_url
-    WIREFLOW_PLAN          = var.wireflow_plan
-    WIREFLOW_MODELS        = var.wireflow_models == null ? null : jsonencode(var.wireflow_models)
-    EXECUTIONS_PER_MINUTE  = var.executions_per_minute
-    DAILY_EXECUTIONS       = var.daily_executions
-    ON_UNKNOWN             = var.on_unknown
-    POLL_WINDOW_SECONDS    = var.poll_window_seconds
-    POLL_IDLE_EXIT_SECONDS = var.poll_idle_exit_seconds
-    LEASE_SECONDS          = var.lease_seconds
-    RUN_DEADLINE_SECONDS   = var.run_deadline_seconds
-    MAX_IMAGE_BYTES        = var.max_image_bytes
-    MAX_QUEUE_HOURS        = var.max_queue_hours
-    MAX_QUEUED_JOBS        = var.max_queued_jobs
-    RETENTION_DAYS         = var.retention_days
-    IMAGE_HOSTS            = var.image_hosts == null ? null : join(",", var.image_hosts)
+    WIREFLOW_BASE_URL        = var.wireflow_base_url
+    WIREFLOW_PLAN            = var.wireflow_plan
+    WIREFLOW_MODELS          = var.wireflow_models == null ? null : jsonencode(var.wireflow_models)
+    EXECUTIONS_PER_MINUTE    = var.executions_per_minute
+    DAILY_EXECUTIONS         = var.daily_executions
+    USD_PER_CREDIT           = var.usd_per_credit
+    DAILY_SPEND_USD          = var.daily_spend_usd
+    MONTHLY_SPEND_USD        = var.monthly_spend_usd
+    SPEND_PER_10_MINUTES_USD = var.spend_per_10_minutes_usd
+    CALLER_LIMITS            = var.caller_limits == null ? null : jsonencode(var.caller_limits)
+    ON_UNKNOWN               = var.on_unknown
+    POLL_WINDOW_SECONDS      = var.poll_window_seconds
+    POLL_IDLE_EXIT_SECONDS   = var.poll_idle_exit_seconds
+    LEASE_SECONDS            = var.lease_seconds
+    RUN_DEADLINE_SECONDS     = var.run_deadline_seconds
+    MAX_IMAGE_BYTES          = var.max_image_bytes
+    MAX_QUEUE_HOURS          = var.max_queue_hours
+    MAX_QUEUED_JOBS          = var.max_queued_jobs
+    RETENTION_DAYS           = var.retention_days
+    IMAGE_HOSTS              = var.image_hosts == null ? null : join(",", var.image_hosts)
   } : name => tostring(value) if value != null }
 
   # The service's URL is deterministic, so the function can be given its own URL.

@@ -63,6 +63,15 @@ locals {
         sent again with the same Idempotency-Key; a job in the poller is retried after five minutes.
       EOT
     }
+    spend_limit = {
+      title    = "runs cost more than a spend limit allows"
+      severity = "WARNING"
+      filter   = "jsonPayload.event=\"spend_limit\""
+      advice   = <<-EOT
+        The log entry says whether runs cost more than was reserved for them, which exceeds a limit, or whether a cost
+        could not be counted. Correct pricePerImage of the workflow. Jobs wait until the limit has room again.
+      EOT
+    }
     # The alert on a silent poller needs one data point, so it cannot fire for a poller that never ran.
     schedule_failed = {
       title    = "Cloud Scheduler cannot call the poller"
@@ -81,6 +90,21 @@ locals {
       advice   = "Jobs may be stuck until shared/wireflow/ supports this shape. The job's document has the response in lastAnswer."
     }
   }
+
+  # Every alert → its title, which is the heading of its page in terraform/README.md.
+  alert_titles = merge({ for name, alert in local.log_alerts : name => alert.title }, {
+    poller_silent = "the poller is silent"
+    dead_letters  = "a message could not be delivered"
+    server_errors = "a function responds with 5xx"
+    service_level = "runs are late or fail"
+    latency       = "the trigger is slow"
+    uptime        = "the trigger cannot be reached"
+  })
+
+  # The link to that page, with the anchor that GitHub derives from a heading.
+  runbook = { for name, title in local.alert_titles : name => join("", [
+    "Runbook: ${var.runbook_url}#", replace(lower(replace(title, "/[^\\w -]/", "")), " ", "-")
+  ]) }
 
   channels = concat(values(google_monitoring_notification_channel.email)[*].id, var.notification_channels)
 }
@@ -121,7 +145,7 @@ resource "google_monitoring_alert_policy" "log" {
   }
 
   documentation {
-    content = each.value.advice
+    content = "${trimspace(each.value.advice)}\n${local.runbook[each.key]}\n"
   }
 
   depends_on = [time_sleep.apis]
@@ -129,7 +153,7 @@ resource "google_monitoring_alert_policy" "log" {
 
 # Counts successful windows only: a poller that Cloud Scheduler is not allowed to call responds with 403.
 resource "google_monitoring_alert_policy" "poller_silent" {
-  display_name          = "${var.name}: the poller is silent"
+  display_name          = "${var.name}: ${local.alert_titles.poller_silent}"
   severity              = "CRITICAL"
   combiner              = "OR"
   notification_channels = local.channels
@@ -149,7 +173,10 @@ resource "google_monitoring_alert_policy" "poller_silent" {
   }
 
   documentation {
-    content = "No job makes progress. Check the Cloud Scheduler job's last result and the poller's log. Accepted jobs are queued, not lost."
+    content = <<-EOT
+      No job makes progress. Check the Cloud Scheduler job's last result and the poller's log. Accepted jobs are queued, not lost.
+      ${local.runbook.poller_silent}
+    EOT
   }
 
   depends_on = [time_sleep.apis]
@@ -158,7 +185,7 @@ resource "google_monitoring_alert_policy" "poller_silent" {
 resource "google_monitoring_alert_policy" "dead_letters" {
   count = var.pubsub_push ? 1 : 0
 
-  display_name          = "${var.name}: a message could not be delivered"
+  display_name          = "${var.name}: ${local.alert_titles.dead_letters}"
   severity              = "WARNING"
   combiner              = "OR"
   notification_channels = local.channels
@@ -188,13 +215,15 @@ resource "google_monitoring_alert_policy" "dead_letters" {
       The trigger rejected the message five times, and no job was created. The trigger's request log has the status:
       4xx means that the message or event_service_account is wrong, 503 an outage. Pull the message, fix it, publish
       it again, then acknowledge it.
+      ${local.runbook.dead_letters}
     EOT
   }
 }
 
+# A single 5xx is no alert: its caller retries, and an unexpected exception has an alert of its own.
 resource "google_monitoring_alert_policy" "server_errors" {
-  display_name          = "${var.name}: a function responds with 5xx"
-  severity              = "ERROR"
+  display_name          = "${var.name}: ${local.alert_titles.server_errors}"
+  severity              = "WARNING"
   combiner              = "OR"
   notification_channels = local.channels
   user_labels           = var.labels
@@ -202,14 +231,14 @@ resource "google_monitoring_alert_policy" "server_errors" {
   dynamic "conditions" {
     for_each = local.names
     content {
-      display_name = "${conditions.key} responded with 5xx"
+      display_name = "${conditions.key} responded with 5xx three times in ten minutes"
       condition_threshold {
         filter          = "${local.service}=\"${conditions.value}\" AND ${local.request_count}=\"5xx\""
         comparison      = "COMPARISON_GT"
-        threshold_value = 0
+        threshold_value = 2
         duration        = "0s"
         aggregations {
-          alignment_period     = "300s"
+          alignment_period     = "600s"
           per_series_aligner   = "ALIGN_DELTA"
           cross_series_reducer = "REDUCE_SUM"
         }
@@ -218,7 +247,10 @@ resource "google_monitoring_alert_policy" "server_errors" {
   }
 
   documentation {
-    content = "Check the function's log of that time. A request without a 2xx response created no job, so its caller may retry it."
+    content = <<-EOT
+      Check the function's log of that time. A request without a 2xx response created no job, so its caller may retry it.
+      ${local.runbook.server_errors}
+    EOT
   }
 
   depends_on = [time_sleep.apis]

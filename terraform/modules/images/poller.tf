@@ -1,4 +1,4 @@
-# The poller: Cloud Scheduler calls it once a minute, and it works on due jobs for the length of a window.
+# The poller: Cloud Scheduler calls it once a minute, wake-ups (wake_up.tf) in between, and it works on due jobs for the length of a window.
 
 locals {
   # window < timeout < attempt deadline, each derived from the previous one. After the window the poller waits for copies
@@ -74,7 +74,7 @@ resource "google_cloudfunctions2_function" "poller" {
     available_cpu                    = "1" # concurrency above 1 requires a full vCPU
     available_memory                 = "512Mi"
     timeout_seconds                  = local.poller_timeout_seconds
-    ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Cloud Scheduler of the same project counts as internal
+    ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Cloud Scheduler and Cloud Tasks of the same project count as internal
     environment_variables            = local.environment["poller"]
 
     dynamic "secret_environment_variables" {

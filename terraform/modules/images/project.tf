@@ -9,6 +9,7 @@ resource "google_project_service" "api" {
     "cloudfunctions",
     "cloudresourcemanager",
     "cloudscheduler",
+    "cloudtasks",
     "firebaserules",
     "firestore",
     "iam",

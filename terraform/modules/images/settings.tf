@@ -72,6 +72,66 @@ variable "daily_executions" {
   default     = null
 }
 
+variable "usd_per_credit" {
+  description = "US dollars for one credit of Wireflow, for the cost that is reported of a job."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.usd_per_credit >= 0.0001 && var.usd_per_credit <= 1000, var.usd_per_credit == null)
+    error_message = "usd_per_credit must be a number from 0.0001 to 1000."
+  }
+}
+
+variable "daily_spend_usd" {
+  description = "Dollars that all jobs may spend on a day (UTC); 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.daily_spend_usd == null || try(var.daily_spend_usd >= 0, false)
+    error_message = "daily_spend_usd must be at least 0."
+  }
+}
+
+variable "monthly_spend_usd" {
+  description = "Dollars that all jobs may spend in a month (UTC); 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.monthly_spend_usd == null || try(var.monthly_spend_usd >= 0, false)
+    error_message = "monthly_spend_usd must be at least 0."
+  }
+}
+
+variable "spend_per_10_minutes_usd" {
+  description = "Dollars that all jobs may spend within ten minutes; 0: no limit. Every workflow then needs pricePerImage."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.spend_per_10_minutes_usd == null || try(var.spend_per_10_minutes_usd >= 0, false)
+    error_message = "spend_per_10_minutes_usd must be at least 0."
+  }
+}
+
+variable "caller_limits" {
+  description = "Limits of single callers, by name, each with any of perDay (starts), usdPerDay, usdPerMonth, and maxQueued."
+  type        = map(map(number))
+  default     = null
+
+  validation {
+    condition = var.caller_limits == null || try(length(var.caller_limits) <= 200 && alltrue([
+      for limits in values(var.caller_limits) :
+      length(limits) > 0 && length(setsubtract(keys(limits), ["perDay", "usdPerDay", "usdPerMonth", "maxQueued"])) == 0
+      && alltrue([for limit in values(limits) : limit > 0])
+      && alltrue([for name in ["perDay", "maxQueued"] : try(floor(limits[name]) == limits[name], !can(limits[name]))])
+    ]), false)
+    error_message = "caller_limits must be a map such as { zapier = { usdPerDay = 5, perDay = 100 } }, with limits above 0 for at most 200 callers."
+  }
+}
+
 variable "on_unknown" {
   description = "What to do when the outcome of a paid call is unknown: retry (once, with the same idempotency key) or hold (fail the job)."
   type        = string

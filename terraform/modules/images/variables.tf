@@ -239,6 +239,18 @@ variable "notification_emails" {
   }
 }
 
+variable "runbook_url" {
+  description = "URL of terraform/README.md where your team reads it; each alert links to its section."
+  type        = string
+  default     = "terraform/README.md"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^\\s#]+$", var.runbook_url))
+    error_message = "runbook_url must be a URL without fragment."
+  }
+}
+
 variable "billing_account" {
   description = "Billing account of the budget, such as 012345-6789AB-CDEF01. Only needed with monthly_budget_usd."
   type        = string

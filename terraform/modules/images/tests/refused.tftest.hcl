@@ -35,11 +35,14 @@ run "empty" {
     database_location     = ""
     cors_origins          = [""]
     notification_emails   = [""]
+    runbook_url           = ""
     billing_account       = ""
     public_url            = ""
     wireflow_base_url     = ""
     wireflow_plan         = ""
+    usd_per_credit        = 0
     on_unknown            = ""
+    caller_limits         = { zap = {} }
     max_queue_hours       = 0
     image_hosts           = []
     wireflow_models       = {}
@@ -51,8 +54,9 @@ run "empty" {
 
   expect_failures = [
     var.project_id, var.webhook_id, var.api_key, var.region, var.name, var.invokers, var.database_name,
-    var.database_location, var.cors_origins, var.notification_emails, var.billing_account, var.public_url,
-    var.wireflow_base_url, var.wireflow_plan, var.on_unknown, var.max_queue_hours, var.image_hosts,
+    var.database_location, var.cors_origins, var.notification_emails, var.runbook_url, var.billing_account, var.public_url,
+    var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit, var.on_unknown, var.max_queue_hours, var.image_hosts,
+    var.caller_limits,
     var.wireflow_models, var.secrets, var.eventarc_topic, var.form_origins, var.event_service_account,
   ]
 }
@@ -61,25 +65,30 @@ run "wrong_form" {
   command = plan
 
   variables {
-    project_id            = "123456789012"
-    region                = "us-central1-a"
-    name                  = "a-name-of-21-letters-"
-    invokers              = ["allUsers"]
-    database_name         = "Jobs"
-    database_location     = "US"
-    cors_origins          = ["https://*.example.com"]
-    notification_emails   = ["ada"]
-    public_url            = "http://images.example.com"
-    wireflow_base_url     = "http://www.wireflow.ai/api/v1"
-    wireflow_plan         = "premium"
-    on_unknown            = "give up"
-    max_queue_hours       = -1
-    image_hosts           = ["https://cdn.wireflow.ai"]
-    wireflow_models       = { dream = [] }
-    eventarc              = true
-    eventarc_topic        = "theirs"
-    form_origins          = ["https://*.example.com"]
-    event_service_account = "ada@example.com"
+    project_id               = "123456789012"
+    region                   = "us-central1-a"
+    name                     = "a-name-of-21-letters-"
+    invokers                 = ["allUsers"]
+    database_name            = "Jobs"
+    database_location        = "US"
+    cors_origins             = ["https://*.example.com"]
+    notification_emails      = ["ada"]
+    public_url               = "http://images.example.com"
+    wireflow_base_url        = "http://www.wireflow.ai/api/v1"
+    wireflow_plan            = "premium"
+    usd_per_credit           = 1001
+    on_unknown               = "give up"
+    daily_spend_usd          = -1
+    monthly_spend_usd        = -1
+    spend_per_10_minutes_usd = -1
+    caller_limits            = { zap = { perday = 5 } }
+    max_queue_hours          = -1
+    image_hosts              = ["https://cdn.wireflow.ai"]
+    wireflow_models          = { dream = [] }
+    eventarc                 = true
+    eventarc_topic           = "theirs"
+    form_origins             = ["https://*.example.com"]
+    event_service_account    = "ada@example.com"
 
     secrets                 = ["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"]
     trigger_tokens          = "{\"zap\": \"the token itself\"}"
@@ -90,8 +99,9 @@ run "wrong_form" {
 
   expect_failures = [
     var.project_id, var.region, var.name, var.invokers, var.database_name, var.database_location, var.cors_origins,
-    var.notification_emails, var.public_url, var.wireflow_base_url, var.wireflow_plan, var.on_unknown,
-    var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
+    var.notification_emails, var.public_url, var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit,
+    var.on_unknown, var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
+    var.daily_spend_usd, var.monthly_spend_usd, var.spend_per_10_minutes_usd, var.caller_limits,
     var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets, var.turnstile_secret,
     var.wireflow_workflows,
   ]
@@ -107,6 +117,7 @@ run "other_invalid_values" {
     image_hosts        = ["*.wireflow.ai"]
     monthly_budget_usd = 20 # without a billing account
     wireflow_models    = { Dream = ["1K"] }
+    caller_limits      = { zap = { perDay = 1.5 } }
     form_origins       = ["https://example.com/"]
     eventarc_topic     = "projects/p/topics/t"        # without eventarc
     event_audience     = "https://images.example.com" # without a sender of events
@@ -119,7 +130,7 @@ run "other_invalid_values" {
 
   expect_failures = [
     var.name, var.invokers, var.cors_origins, var.image_hosts, var.monthly_budget_usd, var.wireflow_models,
-    var.form_origins, var.eventarc_topic, var.event_audience, var.trigger_tokens, var.trigger_signing_secrets,
+    var.caller_limits, var.form_origins, var.eventarc_topic, var.event_audience, var.trigger_tokens, var.trigger_signing_secrets,
     var.turnstile_secret, var.wireflow_workflows,
   ]
 }

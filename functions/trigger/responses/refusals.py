@@ -1,0 +1,27 @@
+"""The problems of valid requests that cannot become a job: a key that was reused, an input image that is not there."""
+
+from shared.problems import Problem
+from shared.steps.accept import KeyReused
+from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
+from shared.submission import Submission
+
+KEYS = {
+    "key": "Idempotency-Key",
+    "webhook-id": "webhook-id",
+    "message": "Pub/Sub message ID",
+    "event": "CloudEvent source and ID",
+    "formToken": "formToken",
+    "field": "value of the field named by dedupeField",
+}
+
+
+def refusal_problem(refusal: KeyReused | InputRefused, submission: Submission | Problem, path: str = "") -> Problem:
+    """The problem of a request that cannot become a job. `path`: where it is in a batch, such as `[3]`."""
+    if isinstance(refusal, InputRefused):
+        code = "not_found" if isinstance(refusal, SourceNotFound) else "source_not_ready"
+        code = "invalid_field" if isinstance(refusal, NoSuchImage) else code
+        return Problem(code, str(refusal), field=f"{path}.{refusal.field}" if path else refusal.field)
+    kind = submission.key.kind if isinstance(submission, Submission) and submission.key else "key"
+    detail = f"The same {KEYS[kind]} was sent with another request before. Send a new one with a new request."
+    field = {"formToken": "formToken", "field": "dedupeField"}.get(kind)
+    return Problem("idempotency_key_reused", detail, field=".".join(filter(None, [path, field])) or None)

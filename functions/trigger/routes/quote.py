@@ -1,0 +1,51 @@
+"""`POST /` with `dryRun`: everything is validated, and the response is a quote."""
+
+from starlette.responses import JSONResponse, Response
+
+from shared.public_job import timestamp
+from shared.spending.money import public_cost
+from shared.steps.accept import KeyReused
+from shared.steps.input_images import InputRefused
+from shared.steps.quote import Quote, quote, quote_batch
+from shared.submission import Submission
+
+from ..context import Context
+from ..parsing.batch import Batch
+from ..parsing.fields import read_field
+from ..parsing.pipeline import ParsedRequest
+from ..responses.refusals import refusal_problem
+
+
+async def quote_response(parsed: ParsedRequest, context: Context) -> Response:
+    """Return 200 with the quote, or raise the problem that the same request without `dryRun` would have."""
+    if isinstance(parsed.content, Batch):
+        return _response(await _quote_batch(parsed.content, context))
+    await context.forms.check_form_token(read_field("formToken", parsed.fields), parsed.caller)
+    try:
+        return _response(await quote(parsed.content, context.deps))
+    except (KeyReused, InputRefused) as refusal:
+        raise refusal_problem(refusal, parsed.content) from refusal
+
+
+async def _quote_batch(batch: Batch, context: Context) -> Quote:
+    """With `partial` the invalid requests of the batch are not counted."""
+    valid = [(one, path) for one, path in zip(batch.requests, batch.paths, strict=True) if isinstance(one, Submission)]
+    quoted, outcomes = await quote_batch([submission for submission, _ in valid], context.deps)
+    for outcome, (submission, path) in zip(outcomes, valid, strict=True):
+        if isinstance(outcome, KeyReused | InputRefused) and not batch.partial:
+            raise refusal_problem(outcome, submission, path) from outcome
+    return quoted
+
+
+def _response(quoted: Quote) -> Response:
+    content = {
+        "dryRun": True,
+        "count": quoted.count,
+        "workflow": quoted.workflow,
+        "estimatedCost": public_cost(quoted.estimated_cost),
+        "startsNow": quoted.starts_now,
+        "waitReason": quoted.wait_reason and str(quoted.wait_reason),
+        "estimatedStartAt": timestamp(quoted.estimated_start),
+        "queuePosition": quoted.queue_position,
+    }
+    return JSONResponse(content, headers={"Cache-Control": "private, no-store"})

@@ -1,0 +1,67 @@
+"""The usage as it is read from jobs, and as closed days are stored."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shared.error_codes import Charged, ErrorCode
+from shared.job_states import FINAL, Status
+from shared.spending.money import Cost, CostSource
+from shared.spending.usage import Tally, UsageDay, UsageRow
+
+# What a query for the usage reads of a job.
+USAGE_FIELDS = ("createdAt", "caller", "workflow", "status", "images", "cost", "error", "lateLookDone")
+
+
+def usage_row(job_id: str, document: Mapping[str, Any], _revision: Any) -> UsageRow:
+    """Return what the usage needs of a stored job."""
+    status, error = Status(document["status"]), document.get("error") or {}
+    may_be_rescued = error.get("code") == ErrorCode.TIMED_OUT and not document.get("lateLookDone")
+    return UsageRow(
+        id=job_id,
+        created_at=document["createdAt"],
+        caller=document.get("caller"),
+        workflow=document.get("workflow") or "default",
+        images=sum(bool(image.get("name")) for image in document.get("images") or ()),
+        cost=_cost(document.get("cost")) if status in FINAL else None,
+        charged=Charged(error["charged"]) if status is Status.FAILED and error else None,
+        settled=status in FINAL and not may_be_rescued,
+    )
+
+
+def usage_to_document(usage: UsageDay) -> dict[str, Any]:
+    """Return a closed day as it is stored: JSON text, since Firestore would index every part of a map."""
+    rows = [
+        {
+            "caller": caller,
+            "workflow": workflow,
+            "jobs": tally.jobs,
+            "images": tally.images,
+            "cost": tally.cost and {"micros": tally.cost.micros, "source": str(tally.cost.source)},
+            "failedCharged": tally.failed_charged,
+            "failedUncharged": tally.failed_uncharged,
+            "failedUnknown": tally.failed_unknown,
+        }
+        for (caller, workflow), tally in usage.tallies.items()
+    ]
+    return {"day": usage.day, "rows": json.dumps(rows, separators=(",", ":"))}
+
+
+def usage_from_document(document: Mapping[str, Any]) -> UsageDay:
+    """Return a closed day."""
+    tallies = {
+        (row["caller"], row["workflow"]): Tally(
+            jobs=row["jobs"],
+            images=row["images"],
+            cost=_cost(row["cost"]),
+            failed_charged=row["failedCharged"],
+            failed_uncharged=row["failedUncharged"],
+            failed_unknown=row["failedUnknown"],
+        )
+        for row in json.loads(document["rows"])
+    }
+    return UsageDay(document["day"], tallies)
+
+
+def _cost(document: Mapping[str, Any] | None) -> Cost | None:
+    return Cost(micros=document["micros"], source=CostSource(document["source"])) if document else None

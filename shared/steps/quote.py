@@ -1,0 +1,85 @@
+"""Quote a request: what it would cost and when it would start. Nothing is stored, and nothing is paid."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.callers import share_of
+from shared.error_codes import ErrorCode
+from shared.job import Job
+from shared.runtime.dependencies import Deps
+from shared.spending.money import Cost, total_cost
+from shared.steps.accept import replay
+from shared.steps.accept_batch import Outcome, plan
+from shared.steps.estimate_wait import estimate_wait
+from shared.steps.input_images import find_input_image
+from shared.steps.new_job import job_id_for, new_job
+from shared.steps.placing import sharers
+from shared.steps.prepare import prepare_at_once
+from shared.submission import Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """`count`: the jobs that the request would create, less those of an earlier request with the same key.
+
+    `workflow`: None if they have several. The rest is about the first of them; `queue_position` is 1 for the job that
+    starts next, None if it starts now or must be prepared first.
+    """
+
+    count: int
+    workflow: str | None
+    estimated_cost: Cost | None
+    starts_now: bool = False
+    wait_reason: ErrorCode | None = None
+    estimated_start: datetime | None = None
+    queue_position: int | None = None
+
+
+async def quote(submission: Submission, deps: Deps) -> Quote:
+    """Return the quote of a single request. Raise as `accept` does."""
+    job_id = await job_id_for(submission, deps)
+    if submission.key and (existing := await deps.store.get(job_id)):
+        replay(existing, submission)
+        return _quote([], submission.workflow)
+    input_image = await find_input_image(submission, deps)
+    if submission.file is not None:
+        deps.image_from_bytes(submission.file)  # raises ImageRefused
+        input_image = f"inputs/{job_id}"  # as if it was stored
+    job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
+    if job.prepared and await _starts_now(job, deps):
+        return _quote([job], job.workflow, starts_now=True)
+    return await _queued([job], deps)
+
+
+async def quote_batch(submissions: Sequence[Submission], deps: Deps) -> tuple[Quote, list[Outcome]]:
+    """Return the quote of a batch, whose jobs are always queued, and what would become of each of its requests."""
+    outcomes = await plan(submissions, deps)
+    new = [one.job for one in outcomes if not isinstance(one, Exception) and not one.replayed]
+    names = {submission.workflow for submission in submissions}
+    return (await _queued(new, deps) if new else _quote([], names.pop() if len(names) == 1 else None)), outcomes
+
+
+async def _starts_now(job: Job, deps: Deps) -> bool:
+    places = await deps.queue.refreshed()
+    return places.head is None and await deps.admission.would_start(job)
+
+
+async def _queued(jobs: Sequence[Job], deps: Deps) -> Quote:
+    """Return the quote of jobs that would wait. The place is not taken."""
+    names, job = {job.workflow for job in jobs}, jobs[0]
+    workflow = names.pop() if len(names) == 1 else None
+    if not job.prepared:
+        return _quote(jobs, workflow)
+    async with deps.queue.recent(sharers(job.caller, deps)) as known:
+        places = deepcopy(known)
+    job = job.placed(*places.next(share_of(job.caller), deps.clock.now()))
+    if (wait := await estimate_wait(job, deps, places)) is None:
+        return _quote(jobs, workflow)
+    return _quote(jobs, workflow, wait_reason=wait.reason, estimated_start=wait.until, queue_position=wait.position)
+
+
+def _quote(jobs: Sequence[Job], workflow: str | None, **rest: object) -> Quote:
+    cost = total_cost([job.estimated_cost for job in jobs])
+    return Quote(count=len(jobs), workflow=workflow, estimated_cost=cost, **rest)  # type: ignore[arg-type]

@@ -1,0 +1,21 @@
+# The resulting state is checked by tests/terraform/test_examples.py.
+
+mock_provider "google" {
+  source = "../../tests/mocks"
+}
+mock_provider "google" {
+  alias = "counted"
+}
+mock_provider "archive" {
+  source = "../../tests/mocks"
+}
+mock_provider "time" {}
+
+variables {
+  project_id = "example-project"
+  invokers   = ["user:ada@example.com"]
+  webhook_id = "hook-kept-secret"
+  api_key    = "key-kept-secret"
+}
+
+run "minimal" {}

@@ -1,0 +1,30 @@
+# A trigger that is reached from inside alone. The resulting state is checked by tests/terraform/.
+
+mock_provider "google" {
+  source = "./tests/mocks"
+}
+mock_provider "google" {
+  alias = "counted"
+}
+mock_provider "archive" {
+  source = "./tests/mocks"
+}
+mock_provider "time" {}
+
+variables {
+  project_id = "example-project"
+  webhook_id = "hook-kept-secret"
+  api_key    = "key-kept-secret"
+
+  # `terraform test` fails if an optional ephemeral variable is unset; plan and apply do not.
+  # https://github.com/hashicorp/terraform/issues/38974
+  trigger_tokens          = ""
+  trigger_signing_secrets = ""
+  turnstile_secret        = ""
+  wireflow_workflows      = ""
+
+  ingress    = "internal"
+  public_url = "https://images.example.internal/api"
+}
+
+run "internal" {}

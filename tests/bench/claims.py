@@ -1,0 +1,89 @@
+"""Whether a claim costs the same however many jobs wait: the read of a job and the conditional write.
+
+On both stores; the sizes are measured in turn, and the best of all is compared: the others show what else the machine
+did. The scan that finds the job is measured too, with a target on SQLite only: the Firestore emulator has no indexes
+and walks the collection for every query, even for one by equality.
+"""
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from shared.job_states import Status
+from shared.jobs.firestore import FirestoreJobs
+from shared.jobs.sqlite import SqliteJobs
+from shared.ports import JobStore
+from shared.runtime.lease import Lease
+from shared.wiring import SystemClock
+from tests.bench.accept import waiting_jobs
+from tests.bench.row import Row
+from tests.servers.firestore import running_emulator
+
+WAITING = (100, 10_000, 100_000)
+SHORT = (100, 1_000)
+ROUNDS, CLAIMS = 5, 4
+MOST = 1.2  # times as long as with the fewest
+LEASE_SECONDS = 60.0
+
+
+def measure(folder: Path, sizes: Sequence[int], *, targets: bool) -> list[Row]:
+    """Milliseconds of a claim, the best of some rounds."""
+    with running_emulator(folder / "emulator.log") as emulator:
+        os.environ["FIRESTORE_EMULATOR_HOST"] = emulator
+        return asyncio.run(_measure(folder, sizes, targets=targets))
+
+
+async def _measure(folder: Path, sizes: Sequence[int], *, targets: bool) -> list[Row]:
+    rows = []
+    for kind in ("SQLite", "Firestore"):
+        stores = {size: _sqlite(folder, size) if kind == "SQLite" else _firestore() for size in sizes}
+        async with AsyncExitStack() as stack:
+            for size, store in stores.items():
+                stack.push_async_callback(store.close)
+                for jobs in waiting_jobs(size, held=False):
+                    await store.create_all(jobs)
+            taken: dict[int, list[tuple[float, float]]] = {size: [] for size in sizes}
+            for _ in range(ROUNDS):
+                for size, store in stores.items():
+                    taken[size] += [await _claim(store) for _ in range(CLAIMS)]
+        for number, what in enumerate(("scan for the head of the queue", "claim")):
+            best = {size: min(one[number] for one in taken[size]) for size in sizes}
+            has_target = targets and (kind, number) != ("Firestore", 0)
+            rows += [
+                Row(
+                    f"{kind}: {what}, {size:,} waiting",
+                    best[size],
+                    "ms",
+                    best[sizes[0]],
+                    at_most=MOST * best[sizes[0]] if has_target else None,
+                )
+                for size in sizes
+            ]
+    return rows
+
+
+def _sqlite(folder: Path, size: int) -> JobStore:
+    return SqliteJobs(folder / f"{size}.db")
+
+
+def _firestore() -> JobStore:
+    return FirestoreJobs(f"claims-{uuid.uuid4().hex[:8]}", seconds=60.0)
+
+
+async def _claim(store: JobStore) -> tuple[float, float]:
+    """Claim the job at the head of the queue, as a worker does; return the milliseconds of the scan and the claim."""
+    clock = SystemClock()
+    began = time.perf_counter()
+    (row,) = await store.queue_head(clock.now(), 1)
+    found = time.perf_counter()
+    job = await store.get(row.id)
+    assert job
+    assert job.status is Status.QUEUED
+    triggered = job.triggered(clock.now(), clock.now() + timedelta(seconds=LEASE_SECONDS))
+    assert await Lease.claim(triggered, store, clock, LEASE_SECONDS)
+    return 1000 * (found - began), 1000 * (time.perf_counter() - found)

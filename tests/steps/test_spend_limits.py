@@ -1,0 +1,209 @@
+"""Limits in money, end to end: who waits, until when, what is released, and that no limit is exceeded."""
+
+import asyncio
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.config import ConfigurationError
+from tests.harness.virtual_time import NOON
+from tests.harness.world import World, moment
+from tests.steps.conftest import OpenWorld
+
+PRICE = 0.1
+WORKFLOWS = json.dumps({"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": PRICE}})
+MIDNIGHT = datetime.combine(NOON.date() + timedelta(days=1), datetime.min.time(), UTC)
+TOKENS = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("zap", "shop")}
+
+
+def limits(**settings: Any) -> dict[str, Any]:
+    return {"WIREFLOW_WORKFLOWS": WORKFLOWS, **settings}
+
+
+async def posted_by(world: World, caller: str, count: int) -> list[dict[str, Any]]:
+    http = world.caller("127.0.0.1", Authorization=f"Bearer {caller}")
+    answers = [await http.post("/", json={"prompt": "a cat", "aspect_ratio": "64:1"}) for _ in range(count)]
+    return [answer.json() for answer in answers]
+
+
+# --- limits of all jobs --------------------------------------------------------------------------------------------
+
+
+async def test_at_the_daily_limit_jobs_wait_until_midnight(open_world: OpenWorld) -> None:
+    async with open_world(**limits(DAILY_SPEND_USD="0.25")) as world:
+        jobs = [(await world.post()).json() for _ in range(3)]
+        assert [job["status"] for job in jobs] == ["running", "running", "queued"]
+        assert (jobs[2]["waitReason"], moment(jobs[2]["estimatedStartAt"])) == ("spend_limit", MIDNIGHT)
+        (last,) = await world.end_of(jobs[2]["id"])
+        assert (last["status"], moment(last["startedAt"]) >= MIDNIGHT) == ("succeeded", True)
+
+
+async def test_ten_minutes_have_a_limit_of_their_own(open_world: OpenWorld) -> None:
+    async with open_world(**limits(SPEND_PER_10_MINUTES_USD="0.2")) as world:
+        jobs = [(await world.post()).json() for _ in range(4)]
+        assert [job["waitReason"] for job in jobs] == [None, None, "spend_limit", "spend_limit"]
+        ended = await world.end_of(*(job["id"] for job in jobs))
+        starts = sorted(moment(job["startedAt"]) for job in ended)
+        assert starts[2] - starts[0] >= timedelta(minutes=10)
+        assert starts[3] - NOON < timedelta(minutes=15)
+
+
+async def test_a_job_that_cannot_start_before_its_deadline_says_so_and_fails(open_world: OpenWorld) -> None:
+    async with open_world(**limits(DAILY_SPEND_USD="0.1")) as world:
+        await world.accepted()
+        job = (await world.post(deadlineSeconds=3_600)).json()
+        assert "cannot start before its deadline" in job["message"]
+        assert "deadline" not in (await world.post()).json()["message"]
+        (job,) = await world.end_of(job["id"])
+        assert (job["errorCode"], job["errorCharged"], job["cost"]["amount"]) == ("spend_limit", "no", 0)
+
+
+@pytest.mark.parametrize("fault", ["bad_request", "rate_limited_seconds"])
+async def test_a_refused_start_is_not_counted(open_world: OpenWorld, fault: str) -> None:
+    async with open_world(**limits(DAILY_SPEND_USD="0.1")) as world:
+        await world.post(f"[fault:{fault}]")
+        assert (await world.store.read_gate()).budget.total.today == 0
+
+
+async def test_an_unknown_outcome_stays_reserved(open_world: OpenWorld) -> None:
+    async with open_world(**limits(DAILY_SPEND_USD="0.1", ON_UNKNOWN="hold")) as world:
+        (job,) = await world.end_of((await world.post("[fault:server_error]")).json()["id"])
+        assert (job["errorCode"], job["cost"]) == ("outcome_unknown", None)
+        assert (await world.store.read_gate()).budget.total.today == 100_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "prompt", "today"),
+    [({"credits": 25.0}, "a cat", 250_000), ({"credits": 3.0}, "a cat", 30_000), ({}, "[fault:moderation]", 0)],
+)
+async def test_the_actual_cost_takes_the_place_of_the_estimate(
+    open_world: OpenWorld, settings: dict[str, float], prompt: str, today: int
+) -> None:
+    async with open_world(**limits(DAILY_SPEND_USD="0.15"), **settings) as world:
+        await world.end_of((await world.post(prompt)).json()["id"])
+        assert (await world.store.read_gate()).budget.total.today == today
+        assert len(world.log("spend_limit")) == (today > 150_000)
+        follower = (await world.post()).json()
+        assert follower["status"] == ("queued" if today > 50_000 else "running")
+
+
+# --- limits of a caller --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own", [{"perDay": 2}, {"usdPerDay": 0.2}, {"usdPerMonth": 0.25}])
+async def test_a_caller_at_its_limit_never_holds_up_others(open_world: OpenWorld, own: dict[str, float]) -> None:
+    callers = json.dumps({"zap": own})
+    settings = limits(CALLER_LIMITS=callers, TRIGGER_TOKENS=json.dumps(TOKENS), EXECUTIONS_PER_MINUTE="6")
+    async with open_world(**settings) as world:
+        zap = await posted_by(world, "zap", 30)
+        shop = await posted_by(world, "shop", 12)
+        await world.run_for(timedelta(minutes=5))
+        ended = [(await world.record(job["id"])).status for job in shop]
+        assert ended == ["succeeded"] * 12
+        assert [(await world.record(job["id"])).finished for job in zap].count(True) == 2
+
+
+async def test_a_caller_at_its_limit_is_told_until_when(open_world: OpenWorld) -> None:
+    settings = limits(CALLER_LIMITS='{"zap": {"perDay": 1}}', TRIGGER_TOKENS=json.dumps(TOKENS))
+    async with open_world(**settings) as world:
+        first, second = await posted_by(world, "zap", 2)
+        assert (first["status"], second["waitReason"]) == ("running", "spend_limit")
+        assert moment(second["estimatedStartAt"]) == MIDNIGHT
+        (other,) = await posted_by(world, "shop", 1)
+        assert other["status"] == "running"
+        await world.run_for(timedelta(hours=12, minutes=3))
+        assert (await world.record(second["id"])).finished
+
+
+async def test_jobs_of_one_caller_that_are_queued_before_its_limit_do_not_hold_up_others(
+    open_world: OpenWorld,
+) -> None:
+    settings = limits(CALLER_LIMITS='{"zap": {"perDay": 1}}', TRIGGER_TOKENS=json.dumps(TOKENS))
+    async with open_world(**settings) as world:
+        world.vendor.always("trigger", 503)
+        zap = await posted_by(world, "zap", 60)
+        world.vendor.reset()
+        (shop,) = await posted_by(world, "shop", 1)
+        assert shop["status"] == "queued"
+        await world.run_for(timedelta(minutes=8))
+        assert (await world.record(shop["id"])).finished
+        assert [(await world.record(job["id"])).finished for job in zap].count(True) == 1
+
+
+# --- no limit is exceeded ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_two_instances_with_clock_steps_never_spend_more_than_a_limit(open_world: OpenWorld, seed: int) -> None:
+    """Both functions of two instances at once; the clocks of the instances are set, not that of the simulator."""
+    random = Random(seed)
+    settings = limits(DAILY_SPEND_USD="1.05", SPEND_PER_10_MINUTES_USD="0.5", MONTHLY_SPEND_USD="2.05")
+    async with open_world(**settings) as one, open_world(simulator=one.simulator, **settings) as two:
+        ids: list[str] = []
+        for _ in range(12):
+            worlds = [one, two]
+            faults = ["", "", "[fault:bad_request]", "[fault:moderation]", "[fault:rate_limited_seconds]"]
+            answers = await asyncio.gather(
+                *(random.choice(worlds).post(f"{random.choice(faults)} {number}") for number in range(5))
+            )
+            ids += [answer.json()["id"] for answer in answers]
+            world = random.choice(worlds)
+            world.clock.step(timedelta(seconds=random.choice([-3_600, -60, 0, 60])))
+            await asyncio.gather(one.run_window(), two.run_window())
+        gate = await one.store.read_gate()
+        paid_for = [run for run in one.simulator.state.runs.all() if "moderation" not in run.prompt]
+        assert len(paid_for) * 100_000 <= gate.budget.total.today <= 1_050_000
+        assert one.paid >= 5
+
+
+# --- settings ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"DAILY_SPEND_USD": "5"},
+        {"MONTHLY_SPEND_USD": "5"},
+        {"SPEND_PER_10_MINUTES_USD": "5"},
+        {"CALLER_LIMITS": '{"zap": {"usdPerDay": 1}}'},
+        {"CALLER_LIMITS": '{"zap": {"usdPerMonth": 1}}'},
+    ],
+)
+async def test_a_spend_limit_needs_a_price_of_each_workflow(open_world: OpenWorld, setting: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match='"default" has no pricePerImage'):
+        async with open_world(**setting):
+            pass
+    async with open_world(**limits(**setting)) as world:
+        assert (await world.post()).status_code == 202
+
+
+async def test_a_limit_of_starts_needs_no_price(open_world: OpenWorld) -> None:
+    async with open_world(CALLER_LIMITS='{"zap": {"perDay": 1, "maxQueued": 5}}') as world:
+        assert (await world.post()).status_code == 202
+
+
+INVALID = (
+    *("[]", "5", '{"zap": {}}', '{"zap": {"perday": 1}}', '{"zap": {"perDay": 0}}', '{"zap": {"perDay": true}}'),
+    *('{"zap": {"usdPerDay": "1"}}', '{"zap": {"usdPerDay": 1e-9}}'),
+    json.dumps({str(number): {"perDay": 1} for number in range(201)}),
+)
+
+
+@pytest.mark.parametrize("text", INVALID)
+async def test_invalid_limits_of_callers_are_named(open_world: OpenWorld, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"CALLER_LIMITS: .*must"):
+        async with open_world(CALLER_LIMITS=text):
+            pass
+
+
+async def test_the_jobs_of_a_canceled_request_cost_nothing(open_world: OpenWorld) -> None:
+    async with open_world(**limits(DAILY_SPEND_USD="0.1")) as world:
+        await world.accepted()
+        waiting = await world.accepted()
+        response: httpx.Response = await world.http.delete(f"/jobs/{waiting}")
+        assert response.json()["cost"]["amount"] == 0

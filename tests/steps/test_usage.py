@@ -1,0 +1,132 @@
+"""The usage: by caller, workflow, and day; open days from their jobs, closed days from their document."""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.harness.counting import WatchedJobs
+from tests.harness.virtual_time import NOON
+from tests.harness.world import World
+from tests.steps.conftest import OpenWorld
+
+ENTRY = {"mode": "webhook", "id": "demo-webhook"}
+WORKFLOWS = json.dumps({"default": {**ENTRY, "pricePerImage": 0.1}, "other": {**ENTRY, "pricePerImage": 0.25}})
+SHA = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("zap", "shop", "boss")}
+TOKENS = json.dumps({**SHA, "boss": {"sha256": SHA["boss"], "admin": True}})
+SETTINGS = {"WIREFLOW_WORKFLOWS": WORKFLOWS, "TRIGGER_TOKENS": TOKENS}
+TODAY = NOON.date().isoformat()
+
+
+async def send(world: World, caller: str, prompt: str = "a cat", **fields: Any) -> None:
+    http = world.caller("127.0.0.1", Authorization=f"Bearer {caller}")
+    answer = await http.post("/", json={"prompt": prompt, "aspect_ratio": "64:1", **fields})
+    assert answer.status_code == 202
+
+
+async def read(world: World, caller: str = "boss", **query: str) -> dict[str, Any]:
+    http = world.caller("127.0.0.1", Authorization=f"Bearer {caller}")
+    answer = await http.get("/usage", params=query)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def a_day_of_jobs(world: World) -> None:
+    await send(world, "zap")
+    await send(world, "zap", "two", count=2)
+    await send(world, "shop", workflow="other")
+    await send(world, "shop", "[fault:moderation]")
+    await send(world, "shop", "[fault:cancelled]")
+    await world.run_for(timedelta(minutes=3))
+
+
+async def test_rows_have_the_jobs_images_and_costs(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        await a_day_of_jobs(world)
+        found = await read(world, groupBy="caller")
+        first = NOON.date().replace(day=1).isoformat()
+        assert {name: found[name] for name in ("from", "to", "groupBy")} == {
+            "from": first,
+            "to": TODAY,
+            "groupBy": "caller",
+        }
+        shop, zap = found["rows"]
+        assert list(shop) == "key jobs images cost failedCharged failedUncharged failedUnknown".split()
+        assert zap == {
+            "key": "zap",
+            "jobs": 2,
+            "images": 3,
+            "cost": {"amount": 0.3, "currency": "USD", "source": "price"},
+            "failedCharged": 0,
+            "failedUncharged": 0,
+            "failedUnknown": 0,
+        }
+        assert (shop["jobs"], shop["images"], shop["cost"]["amount"]) == (3, 1, 0.25)
+        assert (shop["failedUncharged"], shop["failedUnknown"]) == (1, 1)
+        by_workflow = {row["key"]: row["jobs"] for row in (await read(world, groupBy="workflow"))["rows"]}
+        assert by_workflow == {"default": 4, "other": 1}
+        assert [(row["key"], row["jobs"]) for row in (await read(world))["rows"]] == [(TODAY, 5)]
+
+
+async def test_a_caller_sees_its_own_jobs_only(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        await a_day_of_jobs(world)
+        assert [row["key"] for row in (await read(world, "zap", groupBy="caller"))["rows"]] == ["zap"]
+        assert (await world.http.get("/usage")).status_code == 401
+
+
+async def test_an_open_day_is_computed_at_most_once_a_minute(open_world: OpenWorld) -> None:
+    async with open_world(wrap=WatchedJobs, **SETTINGS) as world:
+        await send(world, "zap")
+        await read(world, **{"from": TODAY})
+        world.store.reset()
+        assert (await read(world, **{"from": TODAY}))["rows"][0]["jobs"] == 1
+        assert world.store.reads == 0
+        await send(world, "zap")
+        await world.clock.sleep(61)
+        assert (await read(world, **{"from": TODAY}))["rows"][0]["jobs"] == 2
+
+
+async def test_the_poller_stores_each_day_that_is_over_and_a_repeat_stores_the_same(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        await a_day_of_jobs(world)
+        before = await read(world, groupBy="caller", **{"from": TODAY, "to": TODAY})
+        assert await world.store.read_usage(TODAY) is None
+        await world.run_for(timedelta(hours=14))
+        stored = await world.store.read_usage(TODAY)
+        assert stored
+        async with open_world(simulator=world.simulator, **SETTINGS) as other:
+            await other.run_for(timedelta(hours=1))
+        assert await world.store.read_usage(TODAY) == stored
+        assert await read(world, groupBy="caller", **{"from": TODAY, "to": TODAY}) == before
+        tomorrow = (NOON.date() + timedelta(days=1)).isoformat()
+        assert await world.store.read_usage(tomorrow) is None
+
+
+async def test_a_day_is_not_stored_while_one_of_its_jobs_may_change(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS, DAILY_EXECUTIONS="1", EXECUTIONS_PER_MINUTE="10") as world:
+        for _ in range(3):
+            await send(world, "zap")
+        await world.run_for(timedelta(hours=14))
+        assert await world.store.read_usage(TODAY) is None
+        await world.run_for(timedelta(hours=26))
+        stored = await world.store.read_usage(TODAY)
+        assert stored
+        assert [tally.images for tally in stored.tallies.values()] == [3]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"groupBy": "month"}, "groupBy"),
+        ({"from": "yesterday"}, "from"),
+        ({"to": "2026-02-30"}, "to"),
+        ({"from": "2026-03-02", "to": "2026-03-01"}, "from"),
+        ({"from": "2024-01-01", "to": "2026-01-01"}, "from"),
+    ],
+)
+async def test_an_invalid_query_is_422(world: World, query: dict[str, str], field: str) -> None:
+    answer = await world.http.get("/usage", params=query)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
