@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Path, bool], Iterable[Row | pacing.Line]]] = {
         folder, claims.SHORT if short else claims.WAITING, targets=not short
     ),
     "stored": lambda folder, _: asyncio.run(serving.stored(folder)),
+    "lag": lambda folder, _: asyncio.run(serving.lag(folder)),
     "copy": lambda folder, _: copying.measure(folder),
     "pacing": lambda _, short: pacing.measure(short=short),
 }

@@ -5,7 +5,9 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -16,6 +18,7 @@ from tests.processes.product import UNLIMITED, Caller, Places, Product
 
 POSTS, AT_ONCE = 400, 8
 WARMING, JOBS, SECONDS = 40, 5, 60.0
+LAG_JOBS, LAG_PAUSE, MEDIAN_LAG = 100, 0.4, 2.5
 # A run of no time at all is found by its first poll, a second after its start.
 FIRST_POLL = 1.0
 
@@ -45,6 +48,30 @@ async def stored(folder: Path) -> list[Row]:
     async with product.running() as caller:
         taken = [await _until_stored(caller, number) for number in range(JOBS)]
     return [Row("POST to stored image, run of 0 s (plain: the first poll)", statistics.median(taken), "s", FIRST_POLL)]
+
+
+async def lag(folder: Path) -> list[Row]:
+    """Seconds from prompt to stored image of runs of 10 to 20 s, without the run and the wait for its start."""
+    product = Product(folder, Places.local(folder), settings=UNLIMITED, simulator={"SIMULATOR_RUN_SECONDS": "10-20"})
+    async with product.running() as caller:
+        posted = []
+        for number in range(LAG_JOBS):
+            posted.append((await _post(caller, number)).json())
+            await asyncio.sleep(LAG_PAUSE)
+        jobs = [await caller.finished(job["id"], SECONDS) for job in posted]
+        runs = {run["executionId"]: run for run in await caller.runs()}
+    lags = sorted(_lag(job, runs[job["executionId"]]) for job in jobs)
+    what = f"prompt to stored image without the run, {LAG_JOBS} jobs"
+    return [
+        Row(f"{what}: median", statistics.median(lags), "s", at_most=MEDIAN_LAG),
+        Row(f"{what}: 95th percentile", lags[len(lags) * 95 // 100], "s"),
+    ]
+
+
+def _lag(job: dict[str, Any], run: dict[str, Any]) -> float:
+    created, completed = (datetime.fromisoformat(job[name]) for name in ("createdAt", "completedAt"))
+    started, ended = (datetime.fromisoformat(run[name]) for name in ("startedAt", "endsAt"))
+    return (completed - ended + started - created).total_seconds()
 
 
 async def _until_stored(caller: Caller, number: int) -> float:
