@@ -222,13 +222,14 @@ async def test_at_most_ten_runs_start_in_any_minute_on_any_plan(open_world: Open
 async def test_on_the_free_plan_starts_and_polls_share_ten_requests_a_minute_and_all_jobs_succeed(
     open_world: OpenWorld,
 ) -> None:
-    """Starts do not wait for polls: some are refused with a 429 and requeued."""
+    """The window leaves room for the polls of what it starts, so it may start fewer than ten a minute."""
     async with open_world(plan="free", WIREFLOW_PLAN="free", EXECUTIONS_PER_MINUTE="10") as world:
         ids = [await world.accepted() for _ in range(25)]
         jobs = await world.end_of(*ids)
         stats = await world.simulated("/_stats")
         assert {(job["status"], job["possibleDuplicate"]) for job in jobs} == {("succeeded", False)}
-        assert (stats["maxStartsPerMinute"], stats["paidRuns"]) == (10, 25)
+        assert stats["paidRuns"] == 25
+        assert 5 <= stats["maxStartsPerMinute"] <= 10
 
 
 @pytest.mark.parametrize("plan", ["free", "starter"])

@@ -109,7 +109,7 @@ def test_a_function_understands_the_smallest_environment(smallest: State, name: 
 def test_a_function_understands_the_largest_environment(largest: State, name: str) -> None:
     understood = load(largest.function(name))
     assert understood.jobs == Location("firestore", "example-project", "jobs")
-    assert understood.limits == Limits(per_minute=0, per_day=500, at_once=12, spending=SPENDING)
+    assert understood.limits == Limits(per_minute=0, per_day=500, at_once=6, spending=SPENDING)
     assert understood.usd_per_credit == 20_000
     assert understood.on_unknown is OnUnknown.HOLD
     assert understood.max_image_bytes == 100 * 1024 * 1024
