@@ -187,8 +187,11 @@ class Window:
         except RecordTooLarge as error:
             await self._handle_error(Lease(job, store, self._clock, seconds), error)
             return None
-        if lease and (notes := self._notes.pop(job.id, None)):
-            lease.notes = notes.continued()
+        if lease:
+            if notes := self._notes.pop(job.id, None):
+                lease.notes = notes.continued()
+            late = (self._clock.now() - job.due_at).total_seconds()  # below 0 if the clock was set back
+            lease.notes.due_at = self._clock.monotonic() - max(late, 0.0)
         self._counts.claimed += lease is not None
         return lease
 

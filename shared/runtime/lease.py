@@ -28,6 +28,7 @@ class Notes:
     polls: int = 0
     run_started_at: float | None = None  # by the monotonic clock, as all times here
     polled_at: float | None = None
+    due_at: float | None = None  # when the job was due that was claimed
     running_at: float | None = None  # the last poll that reported that the run goes on
     poll_errors: int = 0
     details_at: float | None = None

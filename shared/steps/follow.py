@@ -16,7 +16,7 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
 from shared.spending.money import cost_of_credits
-from shared.spending.pacing import MAX_PAUSE, seconds_to_next_poll
+from shared.spending.pacing import MAX_PAUSE, MIN_PAUSE, seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
 from shared.steps.results import request_texts, result_images, result_text
 from shared.steps.settle import settle
@@ -95,6 +95,9 @@ async def next_poll(lease: Lease, deps: Deps) -> datetime:
     else:
         elapsed = notes.polled_at - notes.run_started_at
         at = notes.polled_at + seconds_to_next_poll(elapsed, took, price, notes.poll_errors)
+    known = at if notes.polled_at is None else notes.polled_at
+    if notes.due_at is not None and notes.due_at > known:  # another worker may have polled just before it was due
+        at = max(at, notes.due_at + MIN_PAUSE)
     return now + timedelta(seconds=at - seconds)
 
 
