@@ -25,6 +25,7 @@ from shared.wireflow.refusals import is_refusal
 
 DETAILS_EVERY = 60.0  # seconds
 POLL_AGAIN_WHEN_EMPTY = 5.0
+CLOCK_SKEW = 0.05  # between two readings of both clocks
 MISSING_FOR = timedelta(seconds=60)
 
 
@@ -60,11 +61,13 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
     async with deps.requests.acquire(before, overdue=_is_overdue(lease, deps)):
         lease.check()
         notes.polls += 1
-        notes.polled_at = deps.clock.monotonic()
         if details:
-            notes.details_at = notes.polled_at  # even if the call fails: once a minute is enough
+            notes.details_at = deps.clock.monotonic()  # even if the call fails: once a minute is enough
         request = deps.wireflow.details if details else deps.wireflow.poll
-        response = await request(job.execution_id or "")
+        try:
+            response = await request(job.execution_id or "")
+        finally:
+            notes.polled_at = deps.clock.monotonic()  # not when it was sent: it may have arrived late
     deps.requests.observe(response.rate_limit)
     await deps.admission.poll_succeeded(job)
     return response
@@ -95,9 +98,9 @@ async def next_poll(lease: Lease, deps: Deps) -> datetime:
     else:
         elapsed = notes.polled_at - notes.run_started_at
         at = notes.polled_at + seconds_to_next_poll(elapsed, took, price, notes.poll_errors)
-    known = at if notes.polled_at is None else notes.polled_at
-    if notes.due_at is not None and notes.due_at > known:  # another worker may have polled just before it was due
-        at = max(at, notes.due_at + MIN_PAUSE)
+    first_due = notes.run_started_at + MIN_PAUSE + CLOCK_SKEW  # of a run that no worker has polled, or much later
+    if notes.due_at is not None and notes.due_at > max(notes.polled_at or 0.0, first_due):
+        at = max(at, notes.due_at + MIN_PAUSE)  # another worker may have polled just before it was due
     return now + timedelta(seconds=at - seconds)
 
 
