@@ -34,12 +34,11 @@ include-path = ["/jobs/{id}/image", "/jobs/{id}/image/{index}"]
 [operations.checks]
 positive_data_acceptance.enabled = false
 
-# A period may be too long, or end before it begins; an empty parameter counts as not sent, as everywhere.
+# A period may be too long, or end before it begins.
 [[operations]]
 include-path = "/usage"
 [operations.checks]
 positive_data_acceptance.enabled = false
-negative_data_rejection.enabled = false
 """
 
 
