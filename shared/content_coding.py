@@ -92,6 +92,7 @@ class _Inflater:
                         break
                     if piece := self._stream.decompress(chunk, PIECE):
                         yield self._counted(piece)
+                    del piece  # it would be in memory beside the next one
                     chunk = self._stream.unconsumed_tail or self._stream.unused_data
         except zlib.error as error:
             raise CodingError(f"the compressed body is invalid: {error}") from error
