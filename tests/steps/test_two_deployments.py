@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
+from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 
 MINUTE = timedelta(minutes=1)
@@ -22,39 +24,40 @@ async def submit(world, workflow: str, **fields: object) -> str:
     return str(response.json()["id"])
 
 
-@pytest.mark.parametrize("workflow", ["pro", "saved"])
+@pytest.fixture(params=["pro", "saved"])
+async def waiting(open_world: OpenWorld, request: pytest.FixtureRequest) -> AsyncIterator[tuple[World, str]]:
+    """A deployment that knows a workflow, and a job of it that waits until Wireflow responds again."""
+    async with open_world(**NAMED) as ours:
+        for endpoint in ("execute", "run", "describe"):
+            ours.vendor.always(endpoint, 503)
+        yield ours, await submit(ours, request.param)
+
+
 async def test_a_poller_leaves_a_job_to_others_for_an_hour_and_then_fails_it(
-    open_world: OpenWorld, workflow: str
+    open_world: OpenWorld, waiting: tuple[World, str]
 ) -> None:
-    async with open_world(**NAMED) as ours:
-        for endpoint in ("execute", "run", "describe"):
-            ours.vendor.always(endpoint, 503)
-        job_id = await submit(ours, workflow)
-        async with open_world(simulator=ours.simulator) as theirs:
-            await theirs.run_for(58 * MINUTE)
-            assert (await theirs.job(job_id))["status"] == "queued"
-            await theirs.run_for(6 * MINUTE)
-            job = await theirs.job(job_id)
-            assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "configuration", "no")
-            assert "WIREFLOW_WORKFLOWS" in job["errorHint"]
-            assert "WIREFLOW_BASE_URL" not in job["errorHint"]
-            assert theirs.paid == 0
+    ours, job_id = waiting
+    async with open_world(simulator=ours.simulator) as theirs:
+        await theirs.run_for(58 * MINUTE)
+        assert (await theirs.job(job_id))["status"] == "queued"
+        await theirs.run_for(6 * MINUTE)
+        job = await theirs.job(job_id)
+        assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "configuration", "no")
+        assert "WIREFLOW_WORKFLOWS" in job["errorHint"]
+        assert "WIREFLOW_BASE_URL" not in job["errorHint"]
+        assert theirs.paid == 0
 
 
-@pytest.mark.parametrize("workflow", ["pro", "saved"])
 async def test_a_poller_that_knows_the_workflow_takes_the_job_from_one_that_does_not(
-    open_world: OpenWorld, workflow: str
+    open_world: OpenWorld, waiting: tuple[World, str]
 ) -> None:
-    async with open_world(**NAMED) as ours:
-        for endpoint in ("execute", "run", "describe"):
-            ours.vendor.always(endpoint, 503)
-        job_id = await submit(ours, workflow)
-        ours.vendor.reset()
-        async with open_world(simulator=ours.simulator) as theirs:
-            await theirs.run_for(20 * MINUTE)
-            await asyncio.gather(theirs.run_for(10 * MINUTE), ours.run_for(10 * MINUTE))
-            job = await ours.job(job_id)
-            assert (job["status"], ours.paid) == ("succeeded", 1)
+    ours, job_id = waiting
+    ours.vendor.reset()
+    async with open_world(simulator=ours.simulator) as theirs:
+        await theirs.run_for(20 * MINUTE)
+        await asyncio.gather(theirs.run_for(10 * MINUTE), ours.run_for(10 * MINUTE))
+        job = await ours.job(job_id)
+        assert (job["status"], ours.paid) == ("succeeded", 1)
 
 
 async def test_jobs_of_unknown_workflows_do_not_hold_up_those_behind_them(open_world: OpenWorld) -> None:
