@@ -28,6 +28,14 @@ def allowed_origin(request: Request, settings: AuthSettings) -> str | None:
     return values[0] if len(values) == 1 and values[0] in settings.origins else None
 
 
+def same_origin(request: Request, settings: AuthSettings) -> str | None:
+    """Return our own origin if one of our pages sent this GET and FORM_ORIGINS has it: browsers send no Origin then."""
+    if request.headers.get("sec-fetch-site") != "same-origin":
+        return None
+    host = request.headers.get("host", "")
+    return next((own for own in map(origin_of, (f"https://{host}", f"http://{host}")) if own in settings.origins), None)
+
+
 def own_or_allowed_origin(request: Request, settings: AuthSettings, public_url: str | None) -> str | None:
     """Return the Origin if its pages may submit forms: those of FORM_ORIGINS and our own page of an error, else None.
 

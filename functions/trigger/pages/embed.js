@@ -49,7 +49,7 @@ function enliven(form) {
       token = null;
       if (job.status !== "succeeded") throw Object.assign(new Error(job.message), { status: 422 });
       status.textContent = job.message;
-      result.append(...job.images.map((image) => imageOf(image, job.altText)));
+      result.append(imagesOf(job));
     } catch (error) {
       if (error.status < 500 || !data.has("formToken")) token = null; // else the next submit is the same request
       const lost = error instanceof TypeError ? "The connection was lost. Please try again." : error.message;
@@ -62,6 +62,7 @@ function enliven(form) {
     error.id = `wireflow-images-error-${control.name || "form"}`;
     error.className = "wireflow-images-error";
     error.textContent = text;
+    error.style.fontWeight = "bold";
     error.setAttribute("role", "alert");
     control.setAttribute("aria-describedby", error.id);
     if (control !== button) control.setAttribute("aria-invalid", "true");
@@ -95,12 +96,18 @@ function enliven(form) {
   });
 }
 
-function imageOf({ url, width, height }, alt) {
-  const image = new Image();
-  if (width && height) Object.assign(image, { width, height });
-  Object.assign(image, { alt, src: url });
-  Object.assign(image.style, { display: "block", maxWidth: "100%", height: "auto", marginBlock: "1em" });
-  return image;
+/** All images of a job, side by side where there is room. */
+function imagesOf({ images, altText }) {
+  const grid = document.createElement("div");
+  Object.assign(grid.style, { display: "grid", gap: "1em", gridTemplateColumns: "repeat(auto-fit, minmax(min(20em, 100%), 1fr))" });
+  for (const { url, width, height } of images) {
+    const image = new Image();
+    if (width && height) Object.assign(image, { width, height });
+    Object.assign(image, { alt: altText, src: url });
+    Object.assign(image.style, { maxWidth: "100%", height: "auto" });
+    grid.append(image);
+  }
+  return grid;
 }
 
 // --- images -------------------------------------------------------------------------------------------------------
@@ -120,14 +127,16 @@ async function wait(image) {
 }
 
 /** Ask for the state of an image: "ready", "failed", or "waiting". */
+let readable = true; // only pages of FORM_ORIGINS may read responses; every page may load the image
 async function look(url) {
-  try {
+  if (readable) try {
     const { status, type } = await fetch(url, { method: "HEAD", headers: { Accept: "application/json" }, redirect: "manual" });
     if (status === 200 || type === "opaqueredirect") return "ready";
     return [404, 410].includes(status) ? "failed" : "waiting";
   } catch {
-    return size(url); // only pages of FORM_ORIGINS may read the status; every page may load the image
+    readable = false;
   }
+  return size(url);
 }
 
 const size = (url) => new Promise((done) => {

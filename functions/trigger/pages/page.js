@@ -22,6 +22,7 @@ async function send(path, { headers = {}, ...options } = {}) {
   throw Object.assign(new Error(problem.detail), { problem, status: response.status });
 }
 const sendJson = async (path, options) => (await send(path, options)).json();
+const UNKNOWN_TOKEN = "This token is not accepted. Check it, or ask the operator of this service for one.";
 const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 const dollars = (amount) => `$${Number(amount.toFixed(4)).toString().replace(/^(\d+\.\d)$/, "$10")}`;
 
@@ -45,6 +46,7 @@ function update(root, page) {
     if (shown && shown.innerHTML !== part.innerHTML) shown.replaceChildren(...part.childNodes);
   }
   Object.assign($(".job", root).dataset, $(".job", page).dataset);
+  if (!playground) document.title = page.title;
 }
 
 const visible = () => document.visibilityState === "visible" || new Promise((done) =>
@@ -162,7 +164,7 @@ function startJob() {
   const root = $("main"), article = $(".job");
   $$('form[data-do="unlock"]').forEach((form) => form.addEventListener("submit", unlock));
   if (!article) return;
-  follow(root, article, async () => (document.title = (await fetchPage(location.pathname)).title));
+  follow(root, article);
 }
 
 /** Show an error beside a field; without a text remove it. */
@@ -191,13 +193,13 @@ function createPlayground(main) {
   const chosen = () => workflows.find((one) => one.name === form.elements.workflow?.value) ?? workflows[0];
 
   async function loadWorkflows() {
-    if ($("#token") && !getToken()) return;
+    if ($("#token") ? !getToken() : !main.dataset.open) return;
     try {
       workflows = (await sendJson("/workflows")).workflows;
-      if ($("#token")) setToken(getToken()), showError($("#token"), "");
+      if ($("#token")) setToken(getToken()), showError($("#token"), ""), ($("#token-hint").textContent = "Accepted. It stays in this browser tab.");
       showFields();
     } catch (error) {
-      if ($("#token")) showError($("#token"), error.message);
+      if ($("#token")) showError($("#token"), error.status === 401 ? UNKNOWN_TOKEN : error.message);
     }
   }
 
@@ -369,7 +371,7 @@ function createPlayground(main) {
   }
 
   function reject({ problem, message, status }) {
-    const text = problem ? message : "The connection was lost. Press the button again: it is the same request, and is paid once.";
+    const text = status === 401 ? UNKNOWN_TOKEN : problem ? message : "The connection was lost. Press the button again: it is the same request, and is paid once.";
     const field = status === 401 ? $("#token") : form.elements[problem?.field];
     const target = field?.id && !field.closest("[hidden]") ? field : button;
     showError(target, text);

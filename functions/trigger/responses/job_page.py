@@ -59,7 +59,8 @@ def job_page(view: JobView) -> HTMLResponse:
         id=job.id,
         status=job.status,
         attempt=job.attempt,
-        message=" ".join(_message(view)),
+        message=_message(view),
+        wait=_wait(view),
         stages=Html() if job.finished else _stages(job),
         images=join(_image(view, index) for index in _stored(job)),
         error=_explanation(view),
@@ -93,14 +94,22 @@ def _body(title: str, content: Html, *, playground: bool) -> Html:
 # --- what happens ----------------------------------------------------------------------------------------------------
 
 
-def _message(view: JobView) -> Iterator[str]:
-    job, public = view.job, view.public
-    yield SENTENCES[job.status] if view.owner and job.error else visitor_message(job, public["waitReason"])
-    if public["queuePosition"]:
-        yield f"It is number {public['queuePosition']} in the queue."
-    if public["estimatedStartAt"]:
-        seconds = (datetime.fromisoformat(public["estimatedStartAt"]) - view.now).total_seconds()
-        yield f"It is expected to start {_in_words(seconds)}."
+def _message(view: JobView) -> str:
+    """What happens in one sentence. The owner of a failed job is told why below it."""
+    if view.owner and view.job.error:
+        return SENTENCES[view.job.status]
+    return visitor_message(view.job, view.public["waitReason"])
+
+
+def _wait(view: JobView) -> Html:
+    """The place of a queued job, and when it is expected to start."""
+    position, start, words = view.public["queuePosition"], view.public["estimatedStartAt"], []
+    if position:
+        words.append("It is next in the queue." if position == 1 else f"It is number {position} in the queue.")
+    if start:
+        seconds = (datetime.fromisoformat(start) - view.now).total_seconds()
+        words.append(f"It is expected to start {_in_words(seconds)}.")
+    return fill("wait", words=" ".join(words)) if words else Html()
 
 
 def _in_words(seconds: float) -> str:

@@ -43,6 +43,7 @@ def playground_page(view: PlaygroundView) -> HTMLResponse:
         "playground",
         models=json.dumps({model.name: _choices_of(model) for model in view.models}),
         form_token="required" if view.form_token and not view.asks_token else "",
+        open="yes" if view.workflows else "",
         token=fill("token") if view.asks_token else Html(),
         choices=join(_choices(view)),
         turnstile=fill("turnstile", key=turnstile) if turnstile else Html(),
