@@ -5,12 +5,12 @@ import hashlib
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.auth_settings import origin_of
+from shared.auth_settings import AuthSettings
 from shared.workflows import DEFAULT, MODELS
 
 from ..auth.authorize import may_see_workflows
+from ..auth.cors import own_origin
 from ..context import Context
-from ..responses.job_representation import base_url
 from ..responses.negotiation import matches
 from ..responses.playground_page import PlaygroundView, playground_page
 
@@ -24,7 +24,7 @@ async def playground(request: Request, context: Context) -> Response:
             workflows=config.workflows if may_see_workflows(await context.authenticator.reader(request)) else (),
             default=config.workflow(DEFAULT) or config.workflows[0],
             models=models,
-            asks_token=_asks_token(request, context),
+            asks_token=_asks_token(request, auth),
             form_token=auth.form_token_required,
             turnstile_key=auth.turnstile_site_key if auth.turnstile_secret else None,
         )
@@ -38,10 +38,7 @@ async def playground(request: Request, context: Context) -> Response:
     return page
 
 
-def _asks_token(request: Request, context: Context) -> bool:
-    """Whether requests of this page need a token: not if they may come as those of a form, or from this machine."""
-    deps = context.deps
-    auth = deps.config.auth
-    is_form = origin_of(base_url(request, deps)) in auth.origins
+def _asks_token(request: Request, auth: AuthSettings) -> bool:
+    """Whether requests of this page need a token: not if they are accepted as those of a form, or without any."""
     can_challenge = not auth.turnstile_secret or auth.turnstile_site_key is not None
-    return auth.configured and not (is_form and can_challenge)
+    return auth.configured and not (own_origin(request, auth) and can_challenge)
