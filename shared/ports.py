@@ -90,8 +90,8 @@ class JobStore(Protocol):
     async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
         """Return queued jobs with `queueAt <= now`, oldest first."""
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
-        """Return the ids of the jobs with this execution id: more than one if Wireflow issued it twice."""
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """Return jobs with this execution id: more than one if Wireflow issued it twice."""
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""

@@ -84,9 +84,14 @@ class FirestoreJobs:
         query = _at_or_before("queueAt", now)
         return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
         """See the port."""
-        return await self._database.names("jobs", "executionId", execution_id, limit)
+        same = FieldFilter("executionId", "==", execution_id)
+
+        def query(client: AsyncClient) -> AsyncQuery:
+            return client.collection("jobs").where(filter=same).select(ROW_FIELDS)
+
+        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""

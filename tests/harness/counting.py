@@ -43,7 +43,7 @@ class WatchedJobs:
     async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
         return self._count(await self._inner.queue_head(now, limit))
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
         return self._count(await self._inner.with_execution(execution_id, limit))
 
     async def count_ahead(self, queue_at: datetime) -> int:
