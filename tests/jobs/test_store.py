@@ -273,6 +273,7 @@ async def test_a_scan_gives_what_is_due_in_order_up_to_its_limit(store: JobStore
     found = getattr(store, scan)
     assert [job.id for job in await found(NOW, 10)] == ["first", "second", "third", "now"]
     assert [job.id for job in await found(NOW, 2)] == ["first", "second"]
+    assert [job.id for job in await found(NOW, 10, NOW - SECOND)] == ["second", "third", "now"]
     assert await found(NOW - timedelta(days=500), 10) == []
     assert [job.id for job in await found(NOW.astimezone(timezone(-9 * 3600 * SECOND)), 1)] == ["first"]
 
