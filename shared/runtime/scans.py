@@ -89,7 +89,7 @@ class Scans:
             return None
 
     async def _scan(self, field: str, fetch: Fetch, limit: int, choose: Choose) -> list[JobRow]:
-        """Return rows in the order of `field`. If a scan finds only what is left to others, the next one begins there."""
+        """Return rows in the order of `field`. If all of a scan is left to others, the next one begins at its end."""
         count, since = limit, self._passed.pop(field, None)
         while True:
             found = await fetch(count, since)
