@@ -19,7 +19,6 @@ from shared.job_parts import Step
 from shared.job_states import Status
 from shared.problems import PROBLEMS, Problem
 from shared.public_job import SENTENCES, sentence, visitor_message
-from shared.spending.money import dollars
 
 from .html import Html, fill, html_page, join
 
@@ -62,7 +61,7 @@ def job_page(view: JobView) -> HTMLResponse:
         message=_message(view),
         wait=_wait(view),
         stages=Html() if job.finished else _stages(job),
-        images=join(_image(view, index) for index in _stored(job)),
+        images=join(_image(view, image) for image in _stored(view)),
         error=_explanation(view),
         actions=join(_actions(view)),
         prompt=job.prompt,
@@ -151,7 +150,7 @@ def _explanation(view: JobView) -> Html:
         return Html()
     if error := view.job.error:
         detail = f"{CHARGED[error.charged]} Error code: {error.code}."
-        return fill("error", message=sentence(error.message), hint=error.hint, detail=detail)
+        return fill("error", message=sentence(error.message), hint=view.public["errorHint"], detail=detail)
     reason = view.public["waitReason"]
     if reason in (None, ErrorCode.RATE_LIMITED):
         return Html()
@@ -167,27 +166,27 @@ def _refresh(view: JobView) -> Html:
 # --- the images ------------------------------------------------------------------------------------------------------
 
 
-def _stored(job: Job) -> list[int]:
-    return [image.index for image in job.images if image.name] if job.finished else []
+def _stored(view: JobView) -> list[dict[str, Any]]:
+    """The public images, once the job is final: then all of them are stored."""
+    return list(view.public["images"]) if view.job.finished else []
 
 
-def _image(view: JobView, index: int) -> Html:
-    job = view.job
-    image = next(image for image in job.images if image.index == index)
-    size = Html(f' width="{image.width}" height="{image.height}"') if image.width and image.height else Html()
+def _image(view: JobView, image: dict[str, Any]) -> Html:
+    job, index = view.job, image["index"]
+    sized = image["width"] and image["height"]
     return fill(
         "image",
         path=f"/jobs/{job.id}/image/{index}",
-        url=f"{view.public['imageUrl']}/{index}",
+        url=image["url"],
         alt=view.public["altText"],
-        size=size,
+        size=fill("size", width=image["width"], height=image["height"]) if sized else Html(),
         use=fill("use", id=job.id, index=index) if view.playground else Html(),
     )
 
 
 def _open_graph(view: JobView) -> Html | None:
     """The tags that let other sites show the image beside a link. Not for private jobs."""
-    if view.job.private or not _stored(view.job):
+    if view.job.private or not _stored(view):
         return None
     public = view.public
     return fill("open_graph", text=public["altText"], url=public["statusUrl"], image=public["imageUrl"])
@@ -200,7 +199,7 @@ def _actions(view: JobView) -> Iterator[Html]:
     job = view.job
     if view.playground and job.finished:
         yield fill("again", id=job.id, label="Create again" if job.status is Status.SUCCEEDED else "Start over")
-    if not job.private and _stored(job):
+    if not job.private and _stored(view):
         yield fill("share", url=view.public["statusUrl"])
     if job.status is Status.QUEUED and (view.owner or is_visitor(job.caller)):
         yield fill("cancel")
@@ -212,8 +211,8 @@ def _facts(view: JobView) -> Iterator[tuple[str, str]]:
         return
     job = view.job
     yield "Workflow", job.workflow
-    if cost := job.cost or job.estimated_cost:
-        yield "Cost" if job.cost else "Estimated cost", price(dollars(cost.micros))
+    if cost := view.public["cost"] or view.public["estimatedCost"]:
+        yield "Cost" if view.public["cost"] else "Estimated cost", price(cost["amount"])
     if view.public["runSeconds"] is not None:
         yield "Run", f"{view.public['runSeconds']:.0f} s"
     yield "Created", f"{job.created_at:%Y-%m-%d %H:%M} UTC"
