@@ -130,7 +130,7 @@ def test_a_workflow_offers_its_choices_with_their_prices(person: Person) -> None
     person.chooses("workflow", "pro")
     person.reads("#price", "$0.13 per image")
     options = [one.text for one in person.finds('[name="resolution"] option')]
-    assert options == ["Default (2K)", "1K, $0.13", "2K, $0.13", "4K, $0.24"]
+    assert options == ["2K (default)", "1K, $0.13", "2K, $0.13", "4K, $0.24"]
     person.chooses("resolution", "4K")
     person.reads("#price", "$0.24 per image")
     person.chooses("aspect_ratio", "9:16")

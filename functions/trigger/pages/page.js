@@ -231,7 +231,7 @@ function createPlayground(main) {
     });
   }
 
-  const standard = (flow, value) => (value ? `Default (${value})` : "Default");
+  const standard = (flow, value) => (value ? `${value} (default)` : "Default");
 
   function select(name, label, options) {
     const list = Object.assign(document.createElement("select"), { id: name, name });
