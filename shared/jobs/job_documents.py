@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
+from shared.hooks import Hook, HookSecret
 from shared.job import Job
 from shared.job_parts import Image, JobError, Refusal, Step
 from shared.job_states import Status
@@ -106,7 +107,10 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
-    for record in (Job, JobRow, ListedJob, Image, Step, JobError, Refusal, Cost, Reservation, Suspension)
+    for record in (
+        *(Job, JobRow, ListedJob, Image, Step, JobError, Refusal, Cost, Reservation, Suspension),
+        *(Hook, HookSecret),
+    )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
 LISTED_FIELDS = [name for name in _NAMES[ListedJob].values() if name != "id"]
