@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BASE = {
     "auth_settings",
+    "callback_settings",
     "callers",
     "copy_errors",
     "setting_values",
@@ -69,8 +70,10 @@ ALLOWED = {
     "problems": set(),
     "locations": set(),
     "spending_settings": {"spending", "workflows"},
+    "callback_settings": {"auth_settings", "notifications.signing"},
     "config": {
         "auth_settings",
+        "callback_settings",
         "locations",
         "setting_values",
         "spending",
@@ -105,8 +108,9 @@ ALLOWED = {
         "spending.money",
         "store_errors",
     },
-    "notifications": {"notifications", "public_job"},
-    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"} - {"problems"},
+    "notifications": {"callbacks", "egress", "notifications", "ports", "public_job"},
+    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"}
+    | {"notifications.delivery", "notifications.message"} - {"problems"},
     "wireflow": {
         "content_coding",
         "error_codes",
@@ -148,7 +152,8 @@ ALLOWED = {
     "egress": set(),
     "wake_up": {"log", "ports", "wake_up", "wake_up_settings"},
     "wake_up_settings": set(),
-    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress", "wake_up"} - {"problems", "public_job"},
+    "wiring": {*BASE, "runtime", "notifications", "wireflow", "jobs", "images", "egress", "wake_up"}
+    - {"problems", "public_job"},
 }
 
 

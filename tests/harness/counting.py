@@ -4,6 +4,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
+from shared.hooks import Hook
 from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobQuery, JobRow, JobStore
@@ -67,6 +68,9 @@ class WatchedJobs:
     async def save_gate(self, gate: Gate) -> Gate:
         self.writes += 1
         return await self._inner.save_gate(gate)
+
+    async def active_hooks(self) -> list[Hook]:
+        return self._count(await self._inner.active_hooks())
 
     async def id_secret(self) -> bytes:
         return await self._inner.id_secret()
