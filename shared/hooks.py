@@ -14,6 +14,7 @@ EVENTS = {
     Status.FAILED: "image.failed",
     Status.CANCELED: "image.canceled",
 }
+FORMATS = ("standard", "cloudevents", "flat")
 MAX_HOOKS = 100  # of one caller
 OLD_SECRET_SIGNS = timedelta(hours=24)  # beside the new one
 MAX_OLD_SECRETS = 4  # after several rotations: each is a signature of every message
