@@ -33,8 +33,9 @@ from functions.trigger.router import ROUTES
 from functions.trigger.routes import job_list
 from shared import config
 from shared.auth_settings import AuthSettings, SigningSecret, Token
+from shared.callbacks import EVENTS, CallbackFormat
 from shared.error_codes import Charged, ErrorCode
-from shared.hooks import EVENTS, MAX_HOOKS, HookStatus
+from shared.hooks import MAX_HOOKS, HookStatus
 from shared.images.formats import FORMATS
 from shared.job import Image, Job, Step
 from shared.job_states import Status
@@ -247,7 +248,7 @@ def test_every_header_is_in_it():
         ("ErrorCode", ErrorCode),
         ("ErrorCharged", Charged),
         ("HookEvent", EVENTS.values()),
-        ("HookFormat", hook_fields.FORMATS),
+        ("HookFormat", CallbackFormat),
         ("ImageType", [one.content_type for one in FORMATS]),
     ],
 )

@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.requests import Request
 
+from shared.callbacks import EVENTS, CallbackFormat
 from shared.config import Config
-from shared.hooks import EVENTS, FORMATS
 from shared.problems import Problem
 
 from .decode import decode
@@ -28,7 +28,7 @@ class HookFields:
     hook_url: str
     events: tuple[str, ...]
     workflow: str | None
-    format: str
+    format: CallbackFormat
 
 
 async def read_hook_fields(request: Request, config: Config) -> HookFields:
@@ -46,7 +46,7 @@ async def read_hook_fields(request: Request, config: Config) -> HookFields:
         hook_url=url,
         events=_events(fields.get("events", list(EVENTS.values()))),
         workflow=_workflow(fields.get("workflow"), config),
-        format=_format(fields.get("format", "standard" if name == URL else "flat")),
+        format=_format(fields.get("format", CallbackFormat.STANDARD if name == URL else CallbackFormat.FLAT)),
     )
 
 
@@ -76,7 +76,7 @@ def _workflow(value: Any, config: Config) -> str | None:
     return name
 
 
-def _format(value: Any) -> str:
-    if value not in FORMATS:
-        raise Problem.wrong(f"format must be one of {', '.join(FORMATS)}.", "format")
-    return str(value)
+def _format(value: Any) -> CallbackFormat:
+    if not isinstance(value, str) or value not in set(CallbackFormat):
+        raise Problem.wrong(f"format must be one of {', '.join(CallbackFormat)}.", "format")
+    return CallbackFormat(value)

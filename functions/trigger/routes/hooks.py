@@ -108,7 +108,7 @@ def _public(hook: Hook) -> dict[str, Any]:
         "hookUrl": hook.hook_url,
         "events": list(hook.events),
         "workflow": hook.workflow,
-        "format": hook.format,
+        "format": str(hook.format),
         "status": str(hook.status),
         "createdAt": timestamp(hook.created_at),
     }
