@@ -13,7 +13,7 @@ from typing import Any
 from shared.callbacks import EVENTS, Callback
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step
-from shared.job_record import JobRecord
+from shared.job_record import FRESH, JobRecord
 from shared.job_states import Status
 from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run
@@ -184,11 +184,11 @@ class Job(JobRecord):
 
     def rechecked(self) -> "Job":
         """No late result was found."""
-        return self.evolve(recheck_done=True, recheck_at=None)._scheduled()
+        return self.evolve(recheck_done=True, recheck_at=None).rescheduled()
 
     def recheck_postponed(self, at: datetime) -> "Job":
         """Wireflow did not respond; it is asked for a late result again at `at`."""
-        return self.evolve(recheck_at=at)._scheduled()
+        return self.evolve(recheck_at=at).rescheduled()
 
     def input_left_over(self, name: str) -> "Job":
         """The input image of a final job was stored again and must be deleted again."""
@@ -196,7 +196,43 @@ class Job(JobRecord):
 
     def input_deleted(self) -> "Job":
         """The input image of a final job is no longer in the image store."""
-        return self.evolve(stored_input=None)._scheduled()
+        return self.evolve(stored_input=None).rescheduled()
+
+    # --- restarted by a person -------------------------------------------------------------------------------------
+
+    def next_attempt(
+        self, now: datetime, give_up_at: datetime, expire_at: datetime, text: str, estimated_cost: Cost | None
+    ) -> "Job":
+        """Another paid run was confirmed: queued like a new job, with a new key; what was paid so far is remembered.
+
+        What an earlier attempt has reserved stays counted. `text`: the JSON of the request's fields.
+        """
+        job = self.evolve(
+            attempt=self.attempt + 1,
+            attempts=self.runs,
+            earlier_cost=self.total_cost or self.earlier_cost,
+            earlier_duplicate=(self.earlier_duplicate or self.possible_duplicate) or None,
+            callbacks=tuple(callback.renewed() for callback in self.callbacks if callback.hook_id is None),
+            **FRESH,
+            status=Status.QUEUED,
+        )
+        job = job.evolve(input=text, estimated_cost=estimated_cost, retried_at=now)
+        job = job.evolve(give_up_at=give_up_at, expire_at=expire_at, due_at=give_up_at)
+        return job.evolve(queue_at=now, place=now, wait_reason=ErrorCode.RATE_LIMITED)
+
+    def recopied(self, now: datetime, error: JobError | None, expire_at: datetime) -> "Job":
+        """The missing images are copied again; with `error`, that of its run, the job fails afterwards."""
+        images = tuple(image if image.name else image.evolve(error=None, gone_since=None) for image in self.images)
+        job = self.evolve(status=Status.COPYING, images=images, error=error, completed_at=None, copy_tries=0)
+        job = job.evolve(recopied_at=now, expire_at=max(self.expire_at, expire_at), due_at=now)
+        return job.evolve(callbacks=tuple(callback.renewed() for callback in self.callbacks))._settled()
+
+    def redelivered(self, now: datetime) -> "Job":
+        """Every receiver of a final job is told again, at once."""
+        event = EVENTS[self.status]
+        return self._with_more_to_do(callbacks=tuple(callback.again(event, now) for callback in self.callbacks))
+
+    # --- more to do for a final job --------------------------------------------------------------------------------
 
     def with_callbacks(self, new: Iterable[Callback], now: datetime) -> "Job":
         """The job with receivers that it does not have yet. If it is final, they are to be told at once."""
@@ -211,9 +247,9 @@ class Job(JobRecord):
         """The job is final: its receivers are to be told at once."""
         callbacks = tuple(callback.of_event(EVENTS[status], now) for callback in self.callbacks)
         job = self.evolve(status=status, completed_at=now, queue_at=None, callbacks=callbacks, **changes)
-        return job._settled()._scheduled()
+        return job._settled().rescheduled()
 
-    def _scheduled(self) -> "Job":
+    def rescheduled(self) -> "Job":
         """A final job, due when something is left to do."""
         return self.evolve(due_at=self.left_to_do_at)
 
@@ -221,7 +257,7 @@ class Job(JobRecord):
         """A final job with more to do. If a worker holds it, it stays leased: that worker finds the rest."""
         leased = self.due_at != self.left_to_do_at
         job = self.evolve(**changes)
-        return job if leased else job._scheduled()
+        return job if leased else job.rescheduled()
 
     def _settled(self) -> "Job":
         """The job with its cost, once its run has ended; a known cost takes the place of what was reserved."""

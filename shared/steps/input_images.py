@@ -1,4 +1,4 @@
-"""The input image of a job: its source, and `inputs/{jobId}`, where it is stored until the job is final."""
+"""The input image of a job: its source, and `inputs/{jobId}`, where it is stored until it is not needed."""
 
 import asyncio
 import hashlib
@@ -14,6 +14,7 @@ from shared.job_states import Status
 from shared.ports import INPUT_SECONDS
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.steps.action_refused import InputGone
 from shared.submission import Submission
 
 RETRY_AFTER = timedelta(minutes=5)
@@ -109,8 +110,31 @@ async def read_input(job: Job, deps: Deps) -> bytes:
     return content
 
 
+async def check_input(job: Job, deps: Deps) -> None:
+    """Raise InputGone if the input image of a final job cannot be used again. Raise CopyError if the store fails.
+
+    An image at Wireflow or of an earlier job is used where it is. One that was stored is deleted a while after the end
+    of its job; one that never was is fetched again.
+    """
+    if job.image1 is None or is_hosted_by_wireflow(job.image1, deps.config):
+        return
+    if job.stored_input:
+        gone = job.is_input_due(deps.clock.now()) or await deps.images.read(job.stored_input) is None
+    elif "://" in job.image1:
+        gone = job.hosted_url is not None  # it was stored then
+    else:
+        gone = await deps.images.read(job.image1) is None
+    if gone:
+        raise InputGone(
+            "The input image is no longer stored. Send a new request with the image and a new Idempotency-Key."
+        )
+
+
 async def delete_input(lease: Lease, deps: Deps) -> datetime | None:
-    """Delete the stored input image of a final job. Return when to try again if the image store does not respond."""
+    """Delete the stored input image of a final job, if it is due. Return when to try again if the store fails."""
+    if lease.job.stored_input and not lease.job.is_input_due(deps.clock.now()):
+        await lease.release(lease.job.rescheduled())
+        return None
     if lease.job.stored_input:
         try:
             await deps.images.delete(lease.job.stored_input)
