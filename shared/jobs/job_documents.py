@@ -52,8 +52,8 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
 def listed_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) -> ListedJob:
     """Return what a list has read of a job."""
     known = _shown(ListedJob, document)
-    for name in ("possible_duplicate", "outcome_unknown", "earlier_duplicate"):  # SQLite has no booleans
-        known[name] = bool(known.get(name))
+    for name in {"possible_duplicate", "outcome_unknown", "earlier_duplicate"} & known.keys():
+        known[name] = bool(known[name])  # SQLite has no booleans
     return ListedJob(**{**known, "id": job_id})
 
 
