@@ -184,11 +184,17 @@ class Job(JobRecord):
 
     def rechecked(self) -> "Job":
         """No late result was found."""
-        return self.evolve(recheck_done=True, recheck_at=None).rescheduled()
+        return self.evolve(recheck_done=True, recheck_at=None)._scheduled()
 
     def recheck_postponed(self, at: datetime) -> "Job":
         """Wireflow did not respond; it is asked for a late result again at `at`."""
-        return self.evolve(recheck_at=at).rescheduled()
+        return self.evolve(recheck_at=at)._scheduled()
+
+    def delivered(self, tried: Iterable[Callback]) -> "Job":
+        """Receivers of a final job were told, or were not: `tried` is what became of it."""
+        by_key = {callback.key: callback for callback in tried}
+        callbacks = tuple(by_key.get(callback.key, callback) for callback in self.callbacks)
+        return self.evolve(callbacks=callbacks)._scheduled()
 
     def input_left_over(self, name: str) -> "Job":
         """The input image of a final job was stored again and must be deleted again."""
@@ -196,7 +202,7 @@ class Job(JobRecord):
 
     def input_deleted(self) -> "Job":
         """The input image of a final job is no longer in the image store."""
-        return self.evolve(stored_input=None).rescheduled()
+        return self.evolve(stored_input=None)._scheduled()
 
     # --- restarted by a person -------------------------------------------------------------------------------------
 
@@ -234,22 +240,45 @@ class Job(JobRecord):
 
     # --- more to do for a final job --------------------------------------------------------------------------------
 
+    def deletion_failed(self, again_at: datetime) -> "Job":
+        """The input image of a final job could not be deleted; that is tried again, at the latest at `again_at`."""
+        others = self.evolve(stored_input=None).left_to_do_at
+        return self.evolve(due_at=min(others or again_at, again_at))
+
     def with_callbacks(self, new: Iterable[Callback], now: datetime) -> "Job":
         """The job with receivers that it does not have yet. If it is final, they are to be told at once."""
         known = {callback.key for callback in self.callbacks}
         added = [callback for callback in new if callback.key not in known]
         if not self.finished:
             return self.evolve(callbacks=(*self.callbacks, *added))
-        told = [callback.of_event(EVENTS[self.status], now) for callback in added]
+        told = [callback if callback.event else callback.of_event(EVENTS[self.status], now) for callback in added]
         return self._with_more_to_do(callbacks=(*self.callbacks, *told))
+
+    def heard_by(self, hooks: Iterable[Callback]) -> "Job":
+        """A job that has just become final, with the receivers of `hooks`, and of no others that heard it earlier."""
+        hooks = tuple(hooks)
+        keys = {hook.key for hook in hooks}
+        known = tuple(one for one in self.callbacks if one.hook_id is None or one.key in keys)
+        return self.evolve(callbacks=known)._scheduled().with_callbacks(hooks, self.completed_at or self.created_at)
+
+    def with_receivers_of(self, stored: "Job", base: "Job") -> "Job | None":
+        """The record, computed from `base`, on top of the `stored` one, to which others have added receivers.
+
+        None if anything else was changed in it.
+        """
+        known = len(base.callbacks)
+        added = len(stored.callbacks) > known and stored.callbacks[:known] == base.callbacks
+        if not added or dataclasses.replace(stored, callbacks=base.callbacks) != base:
+            return None
+        return self.with_callbacks(stored.callbacks, self.completed_at or self.created_at).at_revision(stored.revision)
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final: its receivers are to be told at once."""
         callbacks = tuple(callback.of_event(EVENTS[status], now) for callback in self.callbacks)
         job = self.evolve(status=status, completed_at=now, queue_at=None, callbacks=callbacks, **changes)
-        return job._settled().rescheduled()
+        return job._settled()._scheduled()
 
-    def rescheduled(self) -> "Job":
+    def _scheduled(self) -> "Job":
         """A final job, due when something is left to do."""
         return self.evolve(due_at=self.left_to_do_at)
 
@@ -257,7 +286,7 @@ class Job(JobRecord):
         """A final job with more to do. If a worker holds it, it stays leased: that worker finds the rest."""
         leased = self.due_at != self.left_to_do_at
         job = self.evolve(**changes)
-        return job if leased else job.rescheduled()
+        return job if leased else job._scheduled()
 
     def _settled(self) -> "Job":
         """The job with its cost, once its run has ended; a known cost takes the place of what was reserved."""

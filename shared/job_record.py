@@ -74,20 +74,15 @@ class JobRecord(ListedJob):
         times = [callback.next_attempt_at for callback in self.callbacks]
         if self.needs_recheck:
             times.append(self.recheck_at or self.due_at)  # earlier versions stored `due_at` only
-        if self.stored_input:
-            times.append(self.input_deleted_at)
+        times.append(self.input_due_at)
         return min(filter(None, times), default=None)
 
     @property
-    def input_deleted_at(self) -> datetime | None:
+    def input_due_at(self) -> datetime | None:
         """When the stored input image of a final job is deleted: at the end, or later if a retry may need it."""
-        if self.completed_at is None or not self.retryable:
-            return self.completed_at
+        if not (self.stored_input and self.completed_at and self.retryable):
+            return self.completed_at if self.stored_input else None
         return max(self.completed_at, min(self.completed_at + INPUT_KEPT, self.expire_at - BEFORE_EXPIRY))
-
-    def is_input_due(self, now: datetime) -> bool:
-        """Whether the stored input image of a final job is to be deleted now."""
-        return bool(self.stored_input and self.input_deleted_at and self.input_deleted_at <= now)
 
     def is_recheck_due(self, now: datetime) -> bool:
         """Whether a final job, which a worker holds, is to be rechecked now."""

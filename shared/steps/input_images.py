@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -13,16 +12,13 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.ports import INPUT_SECONDS
 from shared.runtime.dependencies import Deps
-from shared.runtime.lease import Lease
 from shared.steps.action_refused import InputGone
-from shared.submission import Submission
-
-RETRY_AFTER = timedelta(minutes=5)
+from shared.submission import Submission, SubmissionRefused
 
 T = TypeVar("T")
 
 
-class InputRefused(Exception):
+class InputRefused(SubmissionRefused):
     """The image of an earlier job that a request names cannot be its input; `field` names the field to change.
 
     InputRefused
@@ -119,7 +115,8 @@ async def check_input(job: Job, deps: Deps) -> None:
     if job.image1 is None or is_hosted_by_wireflow(job.image1, deps.config):
         return
     if job.stored_input:
-        gone = job.is_input_due(deps.clock.now()) or await deps.images.read(job.stored_input) is None
+        over = job.input_due_at is not None and job.input_due_at <= deps.clock.now()
+        gone = over or await deps.images.read(job.stored_input) is None
     elif "://" in job.image1:
         gone = job.hosted_url is not None  # it was stored then
     else:
@@ -128,20 +125,6 @@ async def check_input(job: Job, deps: Deps) -> None:
         raise InputGone(
             "The input image is no longer stored. Send a new request with the image and a new Idempotency-Key."
         )
-
-
-async def delete_input(lease: Lease, deps: Deps) -> datetime | None:
-    """Delete the stored input image of a final job, if it is due. Return when to try again if the store fails."""
-    if lease.job.stored_input and not lease.job.is_input_due(deps.clock.now()):
-        await lease.release(lease.job.rescheduled())
-        return None
-    if lease.job.stored_input:
-        try:
-            await deps.images.delete(lease.job.stored_input)
-        except CopyError:
-            return deps.clock.now() + RETRY_AFTER
-    await lease.release(lease.job.input_deleted())
-    return None
 
 
 def _fetch(url: str, name: str, deps: Deps) -> str:
