@@ -70,3 +70,9 @@ class Interrupted(click.ClickException):
 
     def __init__(self) -> None:
         super().__init__("interrupted")
+
+
+def rejection(detail: str, field: str | None = None) -> str:
+    """Return the message for a rejected request: what to change, and the field unless the detail names it."""
+    named = f"{field}: " if field and field not in detail else ""
+    return f"The request was rejected: {named}{detail}"

@@ -60,6 +60,16 @@ def function_config(
         raise SetupError(str(error) if simulated else f"{error}\n{LIVE_HINT}") from error
 
 
+def planned_config(environ: Mapping[str, str], *, live: bool) -> Config:
+    """Return the configuration that `function_config` will, apart from folders and ports. Creates nothing.
+
+    Raises SetupError, which names every fault.
+    """
+    url, folder = "http://127.0.0.1", Path()
+    simulated = None if live else Simulated(url, simulator_settings(environ, folder))
+    return function_config(environ, folder, trigger_url=url, simulated=simulated)
+
+
 def stored_config(environ: Mapping[str, str], folder: Path) -> Config:
     """Return the configuration of commands that only use the job store: that of JOBS_URL, or else the one in `folder`.
 
