@@ -6,13 +6,13 @@ from typing import Any, NoReturn, Self
 
 import httpx
 
-from functions.cli.errors import RequestRejected, SubmissionFailed, rejection
+from functions.cli.api import RESPONSE_SECONDS, json_of
+from functions.cli.errors import RequestFailed
 from functions.cli.input_image import ImageFile
 from functions.cli.run_request import RunRequest
 
 PublicJob = dict[str, Any]  # the JSON representation of a job
 
-RESPONSE_SECONDS = 30.0  # the trigger responds within 10
 WINDOW_SECONDS = 3600.0  # longer than any window of the poller
 POLLER_INTERVAL_SECONDS = 1.0
 
@@ -36,26 +36,24 @@ class Client:
     async def submit(self, request: RunRequest, idempotency_key: str) -> PublicJob:
         """Submit the request and return the job. With a file as the input image it is sent as a multipart form.
 
-        Raises RequestRejected for a 4xx, SubmissionFailed for any other error.
+        Raises RequestRejected if it must be changed, RequestFailed for any other error.
         """
         headers = {"Idempotency-Key": idempotency_key}
         body = _form(request, request.file) if request.file else {"json": request.json}
         try:
             response = await self._http.post(f"{self._trigger}/", headers=headers, **body)
         except httpx.HTTPError as error:
-            raise SubmissionFailed(f"The trigger did not respond ({type(error).__name__}).") from error
-        if response.is_client_error:
-            raise RequestRejected(_reason(response))
-        if not response.is_success:
-            raise SubmissionFailed(_reason(response))
-        return _job(response)
+            raise RequestFailed(f"The trigger did not respond ({type(error).__name__}).") from error
+        job: PublicJob = json_of(response)
+        return job
 
     async def refresh(self, job: PublicJob) -> PublicJob:
         """Return the job as it is now, or unchanged if the trigger cannot say: the next call may succeed."""
         with suppress(httpx.HTTPError, ValueError):
             response = await self._http.get(job["statusUrl"])
             if response.is_success:
-                return _job(response)
+                newer: PublicJob = response.json()
+                return newer
         return job
 
     async def keep_polling(self) -> NoReturn:
@@ -72,16 +70,3 @@ def _form(request: RunRequest, file: ImageFile) -> dict[str, Any]:
     for name, text in request.texts:
         data.setdefault(name, []).append(text)
     return {"data": data, "files": {"image1": ("image1", file.content, file.content_type)}}
-
-
-def _job(response: httpx.Response) -> PublicJob:
-    job: PublicJob = response.json()
-    return job
-
-
-def _reason(response: httpx.Response) -> str:
-    """Return why the request was not accepted: what the problem document says, or the status."""
-    with suppress(ValueError, KeyError, TypeError):
-        problem = response.json()
-        return rejection(problem["detail"], problem.get("field"))
-    return f"The request was not accepted: HTTP {response.status_code}"

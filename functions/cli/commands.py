@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from functions.cli.field_option import FieldType
+from functions.cli.hook_commands import hooks
 from functions.cli.input_image import InputImageType
+from functions.cli.job_commands import jobs
 from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
 
 PORT = click.IntRange(1, 65535)
@@ -212,3 +214,7 @@ def trial(job: str, live: bool) -> None:
     from functions.cli.control import trial as trial_command
 
     run_until_interrupted(trial_command(job, os.environ, live=live))
+
+
+cli.add_command(hooks)
+cli.add_command(jobs)

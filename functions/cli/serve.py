@@ -11,7 +11,7 @@ from functions.cli.folders import locked_state_folder
 from functions.cli.local import GRACE, LIVE_GRACE, library_log, local_functions
 from functions.cli.servers import Server, serve_while
 from functions.cli.settings import simulator_settings
-from functions.cli.sockets import listen, listen_on_saved_port
+from functions.cli.sockets import listen, listen_on_saved_port, save_port
 
 
 async def serve(port: int, environ: Mapping[str, str], log_format: LogFormat, *, live: bool) -> None:
@@ -20,6 +20,7 @@ async def serve(port: int, environ: Mapping[str, str], log_format: LogFormat, *,
     Raises SetupError for invalid settings, a port or folder in use, and ServerStopped.
     """
     with listen(port) as trigger, locked_state_folder("live" if live else "serve") as folder:
+        save_port(trigger, folder / "trigger.port")
         async with (
             local_functions(
                 folder,
