@@ -6,14 +6,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.job_states import Status
+from shared.callbacks import EVENTS, CallbackFormat
 from shared.listed_job import ListedJob
 
-EVENTS = {
-    Status.SUCCEEDED: "image.completed",
-    Status.FAILED: "image.failed",
-    Status.CANCELED: "image.canceled",
-}
 MAX_HOOKS = 100  # of one caller
 OLD_SECRET_SIGNS = timedelta(hours=24)  # beside the new one
 MAX_OLD_SECRETS = 4  # after several rotations: each is a signature of every message
@@ -49,7 +44,7 @@ class Hook:
     secrets: tuple[HookSecret, ...]
     events: tuple[str, ...] = tuple(EVENTS.values())
     workflow: str | None = None
-    format: str = "standard"
+    format: CallbackFormat = CallbackFormat.STANDARD
     status: HookStatus = HookStatus.ACTIVE
     admin: bool = False
     revision: Any = field(default=None, compare=False, repr=False)

@@ -61,7 +61,7 @@ ALLOWED = {
     "copy_errors": {"error_codes"},
     "setting_values": set(),
     "file_names": {"job", "listed_job"},
-    "hooks": {"job_states", "listed_job"},
+    "hooks": {"callbacks", "listed_job"},
     "listed_job": {"callbacks", "error_codes", "job_parts", "job_states", "spending.money"},
     "store_errors": {"job"},
     "error_codes": set(),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from shared.callbacks import CallbackFormat
 from shared.hooks import Hook, HookSecret, HookStatus
 from shared.jobs.job_documents import decode, encode
 
@@ -19,6 +20,7 @@ def hook_to_document(hook: Hook) -> dict[str, Any]:
 def hook_from_document(hook_id: str, document: Mapping[str, Any], revision: Any) -> Hook:
     """Return the hook of a stored document."""
     known = decode(Hook, document)
-    known["status"], known["events"] = HookStatus(known["status"]), tuple(known["events"])
+    known["status"], known["format"] = HookStatus(known["status"]), CallbackFormat(known["format"])
+    known["events"] = tuple(known["events"])
     known["secrets"] = tuple(HookSecret(**decode(HookSecret, one)) for one in known["secrets"])
     return Hook(**{**known, "id": hook_id, "revision": revision})
