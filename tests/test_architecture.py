@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BASE = {
     "auth_settings",
+    "callback_settings",
     "callers",
     "copy_errors",
     "setting_values",
@@ -21,6 +22,7 @@ BASE = {
     "job_parts",
     "job_record",
     "job_states",
+    "bulk_action",
     "callbacks",
     "listed_job",
     "store_errors",
@@ -55,6 +57,7 @@ ALLOWED = {
         "spending.money",
     },
     "job_parts": {"error_codes", "job_states", "spending.money"},
+    "bulk_action": {"job_parts"},
     "callbacks": {"job_parts", "job_states"},
     "job_states": set(),
     "callers": set(),
@@ -69,8 +72,10 @@ ALLOWED = {
     "problems": set(),
     "locations": set(),
     "spending_settings": {"spending", "workflows"},
+    "callback_settings": {"auth_settings", "notifications.signing"},
     "config": {
         "auth_settings",
+        "callback_settings",
         "locations",
         "setting_values",
         "spending",
@@ -79,6 +84,7 @@ ALLOWED = {
         "workflows",
     },
     "ports": {
+        "bulk_action",
         "error_codes",
         "hooks",
         "listed_job",
@@ -105,8 +111,9 @@ ALLOWED = {
         "spending.money",
         "store_errors",
     },
-    "notifications": {"notifications", "public_job"},
-    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"} - {"problems"},
+    "notifications": {"callbacks", "egress", "notifications", "ports", "public_job"},
+    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"}
+    | {"notifications.delivery", "notifications.message"} - {"problems"},
     "wireflow": {
         "content_coding",
         "error_codes",
@@ -119,6 +126,7 @@ ALLOWED = {
         "workflows",
     },
     "jobs": {
+        "bulk_action",
         "callbacks",
         "error_codes",
         "hooks",
@@ -148,7 +156,8 @@ ALLOWED = {
     "egress": set(),
     "wake_up": {"log", "ports", "wake_up", "wake_up_settings"},
     "wake_up_settings": set(),
-    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress", "wake_up"} - {"problems", "public_job"},
+    "wiring": {*BASE, "runtime", "notifications", "wireflow", "jobs", "images", "egress", "wake_up"}
+    - {"problems", "public_job"},
 }
 
 
