@@ -23,6 +23,9 @@ class Event(StrEnum):
     JOB_STORED = "job_stored"
     JOB_FAILED = "job_failed"
     JOB_CANCELED = "job_canceled"
+    JOB_RETRIED = "job_retried"
+    JOB_RECOPIED = "job_recopied"
+    JOB_REDELIVERED = "job_redelivered"
     WINDOW = "window"
     UPSTREAM_REFUSED = "upstream_refused"
     OUTCOME_UNKNOWN = "outcome_unknown"
@@ -32,6 +35,9 @@ class Event(StrEnum):
     SPEND_LIMIT = "spend_limit"
     CONFIGURATION = "configuration"
     INTERNAL_ERROR = "internal_error"
+    CALLBACK_DELIVERED = "callback_delivered"
+    CALLBACK_FAILED = "callback_failed"
+    CALLBACK_UNDELIVERED = "callback_undelivered"
     REQUEST_REJECTED = "request_rejected"
 
 

@@ -16,13 +16,16 @@ from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
 from .responses.problems import problem_response
+from .routes.actions import act_on_jobs
 from .routes.assets import embed, page_asset
 from .routes.form_token import form_token
 from .routes.health import health
+from .routes.hooks import create_hook, delete_hook, list_hooks, read_hook, rotate_secret
 from .routes.images import image, image_file
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
 from .routes.pages import playground
+from .routes.recovery import recopy_job, redeliver_job, retry_job
 from .routes.submit import post
 from .routes.usage import usage
 from .routes.workflows import list_workflows
@@ -30,13 +33,21 @@ from .routes.workflows import list_workflows
 Handler = Callable[..., Awaitable[Response]]
 
 ID = r"(?P<job_id>[0-9a-f]{32})"
+HOOK_ID = r"(?P<hook_id>[0-9a-f]{32})"
 ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"GET": playground, "POST": post}),
     (re.compile(r"/health"), {"GET": health}),
     (re.compile(r"/jobs"), {"GET": list_jobs}),
+    (re.compile(r"/jobs/actions"), {"POST": act_on_jobs}),
+    (re.compile(rf"/jobs/{ID}/redeliver"), {"POST": redeliver_job}),
+    (re.compile(rf"/jobs/{ID}/recopy"), {"POST": recopy_job}),
+    (re.compile(rf"/jobs/{ID}/retry"), {"POST": retry_job}),
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?\.(png|jpe?g|webp|gif|avif)"), {"GET": image_file}),
+    (re.compile(r"/hooks"), {"GET": list_hooks, "POST": create_hook}),
+    (re.compile(rf"/hooks/{HOOK_ID}"), {"GET": read_hook, "DELETE": delete_hook}),
+    (re.compile(rf"/hooks/{HOOK_ID}/secret"), {"POST": rotate_secret}),
     (re.compile(r"/usage"), {"GET": usage}),
     (re.compile(r"/workflows"), {"GET": list_workflows}),
     (re.compile(r"/form-token"), {"GET": form_token}),

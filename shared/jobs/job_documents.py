@@ -4,13 +4,15 @@ Stored names never change: a field that was renamed in the code keeps its stored
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
+from shared.hooks import Hook, HookSecret
 from shared.job import Job
-from shared.job_parts import Image, JobError, Refusal, Step
+from shared.job_parts import Attempt, Image, JobError, Refusal, Step
 from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.listed_job import ListedJob
@@ -34,6 +36,8 @@ def to_document(job: Job) -> dict[str, Any]:
     """Return the fields of a job as they are stored, without id and revision. Raise RecordTooLarge."""
     document = encode(job)
     del document["id"], document["revision"]
+    for name in ("callbacks", "attempts"):
+        document[name] = document[name] or None  # most jobs have none
     if job.images or len(job.input) > SMALL_INPUT:
         check_size(document)
     return document | {"schemaVersion": SCHEMA_VERSION}
@@ -51,8 +55,8 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
 def listed_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) -> ListedJob:
     """Return what a list has read of a job."""
     known = _shown(ListedJob, document)
-    for name in ("possible_duplicate", "outcome_unknown"):  # SQLite has no booleans
-        known[name] = bool(known.get(name))
+    for name in {"possible_duplicate", "outcome_unknown", "earlier_duplicate"} & known.keys():
+        known[name] = bool(known[name])  # SQLite has no booleans
     return ListedJob(**{**known, "id": job_id})
 
 
@@ -64,12 +68,14 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
         known["wait_reason"] = ErrorCode(known["wait_reason"])
     if known.get("error"):
         known["error"] = _error(known["error"])
-    for name in ("estimated_cost", "cost"):
+    for name in ("estimated_cost", "cost", "earlier_cost"):
         if known.get(name):
             known[name] = _cost(known[name])
     if known.get("reservation"):
         known["reservation"] = Reservation(**decode(Reservation, known["reservation"]))
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
+    known["callbacks"] = tuple(_callback(item) for item in known.get("callbacks") or ())
+    known["attempts"] = tuple(_attempt(item) for item in known.get("attempts") or ())
     known["images"] = tuple(_image(item) for item in known.get("images") or ())
     return known
 
@@ -84,6 +90,22 @@ def row_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) 
 def _error(document: Mapping[str, Any]) -> JobError:
     known = decode(JobError, document)
     return JobError(**{**known, "code": ErrorCode(known["code"]), "charged": Charged(known["charged"])})
+
+
+def _callback(document: Mapping[str, Any]) -> Callback:
+    known = decode(Callback, document)
+    return Callback(**{**known, "format": CallbackFormat(known["format"]), "status": CallbackStatus(known["status"])})
+
+
+def _attempt(document: Mapping[str, Any]) -> Attempt:
+    known = decode(Attempt, document)
+    types: dict[str, Callable[[Any], Any]] = {
+        "status": Status,
+        "error_code": ErrorCode,
+        "error_charged": Charged,
+        "cost": _cost,
+    }
+    return Attempt(**{name: types[name](value) if name in types else value for name, value in known.items()})
 
 
 def _cost(document: Mapping[str, Any]) -> Cost:
@@ -108,7 +130,10 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
-    for record in (Job, JobRow, ListedJob, Image, Step, JobError, Refusal, Cost, Reservation, Suspension)
+    for record in (
+        *(Job, JobRow, ListedJob, Callback, Attempt, Image, Step, JobError, Refusal, Cost, Reservation),
+        *(Suspension, Hook, HookSecret),
+    )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
 LISTED_FIELDS = [name for name in _NAMES[ListedJob].values() if name != "id"]

@@ -12,7 +12,8 @@ from typing import Self
 from shared.job import Job
 from shared.job_parts import Step
 from shared.ports import Clock, JobStore
-from shared.store_errors import Conflict, RecordTooLarge, StoreUnavailable, UnreadableJob
+from shared.runtime.saving import save, save_over
+from shared.store_errors import Conflict, StoreUnavailable, UnreadableJob
 
 FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries of a write
 
@@ -56,6 +57,11 @@ class Lease:
         self._released = False
         self._writing = asyncio.Lock()
 
+    @property
+    def released(self) -> bool:
+        """Whether the worker has given the job back."""
+        return self._released
+
     @classmethod
     async def claim(cls, job: Job, store: JobStore, clock: Clock, seconds: float) -> Self | None:
         """Take the job with one conditional write. Return None if another worker was faster or the store failed.
@@ -64,16 +70,13 @@ class Lease:
         """
         claimed = job.claimed(clock.now() + timedelta(seconds=seconds))
         try:
-            try:
-                saved = await store.save(claimed)
-            except RecordTooLarge:
-                saved = await store.save(claimed.trimmed())
+            saved = await save(claimed, store)
         except (Conflict, UnreadableJob, StoreUnavailable):
             return None
         return cls(saved, store, clock, seconds)
 
     async def save(self, job: Job) -> Job:
-        """Write `job` and renew the lease. Raise LeaseLost if the lease was lost."""
+        """Write `job` and renew the lease. Raise LeaseLost if the lease was lost, RecordTooLarge."""
         async with self._writing:
             return await self._write(job.progressed(), renew=True)
 
@@ -106,7 +109,7 @@ class Lease:
             ends_at = self._clock.monotonic() + self._seconds
             due_at = self._clock.now() + timedelta(seconds=self._seconds)
             try:
-                self.job = await self._store.save(job.due(due_at) if renew else job)
+                self.job = await save_over(self.job, job.due(due_at) if renew else job, self._store)
                 self._ends_at = ends_at
                 return self.job
             except Conflict as error:

@@ -19,6 +19,7 @@ from shared.ports import FileDetails, ImageStore, ImageStream
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.slots import WindowOver
+from shared.steps.finish import finish
 from shared.steps.results import without_twins
 
 MAX_COPY_TIME_PARTIAL = timedelta(minutes=10)  # with allowPartial, stored images do not wait longer for missing ones
@@ -28,7 +29,7 @@ RECHECK_AFTER = timedelta(hours=1)  # a run that timed out is asked for a late r
 
 URL_REFUSED = "The image URL is not allowed: it must be an https URL of a public host."
 HOST_NOT_ALLOWED = "The image is on {host}, which is not in IMAGE_HOSTS. The operator must add it."
-HINT = "Look for the image in the Wireflow dashboard."
+URL_REFUSED_HINT = "Look for the image in the Wireflow dashboard."
 
 
 async def copy(lease: Lease, deps: Deps) -> datetime | None:
@@ -134,7 +135,7 @@ def _after_failure(image: Image, error: CopyError, job: Job, now: datetime) -> I
     """Return the image as pending, or as given up: after its time, or at once if its URL is refused."""
     partial = job.allow_partial and any(image.name for image in job.images)
     limit = MAX_COPY_TIME_PARTIAL if partial else MAX_COPY_TIME
-    expired = now - (job.copying_since or now) >= limit or isinstance(error, UrlRefused)
+    expired = now - (job.copy_began_at or now) >= limit or isinstance(error, UrlRefused)
     return image.evolve(
         gone_since=None, error=ErrorCode.COPY_FAILED if expired else None, copy_error=_explanation(error)
     )
@@ -161,12 +162,12 @@ async def _finish(lease: Lease, images: tuple[Image, ...], deps: Deps) -> None:
     missing = [image for image in images if image.name is None]
     error = job.error or _copy_error(job, images, missing)
     if error is None:
-        job = await lease.release(job.succeeded(images, now))
+        job = await finish(lease, job.succeeded(images, now), deps)
         stored = len(images) - len(missing)
         deps.log.info(Event.JOB_STORED, f"Stored {stored} of {len(images)} images.", **job.log_fields())
         return
     recheck_at = now + RECHECK_AFTER if job.needs_recheck else None
-    job = await lease.release(job.failed(error, now, images=images, recheck_at=recheck_at))
+    job = await finish(lease, job.failed(error, now, images=images, recheck_at=recheck_at), deps)
     deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())
 
 
@@ -174,5 +175,5 @@ def _copy_error(job: Job, images: tuple[Image, ...], missing: list[Image]) -> Jo
     if not missing or (job.allow_partial and len(missing) < len(images)):
         return None
     code, message = missing[0].error or ErrorCode.COPY_FAILED, missing[0].copy_error
-    hint = HINT if message else None
+    hint = URL_REFUSED_HINT if message == URL_REFUSED else None
     return JobError.of(code, charged=Charged.YES, message=message, hint=hint, request_id=job.request_id)

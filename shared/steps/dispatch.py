@@ -10,8 +10,10 @@ from shared.job_states import Status
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.runtime.saving import save_over
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
+from shared.steps.finish import finish, finish_unleased
 from shared.steps.paid_call import make_paid_call, seconds_to_first_claim
 from shared.steps.waiting import hold_back, rejoin_queue
 from shared.steps.wake_up import wake_up_meanwhile
@@ -36,7 +38,9 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
     outcome = await wake_up_meanwhile(make_paid_call(job, slot, deps), wake_up_at, deps)
     for _ in range(2):
         try:
-            return await deps.store.save(outcome)
+            if outcome.finished:
+                return await finish_unleased(job, outcome, deps)
+            return await save_over(job, outcome, deps.store)
         except StoreUnavailable:
             continue
         except StoreError:
@@ -50,6 +54,8 @@ async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
     outcome = await make_paid_call(lease.job, slot, deps)
     if outcome.status is Status.RUNNING:
         await lease.save(outcome)
+    elif outcome.finished:
+        await finish(lease, outcome, deps)
     else:
         await lease.release(outcome)
 

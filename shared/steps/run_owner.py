@@ -11,6 +11,7 @@ from shared.job_states import Status
 from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.steps.finish import finish
 from shared.steps.paid_call import after_unknown, execution_of_another_job
 from shared.store_errors import StoreUnavailable
 
@@ -42,7 +43,8 @@ async def wait_for_run(lease: Lease, deps: Deps) -> datetime | None:
         return now + ASK_AGAIN
     other = first or others[0]
     error = execution_of_another_job(job, other.id, job.request_id, deps)
-    await lease.release(after_unknown(job.execution_disputed(), error, deps))
+    unknown = after_unknown(job.execution_disputed(), error, deps)
+    await (finish(lease, unknown, deps) if unknown.finished else lease.release(unknown))
     return now
 
 

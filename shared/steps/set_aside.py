@@ -12,6 +12,7 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps import follow
 from shared.steps.copy import give_up_copying
+from shared.steps.finish import finish
 from shared.steps.paid_call import log_failure, outcome_unknown
 from shared.steps.recheck import GIVE_UP_AFTER
 from shared.steps.waiting import give_up_waiting
@@ -39,7 +40,7 @@ async def set_aside(lease: Lease, deps: Deps) -> None:
         case Status.QUEUED:
             await give_up_waiting(lease, deps)
         case Status.TRIGGERING:
-            failed = await lease.release(outcome_unknown(lease.job, None, now))
+            failed = await finish(lease, outcome_unknown(lease.job, None, now), deps)
             log_failure(Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, failed, deps)
         case Status.RUNNING:
             await follow.time_out(lease, deps)
@@ -47,17 +48,28 @@ async def set_aside(lease: Lease, deps: Deps) -> None:
             await give_up_copying(lease, deps)
         case _:
             await lease.release(lease.job.rechecked())
+    await _hand_back(lease, deps)
 
 
 async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
-    """End a job that cannot go on, without what may be dropped from its record. Stored images stay."""
-    job = lease.job.reduced()
-    if job.finished:  # only its input image was to be deleted, or a late result to be looked for
-        await lease.release(job.abandoned())
+    """End a job that cannot go on, without what may be dropped from its record. Stored images stay.
+
+    The request is kept for a retry, unless it makes the record too large.
+    """
+    if lease.job.finished:  # only its input image was to be deleted, or a late result to be looked for
+        await lease.release(lease.job.trimmed().abandoned())
         return
+    job = lease.job.reduced() if code is ErrorCode.RECORD_TOO_LARGE else lease.job.trimmed()
     error = JobError.of(code, charged=job.charged(CHARGED[job.status]), request_id=job.request_id)
-    failed = await lease.release(job.failed(error, deps.clock.now()).abandoned())
+    failed = await finish(lease, job.failed(error, deps.clock.now()), deps)
     log_failure(Event.JOB_FAILED, code, failed, deps)
+    await _hand_back(lease, deps)
+
+
+async def _hand_back(lease: Lease, deps: Deps) -> None:
+    """Leave what is left to do, such as its notifications, to another worker."""
+    if not lease.released:
+        await lease.release(lease.job.due(deps.clock.now()))
 
 
 def _deadline(job: Job, deps: Deps) -> datetime | None:
@@ -67,7 +79,7 @@ def _deadline(job: Job, deps: Deps) -> datetime | None:
         case Status.RUNNING:
             return follow.run_deadline(job, deps)
         case Status.COPYING:
-            return (job.copying_since or job.created_at) + MAX_COPY_TIME
+            return (job.copy_began_at or job.created_at) + MAX_COPY_TIME
         case Status.FAILED if job.needs_recheck:
             return (job.completed_at or job.created_at) + GIVE_UP_AFTER
         case _:

@@ -122,6 +122,7 @@ async function retry(button) {
   await act(button, `/jobs/${job}/retry`, { method: "POST", body, headers: { "Content-Type": "application/json" } });
 }
 
+const recopy = (button) => act(button, `/jobs/${button.closest(".job").dataset.job}/recopy`, { method: "POST" });
 const cancel = (button) => act(button, `/jobs/${button.closest(".job").dataset.job}`, { method: "DELETE" });
 
 /** Send what a button of a job stands for, then show the job as it is now and follow it. */
@@ -136,6 +137,7 @@ async function act(button, path, options) {
   }
   button.disabled = false;
   update(root, await fetchPage(`/jobs/${article.dataset.job}`));
+  playground?.settle(article.dataset.job, article.dataset.status);
   await follow(root, article, (status) => playground?.settle(article.dataset.job, status));
 }
 
@@ -521,7 +523,7 @@ function createPlayground(main) {
 
 const playground = $(".playground") ? createPlayground($(".playground")) : null;
 const ACTIONS = {
-  copy, share, retry, cancel,
+  copy, share, retry, recopy, cancel,
   remove: () => playground.remove(),
   forget: () => playground.forget(),
 };

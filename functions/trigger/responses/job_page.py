@@ -197,6 +197,11 @@ def _open_graph(view: JobView) -> Html | None:
 
 def _actions(view: JobView) -> Iterator[Html]:
     job = view.job
+    if view.owner and job.recopyable:
+        yield fill("recopy")
+    if view.owner and job.retryable:
+        cost = view.public["estimatedCost"]
+        yield fill("retry", cost=price(cost["amount"]) if cost else "")
     if view.playground and job.finished:
         yield fill("again", id=job.id, label="Create again" if job.status is Status.SUCCEEDED else "Start over")
     if not job.private and _stored(view):

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +16,7 @@ from shared.problems import Problem
 
 from ..auth.authorize import check_may_list
 from ..context import Context
+from ..parsing.fields import flag
 from ..responses.job_representation import document
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
@@ -28,9 +29,13 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
 
 
 async def list_jobs(request: Request, context: Context) -> Response:
-    """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=`: return `{"jobs","nextCursor"}`."""
+    """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=&flat=`: return `{"jobs","nextCursor"}`.
+
+    With `flat` return an array of the jobs, each as a flat notification has it: Zapier shows it as a sample.
+    """
     caller = check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
     parameters, deps = request.query_params, context.deps
+    flat = flag("flat", parameters.get("flat") or "false")
     query = JobQuery(
         limit=_parse_limit(parameters.get("limit")),
         caller=None if caller.lists_all else caller.name,
@@ -41,7 +46,10 @@ async def list_jobs(request: Request, context: Context) -> Response:
     )
     jobs, more = await _page(query, deps.store)
     documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs))
-    content = {"jobs": [public for public, _ in documents], "nextCursor": _cursor(jobs[-1]) if more else None}
+    public = [one for one, _ in documents]
+    content: Any = {"jobs": public, "nextCursor": _cursor(jobs[-1]) if more else None}
+    if flat:
+        content = [{**one, "callbacks": None} for one in public]  # as in notifications
     return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
 
 
@@ -89,16 +97,21 @@ def _parse_workflow(text: str | None) -> str | None:
 
 
 def _parse_since(text: str | None) -> datetime | None:
-    """Parse RFC 3339. An unescaped `+` arrives as a space, and a leap second counts as the second before it."""
-    if not text:
-        return None
+    return parse_time(text, "since") if text else None
+
+
+def parse_time(text: str, field: str) -> datetime:
+    """Parse RFC 3339; raise Problem 422 naming `field`.
+
+    An unescaped `+` arrives as a space, and a leap second counts as the second before it.
+    """
     normalized = re.sub(r"(?<=:\d\d:)60", "59", text.upper().replace(" ", "+"), count=1)
     try:
         moment = datetime.fromisoformat(normalized) if RFC3339.fullmatch(normalized) else None
     except ValueError:
         moment = None
     if moment is None:
-        _raise_invalid("since", "since must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.")
+        _raise_invalid(field, f"{field} must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.")
     try:
         return moment.astimezone(UTC)
     except OverflowError:  # in the first or last hours of the calendar

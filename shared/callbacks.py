@@ -1,0 +1,124 @@
+"""The notifications of a job: one callback for each receiver, with the delivery of the job's newest event."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.job_parts import require_aware
+from shared.job_states import Status
+
+MAX_CALLBACKS = 8  # of one job, beside those of hooks
+BODY_LIMIT = 1_024  # bytes that are kept of the response to a failed attempt
+
+# By the state in which a job ended: https://www.standardwebhooks.com, "event types".
+EVENTS: Mapping[Status, str] = {
+    Status.SUCCEEDED: "image.completed",
+    Status.FAILED: "image.failed",
+    Status.CANCELED: "image.canceled",
+}
+
+
+class CallbackStatus(StrEnum):
+    """What became of an event at one receiver."""
+
+    PENDING = "pending"  # the job is not final yet, or the next attempt is due
+    DELIVERED = "delivered"  # a response with 2xx
+    UNDELIVERED = "undelivered"  # every attempt failed
+    ENDED = "ended"  # the receiver wants no more events: 410
+
+
+class CallbackFormat(StrEnum):
+    """How the body of a message is written."""
+
+    STANDARD = "standard"  # {"type", "timestamp", "data"} of Standard Webhooks
+    CLOUDEVENTS = "cloudevents"  # the structured JSON of CloudEvents 1.0
+    FLAT = "flat"  # the public job alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """One receiver of a job. `hook_id`: the subscription that it comes from; None for a `callbackUrl`.
+
+    `last_error` and `last_body`: of the last attempt, if it failed: what went wrong, and how the response began. Only
+    the operator sees them.
+    """
+
+    url: str
+    hook_id: str | None = None
+    format: CallbackFormat = CallbackFormat.STANDARD
+    event: str | None = None  # None until the job is final
+    status: CallbackStatus = CallbackStatus.PENDING
+    attempts: int = 0  # to deliver this event
+    last_status: int | None = None  # of the receiver's last response
+    last_error: str | None = None
+    last_body: str | None = None
+    last_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes."""
+        require_aware(self)
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What tells the receivers of a job apart."""
+        return self.url, self.hook_id
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether an attempt is to be made now."""
+        return self.next_attempt_at is not None and self.next_attempt_at <= now
+
+    def of_event(self, event: str, now: datetime) -> "Callback":
+        """The receiver is to be told a new event at once, unless it wants no more."""
+        if self.status is CallbackStatus.ENDED:
+            return self
+        return dataclasses.replace(self.renewed(), event=event, next_attempt_at=now)
+
+    def renewed(self) -> "Callback":
+        """The receiver waits for the next event of the job, unless it wants no more."""
+        if self.status is CallbackStatus.ENDED:
+            return self
+        return Callback(url=self.url, hook_id=self.hook_id, format=self.format)
+
+    def again(self, event: str, now: datetime) -> "Callback":
+        """The receiver is to be told the event again, whatever became of it: a person wants it."""
+        pending = CallbackStatus.PENDING
+        return dataclasses.replace(self, event=event, status=pending, attempts=0, next_attempt_at=now)
+
+    def attempted(
+        self,
+        began_at: datetime,
+        status: CallbackStatus,
+        *,
+        response: int | None = None,
+        error: str | None = None,
+        body: str | None = None,
+        next_at: datetime | None = None,
+    ) -> "Callback":
+        """An attempt was made. `response`: the status of the response; `next_at`: of the next attempt, if pending."""
+        return dataclasses.replace(
+            self,
+            status=status,
+            attempts=self.attempts + 1,
+            last_status=response,
+            last_error=error,
+            last_body=body,
+            last_attempt_at=began_at,
+            next_attempt_at=next_at,
+        )
+
+    def postponed(self, until: datetime) -> "Callback":
+        """The attempt is left for later; it does not count."""
+        return dataclasses.replace(self, next_attempt_at=until)
+
+    def ended(self) -> "Callback":
+        """The receiver does not exist any more."""
+        return dataclasses.replace(self, status=CallbackStatus.ENDED, next_attempt_at=None)
+
+    def given_up(self) -> "Callback":
+        """A pending event is not delivered any more."""
+        if self.status is not CallbackStatus.PENDING:
+            return self
+        return dataclasses.replace(self, status=CallbackStatus.UNDELIVERED, next_attempt_at=None)
