@@ -130,6 +130,24 @@ def test_the_page_of_a_private_job_opens_with_the_token_of_its_caller(caller: Pe
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("path", ["/jobs/{id}", "/"])
+def test_a_failed_job_is_retried_after_its_price_is_confirmed(person: Person, path: str) -> None:
+    prompt = f"a heron on {path} [fault:moderation]"
+    person.opens()
+    job_id = person.creates(prompt)
+    person.sees('.job[data-status="failed"]')
+    if path != "/":
+        person.opens(path.format(id=job_id))
+    person.clicks("Retry")
+    person.reads("dialog", "A retry is a new paid run. It costs about $0.20.")
+    person.check()
+    person.sees("dialog .primary").click()
+    soon(person.chrome, lambda _: person.deployment.jobs_of(prompt)[0]["attempt"] == 2)
+    person.sees('.job[data-status="failed"][data-attempt="2"]')
+    assert len(person.deployment.jobs_of(prompt)) == 1
+
+
+@pytest.mark.slow
 def test_without_javascript_a_private_job_leads_to_its_image(
     browsers: Callable[[bool], Chrome], guarded: Deployment
 ) -> None:

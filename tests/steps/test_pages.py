@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -276,8 +277,24 @@ async def test_the_owner_is_told_why_a_job_failed_and_what_to_do(world: World) -
     await world.end_of(job)
     told = await world.job(job)
     text = (await world.http.get(f"/jobs/{job}", headers=HTML)).text
-    assert told["errorHint"] in text
+    assert told["errorHint"] in unescape(text)
     assert "Error code: moderation" in text
+    assert 'data-do="retry"' in text
+    assert 'data-do="recopy"' not in text
+
+
+async def test_a_retry_is_offered_to_the_owner_of_a_job_that_has_no_image(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH) as world:
+        prompt = {"prompt": "[fault:moderation]"}
+        owned = (await world.http.post("/", json=prompt, headers=bearer("zap"))).json()["id"]
+        visitors = (await world.http.post("/", data=prompt, headers={"Origin": SHOP})).json()["id"]
+        stored = (await world.http.post("/", json={"prompt": "a cat"}, headers=bearer("zap"))).json()["id"]
+        for _ in range(20):
+            await world.run_window()
+        for job, name, offered in ((owned, "zap", True), (stored, "zap", False), (visitors, "admin", True)):
+            text = (await world.http.get(f"/jobs/{job}", headers={**HTML, **bearer(name)})).text
+            assert ('data-do="retry"' in text) is offered
+        assert 'data-do="retry"' not in (await world.http.get(f"/jobs/{visitors}", headers=HTML)).text
 
 
 async def test_only_who_may_cancel_a_queued_job_is_offered_it(open_world: OpenWorld) -> None:
