@@ -275,9 +275,9 @@ async def test_the_page_of_a_private_job_is_for_its_caller_only_and_has_no_open_
 async def test_the_owner_is_told_why_a_job_failed_and_what_to_do(world: World) -> None:
     job = await world.accepted("[fault:moderation]")
     await world.end_of(job)
-    told = await world.job(job)
-    text = (await world.http.get(f"/jobs/{job}", headers=HTML)).text
-    assert told["errorHint"] in unescape(text)
+    text = unescape((await world.http.get(f"/jobs/{job}", headers=HTML)).text)
+    assert "Change the prompt or the image, and start over." in text
+    assert "It was not charged." in text
     assert "Error code: moderation" in text
     assert 'data-do="retry"' in text
     assert 'data-do="recopy"' not in text

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.responses import HTMLResponse
 
 from shared.callers import is_visitor
-from shared.error_codes import EXPLANATIONS, ErrorCode
+from shared.error_codes import CHANGED, EXPLANATIONS, ErrorCode
 from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
@@ -150,7 +150,8 @@ def _explanation(view: JobView) -> Html:
         return Html()
     if error := view.job.error:
         detail = f"{CHARGED[error.charged]} Error code: {error.code}."
-        return fill("error", message=sentence(error.message), hint=view.public["errorHint"], detail=detail)
+        hint = error.hint.replace(CHANGED, "start over.")  # the page has a button for it, and for each action
+        return fill("error", message=sentence(error.message), hint=hint, detail=detail)
     reason = view.public["waitReason"]
     if reason in (None, ErrorCode.RATE_LIMITED):
         return Html()
