@@ -354,7 +354,8 @@ function createPlayground(main) {
       const job = await sendJson("/", { method: "POST", body: bodyOf(fields, given, more), headers: { "Idempotency-Key": key } });
       key = null;
       if (given) files.set(job.id, given);
-      remember({ id: job.id, prompt: fields.prompt, fields, file: Boolean(given) });
+      const { "cf-turnstile-response": _, ...kept } = fields;
+      remember({ id: job.id, prompt: fields.prompt, fields: kept, file: Boolean(given) });
       await show(job.id, true);
     } catch (error) {
       if (error.problem) key = null;
