@@ -160,6 +160,17 @@ def test_a_list_has_one_line_of_at_most_80_columns_for_each_job(prompt: str, cap
     assert "30 min" in lines[0]
 
 
+def test_what_others_wrote_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]):
+    hostile = "a cat\x1b[2J\x1b]0;title\x07\u202e\r\n"
+    image = {**job()["images"][0], "url": hostile}
+    step = {"label": hostile, "status": hostile, "progress": 1}
+    changes = {"prompt": hostile, "errorHint": hostile, "images": [image], "steps": [step], "metadata": {"a": hostile}}
+    print_job(job(**changes), as_json=False)
+    print_jobs([job(**changes)], NOW, as_json=False)
+    print_change(job(**changes, status="running"), as_json=False)
+    assert not {"\x1b", "\x07", "\u202e", "\r"} & set(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("age", "text"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7_199, "1 h"), (86_400 * 90, "90 d"), (-5, "0 s")]
 )
