@@ -176,6 +176,12 @@ def test_a_deployment_that_does_not_respond_is_a_failure(command: Command):
     assert "did not respond" in result.err
 
 
+def test_a_job_store_is_reached_by_its_url_too(served: Served, command: Command):
+    job_id = served.finished("a cat")
+    shown = command.run("jobs", "show", job_id, JOBS_URL=f"sqlite:///{served.command.folder}/.local/serve/jobs.db")
+    assert (shown.code, served.job(job_id)["executionId"] in shown.out) == (0, True), shown.err
+
+
 def test_a_folder_without_state_is_named(command: Command):
     result = command.run("jobs", "list")
     assert (result.code, "Start `serve` first" in result.err, "--url" in result.err) == (2, True, True)
