@@ -126,6 +126,9 @@ def _summary(job: Job) -> Iterator[tuple[str, str]]:
     for name in ("workflow", "caller"):
         if job[name]:
             yield name, job[name]
+    related = [("batch", job.get("batchId")), ("previous job", job.get("previousJob"))]
+    related += [("next job", next_id) for next_id in job.get("nextJobs") or ()]
+    yield from ((name, job_id) for name, job_id in related if job_id)
     for name, value in (job["metadata"] or {}).items():
         yield name, value
     if job["cost"]:
