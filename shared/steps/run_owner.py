@@ -43,8 +43,8 @@ async def wait_for_run(lease: Lease, deps: Deps) -> datetime | None:
         return now + ASK_AGAIN
     other = first or others[0]
     error = execution_of_another_job(job, other.id, job.request_id, deps)
-    given_up = after_unknown(job.execution_disputed(), error, deps)
-    await (finish(lease, given_up, deps) if given_up.finished else lease.release(given_up))
+    unknown = after_unknown(job.execution_disputed(), error, deps)
+    await (finish(lease, unknown, deps) if unknown.finished else lease.release(unknown))
     return now
 
 

@@ -22,7 +22,7 @@ def base_url(request: Request, deps: Deps) -> str:
     """Return PUBLIC_URL, or the URL of the request, with https if a proxy reports it."""
     if deps.config.public_url:
         return deps.config.public_url
-    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.scope["scheme"]
+    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.scope.get("scheme", "http")
     return f"{scheme}://{request.headers.get('host') or request.url.netloc}"
 
 
