@@ -13,7 +13,7 @@ from typing import Any
 from shared.callbacks import EVENTS, Callback
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step
-from shared.job_record import JobRecord
+from shared.job_record import FRESH, JobRecord
 from shared.job_states import Status
 from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run
@@ -203,6 +203,42 @@ class Job(JobRecord):
     def input_deleted(self) -> "Job":
         """The input image of a final job is no longer in the image store."""
         return self.evolve(stored_input=None)._scheduled()
+
+    # --- restarted by a person -------------------------------------------------------------------------------------
+
+    def next_attempt(
+        self, now: datetime, give_up_at: datetime, expire_at: datetime, text: str, estimated_cost: Cost | None
+    ) -> "Job":
+        """Another paid run was confirmed: queued like a new job, with a new key; what was paid so far is remembered.
+
+        What an earlier attempt has reserved stays counted. `text`: the JSON of the request's fields.
+        """
+        job = self.evolve(
+            attempt=self.attempt + 1,
+            attempts=self.runs,
+            earlier_cost=self.total_cost or self.earlier_cost,
+            earlier_duplicate=(self.earlier_duplicate or self.possible_duplicate) or None,
+            callbacks=tuple(callback.renewed() for callback in self.callbacks if callback.hook_id is None),
+            **FRESH,
+            status=Status.QUEUED,
+        )
+        job = job.evolve(input=text, estimated_cost=estimated_cost, retried_at=now)
+        job = job.evolve(give_up_at=give_up_at, expire_at=expire_at, due_at=give_up_at)
+        return job.evolve(queue_at=now, place=now, wait_reason=ErrorCode.RATE_LIMITED)
+
+    def recopied(self, now: datetime, error: JobError | None, expire_at: datetime) -> "Job":
+        """The missing images are copied again; with `error`, that of its run, the job fails afterwards."""
+        images = tuple(image if image.name else image.evolve(error=None, gone_since=None) for image in self.images)
+        job = self.evolve(status=Status.COPYING, images=images, error=error, completed_at=None, copy_tries=0)
+        job = job.evolve(recopied_at=now, expire_at=max(self.expire_at, expire_at), due_at=now)
+        return job.evolve(callbacks=tuple(callback.renewed() for callback in self.callbacks))._settled()
+
+    def redelivered(self, now: datetime) -> "Job":
+        """Every receiver of a final job is told again, at once."""
+        event = EVENTS[self.status]
+        return self._with_more_to_do(callbacks=tuple(callback.again(event, now) for callback in self.callbacks))
+
+    # --- more to do for a final job --------------------------------------------------------------------------------
 
     def deletion_failed(self, again_at: datetime) -> "Job":
         """The input image of a final job could not be deleted; that is tried again, at the latest at `again_at`."""

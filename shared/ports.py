@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from shared.bulk_action import BulkAction
 from shared.hooks import Hook
 from shared.job import Job
 from shared.job_parts import Step
@@ -86,14 +87,14 @@ class JobStore(Protocol):
         Stored fields that this version does not know are kept. Raise RecordTooLarge if no such write can succeed.
         """
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
-        """Return jobs in flight with `dueAt <= now`, oldest first."""
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+        """Return jobs in flight with `dueAt <= now`, oldest first; with `since`, none before it."""
 
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
-        """Return queued jobs with `queueAt <= now`, oldest first."""
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+        """Return queued jobs with `queueAt <= now`, oldest first; with `since`, none before it."""
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
-        """Return the ids of the jobs with this execution id: more than one if Wireflow issued it twice."""
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """Return jobs with this execution id: more than one if Wireflow issued it twice."""
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""
@@ -109,6 +110,12 @@ class JobStore(Protocol):
 
     async def save_usage(self, usage: UsageDay) -> None:
         """Store the usage of a day, unless it is stored already."""
+
+    async def read_action(self, action_id: str) -> BulkAction | None:
+        """Return a stored bulk action, or None."""
+
+    async def save_action(self, action: BulkAction) -> BulkAction:
+        """Create or replace a bulk action; raise Conflict if it was stored, or changed, since it was read."""
 
     async def read_rate_window(self) -> RateWindow:
         """Return what browsers submitted recently, with its revision; an empty window if none is stored yet."""

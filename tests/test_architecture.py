@@ -22,6 +22,7 @@ BASE = {
     "job_parts",
     "job_record",
     "job_states",
+    "bulk_action",
     "callbacks",
     "listed_job",
     "store_errors",
@@ -56,6 +57,7 @@ ALLOWED = {
         "spending.money",
     },
     "job_parts": {"error_codes", "job_states", "spending.money"},
+    "bulk_action": set(),
     "callbacks": {"job_parts", "job_states"},
     "job_states": set(),
     "callers": set(),
@@ -82,6 +84,7 @@ ALLOWED = {
         "workflows",
     },
     "ports": {
+        "bulk_action",
         "error_codes",
         "hooks",
         "listed_job",
@@ -123,6 +126,7 @@ ALLOWED = {
         "workflows",
     },
     "jobs": {
+        "bulk_action",
         "callbacks",
         "error_codes",
         "hooks",
