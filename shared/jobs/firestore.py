@@ -89,18 +89,24 @@ class FirestoreJobs:
         (revision,) = await self._database.write({f"jobs/{job.id}": to_document(job)}, job.revision)
         return dataclasses.replace(job, revision=revision)
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _at_or_before("dueAt", now)), limit, row_from_document)
-
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
-        """See the port."""
-        query = _at_or_before("queueAt", now)
+        query = _at_or_before("dueAt", now, since)
         return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await self._database.names("jobs", "executionId", execution_id, limit)
+        query = _at_or_before("queueAt", now, since)
+        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
+
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """See the port."""
+        same = FieldFilter("executionId", "==", execution_id)
+
+        def query(client: AsyncClient) -> AsyncQuery:
+            return client.collection("jobs").where(filter=same).select(ROW_FIELDS)
+
+        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -219,10 +225,19 @@ class FirestoreJobs:
         return secret
 
 
-def _at_or_before(field: str, now: datetime) -> BuildQuery:
-    """Select the rows of jobs with `field <= now`, oldest first."""
-    past = FieldFilter(field, "<=", utc(now))
-    return lambda client: client.collection("jobs").where(filter=past).order_by(field).select(ROW_FIELDS)
+def _at_or_before(field: str, now: datetime, since: datetime | None) -> BuildQuery:
+    """Select the rows of jobs with `since <= field <= now`, oldest first."""
+    bounds = [FieldFilter(field, "<=", utc(now))]
+    if since:
+        bounds.append(FieldFilter(field, ">=", utc(since)))
+
+    def build(client: AsyncClient) -> AsyncQuery:
+        query = client.collection("jobs").order_by(field)
+        for bound in bounds:
+            query = query.where(filter=bound)
+        return query.select(ROW_FIELDS)
+
+    return build
 
 
 def _hooks_with(field: str, text: str) -> BuildQuery:

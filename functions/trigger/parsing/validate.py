@@ -84,7 +84,7 @@ def _fingerprint(fields: Mapping[str, Any], file: bytes | None) -> str:
     compared = {name: value for name, value in fields.items() if name not in FIELDS or FIELDS[name].compared}
     if file is not None:
         compared["image1"] = {"sha256": hashlib.sha256(file).hexdigest()}
-    return fingerprint(json.dumps(compared))
+    return fingerprint(compared)
 
 
 def _serialize(fields: Mapping[str, Any]) -> str:
