@@ -1,14 +1,17 @@
 """A job that becomes final tells its receivers: each until it has accepted the message, and none at another's cost."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from shared.callbacks import CallbackFormat
 from shared.job import Job
 from shared.notifications.delivery import DELAYS, JITTER
+from shared.notifications.signing import new_secret, signature
 from shared.ports import JobStore
 from shared.runtime.endpoints import FAILURES, PER_ENDPOINT
 from tests.harness import world as harness
@@ -65,6 +68,22 @@ async def test_a_stored_image_is_told_at_once_and_once(world: World) -> None:
     }
     assert (await world.record(job_id)).due_at is None
     assert "qwertz" not in world.lines.getvalue()
+
+
+async def test_each_valid_secret_of_a_caller_signs_each_attempt(open_world: OpenWorld) -> None:
+    old, new = new_secret(bytes(24)), new_secret(bytes(range(24)))
+    async with open_world(CALLBACK_SIGNING_SECRETS=json.dumps({"*": [new, old]})) as world:
+        receiver = Receiver(world, "receiver.test", failing(1))
+        for number, written in enumerate(CallbackFormat):
+            await world.accepted(str(number), callbackUrl=receiver.url, callbackFormat=written)
+        await world.run_for(2 * MINUTE)
+        assert len(receiver.deliveries) == 4
+        for delivery in receiver.deliveries:
+            at = int(delivery.headers["webhook-timestamp"])
+            signed = [signature(secret, delivery.id, at, delivery.raw) for secret in (new, old)]
+            assert delivery.headers["webhook-signature"].split() == signed
+        types = {delivery.headers["content-type"] for delivery in receiver.deliveries}
+        assert types == {"application/json", "application/cloudevents+json"}
 
 
 async def test_a_failed_delivery_is_retried_by_the_schedule_with_the_same_bytes_and_then_given_up(world: World) -> None:
