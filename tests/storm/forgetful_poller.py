@@ -1,7 +1,7 @@
 """The poller, except that it kills itself now and then after a receiver has got a message, before that is recorded.
 
-functions-framework loads this file in place of functions/poller/main.py. The file `SENT` gets a byte for each message to
-a live receiver; the tenth, twentieth, and thirtieth kill the process.
+functions-framework loads this file in place of functions/poller/main.py. The file `SENT` gets a byte for each message
+to a live receiver; the tenth, twentieth, and thirtieth kill the process.
 """
 
 import os
