@@ -292,6 +292,15 @@ async def test_a_flat_list_has_the_shape_of_a_flat_body(guarded: World):
     assert json.loads(body_of(message, "flat")[0]) == job
 
 
+async def test_a_job_remembers_no_endless_host(open_world: OpenWorld):
+    async with open_world(**AUTH, PUBLIC_URL="") as world:
+        headers = {**bearer("zap"), "Host": "a" * 8_000}
+        posted = await world.http.post("/", json={"prompt": "a cat", **SMALL}, headers=headers)
+        base_url = (await world.record(posted.json()["id"])).base_url
+    assert base_url is not None
+    assert len(base_url) < 300
+
+
 # --- notifications are no requests ---------------------------------------------------------------------------------
 
 
