@@ -121,6 +121,7 @@ async def test_a_form_creates_a_hook(guarded: World):
         ({"hookUrl": URL, "format": "xml"}, "format"),
         ({"hookUrl": URL, "format": ["flat"]}, "format"),
         ({"hookUrl": URL, "event": "image.failed"}, "event"),
+        ({"hookUrl": URL, "token": "zap-token"}, "token"),
         ([{"hookUrl": URL}], None),
     ],
 )
