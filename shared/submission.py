@@ -1,7 +1,7 @@
 """A submission: a validated request for one job."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from shared.idempotency import IdempotencyKey
 
@@ -30,9 +30,13 @@ class Submission:
     file: bytes | None = None
     from_job: str | None = None
     from_image: int = 0
-    callback_urls: tuple[str, ...] = ()  # that are told when the job is final
+    callback_urls: Sequence[str] = ()  # that are told when the job is final
     callback_format: str = "standard"
     deadline_seconds: float | None = None
     allow_partial: bool = False
     alt_text: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow
+
+    def reached_at(self, base_url: str) -> "Submission":
+        """Return the submission with the URL at which its sender has reached us."""
+        return replace(self, base_url=base_url)

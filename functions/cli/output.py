@@ -119,6 +119,8 @@ def how_to_follow(job: PublicJob) -> str:
 def print_servers(functions: LocalFunctions, folder: Path, log_format: LogFormat) -> None:
     """Print the URL of each server, what requests may name, how to authenticate, and an example request."""
     rows = {server.name: server.url for server in functions.servers} | {"state, logs": str(folder)}
+    if functions.config.playground:
+        rows["playground"] = f"open {functions.trigger.url} in a browser"
     rows["workflows"] = ", ".join(workflow.name for workflow in functions.config.workflows)
     if credentials := _credential_settings(functions.config.auth):
         rows["credentials"] = ", ".join(credentials)
