@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from shared.batches import BatchStore
 from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
@@ -58,11 +59,12 @@ class JobQuery:
     caller: str | None = None
     status: Status | None = None
     workflow: str | None = None
+    batch_id: str | None = None
     since: datetime | None = None  # inclusive
     before: tuple[datetime, str] | None = None
 
 
-class JobStore(Protocol):
+class JobStore(BatchStore, Protocol):
     """Storage for jobs and for the control documents. Every write is conditional on the revision it was computed from.
 
     Every call ends within seconds and raises StoreUnavailable if the store does not respond. A write whose response was

@@ -1,4 +1,4 @@
-"""A submission: a validated request for one job."""
+"""A submission: a validated request for one job. A batch has one for each row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,3 +29,14 @@ class Submission:
     allow_partial: bool = False
     alt_text: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSubmission:
+    """A validated batch of rows. The index of a row's key is its number."""
+
+    key: IdempotencyKey
+    fingerprint: str  # equal for equal rows
+    rows: tuple[Submission, ...]
+    caller: str | None = None
+    private: bool = False

@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BASE = {
+    "batches",
     "auth_settings",
     "callers",
     "copy_errors",
@@ -43,6 +44,7 @@ ALLOWED = {
         "spending.money",
         "store_errors",
     },
+    "batches": {"job_states", "spending.money"},
     "job_parts": {"error_codes"},
     "job_states": set(),
     "callers": set(),
@@ -65,7 +67,17 @@ ALLOWED = {
         "wake_up_settings",
         "workflows",
     },
-    "ports": {"error_codes", "listed_job", "job", "job_parts", "job_states", "store_errors", "spending", "workflows"},
+    "ports": {
+        "batches",
+        "error_codes",
+        "listed_job",
+        "job",
+        "job_parts",
+        "job_states",
+        "store_errors",
+        "spending",
+        "workflows",
+    },
     "auth_settings": set(),
     "idempotency": set(),
     "submission": {"idempotency"},
@@ -94,6 +106,7 @@ ALLOWED = {
         "workflows",
     },
     "jobs": {
+        "batches",
         "error_codes",
         "listed_job",
         "job",

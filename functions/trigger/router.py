@@ -16,6 +16,8 @@ from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
 from .responses.problems import problem_response
+from .routes.batch_results import batch_results
+from .routes.batches import delete_batch, list_batch_jobs, post_batch, read_batch
 from .routes.form_token import form_token
 from .routes.health import health
 from .routes.images import image, image_file
@@ -28,6 +30,7 @@ from .routes.workflows import list_workflows
 Handler = Callable[..., Awaitable[Response]]
 
 ID = r"(?P<job_id>[0-9a-f]{32})"
+BATCH_ID = r"(?P<batch_id>[0-9a-f]{32})"
 ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"POST": post}),
     (re.compile(r"/health"), {"GET": health}),
@@ -35,6 +38,10 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?\.(png|jpe?g|webp|gif|avif)"), {"GET": image_file}),
+    (re.compile(r"/batches"), {"POST": post_batch}),
+    (re.compile(rf"/batches/{BATCH_ID}"), {"GET": read_batch, "DELETE": delete_batch}),
+    (re.compile(rf"/batches/{BATCH_ID}/jobs"), {"GET": list_batch_jobs}),
+    (re.compile(rf"/batches/{BATCH_ID}/results\.csv"), {"GET": batch_results}),
     (re.compile(r"/usage"), {"GET": usage}),
     (re.compile(r"/workflows"), {"GET": list_workflows}),
     (re.compile(r"/form-token"), {"GET": form_token}),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.batches import Batch, BatchRow
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import Image, JobError, Refusal, Step
@@ -64,7 +65,7 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
         known["error"] = _error(known["error"])
     for name in ("estimated_cost", "cost"):
         if known.get(name):
-            known[name] = _cost(known[name])
+            known[name] = cost_from_document(known[name])
     if known.get("reservation"):
         known["reservation"] = Reservation(**decode(Reservation, known["reservation"]))
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
@@ -84,7 +85,8 @@ def _error(document: Mapping[str, Any]) -> JobError:
     return JobError(**{**known, "code": ErrorCode(known["code"]), "charged": Charged(known["charged"])})
 
 
-def _cost(document: Mapping[str, Any]) -> Cost:
+def cost_from_document(document: Mapping[str, Any]) -> Cost:
+    """Return the cost of a stored map."""
     known = decode(Cost, document)
     return Cost(**{**known, "source": CostSource(known["source"])})
 
@@ -106,7 +108,20 @@ def stored_names(record: type) -> Mapping[str, str]:
 
 _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
-    for record in (Job, JobRow, ListedJob, Image, Step, JobError, Refusal, Cost, Reservation, Suspension)
+    for record in (
+        Job,
+        JobRow,
+        ListedJob,
+        Image,
+        Step,
+        JobError,
+        Refusal,
+        Cost,
+        Reservation,
+        Suspension,
+        Batch,
+        BatchRow,
+    )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
 LISTED_FIELDS = [name for name in _NAMES[ListedJob].values() if name != "id"]

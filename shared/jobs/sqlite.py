@@ -17,7 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from shared.batches import MAX_ROWS, Batch, BatchRow
 from shared.job import Job
+from shared.jobs.batch_documents import (
+    BATCH_ROW_FIELDS,
+    batch_from_document,
+    batch_row_from_document,
+    batch_to_document,
+)
 from shared.jobs.documents import (
     Row,
     check_batch,
@@ -40,14 +47,16 @@ from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # to wait for the write of another process
 WAL_TRIES = 20  # several processes may open a new file at the same time
-GATE, RATE_WINDOW, IDS, USAGE = "wireflow", "form_limits", "ids", "usage_"
+GATE, RATE_WINDOW, IDS, USAGE, BATCH = "wireflow", "form_limits", "ids", "usage_", "batch_"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
 EXECUTION = "json_extract(document, '$.executionId')"
+BATCH_ID = "json_extract(document, '$.batchId')"
 BEFORE_ALL, AFTER_ALL = "", "~"  # sort before and after every time as text
 
 # WAL: readers and one writer do not block each other, and commits survive the process, though with NORMAL perhaps not
 # a power failure: https://www.sqlite.org/pragma.html#pragma_synchronous
-SCHEMA = """
+SCHEMA = (
+    """
 PRAGMA synchronous = NORMAL;
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS jobs (
@@ -61,9 +70,13 @@ CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NUL
 CREATE INDEX IF NOT EXISTS jobs_line ON jobs (queue_at, id) WHERE queue_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_created ON jobs (CREATED, id);
 CREATE INDEX IF NOT EXISTS jobs_execution ON jobs (EXECUTION) WHERE EXECUTION IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_batch ON jobs (BATCH_ID) WHERE BATCH_ID IS NOT NULL;
 CREATE TABLE IF NOT EXISTS control (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 COMMIT;
-""".replace("CREATED", CREATED).replace("EXECUTION", EXECUTION)
+""".replace("CREATED", CREATED)
+    .replace("EXECUTION", EXECUTION)
+    .replace("BATCH_ID", BATCH_ID)
+)
 
 # A merge patch replaces the fields it names, removes those that are null, and keeps the others:
 # https://www.sqlite.org/json1.html#jpatch
@@ -77,9 +90,11 @@ GET_JOB = "SELECT id, document, version FROM jobs WHERE id = ?"
 MASKED = "'{0}', json_extract(document, '$.{0}')"  # a field of the document
 ROW = f"json_object({', '.join(map(MASKED.format, ROW_FIELDS))})"
 LISTED = f"json_object({', '.join(map(MASKED.format, LISTED_FIELDS))})"
+BATCH_ROW = f"json_object({', '.join(map(MASKED.format, BATCH_ROW_FIELDS))})"
 DUE = "SELECT id, ROW, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?".replace("ROW", ROW)
 QUEUE = DUE.replace("due_at", "queue_at")
 WITH_EXECUTION = f"SELECT id FROM jobs WHERE {EXECUTION} = ? ORDER BY id LIMIT ?"  # noqa: S608, a constant
+BATCH_ROWS = f"SELECT id, {BATCH_ROW}, version FROM jobs WHERE {BATCH_ID} = ? LIMIT ?"  # noqa: S608, constants
 COUNT_AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
 # Not `(createdAt, id) < (?2, ?3)`: SQLite would start such a search at the newest job, not at the bound.
 LIST_JOBS = """
@@ -88,7 +103,8 @@ WHERE CREATED >= ?1 AND CREATED <= ?2 AND (CREATED < ?2 OR id < ?3)
 AND (?4 IS NULL OR json_extract(document, '$.caller') = ?4)
 AND (?5 IS NULL OR json_extract(document, '$.status') = ?5)
 AND (?6 IS NULL OR json_extract(document, '$.workflow') = ?6)
-ORDER BY CREATED DESC, id DESC LIMIT ?7
+AND (?7 IS NULL OR json_extract(document, '$.batchId') = ?7)
+ORDER BY CREATED DESC, id DESC LIMIT ?8
 """.replace("CREATED", CREATED).replace("LISTED", LISTED)
 CREATE_CONTROL = "INSERT INTO control (document, id, version) VALUES (json_patch('{}', ?), ?, 1) ON CONFLICT DO NOTHING"
 SAVE_CONTROL = SAVE_JOB.replace("jobs", "control")
@@ -155,6 +171,28 @@ class SqliteJobs:
         """See the port."""
         return await first_readable(self._listed(query), query.limit, listed_from_document)
 
+    async def create_batch(self, batch: Batch) -> Batch:
+        """See the port."""
+        await self._write(CREATE_CONTROL, _json(batch_to_document(batch)), BATCH + batch.id)
+        found = await self.get_batch(batch.id)
+        if found is None:
+            raise StoreUnavailable("a batch was deleted while it was created")
+        return found
+
+    async def get_batch(self, batch_id: str) -> Batch | None:
+        """See the port."""
+        rows = await self._rows(GET_CONTROL, BATCH + batch_id)
+        return batch_from_document(batch_id, *rows[0][1:]) if rows else None
+
+    async def save_batch(self, batch: Batch) -> Batch:
+        """See the port."""
+        revision = await self._save_control(BATCH + batch.id, batch_to_document(batch), batch.revision)
+        return dataclasses.replace(batch, revision=revision)
+
+    async def batch_rows(self, batch_id: str) -> list[BatchRow]:
+        """See the port."""
+        return await first_readable(partial(self._rows, BATCH_ROWS, batch_id), MAX_ROWS, batch_row_from_document)
+
     async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
         """See the port."""
         return await first_readable(self._listed(query), query.limit, usage_row)
@@ -162,7 +200,7 @@ class SqliteJobs:
     def _listed(self, query: JobQuery) -> Callable[[int], Coroutine[Any, Any, list[Row]]]:
         since = _text(query.since) if query.since else BEFORE_ALL
         before = (_text(query.before[0]), query.before[1]) if query.before else (AFTER_ALL, "")
-        values = (since, *before, query.caller, query.status, query.workflow)
+        values = (since, *before, query.caller, query.status, query.workflow, query.batch_id)
         return partial(self._rows, LIST_JOBS, *values)
 
     async def read_usage(self, day: str) -> UsageDay | None:

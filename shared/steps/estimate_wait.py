@@ -54,6 +54,15 @@ async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
 
 
+def estimate_start(job: ListedJob, place: datetime, places: Places, deps: Deps) -> datetime:
+    """Return when a new job with a place in the queue can start; now if the gate is not known."""
+    now, state = deps.clock.now(), deps.admission.known
+    if state is None:
+        return now
+    ahead = places.ahead(place, share_of(job.caller))
+    return gate.estimate_start(state, deps.config.limits, ahead, now, job.workflow, deps.admission.charge(job))
+
+
 def _next_poller_call(now: datetime) -> datetime:
     """The scheduler calls the poller once a minute."""
     return now.replace(second=0, microsecond=0) + timedelta(minutes=1)

@@ -33,6 +33,7 @@ from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
 from shared.ports import INPUT_SECONDS, JobStore
 from shared.runtime.admission import Admission
+from shared.runtime.batch_rows import BatchRows
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
 from shared.runtime.queue_snapshot import QueueSnapshot
@@ -233,6 +234,7 @@ class World:
             inputs=_source(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
             usage_days=UsageDays(store, clock),
+            batch_rows=BatchRows(store, clock),
             window=window,
             fetches=Slots(wiring.MAX_CONCURRENT_FETCHES, window),
             uploads=Slots(wiring.MAX_CONCURRENT_UPLOADS, window),

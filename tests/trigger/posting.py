@@ -114,7 +114,7 @@ async def any_fields(_caller: Caller, _workflow: str, _fields: Mapping[str, Any]
 async def decoded(request: Request) -> DecodedBody:
     """The body, after the first steps."""
     kind = body_kind(request.headers)
-    raw = await read_body(request, body_limit(kind, credential="authorization" in request.headers, visitor=True))
+    raw = await read_body(request, body_limit(kind, "authorization" in request.headers, TOKEN))
     return decode(kind, request.headers, raw)
 
 

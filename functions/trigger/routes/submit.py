@@ -28,7 +28,7 @@ from ..parsing.pipeline import ParsedRequest, parse_request
 from ..responses.job_representation import base_url, document, job_response
 from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied
-from ..responses.refusals import refusal_problem
+from ..responses.refusals import queue_full_problem, refusal_problem
 from .quote import quote_response
 from .workflows import workflow_check
 
@@ -63,7 +63,7 @@ async def _submit(request: Request, submission: Submission, parsed: ParsedReques
     try:
         accepted = await accept(submission, context.deps, admit if caller.browser else None)
     except QueueFull as full:
-        raise _queue_full(full) from full
+        raise queue_full_problem(full) from full
     except (KeyReused, InputRefused) as refusal:
         raise refusal_problem(refusal, submission) from refusal
     return await _respond(request, accepted, parsed, headers, context)
@@ -124,7 +124,7 @@ async def _submit_batch(request: Request, batch: Batch, caller: Caller, context:
     try:
         outcomes = iter(await accept_batch(valid, context.deps, partial=batch.partial))
     except QueueFull as full:
-        raise _queue_full(full) from full
+        raise queue_full_problem(full) from full
     except ItemRefused as refused:
         raise refusal_problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
     results = [next(outcomes) if isinstance(one, Submission) else one for one in batch.requests]
@@ -146,8 +146,3 @@ async def _item(
         return shown
     problem = result if isinstance(result, Problem) else refusal_problem(result, submission, path)
     return problem.document()
-
-
-def _queue_full(full: QueueFull) -> Problem:
-    detail = "Too many jobs wait. Send the request again after the seconds in Retry-After."
-    return Problem("rate_limited", detail, headers={"Retry-After": str(full.retry_seconds)})
