@@ -1,94 +1,27 @@
-"""The job: one frozen record and its transitions.
+"""The job: a frozen record and its transitions.
 
 Every transition is a method that returns a new, valid record; no other code sets the fields of a state. A job store
 makes the new record durable, and only if the record it was computed from is still the newest (`revision`).
 """
 
 import dataclasses
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.callbacks import EVENTS, Callback
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step, require_aware
-from shared.job_states import RESCUE, TRANSITIONS, Status
-from shared.listed_job import ListedJob
+from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step
+from shared.job_record import JobRecord
+from shared.job_states import Status
 from shared.spending.budget import Reservation
-from shared.spending.money import Cost, cost_of_run, dollars
+from shared.spending.money import Cost, cost_of_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job(ListedJob):
-    """A request for images and its state. Times are aware UTC datetimes.
-
-    `input` is the JSON text of the fields sent to Wireflow beside `prompt`; for a saved workflow that is run by its
-    inputs it holds, once prepared, all inputs by node.
-    """
-
-    expire_at: datetime
-    input: str = "{}"
-    fingerprint: str | None = None  # of the request, to detect an idempotency key reused with another request
-    private: bool = False  # readable by its caller only
-    image1: str | None = None  # the input image: a URL, or a name in the image store
-    stored_input: str | None = None  # the input image's name in the image store, until it is deleted
-    hosted_url: str | None = None  # the input image's URL at Wireflow
-    prepared: bool = True  # nothing has to be uploaded or looked up before the paid call
-    preparing_tries: int = 0
-    input_gone_since: datetime | None = None
-    allow_partial: bool = False
-    attempt: int = 1
-    model: str | None = None  # as Wireflow names it: it may have replaced a retired one
-    reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
-    refusal: Refusal | None = None
-    triggered_at: datetime | None = None
-    missing_since: datetime | None = None  # since when Wireflow reports that it does not know the run
-    recheck_done: bool = False
-    last_response: str | None = None  # the first response that was not understood, bounded
-    claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
-    workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
-    chosen: bool | None = None  # by the operator, to start through every suspension
-    revision: Any = field(default=None, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Reject naive datetimes: they cannot be compared with the clock."""
-        require_aware(self)
-
-    # --- derived values --------------------------------------------------------------------------------------------
-
-    @property
-    def needs_recheck(self) -> bool:
-        """Whether the job failed because its run timed out and a late result has not been looked for yet."""
-        return self.error is not None and self.error.code is ErrorCode.TIMED_OUT and not self.recheck_done
-
-    @property
-    def idempotency_key(self) -> str:
-        """The idempotency key of the paid call, the same for every request of one attempt."""
-        return f"{self.id}.{self.attempt}"
-
-    @property
-    def request_bytes(self) -> int:
-        """The bytes of the record that the request takes."""
-        texts = [self.prompt, self.input, self.alt_text or "", *self.metadata, *self.metadata.values()]
-        return sum(len(text.encode()) for text in texts)
-
-    def charged(self, apparently: Charged) -> Charged:
-        """Whether the job cost money. With a retried call the first may have been paid even if the last was not."""
-        return Charged.UNKNOWN if apparently is Charged.NO and self.possible_duplicate else apparently
-
-    def log_fields(self) -> dict[str, Any]:
-        """Return the fields of every log line about this job."""
-        started, ended = self.started_at, self.completed_at
-        known = {
-            "jobId": self.id,
-            "executionId": self.execution_id,
-            "requestId": self.request_id,
-            "model": self.model,
-            "errorCode": self.error.code if self.error else None,
-            # from the start of the run to the final state
-            "secondsSinceStart": (ended - started).total_seconds() if started and ended else None,
-            "cost": dollars(self.cost.micros) if self.cost else None,
-        }
-        return {name: value for name, value in known.items() if value is not None}
+class Job(JobRecord):
+    """A request for images: its record, with a method for each transition."""
 
     # --- queued ----------------------------------------------------------------------------------------------------
 
@@ -249,10 +182,10 @@ class Job(ListedJob):
         images: tuple[Image, ...] | None = None,
         recheck_at: datetime | None = None,
     ) -> "Job":
-        """The job ends with `error`; at `recheck_at` Wireflow is asked for a late result."""
+        """The job ends with `error`; at `recheck_at` Wireflow is asked for a late result, without it never."""
         images = self.images if images is None else images
-        failed = self._final(Status.FAILED, now, error=error, request_id=error.request_id, images=images)
-        return failed.evolve(due_at=recheck_at) if recheck_at else failed
+        recheck = {"recheck_at": recheck_at, "recheck_done": recheck_at is None}
+        return self._final(Status.FAILED, now, error=error, request_id=error.request_id, images=images, **recheck)
 
     def canceled(self, now: datetime) -> "Job":
         """The caller no longer wants the images; possible only in the queue."""
@@ -260,21 +193,44 @@ class Job(ListedJob):
 
     def rechecked(self) -> "Job":
         """No late result was found."""
-        return self.evolve(recheck_done=True, due_at=self.completed_at if self.stored_input else None)
+        return self.evolve(recheck_done=True, recheck_at=None)._scheduled()
+
+    def recheck_postponed(self, at: datetime) -> "Job":
+        """Wireflow did not respond; it is asked for a late result again at `at`."""
+        return self.evolve(recheck_at=at)._scheduled()
 
     def input_left_over(self, name: str) -> "Job":
         """The input image of a final job was stored again and must be deleted again."""
-        return self.evolve(stored_input=name, due_at=self.due_at or self.completed_at)
+        return self._with_more_to_do(stored_input=name)
 
     def input_deleted(self) -> "Job":
         """The input image of a final job is no longer in the image store."""
-        return self.evolve(stored_input=None, due_at=None)
+        return self.evolve(stored_input=None)._scheduled()
+
+    def with_callbacks(self, new: Iterable[Callback], now: datetime) -> "Job":
+        """The job with receivers that it does not have yet. If it is final, they are to be told at once."""
+        known = {callback.key for callback in self.callbacks}
+        added = [callback for callback in new if callback.key not in known]
+        if not self.finished:
+            return self.evolve(callbacks=(*self.callbacks, *added))
+        told = [callback.of_event(EVENTS[self.status], now) for callback in added]
+        return self._with_more_to_do(callbacks=(*self.callbacks, *told))
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
-        """The job is final; the only work left is to delete its input image from the image store."""
-        due_at = now if self.stored_input else None
-        job = self.evolve(status=status, completed_at=now, queue_at=None, due_at=due_at, **changes)
-        return job._settled()
+        """The job is final: its receivers are to be told at once."""
+        callbacks = tuple(callback.of_event(EVENTS[status], now) for callback in self.callbacks)
+        job = self.evolve(status=status, completed_at=now, queue_at=None, callbacks=callbacks, **changes)
+        return job._settled()._scheduled()
+
+    def _scheduled(self) -> "Job":
+        """A final job, due when something is left to do."""
+        return self.evolve(due_at=self.left_to_do_at)
+
+    def _with_more_to_do(self, **changes: Any) -> "Job":
+        """A final job with more to do. If a worker holds it, it stays leased: that worker finds the rest."""
+        leased = self.due_at != self.left_to_do_at
+        job = self.evolve(**changes)
+        return job if leased else job._scheduled()
 
     def _settled(self) -> "Job":
         """The job with its cost, once its run has ended; a known cost takes the place of what was reserved."""
@@ -303,7 +259,8 @@ class Job(ListedJob):
 
     def trimmed(self) -> "Job":
         """The record without what is only good to know."""
-        return self.evolve(steps=(), last_response=None)
+        callbacks = tuple(dataclasses.replace(callback, last_body=None) for callback in self.callbacks)
+        return self.evolve(steps=(), last_response=None, callbacks=callbacks)
 
     def reduced(self) -> "Job":
         """The record of a job that ends now, with no more than what callers see."""
@@ -311,7 +268,7 @@ class Job(ListedJob):
 
     def abandoned(self) -> "Job":
         """Nothing more is done for a final job, not even what was left to do."""
-        return self.evolve(due_at=None)
+        return self.evolve(due_at=None, callbacks=tuple(callback.given_up() for callback in self.callbacks))
 
     def at_revision(self, revision: Any) -> "Job":
         """The same record, computed from the stored record of `revision`."""
@@ -320,11 +277,3 @@ class Job(ListedJob):
     def with_steps(self, steps: tuple[Step, ...]) -> "Job":
         """Record the last report about the nodes of the run."""
         return self.evolve(steps=steps)
-
-    def evolve(self, **changes: Any) -> "Job":
-        """Return a copy with exactly `changes`. Raise ValueError for a status that TRANSITIONS does not allow."""
-        status = changes.get("status", self.status)
-        allowed = status is self.status or status in TRANSITIONS[self.status] or (self.status, status) == RESCUE
-        if not allowed:
-            raise ValueError(f"a job that is {self.status} cannot become {status}")
-        return dataclasses.replace(self, **changes)

@@ -1,4 +1,4 @@
-"""The parts of a job: its images, the steps of its run, and its error."""
+"""The parts of a job: its images, the steps of its run, its error, and its earlier runs."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any, Self, get_args, get_type_hints
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
+from shared.job_states import Status
+from shared.spending.money import Cost
 
 MESSAGE_LIMIT = 500  # characters of an error's message
 # A record may have 1 MiB: https://cloud.google.com/firestore/quotas. Apart from the request and the images it takes at
-# most 80 KiB: 50 steps, one response of 4,096 characters, two URLs, an error.
+# most 80 KiB: two URLs, an error, 8 receivers, 10 earlier runs, and as far as it fits what is only good to know.
 RECORD_BYTES = 1024 * 1024 - 80 * 1024
+MAX_ATTEMPTS = 10  # earlier runs, the newest
 MAX_IMAGES, IMAGE_BYTES = 100, 800  # of an image without its URL: its place, what is measured, its last error
 
 _DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `require_aware`
@@ -96,6 +99,27 @@ class Refusal:
     message: str  # the vendor's words
     times: int
     at: datetime
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes."""
+        require_aware(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A paid run of a job that has ended. `attempt`: the job's number at that time."""
+
+    attempt: int
+    status: Status
+    execution_id: str | None = None
+    request_id: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    error_code: ErrorCode | None = None
+    error_message: str | None = None
+    error_charged: Charged | None = None
+    credits_used: float | None = None
+    cost: Cost | None = None
 
     def __post_init__(self) -> None:
         """Reject naive datetimes."""

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.callbacks import Callback
 from shared.error_codes import ErrorCode
-from shared.job_parts import Image, JobError, Step
+from shared.job_parts import Attempt, Image, JobError, Step
 from shared.job_states import FINAL, Status
 from shared.spending.money import Cost
 
@@ -27,6 +28,9 @@ class ListedJob:
     caller: str | None = None
     alt_text: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow
+    callbacks: tuple[Callback, ...] = ()
+    attempt: int = 1
+    attempts: tuple[Attempt, ...] = ()  # earlier paid runs, at most MAX_ATTEMPTS
     execution_id: str | None = None
     request_id: str | None = None
     possible_duplicate: bool = False
@@ -63,4 +67,6 @@ class ListedJob:
         """About how many bytes the fields of a list take, in memory and in a response."""
         texts = [self.prompt, *(image.source_url for image in self.images), *(step.label or "" for step in self.steps)]
         texts += [self.alt_text or "", *self.metadata, *self.metadata.values()]
-        return 2_048 + 512 * len(self.images) + sum(len(text.encode()) for text in texts)
+        texts += [callback.url for callback in self.callbacks]
+        parts = len(self.images) + len(self.callbacks) + len(self.attempts)
+        return 2_048 + 512 * parts + sum(len(text.encode()) for text in texts)

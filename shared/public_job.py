@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.callbacks import Callback
 from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job_parts import Image, JobError, Step
+from shared.job_parts import Attempt, Image, JobError, Step
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.money import public_cost
@@ -62,6 +63,7 @@ def public_job(
         "metadata": dict(job.metadata) if owner else None,
         "workflow": job.workflow,
         "batchId": job.batch_id,
+        "attempt": job.attempt,
         "executionId": job.execution_id,
         **_images(job, url),
         "possibleDuplicate": job.possible_duplicate,
@@ -72,6 +74,8 @@ def public_job(
         "cost": public_cost(job.cost),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
+        "callbacks": [_callback(callback) for callback in job.callbacks] if owner else None,
+        "attempts": [_attempt(attempt) for attempt in job.attempts] if owner else None,
         "createdAt": timestamp(job.created_at),
         "startedAt": timestamp(job.started_at),
         "completedAt": timestamp(job.completed_at),
@@ -181,6 +185,35 @@ def _image(image: Image, url: str) -> dict[str, Any]:
 
 def _step(step: Step) -> dict[str, Any]:
     return {"label": step.label, "status": step.status, "progress": step.progress}
+
+
+def _callback(callback: Callback) -> dict[str, Any]:
+    return {
+        "url": callback.url.partition("?")[0],  # a query may hold a secret of the receiver
+        "hookId": callback.hook_id,
+        "event": callback.event,
+        "status": str(callback.status),
+        "attempts": callback.attempts,
+        "lastStatus": callback.last_status,
+        "lastAttemptAt": timestamp(callback.last_attempt_at),
+        "nextAttemptAt": timestamp(callback.next_attempt_at),
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "attempt": attempt.attempt,
+        "status": str(attempt.status),
+        "executionId": attempt.execution_id,
+        "requestId": attempt.request_id,
+        "startedAt": timestamp(attempt.started_at),
+        "completedAt": timestamp(attempt.completed_at),
+        "errorCode": attempt.error_code and str(attempt.error_code),
+        "errorMessage": attempt.error_message,
+        "errorCharged": attempt.error_charged and str(attempt.error_charged),
+        "creditsUsed": attempt.credits_used,
+        "cost": public_cost(attempt.cost),
+    }
 
 
 def _run_seconds(job: ListedJob) -> float | None:

@@ -16,6 +16,7 @@ class Submission:
     prompt: str
     input: str
     fingerprint: str  # equal for equal requests
+    base_url: str | None = None  # of our own routes, as its sender reached them
     key: IdempotencyKey | None = None
     workflow: str = "default"
     caller: str | None = None

@@ -1,16 +1,19 @@
 """The job record: its transitions, its document, and its public form."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Image, JobError
+from shared.job_parts import Attempt, Image, JobError
 from shared.job_states import FINAL, RESCUE, TRANSITIONS, Status
 from shared.jobs.job_documents import from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
+from shared.spending.money import Cost, CostSource
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -40,6 +43,7 @@ def test_only_the_transitions_of_the_table_are_allowed(status: Status, successor
 
 
 ERROR = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id="req_1")
+HOUR = timedelta(hours=1)
 LATER, IMAGES = NOON + timedelta(hours=1), (Image(index=0, source_url="https://cdn.wireflow.ai/a.png", name="a.png"),)
 
 
@@ -63,10 +67,13 @@ def test_a_final_job_is_due_only_to_delete_its_input_image(name: str):
     assert with_input.input_deleted().due_at is None
 
 
-def test_a_job_whose_run_timed_out_is_due_for_a_recheck_and_then_to_delete_its_input_image():
+def test_a_job_whose_run_timed_out_is_due_to_delete_its_input_image_and_for_a_recheck():
     failed = in_flight(Status.RUNNING, stored_input="inputs/a").failed(ERROR, NOON, recheck_at=LATER)
-    assert (failed.due_at, failed.needs_recheck) == (LATER, True)
-    assert (failed.rechecked().due_at, failed.rechecked().needs_recheck) == (NOON, False)
+    assert (failed.due_at, failed.recheck_at, failed.is_recheck_due(NOON)) == (NOON, LATER, False)
+    failed = failed.input_deleted()
+    assert (failed.due_at, failed.needs_recheck, failed.is_recheck_due(LATER)) == (LATER, True, True)
+    assert failed.recheck_postponed(LATER + timedelta(minutes=1)).due_at == LATER + timedelta(minutes=1)
+    assert (failed.rechecked().due_at, failed.rechecked().needs_recheck) == (None, False)
     rescued = failed.rescued(IMAGES, LATER, None)
     assert (rescued.status, rescued.error, rescued.completed_at, rescued.images) == ("copying", None, None, IMAGES)
 
@@ -135,8 +142,72 @@ def test_a_rescued_job_that_fails_has_the_request_id_of_the_late_response():
 def test_an_input_that_is_stored_again_does_not_bring_a_recheck_forward():
     succeeded = in_flight(Status.COPYING).succeeded(IMAGES, NOON)
     assert succeeded.input_left_over("inputs/a").due_at == NOON
-    timed_out = in_flight(Status.RUNNING).failed(ERROR, NOON, recheck_at=LATER)
-    assert timed_out.input_left_over("inputs/a").due_at == LATER
+    timed_out = in_flight(Status.RUNNING).failed(ERROR, NOON, recheck_at=LATER).input_left_over("inputs/a")
+    assert (timed_out.due_at, timed_out.recheck_at) == (NOON, LATER)
+
+
+def test_a_job_that_an_earlier_version_stored_without_the_time_of_its_recheck_is_rechecked_when_it_is_due():
+    stored = in_flight(Status.FAILED, error=ERROR)
+    assert (stored.left_to_do_at, stored.is_recheck_due(NOON)) == (NOON, True)
+    assert stored.rechecked().due_at is None
+
+
+def test_a_run_that_failed_without_a_recheck_is_not_rechecked_when_the_job_is_due_for_something_else():
+    failed = in_flight(Status.RUNNING, stored_input="inputs/a").failed(ERROR, NOON)
+    assert (failed.due_at, failed.is_recheck_due(LATER)) == (NOON, False)
+
+
+RECEIVER = Callback(url="https://receiver.example/hook?secret=1")
+
+
+@pytest.mark.parametrize("name", FINAL_TRANSITIONS)
+def test_the_receivers_of_a_final_job_are_told_at_once(name: str):
+    running = {
+        "succeeded": in_flight(Status.COPYING, callbacks=(RECEIVER,)).succeeded(IMAGES, LATER),
+        "failed": in_flight(Status.RUNNING, callbacks=(RECEIVER,)).failed(ERROR, LATER, recheck_at=LATER + HOUR),
+        "canceled": in_flight(Status.QUEUED, callbacks=(RECEIVER,)).canceled(LATER),
+    }
+    final = running[name]
+    (callback,) = final.callbacks
+    events = {"succeeded": "image.completed", "failed": "image.failed", "canceled": "image.canceled"}
+    assert (callback.event, callback.status, callback.next_attempt_at) == (events[name], "pending", LATER)
+    assert final.due_at == LATER
+
+
+def test_a_job_that_is_rescued_tells_its_receivers_twice_but_not_one_that_wants_no_more():
+    ended = Callback(url="https://gone.example", status=CallbackStatus.ENDED)
+    failed = in_flight(Status.RUNNING, callbacks=(RECEIVER, ended)).failed(ERROR, NOON, recheck_at=LATER)
+    told = failed.evolve(callbacks=(dataclasses.replace(failed.callbacks[0], status=CallbackStatus.DELIVERED), ended))
+    completed = told.rescued(IMAGES, LATER, None).succeeded(IMAGES, LATER)
+    assert [callback.event for callback in completed.callbacks] == ["image.completed", None]
+    assert [callback.status for callback in completed.callbacks] == ["pending", "ended"]
+
+
+def test_a_receiver_that_is_added_to_a_final_job_is_told_at_once_unless_a_worker_holds_the_job():
+    final = in_flight(Status.COPYING).succeeded(IMAGES, NOON)
+    assert final.due_at is None
+    added = final.with_callbacks([RECEIVER], LATER)
+    assert (added.due_at, added.callbacks[0].event) == (LATER, "image.completed")
+    assert added.with_callbacks([RECEIVER], LATER + HOUR) == added, "it has that receiver already"
+    leased = final.claimed(LATER + HOUR).with_callbacks([RECEIVER], LATER)
+    assert (leased.due_at, leased.left_to_do_at) == (LATER + HOUR, LATER)
+    assert in_flight(Status.RUNNING).with_callbacks([RECEIVER], LATER).callbacks == (RECEIVER,)
+
+
+def test_a_job_that_is_abandoned_gives_up_its_notifications():
+    abandoned = in_flight(Status.RUNNING, callbacks=(RECEIVER,)).failed(ERROR, NOON).abandoned()
+    assert (abandoned.due_at, abandoned.left_to_do_at, abandoned.callbacks[0].status) == (None, None, "undelivered")
+
+
+def test_only_the_owner_of_a_job_sees_its_receivers_and_earlier_runs_and_no_query():
+    earlier = Attempt(attempt=1, status=Status.FAILED, error_code=ErrorCode.UPSTREAM_ERROR, error_charged=Charged.NO)
+    record = in_flight(Status.RUNNING, callbacks=(RECEIVER,), attempt=2, attempts=(earlier,))
+    owned, other = (public_job(record, "https://x", owner=owner) for owner in (True, False))
+    assert (owned["attempt"], other["attempt"], other["callbacks"], other["attempts"]) == (2, 2, None, None)
+    assert [callback["url"] for callback in owned["callbacks"]] == ["https://receiver.example/hook"]
+    assert [(one["status"], one["errorCode"], one["errorCharged"]) for one in owned["attempts"]] == [
+        ("failed", "upstream_error", "no")
+    ]
 
 
 def test_evolve_sets_no_field_silently():
@@ -171,6 +242,17 @@ def test_a_job_survives_a_round_trip_through_its_document():
         error=JobError.of(ErrorCode.MODERATION, charged=Charged.NO, request_id="req_1"),
         wait_reason=ErrorCode.RATE_LIMITED,
         due_at=NOON,
+        recheck_at=NOON,
+        base_url="https://images.example",
+        callbacks=(
+            Callback(url="https://a.example", hook_id="b" * 32, format=CallbackFormat.FLAT, next_attempt_at=NOON),
+        ),
+        attempts=(
+            Attempt(attempt=1, status=Status.FAILED, error_code=ErrorCode.TIMED_OUT, error_charged=Charged.UNKNOWN),
+            Attempt(
+                attempt=2, status=Status.CANCELED, started_at=NOON, cost=Cost(micros=200_000, source=CostSource.PRICE)
+            ),
+        ),
     )
     document = to_document(full)
     assert document["schemaVersion"] == 1

@@ -4,14 +4,15 @@ Stored names never change: a field that was renamed in the code keeps its stored
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from shared.batches import Batch, BatchRow
+from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Image, JobError, Refusal, Step
+from shared.job_parts import Attempt, Image, JobError, Refusal, Step
 from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.listed_job import ListedJob
@@ -34,6 +35,8 @@ def to_document(job: Job) -> dict[str, Any]:
     """Return the fields of a job as they are stored, without id and revision. Raise RecordTooLarge."""
     document = encode(job)
     del document["id"], document["revision"]
+    for name in ("callbacks", "attempts"):
+        document[name] = document[name] or None  # most jobs have none
     check_size(document)
     return document | {"schemaVersion": SCHEMA_VERSION}
 
@@ -69,6 +72,8 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
     if known.get("reservation"):
         known["reservation"] = Reservation(**decode(Reservation, known["reservation"]))
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
+    known["callbacks"] = tuple(_callback(item) for item in known.get("callbacks") or ())
+    known["attempts"] = tuple(_attempt(item) for item in known.get("attempts") or ())
     known["images"] = tuple(_image(item) for item in known.get("images") or ())
     return known
 
@@ -83,6 +88,22 @@ def row_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) 
 def _error(document: Mapping[str, Any]) -> JobError:
     known = decode(JobError, document)
     return JobError(**{**known, "code": ErrorCode(known["code"]), "charged": Charged(known["charged"])})
+
+
+def _callback(document: Mapping[str, Any]) -> Callback:
+    known = decode(Callback, document)
+    return Callback(**{**known, "format": CallbackFormat(known["format"]), "status": CallbackStatus(known["status"])})
+
+
+def _attempt(document: Mapping[str, Any]) -> Attempt:
+    known = decode(Attempt, document)
+    types: dict[str, Callable[[Any], Any]] = {
+        "status": Status,
+        "error_code": ErrorCode,
+        "error_charged": Charged,
+        "cost": cost_from_document,
+    }
+    return Attempt(**{name: types[name](value) if name in types else value for name, value in known.items()})
 
 
 def cost_from_document(document: Mapping[str, Any]) -> Cost:
@@ -109,18 +130,8 @@ def stored_names(record: type) -> Mapping[str, str]:
 _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
     for record in (
-        Job,
-        JobRow,
-        ListedJob,
-        Image,
-        Step,
-        JobError,
-        Refusal,
-        Cost,
-        Reservation,
-        Suspension,
-        Batch,
-        BatchRow,
+        *(Job, JobRow, ListedJob, Callback, Attempt, Batch, BatchRow),
+        *(Image, Step, JobError, Refusal, Cost, Reservation, Suspension),
     )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]

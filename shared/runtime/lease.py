@@ -62,16 +62,13 @@ class Lease:
         """
         claimed = job.claimed(clock.now() + timedelta(seconds=seconds))
         try:
-            try:
-                saved = await store.save(claimed)
-            except RecordTooLarge:
-                saved = await store.save(claimed.trimmed())
+            saved = await _save(claimed, store)
         except (Conflict, UnreadableJob, StoreUnavailable):
             return None
         return cls(saved, store, clock, seconds)
 
     async def save(self, job: Job) -> Job:
-        """Write `job` and renew the lease. Raise LeaseLost if the lease was lost."""
+        """Write `job` and renew the lease. Raise LeaseLost if the lease was lost, RecordTooLarge."""
         async with self._writing:
             return await self._write(job.progressed(), renew=True)
 
@@ -104,7 +101,7 @@ class Lease:
             ends_at = self._clock.monotonic() + self._seconds
             due_at = self._clock.now() + timedelta(seconds=self._seconds)
             try:
-                self.job = await self._store.save(job.due(due_at) if renew else job)
+                self.job = await _save(job.due(due_at) if renew else job, self._store)
                 self._ends_at = ends_at
                 return self.job
             except Conflict as error:
@@ -114,3 +111,11 @@ class Lease:
                     raise LeaseLost(self.job.id) from error
             await self._clock.sleep(pause)
             pause = min(2 * pause, MAX_PAUSE)
+
+
+async def _save(job: Job, store: JobStore) -> Job:
+    """Save the job, if necessary without what is only good to know. Raise RecordTooLarge if even that is too much."""
+    try:
+        return await store.save(job)
+    except RecordTooLarge:
+        return await store.save(job.trimmed())

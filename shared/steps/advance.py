@@ -38,7 +38,7 @@ async def _advance(lease: Lease, deps: Deps) -> datetime | None:
             return await follow(lease, deps)
         case Status.COPYING:
             return await copy(lease, deps)
-        case Status.FAILED if lease.job.needs_recheck:
+        case Status.FAILED if lease.job.is_recheck_due(deps.clock.now()):
             return await recheck(lease, deps)
         case Status.SUCCEEDED | Status.CANCELED | Status.FAILED:
             return await delete_input(lease, deps)

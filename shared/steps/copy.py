@@ -19,6 +19,7 @@ from shared.ports import FileDetails, ImageStore, ImageStream
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.slots import WindowOver
+from shared.steps.finish import finish
 from shared.steps.results import without_twins
 
 MAX_COPY_TIME_PARTIAL = timedelta(minutes=10)  # with allowPartial, stored images do not wait longer for missing ones
@@ -161,12 +162,12 @@ async def _finish(lease: Lease, images: tuple[Image, ...], deps: Deps) -> None:
     missing = [image for image in images if image.name is None]
     error = job.error or _copy_error(job, images, missing)
     if error is None:
-        job = await lease.release(job.succeeded(images, now))
+        job = await finish(lease, job.succeeded(images, now), deps)
         stored = len(images) - len(missing)
         deps.log.info(Event.JOB_STORED, f"Stored {stored} of {len(images)} images.", **job.log_fields())
         return
     recheck_at = now + RECHECK_AFTER if job.needs_recheck else None
-    job = await lease.release(job.failed(error, now, images=images, recheck_at=recheck_at))
+    job = await finish(lease, job.failed(error, now, images=images, recheck_at=recheck_at), deps)
     deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())
 
 

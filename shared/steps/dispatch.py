@@ -12,6 +12,7 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
+from shared.steps.finish import finish, finish_unleased
 from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call, seconds_to_first_claim
 from shared.steps.waiting import hold_back, rejoin_queue
 from shared.steps.wake_up import wake_up_meanwhile
@@ -46,7 +47,7 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
 async def _store(job: Job, deps: Deps) -> Job | None:
     for _ in range(2):
         try:
-            return await deps.store.save(job)
+            return await (finish_unleased(job, deps) if job.finished else deps.store.save(job))
         except StoreUnavailable:
             continue
         except StoreError:
@@ -56,13 +57,19 @@ async def _store(job: Job, deps: Deps) -> Job | None:
 
 async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
     """Make the paid call of a leased job and store the outcome; a started job stays leased."""
-    outcome = await make_paid_call(lease.job, slot, deps)
-    if outcome.status is not Status.RUNNING:
+    await _record(lease, await make_paid_call(lease.job, slot, deps), deps)
+    if lease.job.status is Status.RUNNING and (disputed := await _disputed(lease.job, deps)):
+        await _record(lease, disputed, deps)
+
+
+async def _record(lease: Lease, outcome: Job, deps: Deps) -> None:
+    """Store the outcome of a paid call; only a run that was started is followed at once."""
+    if outcome.status is Status.RUNNING:
+        await lease.save(outcome)
+    elif outcome.finished:
+        await finish(lease, outcome, deps)
+    else:
         await lease.release(outcome)
-        return
-    await lease.save(outcome)
-    if disputed := await _disputed(lease.job, deps):
-        await lease.release(disputed)
 
 
 async def leave_hold(lease: Lease, deps: Deps) -> datetime | None:

@@ -18,6 +18,7 @@ from shared.runtime.request_limiter import Throttled
 from shared.spending.money import cost_of_credits
 from shared.spending.pacing import MAX_PAUSE, MIN_PAUSE, seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
+from shared.steps.finish import finish
 from shared.steps.results import request_texts, result_images, result_text
 from shared.steps.settle import settle
 from shared.wireflow import errors
@@ -253,6 +254,6 @@ async def time_out(lease: Lease, deps: Deps) -> None:
 
 
 async def _fail(lease: Lease, failed: Job, deps: Deps) -> None:
-    job = await lease.release(failed)
+    job = await finish(lease, failed, deps)
     if job.error:
         deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[job.error.code].message, **job.log_fields())

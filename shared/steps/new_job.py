@@ -38,6 +38,7 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         workflow=submission.workflow,
         caller=submission.caller,
         private=submission.private,
+        base_url=submission.base_url,
         image1=input_image,
         stored_input=input_image if submission.file is not None else None,
         allow_partial=submission.allow_partial,

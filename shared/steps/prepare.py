@@ -18,6 +18,7 @@ from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps.copy import GONE_FOR
+from shared.steps.finish import finish
 from shared.steps.input_images import fetch_input, is_hosted_by_wireflow, read_input
 from shared.steps.paid_call import UNKNOWN_WORKFLOW_HINT, unknown_workflow
 from shared.steps.placing import place_of_prepared
@@ -183,5 +184,5 @@ async def _retry_at(lease: Lease, unavailable: _Unavailable, deps: Deps) -> date
 
 async def _fail(lease: Lease, rejected: _Rejected, deps: Deps) -> None:
     error = JobError.of(rejected.code, charged=Charged.NO, message=str(rejected), hint=rejected.hint)
-    job = await lease.release(lease.job.failed(error, deps.clock.now()))
+    job = await finish(lease, lease.job.failed(error, deps.clock.now()), deps)
     deps.log.warning(Event.JOB_FAILED, EXPLANATIONS[error.code].message, **job.log_fields())

@@ -21,7 +21,8 @@ async def recheck(lease: Lease, deps: Deps) -> datetime | None:
         response = await _late_response(lease, deps)
     except errors.PollError:
         if now < (job.completed_at or now) + GIVE_UP_AFTER:
-            return now + RETRY_AFTER
+            await lease.release(job.recheck_postponed(now + RETRY_AFTER))
+            return None
         response = None
     images = result_images(job, response) if response else ()
     if response is None or not images:

@@ -16,6 +16,7 @@ from shared.runtime.slots import WindowOver
 from shared.spending import gate
 from shared.spending.gate_state import Slot
 from shared.steps.dispatch import is_healthy, send_leased
+from shared.steps.finish import finish
 from shared.steps.paid_call import log_failure, outcome_unknown
 
 MIN_PAUSE, MAX_PAUSE = timedelta(seconds=1), timedelta(seconds=60)  # the gate may resume earlier than estimated
@@ -37,7 +38,7 @@ async def resolve(lease: Lease, deps: Deps) -> datetime | None:
         state, charge = await deps.admission.recent(), deps.admission.charge(job)
         start = gate.estimate_start(state, deps.config.limits, 0, now, job.workflow, charge)
         return min(max(start, now + MIN_PAUSE), now + MAX_PAUSE)
-    failed = await lease.release(outcome_unknown(job, None, deps.clock.now()))
+    failed = await finish(lease, outcome_unknown(job, None, deps.clock.now()), deps)
     log_failure(Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, failed, deps)
     return None
 

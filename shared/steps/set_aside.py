@@ -12,6 +12,7 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps import follow
 from shared.steps.copy import give_up_copying
+from shared.steps.finish import finish
 from shared.steps.paid_call import log_failure, outcome_unknown
 from shared.steps.recheck import GIVE_UP_AFTER
 from shared.steps.waiting import give_up_waiting
@@ -39,7 +40,7 @@ async def set_aside(lease: Lease, deps: Deps) -> None:
         case Status.QUEUED:
             await give_up_waiting(lease, deps)
         case Status.TRIGGERING:
-            failed = await lease.release(outcome_unknown(lease.job, None, now))
+            failed = await finish(lease, outcome_unknown(lease.job, None, now), deps)
             log_failure(Event.JOB_FAILED, ErrorCode.OUTCOME_UNKNOWN, failed, deps)
         case Status.RUNNING:
             await follow.time_out(lease, deps)
@@ -56,7 +57,7 @@ async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
         await lease.release(job.abandoned())
         return
     error = JobError.of(code, charged=job.charged(CHARGED[job.status]), request_id=job.request_id)
-    failed = await lease.release(job.failed(error, deps.clock.now()).abandoned())
+    failed = await finish(lease, job.failed(error, deps.clock.now()).abandoned(), deps)
     log_failure(Event.JOB_FAILED, code, failed, deps)
 
 

@@ -14,6 +14,7 @@ from shared.runtime.lease import Lease
 from shared.spending import gate, suspensions
 from shared.spending.budget import Shortage
 from shared.spending.gate_state import Gate
+from shared.steps.finish import finish
 from shared.steps.paid_call import log_failure
 from shared.steps.placing import next_place
 from shared.store_errors import Conflict, StoreUnavailable
@@ -82,4 +83,4 @@ async def give_up_waiting(lease: Lease, deps: Deps) -> None:
     words = job.refusal.message if job.refusal and job.refusal.reason is code else None
     charged = job.charged(Charged.NO)
     error = JobError.of(code, charged=charged, message=words, request_id=job.request_id, hint=WAITED_HINT)
-    log_failure(Event.JOB_FAILED, code, await lease.release(job.failed(error, now)), deps)
+    log_failure(Event.JOB_FAILED, code, await finish(lease, job.failed(error, now), deps), deps)

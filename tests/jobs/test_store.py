@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Image, JobError, Refusal, Step
+from shared.job_parts import Attempt, Image, JobError, Refusal, Step
 from shared.job_states import Status
 from shared.ports import JobRow, JobStore
 from shared.spending.budget import Reservation
@@ -72,6 +73,37 @@ def everything(job_id: str = "full") -> Job:
         error=error,
         wait_reason=ErrorCode.RATE_LIMITED,
         refusal=Refusal(reason=ErrorCode.KEY_REFUSED, message="Forbidden", times=2, at=NOW),
+        base_url="https://images.example",
+        callbacks=(
+            Callback(
+                url="https://receiver.example/?a=1",
+                hook_id="b" * 32,
+                format=CallbackFormat.FLAT,
+                event="image.failed",
+                status=CallbackStatus.UNDELIVERED,
+                attempts=11,
+                last_status=500,
+                last_error="500",
+                last_body="no 🦊",
+                last_attempt_at=NOW,
+            ),
+            Callback(url="https://receiver.example/?a=2", next_attempt_at=NOW),
+        ),
+        attempts=(
+            Attempt(
+                attempt=2,
+                status=Status.FAILED,
+                execution_id="exec_0",
+                request_id="req_0",
+                started_at=NOW,
+                completed_at=NOW + SECOND,
+                error_code=ErrorCode.UPSTREAM_ERROR,
+                error_message="failed",
+                error_charged=Charged.YES,
+                credits_used=0.5,
+                cost=Cost(micros=5_000, source=CostSource.CREDITS),
+            ),
+        ),
         copy_tries=2,
         recheck_done=True,
         chosen=True,

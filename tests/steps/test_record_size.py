@@ -6,12 +6,14 @@ import httpx
 import pytest
 
 from functions.trigger.parsing.validate import STORED_LIMIT
+from shared.callbacks import BODY_LIMIT, MAX_CALLBACKS, Callback
 from shared.error_codes import ErrorCode
 from shared.job import Job
-from shared.job_parts import MAX_IMAGES, Image, JobError, Step, fitting
+from shared.job_parts import MAX_ATTEMPTS, MAX_IMAGES, Attempt, Image, JobError, Step, fitting
 from shared.job_states import Status
 from shared.jobs.document_size import MAX_BYTES, OVERHEAD, size_of
 from shared.jobs.job_documents import to_document
+from shared.runtime.lease import Lease
 from shared.store_errors import RecordTooLarge
 from shared.wireflow.run_responses import RAW_LIMIT, STEPS_LIMIT
 from shared.wireflow.run_results import URL_LIMIT
@@ -21,6 +23,23 @@ from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 
 FOX = "🦊"
+RECEIVER = Callback(
+    url="https://receiver.example/".ljust(2_048, "x"),
+    hook_id="f" * 32,
+    event="image.failed",
+    last_error="x" * 200,
+    last_body="x" * BODY_LIMIT,
+    last_status=500,
+    last_attempt_at=NOON,
+)
+EARLIER = Attempt(
+    attempt=10,
+    status=Status.FAILED,
+    execution_id=FOX * 256,
+    request_id="x" * 1_024,
+    error_message=FOX * 500,
+    error_code=ErrorCode.OUTCOME_UNKNOWN,
+)
 
 
 def largest(request: int, url_bytes: int) -> Job:
@@ -51,6 +70,8 @@ def largest(request: int, url_bytes: int) -> Job:
         request_id="x" * 1_024,
         execution_id=FOX * 256,
         last_response=FOX * RAW_LIMIT,
+        callbacks=(RECEIVER,) * MAX_CALLBACKS,
+        attempts=(EARLIER,) * MAX_ATTEMPTS,
     )
 
 
@@ -59,7 +80,20 @@ def largest(request: int, url_bytes: int) -> Job:
 def test_all_limits_together_fit_the_document(request_bytes: int, url_bytes: int) -> None:
     job = largest(request_bytes, url_bytes)
     assert job.images
-    assert size_of(to_document(job)) < MAX_BYTES
+    assert size_of(to_document(job.trimmed())) < MAX_BYTES
+    if request_bytes < STORED_LIMIT:
+        assert size_of(to_document(job)) < MAX_BYTES
+
+
+async def test_a_record_with_too_much_that_is_only_good_to_know_is_saved_without_it(world: World) -> None:
+    record = largest(STORED_LIMIT, 30).evolve(due_at=world.clock.now())
+    stored = await world.store.create(record.trimmed())
+    lease = await Lease.claim(stored, world.store, world.clock, 60.0)
+    assert lease
+    saved = await lease.save(record)
+    assert (saved.steps, saved.last_response, saved.attempts) == ((), None, record.attempts)
+    with pytest.raises(RecordTooLarge):
+        await lease.save(record.evolve(input="x" * 1_048_000))
 
 
 def test_images_are_bounded_by_count_and_by_what_the_request_leaves() -> None:

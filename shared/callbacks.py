@@ -1,0 +1,80 @@
+"""The notifications of a job: one callback for each receiver, with the delivery of the job's newest event."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.job_parts import require_aware
+from shared.job_states import Status
+
+MAX_CALLBACKS = 8  # of one job, beside those of hooks
+BODY_LIMIT = 1_024  # bytes that are kept of the response to a failed attempt
+
+# By the state in which a job ended: https://www.standardwebhooks.com, "event types".
+EVENTS: Mapping[Status, str] = {
+    Status.SUCCEEDED: "image.completed",
+    Status.FAILED: "image.failed",
+    Status.CANCELED: "image.canceled",
+}
+
+
+class CallbackStatus(StrEnum):
+    """What became of an event at one receiver."""
+
+    PENDING = "pending"  # the job is not final yet, or the next attempt is due
+    DELIVERED = "delivered"  # a response with 2xx
+    UNDELIVERED = "undelivered"  # every attempt failed
+    ENDED = "ended"  # the receiver wants no more events: 410
+
+
+class CallbackFormat(StrEnum):
+    """How the body of a message is written."""
+
+    STANDARD = "standard"  # {"type", "timestamp", "data"} of Standard Webhooks
+    CLOUDEVENTS = "cloudevents"  # the structured JSON of CloudEvents 1.0
+    FLAT = "flat"  # the public job alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """One receiver of a job. `hook_id`: the subscription that it comes from; None for a `callbackUrl`.
+
+    `last_error` and `last_body`: of the last attempt, if it failed: what went wrong, and how the response began. Only
+    the operator sees them.
+    """
+
+    url: str
+    hook_id: str | None = None
+    format: CallbackFormat = CallbackFormat.STANDARD
+    event: str | None = None  # None until the job is final
+    status: CallbackStatus = CallbackStatus.PENDING
+    attempts: int = 0  # to deliver this event
+    last_status: int | None = None  # of the receiver's last response
+    last_error: str | None = None
+    last_body: str | None = None
+    last_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes."""
+        require_aware(self)
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What tells the receivers of a job apart."""
+        return self.url, self.hook_id
+
+    def of_event(self, event: str, now: datetime) -> "Callback":
+        """The receiver is to be told a new event at once, unless it wants no more."""
+        if self.status is CallbackStatus.ENDED:
+            return self
+        new = Callback(url=self.url, hook_id=self.hook_id, format=self.format)
+        return dataclasses.replace(new, event=event, next_attempt_at=now)
+
+    def given_up(self) -> "Callback":
+        """A pending event is not delivered any more."""
+        if self.status is not CallbackStatus.PENDING:
+            return self
+        return dataclasses.replace(self, status=CallbackStatus.UNDELIVERED, next_attempt_at=None)

@@ -1,0 +1,110 @@
+"""The record of a job: its fields, what follows from them, and how a changed copy is made."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from shared.error_codes import Charged, ErrorCode
+from shared.job_parts import Refusal, require_aware
+from shared.job_states import RESCUE, TRANSITIONS
+from shared.listed_job import ListedJob
+from shared.spending.budget import Reservation
+from shared.spending.money import dollars
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord(ListedJob):
+    """A request for images and its state. Times are aware UTC datetimes.
+
+    `input` is the JSON text of the fields sent to Wireflow beside `prompt`; for a saved workflow that is run by its
+    inputs it holds, once prepared, all inputs by node.
+    """
+
+    expire_at: datetime
+    input: str = "{}"
+    fingerprint: str | None = None  # of the request, to detect an idempotency key reused with another request
+    private: bool = False  # readable by its caller only
+    image1: str | None = None  # the input image: a URL, or a name in the image store
+    stored_input: str | None = None  # the input image's name in the image store, until it is deleted
+    hosted_url: str | None = None  # the input image's URL at Wireflow
+    prepared: bool = True  # nothing has to be uploaded or looked up before the paid call
+    preparing_tries: int = 0
+    input_gone_since: datetime | None = None
+    allow_partial: bool = False
+    base_url: str | None = None  # what the URLs in messages about it begin with
+    model: str | None = None  # as Wireflow names it: it may have replaced a retired one
+    reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
+    refusal: Refusal | None = None
+    triggered_at: datetime | None = None
+    missing_since: datetime | None = None  # since when Wireflow reports that it does not know the run
+    recheck_at: datetime | None = None  # when Wireflow is asked for a late result
+    recheck_done: bool = False
+    last_response: str | None = None  # the first response that was not understood, bounded
+    claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
+    workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
+    chosen: bool | None = None  # by the operator, to start through every suspension
+    revision: Any = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes: they cannot be compared with the clock."""
+        require_aware(self)
+
+    @property
+    def needs_recheck(self) -> bool:
+        """Whether the job failed because its run timed out and a late result has not been looked for yet."""
+        return self.error is not None and self.error.code is ErrorCode.TIMED_OUT and not self.recheck_done
+
+    @property
+    def left_to_do_at(self) -> datetime | None:
+        """When a final job needs attention next: for a notification, its recheck, or its input image. Else None."""
+        times = [callback.next_attempt_at for callback in self.callbacks]
+        if self.needs_recheck:
+            times.append(self.recheck_at or self.due_at)  # earlier versions stored `due_at` only
+        if self.stored_input:
+            times.append(self.completed_at)
+        return min(filter(None, times), default=None)
+
+    def is_recheck_due(self, now: datetime) -> bool:
+        """Whether a final job, which a worker holds, is to be rechecked now."""
+        return self.needs_recheck and (self.recheck_at is None or self.recheck_at <= now)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The idempotency key of the paid call, the same for every request of one attempt."""
+        return f"{self.id}.{self.attempt}"
+
+    @property
+    def request_bytes(self) -> int:
+        """The bytes of the record that the request takes."""
+        texts = [self.prompt, self.input, self.alt_text or "", *self.metadata, *self.metadata.values()]
+        return sum(len(text.encode()) for text in texts)
+
+    def charged(self, apparently: Charged) -> Charged:
+        """Whether the job cost money. With a retried call the first may have been paid even if the last was not."""
+        return Charged.UNKNOWN if apparently is Charged.NO and self.possible_duplicate else apparently
+
+    def log_fields(self) -> dict[str, Any]:
+        """Return the fields of every log line about this job."""
+        started, ended = self.started_at, self.completed_at
+        known = {
+            "jobId": self.id,
+            "executionId": self.execution_id,
+            "requestId": self.request_id,
+            "model": self.model,
+            "errorCode": self.error.code if self.error else None,
+            # from the start of the run to the final state
+            "secondsSinceStart": (ended - started).total_seconds() if started and ended else None,
+            "cost": dollars(self.cost.micros) if self.cost else None,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    # --- changes ---------------------------------------------------------------------------------------------------
+
+    def evolve(self, **changes: Any) -> Self:
+        """Return a copy with exactly `changes`. Raise ValueError for a status that TRANSITIONS does not allow."""
+        status = changes.get("status", self.status)
+        allowed = status is self.status or status in TRANSITIONS[self.status] or (self.status, status) == RESCUE
+        if not allowed:
+            raise ValueError(f"a job that is {self.status} cannot become {status}")
+        return dataclasses.replace(self, **changes)
