@@ -31,6 +31,10 @@ class BatchRows:
             return known.rows
         return await self.refreshed(batch_id)
 
+    def forget(self, batch_id: str) -> None:
+        """Read the jobs of a batch again when they are next needed: this instance has changed them."""
+        self._known.pop(batch_id, None)
+
     async def refreshed(self, batch_id: str) -> Sequence[BatchRow]:
         """Return the jobs of a batch as they are now."""
         rows = await self._store.batch_rows(batch_id)

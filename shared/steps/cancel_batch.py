@@ -32,7 +32,7 @@ async def cancel_rows(batch: Batch, deps: Deps) -> None:
 
     rows = await deps.batch_rows.refreshed(batch.id)
     await asyncio.gather(*(cancel_one(row.id) for row in rows if row.status is Status.QUEUED))
-    await deps.batch_rows.refreshed(batch.id)
+    deps.batch_rows.forget(batch.id)
 
 
 async def _mark(batch: Batch, deps: Deps) -> Batch:

@@ -87,6 +87,7 @@ async def store_batch(submission: BatchSubmission, deps: Deps, *, partial: bool)
     for start in range(0, len(planned.jobs), CHUNK):
         last = max(last, await _store(planned.jobs[start : start + CHUNK], deps))
     completed = await _complete(batch, last, deps)
+    deps.batch_rows.forget(batch.id)
     return StoredBatch(completed, planned.refused, replayed=planned.existing is not None)
 
 

@@ -105,6 +105,7 @@ async def test_another_code_page_needs_its_declaration() -> None:
     [
         *("text/csv", "application/csv", "text/tab-separated-values", "text/plain", "application/vnd.ms-excel"),
         "application/x-www-form-urlencoded",  # curl --data-binary @prompts.csv
+        "",
     ],
 )
 async def test_every_name_of_csv_is_accepted(content_type: str) -> None:

@@ -70,10 +70,15 @@ def body_kind(headers: Headers) -> BodyKind:
 
 
 def upload_kind(headers: Headers) -> BodyKind:
-    """Return the kind of an uploaded batch. `curl --data-binary` calls its body a form. Problem 415 for any other."""
+    """Return the kind of an uploaded batch. Problem 415 if it is not supported.
+
+    URLENCODED is what the body looks like: `curl --data-binary` calls every body a form.
+    """
     media_type = _media_type(content_type(headers))
     if media_type in _TABLES:
         return BodyKind.TABLE
+    if not media_type:
+        return BodyKind.URLENCODED
     if (kind := body_kind(headers)) is BodyKind.EVENT:
         raise _unsupported(media_type, UPLOADS)
     return kind
