@@ -23,7 +23,7 @@ async def no_fields(_workflow: str) -> list[str]:
 
 
 async def pro_fields(workflow: str) -> list[str]:
-    return ["prompt", "image1", "Brand colour"] if workflow == "pro" else []
+    return ["prompt", "image1", "Brand color"] if workflow == "pro" else []
 
 
 async def parsed(request: Request, caller: Caller = TOKEN, fields: Any = no_fields) -> ParsedUpload:
@@ -153,10 +153,10 @@ async def test_names_of_columns_ignore_case_spaces_and_punctuation() -> None:
 
 
 async def test_the_inputs_of_a_workflow_are_columns_of_its_rows_only() -> None:
-    content = b"prompt,workflow,brand colour\na cat,pro,red\na dog,,blue"
+    content = b"prompt,workflow,brand color\na cat,pro,red\na dog,,blue"
     first, second = (await parsed(file(content), fields=pro_fields)).batch.rows
-    assert (json.loads(first.input), first.metadata) == ({"Brand colour": "red"}, {})
-    assert (json.loads(second.input), second.metadata) == ({}, {"brand_colour": "blue"})
+    assert (json.loads(first.input), first.metadata) == ({"Brand color": "red"}, {})
+    assert (json.loads(second.input), second.metadata) == ({}, {"brand_color": "blue"})
 
 
 async def test_a_website_or_a_name_in_another_script_is_the_callers_own() -> None:

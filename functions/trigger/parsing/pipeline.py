@@ -133,7 +133,7 @@ def _split(decoded: DecodedBody, fields: Mapping[str, Any], caller: Caller) -> I
 async def validate_request(
     fields: Mapping[str, Any], file: bytes | None, key: IdempotencyKey | None, rules: Rules
 ) -> Submission:
-    """Return the submission of one request. Problem 413 or 422 if a field is invalid, by itself or for the workflow."""
+    """Return the submission of one request. Problem 413 or 422 if a field is invalid, alone or for its workflow."""
     submission = await run_step(rules.size, validate, fields, file, key, rules.caller, rules.config)
     has_image = bool(submission.image_url or file or submission.from_job)
     await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), has_image)
