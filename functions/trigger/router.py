@@ -20,6 +20,7 @@ from .routes.batch_results import batch_results
 from .routes.batches import delete_batch, list_batch_jobs, post_batch, read_batch
 from .routes.form_token import form_token
 from .routes.health import health
+from .routes.hooks import create_hook, delete_hook, list_hooks, read_hook, rotate_secret
 from .routes.images import image, image_file
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
@@ -31,6 +32,7 @@ Handler = Callable[..., Awaitable[Response]]
 
 ID = r"(?P<job_id>[0-9a-f]{32})"
 BATCH_ID = r"(?P<batch_id>[0-9a-f]{32})"
+HOOK_ID = r"(?P<hook_id>[0-9a-f]{32})"
 ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"POST": post}),
     (re.compile(r"/health"), {"GET": health}),
@@ -42,6 +44,9 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(rf"/batches/{BATCH_ID}"), {"GET": read_batch, "DELETE": delete_batch}),
     (re.compile(rf"/batches/{BATCH_ID}/jobs"), {"GET": list_batch_jobs}),
     (re.compile(rf"/batches/{BATCH_ID}/results\.csv"), {"GET": batch_results}),
+    (re.compile(r"/hooks"), {"GET": list_hooks, "POST": create_hook}),
+    (re.compile(rf"/hooks/{HOOK_ID}"), {"GET": read_hook, "DELETE": delete_hook}),
+    (re.compile(rf"/hooks/{HOOK_ID}/secret"), {"POST": rotate_secret}),
     (re.compile(r"/usage"), {"GET": usage}),
     (re.compile(r"/workflows"), {"GET": list_workflows}),
     (re.compile(r"/form-token"), {"GET": form_token}),

@@ -11,6 +11,7 @@ from typing import Any
 from shared.batches import Batch, BatchRow
 from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
+from shared.hooks import Hook, HookSecret
 from shared.job import Job
 from shared.job_parts import Attempt, Image, JobError, Refusal, Step
 from shared.job_states import Status
@@ -130,8 +131,8 @@ def stored_names(record: type) -> Mapping[str, str]:
 _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
     for record in (
-        *(Job, JobRow, ListedJob, Callback, Attempt, Batch, BatchRow),
-        *(Image, Step, JobError, Refusal, Cost, Reservation, Suspension),
+        *(Job, JobRow, ListedJob, Callback, Attempt, Image, Step, JobError, Refusal, Cost, Reservation),
+        *(Suspension, Hook, HookSecret, Batch, BatchRow),
     )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]

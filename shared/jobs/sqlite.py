@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared.batches import MAX_ROWS, Batch, BatchRow
+from shared.hooks import Hook, HookStatus
 from shared.job import Job
 from shared.jobs.batch_documents import (
     BATCH_ROW_FIELDS,
@@ -31,12 +32,15 @@ from shared.jobs.documents import (
     first_readable,
     gate_from_document,
     gate_to_document,
+    hooks_in,
     job_of,
     rate_window_from_document,
     rate_window_to_document,
     utc,
 )
+from shared.jobs.hook_documents import MAX_READ, hook_to_document
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
+from shared.jobs.sqlite_file import open_file
 from shared.jobs.usage_documents import usage_from_document, usage_row, usage_to_document
 from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobRow
@@ -46,7 +50,6 @@ from shared.spending.usage import UsageDay, UsageRow
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # to wait for the write of another process
-WAL_TRIES = 20  # several processes may open a new file at the same time
 GATE, RATE_WINDOW, IDS, USAGE, BATCH = "wireflow", "form_limits", "ids", "usage_", "batch_"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
 EXECUTION = "json_extract(document, '$.executionId')"
@@ -71,6 +74,7 @@ CREATE INDEX IF NOT EXISTS jobs_line ON jobs (queue_at, id) WHERE queue_at IS NO
 CREATE INDEX IF NOT EXISTS jobs_created ON jobs (CREATED, id);
 CREATE INDEX IF NOT EXISTS jobs_execution ON jobs (EXECUTION) WHERE EXECUTION IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_batch ON jobs (BATCH_ID) WHERE BATCH_ID IS NOT NULL;
+CREATE TABLE IF NOT EXISTS hooks (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS control (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 COMMIT;
 """.replace("CREATED", CREATED)
@@ -109,6 +113,12 @@ ORDER BY CREATED DESC, id DESC LIMIT ?8
 CREATE_CONTROL = "INSERT INTO control (document, id, version) VALUES (json_patch('{}', ?), ?, 1) ON CONFLICT DO NOTHING"
 SAVE_CONTROL = SAVE_JOB.replace("jobs", "control")
 GET_CONTROL = GET_JOB.replace("jobs", "control")
+CREATE_HOOK = CREATE_CONTROL.replace("control", "hooks")
+SAVE_HOOK = SAVE_JOB.replace("jobs", "hooks")
+GET_HOOK = GET_JOB.replace("jobs", "hooks")
+DELETE_HOOK = "DELETE FROM hooks WHERE id = ?"
+HOOKS_OF = "SELECT id, document, version FROM hooks WHERE json_extract(document, '$.caller') = ? LIMIT ?"
+ACTIVE_HOOKS = HOOKS_OF.replace("caller", "status")
 
 Result = TypeVar("Result")
 
@@ -231,6 +241,34 @@ class SqliteJobs:
         revision = await self._save_control(RATE_WINDOW, rate_window_to_document(window), window.revision)
         return dataclasses.replace(window, revision=revision)
 
+    async def create_hook(self, hook: Hook) -> Hook:
+        """See the port."""
+        if not await self._write(CREATE_HOOK, _json(hook_to_document(hook)), hook.id):
+            raise Conflict(f"hook {hook.id} exists")
+        return dataclasses.replace(hook, revision=1)
+
+    async def get_hook(self, hook_id: str) -> Hook | None:
+        """See the port."""
+        return next(iter(hooks_in(await self._rows(GET_HOOK, hook_id))), None)
+
+    async def save_hook(self, hook: Hook) -> Hook:
+        """See the port."""
+        if not await self._write(SAVE_HOOK, _json(hook_to_document(hook)), hook.id, hook.revision):
+            raise Conflict(f"hook {hook.id} was changed by another writer")
+        return dataclasses.replace(hook, revision=hook.revision + 1)
+
+    async def delete_hook(self, hook_id: str) -> None:
+        """See the port."""
+        await self._write(DELETE_HOOK, hook_id)
+
+    async def hooks_of(self, caller: str) -> list[Hook]:
+        """See the port."""
+        return hooks_in(await self._rows(HOOKS_OF, caller, MAX_READ))
+
+    async def active_hooks(self) -> list[Hook]:
+        """See the port."""
+        return hooks_in(await self._rows(ACTIVE_HOOKS, HookStatus.ACTIVE, MAX_READ))
+
     async def id_secret(self) -> bytes:
         """See the port. The secret never changes, so it is read once."""
         if self._secret is None:
@@ -273,32 +311,8 @@ class SqliteJobs:
 
     def _with_connection(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         if self._connection is None:
-            self._connection = _open(self._path, self._seconds)
+            self._connection = open_file(self._path, self._seconds, SCHEMA)
         return work(self._connection)
-
-
-def _open(path: Path, seconds: float) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
-    try:
-        _use_wal(connection)
-        connection.executescript(SCHEMA)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to WAL. SQLite rejects this while another process writes, without waiting; a transaction does wait."""
-    for _ in range(WAL_TRIES):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-    raise sqlite3.OperationalError("the file cannot be switched to WAL")
 
 
 def _json(fields: Mapping[str, Any]) -> str:

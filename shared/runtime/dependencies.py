@@ -10,6 +10,7 @@ from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, 
 from shared.runtime.admission import Admission
 from shared.runtime.batch_rows import BatchRows
 from shared.runtime.executions import Executions
+from shared.runtime.hooks import Hooks
 from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.run_times import RunTimes
@@ -35,6 +36,7 @@ class Deps:
     wireflow: Wireflow
     admission: Admission
     queue: QueueSnapshot
+    hooks: Hooks
     requests: RequestLimiter
     run_times: RunTimes
     wake_up: WakeUp

@@ -36,6 +36,7 @@ from shared.runtime.admission import Admission
 from shared.runtime.batch_rows import BatchRows
 from shared.runtime.dependencies import Deps
 from shared.runtime.executions import Executions
+from shared.runtime.hooks import Hooks
 from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.run_times import RunTimes
@@ -224,6 +225,7 @@ class World:
             wireflow=wireflow,
             admission=admission,
             queue=QueueSnapshot(store, admission, clock),
+            hooks=Hooks(store, clock),
             requests=requests,
             run_times=RunTimes(admission),
             wake_up=self._wake_up,

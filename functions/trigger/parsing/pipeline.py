@@ -20,6 +20,7 @@ from ..auth.authorize import check_may_send_batches
 from ..auth.caller import Caller, preferred
 from ..responses.job_representation import address_of
 from ..responses.negotiation import wants_page
+from . import notifications
 from .batch import Batch, BatchItem, is_batch, split_batch
 from .decode import D, DecodedBody, decode
 from .defaults import Query, merge_defaults, read_query
@@ -82,6 +83,7 @@ async def parse_request(
     request: Request, authenticator: Authenticator, config: Config, check_workflow: WorkflowCheck
 ) -> ParsedRequest:
     """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
+    notifications.check_headers(request.headers)
     kind = body_kind(request.headers)
     received = await receive(request, authenticator, kind, partial(body_limit, kind), decode)
     caller, decoded, fields, key = received.caller, received.decoded, received.fields, received.key

@@ -42,6 +42,18 @@ def check_image_url(value: str, config: Config) -> None:
         raise Problem.wrong("The host of image1 must be public.", "image1")
 
 
+def check_callback_url(name: str, value: str, _config: Config) -> None:
+    """Check that notifications may be sent to this URL, the value of the field `name`. Problem 422 otherwise."""
+    url = _parse(value)
+    if url is None or url.scheme != "https":
+        detail = f"{name} must be an https URL (percent-encoded, at most {LONGEST:,} characters)."
+        raise Problem.wrong(detail, name)
+    if url.port is not None:
+        raise Problem.wrong(f"{name} must use port 443.", name)
+    if _is_private(_host(url)):
+        raise Problem.wrong(f"The host of {name} must be public.", name)
+
+
 def check_redirect_url(value: str, origins: Iterable[str]) -> None:
     """Check that a form may redirect to this URL: its origin is one that forms come from. Problem 422 otherwise."""
     url = _parse(value)

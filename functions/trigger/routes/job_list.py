@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,6 +18,7 @@ from shared.runtime.dependencies import Deps
 from ..auth.authorize import check_may_list
 from ..auth.caller import Caller
 from ..context import Context
+from ..parsing.fields import flag
 from ..responses.job_representation import document
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
@@ -30,10 +31,14 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
 
 
 async def list_jobs(request: Request, context: Context) -> Response:
-    """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=`: return `{"jobs","nextCursor"}`."""
+    """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=&flat=`: return `{"jobs","nextCursor"}`.
+
+    With `flat` return an array of the jobs, each as a flat notification has it: Zapier shows it as a sample.
+    """
     caller = check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
+    flat = flag("flat", request.query_params.get("flat") or "false")
     query = dataclasses.replace(parse_query(request), caller=None if caller.lists_all else caller.name)
-    return await page_of_jobs(request, query, caller, context.deps)
+    return await page_of_jobs(request, query, caller, context.deps, flat=flat)
 
 
 def parse_query(request: Request) -> JobQuery:
@@ -48,11 +53,16 @@ def parse_query(request: Request) -> JobQuery:
     )
 
 
-async def page_of_jobs(request: Request, query: JobQuery, caller: Caller | None, deps: Deps) -> Response:
+async def page_of_jobs(
+    request: Request, query: JobQuery, caller: Caller | None, deps: Deps, *, flat: bool = False
+) -> Response:
     """Return a page of jobs as `caller` may see them."""
     jobs, more = await _page(query, deps.store)
     documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs))
-    content = {"jobs": [public for public, _ in documents], "nextCursor": _cursor(jobs[-1]) if more else None}
+    public = [one for one, _ in documents]
+    content: Any = {"jobs": public, "nextCursor": _cursor(jobs[-1]) if more else None}
+    if flat:
+        content = [{**one, "callbacks": None} for one in public]  # as in notifications
     return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
 
 
