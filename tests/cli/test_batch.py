@@ -157,7 +157,7 @@ async def test_300_rows_killed_three_times_end_with_300_images_and_300_paid_runs
         assert done.code == 0, done.err
         runs = await caller.runs()
     assert sorted(run["prompt"] for run in runs) == sorted(f"cat {number}" for number in range(300))
-    assert len(files(tmp_path / "images")) == 300
+    assert files(tmp_path / "images") == [f"{number + 2:04}-cat-{number}.png" for number in range(300)]
     assert {row["status"] for row in results(tmp_path / "images")} == {"succeeded"}
     assert len(results(tmp_path / "images")) == 300
 
