@@ -66,12 +66,56 @@ class Callback:
         """What tells the receivers of a job apart."""
         return self.url, self.hook_id
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether an attempt is to be made now."""
+        return self.next_attempt_at is not None and self.next_attempt_at <= now
+
     def of_event(self, event: str, now: datetime) -> "Callback":
         """The receiver is to be told a new event at once, unless it wants no more."""
         if self.status is CallbackStatus.ENDED:
             return self
-        new = Callback(url=self.url, hook_id=self.hook_id, format=self.format)
-        return dataclasses.replace(new, event=event, next_attempt_at=now)
+        return dataclasses.replace(self.renewed(), event=event, next_attempt_at=now)
+
+    def renewed(self) -> "Callback":
+        """The receiver waits for the next event of the job, unless it wants no more."""
+        if self.status is CallbackStatus.ENDED:
+            return self
+        return Callback(url=self.url, hook_id=self.hook_id, format=self.format)
+
+    def again(self, event: str, now: datetime) -> "Callback":
+        """The receiver is to be told the event again, whatever became of it: a person wants it."""
+        pending = CallbackStatus.PENDING
+        return dataclasses.replace(self, event=event, status=pending, attempts=0, next_attempt_at=now)
+
+    def attempted(
+        self,
+        began_at: datetime,
+        status: CallbackStatus,
+        *,
+        response: int | None = None,
+        error: str | None = None,
+        body: str | None = None,
+        next_at: datetime | None = None,
+    ) -> "Callback":
+        """An attempt was made. `response`: the status of the response; `next_at`: of the next attempt, if pending."""
+        return dataclasses.replace(
+            self,
+            status=status,
+            attempts=self.attempts + 1,
+            last_status=response,
+            last_error=error,
+            last_body=body,
+            last_attempt_at=began_at,
+            next_attempt_at=next_at,
+        )
+
+    def postponed(self, until: datetime) -> "Callback":
+        """The attempt is left for later; it does not count."""
+        return dataclasses.replace(self, next_attempt_at=until)
+
+    def ended(self) -> "Callback":
+        """The receiver does not exist any more."""
+        return dataclasses.replace(self, status=CallbackStatus.ENDED, next_attempt_at=None)
 
     def given_up(self) -> "Callback":
         """A pending event is not delivered any more."""

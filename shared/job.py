@@ -13,7 +13,7 @@ from typing import Any
 from shared.callbacks import EVENTS, Callback
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step
-from shared.job_record import JobRecord
+from shared.job_record import FRESH, JobRecord
 from shared.job_states import Status
 from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run
@@ -199,6 +199,12 @@ class Job(JobRecord):
         """Wireflow did not respond; it is asked for a late result again at `at`."""
         return self.evolve(recheck_at=at)._scheduled()
 
+    def delivered(self, tried: Iterable[Callback]) -> "Job":
+        """Receivers of a final job were told, or were not: `tried` is what became of it."""
+        by_key = {callback.key: callback for callback in tried}
+        callbacks = tuple(by_key.get(callback.key, callback) for callback in self.callbacks)
+        return self.evolve(callbacks=callbacks)._scheduled()
+
     def input_left_over(self, name: str) -> "Job":
         """The input image of a final job was stored again and must be deleted again."""
         return self._with_more_to_do(stored_input=name)
@@ -207,14 +213,73 @@ class Job(JobRecord):
         """The input image of a final job is no longer in the image store."""
         return self.evolve(stored_input=None)._scheduled()
 
+    # --- restarted by a person -------------------------------------------------------------------------------------
+
+    def next_attempt(
+        self, now: datetime, give_up_at: datetime, expire_at: datetime, text: str, estimated_cost: Cost | None
+    ) -> "Job":
+        """Another paid run was confirmed: queued like a new job, with a new key; what was paid so far is remembered.
+
+        What an earlier attempt has reserved stays counted. `text`: the JSON of the request's fields.
+        """
+        job = self.evolve(
+            attempt=self.attempt + 1,
+            attempts=self.runs,
+            earlier_cost=self.total_cost or self.earlier_cost,
+            earlier_duplicate=(self.earlier_duplicate or self.possible_duplicate) or None,
+            callbacks=tuple(callback.renewed() for callback in self.callbacks if callback.hook_id is None),
+            **FRESH,
+            status=Status.QUEUED,
+        )
+        job = job.evolve(input=text, estimated_cost=estimated_cost, retried_at=now)
+        job = job.evolve(give_up_at=give_up_at, expire_at=expire_at, due_at=give_up_at)
+        return job.evolve(queue_at=now, place=now, wait_reason=ErrorCode.RATE_LIMITED)
+
+    def recopied(self, now: datetime, error: JobError | None, expire_at: datetime) -> "Job":
+        """The missing images are copied again; with `error`, that of its run, the job fails afterwards."""
+        images = tuple(image if image.name else image.evolve(error=None, gone_since=None) for image in self.images)
+        job = self.evolve(status=Status.COPYING, images=images, error=error, completed_at=None, copy_tries=0)
+        job = job.evolve(recopied_at=now, expire_at=max(self.expire_at, expire_at), due_at=now)
+        return job.evolve(callbacks=tuple(callback.renewed() for callback in self.callbacks))._settled()
+
+    def redelivered(self, now: datetime) -> "Job":
+        """Every receiver of a final job is told again, at once."""
+        event = EVENTS[self.status]
+        return self._with_more_to_do(callbacks=tuple(callback.again(event, now) for callback in self.callbacks))
+
+    # --- more to do for a final job --------------------------------------------------------------------------------
+
+    def deletion_failed(self, again_at: datetime) -> "Job":
+        """The input image of a final job could not be deleted; that is tried again, at the latest at `again_at`."""
+        others = self.evolve(stored_input=None).left_to_do_at
+        return self.evolve(due_at=min(others or again_at, again_at))
+
     def with_callbacks(self, new: Iterable[Callback], now: datetime) -> "Job":
         """The job with receivers that it does not have yet. If it is final, they are to be told at once."""
         known = {callback.key for callback in self.callbacks}
         added = [callback for callback in new if callback.key not in known]
         if not self.finished:
             return self.evolve(callbacks=(*self.callbacks, *added))
-        told = [callback.of_event(EVENTS[self.status], now) for callback in added]
+        told = [callback if callback.event else callback.of_event(EVENTS[self.status], now) for callback in added]
         return self._with_more_to_do(callbacks=(*self.callbacks, *told))
+
+    def heard_by(self, hooks: Iterable[Callback]) -> "Job":
+        """A job that has just become final, with the receivers of `hooks`, and of no others that heard it earlier."""
+        hooks = tuple(hooks)
+        keys = {hook.key for hook in hooks}
+        known = tuple(one for one in self.callbacks if one.hook_id is None or one.key in keys)
+        return self.evolve(callbacks=known)._scheduled().with_callbacks(hooks, self.completed_at or self.created_at)
+
+    def with_receivers_of(self, stored: "Job", base: "Job") -> "Job | None":
+        """The record, computed from `base`, on top of the `stored` one, to which others have added receivers.
+
+        None if anything else was changed in it.
+        """
+        known = len(base.callbacks)
+        added = len(stored.callbacks) > known and stored.callbacks[:known] == base.callbacks
+        if not added or dataclasses.replace(stored, callbacks=base.callbacks) != base:
+            return None
+        return self.with_callbacks(stored.callbacks, self.completed_at or self.created_at).at_revision(stored.revision)
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final: its receivers are to be told at once."""

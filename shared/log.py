@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
+_ENCODER = json.JSONEncoder(default=str)
+
 
 class Event(StrEnum):
     """The event that a line reports. Alerts and the dashboard filter by these names."""
@@ -21,6 +23,9 @@ class Event(StrEnum):
     JOB_STORED = "job_stored"
     JOB_FAILED = "job_failed"
     JOB_CANCELED = "job_canceled"
+    JOB_RETRIED = "job_retried"
+    JOB_RECOPIED = "job_recopied"
+    JOB_REDELIVERED = "job_redelivered"
     WINDOW = "window"
     UPSTREAM_REFUSED = "upstream_refused"
     OUTCOME_UNKNOWN = "outcome_unknown"
@@ -30,6 +35,9 @@ class Event(StrEnum):
     SPEND_LIMIT = "spend_limit"
     CONFIGURATION = "configuration"
     INTERNAL_ERROR = "internal_error"
+    CALLBACK_DELIVERED = "callback_delivered"
+    CALLBACK_FAILED = "callback_failed"
+    CALLBACK_UNDELIVERED = "callback_undelivered"
     REQUEST_REJECTED = "request_rejected"
 
 
@@ -66,7 +74,7 @@ class Log:
         self.error(Event.INTERNAL_ERROR, text, errorType=error_type, location=location, **fields)
 
     def _write(self, severity: str, event: Event, message: str, fields: dict[str, Any]) -> None:
-        line = json.dumps({"severity": severity, "message": message, "event": event, **fields}, default=str)
+        line = _ENCODER.encode({"severity": severity, "message": message, "event": event, **fields})
         # A single write per line, because threads and processes share the stream.
         print(line + "\n", end="", file=self.stream or sys.stdout, flush=True)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from shared.batches import BatchStore
+from shared.bulk_action import BulkAction
 from shared.hooks import Hook
 from shared.job import Job
 from shared.job_parts import Step
@@ -48,6 +49,7 @@ class JobRow:
     claims: int | None = None
     workflow_unknown_since: datetime | None = None
     started_at: datetime | None = None
+    recheck_at: datetime | None = None
     due_at: datetime | None = None
     queue_at: datetime | None = None
 
@@ -87,14 +89,14 @@ class JobStore(BatchStore, Protocol):
         Stored fields that this version does not know are kept. Raise RecordTooLarge if no such write can succeed.
         """
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
-        """Return jobs in flight with `dueAt <= now`, oldest first."""
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+        """Return jobs in flight with `dueAt <= now`, oldest first; with `since`, none before it."""
 
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
-        """Return queued jobs with `queueAt <= now`, oldest first."""
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+        """Return queued jobs with `queueAt <= now`, oldest first; with `since`, none before it."""
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
-        """Return the ids of the jobs with this execution id: more than one if Wireflow issued it twice."""
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """Return jobs with this execution id: more than one if Wireflow issued it twice."""
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""
@@ -110,6 +112,12 @@ class JobStore(BatchStore, Protocol):
 
     async def save_usage(self, usage: UsageDay) -> None:
         """Store the usage of a day, unless it is stored already."""
+
+    async def read_action(self, action_id: str) -> BulkAction | None:
+        """Return a stored bulk action, or None."""
+
+    async def save_action(self, action: BulkAction) -> BulkAction:
+        """Create or replace a bulk action; raise Conflict if it was stored, or changed, since it was read."""
 
     async def read_rate_window(self) -> RateWindow:
         """Return what browsers submitted recently, with its revision; an empty window if none is stored yet."""
@@ -246,6 +254,32 @@ class ImageStore(Protocol):
 
     async def names(self, job_id: str) -> list[str]:
         """Return the names of all images of a job; they remain after the job's document has expired."""
+
+
+# --- receivers of notifications ------------------------------------------------------------------------------------
+
+
+DELIVERY_SECONDS = 15.0  # for one attempt, however slowly the response arrives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverResponse:
+    """The response of a receiver. `body`: how it begins, of a failure only; `retry_after`: the header."""
+
+    status: int
+    retry_after: str | None = None
+    body: str | None = None
+
+
+class DeliveryFailed(Exception):
+    """There was no response, or no request was sent. The text says why, without the URL."""
+
+
+class Receivers(Protocol):
+    """Receivers of notifications, anywhere on the internet."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverResponse:
+        """Send a message once, without following redirects. Raise DeliveryFailed, TimeoutError by DELIVERY_SECONDS."""
 
 
 # --- Wireflow ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 BASE = {
     "batches",
     "auth_settings",
+    "callback_settings",
     "callers",
     "copy_errors",
     "setting_values",
@@ -22,6 +23,7 @@ BASE = {
     "job_parts",
     "job_record",
     "job_states",
+    "bulk_action",
     "callbacks",
     "listed_job",
     "store_errors",
@@ -57,6 +59,7 @@ ALLOWED = {
     },
     "batches": {"job_states", "spending.money"},
     "job_parts": {"error_codes", "job_states", "spending.money"},
+    "bulk_action": {"job_parts"},
     "callbacks": {"job_parts", "job_states"},
     "job_states": set(),
     "callers": set(),
@@ -71,8 +74,10 @@ ALLOWED = {
     "problems": set(),
     "locations": set(),
     "spending_settings": {"spending", "workflows"},
+    "callback_settings": {"auth_settings", "notifications.signing"},
     "config": {
         "auth_settings",
+        "callback_settings",
         "locations",
         "setting_values",
         "spending",
@@ -82,6 +87,7 @@ ALLOWED = {
     },
     "ports": {
         "batches",
+        "bulk_action",
         "error_codes",
         "hooks",
         "listed_job",
@@ -108,8 +114,9 @@ ALLOWED = {
         "spending.money",
         "store_errors",
     },
-    "notifications": {"notifications", "public_job"},
-    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"} - {"problems"},
+    "notifications": {"callbacks", "egress", "notifications", "ports", "public_job"},
+    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"}
+    | {"notifications.delivery", "notifications.message"} - {"problems"},
     "wireflow": {
         "content_coding",
         "error_codes",
@@ -123,6 +130,7 @@ ALLOWED = {
     },
     "jobs": {
         "batches",
+        "bulk_action",
         "callbacks",
         "error_codes",
         "hooks",
@@ -152,7 +160,8 @@ ALLOWED = {
     "egress": set(),
     "wake_up": {"log", "ports", "wake_up", "wake_up_settings"},
     "wake_up_settings": set(),
-    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress", "wake_up"} - {"problems", "public_job"},
+    "wiring": {*BASE, "runtime", "notifications", "wireflow", "jobs", "images", "egress", "wake_up"}
+    - {"problems", "public_job"},
 }
 
 

@@ -84,9 +84,7 @@ def _end(job: Json) -> Iterator[Entry]:
     """Yield the end of a job that no attempt has ended: it was canceled, or failed before a paid call."""
     ended_by = [attempt["attempt"] for attempt in _attempts(job)]
     if job["completedAt"] and job["attempt"] not in ended_by:
-        error = f": {job['errorCode']}. {job['errorMessage']}" if job["errorCode"] else ""
-        charged = f" ({CHARGED[job['errorCharged']]})" if job["errorCharged"] else ""
-        yield Entry(_time(job["completedAt"]), f"{job['status']}{error}{charged}")
+        yield Entry(_time(job["completedAt"]), f"{job['status']}{_outcome(job)}")
 
 
 def _callback(callback: Json) -> Iterator[Entry]:

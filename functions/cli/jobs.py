@@ -29,7 +29,26 @@ class JobFilter:
 async def list_jobs(wanted: JobFilter, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:
     """Print jobs, newest first. Raises the errors of `Api`."""
     async with open_api(place, environ) as api:
-        print_jobs(await _list(wanted, api), datetime.now(UTC), as_json=as_json)
+        print_jobs(await find_jobs(wanted, api), datetime.now(UTC), as_json=as_json)
+
+
+async def find_jobs(wanted: JobFilter, api: Api) -> list[dict[str, Any]]:
+    """Return at most `limit` jobs, newest first. Raises the errors of `Api`."""
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        page = await api.get(
+            "/jobs",
+            status=wanted.status,
+            workflow=wanted.workflow,
+            since=wanted.since and timestamp(wanted.since.replace(tzinfo=UTC)),
+            limit=min(wanted.limit - len(found), PAGE),
+            cursor=cursor,
+        )
+        found += page["jobs"]
+        cursor = page["nextCursor"]
+        if cursor is None or len(found) >= wanted.limit:
+            return found
 
 
 async def show(job_id: str, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:
@@ -61,25 +80,6 @@ async def retry(job_id: str, place: Place, environ: Mapping[str, str], *, yes: b
             await confirm(_question(job))
         confirmed = {"confirm": True, "attempt": job["attempt"]}
         print_action("retry", await api.post(f"/jobs/{job_id}/retry", confirmed), as_json=as_json)
-
-
-async def _list(wanted: JobFilter, api: Api) -> list[dict[str, Any]]:
-    """Return at most `limit` jobs, page by page."""
-    found: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        page = await api.get(
-            "/jobs",
-            status=wanted.status,
-            workflow=wanted.workflow,
-            since=wanted.since and timestamp(wanted.since.replace(tzinfo=UTC)),
-            limit=min(wanted.limit - len(found), PAGE),
-            cursor=cursor,
-        )
-        found += page["jobs"]
-        cursor = page["nextCursor"]
-        if cursor is None or len(found) >= wanted.limit:
-            return found
 
 
 def _question(job: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
 from .responses.problems import problem_response
+from .routes.actions import act_on_jobs
 from .routes.batch_results import batch_results
 from .routes.batches import delete_batch, list_batch_jobs, post_batch, read_batch
 from .routes.form_token import form_token
@@ -24,6 +25,7 @@ from .routes.hooks import create_hook, delete_hook, list_hooks, read_hook, rotat
 from .routes.images import image, image_file
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
+from .routes.recovery import recopy_job, redeliver_job, retry_job
 from .routes.submit import post
 from .routes.usage import usage
 from .routes.workflows import list_workflows
@@ -37,6 +39,10 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"POST": post}),
     (re.compile(r"/health"), {"GET": health}),
     (re.compile(r"/jobs"), {"GET": list_jobs}),
+    (re.compile(r"/jobs/actions"), {"POST": act_on_jobs}),
+    (re.compile(rf"/jobs/{ID}/redeliver"), {"POST": redeliver_job}),
+    (re.compile(rf"/jobs/{ID}/recopy"), {"POST": recopy_job}),
+    (re.compile(rf"/jobs/{ID}/retry"), {"POST": retry_job}),
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?\.(png|jpe?g|webp|gif|avif)"), {"GET": image_file}),

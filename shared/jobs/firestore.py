@@ -1,9 +1,10 @@
 """Jobs in Firestore. Every write is conditional on the newest revision of the document and takes effect once.
 
-`jobs/{id}` holds the jobs, `batches/{id}` the batches, `hooks/{id}` the hooks, `control/wireflow` the gate,
-`control/form_limits` the rate window of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the
-usage of a day that is over. Every query of the product is in this file. The automatic single-field indexes serve all of
-them except the list by caller, status, workflow, or batch: see `_list_query`.
+`jobs/{id}` holds the jobs, `batches/{id}` the batches, `hooks/{id}` the hooks, `actions/{id}` the paid bulk actions
+under their idempotency keys, `control/wireflow` the gate, `control/form_limits` the rate window of browsers,
+`control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over. Every query of the
+product is in this file. The automatic single-field indexes serve all of them except the list by caller, status,
+workflow, or batch: see `_list_query`.
 """
 
 import dataclasses
@@ -16,8 +17,10 @@ from functools import partial
 from google.cloud.firestore import AsyncClient, AsyncQuery, FieldFilter, Query
 
 from shared.batches import MAX_ROWS, Batch, BatchRow
+from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
+from shared.jobs.action_documents import action_from_document, action_to_document
 from shared.jobs.batch_documents import (
     BATCH_ROW_FIELDS,
     batch_from_document,
@@ -86,18 +89,24 @@ class FirestoreJobs:
         (revision,) = await self._database.write({f"jobs/{job.id}": to_document(job)}, job.revision)
         return dataclasses.replace(job, revision=revision)
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _at_or_before("dueAt", now)), limit, row_from_document)
-
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
-        """See the port."""
-        query = _at_or_before("queueAt", now)
+        query = _at_or_before("dueAt", now, since)
         return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await self._database.names("jobs", "executionId", execution_id, limit)
+        query = _at_or_before("queueAt", now, since)
+        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
+
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """See the port."""
+        same = FieldFilter("executionId", "==", execution_id)
+
+        def query(client: AsyncClient) -> AsyncQuery:
+            return client.collection("jobs").where(filter=same).select(ROW_FIELDS)
+
+        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -149,6 +158,16 @@ class FirestoreJobs:
         """See the port."""
         with suppress(WriteConflict):  # it is stored already
             await self._database.write({USAGE + usage.day: usage_to_document(usage)}, revision=None)
+
+    async def read_action(self, action_id: str) -> BulkAction | None:
+        """See the port."""
+        row = await self._database.read(f"actions/{action_id}")
+        return action_from_document(*row) if row else None
+
+    async def save_action(self, action: BulkAction) -> BulkAction:
+        """See the port."""
+        (revision,) = await self._database.write({f"actions/{action.id}": action_to_document(action)}, action.revision)
+        return dataclasses.replace(action, revision=revision)
 
     async def read_gate(self) -> Gate:
         """See the port."""
@@ -223,10 +242,19 @@ class FirestoreJobs:
         return secret
 
 
-def _at_or_before(field: str, now: datetime) -> BuildQuery:
-    """Select the rows of jobs with `field <= now`, oldest first."""
-    past = FieldFilter(field, "<=", utc(now))
-    return lambda client: client.collection("jobs").where(filter=past).order_by(field).select(ROW_FIELDS)
+def _at_or_before(field: str, now: datetime, since: datetime | None) -> BuildQuery:
+    """Select the rows of jobs with `since <= field <= now`, oldest first."""
+    bounds = [FieldFilter(field, "<=", utc(now))]
+    if since:
+        bounds.append(FieldFilter(field, ">=", utc(since)))
+
+    def build(client: AsyncClient) -> AsyncQuery:
+        query = client.collection("jobs").order_by(field)
+        for bound in bounds:
+            query = query.where(filter=bound)
+        return query.select(ROW_FIELDS)
+
+    return build
 
 
 def _hooks_with(field: str, text: str) -> BuildQuery:

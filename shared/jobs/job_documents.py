@@ -23,6 +23,7 @@ from shared.spending.gate_state import Suspension
 from shared.spending.money import Cost, CostSource
 
 SCHEMA_VERSION = 1
+SMALL_INPUT = 100_000  # characters; only a larger one, or images, can make a record too large
 STORED_NAMES = {
     "stored_input": "image1Kept",
     "input_gone_since": "image1GoneSince",
@@ -38,7 +39,8 @@ def to_document(job: Job) -> dict[str, Any]:
     del document["id"], document["revision"]
     for name in ("callbacks", "attempts"):
         document[name] = document[name] or None  # most jobs have none
-    check_size(document)
+    if job.images or len(job.input) > SMALL_INPUT:
+        check_size(document)
     return document | {"schemaVersion": SCHEMA_VERSION}
 
 
@@ -54,8 +56,8 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
 def listed_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) -> ListedJob:
     """Return what a list has read of a job."""
     known = _shown(ListedJob, document)
-    for name in ("possible_duplicate", "outcome_unknown"):  # SQLite has no booleans
-        known[name] = bool(known.get(name))
+    for name in {"possible_duplicate", "outcome_unknown", "earlier_duplicate"} & known.keys():
+        known[name] = bool(known[name])  # SQLite has no booleans
     return ListedJob(**{**known, "id": job_id})
 
 
@@ -67,7 +69,7 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
         known["wait_reason"] = ErrorCode(known["wait_reason"])
     if known.get("error"):
         known["error"] = _error(known["error"])
-    for name in ("estimated_cost", "cost"):
+    for name in ("estimated_cost", "cost", "earlier_cost"):
         if known.get(name):
             known[name] = cost_from_document(known[name])
     if known.get("reservation"):

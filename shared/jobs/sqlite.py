@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared.batches import MAX_ROWS, Batch, BatchRow
+from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
+from shared.jobs.action_documents import action_from_document, action_to_document
 from shared.jobs.batch_documents import (
     BATCH_ROW_FIELDS,
     batch_from_document,
@@ -50,7 +52,8 @@ from shared.spending.usage import UsageDay, UsageRow
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # to wait for the write of another process
-GATE, RATE_WINDOW, IDS, USAGE, BATCH = "wireflow", "form_limits", "ids", "usage_", "batch_"
+GATE, RATE_WINDOW, IDS = "wireflow", "form_limits", "ids"
+USAGE, ACTION, BATCH = "usage_", "action_", "batch_"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
 EXECUTION = "json_extract(document, '$.executionId')"
 BATCH_ID = "json_extract(document, '$.batchId')"
@@ -94,10 +97,11 @@ GET_JOB = "SELECT id, document, version FROM jobs WHERE id = ?"
 MASKED = "'{0}', json_extract(document, '$.{0}')"  # a field of the document
 ROW = f"json_object({', '.join(map(MASKED.format, ROW_FIELDS))})"
 LISTED = f"json_object({', '.join(map(MASKED.format, LISTED_FIELDS))})"
-BATCH_ROW = f"json_object({', '.join(map(MASKED.format, BATCH_ROW_FIELDS))})"
-DUE = "SELECT id, ROW, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?".replace("ROW", ROW)
+DUE = "SELECT id, ROW, version FROM jobs WHERE due_at >= ? AND due_at <= ? ORDER BY due_at, id LIMIT ?"
+DUE = DUE.replace("ROW", ROW)
 QUEUE = DUE.replace("due_at", "queue_at")
-WITH_EXECUTION = f"SELECT id FROM jobs WHERE {EXECUTION} = ? ORDER BY id LIMIT ?"  # noqa: S608, a constant
+WITH_EXECUTION = f"SELECT id, {ROW}, version FROM jobs WHERE {EXECUTION} = ? ORDER BY id LIMIT ?"  # noqa: S608, a constant
+BATCH_ROW = f"json_object({', '.join(map(MASKED.format, BATCH_ROW_FIELDS))})"
 BATCH_ROWS = f"SELECT id, {BATCH_ROW}, version FROM jobs WHERE {BATCH_ID} = ? LIMIT ?"  # noqa: S608, constants
 COUNT_AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
 # Not `(createdAt, id) < (?2, ?3)`: SQLite would start such a search at the newest job, not at the bound.
@@ -160,18 +164,19 @@ class SqliteJobs:
             raise Conflict(f"job {job.id} was changed by another writer")
         return dataclasses.replace(job, revision=job.revision + 1)
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._rows, DUE, _text(now)), limit, row_from_document)
+        bounds = (_text(since) if since else "", _text(now))
+        return await first_readable(partial(self._rows, DUE, *bounds), limit, row_from_document)
 
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._rows, QUEUE, _text(now)), limit, row_from_document)
+        bounds = (_text(since) if since else "", _text(now))
+        return await first_readable(partial(self._rows, QUEUE, *bounds), limit, row_from_document)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
         """See the port."""
-        rows = await self._in_thread(lambda sql: sql.execute(WITH_EXECUTION, [execution_id, limit]).fetchall())
-        return [job_id for (job_id,) in rows]
+        return await first_readable(partial(self._rows, WITH_EXECUTION, execution_id), limit, row_from_document)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -221,6 +226,16 @@ class SqliteJobs:
     async def save_usage(self, usage: UsageDay) -> None:
         """See the port."""
         await self._write(CREATE_CONTROL, _json(usage_to_document(usage)), USAGE + usage.day)
+
+    async def read_action(self, action_id: str) -> BulkAction | None:
+        """See the port."""
+        rows = await self._rows(GET_CONTROL, ACTION + action_id)
+        return action_from_document(action_id, *rows[0][1:]) if rows else None
+
+    async def save_action(self, action: BulkAction) -> BulkAction:
+        """See the port."""
+        revision = await self._save_control(ACTION + action.id, action_to_document(action), action.revision)
+        return dataclasses.replace(action, revision=revision)
 
     async def read_gate(self) -> Gate:
         """See the port."""

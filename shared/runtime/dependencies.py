@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from shared.config import Config
 from shared.log import Log
-from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, WakeUp, Wireflow
+from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Receivers, WakeUp, Wireflow
 from shared.runtime.admission import Admission
 from shared.runtime.batch_rows import BatchRows
+from shared.runtime.endpoints import Endpoints
 from shared.runtime.executions import Executions
 from shared.runtime.hooks import Hooks
 from shared.runtime.queue_snapshot import QueueSnapshot
@@ -40,6 +41,8 @@ class Deps:
     requests: RequestLimiter
     run_times: RunTimes
     wake_up: WakeUp
+    receivers: Receivers
+    endpoints: Endpoints
     scans: Scans
     executions: Executions
     unknown_shapes: UnknownShapes
@@ -53,3 +56,4 @@ class Deps:
     input_threads: Executor
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits
+    random: Callable[[], float]  # from 0 to 1, for jitter

@@ -10,16 +10,18 @@ from shared.runtime.slots import WindowOver
 from shared.steps.copy import copy
 from shared.steps.dispatch import leave_hold
 from shared.steps.follow import follow
-from shared.steps.input_images import delete_input
 from shared.steps.prepare import prepare
 from shared.steps.recheck import recheck
 from shared.steps.resolve import resolve
+from shared.steps.wrap_up import wrap_up
 
 
 async def advance(lease: Lease, deps: Deps) -> datetime | None:
     """Do what the job needs now. Return when it needs more, or None when it need not be held any longer."""
     try:
-        return await _advance(lease, deps)
+        at = await _advance(lease, deps)
+        # A job that is held after its last step has receivers to tell.
+        return at if at or lease.released else deps.clock.now()
     except Throttled as throttled:
         return throttled.at
     except WindowOver:
@@ -41,4 +43,5 @@ async def _advance(lease: Lease, deps: Deps) -> datetime | None:
         case Status.FAILED if lease.job.is_recheck_due(deps.clock.now()):
             return await recheck(lease, deps)
         case Status.SUCCEEDED | Status.CANCELED | Status.FAILED:
-            return await delete_input(lease, deps)
+            await wrap_up(lease, deps)
+            return None

@@ -1,9 +1,8 @@
-"""The input image of a job: its source, and `inputs/{jobId}`, where it is stored until the job is final."""
+"""The input image of a job: its source, and `inputs/{jobId}`, where it is stored until it is not needed."""
 
 import asyncio
 import hashlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -13,15 +12,13 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.ports import INPUT_SECONDS
 from shared.runtime.dependencies import Deps
-from shared.runtime.lease import Lease
-from shared.submission import Submission
-
-RETRY_AFTER = timedelta(minutes=5)
+from shared.steps.action_refused import InputGone
+from shared.submission import Submission, SubmissionRefused
 
 T = TypeVar("T")
 
 
-class InputRefused(Exception):
+class InputRefused(SubmissionRefused):
     """The image of an earlier job that a request names cannot be its input; `field` names the field to change.
 
     InputRefused
@@ -109,15 +106,25 @@ async def read_input(job: Job, deps: Deps) -> bytes:
     return content
 
 
-async def delete_input(lease: Lease, deps: Deps) -> datetime | None:
-    """Delete the stored input image of a final job. Return when to try again if the image store does not respond."""
-    if lease.job.stored_input:
-        try:
-            await deps.images.delete(lease.job.stored_input)
-        except CopyError:
-            return deps.clock.now() + RETRY_AFTER
-    await lease.release(lease.job.input_deleted())
-    return None
+async def check_input(job: Job, deps: Deps) -> None:
+    """Raise InputGone if the input image of a final job cannot be used again. Raise CopyError if the store fails.
+
+    An image at Wireflow or of an earlier job is used where it is. One that was stored is deleted a while after the end
+    of its job; one that never was is fetched again.
+    """
+    if job.image1 is None or is_hosted_by_wireflow(job.image1, deps.config):
+        return
+    if job.stored_input:
+        over = job.input_due_at is not None and job.input_due_at <= deps.clock.now()
+        gone = over or await deps.images.read(job.stored_input) is None
+    elif "://" in job.image1:
+        gone = job.hosted_url is not None  # it was stored then
+    else:
+        gone = await deps.images.read(job.image1) is None
+    if gone:
+        raise InputGone(
+            "The input image is no longer stored. Send a new request with the image and a new Idempotency-Key."
+        )
 
 
 def _fetch(url: str, name: str, deps: Deps) -> str:

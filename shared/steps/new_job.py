@@ -1,12 +1,14 @@
 """The job of a submission: its id, and the record in which it begins."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared import idempotency
+from shared.config import Config
 from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_states import Status
 from shared.runtime.dependencies import Deps
+from shared.steps.receivers import callbacks_of
 from shared.submission import Submission
 from shared.workflows import estimated_cost
 
@@ -44,12 +46,18 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         allow_partial=submission.allow_partial,
         alt_text=submission.alt_text,
         metadata=submission.metadata,
+        callbacks=callbacks_of(submission),
         estimated_cost=estimated_cost(config.workflow(submission.workflow), submission.input),
         created_at=now,
-        expire_at=now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME),
+        expire_at=expiry(now, max_wait, config),
         give_up_at=now + max_wait,
         queue_at=now,
         place=now,
         due_at=now + max_wait,
         wait_reason=ErrorCode.RATE_LIMITED,
     )
+
+
+def expiry(now: datetime, max_wait: timedelta, config: Config) -> datetime:
+    """Return when a job expires that is queued now, for at most `max_wait`: not before its last copy."""
+    return now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME)

@@ -48,17 +48,28 @@ async def set_aside(lease: Lease, deps: Deps) -> None:
             await give_up_copying(lease, deps)
         case _:
             await lease.release(lease.job.rechecked())
+    await _hand_back(lease, deps)
 
 
 async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
-    """End a job that cannot go on, without what may be dropped from its record. Stored images stay."""
-    job = lease.job.reduced()
+    """End a job that cannot go on, without what may be dropped from its record. Stored images stay.
+
+    The request is kept for a retry, unless it is what makes the record too large.
+    """
+    job = lease.job.reduced() if code is ErrorCode.RECORD_TOO_LARGE else lease.job.trimmed()
     if job.finished:  # only its input image was to be deleted, or a late result to be looked for
         await lease.release(job.abandoned())
         return
     error = JobError.of(code, charged=job.charged(CHARGED[job.status]), request_id=job.request_id)
-    failed = await finish(lease, job.failed(error, deps.clock.now()).abandoned(), deps)
+    failed = await finish(lease, job.failed(error, deps.clock.now()), deps)
     log_failure(Event.JOB_FAILED, code, failed, deps)
+    await _hand_back(lease, deps)
+
+
+async def _hand_back(lease: Lease, deps: Deps) -> None:
+    """Leave what is left to do, such as its notifications, to another worker."""
+    if not lease.released:
+        await lease.release(lease.job.due(deps.clock.now()))
 
 
 def _deadline(job: Job, deps: Deps) -> datetime | None:
@@ -68,7 +79,7 @@ def _deadline(job: Job, deps: Deps) -> datetime | None:
         case Status.RUNNING:
             return follow.run_deadline(job, deps)
         case Status.COPYING:
-            return (job.copying_since or job.created_at) + MAX_COPY_TIME
+            return (job.copy_began_at or job.created_at) + MAX_COPY_TIME
         case Status.FAILED if job.needs_recheck:
             return (job.completed_at or job.created_at) + GIVE_UP_AFTER
         case _:

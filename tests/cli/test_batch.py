@@ -150,16 +150,16 @@ async def test_300_rows_killed_three_times_end_with_300_images_and_300_paid_runs
     settings = {**UNLIMITED, "LEASE_SECONDS": "20", "POLL_WINDOW_SECONDS": "10", "POLL_IDLE_EXIT_SECONDS": "1"}
     product = Product(tmp_path, Places.local(tmp_path), settings=settings, simulator={"SIMULATOR_RUN_SECONDS": "0.5-2"})
     async with product.running() as caller:
-        arguments = ("batch", name, "--url", product.trigger.url, "--yes")
+        arguments = ("batch", name, "--url", product.trigger.url, "--yes", "--out", "out")
         for pause in (0.9, 4 + 4 * chance.random(), 4 + 8 * chance.random()):
             await asyncio.to_thread(_killed_after, pause, command, arguments, product)
         done: Result = await asyncio.to_thread(_to_the_end, command, arguments)
         assert done.code == 0, done.err
         runs = await caller.runs()
     assert sorted(run["prompt"] for run in runs) == sorted(f"cat {number}" for number in range(300))
-    assert files(tmp_path / "images") == [f"{number + 2:04}-cat-{number}.png" for number in range(300)]
-    assert {row["status"] for row in results(tmp_path / "images")} == {"succeeded"}
-    assert len(results(tmp_path / "images")) == 300
+    assert files(tmp_path / "out") == [f"{number + 2:04}-cat-{number}.png" for number in range(300)]
+    assert {row["status"] for row in results(tmp_path / "out")} == {"succeeded"}
+    assert len(results(tmp_path / "out")) == 300
 
 
 def _killed_after(seconds: float, command: Command, arguments: tuple[str, ...], product: Product) -> None:

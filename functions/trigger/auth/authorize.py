@@ -30,6 +30,17 @@ def check_may_read(job: Job | Batch, caller: Caller | None) -> None:
 def check_may_cancel(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
     """Check that the caller may cancel the job or batch. A visitor of a page needs only its id, all others a token.
 
+    Raises Problem as `check_may_act` does.
+    """
+    if settings.configured and is_visitor(job.caller):
+        check_may_read(job, caller)
+        return
+    check_may_act(job, caller, settings)
+
+
+def check_may_act(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
+    """Check that the caller may change the job: with the token of its caller or of an admin.
+
     Raises Problem as `check_may_read` does, and 403 for another caller or without any authentication.
     """
     check_may_read(job, caller)
@@ -37,12 +48,10 @@ def check_may_cancel(job: Job | Batch, caller: Caller | None, settings: AuthSett
         if caller is None:
             raise no_authentication()
         return
-    if is_visitor(job.caller):
-        return
     if caller is None or caller.kind is not CallerKind.TOKEN:
-        raise unauthorized("To cancel this job, send the token of its caller, or of an admin.")
+        raise unauthorized("To change this job, send the token of its caller, or of an admin.")
     if not _owns(job, caller):
-        raise Problem("forbidden", "Only the caller of this job or an admin may cancel it.")
+        raise Problem("forbidden", "Only the caller of this job or an admin may change it.")
 
 
 def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:

@@ -1,10 +1,11 @@
 """The problems of valid requests that cannot become a job: a key that was reused, an input image that is not there."""
 
+from shared.callbacks import MAX_CALLBACKS
 from shared.problems import Problem
-from shared.steps.accept import KeyReused
 from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
 from shared.steps.placing import QueueFull
-from shared.submission import Submission
+from shared.steps.receivers import TooManyReceivers
+from shared.submission import Submission, SubmissionRefused
 
 KEYS = {
     "key": "Idempotency-Key",
@@ -16,18 +17,20 @@ KEYS = {
 }
 
 
-def refusal_problem(refusal: KeyReused | InputRefused, submission: Submission | Problem, path: str = "") -> Problem:
+def refusal_problem(refusal: SubmissionRefused, submission: Submission | Problem, path: str = "") -> Problem:
     """The problem of a request that cannot become a job. `path`: where it is in a batch, such as `[3]`."""
     if isinstance(refusal, InputRefused):
         code = "not_found" if isinstance(refusal, SourceNotFound) else "source_not_ready"
         code = "invalid_field" if isinstance(refusal, NoSuchImage) else code
         return Problem(code, str(refusal), field=f"{path}.{refusal.field}" if path else refusal.field)
-    return reused_key_problem(
-        submission.key.kind if isinstance(submission, Submission) and submission.key else "key", path
-    )
+    if isinstance(refusal, TooManyReceivers):
+        detail = f"The job has {MAX_CALLBACKS} receivers, the most that are possible. Leave callbackUrl out."
+        return Problem("invalid_field", detail, field=f"{path}.callbackUrl" if path else "callbackUrl")
+    key = submission.key if isinstance(submission, Submission) else None
+    return reused_key(key.kind if key else "key", path)
 
 
-def reused_key_problem(kind: str, path: str = "") -> Problem:
+def reused_key(kind: str, path: str = "") -> Problem:
     """Return the problem of an idempotency key that was used with another request. `path`: as `refusal_problem`."""
     what = KEYS.get(kind, KEYS["key"])
     detail = f"The same {what} was sent with another request before. Send a new one with a new request."
@@ -35,7 +38,7 @@ def reused_key_problem(kind: str, path: str = "") -> Problem:
     return Problem("idempotency_key_reused", detail, field=".".join(filter(None, [path, field])) or None)
 
 
-def queue_full_problem(full: QueueFull) -> Problem:
-    """Return the problem of jobs for which the queue has no room."""
+def queue_full(full: QueueFull) -> Problem:
+    """The problem of a request whose job may not wait in the queue."""
     detail = "Too many jobs wait. Send the request again after the seconds in Retry-After."
     return Problem("rate_limited", detail, headers={"Retry-After": str(full.retry_seconds)})

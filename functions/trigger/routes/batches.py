@@ -24,7 +24,7 @@ from ..context import Context
 from ..parsing.rows import RowError, rows_problem
 from ..parsing.upload_pipeline import ParsedUpload, parse_upload
 from ..responses.job_representation import base_url
-from ..responses.refusals import queue_full_problem, reused_key_problem
+from ..responses.refusals import queue_full, reused_key
 from .job_list import page_of_jobs, parse_query
 from .quote import quote_document
 from .workflows import workflow_check, workflow_fields
@@ -45,9 +45,9 @@ async def post_batch(request: Request, context: Context) -> Response:
             return await _quote(parsed, deps)
         stored = await store_batch(parsed.batch, deps, partial=parsed.partial)
     except QueueFull as full:
-        raise queue_full_problem(full) from full
+        raise queue_full(full) from full
     except KeyReused as reused:
-        raise reused_key_problem(parsed.batch.key.kind) from reused
+        raise reused_key(parsed.batch.key.kind) from reused
     except RowsRefused as refused:
         raise rows_problem(_errors(parsed, refused.refused), parsed.total) from refused
     content = await _document(request, stored.batch, deps)

@@ -11,13 +11,12 @@ from shared.job import Job
 from shared.job_parts import JobError
 from shared.job_states import Status
 from shared.problems import Problem
-from shared.public_job import sentence
-from shared.steps.accept import Accepted, KeyReused, accept
+from shared.public_job import hint, sentence
+from shared.steps.accept import Accepted, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
-from shared.steps.input_images import InputRefused
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import QueueFull
-from shared.submission import Submission
+from shared.submission import Submission, SubmissionRefused
 
 from ..auth.caller import Caller
 from ..auth.form_admission import fills_honeypot
@@ -28,7 +27,7 @@ from ..parsing.pipeline import ParsedRequest, parse_request
 from ..responses.job_representation import base_url, document, job_response
 from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied
-from ..responses.refusals import queue_full_problem, refusal_problem
+from ..responses.refusals import queue_full, refusal_problem
 from .quote import quote_response
 from .workflows import workflow_check
 
@@ -63,8 +62,8 @@ async def _submit(request: Request, submission: Submission, parsed: ParsedReques
     try:
         accepted = await accept(submission, context.deps, admit if caller.browser else None)
     except QueueFull as full:
-        raise queue_full_problem(full) from full
-    except (KeyReused, InputRefused) as refusal:
+        raise queue_full(full) from full
+    except SubmissionRefused as refusal:
         raise refusal_problem(refusal, submission) from refusal
     return await _respond(request, accepted, parsed, headers, context)
 
@@ -100,7 +99,8 @@ async def _respond(
 def _job_failed(job: Job, error: JobError, url: str, headers: dict[str, str]) -> Problem:
     """The problem for callers, such as Zapier, that would take a response with a failed job for a success."""
     members = {"jobErrorCode": error.code, "errorCharged": error.charged, "statusUrl": f"{url}/jobs/{job.id}"}
-    return Problem("job_failed", f"{sentence(error.message)} {error.hint}", headers=headers, members=members)
+    detail = f"{sentence(error.message)} {hint(job, error, members['statusUrl'])}"
+    return Problem("job_failed", detail, headers=headers, members=members)
 
 
 def _redirect_url(request: Request, job: Job, parsed: ParsedRequest) -> str | None:
@@ -124,7 +124,7 @@ async def _submit_batch(request: Request, batch: Batch, caller: Caller, context:
     try:
         outcomes = iter(await accept_batch(valid, context.deps, partial=batch.partial))
     except QueueFull as full:
-        raise queue_full_problem(full) from full
+        raise queue_full(full) from full
     except ItemRefused as refused:
         raise refusal_problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
     results = [next(outcomes) if isinstance(one, Submission) else one for one in batch.requests]

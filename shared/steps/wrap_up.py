@@ -1,0 +1,34 @@
+"""Wrap up a final job: tell its receivers, and delete its input image from the image store."""
+
+import asyncio
+from datetime import timedelta
+
+from shared.copy_errors import CopyError
+from shared.job import Job
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease
+from shared.steps.deliver import deliver
+
+DELETE_AGAIN = timedelta(minutes=5)
+
+
+async def wrap_up(lease: Lease, deps: Deps) -> None:
+    """Do what is due, and record it with one write, which ends the lease."""
+    tried, deleted = await asyncio.gather(deliver(lease.job, deps), _delete_input(lease.job, deps))
+    job = lease.job.delivered(tried)
+    if deleted is True:
+        job = job.input_deleted()
+    elif deleted is False:
+        job = job.deletion_failed(deps.clock.now() + DELETE_AGAIN)
+    await lease.release(job)
+
+
+async def _delete_input(job: Job, deps: Deps) -> bool | None:
+    """Delete the stored input image if it is time. Return whether that succeeded, None if nothing is to be deleted."""
+    if not job.stored_input or not job.input_due_at or job.input_due_at > deps.clock.now():
+        return None
+    try:
+        await deps.images.delete(job.stored_input)
+    except CopyError:
+        return False
+    return True
