@@ -51,6 +51,9 @@ def print_job(job: Job, *, as_json: bool) -> None:
         _print_entry(entry)
     if next_step := job["errorHint"] or (job["message"] if job["status"] not in FINAL else ""):
         click.echo(f"\n{_wrapped(next_step, '')}")
+    for action in ("redeliver", "recopy", "retry"):
+        if f"/jobs/{job['id']}/{action}" in next_step:
+            click.echo(f"    python -m functions jobs {action} {job['id']}")
 
 
 def print_action(action: str, job: Job, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from functions.cli.confirm import confirm
 from functions.cli.job_output import print_action, print_job, print_jobs
 from functions.cli.place import Place
 from functions.cli.text import dollars_text
+from shared.job_states import Status
 from shared.public_job import timestamp
 
 PAGE = 100  # jobs, the maximum of a request
@@ -83,9 +84,10 @@ async def retry(job_id: str, place: Place, environ: Mapping[str, str], *, yes: b
 
 
 def _question(job: Mapping[str, Any]) -> str:
-    ended = f"Attempt {job['attempt']} is {job['status']}" + (f" ({job['errorCode']})" if job["errorCode"] else "")
-    charged = f". {CHARGED[job['errorCharged']]}" if job["errorCharged"] else "."
+    ended = "was canceled" if job["status"] == Status.CANCELED else str(job["status"])
+    code = f" ({job['errorCode']})" if job["errorCode"] else ""
+    charged = f" {CHARGED[job['errorCharged']]}" if job["errorCharged"] else ""
     price, so_far = job["estimatedCost"], job["cost"]
     paid = f" The job has cost {dollars_text(so_far['amount'])} so far." if so_far and so_far["amount"] else ""
     costs = f"costs about {dollars_text(price['amount'])}" if price else "costs money (the price is not known)"
-    return f"{ended}{charged}{paid} A retry {costs}. Retry the job?"
+    return f"Attempt {job['attempt']} {ended}{code}.{charged}{paid} A retry {costs}. Retry the job?"

@@ -1,10 +1,10 @@
 """Jobs in Firestore. Every write is conditional on the newest revision of the document and takes effect once.
 
-`jobs/{id}` holds the jobs, `batches/{id}` the batches, `hooks/{id}` the hooks, `actions/{id}` the paid bulk actions
-under their idempotency keys, `control/wireflow` the gate, `control/form_limits` the rate window of browsers,
-`control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over. Every query of the
-product is in this file. The automatic single-field indexes serve all of them except the list by caller, status,
-workflow, or batch: see `_list_query`.
+`jobs/{id}` holds the jobs, `batches/{id}` the batches, `hooks/{id}` the hooks, `control/wireflow` the gate,
+`control/form_limits` the rate window of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the
+usage of a day that is over, `control/action_{id}` a paid bulk action. Every query of the product is in this file. The
+automatic single-field indexes serve all of them except the list by caller, status, workflow, or batch: see
+`_list_query`.
 """
 
 import dataclasses
@@ -50,7 +50,8 @@ from shared.spending.usage import UsageDay, UsageRow
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # for one call of the port, including all retries
-GATE, RATE_WINDOW, IDS, USAGE = "control/wireflow", "control/form_limits", "control/ids", "control/usage_"
+GATE, RATE_WINDOW, IDS = "control/wireflow", "control/form_limits", "control/ids"
+USAGE, ACTION = "control/usage_", "control/action_"
 BATCHES = "batches/"
 
 
@@ -161,12 +162,12 @@ class FirestoreJobs:
 
     async def read_action(self, action_id: str) -> BulkAction | None:
         """See the port."""
-        row = await self._database.read(f"actions/{action_id}")
-        return action_from_document(*row) if row else None
+        row = await self._database.read(ACTION + action_id)
+        return action_from_document(action_id, *row[1:]) if row else None
 
     async def save_action(self, action: BulkAction) -> BulkAction:
         """See the port."""
-        (revision,) = await self._database.write({f"actions/{action.id}": action_to_document(action)}, action.revision)
+        (revision,) = await self._database.write({ACTION + action.id: action_to_document(action)}, action.revision)
         return dataclasses.replace(action, revision=revision)
 
     async def read_gate(self) -> Gate:

@@ -38,9 +38,9 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
     outcome = await wake_up_meanwhile(make_paid_call(job, slot, deps), wake_up_at, deps)
     for _ in range(2):
         try:
-            return await (
-                finish_unleased(job, outcome, deps) if outcome.finished else save_over(job, outcome, deps.store)
-            )
+            if outcome.finished:
+                return await finish_unleased(job, outcome, deps)
+            return await save_over(job, outcome, deps.store)
         except StoreUnavailable:
             continue
         except StoreError:

@@ -73,6 +73,7 @@ def scope_of(request: httpx.Request) -> dict[str, Any]:
     return {
         "type": "http",
         "method": "POST",
+        "scheme": request.url.scheme,
         "path": request.url.path,
         "query_string": request.url.query,
         "headers": [(name.lower(), value) for name, value in request.headers.raw],
