@@ -9,7 +9,7 @@ from typing import Any, Self
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from functions.cli.text import dollars_text
@@ -17,6 +17,7 @@ from shared.job_states import Status
 
 RESULTS = "results.csv"
 TABLE_ROWS = 20  # of a longer batch only those that did not succeed are shown
+PROMPT_WIDTH = 36  # characters
 COLORS = {Status.SUCCEEDED: "green", Status.FAILED: "red", Status.CANCELED: "yellow"}
 
 Row = Mapping[str, str]  # of results.csv, and the path of the first file as `file`
@@ -49,8 +50,8 @@ class BatchOutput:
         """Show how far the batch is; without a terminal, a line for each tenth of it."""
         counts = batch["counts"]
         done, total = sum(counts[status] for status in COLORS), counts["total"]
-        failed = f"{counts['failed']} failed" if counts["failed"] else ""
-        words = ", ".join(filter(None, [f"{counts['running']} running", failed, _end_of(batch)]))
+        parts = [f"{counts[name]} {name}" for name in ("running", "failed", "canceled") if counts[name]]
+        words = ", ".join(filter(None, [*parts, _end_of(batch)]))
         self._bar.start()
         self._bar.update(self._task, total=total, completed=done, description=words)
         if self._bar.disable and done * 10 // total > self._done * 10 // total:
@@ -58,22 +59,23 @@ class BatchOutput:
         self._done = done
 
     def failure(self, row: Row) -> None:
-        """Print why a row has no image."""
-        why = f"{row['errorMessage']} {row['errorHint']}".strip() if row["errorCode"] else "It was canceled."
+        """Print why a row has no image. What to do is in results.csv."""
+        why = row["errorMessage"] or "It was canceled."
         text = Text.assemble(f"row {row['row']}  ", (row["errorCode"] or row["status"], "red"), f"  {why}")
-        self._console.print(text, soft_wrap=True)
+        self._console.print(text, soft_wrap=not self._console.is_terminal)
 
     def table(self, rows: Sequence[Row]) -> None:
         """Print the rows, or of many those without an image."""
         self._bar.stop()
         shown = rows if len(rows) <= TABLE_ROWS else [row for row in rows if row["status"] != Status.SUCCEEDED]
-        table = Table("row", "prompt", "status", "image", box=None, header_style="bold", pad_edge=False)
+        prompt, image_column = Column("prompt", max_width=PROMPT_WIDTH), Column("image", no_wrap=True)
+        table = Table("row", prompt, "status", image_column, box=None, header_style="bold", pad_edge=False)
         for row in shown[:TABLE_ROWS]:
             status = Text(row["status"], COLORS.get(Status(row["status"]), ""))
             image = row["file"] or row["errorCode"]
             table.add_row(row["row"], Text(row["prompt"], overflow="ellipsis", no_wrap=True), status, Text(image))
         if shown:
-            self._console.print(table)
+            self._console.print("", table, "", sep="\n")
         if len(shown) > TABLE_ROWS:
             self.say(f"… and {len(shown) - TABLE_ROWS} more, see {RESULTS}")
 
