@@ -79,6 +79,7 @@ ALLOWED = {
     r"CancelledError|\.cancelled\(\)": "asyncio",
     r"""["'`:]cancelled["'`\]]""": "a fault of the simulator: [fault:cancelled]",
     r"https?://\S+": "URLs",
+    r"</?picture>": "an element of HTML",
     r"\bSIMULATOR_HONOUR_KEYS\b|\bhonour_?[kK]eys\b": "a setting and a JSON key of the simulator",
     r"""["'](pictures|usual)["']|[?&]pictures=""": "JSON keys and a query parameter of the simulator",
     r"""["'](closure|reopening|arrivals)["']|control/arrivals""": "names in stored documents",

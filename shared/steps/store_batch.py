@@ -109,8 +109,10 @@ async def plan_batch(submission: BatchSubmission, deps: Deps) -> PlannedBatch:
             jobs.append(await _row_job(job_id, row, batch_id, number, deps))
         except InputRefused as refusal:
             refused[_number(row)] = refusal
+        await deps.clock.sleep(0)  # other requests are handled meanwhile
     async with deps.queue.recent(sharers(submission.caller, deps)) as places:
-        placed, last_start = _placed(jobs, deepcopy(places), deps)
+        known = deepcopy(places)
+    placed, last_start = await _placed(jobs, known, deps)
     return PlannedBatch(batch_id, existing, placed, refused, last_start)
 
 
@@ -131,7 +133,7 @@ def _number(row: Submission) -> int:
     return row.key.index
 
 
-def _placed(jobs: Sequence[Job], places: Places, deps: Deps) -> tuple[list[Job], datetime | None]:
+async def _placed(jobs: Sequence[Job], places: Places, deps: Deps) -> tuple[list[Job], datetime | None]:
     """The jobs in the queue, and when the last one can start.
 
     Their deadlines count from their estimated starts: the last rows of a large batch may start days later.
@@ -139,11 +141,12 @@ def _placed(jobs: Sequence[Job], places: Places, deps: Deps) -> tuple[list[Job],
     if not jobs:
         return [], None
     now = deps.clock.now()
-    given = places.next(share_of(jobs[0].caller), now, len(jobs))
-    starts = [estimate_start(job, place, places, deps) for job, place in zip(jobs, given, strict=True)]
-    deferred = (job.deferred(min(start - now, MAX_DELAY)) for job, start in zip(jobs, starts, strict=True))
-    placed = [prepare_at_once(job, deps).placed(place) for job, place in zip(deferred, given, strict=True)]
-    return placed, max(starts)
+    placed, start = [], now
+    for job, place in zip(jobs, places.next(share_of(jobs[0].caller), now, len(jobs)), strict=True):
+        start = estimate_start(job, place, places, deps)
+        placed.append(prepare_at_once(job.deferred(min(start - now, MAX_DELAY)), deps).placed(place))
+        await deps.clock.sleep(0)
+    return placed, start
 
 
 def _new_batch(planned: PlannedBatch, submission: BatchSubmission, deps: Deps) -> Batch:

@@ -50,7 +50,7 @@ def read_table(raw: bytes, content_type: str) -> Table:
     if raw.startswith(_WORKBOOKS):
         detail = "The file is a workbook, not CSV. Save it as CSV, or send it with `python -m functions batch`."
         raise Problem("unsupported_media_type", detail)
-    records = _numbered(*_dialect(_decode(raw, content_type)))
+    records = _numbered(*_dialect(_decode(raw, content_type).rstrip("\r\n")))
     _, header = next(records, (1, ()))
     if len(header) > COLUMNS_LIMIT:
         raise BadTable(f"The header has {len(header):,} columns; the limit is {COLUMNS_LIMIT}.")
