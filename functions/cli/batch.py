@@ -91,7 +91,7 @@ async def _submit(client: BatchClient, file: BatchFile, options: BatchOptions, o
         await confirm(f"{quote_text(quote)}. Start?")
     else:
         output.say(f"{quote_text(quote)}{'' if options.place.url else ' (simulated: nothing is paid)'}")
-    return await client.submit(file)
+    return await client.submit(file, output.say)
 
 
 class _Batch:

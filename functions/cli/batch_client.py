@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,15 +31,17 @@ class BatchClient:
         """Return what the upload would cost, and when it would end. Raises RequestRejected and RequestFailed."""
         return await self._upload(file, dryRun="true")
 
-    async def submit(self, file: BatchFile) -> Json:
+    async def submit(self, file: BatchFile, say: Callable[[str], None]) -> Json:
         """Upload the rows and return the batch. Raises RequestRejected.
 
-        An upload that breaks off is sent again, for as long as it takes: it continues where it was.
+        An upload that breaks off is sent again, for as long as it takes: it continues where it was. `say` is told why.
         """
         pause = FIRST_PAUSE
         while True:
-            with suppress(RequestFailed):
+            try:
                 return await self._upload(file)
+            except RequestFailed as error:
+                say(f"{error} Trying again in {pause:g} s.")
             await asyncio.sleep(pause)
             pause = min(2 * pause, MAX_PAUSE)
 
