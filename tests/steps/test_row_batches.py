@@ -240,6 +240,22 @@ async def test_a_deadline_of_the_request_counts_from_the_estimated_start_too(ope
         assert done["counts"]["succeeded"] == 100
 
 
+@pytest.mark.parametrize(
+    "limit",
+    [{"DAILY_SPEND_USD": "1.3"}, {"CALLER_LIMITS": json.dumps({"ann": {"usdPerDay": 1.3}})}],
+    ids=["all", "own"],
+)
+async def test_deadlines_of_a_batch_that_a_spend_limit_spreads_over_days(open_world: OpenWorld, limit: Any) -> None:
+    """Ten images a day: the last of 40 rows starts on the fourth day."""
+    async with open_world(**PRICED, **AUTH, **limit) as world:
+        ann = world.caller("127.0.0.1", Authorization=f"Bearer {TOKENS['ann']}", **{"Content-Type": "text/csv"})
+        now, found = world.clock.now(), (await ann.post("/batches", content=table(40))).json()
+        jobs = (await ann.get(f"/batches/{found['batchId']}/jobs?limit=100")).json()["jobs"]
+        last = await world.record(jobs[0]["id"])
+        assert timedelta(days=2, hours=72) < last.give_up_at - now < timedelta(days=3, hours=72)
+        assert timedelta(days=2) < moment(found["estimatedEndAt"]) - now < timedelta(days=3)
+
+
 # --- canceling -----------------------------------------------------------------------------------------------------
 
 
