@@ -1,7 +1,7 @@
 """A submission: a validated request for one job. A batch has one for each row."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from shared.idempotency import IdempotencyKey
 
@@ -30,12 +30,16 @@ class Submission:
     file: bytes | None = None
     from_job: str | None = None
     from_image: int = 0
-    callback_urls: tuple[str, ...] = ()  # that are told when the job is final
+    callback_urls: Sequence[str] = ()  # that are told when the job is final
     callback_format: str = "standard"
     deadline_seconds: float | None = None
     allow_partial: bool = False
     alt_text: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)  # of the caller, never sent to Wireflow
+
+    def reached_at(self, base_url: str) -> "Submission":
+        """Return the submission with the URL at which its sender has reached us."""
+        return replace(self, base_url=base_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +51,7 @@ class BatchSubmission:
     rows: tuple[Submission, ...]
     caller: str | None = None
     private: bool = False
+
+    def reached_at(self, base_url: str) -> "BatchSubmission":
+        """Return the batch with the URL at which its sender has reached us."""
+        return replace(self, rows=tuple(row.reached_at(base_url) for row in self.rows))

@@ -57,6 +57,8 @@ module "images" {
   form_per_minute          = var.form_per_minute
   form_per_hour            = var.form_per_hour
   form_require_token       = var.form_require_token
+  turnstile_site_key       = var.turnstile_site_key
+  playground               = var.playground
   trusted_proxies          = var.trusted_proxies
   event_service_account    = var.event_service_account
   event_audience           = var.event_audience
@@ -65,6 +67,7 @@ module "images" {
   secrets                  = var.secrets
   trigger_tokens           = var.trigger_tokens
   trigger_signing_secrets  = var.trigger_signing_secrets
+  callback_signing_secrets = var.callback_signing_secrets
   turnstile_secret         = var.turnstile_secret
   wireflow_workflows       = var.wireflow_workflows
   secrets_version          = var.secrets_version

@@ -311,6 +311,18 @@ variable "form_require_token" {
   default     = null
 }
 
+variable "turnstile_site_key" {
+  description = "Site key of Cloudflare Turnstile for the playground; it is public."
+  type        = string
+  default     = null
+}
+
+variable "playground" {
+  description = "Whether GET / is a page on which people create images, with a token or, if form_origins has the trigger's own origin, without."
+  type        = bool
+  default     = null
+}
+
 variable "trusted_proxies" {
   description = "Number of your own proxies in front of the trigger: the client's address is that many entries further left in X-Forwarded-For."
   type        = number
@@ -348,7 +360,7 @@ variable "api_key" {
 }
 
 variable "secrets" {
-  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, turnstile_secret, wireflow_workflows."
+  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, callback_signing_secrets, turnstile_secret, wireflow_workflows."
   type        = list(string)
   default     = []
   nullable    = false
@@ -365,6 +377,15 @@ variable "trigger_tokens" {
 
 variable "trigger_signing_secrets" {
   description = "Signing secrets of callers that use Standard Webhooks, as JSON: name => list of whsec_…, two during a rotation."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "callback_signing_secrets" {
+  description = "Secrets that sign the messages for callbackUrl, as JSON: name of a caller or * => list of at most two whsec_…; without any they are not signed."
   type        = string
   default     = ""
   ephemeral   = true

@@ -30,6 +30,8 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "allowPartial": (True, "on"),
     "dryRun": (True, "on"),
     "onFailure": ("error", "error"),
+    "callbackUrl": (["https://receiver.example/?a=1"], "https://receiver.example/?a=1"),
+    "callbackFormat": ("flat", "flat"),
     "altText": ("A cat on a mat", "A cat on a mat"),
     "redirectUrl": ("https://shop.example/", "https://shop.example/"),
     "idempotencyKey": ("k-1", "k-1"),
@@ -39,7 +41,7 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "cf-turnstile-response": ("solved", "solved"),
     "website": ("", ""),
 }
-RESERVED = {"callbackUrl", "then"}
+RESERVED = {"then"}
 
 
 def test_the_table_has_every_field_of_ours_and_no_other() -> None:
@@ -69,7 +71,7 @@ def test_each_reserved_name_is_rejected(name: str) -> None:
 
 
 def test_every_attribute_of_a_submission_is_a_field_or_set_by_the_pipeline() -> None:
-    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "file"}
+    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "file", "base_url"}
     by_table = [field.attribute for field in FIELDS.values() if field.attribute]
     assert sorted(by_table) == sorted({field.name for field in dataclasses.fields(Submission)} - by_pipeline)
 

@@ -125,12 +125,12 @@ def on_failure(name: str, value: Any) -> str:
     return "error"
 
 
-def callback_urls(name: str, value: Any) -> tuple[str, ...]:
-    """A URL, or an array of at most `CALLBACKS_LIMIT` different ones; whether they may be called is checked later."""
+def callback_urls(name: str, value: Any) -> list[str]:
+    """A URL, or an array of at most `CALLBACKS_LIMIT` different ones."""
     urls = [value] if isinstance(value, str) else value
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         raise Problem.wrong(f"{name} must be an https URL, or an array of them.", name)
-    distinct = tuple(dict.fromkeys(urls))
+    distinct = list(dict.fromkeys(urls))
     if not 1 <= len(distinct) <= CALLBACKS_LIMIT:
         raise Problem.wrong(f"{name} must be one to {CALLBACKS_LIMIT} URLs. For more receivers, use POST /hooks.", name)
     return distinct
@@ -247,7 +247,7 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
-    "callbackUrl": Field(callback_urls, attribute="callback_urls", compared=False),
+    "callbackUrl": Field(callback_urls, list_of_one, attribute="callback_urls", compared=False),
     "callbackFormat": Field(callback_format, attribute="callback_format", compared=False),
     "dryRun": Field(boolean, flag, compared=False),
     "onFailure": Field(on_failure, compared=False),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -18,7 +18,6 @@ from shared.submission import Submission
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_send_batches
 from ..auth.caller import Caller, preferred
-from ..responses.job_representation import address_of
 from ..responses.negotiation import wants_page
 from . import notifications
 from .batch import Batch, BatchItem, is_batch, split_batch
@@ -58,10 +57,9 @@ class ParsedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What requests are validated against. `base_url`: as the sender reached us; `size`: of the body, in bytes."""
+    """What requests are validated against. `size`: of the body, in bytes."""
 
     caller: Caller
-    base_url: str
     config: Config
     check_workflow: WorkflowCheck
     size: int
@@ -87,7 +85,7 @@ async def parse_request(
     kind = body_kind(request.headers)
     received = await receive(request, authenticator, kind, partial(body_limit, kind), decode)
     caller, decoded, fields, key = received.caller, received.decoded, received.fields, received.key
-    rules = Rules(caller, address_of(request, config), config, check_workflow, received.size)
+    rules = Rules(caller, config, check_workflow, received.size)
     content: Submission | Batch
     if is_batch(decoded.body, fields):
         content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=received.query.partial)
@@ -139,7 +137,7 @@ async def validate_request(
     submission = await run_step(rules.size, validate, fields, file, key, rules.caller, rules.config)
     has_image = bool(submission.image_url or file or submission.from_job)
     await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), has_image)
-    return replace(submission, base_url=rules.base_url)
+    return submission
 
 
 async def _validate_batch(

@@ -15,7 +15,6 @@ from shared.submission import BatchSubmission, Submission
 
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_upload
-from ..responses.job_representation import address_of
 from .fields import read_field
 from .media_type import upload_kind
 from .pipeline import BATCH_LIMIT, Received, Rules, WorkflowCheck, receive, validate_request
@@ -48,7 +47,7 @@ async def parse_upload(
         kind = upload_kind(request.headers)
         received = await receive(request, authenticator, kind, upload_limit, decode_upload)
         check_may_upload(received.caller)
-        rules = Rules(received.caller, address_of(request, config), config, check_workflow, received.size)
+        rules = Rules(received.caller, config, check_workflow, received.size)
         dry_run = bool(read_field("dryRun", received.fields))
         valid, errors = await _validate_rows(received, rules, workflow_fields)
     except BadTable as bad:

@@ -43,7 +43,8 @@ async def post_batch(request: Request, context: Context) -> Response:
     try:
         if parsed.dry_run:
             return await _quote(parsed, deps)
-        stored = await store_batch(parsed.batch, deps, partial=parsed.partial)
+        batch = parsed.batch.reached_at(base_url(request, deps))
+        stored = await store_batch(batch, deps, partial=parsed.partial)
     except QueueFull as full:
         raise queue_full(full) from full
     except KeyReused as reused:
