@@ -5,17 +5,14 @@ extended JSON, so that it is read back as a time. The fields that scans search a
 an expression, because an index can be added to a file of an earlier version, a column cannot.
 """
 
-import asyncio
 import dataclasses
 import json
 import secrets
-import sqlite3
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from shared.batches import MAX_ROWS, Batch, BatchRow
 from shared.bulk_action import BulkAction
@@ -42,7 +39,7 @@ from shared.jobs.documents import (
 )
 from shared.jobs.hook_documents import MAX_READ, hook_to_document
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
-from shared.jobs.sqlite_file import open_file
+from shared.jobs.sqlite_file import SqliteFile
 from shared.jobs.usage_documents import (
     usage_from_document,
     usage_row,
@@ -130,19 +127,12 @@ DELETE_HOOK = "DELETE FROM hooks WHERE id = ?"
 HOOKS_OF = "SELECT id, document, version FROM hooks WHERE json_extract(document, '$.caller') = ? LIMIT ?"
 ACTIVE_HOOKS = HOOKS_OF.replace("caller", "status")
 
-Result = TypeVar("Result")
-
 
 class SqliteJobs:
     """A `JobStore` in the file `path`, which is created with its directory if it does not exist."""
 
     def __init__(self, path: str | Path, seconds: float = SECONDS) -> None:
-        self._path = Path(path)
-        self._seconds = seconds
-        # A thread of its own: a connection must stay in its thread, and copies, which fill the default executor, must
-        # not delay the store.
-        self._thread = ThreadPoolExecutor(1, "sqlite")
-        self._connection: sqlite3.Connection | None = None
+        self._file = SqliteFile(Path(path), seconds, SCHEMA)
         self._secret: bytes | None = None
 
     async def create(self, job: Job) -> Job:
@@ -186,7 +176,7 @@ class SqliteJobs:
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
-        return await self._in_thread(lambda sql: int(sql.execute(COUNT_AHEAD, [_text(queue_at)]).fetchone()[0]))
+        return await self._file.run(lambda sql: int(sql.execute(COUNT_AHEAD, [_text(queue_at)]).fetchone()[0]))
 
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""
@@ -309,13 +299,10 @@ class SqliteJobs:
 
     async def close(self) -> None:
         """See the port."""
-        if self._connection is not None:
-            await self._in_thread(sqlite3.Connection.close)
-            self._connection = None
-        self._thread.shutdown()
+        await self._file.close()
 
     async def _rows(self, query: str, *values: Any) -> list[Row]:
-        rows = await self._in_thread(lambda sql: sql.execute(query, values).fetchall())
+        rows = await self._file.run(lambda sql: sql.execute(query, values).fetchall())
         return [(row_id, json.loads(document, object_hook=_decode_time), version) for row_id, document, version in rows]
 
     async def _save_control(self, name: str, fields: Mapping[str, Any], revision: int | None) -> int:
@@ -330,19 +317,7 @@ class SqliteJobs:
 
     async def _write(self, statement: str, *values: Any) -> int:
         """Execute the statement in a transaction of its own; return the number of rows written."""
-        return await self._in_thread(lambda sql: sql.execute(statement, values).rowcount)
-
-    async def _in_thread(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._thread, partial(self._with_connection, work))
-        except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"SQLite: {type(error).__name__}: {error}") from error
-
-    def _with_connection(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        if self._connection is None:
-            self._connection = open_file(self._path, self._seconds, SCHEMA)
-        return work(self._connection)
+        return await self._file.run(lambda sql: sql.execute(statement, values).rowcount)
 
 
 def _json(fields: Mapping[str, Any]) -> str:
