@@ -52,6 +52,12 @@ include-name = "POST /hooks"
 [operations.checks]
 positive_data_acceptance.enabled = false
 
+# An action that is paid for needs confirmation and an idempotency key.
+[[operations]]
+include-name = "POST /jobs/actions"
+[operations.checks]
+positive_data_acceptance.enabled = false
+
 # A period may be too long, or end before it begins.
 [[operations]]
 include-path = "/usage"
