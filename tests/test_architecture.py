@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BASE = {
+    "batches",
     "auth_settings",
     "callback_settings",
     "callers",
@@ -56,6 +57,7 @@ ALLOWED = {
         "spending.budget",
         "spending.money",
     },
+    "batches": {"job_states", "spending.money"},
     "job_parts": {"error_codes", "job_states", "spending.money"},
     "bulk_action": set(),
     "callbacks": {"job_parts", "job_states"},
@@ -84,6 +86,7 @@ ALLOWED = {
         "workflows",
     },
     "ports": {
+        "batches",
         "bulk_action",
         "error_codes",
         "hooks",
@@ -126,6 +129,7 @@ ALLOWED = {
         "workflows",
     },
     "jobs": {
+        "batches",
         "bulk_action",
         "callbacks",
         "error_codes",
