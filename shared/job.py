@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.callbacks import EVENTS, Callback
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step
+from shared.job_parts import MAX_NEXT_JOBS, MESSAGE_LIMIT, Image, JobError, Refusal, Step, Then
 from shared.job_record import JobRecord
 from shared.job_states import Status
 from shared.spending.budget import Reservation
@@ -206,6 +206,42 @@ class Job(JobRecord):
             return self.evolve(callbacks=(*self.callbacks, *added))
         told = [callback.of_event(EVENTS[self.status], now) for callback in added]
         return self._with_more_to_do(callbacks=(*self.callbacks, *told))
+
+    def continued_by(self, ids: Iterable[str]) -> "Job":
+        """Other jobs have an image of this one as their input image."""
+        return self.evolve(next_jobs=tuple(dict.fromkeys((*self.next_jobs, *ids)))[-MAX_NEXT_JOBS:])
+
+    def followed(self, then: Then, next_id: str) -> "Job":
+        """The job that follows this one exists."""
+        job = self.evolve(then=dataclasses.replace(then, job=next_id))
+        return job.continued_by([next_id])._scheduled()
+
+    def erased(self, now: datetime) -> "Job":
+        """What remains of a final job: what the usage and its idempotency key need. Its images are deleted next."""
+        return Job(
+            id=self.id,
+            status=self.status,
+            prompt="",
+            workflow=self.workflow,
+            caller=self.caller,
+            private=self.private,
+            fingerprint=self.fingerprint,
+            created_at=self.created_at,
+            completed_at=self.completed_at,
+            give_up_at=self.give_up_at,
+            expire_at=self.expire_at,
+            images=tuple(Image(index=image.index, source_url="", name=image.name) for image in self.images),
+            error=self.error and JobError.of(self.error.code, charged=self.error.charged),
+            cost=self.cost,
+            recheck_done=True,
+            erased_at=now,
+            erase_images_at=now,
+            revision=self.revision,
+        )._scheduled()
+
+    def images_erased(self, again_at: datetime | None) -> "Job":
+        """The images of an erased job are deleted; that is repeated at `again_at`."""
+        return self.evolve(erase_images_at=again_at)._scheduled()
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final: its receivers are to be told at once."""

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Self
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import Refusal, require_aware
-from shared.job_states import RESCUE, TRANSITIONS
+from shared.job_parts import Refusal, Then, require_aware
+from shared.job_states import RESCUE, TRANSITIONS, Status
 from shared.listed_job import ListedJob
 from shared.spending.budget import Reservation
 from shared.spending.money import dollars
@@ -44,6 +44,7 @@ class JobRecord(ListedJob):
     claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
     workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
     chosen: bool | None = None  # by the operator, to start through every suspension
+    erase_images_at: datetime | None = None  # of an erased job: when its images are deleted, None once they are
     revision: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -56,9 +57,19 @@ class JobRecord(ListedJob):
         return self.error is not None and self.error.code is ErrorCode.TIMED_OUT and not self.recheck_done
 
     @property
+    def next_to_start(self) -> Then | None:
+        """The job that is to be created now, because this one has succeeded; None if there is none."""
+        return self.then if self.then and self.then.job is None and self.status is Status.SUCCEEDED else None
+
+    @property
     def left_to_do_at(self) -> datetime | None:
-        """When a final job needs attention next: for a notification, its recheck, or its input image. Else None."""
-        times = [callback.next_attempt_at for callback in self.callbacks]
+        """When a final job needs attention next; None if nothing is left to do.
+
+        For a notification, the job that follows it, its recheck, its input image, or its images once it is erased.
+        """
+        times = [self.erase_images_at, *(callback.next_attempt_at for callback in self.callbacks)]
+        if self.next_to_start:
+            times.append(self.completed_at)
         if self.needs_recheck:
             times.append(self.recheck_at or self.due_at)  # earlier versions stored `due_at` only
         if self.stored_input:

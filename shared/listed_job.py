@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.callbacks import Callback
 from shared.error_codes import ErrorCode
-from shared.job_parts import Attempt, Image, JobError, Step
+from shared.job_parts import Attempt, Image, JobError, Step, Then
 from shared.job_states import FINAL, Status
 from shared.spending.money import Cost
 
@@ -49,6 +49,10 @@ class ListedJob:
     due_at: datetime | None = None
     queue_at: datetime | None = None
     place: datetime | None = None  # its fair `queue_at`, to which it returns after a refusal that may pass soon
+    previous_job: str | None = None  # whose image is the input image
+    next_jobs: tuple[str, ...] = ()  # of the same caller, which have an image of this job as input; the newest ones
+    then: Then | None = None
+    erased_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -59,6 +63,11 @@ class ListedJob:
     def held(self) -> bool:
         """Whether the job is out of the queue until `due_at`: it was refused, or its workflow is suspended."""
         return self.status is Status.QUEUED and self.queue_at == self.give_up_at
+
+    @property
+    def estimates(self) -> tuple[Cost | None, ...]:
+        """What one image costs, of this job and of the one that follows it."""
+        return (self.estimated_cost, self.then.estimated_cost) if self.then else (self.estimated_cost,)
 
     @property
     def size(self) -> int:

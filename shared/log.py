@@ -21,6 +21,7 @@ class Event(StrEnum):
     JOB_STORED = "job_stored"
     JOB_FAILED = "job_failed"
     JOB_CANCELED = "job_canceled"
+    JOB_ERASED = "job_erased"
     WINDOW = "window"
     UPSTREAM_REFUSED = "upstream_refused"
     OUTCOME_UNKNOWN = "outcome_unknown"

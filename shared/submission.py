@@ -26,6 +26,7 @@ class Submission:
     file: bytes | None = None
     from_job: str | None = None
     from_image: int = 0
+    then: str | None = None  # the workflow of the job that follows
     deadline_seconds: float | None = None
     allow_partial: bool = False
     alt_text: str | None = None

@@ -21,6 +21,7 @@ from .routes.health import health
 from .routes.images import image, image_file
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
+from .routes.next_job import post_next
 from .routes.submit import post
 from .routes.usage import usage
 from .routes.workflows import list_workflows
@@ -33,6 +34,7 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/health"), {"GET": health}),
     (re.compile(r"/jobs"), {"GET": list_jobs}),
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
+    (re.compile(rf"/jobs/{ID}/next"), {"POST": post_next}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?\.(png|jpe?g|webp|gif|avif)"), {"GET": image_file}),
     (re.compile(r"/usage"), {"GET": usage}),

@@ -11,7 +11,7 @@ from typing import Any
 from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Attempt, Image, JobError, Refusal, Step
+from shared.job_parts import Attempt, Image, JobError, Refusal, Step, Then
 from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.listed_job import ListedJob
@@ -34,7 +34,7 @@ def to_document(job: Job) -> dict[str, Any]:
     """Return the fields of a job as they are stored, without id and revision. Raise RecordTooLarge."""
     document = encode(job)
     del document["id"], document["revision"]
-    for name in ("callbacks", "attempts"):
+    for name in ("callbacks", "attempts", "nextJobs"):
         document[name] = document[name] or None  # most jobs have none
     check_size(document)
     return document | {"schemaVersion": SCHEMA_VERSION}
@@ -70,6 +70,9 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
             known[name] = _cost(known[name])
     if known.get("reservation"):
         known["reservation"] = Reservation(**decode(Reservation, known["reservation"]))
+    if known.get("then"):
+        known["then"] = _then(known["then"])
+    known["next_jobs"] = tuple(known.get("next_jobs") or ())
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
     known["callbacks"] = tuple(_callback(item) for item in known.get("callbacks") or ())
     known["attempts"] = tuple(_attempt(item) for item in known.get("attempts") or ())
@@ -110,6 +113,11 @@ def _cost(document: Mapping[str, Any]) -> Cost:
     return Cost(**{**known, "source": CostSource(known["source"])})
 
 
+def _then(document: Mapping[str, Any]) -> Then:
+    known = decode(Then, document)
+    return Then(**{**known, "estimated_cost": _cost(known["estimated_cost"]) if known.get("estimated_cost") else None})
+
+
 def _image(document: Mapping[str, Any]) -> Image:
     known = decode(Image, document)
     return Image(**{**known, "error": ErrorCode(known["error"]) if known.get("error") else None})
@@ -129,7 +137,7 @@ _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
     for record in (
         *(Job, JobRow, ListedJob, Callback, Attempt),
-        *(Image, Step, JobError, Refusal, Cost, Reservation, Suspension),
+        *(Image, Step, JobError, Refusal, Cost, Reservation, Suspension, Then),
     )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]

@@ -13,6 +13,7 @@ from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.places import Places
 from shared.spending.gate_state import Slot
+from shared.steps.chain import link
 from shared.steps.dispatch import send, triggered
 from shared.steps.input_images import find_input_image, store_input
 from shared.steps.new_job import job_id_for, new_job
@@ -38,12 +39,22 @@ class KeyReused(Exception):
     """The idempotency key was used before, with another request."""
 
 
+class JobErased(KeyReused):
+    """The idempotency key was used before, with the same request, and its job was erased."""
+
+
 async def accept(submission: Submission, deps: Deps, admit: Admit | None = None) -> Accepted:
     """Store the job and, if the gate admits it at once, make the paid call.
 
     Raise KeyReused or InputRefused for a request that must be changed, QueueFull for one that may be sent later,
     StoreUnavailable if nothing could be stored.
     """
+    accepted = await _accept(submission, deps, admit)
+    await link([(submission, accepted.job)], deps)
+    return accepted
+
+
+async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Accepted:
     job_id = await job_id_for(submission, deps)
     async with deps.queue.recent(sharers(submission.caller, deps)) as places:
         if _is_looked_up_first(submission, admit, places, deps) and (existing := await deps.store.get(job_id)):
@@ -90,9 +101,11 @@ def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Pla
 
 
 def replay(job: Job, submission: Submission) -> Accepted:
-    """Return the existing job of the submission's key. Raise KeyReused if it was made by another request."""
+    """Return the existing job of the submission's key. Raise KeyReused if it was made by another request, or erased."""
     if job.fingerprint != submission.fingerprint:
         raise KeyReused
+    if job.erased_at:
+        raise JobErased
     return Accepted(job, replayed=True)
 
 

@@ -8,6 +8,7 @@ from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.steps.accept import Accepted, KeyReused, replay
+from shared.steps.chain import link
 from shared.steps.input_images import InputRefused, find_input_image
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, sharers
@@ -40,9 +41,12 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
             if isinstance(outcome, Exception) and not partial:
                 raise ItemRefused(index, outcome)
         try:
-            return await _store(outcomes, deps)
+            stored = await _store(outcomes, deps)
         except AlreadyExists:
             continue  # another request has just stored a job of this batch; the next plan finds it
+        pairs = zip(submissions, stored, strict=True)
+        await link([(submission, one.job) for submission, one in pairs if isinstance(one, Accepted)], deps)
+        return stored
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
 

@@ -55,14 +55,18 @@ async def find_input_image(submission: Submission, deps: Deps) -> str | None:
     if submission.from_job is None:
         return submission.image_url
     job = await deps.store.get(submission.from_job)
-    if job is None or not (submission.admin or job.caller == submission.caller):
-        raise SourceNotFound("You have no job with this id. fromJob must be the id of one of your own jobs.")
+    return source_image(job, submission.from_image, submission.caller, admin=submission.admin)
+
+
+def source_image(job: Job | None, index: int, caller: str | None, *, admin: bool) -> str:
+    """Return the name of an image of the job in the image store. Raise InputRefused if the caller cannot use it."""
+    if job is None or job.erased_at or not (admin or job.caller == caller):
+        raise SourceNotFound("You have no job with this id. The source of an image must be one of your own jobs.")
     if job.status is not Status.SUCCEEDED:
-        raise SourceUnfinished(f"The job named by fromJob is {job.status}. It must have succeeded.")
-    index = submission.from_image
+        raise SourceUnfinished(f"The source job is {job.status}. It must have succeeded.")
     name = next((image.name for image in job.images if image.index == index and image.name), None)
     if name is None:
-        raise NoSuchImage(f"The job named by fromJob has no image {index}. The first image is 0.")
+        raise NoSuchImage(f"The source job has no image {index}. The first image is 0.")
     return name
 
 

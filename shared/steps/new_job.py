@@ -5,6 +5,7 @@ from datetime import timedelta
 from shared import idempotency
 from shared.error_codes import ErrorCode
 from shared.job import Job
+from shared.job_parts import Then
 from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.submission import Submission
@@ -45,6 +46,8 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         alt_text=submission.alt_text,
         metadata=submission.metadata,
         estimated_cost=estimated_cost(config.workflow(submission.workflow), submission.input),
+        previous_job=submission.from_job,
+        then=_then(submission, deps),
         created_at=now,
         expire_at=now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME),
         give_up_at=now + max_wait,
@@ -53,3 +56,9 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         due_at=now + max_wait,
         wait_reason=ErrorCode.RATE_LIMITED,
     )
+
+
+def _then(submission: Submission, deps: Deps) -> Then | None:
+    if submission.then is None:
+        return None
+    return Then(workflow=submission.then, estimated_cost=estimated_cost(deps.config.workflow(submission.then), "{}"))

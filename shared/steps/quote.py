@@ -81,5 +81,5 @@ async def _queued(jobs: Sequence[Job], deps: Deps) -> Quote:
 
 
 def _quote(jobs: Sequence[Job], workflow: str | None, **rest: object) -> Quote:
-    cost = total_cost([job.estimated_cost for job in jobs])
+    cost = total_cost([cost for job in jobs for cost in job.estimates])
     return Quote(count=len(jobs), workflow=workflow, estimated_cost=cost, **rest)  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ FIELDS: dict[str, Any] = {
     "workflow not a string": ({"prompt": "a cat", "workflow": ["default"]}, "workflow"),
 }
 # Reserved field names that are not implemented.
-NOT_IMPLEMENTED = ["callbackUrl", "then"]
+NOT_IMPLEMENTED = ["callbackUrl"]
 
 
 def problem(response: httpx.Response, status: int, code: str | None = None) -> dict[str, Any]:

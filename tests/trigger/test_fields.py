@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "image1": ("https://a.example/b.png", "https://a.example/b.png"),
     "fromJob": (JOB, JOB),
     "fromImage": (2, "2"),
+    "then": ("best", "best"),
     "deadlineSeconds": (60.0, "60"),
     "allowPartial": (True, "on"),
     "dryRun": (True, "on"),
@@ -39,7 +40,7 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "cf-turnstile-response": ("solved", "solved"),
     "website": ("", ""),
 }
-RESERVED = {"callbackUrl", "then"}
+RESERVED = {"callbackUrl"}
 
 
 def test_the_table_has_every_field_of_ours_and_no_other() -> None:

@@ -16,7 +16,7 @@ CAT = {"prompt": "a cat"}
 # --- empty fields --------------------------------------------------------------------------------------------------
 
 OPTIONAL = ["workflow", "image1", "fromJob", "fromImage", "deadlineSeconds", "allowPartial", "redirectUrl", "prompts"]
-OPTIONAL += ["cf-turnstile-response", "altText", "metadata", "onFailure", "dryRun"]
+OPTIONAL += ["then", "cf-turnstile-response", "altText", "metadata", "onFailure", "dryRun"]
 
 
 @pytest.mark.parametrize("name", OPTIONAL)

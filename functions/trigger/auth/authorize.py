@@ -12,17 +12,24 @@ from .rejections import CREDENTIAL_NEEDED, no_authentication, unauthorized
 UNKNOWN_JOB = "There is no job with this id. Jobs are deleted after their retention time."
 
 
+def erased() -> Problem:
+    """Return the problem of a request for a job that was erased."""
+    return Problem("erased", "The job was erased. To make its image again, send a request with a new Idempotency-Key.")
+
+
 def check_may_read(job: Job, caller: Caller | None) -> None:
     """Check that the caller may read the job.
 
-    Raises Problem: 401 without a credential, 404 for a private job of another caller, as for one that does not exist.
+    Raises Problem: 401 without a credential, 404 for a private job of another caller, as for one that does not exist,
+    410 for one that was erased.
     """
-    if not job.private:
-        return
-    if caller is None or caller.kind is not CallerKind.TOKEN:
-        raise unauthorized("Send the token of the caller that submitted this job.")
-    if not _owns(job, caller):
-        raise Problem("not_found", UNKNOWN_JOB)
+    if job.private:
+        if caller is None or caller.kind is not CallerKind.TOKEN:
+            raise unauthorized("Send the token of the caller that submitted this job.")
+        if not _owns(job, caller):
+            raise Problem("not_found", UNKNOWN_JOB)
+    if job.erased_at:
+        raise erased()
 
 
 def check_may_cancel(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
@@ -41,6 +48,22 @@ def check_may_cancel(job: Job, caller: Caller | None, settings: AuthSettings) ->
         raise unauthorized("To cancel this job, send the token of its caller, or of an admin.")
     if not _owns(job, caller):
         raise Problem("forbidden", "Only the caller of this job or an admin may cancel it.")
+
+
+def check_may_erase(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
+    """Check that the caller may erase the job: its own token is needed, or an admin's, also for a visitor's job.
+
+    Raises Problem 401, 403, and 404 for a private job of another caller.
+    """
+    if not settings.configured:
+        if caller is None:
+            raise no_authentication()
+        return
+    if caller is None or caller.kind is not CallerKind.TOKEN:
+        raise unauthorized("To erase this job, send the token of its caller, or of an admin.")
+    if not _owns(job, caller):
+        hidden = Problem("not_found", UNKNOWN_JOB)
+        raise hidden if job.private else Problem("forbidden", "Only the caller of this job or an admin may erase it.")
 
 
 def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:

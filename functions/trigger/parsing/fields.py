@@ -218,13 +218,13 @@ _RESERVED = Field(kept_empty_json=True, implemented=False)
 
 FIELDS: Mapping[str, Field] = {
     "callbackUrl": _RESERVED,
-    "then": _RESERVED,
     "prompt": Field(prompt, attribute="prompt", required=True, kept_empty_json=True, kept_empty_text=True),
     "prompts": Field(batch_items, list_of_one),
     "workflow": Field(string, attribute="workflow"),
     "image1": Field(string, attribute="image_url"),
     "fromJob": Field(job_id, attribute="from_job"),
     "fromImage": Field(image_index, integer, attribute="from_image"),
+    "then": Field(string, attribute="then"),
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),

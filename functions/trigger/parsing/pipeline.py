@@ -36,6 +36,8 @@ _LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 
 # Check a caller's fields against a workflow: its name, the fields, whether there is an input image. Problem 422.
 WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], bool], Awaitable[None]]
+# Complete a caller's fields with those that the URL implies. Problem 404, 409, 410, or 422.
+Complete = Callable[[Caller, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,7 +68,11 @@ class _Rules:
 
 
 async def parse_request(
-    request: Request, authenticator: Authenticator, config: Config, check_workflow: WorkflowCheck
+    request: Request,
+    authenticator: Authenticator,
+    config: Config,
+    check_workflow: WorkflowCheck,
+    complete: Complete | None = None,
 ) -> ParsedRequest:
     """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
     header_caller, visitor = await authenticator.headers(request), authenticator.visitor(request)
@@ -84,6 +90,8 @@ async def parse_request(
 
     query = read_query(request, signed=signer is not None)
     fields = merge_defaults(decoded.body, query)
+    if complete:
+        fields = await complete(caller, fields)
     key = request_key(request.headers, fields, decoded.event_key, caller)
     rules = _Rules(caller, address_of(request, config), config, check_workflow, len(raw))
     content: Submission | Batch
@@ -107,7 +115,17 @@ async def _validate(
     submission = await run_step(rules.size, validate, fields, file, key, rules.caller, rules.config)
     has_image = bool(submission.image_url or file or submission.from_job)
     await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), has_image)
+    if submission.then is not None:
+        await _check_then(submission.then, rules)
     return replace(submission, base_url=rules.base_url)
+
+
+async def _check_then(workflow: str, rules: _Rules) -> None:
+    """Check the workflow of the job that follows: it gets the prompt and an image, nothing else."""
+    try:
+        await rules.check_workflow(rules.caller, workflow, {}, True)
+    except Problem as problem:
+        raise Problem.wrong(f"The workflow of then cannot follow. {problem.detail}", "then") from problem
 
 
 async def _validate_batch(

@@ -36,6 +36,8 @@ def validate(
         if field.attribute and (name in fields or field.required)
     }
     read_field("onFailure", fields)
+    if "then" in fields and caller.browser:  # rate limits of forms count requests, and each would be paid twice
+        raise Problem.wrong("then is not accepted from forms. Remove it.", "then")
     _check_input_image(fields, file, config)
     if "redirectUrl" in fields:
         check_redirect_url(read_field("redirectUrl", fields), config.auth.origins)

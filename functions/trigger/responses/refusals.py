@@ -1,9 +1,11 @@
 """The problems of valid requests that cannot become a job: a key that was reused, an input image that is not there."""
 
 from shared.problems import Problem
-from shared.steps.accept import KeyReused
+from shared.steps.accept import JobErased, KeyReused
 from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
 from shared.submission import Submission
+
+from ..auth.authorize import erased
 
 KEYS = {
     "key": "Idempotency-Key",
@@ -15,12 +17,23 @@ KEYS = {
 }
 
 
+def input_problem(refusal: InputRefused) -> str:
+    """Return the code of the problem of an image that cannot be the input of a job."""
+    match refusal:
+        case SourceNotFound():
+            return "not_found"
+        case NoSuchImage():
+            return "invalid_field"
+    return "source_not_ready"
+
+
 def refusal_problem(refusal: KeyReused | InputRefused, submission: Submission | Problem, path: str = "") -> Problem:
     """The problem of a request that cannot become a job. `path`: where it is in a batch, such as `[3]`."""
     if isinstance(refusal, InputRefused):
-        code = "not_found" if isinstance(refusal, SourceNotFound) else "source_not_ready"
-        code = "invalid_field" if isinstance(refusal, NoSuchImage) else code
-        return Problem(code, str(refusal), field=f"{path}.{refusal.field}" if path else refusal.field)
+        name = f"{path}.{refusal.field}" if path else refusal.field
+        return Problem(input_problem(refusal), str(refusal), field=name)
+    if isinstance(refusal, JobErased):
+        return erased()
     kind = submission.key.kind if isinstance(submission, Submission) and submission.key else "key"
     detail = f"The same {KEYS[kind]} was sent with another request before. Send a new one with a new request."
     field = {"formToken": "formToken", "field": "dedupeField"}.get(kind)

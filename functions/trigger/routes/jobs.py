@@ -8,15 +8,19 @@ from shared.job_states import Status
 from shared.problems import Problem
 from shared.public_job import visitor_message
 from shared.steps.cancel import cancel
+from shared.steps.erase import erase
 from shared.store_errors import Conflict
 
-from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_read
+from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_erase, check_may_read
 from ..auth.caller import Caller
 from ..context import Context
+from ..parsing.fields import flag
 from ..responses.job_representation import document, etag_of, job_response
 from ..responses.negotiation import matches, wants_page
 from ..responses.prefer import preference_applied
 from .pages import page
+
+MAX_TRIES = 3  # to erase a job that others change at the same time
 
 
 async def read_job(request: Request, context: Context, job_id: str) -> Response:
@@ -39,7 +43,9 @@ async def read_job(request: Request, context: Context, job_id: str) -> Response:
 
 
 async def delete_job(request: Request, context: Context, job_id: str) -> Response:
-    """Handle `DELETE /jobs/{id}`: cancel a queued job."""
+    """Handle `DELETE /jobs/{id}`: cancel a queued job, or with `erase=true` erase a final one."""
+    if flag("erase", request.query_params.get("erase") or "false"):
+        return await _erase(request, context, job_id)
     job, caller = await _find(request, job_id, context)
     check_may_cancel(job, caller, context.deps.config.auth)
     for _ in range(2):  # after a conflict the job may still be queued
@@ -50,6 +56,20 @@ async def delete_job(request: Request, context: Context, job_id: str) -> Respons
     if job.status is Status.QUEUED:
         raise Problem("not_cancelable", "The job is being changed by another request. Send the DELETE again.")
     raise Problem("not_cancelable", f"The status of the job is {job.status}. Only queued jobs can be canceled.")
+
+
+async def _erase(request: Request, context: Context, job_id: str) -> Response:
+    job, caller = await _find(request, job_id, context)
+    check_may_erase(job, caller, context.deps.config.auth)
+    for _ in range(MAX_TRIES):
+        try:
+            await erase(job, context.deps)
+            return Response(status_code=204)
+        except Conflict:  # it is not final, or a worker has just written it
+            job, _ = await _find(request, job_id, context)
+    if job.finished:
+        raise Problem("not_erasable", "The job is being changed at this moment. Send the DELETE again.")
+    raise Problem("not_erasable", f"The status of the job is {job.status}. Only final jobs can be erased.")
 
 
 async def _find(request: Request, job_id: str, context: Context) -> tuple[Job, Caller | None]:

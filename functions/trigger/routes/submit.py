@@ -43,13 +43,14 @@ async def post(request: Request, context: Context) -> Response:
         return await quote_response(parsed, context)
     if isinstance(parsed.content, Batch):
         return await _submit_batch(request, parsed.content, parsed.caller, context)
-    return await _submit(request, parsed.content, parsed, context)
+    return await submit(request, parsed.content, parsed, context)
 
 
 # --- a single request ----------------------------------------------------------------------------------------------
 
 
-async def _submit(request: Request, submission: Submission, parsed: ParsedRequest, context: Context) -> Response:
+async def submit(request: Request, submission: Submission, parsed: ParsedRequest, context: Context) -> Response:
+    """Create the job of a single request, or find it, and respond with it."""
     caller, form_token = parsed.caller, read_field("formToken", parsed.fields)
     turnstile_response = read_field("cf-turnstile-response", parsed.fields) if caller.browser else None
     await context.forms.check_form_token(form_token, caller)

@@ -1,0 +1,93 @@
+"""Chains: jobs whose input image is an image of an earlier job, by request or, with `then`, automatically."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from shared import idempotency
+from shared.idempotency import IdempotencyKey
+from shared.job import Job
+from shared.job_parts import Then
+from shared.log import Event
+from shared.runtime.dependencies import Deps
+from shared.runtime.lease import Lease
+from shared.steps.new_job import new_job
+from shared.steps.placing import next_place
+from shared.steps.prepare import prepare_at_once
+from shared.store_errors import AlreadyExists, Conflict, StoreError, StoreUnavailable
+from shared.submission import Submission
+
+RETRY_AFTER = timedelta(seconds=5)
+MAX_TRIES = 3  # while others change the source job
+
+
+async def start_next(lease: Lease, then: Then, deps: Deps) -> datetime | None:
+    """Create the job that follows one that has succeeded, and record it. Return when to continue, or None.
+
+    Its id follows from the job and its attempt: a worker that takes over after a crash creates no second one.
+    """
+    job, now = lease.job, deps.clock.now()
+    try:
+        next_id = await _create(job, then, deps)
+    except StoreUnavailable:
+        return now + RETRY_AFTER
+    job = job.followed(then, next_id)
+    if job.due_at is None or job.due_at > now:
+        await lease.release(job)
+        return None
+    await lease.save(job)
+    return now
+
+
+async def _create(job: Job, then: Then, deps: Deps) -> str:
+    """Create the job that follows, unless it exists; return its id."""
+    key = IdempotencyKey("then", f"{job.id}.{job.attempt}")
+    next_id = idempotency.job_id(key, job.caller, await deps.store.id_secret())
+    image = next(image for image in job.images if image.name)
+    submission = Submission(
+        prompt=job.prompt,
+        input="{}",
+        fingerprint="",
+        base_url=job.base_url,
+        workflow=then.workflow,
+        caller=job.caller,
+        private=job.private,
+        from_job=job.id,
+        from_image=image.index,
+        deadline_seconds=(job.give_up_at - job.created_at).total_seconds(),
+        allow_partial=job.allow_partial,
+        alt_text=job.alt_text,
+        metadata=job.metadata,
+    )
+    follower = prepare_at_once(new_job(next_id, submission, image.name, deps), deps)
+    with suppress(AlreadyExists):
+        follower = await deps.store.create(follower.placed(await next_place(job.caller, deps)))
+        deps.log.info(Event.JOB_ACCEPTED, "A job follows another one.", status=follower.status, **follower.log_fields())
+    return next_id
+
+
+async def link(pairs: Iterable[tuple[Submission, Job]], deps: Deps) -> None:
+    """Record in each source job which jobs of the same caller continue it.
+
+    If that fails, a repeat of the request makes up for it.
+    """
+    continuing: dict[str, list[Job]] = {}
+    for submission, job in pairs:
+        if submission.from_job is not None:
+            continuing.setdefault(submission.from_job, []).append(job)
+    for source_id, jobs in continuing.items():
+        with suppress(StoreError):
+            await _link(source_id, jobs, deps)
+
+
+async def _link(source_id: str, jobs: Iterable[Job], deps: Deps) -> None:
+    for _ in range(MAX_TRIES):
+        source = await deps.store.get(source_id)
+        if source is None or source.erased_at:
+            return
+        linked = source.continued_by(job.id for job in jobs if job.caller == source.caller)
+        if linked == source:
+            return
+        with suppress(Conflict):
+            await deps.store.save(linked)
+            return
