@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from typing import Any, TypeVar
@@ -69,14 +69,14 @@ class AuthSettings:
 
 def parse_tokens(text: str) -> tuple[Token, ...]:
     """Parse TRIGGER_TOKENS: a JSON object, name → SHA-256 in hex or `{"sha256", "admin"}`. Raises ValueError."""
-    tokens = _parse_entries(text, '{"zapier": "the token\'s SHA-256"}', _token)
+    tokens = parse_entries(text, '{"zapier": "the token\'s SHA-256"}', _token)
     _reject_shared(tokens, lambda token: [token.sha256])
     return tokens
 
 
 def parse_signing_secrets(text: str) -> tuple[SigningSecret, ...]:
     """Parse TRIGGER_SIGNING_SECRETS: a JSON object, name → list of `whsec_…`. Raises ValueError."""
-    signers = _parse_entries(text, '{"shop": ["whsec_…"]}', _signing_secret)
+    signers = parse_entries(text, '{"shop": ["whsec_…"]}', _signing_secret)
     _reject_shared(signers, lambda signer: [secret.rstrip("=") for secret in signer.secrets])
     return signers
 
@@ -130,8 +130,13 @@ class _Pairs(list[tuple[str, Any]]):
     """A JSON object as it is written: a dict would hide a repeated name."""
 
 
-def _parse_entries(text: str, example: str, parse: Callable[[str, Any], T]) -> tuple[T, ...]:
-    """Parse each entry; one ValueError reports the faults of all of them."""
+def parse_entries(
+    text: str, example: str, parse: Callable[[str, Any], T], others: Collection[str] = ()
+) -> tuple[T, ...]:
+    """Parse each entry of a JSON object; one ValueError reports the faults of all of them.
+
+    A name is that of a caller, or one of `others`.
+    """
     try:
         entries = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
@@ -144,10 +149,11 @@ def _parse_entries(text: str, example: str, parse: Callable[[str, Any], T]) -> t
         try:
             if names.count(name) > 1:
                 raise ValueError("the name appears twice")
-            _check_name(name)
+            if name not in others:
+                _check_name(name)
             parsed.append(parse(name, entry))
         except ValueError as error:
-            faults.append(f"{name if _is_name(name) else f'entry {number}'}: {error}")
+            faults.append(f"{name if _is_name(name) or name in others else f'entry {number}'}: {error}")
     if faults:
         raise ValueError("; ".join(faults))
     return tuple(parsed)

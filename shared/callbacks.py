@@ -66,12 +66,46 @@ class Callback:
         """What tells the receivers of a job apart."""
         return self.url, self.hook_id
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether an attempt is to be made now."""
+        return self.next_attempt_at is not None and self.next_attempt_at <= now
+
     def of_event(self, event: str, now: datetime) -> "Callback":
         """The receiver is to be told a new event at once, unless it wants no more."""
         if self.status is CallbackStatus.ENDED:
             return self
         new = Callback(url=self.url, hook_id=self.hook_id, format=self.format)
         return dataclasses.replace(new, event=event, next_attempt_at=now)
+
+    def attempted(
+        self,
+        began_at: datetime,
+        status: CallbackStatus,
+        *,
+        response: int | None = None,
+        error: str | None = None,
+        body: str | None = None,
+        next_at: datetime | None = None,
+    ) -> "Callback":
+        """An attempt was made. `response`: the status of the response; `next_at`: of the next attempt, if pending."""
+        return dataclasses.replace(
+            self,
+            status=status,
+            attempts=self.attempts + 1,
+            last_status=response,
+            last_error=error,
+            last_body=body,
+            last_attempt_at=began_at,
+            next_attempt_at=next_at,
+        )
+
+    def postponed(self, until: datetime) -> "Callback":
+        """The attempt is left for later; it does not count."""
+        return dataclasses.replace(self, next_attempt_at=until)
+
+    def ended(self) -> "Callback":
+        """The receiver does not exist any more."""
+        return dataclasses.replace(self, status=CallbackStatus.ENDED, next_attempt_at=None)
 
     def given_up(self) -> "Callback":
         """A pending event is not delivered any more."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from shared.auth_settings import AuthSettings, parse_origins, parse_signing_secrets, parse_tokens
+from shared.callback_settings import CallbackSettings, digests_of, parse_callback_secrets, parse_digests
 from shared.locations import NO_LOCATION, Location, images_location, jobs_location
 from shared.setting_values import (
     ascii_word,
@@ -91,6 +92,7 @@ class Config:
     storage_emulator: str | None
     workflows: tuple[Workflow, ...]
     auth: AuthSettings
+    callbacks: CallbackSettings
     wake_up: WakeUpSettings | None
 
     def workflow(self, name: str) -> Workflow | None:
@@ -137,9 +139,11 @@ def load(environ: Mapping[str, str]) -> Config:
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
         workflows=workflows,
         auth=_auth(read, private=private),
+        callbacks=_callbacks(read),
         wake_up=_wake_up(read),
     )
     read.faults.extend(_retention_faults(config))
+    read.faults.extend(_shared_secret_faults(read, config))
     if read.faults:
         raise ConfigurationError(read.faults)
     return config
@@ -211,6 +215,29 @@ def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:
     )
     read.faults.extend(_auth_faults(auth))
     return auth
+
+
+def _callbacks(read: "_SettingReader") -> CallbackSettings:
+    none: tuple[str, ...] = ()
+    return CallbackSettings(
+        hosts=read.value("CALLBACK_HOSTS", hosts, none),
+        secrets=read.value("CALLBACK_SIGNING_SECRETS", parse_callback_secrets, {}),
+    )
+
+
+def _shared_secret_faults(read: "_SettingReader", config: Config) -> list[str]:
+    """No secret may sign both requests and messages. Each function knows the other's secrets by their SHA-256."""
+    requests = digests_of(secret for signer in config.auth.signing_secrets for secret in signer.secrets)
+    messages = digests_of(secret for secrets in config.callbacks.secrets.values() for secret in secrets)
+    none: frozenset[str] = frozenset()
+    requests |= read.value("TRIGGER_SIGNING_SECRETS_SHA256", parse_digests, none)
+    messages |= read.value("CALLBACK_SIGNING_SECRETS_SHA256", parse_digests, none)
+    if not requests & messages:
+        return []
+    return [
+        "CALLBACK_SIGNING_SECRETS: has a secret that is also in TRIGGER_SIGNING_SECRETS, so that a receiver could send "
+        "a message back as a signed request; create a secret of its own for each of them"
+    ]
 
 
 def _auth_faults(auth: AuthSettings) -> list[str]:

@@ -4,10 +4,12 @@ A host is resolved once, all of its addresses are checked, and the connection go
 cannot pass the check with one address and receive the connection at another. Redirects are checked like other requests.
 """
 
+import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -19,6 +21,9 @@ Resolve = Callable[[str, int], Sequence[str]]
 DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_ADDRESSES = 3
 MAX_CONNECTIONS = 100
+# httpcore pools connections by address. Two hosts of one CDN share addresses, and a kept connection would carry a
+# request for one of them over TLS that was verified for the other. So no connection is kept.
+LIMITS = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=0)
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 
 # https://www.iana.org/assignments/iana-ipv6-special-registry: an IPv6 address with an IPv4 address in its last 32 bits
@@ -70,70 +75,18 @@ def client(
     return httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT, cookies=no_cookies)
 
 
-class Egress(httpx.BaseTransport):
-    """A transport that sends requests to checked addresses only; raises EgressRefused or httpx.TransportError.
+class _Checks:
+    """Which requests are allowed.
 
     `hosts`: `host` (with the default port of the scheme) or `host:port`; subdomains are included.
     `allow_private` allows plain http, private addresses, and, for entries without a port, every port on these hosts.
     `any_public` also allows every other host, over https on port 443 and at public addresses only.
     """
 
-    def __init__(
-        self,
-        hosts: Iterable[str],
-        *,
-        allow_private: bool,
-        resolve: Resolve,
-        any_public: bool = False,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
+    def __init__(self, hosts: Iterable[str], *, allow_private: bool, any_public: bool = False) -> None:
         self._hosts = [_host_and_port(httpx.URL(f"//{entry.strip()}")) for entry in hosts]
         self._allow_private = allow_private
         self._any_public = any_public
-        self._resolve = resolve
-        self._tls = tls
-
-    @cached_property
-    def _transport(self) -> httpx.HTTPTransport:
-        # httpcore pools connections by address. Two hosts of one CDN share addresses, and a kept connection would carry
-        # a request for one of them over TLS that was verified for the other. So no connection is kept.
-        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=0)
-        return httpx.HTTPTransport(verify=self._tls or _default_tls(), trust_env=False, limits=limits)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Try the checked addresses of the host in turn, until one accepts a connection."""
-        try:
-            return self._try_addresses(request)
-        except ValueError as error:  # a name that IDNA does not allow, an address that is none
-            raise EgressRefused(f"{type(error).__name__}: {error}") from error
-        except OSError as error:  # of a socket or of TLS
-            raise httpx.ConnectError(f"{type(error).__name__}: {error}") from error
-
-    def _try_addresses(self, request: httpx.Request) -> httpx.Response:
-        host, port, listed = self._check_url(request.url)
-        *others, last = self._checked_addresses(host, port, listed=listed)
-        for address in others:
-            try:
-                return self._send(request, host, address)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                continue
-        return self._send(request, host, last)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._transport.close()
-
-    def _send(self, request: httpx.Request, host: str, address: str) -> httpx.Response:
-        # The Host header is already set and keeps the host name; TLS requests and verifies the host name, too:
-        # https://www.python-httpx.org/advanced/extensions/#sni_hostname
-        addressed = httpx.Request(
-            request.method,
-            request.url.copy_with(host=address),
-            headers=request.headers,
-            stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": host},
-        )
-        return self._transport.handle_request(addressed)
 
     def _check_url(self, url: httpx.URL) -> tuple[str, int, bool]:
         """Return the host and port of an allowed URL, and whether they are in `hosts`."""
@@ -164,14 +117,111 @@ class Egress(httpx.BaseTransport):
                 return True
         return False
 
-    def _checked_addresses(self, host: str, port: int, *, listed: bool) -> Sequence[str]:
-        addresses = self._resolve(host, port)
+    def _check_addresses(self, host: str, addresses: Sequence[str], *, listed: bool) -> Sequence[str]:
         if not addresses:
             raise httpx.ConnectError(f"{host} has no address")
         if not (listed and self._allow_private):
             for address in addresses:
                 _refuse_unless_public(host, address, listed=listed)
         return addresses[:MAX_ADDRESSES]
+
+
+class Egress(_Checks, httpx.BaseTransport):
+    """A transport that sends requests to checked addresses only; raises EgressRefused or httpx.TransportError."""
+
+    def __init__(
+        self,
+        hosts: Iterable[str],
+        *,
+        allow_private: bool,
+        resolve: Resolve,
+        any_public: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(hosts, allow_private=allow_private, any_public=any_public)
+        self._resolve = resolve
+        self._tls = tls
+
+    @cached_property
+    def _transport(self) -> httpx.HTTPTransport:
+        return httpx.HTTPTransport(verify=self._tls or _default_tls(), trust_env=False, limits=LIMITS)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Try the checked addresses of the host in turn, until one accepts a connection."""
+        with _errors_translated():
+            host, port, listed = self._check_url(request.url)
+            *others, last = self._check_addresses(host, self._resolve(host, port), listed=listed)
+            for address in others:
+                with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                    return self._transport.handle_request(_addressed(request, host, address))
+            return self._transport.handle_request(_addressed(request, host, last))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+
+class AsyncEgress(_Checks, httpx.AsyncBaseTransport):
+    """The same on an event loop, for any public host. Names are resolved in `threads`, which a resolver may block."""
+
+    def __init__(
+        self,
+        hosts: Iterable[str],
+        *,
+        allow_private: bool,
+        threads: Executor,
+        resolve: Resolve,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(hosts, allow_private=allow_private, any_public=True)
+        self._threads = threads
+        self._resolve = resolve
+        self._tls = tls
+
+    @cached_property
+    def _transport(self) -> httpx.AsyncBaseTransport:
+        return httpx.AsyncHTTPTransport(verify=self._tls or _default_tls(), trust_env=False, limits=LIMITS)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Try the checked addresses of the host in turn, until one accepts a connection."""
+        with _errors_translated():
+            host, port, listed = self._check_url(request.url)
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(self._threads, self._resolve, host, port)
+            *others, last = self._check_addresses(host, found, listed=listed)
+            for address in others:
+                with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                    return await self._transport.handle_async_request(_addressed(request, host, address))
+            return await self._transport.handle_async_request(_addressed(request, host, last))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+
+def _addressed(request: httpx.Request, host: str, address: str) -> httpx.Request:
+    """Return the request for one address of its host.
+
+    The Host header is already set and keeps the host name; TLS requests and verifies the host name, too:
+    https://www.python-httpx.org/advanced/extensions/#sni_hostname
+    """
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=address),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": host},
+    )
+
+
+@contextmanager
+def _errors_translated() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # a name that IDNA does not allow, an address that is none
+        raise EgressRefused(f"{type(error).__name__}: {error}") from error
+    except OSError as error:  # of a socket or of TLS
+        raise httpx.ConnectError(f"{type(error).__name__}: {error}") from error
 
 
 @cache

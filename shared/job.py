@@ -190,6 +190,12 @@ class Job(JobRecord):
         """Wireflow did not respond; it is asked for a late result again at `at`."""
         return self.evolve(recheck_at=at)._scheduled()
 
+    def delivered(self, tried: Iterable[Callback]) -> "Job":
+        """Receivers of a final job were told, or were not: `tried` is what became of it."""
+        by_key = {callback.key: callback for callback in tried}
+        callbacks = tuple(by_key.get(callback.key, callback) for callback in self.callbacks)
+        return self.evolve(callbacks=callbacks)._scheduled()
+
     def input_left_over(self, name: str) -> "Job":
         """The input image of a final job was stored again and must be deleted again."""
         return self._with_more_to_do(stored_input=name)
@@ -198,13 +204,18 @@ class Job(JobRecord):
         """The input image of a final job is no longer in the image store."""
         return self.evolve(stored_input=None)._scheduled()
 
+    def deletion_failed(self, again_at: datetime) -> "Job":
+        """The input image of a final job could not be deleted; that is tried again, at the latest at `again_at`."""
+        others = self.evolve(stored_input=None).left_to_do_at
+        return self.evolve(due_at=min(others or again_at, again_at))
+
     def with_callbacks(self, new: Iterable[Callback], now: datetime) -> "Job":
         """The job with receivers that it does not have yet. If it is final, they are to be told at once."""
         known = {callback.key for callback in self.callbacks}
         added = [callback for callback in new if callback.key not in known]
         if not self.finished:
             return self.evolve(callbacks=(*self.callbacks, *added))
-        told = [callback.of_event(EVENTS[self.status], now) for callback in added]
+        told = [callback if callback.event else callback.of_event(EVENTS[self.status], now) for callback in added]
         return self._with_more_to_do(callbacks=(*self.callbacks, *told))
 
     def continued_by(self, ids: Iterable[str]) -> "Job":
@@ -242,6 +253,24 @@ class Job(JobRecord):
     def images_erased(self, again_at: datetime | None) -> "Job":
         """The images of an erased job are deleted; that is repeated at `again_at`."""
         return self.evolve(erase_images_at=again_at)._scheduled()
+
+    def heard_by(self, hooks: Iterable[Callback]) -> "Job":
+        """A job that has just become final, with the receivers of `hooks`, and of no others that heard it earlier."""
+        hooks = tuple(hooks)
+        keys = {hook.key for hook in hooks}
+        known = tuple(one for one in self.callbacks if one.hook_id is None or one.key in keys)
+        return self.evolve(callbacks=known)._scheduled().with_callbacks(hooks, self.completed_at or self.created_at)
+
+    def with_additions_of(self, stored: "Job", base: "Job") -> "Job | None":
+        """The record, computed from `base`, on top of the `stored` one, to which requests have added something.
+
+        That is receivers, or jobs that continue this one. None if anything else was changed in it.
+        """
+        added = stored != base and stored.callbacks[: len(base.callbacks)] == base.callbacks
+        if not added or dataclasses.replace(stored, callbacks=base.callbacks, next_jobs=base.next_jobs) != base:
+            return None
+        job = self.with_callbacks(stored.callbacks, self.completed_at or self.created_at)
+        return job.continued_by(stored.next_jobs).at_revision(stored.revision)
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final: its receivers are to be told at once."""

@@ -72,9 +72,13 @@ class JobRecord(ListedJob):
             times.append(self.completed_at)
         if self.needs_recheck:
             times.append(self.recheck_at or self.due_at)  # earlier versions stored `due_at` only
-        if self.stored_input:
-            times.append(self.completed_at)
+        times.append(self.input_due_at)
         return min(filter(None, times), default=None)
+
+    @property
+    def input_due_at(self) -> datetime | None:
+        """When the input image of a final job is deleted, if it is stored."""
+        return self.completed_at if self.stored_input else None
 
     def is_recheck_due(self, now: datetime) -> bool:
         """Whether a final job, which a worker holds, is to be rechecked now."""

@@ -31,6 +31,9 @@ class Event(StrEnum):
     SPEND_LIMIT = "spend_limit"
     CONFIGURATION = "configuration"
     INTERNAL_ERROR = "internal_error"
+    CALLBACK_DELIVERED = "callback_delivered"
+    CALLBACK_FAILED = "callback_failed"
+    CALLBACK_UNDELIVERED = "callback_undelivered"
     REQUEST_REJECTED = "request_rejected"
 
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from shared.idempotency import IdempotencyKey
 
 
+class SubmissionRefused(Exception):
+    """A valid request that cannot become a job, because of what is stored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """A validated request. `input`: JSON text of the fields that go to Wireflow beside the prompt and the image.
@@ -27,6 +31,8 @@ class Submission:
     from_job: str | None = None
     from_image: int = 0
     then: str | None = None  # the workflow of the job that follows
+    callback_urls: tuple[str, ...] = ()  # that are told when the job is final
+    callback_format: str = "standard"
     deadline_seconds: float | None = None
     allow_partial: bool = False
     alt_text: str | None = None

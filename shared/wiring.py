@@ -6,6 +6,7 @@ directory) are imported only when they are used.
 
 import asyncio
 import os
+import random
 import secrets
 import sys
 import time
@@ -17,10 +18,12 @@ from urllib.parse import urlsplit
 from shared import config as settings
 from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
-from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore, WakeUp
+from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore, Receivers, WakeUp
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
+from shared.runtime.endpoints import Endpoints
 from shared.runtime.executions import Executions
+from shared.runtime.hooks import Hooks
 from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.run_times import RunTimes
@@ -35,6 +38,7 @@ MAX_CONCURRENT_COPIES = 12  # each holds about one chunk of 1 MiB
 MAX_CONCURRENT_UPLOADS = 2  # of input images, which are held in memory
 MAX_CONCURRENT_FETCHES = 24  # of input images; each holds about one chunk of 1 MiB
 INPUT_THREADS = 48  # more than fetches: a fetch that was abandoned ends a little later
+RESOLVER_THREADS = 16  # of the hosts of receivers
 MAX_INPUT_BYTES = 25 * 1024 * 1024  # the maximum of Wireflow: github.com/wireflowINC/wireflow-skill
 
 
@@ -105,9 +109,12 @@ def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None 
         wireflow=wireflow,
         admission=admission,
         queue=QueueSnapshot(store, admission, clock),
+        hooks=Hooks(store, clock),
         requests=requests,
         run_times=RunTimes(admission),
         wake_up=wake_up or wake_up_of(config, log),
+        receivers=receivers(config),
+        endpoints=Endpoints(clock, random.random),
         executions=Executions(),
         scans=Scans(store, [workflow.name for workflow in config.workflows], clock, log),
         unknown_shapes=UnknownShapes(log),
@@ -122,6 +129,7 @@ def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None 
         input_threads=ThreadPoolExecutor(INPUT_THREADS, thread_name_prefix="input"),
         copy_threads=ThreadPoolExecutor(MAX_CONCURRENT_COPIES, thread_name_prefix="copy"),
         random_id=lambda: secrets.token_hex(16),
+        random=random.random,
     )
 
 
@@ -177,6 +185,14 @@ def input_source(config: Config) -> ImageSource:
 
     client = egress.client(_allowed_hosts(config), allow_private=config.allow_private_network, any_public=True)
     return Downloader(client, base_url=None, max_bytes=MAX_INPUT_BYTES, seconds=INPUT_SECONDS)
+
+
+def receivers(config: Config) -> Receivers:
+    """Return the receivers of notifications: any public host."""
+    from shared.notifications.receivers import HttpReceivers
+
+    threads = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolver")
+    return HttpReceivers(config.callbacks.hosts, threads, allow_private=config.allow_private_network)
 
 
 def image_from_bytes(content: bytes) -> ImageStream:

@@ -83,7 +83,7 @@ variable "max_instances" {
 }
 
 variable "create_database" {
-  description = "Whether to create the database. false: use the existing database_name, which keeps its rules, with collections jobs and control."
+  description = "Whether to create the database. false: use the existing database_name, which keeps its rules, with collections jobs, hooks, and control."
   type        = bool
   default     = true
   nullable    = false

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BASE = {
     "auth_settings",
+    "callback_settings",
     "callers",
     "copy_errors",
     "setting_values",
@@ -16,6 +17,7 @@ BASE = {
     "workflows",
     "error_codes",
     "file_names",
+    "hooks",
     "job",
     "job_parts",
     "job_record",
@@ -60,6 +62,7 @@ ALLOWED = {
     "copy_errors": {"error_codes"},
     "setting_values": set(),
     "file_names": {"job", "listed_job"},
+    "hooks": {"callbacks", "listed_job"},
     "listed_job": {"callbacks", "error_codes", "job_parts", "job_states", "spending.money"},
     "store_errors": {"job"},
     "error_codes": set(),
@@ -67,8 +70,10 @@ ALLOWED = {
     "problems": set(),
     "locations": set(),
     "spending_settings": {"spending", "workflows"},
+    "callback_settings": {"auth_settings", "notifications.signing"},
     "config": {
         "auth_settings",
+        "callback_settings",
         "locations",
         "setting_values",
         "spending",
@@ -76,7 +81,17 @@ ALLOWED = {
         "wake_up_settings",
         "workflows",
     },
-    "ports": {"error_codes", "listed_job", "job", "job_parts", "job_states", "store_errors", "spending", "workflows"},
+    "ports": {
+        "error_codes",
+        "hooks",
+        "listed_job",
+        "job",
+        "job_parts",
+        "job_states",
+        "store_errors",
+        "spending",
+        "workflows",
+    },
     "auth_settings": set(),
     "idempotency": set(),
     "submission": {"idempotency"},
@@ -93,7 +108,9 @@ ALLOWED = {
         "spending.money",
         "store_errors",
     },
-    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"} - {"problems"},
+    "notifications": {"callbacks", "egress", "notifications", "ports", "public_job"},
+    "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"}
+    | {"notifications.delivery", "notifications.message"} - {"problems"},
     "wireflow": {
         "content_coding",
         "error_codes",
@@ -108,6 +125,7 @@ ALLOWED = {
     "jobs": {
         "callbacks",
         "error_codes",
+        "hooks",
         "listed_job",
         "job",
         "job_parts",
@@ -134,7 +152,8 @@ ALLOWED = {
     "egress": set(),
     "wake_up": {"log", "ports", "wake_up", "wake_up_settings"},
     "wake_up_settings": set(),
-    "wiring": {*BASE, "runtime", "wireflow", "jobs", "images", "egress", "wake_up"} - {"problems", "public_job"},
+    "wiring": {*BASE, "runtime", "notifications", "wireflow", "jobs", "images", "egress", "wake_up"}
+    - {"problems", "public_job"},
 }
 
 

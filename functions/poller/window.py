@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.callers import share_of
 from shared.error_codes import ErrorCode
-from shared.job_states import Status
+from shared.job_states import FINAL, Status
 from shared.log import Event
 from shared.ports import JobRow
 from shared.runtime.dependencies import Deps
@@ -41,6 +41,7 @@ MAX_BYTES = 64 * 1024 * 1024  # of memory for the jobs that are held
 LARGEST_JOB = 2 * 1024 * 1024  # bytes of memory: a record of 1 MiB, with text beyond Latin-1
 MAX_CLAIMS = 100  # in one scan
 CLAIMS_AT_ONCE = 16
+MAX_FINAL, MAX_FINAL_BYTES = 64, 8 * 1024 * 1024  # final jobs that are held to tell their receivers, and their memory
 MAX_PREPARING = 32  # unpaid jobs that are held; all others are polled and copied without waiting for them
 # Seconds. A worker holds a job during a pause of up to this length; for a longer one it releases the job.
 MAX_HOLD = 30.0
@@ -159,10 +160,13 @@ class Window:
                 workers.create_task(self._hold(lease, self._advance(lease)))
 
     def _choose(self, rows: Sequence[JobRow]) -> list[JobRow]:
-        """Choose the due jobs to claim: paid ones first, and only some of those that are still to be prepared."""
+        """Choose the due jobs to claim: paid ones first, and only some of those to be prepared or wrapped up."""
         free = [row for row in rows if row.id not in self._held]
-        chosen = [row for row in free if row.status is not Status.QUEUED]
+        now = self._clock.now()
+        final = [row for row in free if row.status in FINAL and not (row.recheck_at and row.recheck_at <= now)]
+        chosen = [row for row in free if row.status is not Status.QUEUED and row not in final]
         chosen += self._choose_to_prepare([row for row in free if row.status is Status.QUEUED])
+        chosen += final[: max(self._room_for_final(), 0)]
         return chosen[: min(MAX_CLAIMS, MAX_JOBS - len(self._held))]
 
     def _choose_to_prepare(self, rows: Sequence[JobRow]) -> list[JobRow]:
@@ -175,6 +179,11 @@ class Window:
                 held[share] += 1
                 chosen.append(row)
         return chosen
+
+    def _room_for_final(self) -> int:
+        """Return how many more final jobs may be held: their receivers may be slow, and must not delay images."""
+        held = [lease.job for lease in self._held.values() if lease.job.finished]
+        return MAX_FINAL - len(held) if sum(map(memory_of, held)) < MAX_FINAL_BYTES else 0
 
     async def _claim(self, row: JobRow) -> Lease | None:
         """Read the job and claim it. Return None if another worker was faster."""
@@ -229,6 +238,8 @@ class Window:
             if self._held.get(lease.job.id) is lease:  # a job may be both due and at the head of the queue
                 del self._held[lease.job.id]
             self._counts.add(before, lease)
+            if lease.released and lease.job.due_at:
+                self._due_later(lease.job.due_at)
 
     async def _start(self, lease: Lease, slot: Slot) -> None:
         if self._deps.window.left() <= 0:
@@ -239,7 +250,7 @@ class Window:
             await send_leased(lease, slot, self._deps)
         finally:
             self._calls -= 1
-        if lease.job.status is Status.RUNNING:
+        if not lease.released:
             await self._advance(lease)
 
     async def _advance(self, lease: Lease, *, alone: bool = False) -> None:
@@ -248,7 +259,7 @@ class Window:
         A job that runs `alone` is released as soon as it has made progress.
         """
         at = self._clock.now()
-        while self._deps.window.left() > 0:
+        while self._deps.window.left() > 0 and not (lease.job.finished and self._room_for_final() < 0):
             next_at = await advance(lease, self._deps)
             if next_at is None:
                 return

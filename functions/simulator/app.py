@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import control, executions, files, run_responses
+from . import control, executions, files, receivers, run_responses
 from .api import (
     API,
     AUTHENTICATED,
@@ -61,7 +61,9 @@ class Simulator:
         """Return the response to a request to Wireflow or to a control route."""
         found = match(request.method, request.url.path)
         if found is None:
-            return await control.handle(request, self.state, self.schedule) or self._no_route(request)
+            response = await receivers.handle(request, self.state)
+            response = response or await control.handle(request, self.state, self.schedule)
+            return response or self._no_route(request)
         self.state.stats.count_request(found.endpoint, found.resource_id, self.state.clock.now())
         body = await _json_object(request) if found.endpoint in PAID else {}
         exchange = Exchange(request, found.endpoint, found.resource_id, self.state.clock.now(), body or {})

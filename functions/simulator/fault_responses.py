@@ -8,10 +8,13 @@ covers it. A transport without sockets reads `how`, `seconds` and `response`, an
 import asyncio
 import contextlib
 import json
+import os
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -39,6 +42,7 @@ class Break(StrEnum):
     EARLY_END = "early_end"  # no Content-Length and half of the body: looks complete
     SLOW_FIRST_BYTE = "slow_first_byte"  # complete, but late
     TRICKLE = "trickle"  # complete, but in small chunks
+    RESET = "reset"  # nothing is sent, and the connection is reset
 
 
 @runtime_checkable
@@ -53,6 +57,9 @@ class Connection(Protocol):
 
     def is_closing(self) -> bool:
         """Whether it is closed or being closed."""
+
+    def get_extra_info(self, name: str) -> Any:
+        """Return its socket."""
 
 
 class BrokenResponse(Response):
@@ -82,6 +89,8 @@ class BrokenResponse(Response):
         elif self.how is Break.HANG:
             await _wait_for_disconnect(receive)
             await _write_and_close(receive, b"")
+        elif self.how is Break.RESET:
+            await _reset(receive)
         else:
             await _write_and_close(receive, self.sent_bytes())
 
@@ -114,10 +123,23 @@ class BrokenResponse(Response):
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-async def _write_and_close(receive: Receive, data: bytes) -> None:
+def _connection(receive: Receive) -> Connection:
     connection = getattr(getattr(receive, "__self__", None), "transport", None)
     if not isinstance(connection, Connection):
         raise TypeError("broken responses need uvicorn: there is no connection behind `receive`")
+    return connection
+
+
+async def _reset(receive: Receive) -> None:
+    """Close the connection with RST: it has no time to send what is left. uvloop's own socket has no options."""
+    own = _connection(receive).get_extra_info("socket")
+    with socket.socket(fileno=os.dup(own.fileno())) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await _write_and_close(receive, b"")
+
+
+async def _write_and_close(receive: Receive, data: bytes) -> None:
+    connection = _connection(receive)
     if not connection.is_closing():
         connection.write(data)
         connection.close()

@@ -18,6 +18,7 @@ from .storage import Ledger, Uploads
 
 # "Identical keys within 24 hours replay the original response": step 5 of Wireflow's guide.
 KEY_LIFETIME = timedelta(hours=24)
+MAX_RECEIVED = 20_000  # messages that are kept
 
 
 class Clock(Protocol):
@@ -259,3 +260,5 @@ class State:
         self.recent_requests: deque[datetime] = deque()  # those of the last minute, for the rate limit
         # Error responses that are replayed for their idempotency key, by webhook or workflow id and key.
         self.stored_errors: dict[tuple[str, str], Response] = {}
+        self.received: deque[dict[str, Any]] = deque(maxlen=MAX_RECEIVED)  # by the receivers of notifications
+        self.deliveries: Counter[tuple[str, str]] = Counter()  # of a message, by receiver and webhook-id

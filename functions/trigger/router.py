@@ -18,6 +18,7 @@ from .openapi.document import openapi
 from .responses.problems import problem_response
 from .routes.form_token import form_token
 from .routes.health import health
+from .routes.hooks import create_hook, delete_hook, list_hooks, read_hook, rotate_secret
 from .routes.images import image, image_file
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
@@ -29,6 +30,7 @@ from .routes.workflows import list_workflows
 Handler = Callable[..., Awaitable[Response]]
 
 ID = r"(?P<job_id>[0-9a-f]{32})"
+HOOK_ID = r"(?P<hook_id>[0-9a-f]{32})"
 ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"POST": post}),
     (re.compile(r"/health"), {"GET": health}),
@@ -37,6 +39,9 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(rf"/jobs/{ID}/next"), {"POST": post_next}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?\.(png|jpe?g|webp|gif|avif)"), {"GET": image_file}),
+    (re.compile(r"/hooks"), {"GET": list_hooks, "POST": create_hook}),
+    (re.compile(rf"/hooks/{HOOK_ID}"), {"GET": read_hook, "DELETE": delete_hook}),
+    (re.compile(rf"/hooks/{HOOK_ID}/secret"), {"POST": rotate_secret}),
     (re.compile(r"/usage"), {"GET": usage}),
     (re.compile(r"/workflows"), {"GET": list_workflows}),
     (re.compile(r"/form-token"), {"GET": form_token}),

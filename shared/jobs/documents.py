@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from shared.error_codes import ErrorCode
+from shared.hooks import Hook
 from shared.job import Job
+from shared.jobs.hook_documents import hook_from_document
 from shared.jobs.job_documents import decode, encode, from_document
 from shared.log import Event, Log
 from shared.spending.budget import Budget, Spent
@@ -59,20 +61,25 @@ def job_of(row: Row) -> Job:
         raise UnreadableJob(f"A stored job cannot be read: {type(error).__name__}.") from error
 
 
-def readable(rows: Iterable[Row], read: Callable[[str, Mapping[str, Any], Any], T]) -> list[T]:
+def readable(rows: Iterable[Row], read: Callable[[str, Mapping[str, Any], Any], T], kind: str = "job") -> list[T]:
     """Return the records of the rows.
 
     A document that this version cannot read (from a newer version, or edited by hand) stays unchanged and is logged: it
-    comes first in every scan and would otherwise block all jobs behind it.
+    comes first in every scan and would otherwise block all jobs behind it. `kind`: what the documents are.
     """
-    jobs = []
-    for job_id, document, revision in rows:
+    records = []
+    for row_id, document, revision in rows:
         try:
-            jobs.append(read(job_id, document, revision))
+            records.append(read(row_id, document, revision))
         except UNREADABLE as error:
-            message = f"A stored job cannot be read: {type(error).__name__}."
-            Log().error(Event.CONFIGURATION, message, jobId=job_id)
-    return jobs
+            message = f"A stored {kind} cannot be read: {type(error).__name__}."
+            Log().error(Event.CONFIGURATION, message, **{f"{kind}Id": row_id})
+    return records
+
+
+def hooks_in(rows: Iterable[Row]) -> list[Hook]:
+    """Return the hooks of the rows, oldest first."""
+    return sorted(readable(rows, hook_from_document, "hook"), key=lambda hook: (hook.created_at, hook.id))
 
 
 def gate_to_document(gate: Gate) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Jobs in Firestore. Every write is conditional on the newest revision of the document and takes effect once.
 
-`jobs/{id}` holds the jobs, `control/wireflow` the gate, `control/form_limits` the rate window of browsers,
-`control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over. Every query of the
-product is in this file. The automatic single-field indexes serve all of them except the list by caller, status, or
-workflow: see `_list_query`.
+`jobs/{id}` holds the jobs, `hooks/{id}` the hooks, `control/wireflow` the gate, `control/form_limits` the rate window
+of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over. Every query
+of the product is in this file. The automatic single-field indexes serve all of them except the list by caller, status,
+or workflow: see `_list_query`.
 """
 
 import dataclasses
@@ -15,18 +15,21 @@ from functools import partial
 
 from google.cloud.firestore import AsyncClient, AsyncQuery, FieldFilter, Query
 
+from shared.hooks import Hook, HookStatus
 from shared.job import Job
 from shared.jobs.documents import (
     check_batch,
     first_readable,
     gate_from_document,
     gate_to_document,
+    hooks_in,
     job_of,
     rate_window_from_document,
     rate_window_to_document,
     utc,
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
+from shared.jobs.hook_documents import MAX_READ, hook_to_document
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
 from shared.jobs.usage_documents import USAGE_FIELDS, usage_from_document, usage_row, usage_to_document
 from shared.listed_job import ListedJob
@@ -133,6 +136,37 @@ class FirestoreJobs:
         (revision,) = await self._database.write({RATE_WINDOW: rate_window_to_document(window)}, window.revision)
         return dataclasses.replace(window, revision=revision)
 
+    async def create_hook(self, hook: Hook) -> Hook:
+        """See the port."""
+        return await self._write_hook(hook)
+
+    async def get_hook(self, hook_id: str) -> Hook | None:
+        """See the port."""
+        row = await self._database.read(f"hooks/{hook_id}")
+        return next(iter(hooks_in([row])), None) if row else None
+
+    async def save_hook(self, hook: Hook) -> Hook:
+        """See the port."""
+        if hook.revision is None:
+            raise Conflict(f"hook {hook.id} was never read from the store")
+        return await self._write_hook(hook)
+
+    async def delete_hook(self, hook_id: str) -> None:
+        """See the port."""
+        await self._database.delete(f"hooks/{hook_id}")
+
+    async def hooks_of(self, caller: str) -> list[Hook]:
+        """See the port."""
+        return hooks_in(await self._database.rows(_hooks_with("caller", caller), MAX_READ))
+
+    async def active_hooks(self) -> list[Hook]:
+        """See the port."""
+        return hooks_in(await self._database.rows(_hooks_with("status", HookStatus.ACTIVE), MAX_READ))
+
+    async def _write_hook(self, hook: Hook) -> Hook:
+        (revision,) = await self._database.write({f"hooks/{hook.id}": hook_to_document(hook)}, hook.revision)
+        return dataclasses.replace(hook, revision=revision)
+
     async def id_secret(self) -> bytes:
         """See the port. The secret never changes, so it is read once."""
         if self._secret is None:
@@ -159,6 +193,12 @@ def _at_or_before(field: str, now: datetime) -> BuildQuery:
     """Select the rows of jobs with `field <= now`, oldest first."""
     past = FieldFilter(field, "<=", utc(now))
     return lambda client: client.collection("jobs").where(filter=past).order_by(field).select(ROW_FIELDS)
+
+
+def _hooks_with(field: str, text: str) -> BuildQuery:
+    """Select the hooks whose `field` is `text`."""
+    same = FieldFilter(field, "==", str(text))
+    return lambda client: client.collection("hooks").where(filter=same)
 
 
 def _list_query(query: JobQuery) -> BuildQuery:

@@ -113,6 +113,11 @@ class Database:
             raise WriteConflict([*documents], [*stored.values()])
         return [stored[path][2] if path in stored else None for path in documents]
 
+    async def delete(self, path: str) -> None:
+        """Delete the document at `path`, if it exists."""
+        async with self._session() as client:
+            await client.document(path).delete(**self._call)
+
     async def close(self) -> None:
         """Close all connections."""
         client, self._client = self._client, None

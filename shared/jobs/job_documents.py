@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
+from shared.hooks import Hook, HookSecret
 from shared.job import Job
 from shared.job_parts import Attempt, Image, JobError, Refusal, Step, Then
 from shared.job_states import Status
@@ -136,8 +137,8 @@ def stored_names(record: type) -> Mapping[str, str]:
 _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
     for record in (
-        *(Job, JobRow, ListedJob, Callback, Attempt),
-        *(Image, Step, JobError, Refusal, Cost, Reservation, Suspension, Then),
+        *(Job, JobRow, ListedJob, Callback, Attempt, Image, Step, JobError, Refusal, Cost, Reservation, Then),
+        *(Suspension, Hook, HookSecret),
     )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from shared.hooks import Hook, HookStatus
 from shared.job import Job
 from shared.jobs.documents import (
     Row,
@@ -24,11 +25,13 @@ from shared.jobs.documents import (
     first_readable,
     gate_from_document,
     gate_to_document,
+    hooks_in,
     job_of,
     rate_window_from_document,
     rate_window_to_document,
     utc,
 )
+from shared.jobs.hook_documents import MAX_READ, hook_to_document
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
 from shared.jobs.usage_documents import usage_from_document, usage_row, usage_to_document
 from shared.listed_job import ListedJob
@@ -61,6 +64,7 @@ CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NUL
 CREATE INDEX IF NOT EXISTS jobs_line ON jobs (queue_at, id) WHERE queue_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_created ON jobs (CREATED, id);
 CREATE INDEX IF NOT EXISTS jobs_execution ON jobs (EXECUTION) WHERE EXECUTION IS NOT NULL;
+CREATE TABLE IF NOT EXISTS hooks (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS control (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 COMMIT;
 """.replace("CREATED", CREATED).replace("EXECUTION", EXECUTION)
@@ -93,6 +97,12 @@ ORDER BY CREATED DESC, id DESC LIMIT ?7
 CREATE_CONTROL = "INSERT INTO control (document, id, version) VALUES (json_patch('{}', ?), ?, 1) ON CONFLICT DO NOTHING"
 SAVE_CONTROL = SAVE_JOB.replace("jobs", "control")
 GET_CONTROL = GET_JOB.replace("jobs", "control")
+CREATE_HOOK = CREATE_CONTROL.replace("control", "hooks")
+SAVE_HOOK = SAVE_JOB.replace("jobs", "hooks")
+GET_HOOK = GET_JOB.replace("jobs", "hooks")
+DELETE_HOOK = "DELETE FROM hooks WHERE id = ?"
+HOOKS_OF = "SELECT id, document, version FROM hooks WHERE json_extract(document, '$.caller') = ? LIMIT ?"
+ACTIVE_HOOKS = HOOKS_OF.replace("caller", "status")
 
 Result = TypeVar("Result")
 
@@ -192,6 +202,34 @@ class SqliteJobs:
         """See the port."""
         revision = await self._save_control(RATE_WINDOW, rate_window_to_document(window), window.revision)
         return dataclasses.replace(window, revision=revision)
+
+    async def create_hook(self, hook: Hook) -> Hook:
+        """See the port."""
+        if not await self._write(CREATE_HOOK, _json(hook_to_document(hook)), hook.id):
+            raise Conflict(f"hook {hook.id} exists")
+        return dataclasses.replace(hook, revision=1)
+
+    async def get_hook(self, hook_id: str) -> Hook | None:
+        """See the port."""
+        return next(iter(hooks_in(await self._rows(GET_HOOK, hook_id))), None)
+
+    async def save_hook(self, hook: Hook) -> Hook:
+        """See the port."""
+        if not await self._write(SAVE_HOOK, _json(hook_to_document(hook)), hook.id, hook.revision):
+            raise Conflict(f"hook {hook.id} was changed by another writer")
+        return dataclasses.replace(hook, revision=hook.revision + 1)
+
+    async def delete_hook(self, hook_id: str) -> None:
+        """See the port."""
+        await self._write(DELETE_HOOK, hook_id)
+
+    async def hooks_of(self, caller: str) -> list[Hook]:
+        """See the port."""
+        return hooks_in(await self._rows(HOOKS_OF, caller, MAX_READ))
+
+    async def active_hooks(self) -> list[Hook]:
+        """See the port."""
+        return hooks_in(await self._rows(ACTIVE_HOOKS, HookStatus.ACTIVE, MAX_READ))
 
     async def id_secret(self) -> bytes:
         """See the port. The secret never changes, so it is read once."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from shared.config import Config
 from shared.log import Log
-from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, WakeUp, Wireflow
+from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Receivers, WakeUp, Wireflow
 from shared.runtime.admission import Admission
+from shared.runtime.endpoints import Endpoints
 from shared.runtime.executions import Executions
+from shared.runtime.hooks import Hooks
 from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.run_times import RunTimes
@@ -34,9 +36,12 @@ class Deps:
     wireflow: Wireflow
     admission: Admission
     queue: QueueSnapshot
+    hooks: Hooks
     requests: RequestLimiter
     run_times: RunTimes
     wake_up: WakeUp
+    receivers: Receivers
+    endpoints: Endpoints
     scans: Scans
     executions: Executions
     unknown_shapes: UnknownShapes
@@ -49,3 +54,4 @@ class Deps:
     input_threads: Executor
     copy_threads: Executor
     random_id: Callable[[], str]  # 128 bits, 32 hex digits
+    random: Callable[[], float]  # from 0 to 1, for jitter

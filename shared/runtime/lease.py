@@ -12,7 +12,8 @@ from typing import Self
 from shared.job import Job
 from shared.job_parts import Step
 from shared.ports import Clock, JobStore
-from shared.store_errors import Conflict, RecordTooLarge, StoreUnavailable, UnreadableJob
+from shared.runtime.saving import save, save_over
+from shared.store_errors import Conflict, StoreUnavailable, UnreadableJob
 
 FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries of a write
 
@@ -54,6 +55,11 @@ class Lease:
         self._released = False
         self._writing = asyncio.Lock()
 
+    @property
+    def released(self) -> bool:
+        """Whether the worker has given the job back."""
+        return self._released
+
     @classmethod
     async def claim(cls, job: Job, store: JobStore, clock: Clock, seconds: float) -> Self | None:
         """Take the job with one conditional write. Return None if another worker was faster or the store failed.
@@ -62,7 +68,7 @@ class Lease:
         """
         claimed = job.claimed(clock.now() + timedelta(seconds=seconds))
         try:
-            saved = await _save(claimed, store)
+            saved = await save(claimed, store)
         except (Conflict, UnreadableJob, StoreUnavailable):
             return None
         return cls(saved, store, clock, seconds)
@@ -101,7 +107,7 @@ class Lease:
             ends_at = self._clock.monotonic() + self._seconds
             due_at = self._clock.now() + timedelta(seconds=self._seconds)
             try:
-                self.job = await _save(job.due(due_at) if renew else job, self._store)
+                self.job = await save_over(self.job, job.due(due_at) if renew else job, self._store)
                 self._ends_at = ends_at
                 return self.job
             except Conflict as error:
@@ -111,11 +117,3 @@ class Lease:
                     raise LeaseLost(self.job.id) from error
             await self._clock.sleep(pause)
             pause = min(2 * pause, MAX_PAUSE)
-
-
-async def _save(job: Job, store: JobStore) -> Job:
-    """Save the job, if necessary without what is only good to know. Raise RecordTooLarge if even that is too much."""
-    try:
-        return await store.save(job)
-    except RecordTooLarge:
-        return await store.save(job.trimmed())

@@ -19,10 +19,11 @@ from shared.steps.input_images import find_input_image, store_input
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, has_room, sharers
 from shared.steps.prepare import prepare_at_once
+from shared.steps.receivers import add_receivers, with_receivers
 from shared.steps.waiting import held_by_limit
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
-from shared.submission import Submission
+from shared.submission import Submission, SubmissionRefused
 
 Admit = Callable[[str], Awaitable[None]]  # called with the id of a new job; raises to reject it
 
@@ -35,18 +36,18 @@ class Accepted:
     replayed: bool = False
 
 
-class KeyReused(Exception):
+class KeyReused(SubmissionRefused):
     """The idempotency key was used before, with another request."""
 
 
-class JobErased(KeyReused):
+class JobErased(SubmissionRefused):
     """The idempotency key was used before, with the same request, and its job was erased."""
 
 
 async def accept(submission: Submission, deps: Deps, admit: Admit | None = None) -> Accepted:
     """Store the job and, if the gate admits it at once, make the paid call.
 
-    Raise KeyReused or InputRefused for a request that must be changed, QueueFull for one that may be sent later,
+    Raise SubmissionRefused for a request that must be changed, QueueFull for one that may be sent later,
     StoreUnavailable if nothing could be stored.
     """
     accepted = await _accept(submission, deps, admit)
@@ -58,7 +59,7 @@ async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Ac
     job_id = await job_id_for(submission, deps)
     async with deps.queue.recent(sharers(submission.caller, deps)) as places:
         if _is_looked_up_first(submission, admit, places, deps) and (existing := await deps.store.get(job_id)):
-            return replay(existing, submission)
+            return await _replay(existing, submission, deps)
         if places.head is not None or submission.file is not None:  # it will wait
             check_room(places, 1, submission.caller, deps)
         input_image = await find_input_image(submission, deps)
@@ -79,7 +80,7 @@ async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Ac
         except AlreadyExists as error:
             await _release(slot, deps)
             await _hand_over_input(job, error.job, deps)
-            return replay(error.job, submission)
+            return await _replay(error.job, submission, deps)
         except StoreUnavailable:
             await _release(slot, deps)
             raise
@@ -101,12 +102,20 @@ def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Pla
 
 
 def replay(job: Job, submission: Submission) -> Accepted:
-    """Return the existing job of the submission's key. Raise KeyReused if it was made by another request, or erased."""
+    """Return the existing job of the submission's key, without what the submission adds to it.
+
+    Raise KeyReused if it was made by another request or was erased, TooManyReceivers.
+    """
     if job.fingerprint != submission.fingerprint:
         raise KeyReused
     if job.erased_at:
         raise JobErased
+    with_receivers(job, submission, job.created_at)  # raises
     return Accepted(job, replayed=True)
+
+
+async def _replay(job: Job, submission: Submission, deps: Deps) -> Accepted:
+    return Accepted(await add_receivers(replay(job, submission).job, submission, deps), replayed=True)
 
 
 async def _held_by_limit(job: Job, deps: Deps) -> Job | None:

@@ -7,25 +7,26 @@ from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
-from shared.steps.accept import Accepted, KeyReused, replay
+from shared.steps.accept import Accepted, replay
 from shared.steps.chain import link
-from shared.steps.input_images import InputRefused, find_input_image
+from shared.steps.input_images import find_input_image
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, sharers
 from shared.steps.prepare import prepare_at_once
+from shared.steps.receivers import add_receivers
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, StoreUnavailable
-from shared.submission import Submission
+from shared.submission import Submission, SubmissionRefused
 
 MAX_TRIES = 5  # while others store jobs of the same batch
 
-Outcome = Accepted | KeyReused | InputRefused
+Outcome = Accepted | SubmissionRefused
 
 
 class ItemRefused(Exception):
     """One item of a batch cannot be accepted, because of `reason`; nothing was stored."""
 
-    def __init__(self, index: int, reason: KeyReused | InputRefused) -> None:
+    def __init__(self, index: int, reason: SubmissionRefused) -> None:
         super().__init__(f"item {index}")
         self.index, self.reason = index, reason
 
@@ -41,7 +42,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
             if isinstance(outcome, Exception) and not partial:
                 raise ItemRefused(index, outcome)
         try:
-            stored = await _store(outcomes, deps)
+            stored = await _with_receivers(await _store(outcomes, deps), submissions, deps)
         except AlreadyExists:
             continue  # another request has just stored a job of this batch; the next plan finds it
         pairs = zip(submissions, stored, strict=True)
@@ -64,7 +65,7 @@ async def plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
             input_image = await find_input_image(submission, deps)
             known[job_id] = prepare_at_once(new_job(job_id, submission, input_image, deps, index), deps)
             outcomes.append(Accepted(known[job_id]))
-        except (KeyReused, InputRefused) as refusal:
+        except SubmissionRefused as refusal:
             outcomes.append(refusal)
     return outcomes
 
@@ -87,6 +88,16 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
         if isinstance(outcome, Accepted)
         else outcome
         for outcome in outcomes
+    ]
+
+
+async def _with_receivers(outcomes: Sequence[Outcome], submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
+    """Add the receivers of repeated requests to their jobs."""
+    return [
+        Accepted(await add_receivers(outcome.job, submission, deps), replayed=True)
+        if isinstance(outcome, Accepted) and outcome.replayed
+        else outcome
+        for outcome, submission in zip(outcomes, submissions, strict=True)
     ]
 
 

@@ -7,21 +7,21 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.request_limiter import Throttled
 from shared.runtime.slots import WindowOver
-from shared.steps.chain import start_next
 from shared.steps.copy import copy
 from shared.steps.dispatch import leave_hold
-from shared.steps.erase import erase_images
 from shared.steps.follow import follow
-from shared.steps.input_images import delete_input
 from shared.steps.prepare import prepare
 from shared.steps.recheck import recheck
 from shared.steps.resolve import resolve
+from shared.steps.wrap_up import wrap_up
 
 
 async def advance(lease: Lease, deps: Deps) -> datetime | None:
     """Do what the job needs now. Return when it needs more, or None when it need not be held any longer."""
     try:
-        return await _advance(lease, deps)
+        at = await _advance(lease, deps)
+        # A job that is held after its last step has receivers to tell.
+        return at if at or lease.released else deps.clock.now()
     except Throttled as throttled:
         return throttled.at
     except WindowOver:
@@ -40,17 +40,8 @@ async def _advance(lease: Lease, deps: Deps) -> datetime | None:
             return await follow(lease, deps)
         case Status.COPYING:
             return await copy(lease, deps)
+        case Status.FAILED if lease.job.is_recheck_due(deps.clock.now()):
+            return await recheck(lease, deps)
         case Status.SUCCEEDED | Status.CANCELED | Status.FAILED:
-            return await _finish_up(lease, deps)
-
-
-async def _finish_up(lease: Lease, deps: Deps) -> datetime | None:
-    """Do one of the things that are left to do for a final job."""
-    job = lease.job
-    if job.erased_at:
-        return await erase_images(lease, deps)
-    if then := job.next_to_start:
-        return await start_next(lease, then, deps)
-    if job.is_recheck_due(deps.clock.now()):
-        return await recheck(lease, deps)
-    return await delete_input(lease, deps)
+            await wrap_up(lease, deps)
+            return None

@@ -2,47 +2,43 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta
 
 from shared import idempotency
+from shared.callbacks import Callback
 from shared.idempotency import IdempotencyKey
 from shared.job import Job
 from shared.job_parts import Then
 from shared.log import Event
 from shared.runtime.dependencies import Deps
-from shared.runtime.lease import Lease
 from shared.steps.new_job import new_job
 from shared.steps.placing import next_place
 from shared.steps.prepare import prepare_at_once
-from shared.store_errors import AlreadyExists, Conflict, StoreError, StoreUnavailable
+from shared.store_errors import AlreadyExists, Conflict, StoreError
 from shared.submission import Submission
 
-RETRY_AFTER = timedelta(seconds=5)
 MAX_TRIES = 3  # while others change the source job
 
 
-async def start_next(lease: Lease, then: Then, deps: Deps) -> datetime | None:
-    """Create the job that follows one that has succeeded, and record it. Return when to continue, or None.
+async def start_next(job: Job, deps: Deps) -> Job:
+    """Create the job that follows one that has succeeded, if there is one. Return the job with its id, not stored yet.
 
-    Its id follows from the job and its attempt: a worker that takes over after a crash creates no second one.
+    The id follows from the job and its attempt: a worker that repeats this after a crash creates no second one. Raise
+    StoreUnavailable.
     """
-    job, now = lease.job, deps.clock.now()
-    try:
-        next_id = await _create(job, then, deps)
-    except StoreUnavailable:
-        return now + RETRY_AFTER
-    job = job.followed(then, next_id)
-    if job.due_at is None or job.due_at > now:
-        await lease.release(job)
-        return None
-    await lease.save(job)
-    return now
-
-
-async def _create(job: Job, then: Then, deps: Deps) -> str:
-    """Create the job that follows, unless it exists; return its id."""
+    then = job.next_to_start
+    if then is None:
+        return job
     key = IdempotencyKey("then", f"{job.id}.{job.attempt}")
     next_id = idempotency.job_id(key, job.caller, await deps.store.id_secret())
+    follower = prepare_at_once(_follower(job, next_id, then, deps), deps)
+    with suppress(AlreadyExists):
+        follower = await deps.store.create(follower.placed(await next_place(job.caller, deps)))
+        deps.log.info(Event.JOB_ACCEPTED, "A job follows another one.", status=follower.status, **follower.log_fields())
+    return job.followed(then, next_id)
+
+
+def _follower(job: Job, next_id: str, then: Then, deps: Deps) -> Job:
+    """Return the job that follows: with the same prompt and receivers, and the first image as its input image."""
     image = next(image for image in job.images if image.name)
     submission = Submission(
         prompt=job.prompt,
@@ -59,11 +55,9 @@ async def _create(job: Job, then: Then, deps: Deps) -> str:
         alt_text=job.alt_text,
         metadata=job.metadata,
     )
-    follower = prepare_at_once(new_job(next_id, submission, image.name, deps), deps)
-    with suppress(AlreadyExists):
-        follower = await deps.store.create(follower.placed(await next_place(job.caller, deps)))
-        deps.log.info(Event.JOB_ACCEPTED, "A job follows another one.", status=follower.status, **follower.log_fields())
-    return next_id
+    follower = new_job(next_id, submission, image.name, deps)
+    own = [Callback(url=callback.url, format=callback.format) for callback in job.callbacks if not callback.hook_id]
+    return follower.with_callbacks(own, follower.created_at)
 
 
 async def link(pairs: Iterable[tuple[Submission, Job]], deps: Deps) -> None:

@@ -10,6 +10,7 @@ from shared.job_states import Status
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.runtime.saving import save_over
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
 from shared.steps.finish import finish, finish_unleased
@@ -36,18 +37,19 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
     """
     wake_up_at = deps.clock.now() + timedelta(seconds=await seconds_to_first_claim(job, deps))
     outcome = await wake_up_meanwhile(make_paid_call(job, slot, deps), wake_up_at, deps)
-    stored = await _store(outcome, deps)
+    stored = await _store(job, outcome, deps)
     if stored is None:
         deps.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be stored.", **outcome.log_fields())
         return job
     disputed = await _disputed(stored, deps)
-    return (disputed and await _store(disputed, deps)) or stored
+    return (disputed and await _store(stored, disputed, deps)) or stored
 
 
-async def _store(job: Job, deps: Deps) -> Job | None:
+async def _store(base: Job, job: Job, deps: Deps) -> Job | None:
+    """Store a job that was computed from the stored one `base`. Return None if that fails."""
     for _ in range(2):
         try:
-            return await (finish_unleased(job, deps) if job.finished else deps.store.save(job))
+            return await (finish_unleased(base, job, deps) if job.finished else save_over(base, job, deps.store))
         except StoreUnavailable:
             continue
         except StoreError:

@@ -1,6 +1,6 @@
 """Erase a job: its record is reduced to a tombstone at once, its images are deleted by the poller."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from shared.copy_errors import CopyError
 from shared.job import Job
@@ -29,15 +29,15 @@ async def erase(job: Job, deps: Deps) -> Job:
     return erased
 
 
-async def erase_images(lease: Lease, deps: Deps) -> datetime | None:
-    """Delete all images of an erased job. Return when to try again, or None."""
+async def erase_images(lease: Lease, deps: Deps) -> None:
+    """Delete all images of an erased job, and record when to do it again."""
     job, now = lease.job, deps.clock.now()
     try:
         await deps.images.delete_job(job.id)
     except CopyError:
         message = "Images of an erased job could not be deleted; this is retried. May the poller delete them?"
         deps.log.error(Event.CONFIGURATION, message, **job.log_fields())
-        return now + RETRY_AFTER
+        await lease.release(job.images_erased(now + RETRY_AFTER))
+        return
     second = (job.erased_at or now) + SECOND_PASS
     await lease.release(job.images_erased(second if now < second else None))
-    return None

@@ -1,18 +1,37 @@
 """Finish a job: every transition to a final state is saved here, so that its receivers are told."""
 
+from shared.callbacks import Callback, CallbackFormat
 from shared.job import Job
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.runtime.saving import save_over
 
 
-async def finish(lease: Lease, job: Job, deps: Deps) -> Job:  # noqa: ARG001 - for the hooks
-    """Save a leased job that has become final, and end the lease."""
+async def finish(lease: Lease, job: Job, deps: Deps) -> Job:
+    """Save a leased job that has become final. The lease ends, unless receivers are told or another job starts now.
+
+    Raise StoreUnavailable if the hooks cannot be read.
+    """
+    job = await _with_hooks(job, deps)
+    now = deps.clock.now()
+    if job.next_to_start or any(callback.is_due(now) for callback in job.callbacks):
+        return await lease.save(job)
     return await lease.release(job)
 
 
-async def finish_unleased(job: Job, deps: Deps) -> Job:
-    """Save a job that the trigger has made final, and let the poller do what is left to do. Raise StoreError."""
-    job = await deps.store.save(job)
+async def finish_unleased(base: Job, job: Job, deps: Deps) -> Job:
+    """Save a job that the trigger has made final, and let the poller do what is left to do.
+
+    `base`: the stored record from which it was computed. Raise StoreError.
+    """
+    job = await save_over(base, await _with_hooks(job, deps), deps.store)
     if job.due_at:
         await deps.wake_up.at(job.due_at)
     return job
+
+
+async def _with_hooks(job: Job, deps: Deps) -> Job:
+    """Return a final job with the hooks that are to hear of it among its receivers."""
+    hooks = await deps.hooks.matching(job)
+    new = [Callback(url=hook.hook_url, hook_id=hook.id, format=CallbackFormat(hook.format)) for hook in hooks]
+    return job.heard_by(new)

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -13,15 +12,12 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.ports import INPUT_SECONDS
 from shared.runtime.dependencies import Deps
-from shared.runtime.lease import Lease
-from shared.submission import Submission
-
-RETRY_AFTER = timedelta(minutes=5)
+from shared.submission import Submission, SubmissionRefused
 
 T = TypeVar("T")
 
 
-class InputRefused(Exception):
+class InputRefused(SubmissionRefused):
     """The image of an earlier job that a request names cannot be its input; `field` names the field to change.
 
     InputRefused
@@ -111,17 +107,6 @@ async def read_input(job: Job, deps: Deps) -> bytes:
     if content is None:
         raise ImageGone("it is no longer in the image store")
     return content
-
-
-async def delete_input(lease: Lease, deps: Deps) -> datetime | None:
-    """Delete the stored input image of a final job. Return when to try again if the image store does not respond."""
-    if lease.job.stored_input:
-        try:
-            await deps.images.delete(lease.job.stored_input)
-        except CopyError:
-            return deps.clock.now() + RETRY_AFTER
-    await lease.release(lease.job.input_deleted())
-    return None
 
 
 def _fetch(url: str, name: str, deps: Deps) -> str:

@@ -8,6 +8,7 @@ from shared.job import Job
 from shared.job_parts import Then
 from shared.job_states import Status
 from shared.runtime.dependencies import Deps
+from shared.steps.receivers import callbacks_of
 from shared.submission import Submission
 from shared.workflows import estimated_cost
 
@@ -45,6 +46,7 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         allow_partial=submission.allow_partial,
         alt_text=submission.alt_text,
         metadata=submission.metadata,
+        callbacks=callbacks_of(submission),
         estimated_cost=estimated_cost(config.workflow(submission.workflow), submission.input),
         previous_job=submission.from_job,
         then=_then(submission, deps),

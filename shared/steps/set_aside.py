@@ -48,6 +48,7 @@ async def set_aside(lease: Lease, deps: Deps) -> None:
             await give_up_copying(lease, deps)
         case _:
             await lease.release(lease.job.rechecked())
+    await _hand_back(lease, deps)
 
 
 async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
@@ -57,8 +58,15 @@ async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
         await lease.release(job.abandoned())
         return
     error = JobError.of(code, charged=job.charged(CHARGED[job.status]), request_id=job.request_id)
-    failed = await finish(lease, job.failed(error, deps.clock.now()).abandoned(), deps)
+    failed = await finish(lease, job.failed(error, deps.clock.now()), deps)
     log_failure(Event.JOB_FAILED, code, failed, deps)
+    await _hand_back(lease, deps)
+
+
+async def _hand_back(lease: Lease, deps: Deps) -> None:
+    """Leave what is left to do, such as its notifications, to another worker."""
+    if not lease.released:
+        await lease.release(lease.job.due(deps.clock.now()))
 
 
 def _deadline(job: Job, deps: Deps) -> datetime | None:

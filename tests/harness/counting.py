@@ -4,6 +4,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
+from shared.hooks import Hook
 from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobQuery, JobRow, JobStore
@@ -67,6 +68,23 @@ class WatchedJobs:
     async def save_gate(self, gate: Gate) -> Gate:
         self.writes += 1
         return await self._inner.save_gate(gate)
+
+    async def active_hooks(self) -> list[Hook]:
+        return self._count(await self._inner.active_hooks())
+
+    async def get_hook(self, hook_id: str) -> Hook | None:
+        return self._count(await self._inner.get_hook(hook_id))
+
+    async def create_hook(self, hook: Hook) -> Hook:
+        self.writes += 1
+        return await self._inner.create_hook(hook)
+
+    async def save_hook(self, hook: Hook) -> Hook:
+        self.writes += 1
+        return await self._inner.save_hook(hook)
+
+    async def hooks_of(self, caller: str) -> list[Hook]:
+        return self._count(await self._inner.hooks_of(caller))
 
     async def id_secret(self) -> bytes:
         return await self._inner.id_secret()

@@ -42,14 +42,16 @@ class Vendor(httpx.AsyncBaseTransport):
     def __init__(self, simulator: Simulator) -> None:
         self.calls: list[Call] = []
         self.script: Script | None = None
-        self.sites: dict[str, Callable[[httpx.Request], httpx.Response]] = {}  # other hosts
+        # other hosts
+        self.sites: dict[str, Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]] = {}
         self._simulator = simulator
         self._inner = InProcess(simulator)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.headers["host"]  # the URL has the IP address
         if host in self.sites:
-            return self.sites[host](request)
+            response = self.sites[host](request)
+            return response if isinstance(response, httpx.Response) else await response
         found = match(request.method, request.url.path)
         assert found is not None, "Wireflow has no such endpoint"
         await request.aread()

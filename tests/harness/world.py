@@ -8,11 +8,13 @@ import io
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -31,10 +33,13 @@ from shared.images.download import COPY_SECONDS, Downloader
 from shared.job import Job
 from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
+from shared.notifications.receivers import HttpReceivers
 from shared.ports import INPUT_SECONDS, JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.dependencies import Deps
+from shared.runtime.endpoints import Endpoints
 from shared.runtime.executions import Executions
+from shared.runtime.hooks import Hooks
 from shared.runtime.queue_snapshot import QueueSnapshot
 from shared.runtime.request_limiter import RequestLimiter
 from shared.runtime.run_times import RunTimes
@@ -223,9 +228,12 @@ class World:
             wireflow=wireflow,
             admission=admission,
             queue=QueueSnapshot(store, admission, clock),
+            hooks=Hooks(store, clock),
             requests=requests,
             run_times=RunTimes(admission),
             wake_up=self._wake_up,
+            receivers=_receivers(settings, self.vendor),
+            endpoints=Endpoints(clock, Random(1).random),
             executions=Executions(),
             scans=Scans(store, [workflow.name for workflow in settings.workflows], clock, log),
             unknown_shapes=UnknownShapes(log),
@@ -240,6 +248,7 @@ class World:
             input_threads=Threads(wiring.INPUT_THREADS, thread_name_prefix="input"),
             copy_threads=Threads(4, thread_name_prefix="copy"),
             random_id=lambda: secrets.token_hex(16),
+            random=Random(2).random,
         )
 
 
@@ -305,6 +314,18 @@ def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) ->
     limit = wiring.MAX_INPUT_BYTES if inputs else settings.max_image_bytes
     seconds = INPUT_SECONDS if inputs else COPY_SECONDS
     return Downloader(client, base_url=base_url, max_bytes=limit, seconds=seconds, monotonic=loop.time)
+
+
+def _receivers(settings: config.Config, vendor: Vendor) -> HttpReceivers:
+    """Create the receivers as in production, except for the sockets: they are `vendor.sites`."""
+    receivers = HttpReceivers(
+        settings.callbacks.hosts,
+        ThreadPoolExecutor(1),  # of which the virtual loop makes no thread
+        allow_private=settings.allow_private_network,
+        resolve=lambda host, _port: [PRIVATE_ADDRESS if "private" in host else PUBLIC_ADDRESS],
+    )
+    receivers.transport.__dict__["_transport"] = vendor  # instead of its sockets
+    return receivers
 
 
 class _Internet(egress.Egress):

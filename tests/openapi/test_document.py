@@ -17,13 +17,25 @@ import pytest
 
 import functions.trigger.openapi.document as served
 from functions.trigger.auth import cors, form_tokens, signatures
-from functions.trigger.parsing import fields, forms, idempotency_keys, json_body, pipeline, read, urls, validate
+from functions.trigger.parsing import (
+    fields,
+    forms,
+    hook_fields,
+    idempotency_keys,
+    json_body,
+    pipeline,
+    read,
+    urls,
+    validate,
+)
 from functions.trigger.responses import placeholders, prefer
 from functions.trigger.router import ROUTES
 from functions.trigger.routes import job_list
 from shared import config
 from shared.auth_settings import AuthSettings, SigningSecret, Token
+from shared.callbacks import EVENTS, CallbackFormat
 from shared.error_codes import Charged, ErrorCode
+from shared.hooks import MAX_HOOKS, HookStatus
 from shared.images.formats import FORMATS
 from shared.job import Image, Job, Step
 from shared.job_states import Status
@@ -212,6 +224,14 @@ def test_every_field_of_a_request_is_in_it():
     assert all(f"`{name}`" in SCHEMAS["Request"]["description"] for name in fields.RESERVED)
 
 
+def test_every_field_of_a_hook_is_in_it():
+    assert properties("NewHook") == {*hook_fields.NAMES}
+    assert properties("HookWithSecret") - properties("Hook") == {"secret"}
+    assert SCHEMAS["Hook"]["properties"]["status"]["enum"] == [*HookStatus]
+    created = DOCUMENT["paths"]["/hooks"]["post"]["description"]
+    assert f"at most {MAX_HOOKS} hooks" in created
+
+
 def test_every_header_is_in_it():
     assert set(cors.EXPOSED.split(", ")) <= DOCUMENT["components"]["headers"].keys()
     said = {one["name"].lower() for one in DOCUMENT["components"]["parameters"].values() if one["in"] == "header"}
@@ -227,6 +247,8 @@ def test_every_header_is_in_it():
         ("JobStatus", Status),
         ("ErrorCode", ErrorCode),
         ("ErrorCharged", Charged),
+        ("HookEvent", EVENTS.values()),
+        ("HookFormat", CallbackFormat),
         ("ImageType", [one.content_type for one in FORMATS]),
     ],
 )
@@ -252,6 +274,7 @@ def schema_of(parameter: str) -> dict[str, Any]:
     [
         (SCHEMAS["Prompt"]["maxLength"], fields.PROMPT_LIMIT),
         (SCHEMAS["ImageUrl"]["maxLength"], urls.LONGEST),
+        (SCHEMAS["HookUrl"]["maxLength"], urls.LONGEST),
         (SCHEMAS["Options"]["properties"]["redirectUrl"]["maxLength"], urls.LONGEST),
         (SCHEMAS["Options"]["properties"]["deadlineSeconds"]["exclusiveMaximum"], fields.DEADLINE_LIMIT),
         (SCHEMAS["Options"]["properties"]["formToken"]["maxLength"], fields.FORM_TOKEN_LIMIT),

@@ -34,6 +34,12 @@ include-path = ["/jobs/{id}/image", "/jobs/{id}/image/{index}"]
 [operations.checks]
 positive_data_acceptance.enabled = false
 
+# The names of a URL must agree, the workflow must exist, and a caller has at most 100 hooks.
+[[operations]]
+include-name = "POST /hooks"
+[operations.checks]
+positive_data_acceptance.enabled = false
+
 # A period may be too long, or end before it begins.
 [[operations]]
 include-path = "/usage"

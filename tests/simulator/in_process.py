@@ -37,6 +37,8 @@ class InProcess(httpx.AsyncBaseTransport):
             await self.simulator.state.clock.sleep(patience)
             raise httpx.ReadTimeout("The read operation timed out", request=request)
         await self.simulator.state.clock.sleep(wait)
+        if broken.how is Break.RESET:
+            raise httpx.ReadError("Connection reset by peer", request=request)
         if broken.how in (Break.HANG, Break.CUT_IN_HEADER):
             raise httpx.RemoteProtocolError(LOST[broken.how], request=request)
         return _broken_body(request, broken)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from functions.simulator.api import AUTHENTICATED, Endpoint, match
+from functions.simulator.receivers import BEHAVIORS
 from functions.simulator.settings import CHANGEABLE, VARIABLES, Settings
 from tests.simulator.conftest import Vendor
 
@@ -39,9 +40,13 @@ def test_every_endpoint_is_documented_with_its_route_and_its_key() -> None:
             assert found.endpoint == name
 
 
+def test_every_receiver_is_documented() -> None:
+    assert [row[0].strip("`") for row in rows_of(BEHAVIORS)] == [*BEHAVIORS]
+
+
 async def test_every_documented_control_route_exists(vendor: Vendor) -> None:
     routes = [in_backticks(row[0])[0] for row in ROWS if "/_" in row[0]]
-    assert len(routes) == 7
+    assert len(routes) == 9
     for route in routes:
         method, path = route.split(" ")
         assert (await vendor.http.request(method, path, json={"fault": "moderation"})).status_code in (200, 422)

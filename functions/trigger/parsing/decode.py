@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from shared.idempotency import IdempotencyKey
 from shared.problems import Problem
 
-from . import events, forms
+from . import events, forms, notifications
 from .fields import present, read_field
 from .json_body import NotJson, check_nesting, check_unicode, parse
 from .media_type import BodyKind, content_type
@@ -35,6 +35,7 @@ def decode(kind: BodyKind, headers: Headers, raw: bytes) -> DecodedBody:
     else:
         decoded = DecodedBody(body=form.fields(), file=form.file(raw), form=True)
     check_nesting(decoded.body)
+    notifications.check_body(decoded.body)
     return _without_token(decoded)
 
 

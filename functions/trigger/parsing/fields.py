@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.callbacks import CallbackFormat
 from shared.problems import Problem
 from shared.public_job import ALT_TEXT_LIMIT
 
@@ -16,6 +17,7 @@ DEADLINE_LIMIT = 1_000_000_000  # seconds
 IMAGES_LIMIT = 10_000  # images of one job
 ITEMS_LIMIT = 100  # requests of one batch
 FORM_TOKEN_LIMIT = 2_048  # characters
+CALLBACKS_LIMIT = 3  # URLs of one request
 METADATA_KEYS, METADATA_LIMIT = 20, 4_096  # bytes of all keys and values
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -123,6 +125,24 @@ def on_failure(name: str, value: Any) -> str:
     return "error"
 
 
+def callback_urls(name: str, value: Any) -> tuple[str, ...]:
+    """A URL, or an array of at most `CALLBACKS_LIMIT` different ones; whether they may be called is checked later."""
+    urls = [value] if isinstance(value, str) else value
+    if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
+        raise Problem.wrong(f"{name} must be an https URL, or an array of them.", name)
+    distinct = tuple(dict.fromkeys(urls))
+    if not 1 <= len(distinct) <= CALLBACKS_LIMIT:
+        raise Problem.wrong(f"{name} must be one to {CALLBACKS_LIMIT} URLs. For more receivers, use POST /hooks.", name)
+    return distinct
+
+
+def callback_format(name: str, value: Any) -> str:
+    """How the body of a message is written."""
+    if not isinstance(value, str) or value not in set(CallbackFormat):
+        raise Problem.wrong(f"{name} must be one of {', '.join(CallbackFormat)}.", name)
+    return value
+
+
 def alt_text(name: str, value: Any) -> str:
     """A string of at most `ALT_TEXT_LIMIT` characters."""
     if not isinstance(value, str) or len(value) > ALT_TEXT_LIMIT:
@@ -217,7 +237,6 @@ class Field:
 _RESERVED = Field(kept_empty_json=True, implemented=False)
 
 FIELDS: Mapping[str, Field] = {
-    "callbackUrl": _RESERVED,
     "prompt": Field(prompt, attribute="prompt", required=True, kept_empty_json=True, kept_empty_text=True),
     "prompts": Field(batch_items, list_of_one),
     "workflow": Field(string, attribute="workflow"),
@@ -228,6 +247,8 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
+    "callbackUrl": Field(callback_urls, attribute="callback_urls", compared=False),
+    "callbackFormat": Field(callback_format, attribute="callback_format", compared=False),
     "dryRun": Field(boolean, flag, compared=False),
     "onFailure": Field(on_failure, compared=False),
     "altText": Field(alt_text, attribute="alt_text"),

@@ -19,6 +19,7 @@ from ..auth.authorize import check_may_send_batches
 from ..auth.caller import Caller, preferred
 from ..responses.job_representation import address_of
 from ..responses.negotiation import wants_page
+from . import notifications
 from .batch import Batch, BatchItem, is_batch, split_batch
 from .decode import DecodedBody, decode
 from .defaults import merge_defaults, read_query
@@ -75,6 +76,7 @@ async def parse_request(
     complete: Complete | None = None,
 ) -> ParsedRequest:
     """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
+    notifications.check_headers(request.headers)
     header_caller, visitor = await authenticator.headers(request), authenticator.visitor(request)
     kind = body_kind(request.headers)
     has_credential = header_caller is not None or authenticator.expects_signature(request)

@@ -1,6 +1,6 @@
-"""URLs in requests: of the input image, and of the page that follows a form. Ambiguous ones are rejected.
+"""URLs in requests: of the input image, of receivers, and of the page that follows a form. Ambiguous ones are rejected.
 
-What the host of an input image resolves to is checked when it is fetched (shared/egress.py).
+What the host of an input image or a receiver resolves to is checked when it is called (shared/egress.py).
 """
 
 import re
@@ -32,14 +32,17 @@ def check_image_url(value: str, config: Config) -> None:
     if url is None:
         detail = f"image1 must be an https URL (percent-encoded, at most {LONGEST:,} characters), or a file."
         raise Problem.wrong(detail, "image1")
-    if config.allow_private_network and _is_known(_host(url), config):
-        return
-    if url.scheme != "https":
-        raise Problem.wrong("The URL of image1 must begin with https://.", "image1")
-    if url.port is not None:  # other ports are never connected to (shared/egress.py)
-        raise Problem.wrong("The URL of image1 must use port 443.", "image1")
-    if _is_private(_host(url)):
-        raise Problem.wrong("The host of image1 must be public.", "image1")
+    known = [config.wireflow_base_url, *(f"//{entry}" for entry in config.image_hosts)]
+    _check_public("image1", url, known, config)
+
+
+def check_callback_url(name: str, value: str, config: Config) -> None:
+    """Check that messages may be sent to this URL, the value of the field `name`. Problem 422 otherwise."""
+    url = _parse(value)
+    if url is None:
+        detail = f"{name} must be an https URL (percent-encoded, at most {LONGEST:,} characters)."
+        raise Problem.wrong(detail, name)
+    _check_public(name, url, [f"//{entry}" for entry in config.callbacks.hosts], config)
 
 
 def check_redirect_url(value: str, origins: Iterable[str]) -> None:
@@ -47,6 +50,18 @@ def check_redirect_url(value: str, origins: Iterable[str]) -> None:
     url = _parse(value)
     if url is None or _origin(url) not in origins:
         raise Problem.wrong("redirectUrl must be an absolute URL on an origin of FORM_ORIGINS.", "redirectUrl")
+
+
+def _check_public(name: str, url: httpx.URL, known: Iterable[str], config: Config) -> None:
+    """Check what shared/egress.py would refuse. `known`: URLs whose hosts may be private in a local network."""
+    if config.allow_private_network and _is_known(_host(url), known):
+        return
+    if url.scheme != "https":
+        raise Problem.wrong(f"The URL of {name} must begin with https://.", name)
+    if url.port is not None:
+        raise Problem.wrong(f"The URL of {name} must use port 443.", name)
+    if _is_private(_host(url)):
+        raise Problem.wrong(f"The host of {name} must be public.", name)
 
 
 def _parse(value: str) -> httpx.URL | None:
@@ -73,9 +88,8 @@ def _origin(url: httpx.URL) -> str:
     return f"{url.scheme}://{host}{'' if url.port is None else f':{url.port}'}"
 
 
-def _is_known(host: str, config: Config) -> bool:
-    """Whether this is Wireflow's host, one of IMAGE_HOSTS, or a subdomain of them."""
-    urls = [config.wireflow_base_url, *(f"//{entry}" for entry in config.image_hosts)]
+def _is_known(host: str, urls: Iterable[str]) -> bool:
+    """Whether this is the host of one of the URLs, or a subdomain of one."""
     known = [_host(httpx.URL(url)) for url in urls]
     return any(host == name or host.endswith(f".{name}") for name in known)
 

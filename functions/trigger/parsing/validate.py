@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.config import Config
@@ -15,7 +15,7 @@ from .fields import FIELDS, RESERVED, is_blank, is_ours, read_field
 from .json_body import check_unicode
 from .near_misses import missing_prompt
 from .read import KIB
-from .urls import check_image_url, check_redirect_url
+from .urls import check_callback_url, check_image_url, check_redirect_url
 
 # Of the fields for Wireflow: `1e15` is longer when it is serialized again, and a document may have 1 MiB.
 STORED_LIMIT = 900 * KIB
@@ -38,6 +38,7 @@ def validate(
     read_field("onFailure", fields)
     if "then" in fields and caller.browser:  # rate limits of forms count requests, and each would be paid twice
         raise Problem.wrong("then is not accepted from forms. Remove it.", "then")
+    _check_callbacks(values.get("callback_urls", ()), fields, caller, config)
     _check_input_image(fields, file, config)
     if "redirectUrl" in fields:
         check_redirect_url(read_field("redirectUrl", fields), config.auth.origins)
@@ -56,6 +57,17 @@ def validate(
 def wireflow_fields(fields: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """Return the fields that are not ours, which go to Wireflow."""
     return {name: value for name, value in fields.items() if not is_ours(name, browser=caller.browser)}
+
+
+def _check_callbacks(urls: Iterable[str], fields: Mapping[str, Any], caller: Caller, config: Config) -> None:
+    """A visitor must not make us call a URL of its choice."""
+    for name in ("callbackUrl", "callbackFormat"):
+        if caller.browser and name in fields:
+            raise Problem.wrong(
+                f"{name} is not accepted from forms. Remove it, or send the request with a token.", name
+            )
+    for url in urls:
+        check_callback_url("callbackUrl", url, config)
 
 
 def _check_input_image(fields: Mapping[str, Any], file: bytes | None, config: Config) -> None:

@@ -1,9 +1,11 @@
 """The problems of valid requests that cannot become a job: a key that was reused, an input image that is not there."""
 
+from shared.callbacks import MAX_CALLBACKS
 from shared.problems import Problem
-from shared.steps.accept import JobErased, KeyReused
+from shared.steps.accept import JobErased
 from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
-from shared.submission import Submission
+from shared.steps.receivers import TooManyReceivers
+from shared.submission import Submission, SubmissionRefused
 
 from ..auth.authorize import erased
 
@@ -27,11 +29,14 @@ def input_problem(refusal: InputRefused) -> str:
     return "source_not_ready"
 
 
-def refusal_problem(refusal: KeyReused | InputRefused, submission: Submission | Problem, path: str = "") -> Problem:
+def refusal_problem(refusal: SubmissionRefused, submission: Submission | Problem, path: str = "") -> Problem:
     """The problem of a request that cannot become a job. `path`: where it is in a batch, such as `[3]`."""
     if isinstance(refusal, InputRefused):
         name = f"{path}.{refusal.field}" if path else refusal.field
         return Problem(input_problem(refusal), str(refusal), field=name)
+    if isinstance(refusal, TooManyReceivers):
+        detail = f"The job has {MAX_CALLBACKS} receivers, the most that are possible. Leave callbackUrl out."
+        return Problem("invalid_field", detail, field=f"{path}.callbackUrl" if path else "callbackUrl")
     if isinstance(refusal, JobErased):
         return erased()
     kind = submission.key.kind if isinstance(submission, Submission) and submission.key else "key"

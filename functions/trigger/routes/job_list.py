@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +16,7 @@ from shared.problems import Problem
 
 from ..auth.authorize import check_may_list
 from ..context import Context
+from ..parsing.fields import flag
 from ..responses.job_representation import document
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
@@ -29,9 +30,13 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
 
 
 async def list_jobs(request: Request, context: Context) -> Response:
-    """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=`: return `{"jobs","nextCursor"}`."""
+    """Handle `GET /jobs?status=&workflow=&since=&limit=&cursor=&flat=`: return `{"jobs","nextCursor"}`.
+
+    With `flat` return an array of the jobs, each as a flat notification has it: Zapier shows it as a sample.
+    """
     caller = check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
     parameters, deps = request.query_params, context.deps
+    flat = flag("flat", parameters.get("flat") or "false")
     query = JobQuery(
         limit=_parse_limit(parameters.get("limit")),
         caller=None if caller.lists_all else caller.name,
@@ -42,7 +47,10 @@ async def list_jobs(request: Request, context: Context) -> Response:
     )
     jobs, next_job = await _page(query, deps.store)
     documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs))
-    content = {"jobs": [public for public, _ in documents], "nextCursor": _cursor(next_job) if next_job else None}
+    public = [one for one, _ in documents]
+    content: Any = {"jobs": public, "nextCursor": _cursor(next_job) if next_job else None}
+    if flat:
+        content = [{**one, "callbacks": None} for one in public]  # as in notifications
     return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
 
 

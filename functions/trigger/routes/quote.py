@@ -4,10 +4,8 @@ from starlette.responses import JSONResponse, Response
 
 from shared.public_job import timestamp
 from shared.spending.money import public_cost
-from shared.steps.accept import KeyReused
-from shared.steps.input_images import InputRefused
 from shared.steps.quote import Quote, quote, quote_batch
-from shared.submission import Submission
+from shared.submission import Submission, SubmissionRefused
 
 from ..context import Context
 from ..parsing.batch import Batch
@@ -23,7 +21,7 @@ async def quote_response(parsed: ParsedRequest, context: Context) -> Response:
     await context.forms.check_form_token(read_field("formToken", parsed.fields), parsed.caller)
     try:
         return _response(await quote(parsed.content, context.deps))
-    except (KeyReused, InputRefused) as refusal:
+    except SubmissionRefused as refusal:
         raise refusal_problem(refusal, parsed.content) from refusal
 
 
@@ -32,7 +30,7 @@ async def _quote_batch(batch: Batch, context: Context) -> Quote:
     valid = [(one, path) for one, path in zip(batch.requests, batch.paths, strict=True) if isinstance(one, Submission)]
     quoted, outcomes = await quote_batch([submission for submission, _ in valid], context.deps)
     for outcome, (submission, path) in zip(outcomes, valid, strict=True):
-        if isinstance(outcome, KeyReused | InputRefused) and not batch.partial:
+        if isinstance(outcome, SubmissionRefused) and not batch.partial:
             raise refusal_problem(outcome, submission, path) from outcome
     return quoted
 

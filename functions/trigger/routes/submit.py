@@ -12,12 +12,11 @@ from shared.job_parts import JobError
 from shared.job_states import Status
 from shared.problems import Problem
 from shared.public_job import sentence
-from shared.steps.accept import Accepted, KeyReused, accept
+from shared.steps.accept import Accepted, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
-from shared.steps.input_images import InputRefused
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import QueueFull
-from shared.submission import Submission
+from shared.submission import Submission, SubmissionRefused
 
 from ..auth.caller import Caller
 from ..auth.form_admission import fills_honeypot
@@ -65,7 +64,7 @@ async def submit(request: Request, submission: Submission, parsed: ParsedRequest
         accepted = await accept(submission, context.deps, admit if caller.browser else None)
     except QueueFull as full:
         raise _queue_full(full) from full
-    except (KeyReused, InputRefused) as refusal:
+    except SubmissionRefused as refusal:
         raise refusal_problem(refusal, submission) from refusal
     return await _respond(request, accepted, parsed, headers, context)
 

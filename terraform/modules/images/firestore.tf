@@ -7,7 +7,8 @@ locals {
   is_database = "resource.name == \"projects/${var.project_id}/databases/${local.database}\""
 
   # Fields that the queries of shared/jobs/firestore.py name, with the order of their index. Every other field of a job is
-  # exempt from indexing: indexes would make every write larger and more expensive.
+  # exempt from indexing: indexes would make every write larger and more expensive. Hooks, which are few and hardly ever
+  # written, keep their automatic indexes.
   queried_fields = {
     caller      = "ASCENDING"
     createdAt   = "DESCENDING"

@@ -1,0 +1,1 @@
+"""Notifications of final jobs: messages, and their delivery."""
