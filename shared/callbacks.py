@@ -74,8 +74,18 @@ class Callback:
         """The receiver is to be told a new event at once, unless it wants no more."""
         if self.status is CallbackStatus.ENDED:
             return self
-        new = Callback(url=self.url, hook_id=self.hook_id, format=self.format)
-        return dataclasses.replace(new, event=event, next_attempt_at=now)
+        return dataclasses.replace(self.renewed(), event=event, next_attempt_at=now)
+
+    def renewed(self) -> "Callback":
+        """The receiver waits for the next event of the job, unless it wants no more."""
+        if self.status is CallbackStatus.ENDED:
+            return self
+        return Callback(url=self.url, hook_id=self.hook_id, format=self.format)
+
+    def again(self, event: str, now: datetime) -> "Callback":
+        """The receiver is to be told the event again, whatever became of it: a person wants it."""
+        pending = CallbackStatus.PENDING
+        return dataclasses.replace(self, event=event, status=pending, attempts=0, next_attempt_at=now)
 
     def attempted(
         self,

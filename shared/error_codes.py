@@ -49,7 +49,8 @@ class Explanation:
 
     `visitor`: what a visitor of a form is told, who can change the request but not the deployment.
 
-    A request with the same Idempotency-Key returns the failed job, so hints ask for a new key where a new run is meant.
+    A request with the same Idempotency-Key returns the failed job, so hints ask for a new key where another request is
+    meant.
     """
 
     message: str
@@ -59,18 +60,19 @@ class Explanation:
 
 
 # A code may be why a job waits, and why it failed.
-RESUME = " Waiting jobs resume automatically. For a failed job, send a new request with a new Idempotency-Key."
+RESUME = " Waiting jobs resume automatically. Retry a failed job."
+CHANGED = "send a new request with a new Idempotency-Key."
 
 EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ErrorCode.MODERATION: Explanation(
         "The provider of the model rejected the prompt or the input image.",
-        "Change the prompt or the image, and send a new request with a new Idempotency-Key.",
+        "Change the prompt or the image, and " + CHANGED,
         False,
         "The prompt or the input image was rejected. Change the prompt or the image, and send the form again.",
     ),
     ErrorCode.COMPLETED_WITHOUT_IMAGE: Explanation(
         "The run completed without an image.",
-        "Check in Wireflow that the workflow ends in an image node, and send a new request with a new Idempotency-Key.",
+        "Check in Wireflow that the workflow ends in an image node, then retry this job.",
         True,
     ),
     ErrorCode.INSUFFICIENT_CREDITS: Explanation(
@@ -111,12 +113,12 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.INVALID_REQUEST: Explanation(
         "Wireflow rejected the request.",
-        "Compare the fields with the inputs of the workflow, and send a new request with a new Idempotency-Key.",
+        "Compare the fields with the inputs of the workflow, and " + CHANGED,
         False,
     ),
     ErrorCode.UPSTREAM_ERROR: Explanation(
         "Wireflow or the model reported an error.",
-        "Send a new request with a new Idempotency-Key. If it fails again, give the requestId to Wireflow support.",
+        "Retry this job. If it fails again, give the requestId to Wireflow support.",
         True,
     ),
     ErrorCode.UPSTREAM_UNREACHABLE: Explanation(
@@ -126,44 +128,41 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.OUTCOME_UNKNOWN: Explanation(
         "Wireflow did not confirm whether the run was started.",
-        "The run may have been charged. Check the executions in Wireflow before you send a new request with a new "
-        "Idempotency-Key.",
+        "The run may have been charged. Check the executions in Wireflow before you retry this job.",
         True,
     ),
     ErrorCode.TIMED_OUT: Explanation(
         "The run did not complete in time.",
-        "The run may have been charged. Check the execution in Wireflow before you send a new request with a new "
-        "Idempotency-Key.",
+        "The run may have been charged. Check the execution in Wireflow before you retry this job.",
         True,
     ),
     ErrorCode.CANCELED: Explanation(
         "The run was canceled in Wireflow.",
-        "Send a new request with a new Idempotency-Key if you still need the image.",
+        "Retry this job if you still need the image.",
         True,
         "The image was canceled. Please send the form again if you still need it.",
     ),
     ErrorCode.IMAGE_TOO_LARGE: Explanation(
         "The image is larger than MAX_IMAGE_BYTES.",
-        "Ask the operator to raise MAX_IMAGE_BYTES, or choose a lower resolution, and send a new request with a new "
-        "Idempotency-Key.",
+        "The operator can raise MAX_IMAGE_BYTES; then recopy the image. Or choose a lower resolution, and " + CHANGED,
         False,
     ),
     ErrorCode.NOT_AN_IMAGE: Explanation(
         "The result of the run, or the input image, is not a PNG, JPEG, WebP, GIF, or AVIF image.",
-        "Check in Wireflow that the last node of the workflow produces an image, or choose another input image, and "
-        "send a new request with a new Idempotency-Key.",
+        "Check in Wireflow that the last node of the workflow produces an image, then retry this job. Or choose "
+        "another input image, and " + CHANGED,
         False,
         "The image could not be generated. If you sent an input image, please send another one.",
     ),
     ErrorCode.IMAGE_EXPIRED: Explanation(
         "The image URL expired before the image was copied.",
-        "Look for the image in the Wireflow dashboard. If it is gone, send a new request with a new Idempotency-Key.",
+        "Look for the image in the Wireflow dashboard. If it is gone, retry this job.",
         True,
     ),
     ErrorCode.COPY_FAILED: Explanation(
         "The image could not be copied to the image store.",
-        "Check IMAGE_HOSTS and the permissions of the image store. The Wireflow dashboard may still have the image. If "
-        "it does not, send a new request with a new Idempotency-Key.",
+        "Check IMAGE_HOSTS and the permissions of the image store, then recopy the image. The Wireflow dashboard may "
+        "still have it.",
         True,
     ),
     ErrorCode.INPUT_IMAGE_UNAVAILABLE: Explanation(
@@ -180,7 +179,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ErrorCode.WORKER_LOST: Explanation(
         "Every worker that claimed the job stopped before it made any progress.",
         "The operator must check the log and the memory limit of the poller. "
-        "Check the executions in Wireflow before you send a new request with a new Idempotency-Key.",
+        "Check the executions in Wireflow before you retry this job.",
         False,
     ),
     ErrorCode.RECORD_TOO_LARGE: Explanation(

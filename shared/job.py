@@ -12,15 +12,16 @@ from typing import Any
 
 from shared.callbacks import EVENTS, Callback
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import MAX_NEXT_JOBS, MESSAGE_LIMIT, Image, JobError, Refusal, Step, Then
-from shared.job_record import JobRecord
+from shared.final_job import FinalJob
+from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step
+from shared.job_record import FRESH
 from shared.job_states import Status
 from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job(JobRecord):
+class Job(FinalJob):
     """A request for images: its record, with a method for each transition."""
 
     # --- queued ----------------------------------------------------------------------------------------------------
@@ -184,17 +185,17 @@ class Job(JobRecord):
 
     def rechecked(self) -> "Job":
         """No late result was found."""
-        return self.evolve(recheck_done=True, recheck_at=None)._scheduled()
+        return self.evolve(recheck_done=True, recheck_at=None).rescheduled()
 
     def recheck_postponed(self, at: datetime) -> "Job":
         """Wireflow did not respond; it is asked for a late result again at `at`."""
-        return self.evolve(recheck_at=at)._scheduled()
+        return self.evolve(recheck_at=at).rescheduled()
 
     def delivered(self, tried: Iterable[Callback]) -> "Job":
         """Receivers of a final job were told, or were not: `tried` is what became of it."""
         by_key = {callback.key: callback for callback in tried}
         callbacks = tuple(by_key.get(callback.key, callback) for callback in self.callbacks)
-        return self.evolve(callbacks=callbacks)._scheduled()
+        return self.evolve(callbacks=callbacks).rescheduled()
 
     def input_left_over(self, name: str) -> "Job":
         """The input image of a final job was stored again and must be deleted again."""
@@ -202,7 +203,43 @@ class Job(JobRecord):
 
     def input_deleted(self) -> "Job":
         """The input image of a final job is no longer in the image store."""
-        return self.evolve(stored_input=None)._scheduled()
+        return self.evolve(stored_input=None).rescheduled()
+
+    # --- restarted by a person -------------------------------------------------------------------------------------
+
+    def next_attempt(
+        self, now: datetime, give_up_at: datetime, expire_at: datetime, text: str, estimated_cost: Cost | None
+    ) -> "Job":
+        """Another paid run was confirmed: queued like a new job, with a new key; what was paid so far is remembered.
+
+        What an earlier attempt has reserved stays counted. `text`: the JSON of the request's fields.
+        """
+        job = self.evolve(
+            attempt=self.attempt + 1,
+            attempts=self.runs,
+            earlier_cost=self.total_cost or self.earlier_cost,
+            earlier_duplicate=(self.earlier_duplicate or self.possible_duplicate) or None,
+            callbacks=tuple(callback.renewed() for callback in self.callbacks if callback.hook_id is None),
+            **FRESH,
+            status=Status.QUEUED,
+        )
+        job = job.evolve(input=text, estimated_cost=estimated_cost, retried_at=now)
+        job = job.evolve(give_up_at=give_up_at, expire_at=expire_at, due_at=give_up_at)
+        return job.evolve(queue_at=now, place=now, wait_reason=ErrorCode.RATE_LIMITED)
+
+    def recopied(self, now: datetime, error: JobError | None, expire_at: datetime) -> "Job":
+        """The missing images are copied again; with `error`, that of its run, the job fails afterwards."""
+        images = tuple(image if image.name else image.evolve(error=None, gone_since=None) for image in self.images)
+        job = self.evolve(status=Status.COPYING, images=images, error=error, completed_at=None, copy_tries=0)
+        job = job.evolve(recopied_at=now, expire_at=max(self.expire_at, expire_at), due_at=now)
+        return job.evolve(callbacks=tuple(callback.renewed() for callback in self.callbacks))._settled()
+
+    def redelivered(self, now: datetime) -> "Job":
+        """Every receiver of a final job is told again, at once."""
+        event = EVENTS[self.status]
+        return self._with_more_to_do(callbacks=tuple(callback.again(event, now) for callback in self.callbacks))
+
+    # --- more to do for a final job --------------------------------------------------------------------------------
 
     def deletion_failed(self, again_at: datetime) -> "Job":
         """The input image of a final job could not be deleted; that is tried again, at the latest at `again_at`."""
@@ -218,48 +255,12 @@ class Job(JobRecord):
         told = [callback if callback.event else callback.of_event(EVENTS[self.status], now) for callback in added]
         return self._with_more_to_do(callbacks=(*self.callbacks, *told))
 
-    def continued_by(self, ids: Iterable[str]) -> "Job":
-        """Other jobs have an image of this one as their input image."""
-        return self.evolve(next_jobs=tuple(dict.fromkeys((*self.next_jobs, *ids)))[-MAX_NEXT_JOBS:])
-
-    def followed(self, then: Then, next_id: str) -> "Job":
-        """The job that follows this one exists."""
-        job = self.evolve(then=dataclasses.replace(then, job=next_id))
-        return job.continued_by([next_id])._scheduled()
-
-    def erased(self, now: datetime) -> "Job":
-        """What remains of a final job: what the usage and its idempotency key need. Its images are deleted next."""
-        return Job(
-            id=self.id,
-            status=self.status,
-            prompt="",
-            workflow=self.workflow,
-            caller=self.caller,
-            private=self.private,
-            fingerprint=self.fingerprint,
-            created_at=self.created_at,
-            completed_at=self.completed_at,
-            give_up_at=self.give_up_at,
-            expire_at=self.expire_at,
-            images=tuple(Image(index=image.index, source_url="", name=image.name) for image in self.images),
-            error=self.error and JobError.of(self.error.code, charged=self.error.charged),
-            cost=self.cost,
-            recheck_done=True,
-            erased_at=now,
-            erase_images_at=now,
-            revision=self.revision,
-        )._scheduled()
-
-    def images_erased(self, again_at: datetime | None) -> "Job":
-        """The images of an erased job are deleted; that is repeated at `again_at`."""
-        return self.evolve(erase_images_at=again_at)._scheduled()
-
     def heard_by(self, hooks: Iterable[Callback]) -> "Job":
         """A job that has just become final, with the receivers of `hooks`, and of no others that heard it earlier."""
         hooks = tuple(hooks)
         keys = {hook.key for hook in hooks}
         known = tuple(one for one in self.callbacks if one.hook_id is None or one.key in keys)
-        return self.evolve(callbacks=known)._scheduled().with_callbacks(hooks, self.completed_at or self.created_at)
+        return self.evolve(callbacks=known).rescheduled().with_callbacks(hooks, self.completed_at or self.created_at)
 
     def with_additions_of(self, stored: "Job", base: "Job") -> "Job | None":
         """The record, computed from `base`, on top of the `stored` one, to which requests have added something.
@@ -276,17 +277,13 @@ class Job(JobRecord):
         """The job is final: its receivers are to be told at once."""
         callbacks = tuple(callback.of_event(EVENTS[status], now) for callback in self.callbacks)
         job = self.evolve(status=status, completed_at=now, queue_at=None, callbacks=callbacks, **changes)
-        return job._settled()._scheduled()
-
-    def _scheduled(self) -> "Job":
-        """A final job, due when something is left to do."""
-        return self.evolve(due_at=self.left_to_do_at)
+        return job._settled().rescheduled()
 
     def _with_more_to_do(self, **changes: Any) -> "Job":
         """A final job with more to do. If a worker holds it, it stays leased: that worker finds the rest."""
         leased = self.due_at != self.left_to_do_at
         job = self.evolve(**changes)
-        return job if leased else job._scheduled()
+        return job if leased else job.rescheduled()
 
     def _settled(self) -> "Job":
         """The job with its cost, once its run has ended; a known cost takes the place of what was reserved."""

@@ -2,15 +2,26 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import Refusal, Then, require_aware
-from shared.job_states import RESCUE, TRANSITIONS, Status
+from shared.job_states import RESTARTS, TRANSITIONS, Status
 from shared.listed_job import ListedJob
 from shared.spending.budget import Reservation
 from shared.spending.money import dollars
+
+INPUT_KEPT = timedelta(days=7)  # after the end of a job that may be retried
+BEFORE_EXPIRY = timedelta(days=1)  # an expired job cannot delete its input image
+
+# The fields that describe one attempt: a retry begins with their defaults, `FRESH`.
+OF_ATTEMPT = (
+    *("execution_id", "request_id", "possible_duplicate", "outcome_unknown", "credits_used", "cost", "steps", "images"),
+    *("error", "started_at", "completed_at", "copying_since", "copy_tries", "hosted_url", "prepared"),
+    *("preparing_tries", "input_gone_since", "model", "reservation", "refusal", "recopied_at", "triggered_at"),
+    *("missing_since", "recheck_at", "recheck_done", "last_response", "claims", "workflow_unknown_since", "chosen"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +47,8 @@ class JobRecord(ListedJob):
     model: str | None = None  # as Wireflow names it: it may have replaced a retired one
     reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
     refusal: Refusal | None = None
+    retried_at: datetime | None = None  # when the current attempt was confirmed by a person; None for the first one
+    recopied_at: datetime | None = None  # when copying was last started again
     triggered_at: datetime | None = None
     missing_since: datetime | None = None  # since when Wireflow reports that it does not know the run
     recheck_at: datetime | None = None  # when Wireflow is asked for a late result
@@ -77,8 +90,10 @@ class JobRecord(ListedJob):
 
     @property
     def input_due_at(self) -> datetime | None:
-        """When the input image of a final job is deleted, if it is stored."""
-        return self.completed_at if self.stored_input else None
+        """When the stored input image of a final job is deleted: at the end, or later if a retry may need it."""
+        if not (self.stored_input and self.completed_at and self.retryable):
+            return self.completed_at if self.stored_input else None
+        return max(self.completed_at, min(self.completed_at + INPUT_KEPT, self.expire_at - BEFORE_EXPIRY))
 
     def is_recheck_due(self, now: datetime) -> bool:
         """Whether a final job, which a worker holds, is to be rechecked now."""
@@ -114,12 +129,20 @@ class JobRecord(ListedJob):
         }
         return {name: value for name, value in known.items() if value is not None}
 
+    @property
+    def copy_began_at(self) -> datetime | None:
+        """When copying was last started, which limits how long it is retried."""
+        return self.recopied_at or self.copying_since
+
     # --- changes ---------------------------------------------------------------------------------------------------
 
     def evolve(self, **changes: Any) -> Self:
-        """Return a copy with exactly `changes`. Raise ValueError for a status that TRANSITIONS does not allow."""
+        """Return a copy with exactly `changes`. Raise ValueError for a status that may not follow."""
         status = changes.get("status", self.status)
-        allowed = status is self.status or status in TRANSITIONS[self.status] or (self.status, status) == RESCUE
-        if not allowed:
+        restarts = status in RESTARTS.get(self.status, ())
+        if not (status is self.status or status in TRANSITIONS[self.status] or restarts):
             raise ValueError(f"a job that is {self.status} cannot become {status}")
         return dataclasses.replace(self, **changes)
+
+
+FRESH = {field.name: field.default for field in dataclasses.fields(JobRecord) if field.name in OF_ATTEMPT}

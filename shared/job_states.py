@@ -30,5 +30,9 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 FINAL = frozenset(status for status, successors in TRANSITIONS.items() if not successors)
 
 
-# The only way out of a final state: a run that timed out turns out to have produced images.
-RESCUE = (Status.FAILED, Status.COPYING)
+# The ways out of a final state: a late result or a new copy of missing images, and a retry that a person has confirmed.
+RESTARTS: Mapping[Status, frozenset[Status]] = {
+    Status.SUCCEEDED: frozenset({Status.COPYING}),
+    Status.FAILED: frozenset({Status.COPYING, Status.QUEUED}),
+    Status.CANCELED: frozenset({Status.QUEUED}),
+}

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.callbacks import Callback
-from shared.error_codes import ErrorCode
-from shared.job_parts import Attempt, Image, JobError, Step, Then
+from shared.callbacks import Callback, CallbackStatus
+from shared.error_codes import Charged, ErrorCode
+from shared.job_parts import MAX_ATTEMPTS, Attempt, Image, JobError, Step, Then
 from shared.job_states import FINAL, Status
-from shared.spending.money import Cost
+from shared.spending.money import Cost, total_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,9 @@ class ListedJob:
     outcome_unknown: bool = False  # a paid call of this attempt was sent and its outcome is unknown
     credits_used: float | None = None
     estimated_cost: Cost | None = None  # of one image, when the job was accepted
-    cost: Cost | None = None  # as far as it is known, once the run has ended
+    cost: Cost | None = None  # of the current attempt, as far as it is known, once the run has ended
+    earlier_cost: Cost | None = None  # of earlier attempts, as far as it is known
+    earlier_duplicate: bool | None = None  # an earlier attempt was a possible duplicate
     steps: tuple[Step, ...] = ()
     images: tuple[Image, ...] = ()
     error: JobError | None = None
@@ -58,6 +60,50 @@ class ListedJob:
     def finished(self) -> bool:
         """Whether the job is in a final state."""
         return self.status in FINAL
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a person may pay for another run: the job has ended without an image, and its request is known."""
+        ended = self.status in (Status.FAILED, Status.CANCELED) and not any(image.name for image in self.images)
+        return ended and not self.erased_at and not (self.error and self.error.code is ErrorCode.RECORD_TOO_LARGE)
+
+    @property
+    def recopyable(self) -> bool:
+        """Whether missing images can be copied again from their saved source URLs."""
+        return self.status in (Status.FAILED, Status.SUCCEEDED) and any(image.name is None for image in self.images)
+
+    @property
+    def delivering(self) -> bool:
+        """Whether a receiver is still to be told of the end of the job."""
+        return self.finished and any(callback.status is CallbackStatus.PENDING for callback in self.callbacks)
+
+    @property
+    def total_cost(self) -> Cost | None:
+        """What all attempts have cost, as far as it is known; None as long as it is not known of the current one."""
+        return total_cost([self.earlier_cost, self.cost]) if self.cost and self.earlier_cost else self.cost
+
+    @property
+    def runs(self) -> tuple[Attempt, ...]:
+        """The newest paid runs. The current one is last, once it was started or its outcome is unknown."""
+        charged = self.error is not None and self.error.charged is not Charged.NO
+        paid = bool(self.execution_id or self.outcome_unknown or self.possible_duplicate or charged)
+        return (*self.attempts, *([self._run()] if paid else []))[-MAX_ATTEMPTS:]
+
+    def _run(self) -> Attempt:
+        error = self.error if self.finished else None
+        return Attempt(
+            attempt=self.attempt,
+            status=self.status,
+            execution_id=self.execution_id,
+            request_id=self.request_id,
+            started_at=self.started_at,
+            completed_at=self.completed_at,
+            error_code=error.code if error else None,
+            error_message=error.message if error else None,
+            error_charged=error.charged if error else None,
+            credits_used=self.credits_used,
+            cost=self.cost,
+        )
 
     @property
     def held(self) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from shared.bulk_action import BulkAction
 from shared.hooks import Hook
 from shared.job import Job
 from shared.job_parts import Step
@@ -109,6 +110,12 @@ class JobStore(Protocol):
 
     async def save_usage(self, usage: UsageDay) -> None:
         """Store the usage of a day, unless it is stored already."""
+
+    async def read_action(self, action_id: str) -> BulkAction | None:
+        """Return a stored bulk action, or None."""
+
+    async def save_action(self, action: BulkAction) -> BulkAction:
+        """Create or replace a bulk action; raise Conflict if it was stored, or changed, since it was read."""
 
     async def read_rate_window(self) -> RateWindow:
         """Return what browsers submitted recently, with its revision; an empty window if none is stored yet."""

@@ -34,6 +34,8 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
 }
 TOO_LATE = "As things are, it cannot start before its deadline, {}, and will fail then."
 SLOW = "It takes longer than expected."
+EXPIRED = "Its URL may have expired: look for the image in the Wireflow dashboard."
+CHECK_COPIES = "Check IMAGE_HOSTS and the permissions of the image store."
 ALT_TEXT_LIMIT = 500  # characters
 
 
@@ -65,16 +67,16 @@ def public_job(
         "attempt": job.attempt,
         "executionId": job.execution_id,
         **_images(job, url),
-        "possibleDuplicate": job.possible_duplicate,
-        **_error(job.error if job.finished else None),
+        "possibleDuplicate": job.possible_duplicate or bool(job.earlier_duplicate),
+        **_error(job, url),
         "requestId": job.request_id,
         "creditsUsed": job.credits_used,
         "estimatedCost": public_cost(job.estimated_cost),
-        "cost": public_cost(job.cost),
+        "cost": public_cost(job.total_cost),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
         "callbacks": [_callback(callback) for callback in job.callbacks] if owner else None,
-        "attempts": [_attempt(attempt) for attempt in job.attempts] if owner else None,
+        "attempts": [_attempt(run) for run in job.runs] if owner else None,
         "previousJob": job.previous_job if owner else None,
         "nextJobs": [*job.next_jobs] if owner else None,
         "createdAt": timestamp(job.created_at),
@@ -133,12 +135,12 @@ def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: dat
 
 
 def _copy_message(job: ListedJob) -> str:
-    """Return the message of a job whose copies failed: they are retried for up to a day, and the hint may help."""
+    """Return the message of a job whose copies failed: they are retried for up to a day, and the advice may help."""
     gone = any(image.gone_since for image in job.images)
     not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
-    hint = not_allowed or EXPLANATIONS[ErrorCode.IMAGE_EXPIRED if gone else ErrorCode.COPY_FAILED].hint
+    advice = not_allowed or (EXPIRED if gone else CHECK_COPIES)
     tries = "1 try" if job.copy_tries == 1 else f"{job.copy_tries} tries"
-    return f"The image is ready but could not be copied in {tries}. Copying is retried automatically. {hint}"
+    return f"The image is ready but could not be copied in {tries}. Copying is retried automatically. {advice}"
 
 
 def _shorten(prompt: str) -> str:
@@ -160,14 +162,27 @@ def _images(job: ListedJob, url: str) -> dict[str, Any]:
     }
 
 
-def _error(error: JobError | None) -> dict[str, Any]:
+def _error(job: ListedJob, url: str) -> dict[str, Any]:
+    error = job.error if job.finished else None
     return {
         "errorCode": error and str(error.code),
         "errorMessage": error and error.message,
         "errorCharged": error and str(error.charged),
         "errorRetryable": error and error.retryable,
-        "errorHint": error and error.hint,
+        "errorHint": hint(job, error, url) if error else None,
     }
+
+
+def hint(job: ListedJob, error: JobError, url: str) -> str:
+    """Return what to do about a failed job, with the requests that do it. `url`: of the job."""
+    parts = [error.hint]
+    if job.recopyable:
+        parts.append(f"To copy the missing images again, for free: POST {url}/recopy.")
+    if job.retryable:
+        parts.append(f'To pay for another run: POST {url}/retry with {{"confirm": true, "attempt": {job.attempt}}}.')
+    else:
+        parts.append("The job cannot be retried: send a new request with a new Idempotency-Key for another run.")
+    return " ".join(parts)
 
 
 def _image(image: Image, url: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
 from .responses.problems import problem_response
+from .routes.actions import act_on_jobs
 from .routes.form_token import form_token
 from .routes.health import health
 from .routes.hooks import create_hook, delete_hook, list_hooks, read_hook, rotate_secret
@@ -23,6 +24,7 @@ from .routes.images import image, image_file
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
 from .routes.next_job import post_next
+from .routes.recovery import recopy_job, redeliver_job, retry_job
 from .routes.submit import post
 from .routes.usage import usage
 from .routes.workflows import list_workflows
@@ -35,6 +37,10 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"POST": post}),
     (re.compile(r"/health"), {"GET": health}),
     (re.compile(r"/jobs"), {"GET": list_jobs}),
+    (re.compile(r"/jobs/actions"), {"POST": act_on_jobs}),
+    (re.compile(rf"/jobs/{ID}/redeliver"), {"POST": redeliver_job}),
+    (re.compile(rf"/jobs/{ID}/recopy"), {"POST": recopy_job}),
+    (re.compile(rf"/jobs/{ID}/retry"), {"POST": retry_job}),
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
     (re.compile(rf"/jobs/{ID}/next"), {"POST": post_next}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),

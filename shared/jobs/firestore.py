@@ -1,9 +1,9 @@
 """Jobs in Firestore. Every write is conditional on the newest revision of the document and takes effect once.
 
-`jobs/{id}` holds the jobs, `hooks/{id}` the hooks, `control/wireflow` the gate, `control/form_limits` the rate window
-of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over. Every query
-of the product is in this file. The automatic single-field indexes serve all of them except the list by caller, status,
-or workflow: see `_list_query`.
+`jobs/{id}` holds the jobs, `hooks/{id}` the hooks, `actions/{id}` the paid bulk actions under their idempotency keys,
+`control/wireflow` the gate, `control/form_limits` the rate window of browsers, `control/ids` the secret behind job ids,
+`control/usage_{day}` the usage of a day that is over. Every query of the product is in this file. The automatic
+single-field indexes serve all of them except the list by caller, status, or workflow: see `_list_query`.
 """
 
 import dataclasses
@@ -15,8 +15,10 @@ from functools import partial
 
 from google.cloud.firestore import AsyncClient, AsyncQuery, FieldFilter, Query
 
+from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
+from shared.jobs.action_documents import action_from_document, action_to_document
 from shared.jobs.documents import (
     check_batch,
     first_readable,
@@ -115,6 +117,16 @@ class FirestoreJobs:
         """See the port."""
         with suppress(WriteConflict):  # it is stored already
             await self._database.write({USAGE + usage.day: usage_to_document(usage)}, revision=None)
+
+    async def read_action(self, action_id: str) -> BulkAction | None:
+        """See the port."""
+        row = await self._database.read(f"actions/{action_id}")
+        return action_from_document(*row) if row else None
+
+    async def save_action(self, action: BulkAction) -> BulkAction:
+        """See the port."""
+        (revision,) = await self._database.write({f"actions/{action.id}": action_to_document(action)}, action.revision)
+        return dataclasses.replace(action, revision=revision)
 
     async def read_gate(self) -> Gate:
         """See the port."""

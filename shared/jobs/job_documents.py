@@ -53,8 +53,8 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
 def listed_from_document(job_id: str, document: Mapping[str, Any], _revision: Any) -> ListedJob:
     """Return what a list has read of a job."""
     known = _shown(ListedJob, document)
-    for name in ("possible_duplicate", "outcome_unknown"):  # SQLite has no booleans
-        known[name] = bool(known.get(name))
+    for name in {"possible_duplicate", "outcome_unknown", "earlier_duplicate"} & known.keys():
+        known[name] = bool(known[name])  # SQLite has no booleans
     return ListedJob(**{**known, "id": job_id})
 
 
@@ -66,7 +66,7 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
         known["wait_reason"] = ErrorCode(known["wait_reason"])
     if known.get("error"):
         known["error"] = _error(known["error"])
-    for name in ("estimated_cost", "cost"):
+    for name in ("estimated_cost", "cost", "earlier_cost"):
         if known.get(name):
             known[name] = _cost(known[name])
     if known.get("reservation"):

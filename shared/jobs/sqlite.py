@@ -17,8 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
+from shared.jobs.action_documents import action_from_document, action_to_document
 from shared.jobs.documents import (
     Row,
     check_batch,
@@ -43,7 +45,7 @@ from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # to wait for the write of another process
 WAL_TRIES = 20  # several processes may open a new file at the same time
-GATE, RATE_WINDOW, IDS, USAGE = "wireflow", "form_limits", "ids", "usage_"
+GATE, RATE_WINDOW, IDS, USAGE, ACTION = "wireflow", "form_limits", "ids", "usage_", "action_"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
 EXECUTION = "json_extract(document, '$.executionId')"
 BEFORE_ALL, AFTER_ALL = "", "~"  # sort before and after every time as text
@@ -183,6 +185,16 @@ class SqliteJobs:
     async def save_usage(self, usage: UsageDay) -> None:
         """See the port."""
         await self._write(CREATE_CONTROL, _json(usage_to_document(usage)), USAGE + usage.day)
+
+    async def read_action(self, action_id: str) -> BulkAction | None:
+        """See the port."""
+        rows = await self._rows(GET_CONTROL, ACTION + action_id)
+        return action_from_document(action_id, *rows[0][1:]) if rows else None
+
+    async def save_action(self, action: BulkAction) -> BulkAction:
+        """See the port."""
+        revision = await self._save_control(ACTION + action.id, action_to_document(action), action.revision)
+        return dataclasses.replace(action, revision=revision)
 
     async def read_gate(self) -> Gate:
         """See the port."""

@@ -6,11 +6,11 @@ from typing import Any
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job_states import FINAL, Status
-from shared.spending.money import Cost, CostSource
+from shared.spending.money import Cost, CostSource, total_cost
 from shared.spending.usage import Tally, UsageDay, UsageRow
 
 # What a query for the usage reads of a job.
-USAGE_FIELDS = ("createdAt", "caller", "workflow", "status", "images", "cost", "error", "lateLookDone")
+USAGE_FIELDS = ("createdAt", "caller", "workflow", "status", "images", "cost", "earlierCost", "error", "lateLookDone")
 
 
 def usage_row(job_id: str, document: Mapping[str, Any], _revision: Any) -> UsageRow:
@@ -23,10 +23,16 @@ def usage_row(job_id: str, document: Mapping[str, Any], _revision: Any) -> Usage
         caller=document.get("caller"),
         workflow=document.get("workflow") or "default",
         images=sum(bool(image.get("name")) for image in document.get("images") or ()),
-        cost=_cost(document.get("cost")) if status in FINAL else None,
+        cost=_known_cost(document) if status in FINAL else None,
         charged=Charged(error["charged"]) if status is Status.FAILED and error else None,
         settled=status in FINAL and not may_be_rescued,
     )
+
+
+def _known_cost(document: Mapping[str, Any]) -> Cost | None:
+    """Return what all attempts of a job have cost, as far as it is known."""
+    known = [cost for name in ("cost", "earlierCost") if (cost := _cost(document.get(name)))]
+    return total_cost(known) if known else None
 
 
 def usage_to_document(usage: UsageDay) -> dict[str, Any]:

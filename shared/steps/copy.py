@@ -29,7 +29,7 @@ RECHECK_AFTER = timedelta(hours=1)  # a run that timed out is asked for a late r
 
 URL_REFUSED = "The image URL is not allowed: it must be an https URL of a public host."
 HOST_NOT_ALLOWED = "The image is on {host}, which is not in IMAGE_HOSTS. The operator must add it."
-HINT = "Look for the image in the Wireflow dashboard."
+URL_REFUSED_HINT = "Look for the image in the Wireflow dashboard."
 
 
 async def copy(lease: Lease, deps: Deps) -> datetime | None:
@@ -135,7 +135,7 @@ def _after_failure(image: Image, error: CopyError, job: Job, now: datetime) -> I
     """Return the image as pending, or as given up: after its time, or at once if its URL is refused."""
     partial = job.allow_partial and any(image.name for image in job.images)
     limit = MAX_COPY_TIME_PARTIAL if partial else MAX_COPY_TIME
-    expired = now - (job.copying_since or now) >= limit or isinstance(error, UrlRefused)
+    expired = now - (job.copy_began_at or now) >= limit or isinstance(error, UrlRefused)
     return image.evolve(
         gone_since=None, error=ErrorCode.COPY_FAILED if expired else None, copy_error=_explanation(error)
     )
@@ -175,5 +175,5 @@ def _copy_error(job: Job, images: tuple[Image, ...], missing: list[Image]) -> Jo
     if not missing or (job.allow_partial and len(missing) < len(images)):
         return None
     code, message = missing[0].error or ErrorCode.COPY_FAILED, missing[0].copy_error
-    hint = HINT if message else None
+    hint = URL_REFUSED_HINT if message == URL_REFUSED else None
     return JobError.of(code, charged=Charged.YES, message=message, hint=hint, request_id=job.request_id)

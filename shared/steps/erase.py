@@ -7,8 +7,8 @@ from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.steps.action_refused import NotErasable
 from shared.steps.wake_up import wake_up_meanwhile
-from shared.store_errors import Conflict
 
 RETRY_AFTER = timedelta(minutes=5)
 SECOND_PASS = timedelta(minutes=15)  # by then a worker that lost the job has stopped to store its images
@@ -17,12 +17,12 @@ SECOND_PASS = timedelta(minutes=15)  # by then a worker that lost the job has st
 async def erase(job: Job, deps: Deps) -> Job:
     """Return the tombstone of a final job; the poller deletes the images within a minute.
 
-    Raise Conflict if the job is not final, or was changed meanwhile.
+    Raise NotErasable, or Conflict if the job was changed since it was read.
     """
     if job.erased_at:
         return job
     if not job.finished:
-        raise Conflict(job.id)
+        raise NotErasable(f"The status of the job is {job.status}. Only final jobs can be erased: cancel a queued one.")
     now = deps.clock.now()
     erased = await wake_up_meanwhile(deps.store.save(job.erased(now)), now, deps)
     deps.log.info(Event.JOB_ERASED, "A job was erased.", **erased.log_fields())

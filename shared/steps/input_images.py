@@ -1,4 +1,4 @@
-"""The input image of a job: its source, and `inputs/{jobId}`, where it is stored until the job is final."""
+"""The input image of a job: its source, and `inputs/{jobId}`, where it is stored until it is not needed."""
 
 import asyncio
 import hashlib
@@ -12,6 +12,7 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.ports import INPUT_SECONDS
 from shared.runtime.dependencies import Deps
+from shared.steps.action_refused import InputGone
 from shared.submission import Submission, SubmissionRefused
 
 T = TypeVar("T")
@@ -107,6 +108,27 @@ async def read_input(job: Job, deps: Deps) -> bytes:
     if content is None:
         raise ImageGone("it is no longer in the image store")
     return content
+
+
+async def check_input(job: Job, deps: Deps) -> None:
+    """Raise InputGone if the input image of a final job cannot be used again. Raise CopyError if the store fails.
+
+    An image at Wireflow or of an earlier job is used where it is. One that was stored is deleted a while after the end
+    of its job; one that never was is fetched again.
+    """
+    if job.image1 is None or is_hosted_by_wireflow(job.image1, deps.config):
+        return
+    if job.stored_input:
+        over = job.input_due_at is not None and job.input_due_at <= deps.clock.now()
+        gone = over or await deps.images.read(job.stored_input) is None
+    elif "://" in job.image1:
+        gone = job.hosted_url is not None  # it was stored then
+    else:
+        gone = await deps.images.read(job.image1) is None
+    if gone:
+        raise InputGone(
+            "The input image is no longer stored. Send a new request with the image and a new Idempotency-Key."
+        )
 
 
 def _fetch(url: str, name: str, deps: Deps) -> str:

@@ -1,8 +1,9 @@
 """The job of a submission: its id, and the record in which it begins."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared import idempotency
+from shared.config import Config
 from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_parts import Then
@@ -51,7 +52,7 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         previous_job=submission.from_job,
         then=_then(submission, deps),
         created_at=now,
-        expire_at=now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME),
+        expire_at=expiry(now, max_wait, config),
         give_up_at=now + max_wait,
         queue_at=now,
         place=now,
@@ -64,3 +65,8 @@ def _then(submission: Submission, deps: Deps) -> Then | None:
     if submission.then is None:
         return None
     return Then(workflow=submission.then, estimated_cost=estimated_cost(deps.config.workflow(submission.then), "{}"))
+
+
+def expiry(now: datetime, max_wait: timedelta, config: Config) -> datetime:
+    """Return when a job expires that is queued now, for at most `max_wait`: not before its last copy."""
+    return now + max(timedelta(days=config.retention_days), max_wait + MAX_RUN_TIME)

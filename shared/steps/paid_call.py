@@ -26,12 +26,12 @@ WAKE_UP_SECONDS = 5.0  # by which a wake-up may be late
 MAX_REFUSALS = 3  # of a job that is refused while others of its workflow are not
 MAX_RETURNS = 5  # of a job to its place in the queue, after refusals in a row for a reason that may pass soon
 REFUSED_ALONE_HINT = (
-    "Wireflow accepted other jobs of this workflow meanwhile. Change the request, or ask the operator for the cause; "
-    "then send it with a new Idempotency-Key."
+    "Wireflow accepted other jobs of this workflow meanwhile. Ask the operator for the cause, then retry this job. Or "
+    "change the request and send it with a new Idempotency-Key."
 )
 UNKNOWN_WORKFLOW_HINT = (
-    "Nothing was charged. Choose a workflow of GET /workflows, or let the operator add this one to WIREFLOW_WORKFLOWS; "
-    "then send the request with a new Idempotency-Key."
+    "Nothing was charged. Let the operator add the workflow to WIREFLOW_WORKFLOWS, then retry this job. Or choose a "
+    "workflow of GET /workflows, and send the request with a new Idempotency-Key."
 )
 
 

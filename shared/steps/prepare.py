@@ -128,7 +128,7 @@ async def _record_gone(lease: Lease, error: ImageGone, deps: Deps) -> None:
     now = deps.clock.now()
     if now - (lease.job.input_gone_since or now) >= GONE_FOR:
         code = ErrorCode.INPUT_IMAGE_UNAVAILABLE
-        raise _Rejected(code, EXPLANATIONS[code].message) from error
+        raise _Rejected(code, EXPLANATIONS[code].message, EXPLANATIONS[code].hint) from error
     if lease.job.input_gone_since is None:
         await lease.save(lease.job.input_gone(now))
 

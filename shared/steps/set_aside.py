@@ -52,8 +52,11 @@ async def set_aside(lease: Lease, deps: Deps) -> None:
 
 
 async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
-    """End a job that cannot go on, without what may be dropped from its record. Stored images stay."""
-    job = lease.job.reduced()
+    """End a job that cannot go on, without what may be dropped from its record. Stored images stay.
+
+    The request is kept for a retry, unless it is what makes the record too large.
+    """
+    job = lease.job.reduced() if code is ErrorCode.RECORD_TOO_LARGE else lease.job.trimmed()
     if job.finished:  # only its input image was to be deleted, or a late result to be looked for
         await lease.release(job.abandoned())
         return
@@ -76,7 +79,7 @@ def _deadline(job: Job, deps: Deps) -> datetime | None:
         case Status.RUNNING:
             return follow.run_deadline(job, deps)
         case Status.COPYING:
-            return (job.copying_since or job.created_at) + MAX_COPY_TIME
+            return (job.copy_began_at or job.created_at) + MAX_COPY_TIME
         case Status.FAILED if job.needs_recheck:
             return (job.completed_at or job.created_at) + GIVE_UP_AFTER
         case _:

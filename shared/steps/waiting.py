@@ -19,7 +19,7 @@ from shared.steps.paid_call import log_failure
 from shared.steps.placing import next_place
 from shared.store_errors import Conflict, StoreUnavailable
 
-WAITED_HINT = "The job waited for its maximum time. Fix the cause, then send the request with a new Idempotency-Key."
+WAITED_HINT = "The job waited for its maximum time. Fix the cause, then retry this job."
 STEP = timedelta(microseconds=1)  # between held jobs: they come back in order
 
 

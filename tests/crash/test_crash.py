@@ -64,13 +64,15 @@ def test_what_is_uploaded_costs_nothing(report: Report) -> None:
 
 
 def test_input_images_are_deleted_when_their_job_is_final(report: Report) -> None:
-    """What may be left: files of POSTs killed before their job was recorded, and partial files."""
+    """What may be left: files of POSTs killed before their job was recorded, partial files, and those for a retry."""
     assert {job_of(name) for name in report.kept} & set(report.jobs)
     left = [name for name in report.inputs if not name.startswith(PARTIAL)]
+    kept = {job.id for job in report.stored if job.stored_input and job.retryable}
+    left = [name for name in left if job_of(name) not in kept]
     assert not {job_of(name) for name in left} & set(report.jobs)
     assert len(left) <= report.unanswered_files
-    assert len(report.inputs) - len(left) <= report.kills.total()
-    assert not [job.id for job in report.stored if job.stored_input or job.due_at]
+    assert sum(name.startswith(PARTIAL) for name in report.inputs) <= report.kills.total()
+    assert not [job.id for job in report.stored if (job.stored_input or job.due_at) and job.id not in kept]
 
 
 def test_every_image_is_the_one_of_its_run(report: Report) -> None:

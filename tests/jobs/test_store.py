@@ -71,6 +71,8 @@ def everything(job_id: str = "full") -> Job:
         then=Then(workflow="best", estimated_cost=Cost(micros=200_000, source=CostSource.ESTIMATE), job="c" * 32),
         reservation=Reservation(micros=130_000, day="2026-03-01", part=177_000_000),
         cost=Cost(micros=2_400, source=CostSource.CREDITS),
+        earlier_cost=Cost(micros=5_000, source=CostSource.ESTIMATE),
+        earlier_duplicate=True,
         model="nano_banana_2_1",
         images=images,
         error=error,

@@ -203,3 +203,64 @@ async def test_lists_of_mostly_erased_jobs_end(guarded: World) -> None:
         if (cursor := page["nextCursor"]) is None:
             break
     assert (found, cursor) == (ids[:1], None)
+
+
+# --- many at once --------------------------------------------------------------------------------------------------
+
+
+async def erase_all(http: httpx.AsyncClient, **selected: Any) -> httpx.Response:
+    return await http.post("/jobs/actions", json={"action": "erase", "filter": selected})
+
+
+async def test_many_jobs_are_erased_by_status_age_or_caller(open_world: OpenWorld, tmp_path: Path) -> None:
+    async with open_world(**AUTH) as world:
+        zap, admin = (world.caller("127.0.0.1", **bearer(name)) for name in ("zap", "admin"))
+
+        async def final(http: httpx.AsyncClient, prompt: str = "a cat") -> str:
+            job_id = str((await http.post("/", json={"prompt": prompt, **SMALL})).json()["id"])
+            await world.run_until(lambda: finished_record(world, job_id))
+            await world.clock.sleep(60)
+            return job_id
+
+        old, failed, new = await final(zap), await final(zap, "[fault:moderation]"), await final(zap)
+        others = await final(admin)
+        until = (await zap.get(f"/jobs/{failed}")).json()["createdAt"]
+        assert (await erase_all(zap, status="failed")).json()["jobs"] == [failed]
+        assert (await erase_all(zap, until=until)).json()["jobs"] == [old]
+        again = await erase_all(zap, until=until)
+        assert (again.status_code, again.json()["matched"], again.json()["done"]) == (200, 0, 0)
+        assert (await erase_all(zap, caller="admin")).status_code == 403
+        assert (await erase_all(admin, caller="zap")).json()["jobs"] == [new]
+        await world.run_window()
+        assert {name.split("/")[2] for name in files(tmp_path)} == {others}
+        await zap.aclose()
+        await admin.aclose()
+
+
+async def test_an_erasure_of_everything_must_be_meant(world: World) -> None:
+    job_id = await finished(world)
+    for body in ({"action": "erase"}, {"action": "erase", "filter": {"limit": 5, "status": ""}}):
+        response = await world.http.post("/jobs/actions", json=body)
+        assert (response.status_code, response.json()["field"]) == (422, "filter")
+    assert (await world.job(job_id))["status"] == "succeeded"
+
+
+async def test_a_job_in_flight_is_skipped(world: World) -> None:
+    await world.accepted()
+    response = await erase_all(world.http, until="2100-01-01T00:00:00Z")
+    assert (response.json()["matched"], response.json()["done"], response.json()["skipped"]) == (1, 0, 1)
+
+
+async def test_nothing_else_can_be_done_to_an_erased_job(world: World) -> None:
+    job_id = await finished(world, "[fault:moderation]")
+    await erase(world, job_id)
+    for action in ("redeliver", "recopy", "retry"):
+        response = await world.http.post(f"/jobs/{job_id}/{action}", json={"confirm": True, "attempt": 1})
+        assert (response.status_code, response.json()["errorCode"]) == (410, "erased")
+    body = {"action": "retry", "filter": {}, "confirm": True}
+    bulk = await world.http.post("/jobs/actions", json=body, headers={"Idempotency-Key": "k"})
+    assert (bulk.json()["matched"], world.paid) == (0, 1)
+
+
+async def finished_record(world: World, job_id: str) -> bool:
+    return (await world.record(job_id)).finished

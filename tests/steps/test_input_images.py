@@ -1,4 +1,4 @@
-"""Input images: uploaded to Wireflow before the paid call, and stored only until the job is final."""
+"""Input images: uploaded to Wireflow before the paid call, and stored until the job is final, or a week for a retry."""
 
 import hashlib
 import json
@@ -174,11 +174,15 @@ async def test_a_job_that_cannot_be_prepared_before_its_deadline_fails(world: Wo
     assert (job["errorCode"], job["errorCharged"]) == ("input_image_unavailable", "no")
 
 
-async def test_a_job_can_be_canceled_while_it_is_prepared_and_its_file_is_deleted(world: World, tmp_path: Path) -> None:
+async def test_the_file_of_a_job_that_is_canceled_while_it_is_prepared_is_deleted_a_week_later(
+    world: World, tmp_path: Path
+) -> None:
     response = await world.http.post("/", data={"prompt": "a cat"}, files={"image1": ("cat.png", CAT)})
     canceled = await world.http.delete(response.headers["location"])
     assert canceled.json()["status"] == "canceled"
-    await world.run_window()
+    await world.run_for(timedelta(days=6, hours=23))
+    assert stored_inputs(tmp_path) == [canceled.json()["id"]]  # for a retry
+    await world.run_for(2 * HOUR)
     assert (stored_inputs(tmp_path), world.paid) == ([], 0)
 
 
@@ -202,7 +206,7 @@ async def test_a_failed_deletion_of_an_input_image_is_retried(world: World, tmp_
     images: Any = FailingDeletes(world.deps.images, 2)
     world.deps = replace(world.deps, images=images)
     response = await world.http.post("/", data={"prompt": "a cat"}, files={"image1": ("cat.png", CAT)})
-    await world.http.delete(response.headers["location"])
+    await world.end_of(response.json()["id"])
     await world.run_window()
     assert stored_inputs(tmp_path) == [response.json()["id"]]
     await world.run_for(timedelta(minutes=12))

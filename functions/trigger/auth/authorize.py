@@ -23,11 +23,7 @@ def check_may_read(job: Job, caller: Caller | None) -> None:
     Raises Problem: 401 without a credential, 404 for a private job of another caller, as for one that does not exist,
     410 for one that was erased.
     """
-    if job.private:
-        if caller is None or caller.kind is not CallerKind.TOKEN:
-            raise unauthorized("Send the token of the caller that submitted this job.")
-        if not _owns(job, caller):
-            raise Problem("not_found", UNKNOWN_JOB)
+    _check_may_know(job, caller)
     if job.erased_at:
         raise erased()
 
@@ -35,35 +31,47 @@ def check_may_read(job: Job, caller: Caller | None) -> None:
 def check_may_cancel(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
     """Check that the caller may cancel the job. A visitor of a page needs only its id; all others need a token.
 
+    Raises Problem as `check_may_act` does.
+    """
+    if settings.configured and is_visitor(job.caller):
+        check_may_read(job, caller)
+        return
+    check_may_act(job, caller, settings)
+
+
+def check_may_act(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
+    """Check that the caller may change the job: with the token of its caller or of an admin.
+
     Raises Problem as `check_may_read` does, and 403 for another caller or without any authentication.
     """
     check_may_read(job, caller)
-    if not settings.configured:
-        if caller is None:
-            raise no_authentication()
-        return
-    if is_visitor(job.caller):
-        return
-    if caller is None or caller.kind is not CallerKind.TOKEN:
-        raise unauthorized("To cancel this job, send the token of its caller, or of an admin.")
-    if not _owns(job, caller):
-        raise Problem("forbidden", "Only the caller of this job or an admin may cancel it.")
+    _check_owns(job, caller, settings)
 
 
 def check_may_erase(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
-    """Check that the caller may erase the job: its own token is needed, or an admin's, also for a visitor's job.
+    """Check that the caller may erase the job, which may be erased already. Raises Problem as `check_may_act` does."""
+    _check_may_know(job, caller)
+    _check_owns(job, caller, settings)
 
-    Raises Problem 401, 403, and 404 for a private job of another caller.
-    """
+
+def _check_may_know(job: Job, caller: Caller | None) -> None:
+    if not job.private:
+        return
+    if caller is None or caller.kind is not CallerKind.TOKEN:
+        raise unauthorized("Send the token of the caller that submitted this job.")
+    if not _owns(job, caller):
+        raise Problem("not_found", UNKNOWN_JOB)
+
+
+def _check_owns(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
     if not settings.configured:
         if caller is None:
             raise no_authentication()
         return
     if caller is None or caller.kind is not CallerKind.TOKEN:
-        raise unauthorized("To erase this job, send the token of its caller, or of an admin.")
+        raise unauthorized("To change this job, send the token of its caller, or of an admin.")
     if not _owns(job, caller):
-        hidden = Problem("not_found", UNKNOWN_JOB)
-        raise hidden if job.private else Problem("forbidden", "Only the caller of this job or an admin may erase it.")
+        raise Problem("forbidden", "Only the caller of this job or an admin may change it.")
 
 
 def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:

@@ -4,6 +4,7 @@ from shared.callbacks import MAX_CALLBACKS
 from shared.problems import Problem
 from shared.steps.accept import JobErased
 from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
+from shared.steps.placing import QueueFull
 from shared.steps.receivers import TooManyReceivers
 from shared.submission import Submission, SubmissionRefused
 
@@ -43,3 +44,9 @@ def refusal_problem(refusal: SubmissionRefused, submission: Submission | Problem
     detail = f"The same {KEYS[kind]} was sent with another request before. Send a new one with a new request."
     field = {"formToken": "formToken", "field": "dedupeField"}.get(kind)
     return Problem("idempotency_key_reused", detail, field=".".join(filter(None, [path, field])) or None)
+
+
+def queue_full(full: QueueFull) -> Problem:
+    """The problem of a request whose job may not wait in the queue."""
+    detail = "Too many jobs wait. Send the request again after the seconds in Retry-After."
+    return Problem("rate_limited", detail, headers={"Retry-After": str(full.retry_seconds)})

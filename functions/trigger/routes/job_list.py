@@ -102,16 +102,21 @@ def _parse_workflow(text: str | None) -> str | None:
 
 
 def _parse_since(text: str | None) -> datetime | None:
-    """Parse RFC 3339. An unescaped `+` arrives as a space, and a leap second counts as the second before it."""
-    if not text:
-        return None
+    return parse_time(text, "since") if text else None
+
+
+def parse_time(text: str, field: str) -> datetime:
+    """Parse RFC 3339; raise Problem 422 naming `field`.
+
+    An unescaped `+` arrives as a space, and a leap second counts as the second before it.
+    """
     normalized = re.sub(r"(?<=:\d\d:)60", "59", text.upper().replace(" ", "+"), count=1)
     try:
         moment = datetime.fromisoformat(normalized) if RFC3339.fullmatch(normalized) else None
     except ValueError:
         moment = None
     if moment is None:
-        _raise_invalid("since", "since must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.")
+        _raise_invalid(field, f"{field} must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.")
     try:
         return moment.astimezone(UTC)
     except OverflowError:  # in the first or last hours of the calendar

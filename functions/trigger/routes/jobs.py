@@ -7,8 +7,9 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.problems import Problem
 from shared.public_job import visitor_message
+from shared.steps.action_refused import ActionRefused
+from shared.steps.actions import ACTIONS, act
 from shared.steps.cancel import cancel
-from shared.steps.erase import erase
 from shared.store_errors import Conflict
 
 from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_erase, check_may_read
@@ -19,8 +20,6 @@ from ..responses.job_representation import document, etag_of, job_response
 from ..responses.negotiation import matches, wants_page
 from ..responses.prefer import preference_applied
 from .pages import page
-
-MAX_TRIES = 3  # to erase a job that others change at the same time
 
 
 async def read_job(request: Request, context: Context, job_id: str) -> Response:
@@ -61,15 +60,11 @@ async def delete_job(request: Request, context: Context, job_id: str) -> Respons
 async def _erase(request: Request, context: Context, job_id: str) -> Response:
     job, caller = await _find(request, job_id, context)
     check_may_erase(job, caller, context.deps.config.auth)
-    for _ in range(MAX_TRIES):
-        try:
-            await erase(job, context.deps)
-            return Response(status_code=204)
-        except Conflict:  # it is not final, or a worker has just written it
-            job, _ = await _find(request, job_id, context)
-    if job.finished:
-        raise Problem("not_erasable", "The job is being changed at this moment. Send the DELETE again.")
-    raise Problem("not_erasable", f"The status of the job is {job.status}. Only final jobs can be erased.")
+    try:
+        await act(ACTIONS["erase"], job, job.attempt, context.deps)
+    except ActionRefused as refused:
+        raise Problem(refused.code, str(refused)) from refused
+    return Response(status_code=204)
 
 
 async def _find(request: Request, job_id: str, context: Context) -> tuple[Job, Caller | None]:

@@ -11,7 +11,7 @@ from shared.job import Job
 from shared.job_parts import JobError
 from shared.job_states import Status
 from shared.problems import Problem
-from shared.public_job import sentence
+from shared.public_job import hint, sentence
 from shared.steps.accept import Accepted, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
 from shared.steps.new_job import job_id_for, new_job
@@ -27,7 +27,7 @@ from ..parsing.pipeline import ParsedRequest, parse_request
 from ..responses.job_representation import base_url, document, job_response
 from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied
-from ..responses.refusals import refusal_problem
+from ..responses.refusals import queue_full, refusal_problem
 from .quote import quote_response
 from .workflows import workflow_check
 
@@ -63,7 +63,7 @@ async def submit(request: Request, submission: Submission, parsed: ParsedRequest
     try:
         accepted = await accept(submission, context.deps, admit if caller.browser else None)
     except QueueFull as full:
-        raise _queue_full(full) from full
+        raise queue_full(full) from full
     except SubmissionRefused as refusal:
         raise refusal_problem(refusal, submission) from refusal
     return await _respond(request, accepted, parsed, headers, context)
@@ -100,7 +100,8 @@ async def _respond(
 def _job_failed(job: Job, error: JobError, url: str, headers: dict[str, str]) -> Problem:
     """The problem for callers, such as Zapier, that would take a response with a failed job for a success."""
     members = {"jobErrorCode": error.code, "errorCharged": error.charged, "statusUrl": f"{url}/jobs/{job.id}"}
-    return Problem("job_failed", f"{sentence(error.message)} {error.hint}", headers=headers, members=members)
+    detail = f"{sentence(error.message)} {hint(job, error, members['statusUrl'])}"
+    return Problem("job_failed", detail, headers=headers, members=members)
 
 
 def _redirect_url(request: Request, job: Job, parsed: ParsedRequest) -> str | None:
@@ -124,7 +125,7 @@ async def _submit_batch(request: Request, batch: Batch, caller: Caller, context:
     try:
         outcomes = iter(await accept_batch(valid, context.deps, partial=batch.partial))
     except QueueFull as full:
-        raise _queue_full(full) from full
+        raise queue_full(full) from full
     except ItemRefused as refused:
         raise refusal_problem(refused.reason, valid[refused.index], batch.paths[refused.index]) from refused
     results = [next(outcomes) if isinstance(one, Submission) else one for one in batch.requests]
@@ -146,8 +147,3 @@ async def _item(
         return shown
     problem = result if isinstance(result, Problem) else refusal_problem(result, submission, path)
     return problem.document()
-
-
-def _queue_full(full: QueueFull) -> Problem:
-    detail = "Too many jobs wait. Send the request again after the seconds in Retry-After."
-    return Problem("rate_limited", detail, headers={"Retry-After": str(full.retry_seconds)})

@@ -1,0 +1,31 @@
+"""A small JSON object with known fields, as the routes beside `POST /` accept it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+
+from shared.problems import Problem
+
+from .json_body import NotJson, parse
+from .read import BODY_LIMIT, read_body
+
+
+async def read_object(request: Request, known: Sequence[str]) -> Mapping[str, Any]:
+    """Return the fields of the body. Problem 400, 413, or 422 for an unknown field."""
+    try:
+        body = parse(await read_body(request, BODY_LIMIT))
+    except NotJson as error:
+        detail = f"The request body is not valid JSON ({error}). Send UTF-8 JSON with the fields {', '.join(known)}."
+        raise Problem("invalid_json", detail) from error
+    if not isinstance(body, dict):
+        raise Problem.wrong(f"The request body must be a JSON object with the fields {', '.join(known)}.")
+    check_known(body, known)
+    return body
+
+
+def check_known(fields: Mapping[str, Any], known: Sequence[str], path: str = "") -> None:
+    """Raise Problem 422 for a field that is not known. `path`: of the object in the body."""
+    if unknown := next((name for name in fields if name not in known), None):
+        name = f"{path}.{unknown}" if path else unknown
+        raise Problem.wrong(f"There is no such field. The fields are {', '.join(known)}.", name[:200])

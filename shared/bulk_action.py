@@ -1,0 +1,29 @@
+"""What a paid bulk action does, under its idempotency key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shared.job_parts import require_aware
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkAction:
+    """The jobs of a bulk action, stored before the first of them is changed, so that a repeat does the same or less.
+
+    `plan`: the attempt of each job that was seen, by job id. `response`: JSON values, once every job was tried.
+    """
+
+    id: str
+    fingerprint: str  # of the request, to detect a key reused with another request
+    plan: Mapping[str, int]
+    matched: int
+    skipped: int
+    expire_at: datetime
+    response: Mapping[str, Any] | None = None
+    revision: Any = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes."""
+        require_aware(self)

@@ -1,0 +1,154 @@
+"""Copying missing images again costs nothing; delivering an event again changes nothing but its callbacks."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from shared.callbacks import Callback, CallbackStatus
+from shared.ports import JobStore
+from tests.harness.world import World
+from tests.steps.conftest import OpenWorld
+
+HOUR = timedelta(hours=1)
+
+
+async def uncopied(world: World, **fields: object) -> str:
+    """Return the id of a job whose image was generated, but could not be copied for a day."""
+    world.vendor.answer("cdn", lambda _call: httpx.Response(503))
+    (job,) = await world.end_of(await world.accepted(**fields))
+    assert (job["status"], job["errorCode"]) == ("failed", "copy_failed")
+    world.vendor.reset()
+    return str(job["id"])
+
+
+async def test_a_job_whose_copies_failed_succeeds_after_a_recopy_without_another_run(world: World) -> None:
+    job_id = await uncopied(world)
+    failed = await world.job(job_id)
+    response = await world.http.post(f"/jobs/{job_id}/recopy")
+    job = response.json()
+    assert (response.status_code, job["status"], job["errorCode"], job["completedAt"]) == (202, "copying", None, None)
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["imageCount"], job["attempt"], world.paid) == ("succeeded", 1, 1, 1)
+    assert (job["cost"], job["runSeconds"]) == (failed["cost"], failed["runSeconds"])
+    assert [run["status"] for run in job["attempts"]] == ["succeeded"]
+    assert (await world.http.get(job["imageUrl"])).status_code == 200
+    assert len(world.log("job_recopied")) == 1
+
+
+async def test_a_recopy_is_tried_for_another_day(world: World) -> None:
+    job_id = await uncopied(world)
+    world.vendor.answer("cdn", lambda _call: httpx.Response(503))
+    await world.http.post(f"/jobs/{job_id}/recopy")
+    await world.run_for(23 * HOUR)
+    assert (await world.job(job_id))["status"] == "copying"
+    await world.run_for(2 * HOUR)
+    assert (await world.job(job_id))["errorCode"] == "copy_failed"
+
+
+async def test_the_missing_images_of_a_job_that_succeeded_partly_are_copied(world: World) -> None:
+    world.vendor.answer("cdn", lambda call: httpx.Response(503) if "1.png" in call.request.url.path else None)
+    job_id = await world.accepted(count=3, allowPartial=True)
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["imageCount"]) == ("succeeded", 2), job
+    world.vendor.reset()
+    stored = job["imageUrls"]
+    assert (await world.http.post(f"/jobs/{job_id}/recopy")).status_code == 202
+    assert (await world.http.get(stored[0])).status_code == 200  # what is stored stays readable meanwhile
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["imageCount"], set(stored) < set(job["imageUrls"])) == ("succeeded", 3, True)
+
+
+async def test_an_image_that_was_too_large_is_copied_once_it_is_allowed(open_world: OpenWorld) -> None:
+    async with open_world(MAX_IMAGE_BYTES="100") as world:
+        (job,) = await world.end_of(await world.accepted())
+        assert job["errorCode"] == "image_too_large"
+    async with open_world(simulator=world.simulator) as world:
+        await world.http.post(f"/jobs/{job['id']}/recopy")
+        (job,) = await world.end_of(job["id"])
+        assert job["status"] == "succeeded"
+
+
+async def test_the_error_of_the_run_stays(world: World) -> None:
+    """A run may fail and leave images all the same."""
+    job_id = await uncopied(world)
+    record = await world.record(job_id)
+    assert record.error is not None
+    run_error = record.error.of(record.error.code.UPSTREAM_ERROR, charged=record.error.charged)
+    await world.store.save(record.evolve(error=run_error))
+    await world.http.post(f"/jobs/{job_id}/recopy")
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["errorCode"], job["imageCount"]) == ("failed", "upstream_error", 1)
+
+
+@pytest.mark.parametrize("fault", ["", "failed", "bad_request"])
+async def test_a_job_without_missing_images_cannot_be_copied_again(world: World, fault: str) -> None:
+    response = await world.post(f"[fault:{fault}]" if fault else "a cat")
+    job_id = response.json()["id"]
+    await world.end_of(job_id)
+    response = await world.http.post(f"/jobs/{job_id}/recopy")
+    assert (response.status_code, response.json()["errorCode"]) == (409, "not_recopyable")
+
+
+async def test_a_job_in_flight_cannot_be_copied_again(world: World) -> None:
+    job_id = await world.accepted()
+    response = await world.http.post(f"/jobs/{job_id}/recopy")
+    assert (response.status_code, response.json()["errorCode"]) == (409, "not_recopyable")
+
+
+# --- redeliver -----------------------------------------------------------------------------------------------------
+
+DELIVERED = {"event": "image.completed", "status": CallbackStatus.DELIVERED, "attempts": 2, "last_status": 200}
+
+
+async def told(store: JobStore, world: World) -> str:
+    """Return the id of a job whose receivers were told, one of them without success."""
+    (job,) = await world.end_of(await world.accepted())
+    record = await world.record(job["id"])
+    callbacks = (
+        Callback(url="https://a.test/?key=secret", **DELIVERED),
+        Callback(url="https://b.test/", **{**DELIVERED, "status": CallbackStatus.UNDELIVERED}),
+        Callback(url="https://c.test/", **{**DELIVERED, "status": CallbackStatus.ENDED}),
+    )
+    await store.save(record.evolve(callbacks=callbacks))
+    return str(job["id"])
+
+
+async def test_every_callback_is_pending_and_due_again_with_the_same_event(world: World) -> None:
+    job_id = await told(world.store, world)
+    response = await world.http.post(f"/jobs/{job_id}/redeliver")
+    shown = [(one["status"], one["event"], one["attempts"], one["url"]) for one in response.json()["callbacks"]]
+    assert response.status_code == 202
+    assert shown == [
+        ("pending", "image.completed", 0, url) for url in ("https://a.test/", "https://b.test/", "https://c.test/")
+    ]
+    record = await world.record(job_id)
+    assert (record.status, record.attempt, record.due_at) == ("succeeded", 1, world.clock.now())
+    assert {callback.next_attempt_at for callback in record.callbacks} == {world.clock.now()}
+
+
+async def test_without_callbacks_there_is_nothing_to_deliver(world: World) -> None:
+    (job,) = await world.end_of(await world.accepted())
+    before = await world.record(job["id"])
+    response = await world.http.post(f"/jobs/{job['id']}/redeliver")
+    assert (response.status_code, await world.record(job["id"])) == (200, before)
+
+
+async def test_a_job_in_flight_tells_its_receivers_at_its_end(world: World) -> None:
+    job_id = await world.accepted()
+    response = await world.http.post(f"/jobs/{job_id}/redeliver")
+    assert (response.status_code, response.json()["status"]) == (202, "running")
+
+
+async def test_a_retry_tells_the_receivers_again_with_a_new_event(world: World) -> None:
+    (job,) = await world.end_of((await world.post("[fault:bad_request]")).json()["id"])
+    record = await world.record(job["id"])
+    callbacks = (
+        Callback(url="https://a.test/", **{**DELIVERED, "event": "image.failed"}),
+        Callback(url="https://gone.test/", **{**DELIVERED, "status": CallbackStatus.ENDED}),
+        Callback(url="https://hook.test/", hook_id="b" * 32, **DELIVERED),
+    )
+    await world.store.save(record.evolve(callbacks=callbacks))
+    await world.http.post(f"/jobs/{job['id']}/retry", json={"confirm": True, "attempt": 1})
+    first, ended = (await world.record(job["id"])).callbacks  # hooks are matched anew at the end
+    assert (first, ended.status) == (Callback(url="https://a.test/"), CallbackStatus.ENDED)

@@ -1,0 +1,95 @@
+"""What the hint of an error code suggests works: each suggestion is carried out for each code that makes it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from shared.callbacks import Callback, CallbackStatus
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
+from shared.job import Job
+from shared.job_parts import JobError
+from shared.job_states import Status
+from tests.harness.world import World
+
+RETRIES = [code for code in ErrorCode if re.search(r"\bretry (this|a failed) job\b", EXPLANATIONS[code].hint, re.I)]
+RECOPIES = [code for code in ErrorCode if re.search(r"\brecopy\b", EXPLANATIONS[code].hint, re.I)]
+REQUESTS = [code for code in ErrorCode if re.search(r"\bnew request\b", EXPLANATIONS[code].hint)]
+
+
+def test_every_hint_suggests_what_to_do_with_a_failed_job():
+    assert {*RETRIES, *RECOPIES, *REQUESTS} == set(ErrorCode)
+
+
+async def failed(world: World, code: ErrorCode, *, with_image_url: bool = False) -> Job:
+    """Return a stored job that failed with this code; its image was generated but not stored, or not generated."""
+    job_id = await world.accepted()
+    await world.end_of(job_id)
+    done = await world.record(job_id)
+    for name in await world.deps.images.names(job_id):
+        await world.deps.images.delete(name)
+    error = JobError.of(code, charged=Charged.UNKNOWN)
+    images = tuple(replace(image, name=None, error=ErrorCode.COPY_FAILED) for image in done.images)
+    stored = replace(done, status=Status.FAILED, error=error, images=images if with_image_url else ())
+    return await world.store.save(stored)
+
+
+@pytest.mark.parametrize("code", RETRIES)
+async def test_a_retry_leads_to_an_image(world: World, code: ErrorCode) -> None:
+    job = await failed(world, code)
+    shown = await world.job(job.id)
+    url, body = re.findall(r"POST (https://\S+/retry) with (\{.*\})\.", shown["errorHint"])[0]
+    assert url == f"{shown['statusUrl']}/retry"
+    headers = {"Content-Type": "application/json"}
+    response = await world.http.post(f"/jobs/{job.id}/retry", content=body, headers=headers)
+    assert response.status_code == 202, response.text
+    (shown,) = await world.end_of(job.id)
+    assert (shown["status"], shown["attempt"], world.paid) == ("succeeded", 2, 2)
+    assert [run["errorCode"] for run in shown["attempts"]] == [code, None]
+
+
+@pytest.mark.parametrize("code", RECOPIES)
+async def test_a_recopy_leads_to_an_image_for_free(world: World, code: ErrorCode) -> None:
+    job = await failed(world, code, with_image_url=True)
+    shown = await world.job(job.id)
+    assert f"POST {shown['statusUrl']}/recopy" in shown["errorHint"]
+    assert (await world.http.post(f"/jobs/{job.id}/recopy")).status_code == 202
+    (shown,) = await world.end_of(job.id)
+    assert (shown["status"], shown["errorCode"], world.paid) == ("succeeded", None, 1)
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+async def test_the_event_of_any_failure_can_be_delivered_again(world: World, code: ErrorCode) -> None:
+    job = await failed(world, code)
+    delivered = Callback(url="https://a.test/", event="image.failed", status=CallbackStatus.DELIVERED, attempts=1)
+    await world.store.save(job.evolve(callbacks=(delivered,)))
+    response = await world.http.post(f"/jobs/{job.id}/redeliver")
+    assert (response.status_code, [one["status"] for one in response.json()["callbacks"]]) == (202, ["pending"])
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+async def test_a_request_with_the_key_of_a_failed_job_is_told_how_to_retry_it(world: World, code: ErrorCode) -> None:
+    job = await failed(world, code)
+    hint = (await world.job(job.id))["errorHint"]
+    assert ("/retry with" in hint) is job.retryable
+    assert "/retry with" in hint or "new Idempotency-Key" in hint
+
+
+async def test_a_replay_of_a_failed_request_names_the_retry_and_pays_nothing(world: World) -> None:
+    await world.simulated("/_faults", fault="failed", times=1)
+    (job,) = await world.end_of((await world.post(key="k")).json()["id"])
+    again = await world.post(key="k")
+    assert (again.status_code, again.headers["idempotent-replayed"], again.json()["id"]) == (200, "true", job["id"])
+    assert f'POST {job["statusUrl"]}/retry with {{"confirm": true, "attempt": 1}}' in again.json()["errorHint"]
+    problem = (await world.post(key="k", onFailure="error")).json()
+    assert f"POST {job['statusUrl']}/retry" in problem["detail"]
+    assert world.paid == 1
+
+
+async def test_a_job_with_some_stored_images_is_not_said_to_be_retryable(world: World) -> None:
+    job = await failed(world, ErrorCode.IMAGE_EXPIRED, with_image_url=True)
+    (missing,) = job.images
+    await world.store.save(job.evolve(images=(missing, replace(missing, index=1, name="jobs/x/1/1.png", error=None))))
+    hint = (await world.job(job.id))["errorHint"]
+    assert "/retry" not in hint
+    assert "new Idempotency-Key" in hint
