@@ -5,7 +5,7 @@ makes the new record durable, and only if the record it was computed from is sti
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from shared.callbacks import EVENTS, Callback
 from shared.error_codes import Charged, ErrorCode
 from shared.final_job import FinalJob
-from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step
+from shared.job_parts import MESSAGE_LIMIT, Image, InputImage, JobError, Refusal, Step
 from shared.job_record import FRESH
 from shared.job_states import Status
 from shared.spending.budget import Reservation
@@ -34,16 +34,20 @@ class Job(FinalJob):
         """A new job that is prepared: `text` is the JSON for Wireflow."""
         return self.evolve(input=text)
 
-    def input_stored(self, name: str) -> "Job":
-        """The input image is in the image store under `name`."""
-        return self.evolve(stored_input=name)
+    def input_stored(self, index: int, name: str) -> "Job":
+        """An input image is in the image store under `name`."""
+        images = [*self.input_images]
+        images[index] = images[index].evolve(stored=name)
+        return self.with_input_images(images)
 
-    def input_hosted(self, url: str) -> "Job":
-        """The input image is at Wireflow, at `url`."""
-        return self.evolve(hosted_url=url)
+    def input_hosted(self, index: int, url: str) -> "Job":
+        """An input image is at Wireflow, at `url`."""
+        images = [*self.input_images]
+        images[index] = images[index].evolve(hosted_url=url)
+        return self.with_input_images(images)
 
     def input_gone(self, now: datetime) -> "Job":
-        """The server of the input image reports that it does not exist."""
+        """The server of an input image reports that it does not exist."""
         return self.evolve(input_gone_since=self.input_gone_since or now)
 
     def prepare_failed(self, reason: ErrorCode) -> "Job":
@@ -197,13 +201,13 @@ class Job(FinalJob):
         callbacks = tuple(by_key.get(callback.key, callback) for callback in self.callbacks)
         return self.evolve(callbacks=callbacks).rescheduled()
 
-    def input_left_over(self, name: str) -> "Job":
-        """The input image of a final job was stored again and must be deleted again."""
-        return self._with_more_to_do(stored_input=name)
+    def inputs_left_over(self, again: Sequence[InputImage]) -> "Job":
+        """The input images of a final job were stored again and must be deleted again."""
+        return self._with_more_to_do(self.with_input_images(again))
 
-    def input_deleted(self) -> "Job":
-        """The input image of a final job is no longer in the image store."""
-        return self.evolve(stored_input=None).rescheduled()
+    def inputs_deleted(self) -> "Job":
+        """The input images of a final job are no longer in the image store."""
+        return self._without_stored_inputs().rescheduled()
 
     # --- restarted by a person -------------------------------------------------------------------------------------
 
@@ -223,6 +227,7 @@ class Job(FinalJob):
             **FRESH,
             status=Status.QUEUED,
         )
+        job = job.with_input_images([image.evolve(hosted_url=None) for image in self.input_images])
         job = job.evolve(input=text, estimated_cost=estimated_cost, retried_at=now)
         job = job.evolve(give_up_at=give_up_at, expire_at=expire_at, due_at=give_up_at)
         return job.evolve(queue_at=now, place=now, wait_reason=ErrorCode.RATE_LIMITED)
@@ -237,13 +242,14 @@ class Job(FinalJob):
     def redelivered(self, now: datetime) -> "Job":
         """Every receiver of a final job is told again, at once."""
         event = EVENTS[self.status]
-        return self._with_more_to_do(callbacks=tuple(callback.again(event, now) for callback in self.callbacks))
+        told = tuple(callback.again(event, now) for callback in self.callbacks)
+        return self._with_more_to_do(self.evolve(callbacks=told))
 
     # --- more to do for a final job --------------------------------------------------------------------------------
 
     def deletion_failed(self, again_at: datetime) -> "Job":
-        """The input image of a final job could not be deleted; that is tried again, at the latest at `again_at`."""
-        others = self.evolve(stored_input=None).left_to_do_at
+        """The input images of a final job could not be deleted; that is tried again, at the latest at `again_at`."""
+        others = self._without_stored_inputs().left_to_do_at
         return self.evolve(due_at=min(others or again_at, again_at))
 
     def with_callbacks(self, new: Iterable[Callback], now: datetime) -> "Job":
@@ -253,7 +259,7 @@ class Job(FinalJob):
         if not self.finished:
             return self.evolve(callbacks=(*self.callbacks, *added))
         told = [callback if callback.event else callback.of_event(EVENTS[self.status], now) for callback in added]
-        return self._with_more_to_do(callbacks=(*self.callbacks, *told))
+        return self._with_more_to_do(self.evolve(callbacks=(*self.callbacks, *told)))
 
     def heard_by(self, hooks: Iterable[Callback]) -> "Job":
         """A job that has just become final, with the receivers of `hooks`, and of no others that heard it earlier."""
@@ -279,11 +285,13 @@ class Job(FinalJob):
         job = self.evolve(status=status, completed_at=now, queue_at=None, callbacks=callbacks, **changes)
         return job._settled().rescheduled()
 
-    def _with_more_to_do(self, **changes: Any) -> "Job":
+    def _with_more_to_do(self, changed: "Job") -> "Job":
         """A final job with more to do. If a worker holds it, it stays leased: that worker finds the rest."""
         leased = self.due_at != self.left_to_do_at
-        job = self.evolve(**changes)
-        return job if leased else job.rescheduled()
+        return changed if leased else changed.rescheduled()
+
+    def _without_stored_inputs(self) -> "Job":
+        return self.with_input_images([image.evolve(stored=None) for image in self.input_images])
 
     def _settled(self) -> "Job":
         """The job with its cost, once its run has ended; a known cost takes the place of what was reserved."""

@@ -129,6 +129,22 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputImage:
+    """An input image. `source`: a URL, or a name in the image store.
+
+    `stored`: its name in the image store, until it is deleted; `hosted_url`: its URL at Wireflow.
+    """
+
+    source: str
+    stored: str | None = None
+    hosted_url: str | None = None
+
+    def evolve(self, **changes: Any) -> "InputImage":
+        """Return a copy with `changes`."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Then:
     """The job that follows this one once it has succeeded. `job`: its id, as soon as it exists."""
 

@@ -12,7 +12,7 @@ from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.hooks import Hook, HookSecret
 from shared.job import Job
-from shared.job_parts import Attempt, Image, JobError, Refusal, Step, Then
+from shared.job_parts import Attempt, Image, InputImage, JobError, Refusal, Step, Then
 from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.listed_job import ListedJob
@@ -35,7 +35,7 @@ def to_document(job: Job) -> dict[str, Any]:
     """Return the fields of a job as they are stored, without id and revision. Raise RecordTooLarge."""
     document = encode(job)
     del document["id"], document["revision"]
-    for name in ("callbacks", "attempts", "nextJobs"):
+    for name in ("callbacks", "attempts", "nextJobs", "moreInputs"):
         document[name] = document[name] or None  # most jobs have none
     check_size(document)
     return document | {"schemaVersion": SCHEMA_VERSION}
@@ -47,6 +47,7 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
     if known.get("refusal"):
         refusal = decode(Refusal, known["refusal"])
         known["refusal"] = Refusal(**{**refusal, "reason": ErrorCode(refusal["reason"])})
+    known["more_inputs"] = tuple(InputImage(**decode(InputImage, item)) for item in known.get("more_inputs") or ())
     return Job(**{**known, "id": job_id, "revision": revision})
 
 
@@ -138,7 +139,7 @@ _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
     for record in (
         *(Job, JobRow, ListedJob, Callback, Attempt, Image, Step, JobError, Refusal, Cost, Reservation, Then),
-        *(Suspension, Hook, HookSecret),
+        *(InputImage, Suspension, Hook, HookSecret),
     )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]

@@ -7,7 +7,7 @@ from shared import idempotency
 from shared.callbacks import Callback
 from shared.idempotency import IdempotencyKey
 from shared.job import Job
-from shared.job_parts import Then
+from shared.job_parts import InputImage, Then
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.steps.new_job import new_job
@@ -50,12 +50,12 @@ def _follower(job: Job, next_id: str, then: Then, deps: Deps) -> Job:
         private=job.private,
         from_job=job.id,
         from_image=image.index,
-        deadline_seconds=(job.give_up_at - job.created_at).total_seconds(),
+        deadline_seconds=(job.give_up_at - (job.retried_at or job.created_at)).total_seconds(),
         allow_partial=job.allow_partial,
         alt_text=job.alt_text,
         metadata=job.metadata,
     )
-    follower = new_job(next_id, submission, image.name, deps)
+    follower = new_job(next_id, submission, [InputImage(source=image.name or "")], deps)
     own = [Callback(url=callback.url, format=callback.format) for callback in job.callbacks if not callback.hook_id]
     return follower.with_callbacks(own, follower.created_at)
 

@@ -1,4 +1,4 @@
-"""Wrap up a final job: start the one that follows it, tell its receivers, and delete its input image."""
+"""Wrap up a final job: start the one that follows it, tell its receivers, and delete its input images."""
 
 import asyncio
 from datetime import timedelta
@@ -23,21 +23,22 @@ async def wrap_up(lease: Lease, deps: Deps) -> None:
         await erase_images(lease, deps)
         return
     job = await start_next(lease.job, deps)
-    tried, deleted = await asyncio.gather(deliver(job, deps), _delete_input(job, deps))
+    tried, deleted = await asyncio.gather(deliver(job, deps), _delete_inputs(job, deps))
     job = job.delivered(tried)
     if deleted is True:
-        job = job.input_deleted()
+        job = job.inputs_deleted()
     elif deleted is False:
         job = job.deletion_failed(deps.clock.now() + DELETE_AGAIN)
     await lease.release(job)
 
 
-async def _delete_input(job: Job, deps: Deps) -> bool | None:
-    """Delete the stored input image if it is time. Return whether that succeeded, None if nothing is to be deleted."""
-    if not job.stored_input or not job.input_due_at or job.input_due_at > deps.clock.now():
+async def _delete_inputs(job: Job, deps: Deps) -> bool | None:
+    """Delete the stored input images if it is time. Return whether that succeeded, None if nothing is to be deleted."""
+    if not job.input_due_at or job.input_due_at > deps.clock.now():
         return None
     try:
-        await deps.images.delete(job.stored_input)
+        for name in job.stored_inputs:
+            await deps.images.delete(name)
     except CopyError:
         return False
     return True

@@ -420,6 +420,10 @@ def test_credentials_are_asked_for_where_they_are_configured():
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "Sharp": "maybe"}, False),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "image1": "https://a.example"}, True),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "Mask": "https://a.example"}, True),
+        ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "image2": "https://a.example"}, True),
+        ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "image3": "https://a.example"}, False),  # it has two
+        ({"prompt": "a cat", "workflow": "pro", "image1": "https://a.example", "image3": "https://b.example"}, True),
+        ({"prompt": "a cat", "workflow": "plain", "image2": "https://a.example"}, False),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "Mask": "mask.png"}, False),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "Prompt": "a dog"}, False),
     ],

@@ -24,6 +24,8 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "prompts": (["a cat"], "a cat"),
     "workflow": ("pro", "pro"),
     "image1": ("https://a.example/b.png", "https://a.example/b.png"),
+    "image2": ("https://a.example/c.png", "https://a.example/c.png"),
+    "image3": ("https://a.example/d.png", "https://a.example/d.png"),
     "fromJob": (JOB, JOB),
     "fromImage": (2, "2"),
     "then": ("best", "best"),
@@ -70,7 +72,7 @@ def test_each_reserved_name_is_rejected(name: str) -> None:
 
 
 def test_every_attribute_of_a_submission_is_a_field_or_set_by_the_pipeline() -> None:
-    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "file"}
+    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "files"}
     by_table = [field.attribute for field in FIELDS.values() if field.attribute]
     assert sorted(by_table) == sorted({field.name for field in dataclasses.fields(Submission)} - by_pipeline)
 
@@ -115,7 +117,7 @@ async def test_a_field_that_is_not_ours_goes_to_wireflow_unchanged() -> None:
         sent(json={**fields, **CAT, "workflow": "default", "deadlineSeconds": 1, "allowPartial": True})
     )
     assert json.loads(made.input) == fields
-    assert (made.deadline_seconds, made.allow_partial, made.key, made.file) == (1.0, True, None, None)
+    assert (made.deadline_seconds, made.allow_partial, made.key, made.files) == (1.0, True, None, {})
 
 
 @pytest.mark.parametrize(

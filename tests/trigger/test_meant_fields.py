@@ -15,8 +15,8 @@ CAT = {"prompt": "a cat"}
 
 # --- empty fields --------------------------------------------------------------------------------------------------
 
-OPTIONAL = ["workflow", "image1", "fromJob", "fromImage", "deadlineSeconds", "allowPartial", "redirectUrl", "prompts"]
-OPTIONAL += ["then", "cf-turnstile-response", "altText", "metadata", "onFailure", "dryRun"]
+OPTIONAL = ["workflow", "image1", "image2", "image3", "fromJob", "fromImage", "deadlineSeconds", "allowPartial"]
+OPTIONAL += ["redirectUrl", "prompts", "then", "cf-turnstile-response", "altText", "metadata", "onFailure", "dryRun"]
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
@@ -128,7 +128,7 @@ ADDED = {
 }
 
 
-async def refuse_any(_caller: Any, _workflow: str, fields: Any, _has_image: bool) -> None:
+async def refuse_any(_caller: Any, _workflow: str, fields: Any, _images: int) -> None:
     """A workflow without any input of its own."""
     for name in fields:
         raise Problem.wrong("no such input", name)

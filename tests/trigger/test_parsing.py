@@ -60,7 +60,7 @@ CE = {"ce-id": "1", "ce-source": "/s", "ce-specversion": "1.0", "ce-type": "t"}
 async def test_json_is_accepted_by_each_of_its_media_types(kind: str | None) -> None:
     headers = {} if kind is None else {"Content-Type": kind}
     body = await decoded(sent(content=b'\xef\xbb\xbf{"prompt": "a cat"}', headers=headers))
-    assert (body.body, body.form, body.file, body.event_key) == (CAT, False, None, None)
+    assert (body.body, body.form, body.files, body.event_key) == (CAT, False, {}, None)
 
 
 @pytest.mark.parametrize(

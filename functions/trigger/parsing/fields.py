@@ -241,6 +241,8 @@ FIELDS: Mapping[str, Field] = {
     "prompts": Field(batch_items, list_of_one),
     "workflow": Field(string, attribute="workflow"),
     "image1": Field(string, attribute="image_url"),
+    "image2": Field(string, attribute="image2_url"),
+    "image3": Field(string, attribute="image3_url"),
     "fromJob": Field(job_id, attribute="from_job"),
     "fromImage": Field(image_index, integer, attribute="from_image"),
     "then": Field(string, attribute="then"),

@@ -23,7 +23,6 @@ from . import notifications
 from .batch import Batch, BatchItem, is_batch, split_batch
 from .decode import DecodedBody, decode
 from .defaults import merge_defaults, read_query
-from .forms import FILE_FIELD
 from .idempotency_keys import dedupe_key, item_key, request_key
 from .media_type import body_kind
 from .read import KIB, MIB, body_limit, read_body
@@ -35,8 +34,8 @@ BATCH_LIMIT = 8 * MIB  # of a batch, serialized: its defaults count for each req
 # One thread: several would compete with the event loop for the interpreter, and the default ones serve the stores.
 _LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 
-# Check a caller's fields against a workflow: its name, the fields, whether there is an input image. Problem 422.
-WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], bool], Awaitable[None]]
+# Check a caller's fields against a workflow: its name, the fields, how many input images there are. Problem 422.
+WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], int], Awaitable[None]]
 # Complete a caller's fields with those that the URL implies. Problem 404, 409, 410, or 422.
 Complete = Callable[[Caller, dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -100,23 +99,23 @@ async def parse_request(
     if is_batch(decoded.body, fields):
         content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=query.partial)
     else:
-        content = await _validate(fields, decoded.file, key or dedupe_key(fields, caller), rules)
+        content = await _validate(fields, decoded.files, key or dedupe_key(fields, caller), rules)
     return ParsedRequest(caller=caller, fields=fields, content=content, form=decoded.form)
 
 
 def _split(decoded: DecodedBody, fields: Mapping[str, Any], caller: Caller) -> Iterable[BatchItem]:
     check_may_send_batches(caller)
-    if decoded.file is not None:
-        raise Problem.wrong("A file is for a single request. Send a batch with URLs instead.", FILE_FIELD)
+    for name in decoded.files:
+        raise Problem.wrong("A file is for a single request. Send a batch with URLs instead.", name)
     return split_batch(decoded.body, fields)
 
 
 async def _validate(
-    fields: Mapping[str, Any], file: bytes | None, key: IdempotencyKey | None, rules: _Rules
+    fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, rules: _Rules
 ) -> Submission:
-    submission = await run_step(rules.size, validate, fields, file, key, rules.caller, rules.config)
-    has_image = bool(submission.image_url or file or submission.from_job)
-    await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), has_image)
+    submission = await run_step(rules.size, validate, fields, files, key, rules.caller, rules.config)
+    images = submission.image_count
+    await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), images)
     if submission.then is not None:
         await _check_then(submission.then, rules)
     return replace(submission, base_url=rules.base_url)
@@ -125,7 +124,7 @@ async def _validate(
 async def _check_then(workflow: str, rules: _Rules) -> None:
     """Check the workflow of the job that follows: it gets the prompt and an image, nothing else."""
     try:
-        await rules.check_workflow(rules.caller, workflow, {}, True)
+        await rules.check_workflow(rules.caller, workflow, {}, 1)
     except Problem as problem:
         raise Problem.wrong(f"The workflow of then cannot follow. {problem.detail}", "then") from problem
 
@@ -140,7 +139,7 @@ async def _validate_batch(
         try:
             fields = item.fields()
             own_key = item_key(fields, item.index, key, rules.caller)
-            found[item.path] = submission = await _validate(fields, None, own_key, rules)
+            found[item.path] = submission = await _validate(fields, {}, own_key, rules)
             size += len(submission.input.encode()) + len(submission.prompt.encode())
         except Problem as problem:
             found[item.path] = located = item.locate(problem)

@@ -9,12 +9,13 @@ from starlette.responses import Response
 from shared.auth_settings import origin_of
 from shared.log import Event
 from shared.problems import PROBLEMS, Problem
+from shared.workflows import IMAGES
 
 from ..auth.cors import own_or_allowed_origin
 from ..context import Context
 from ..parsing.decode import read_form
 from ..parsing.fields import FIELDS
-from ..parsing.forms import FILE_FIELD, Form
+from ..parsing.forms import Form
 from ..parsing.media_type import body_kind
 from ..parsing.pipeline import run_step
 from .html import html_page
@@ -37,12 +38,14 @@ WORDS = {
     "not_found": "There is nothing at this address. It may have been deleted.",
     "method_not_allowed": "There is nothing to see at this address.",
     "not_cancelable": "The image can no longer be canceled.",
+    "not_erasable": "The image cannot be deleted yet.",
     "not_retryable": "This image cannot be generated again.",
     "not_recopyable": "This image cannot be copied again.",
     "input_gone": "The input image is no longer stored. Please send it again.",
     "source_not_ready": "The image to start from is not ready. Please try again later.",
     "image_not_ready": "The image is not ready yet. Please try again in a few seconds.",
     "image_failed": "This image could not be generated.",
+    "erased": "This image was deleted.",
     "range_not_satisfiable": "The image could not be loaded. Please reload the page.",
     "body_too_large": "The text or the file is too large. Please send less.",
     "unsupported_media_type": _FAULTY_FORM,
@@ -56,7 +59,7 @@ WORDS = {
     "internal_error": _NOT_NOW,
 }
 # What visitors fill in themselves: what is wrong with it is said to them, unless the form sends it in a wrong way.
-_FILLED_IN = {"prompt", FILE_FIELD}
+_FILLED_IN = {"prompt", *IMAGES}
 
 
 async def problem_response(problem: Problem, request: Request, context: Context) -> Response:
@@ -74,7 +77,7 @@ async def problem_response(problem: Problem, request: Request, context: Context)
     parts = [f'<p role="alert">{escape(_words(problem, form))}</p>']
     origins = context.deps.config.auth.origins
     if form:
-        parts += _retry(form, can_post=_may_post(request, context))
+        parts += _retry(form, request.url.path, can_post=_may_post(request, context))
     if (referer := request.headers.get("referer", "")) and origin_of(referer) in origins:
         parts.append(f'<p><a href="{escape(referer)}">Back to the form</a></p>')
     parts.append(f"<p><small>Error code: {problem.code}</small></p>")
@@ -84,7 +87,7 @@ async def problem_response(problem: Problem, request: Request, context: Context)
 
 def _words(problem: Problem, form: Form | None) -> str:
     """What a visitor is told: the detail of a field that the form has once, else neutral words."""
-    if problem.field not in _FILLED_IN:
+    if problem.field is None or problem.field not in _FILLED_IN:
         return WORDS[problem.code]
     names = [name for name, _ in [*form.pairs, *form.files]] if form else [problem.field]
     return problem.detail if names.count(problem.field) == 1 else _FAULTY_FORM
@@ -108,19 +111,20 @@ def _may_post(request: Request, context: Context) -> bool:
     )
 
 
-def _retry(form: Form, *, can_post: bool) -> Iterator[str]:
-    """The form again, with everything that was sent but the file, credentials, and keys."""
+def _retry(form: Form, path: str, *, can_post: bool) -> Iterator[str]:
+    """The form again, with everything that was sent but the files, credentials, and keys. `path`: where it was sent."""
     prompt = next((text for name, text in form.pairs if name == "prompt"), "")
     first = "\n" if prompt.startswith(("\n", "\r")) else ""  # browsers drop the first line break
     area = f'<textarea name="prompt" rows="3" cols="60" required>{first}{escape(prompt)}</textarea>'
     if not can_post:
         yield f"<p><label>Your text<br>{area}</label></p>"
         return
-    yield '<form action="/" method="post" enctype="multipart/form-data">'
+    yield f'<form action="{escape(path)}" method="post" enctype="multipart/form-data">'
     for name, text in form.pairs:
         if name != "prompt" and (name not in FIELDS or FIELDS[name].compared):
             yield f'<input type="hidden" name="{escape(name)}" value="{escape(text)}">'
     yield f"<p><label>Describe the image<br>{area}</label></p>"
-    if form.files:
-        yield f'<p><label>Input image: <input type="file" name="{FILE_FIELD}" accept="image/*"></label></p>'
+    sent = [name for name, _ in form.files]
+    for name in [name for name in IMAGES if name in sent] or IMAGES[: len(sent)]:
+        yield f'<p><label>Input image: <input type="file" name="{name}" accept="image/*"></label></p>'
     yield "<p><button>Try again</button></p>\n</form>"

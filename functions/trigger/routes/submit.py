@@ -72,7 +72,7 @@ async def submit(request: Request, submission: Submission, parsed: ParsedRequest
 async def _pretend(request: Request, submission: Submission, parsed: ParsedRequest, context: Context) -> Response:
     """Respond to a bot that fills in every field as to anyone else, and store nothing."""
     deps = context.deps
-    job = new_job(await job_id_for(submission, deps), submission, None, deps)
+    job = new_job(await job_id_for(submission, deps), submission, [], deps)
     if url := _redirect_url(request, job, parsed):
         return RedirectResponse(url, 303)
     return await job_response(request, job, deps, parsed.caller, status=202, headers={"Location": f"/jobs/{job.id}"})

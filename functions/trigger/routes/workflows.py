@@ -28,7 +28,7 @@ async def list_workflows(request: Request, context: Context) -> Response:
 def workflow_check(deps: Deps) -> WorkflowCheck:
     """Return the check of a request's fields against its workflow. It raises Problem 422."""
 
-    async def check(caller: Caller, name: str, fields: Mapping[str, Any], has_image: bool) -> None:
+    async def check(caller: Caller, name: str, fields: Mapping[str, Any], images: int) -> None:
         workflow = deps.config.workflow(name)
         if workflow is None:
             known = ", ".join(one.name for one in deps.config.workflows)
@@ -36,7 +36,7 @@ def workflow_check(deps: Deps) -> WorkflowCheck:
             hint = "Ask the owner of this page." if caller.browser else f"The workflows are: {known}."
             raise Problem.wrong(f"There is no workflow with this name. {hint}", "workflow")
         try:
-            check_fields(workflow, fields, has_image=has_image, inputs=await inputs_of(workflow, deps))
+            check_fields(workflow, fields, images=images, inputs=await inputs_of(workflow, deps))
         except FieldRefused as refused:
             raise Problem("invalid_field", str(refused), field=refused.field) from refused
 
