@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-
-from shared.job_parts import require_aware
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +17,5 @@ class BulkAction:
     plan: Mapping[str, int]
     matched: int
     skipped: int
-    expire_at: datetime
     response: Mapping[str, Any] | None = None
     revision: Any = field(default=None, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Reject naive datetimes."""
-        require_aware(self)

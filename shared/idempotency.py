@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
@@ -27,12 +29,14 @@ def job_id(key: IdempotencyKey, caller: str | None, secret: bytes) -> str:
     return hmac.new(secret, json.dumps(parts).encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def fingerprint(text: str) -> str:
-    """Return the hash of a JSON value; spaces, the order of names, and 1 or 1.0 make no difference."""
-    canonical = json.dumps(json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def fingerprint(value: Any) -> str:
+    """Return the hash of a JSON value; the order of names, and 1 or 1.0, make no difference."""
+    return hashlib.sha256(_CANONICAL.encode(_with_integers(value)).encode()).hexdigest()
 
 
-def _number(text: str) -> float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
+def _with_integers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_integers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_integers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
+_ENCODER = json.JSONEncoder(default=str)
+
 
 class Event(StrEnum):
     """The event that a line reports. Alerts and the dashboard filter by these names."""
@@ -73,7 +75,7 @@ class Log:
         self.error(Event.INTERNAL_ERROR, text, errorType=error_type, location=location, **fields)
 
     def _write(self, severity: str, event: Event, message: str, fields: dict[str, Any]) -> None:
-        line = json.dumps({"severity": severity, "message": message, "event": event, **fields}, default=str)
+        line = _ENCODER.encode({"severity": severity, "message": message, "event": event, **fields})
         # A single write per line, because threads and processes share the stream.
         print(line + "\n", end="", file=self.stream or sys.stdout, flush=True)
 

@@ -87,14 +87,14 @@ class JobStore(Protocol):
         Stored fields that this version does not know are kept. Raise RecordTooLarge if no such write can succeed.
         """
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
-        """Return jobs in flight with `dueAt <= now`, oldest first."""
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+        """Return jobs in flight with `dueAt <= now`, oldest first; with `since`, none before it."""
 
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
-        """Return queued jobs with `queueAt <= now`, oldest first."""
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+        """Return queued jobs with `queueAt <= now`, oldest first; with `since`, none before it."""
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
-        """Return the ids of the jobs with this execution id: more than one if Wireflow issued it twice."""
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """Return jobs with this execution id: more than one if Wireflow issued it twice."""
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""

@@ -60,7 +60,7 @@ ALLOWED = {
         "spending.money",
     },
     "job_parts": {"error_codes", "job_states", "spending.money"},
-    "bulk_action": {"job_parts"},
+    "bulk_action": set(),
     "callbacks": {"job_parts", "job_states"},
     "job_states": set(),
     "callers": set(),

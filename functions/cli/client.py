@@ -1,20 +1,18 @@
 """An HTTP client of the trigger and the poller, as callers and the scheduler use them."""
 
 import asyncio
-import json
-import os
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn, Self
 
 import httpx
 
-from functions.cli.errors import RequestRejected, SubmissionFailed
+from functions.cli.api import RESPONSE_SECONDS, json_of
+from functions.cli.errors import RequestFailed
 from functions.cli.input_image import ImageFile
+from functions.cli.run_request import RunRequest
 
 PublicJob = dict[str, Any]  # the JSON representation of a job
 
-RESPONSE_SECONDS = 30.0  # the trigger responds within 10
 WINDOW_SECONDS = 3600.0  # longer than any window of the poller
 POLLER_INTERVAL_SECONDS = 1.0
 
@@ -35,29 +33,27 @@ class Client:
         """Close all connections."""
         await self._http.aclose()
 
-    async def submit(self, fields: Mapping[str, str], idempotency_key: str, file: ImageFile | None = None) -> PublicJob:
-        """Submit a request and return the job. With an input image as `file` the request is a multipart form.
+    async def submit(self, request: RunRequest, idempotency_key: str) -> PublicJob:
+        """Submit the request and return the job. With a file as the input image it is sent as a multipart form.
 
-        Raises RequestRejected for a 4xx, SubmissionFailed for any other error.
+        Raises RequestRejected if it must be changed, RequestFailed for any other error.
         """
-        body = _form(fields, file) if file else _json(fields)
-        headers = {"Idempotency-Key": idempotency_key, **body.pop("headers", {})}
+        headers = {"Idempotency-Key": idempotency_key}
+        body = _form(request, request.file) if request.file else {"json": request.json}
         try:
             response = await self._http.post(f"{self._trigger}/", headers=headers, **body)
         except httpx.HTTPError as error:
-            raise SubmissionFailed(f"The trigger did not respond ({type(error).__name__}).") from error
-        if response.is_client_error:
-            raise RequestRejected(f"The request was rejected: {_reason(response)}")
-        if not response.is_success:
-            raise SubmissionFailed(f"The request was not accepted: {_reason(response)}")
-        return _job(response)
+            raise RequestFailed(f"The trigger did not respond ({type(error).__name__}).") from error
+        job: PublicJob = json_of(response)
+        return job
 
     async def refresh(self, job: PublicJob) -> PublicJob:
         """Return the job as it is now, or unchanged if the trigger cannot say: the next call may succeed."""
         with suppress(httpx.HTTPError, ValueError):
             response = await self._http.get(job["statusUrl"])
             if response.is_success:
-                return _job(response)
+                newer: PublicJob = response.json()
+                return newer
         return job
 
     async def keep_polling(self) -> NoReturn:
@@ -68,23 +64,9 @@ class Client:
                 await self._http.post(f"{self._poller}/", timeout=WINDOW_SECONDS)
 
 
-def _json(fields: Mapping[str, str]) -> dict[str, Any]:
-    return {"content": json.dumps(fields), "headers": {"Content-Type": "application/json"}}
-
-
-def _form(fields: Mapping[str, str], file: ImageFile) -> dict[str, Any]:
-    """Build a multipart body. Bytes of the command line that are not UTF-8 are sent as they are and then rejected."""
-    data = {name: os.fsencode(value) for name, value in fields.items()}
+def _form(request: RunRequest, file: ImageFile) -> dict[str, Any]:
+    """Build a multipart body."""
+    data: dict[str, list[str]] = {}
+    for name, text in request.texts:
+        data.setdefault(name, []).append(text)
     return {"data": data, "files": {"image1": ("image1", file.content, file.content_type)}}
-
-
-def _job(response: httpx.Response) -> PublicJob:
-    job: PublicJob = response.json()
-    return job
-
-
-def _reason(response: httpx.Response) -> str:
-    """Return the `detail` of the problem document, or the status."""
-    with suppress(ValueError, KeyError, TypeError):
-        return str(response.json()["detail"])
-    return f"HTTP {response.status_code}"

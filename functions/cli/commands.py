@@ -3,17 +3,40 @@
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from functions.cli.input_image import InputImage, InputImageType
+from functions.cli.field_option import FieldType
+from functions.cli.hook_commands import hooks
+from functions.cli.input_image import InputImageType
+from functions.cli.job_commands import jobs
 from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
 
 PORT = click.IntRange(1, 65535)
 LIVE_HELP = "Use the real Wireflow, which costs money. Requires WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY."
 
+LOG_FORMAT = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What is printed for each event: a line for people, or the JSON object of the log file.",
+)
+
+
+def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from functions.cli.version import version
+
+        click.echo(version())
+        context.exit()
+
 
 @click.group()
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
 def cli() -> None:
     """Create images from prompts on this machine. Without --live no account is needed.
 
@@ -33,7 +56,17 @@ def cli() -> None:
     type=InputImageType(),
     help="The input image: a file, a URL, or with --live the ID of an earlier job.",
 )
+@click.option("--aspect-ratio", metavar="W:H", help="The aspect ratio, such as 16:9.")
+@click.option("--resolution", metavar="NAME", type=str.upper, help="The resolution: 1K, 2K, or 4K.")
+@click.option(
+    "--field",
+    "fields",
+    type=FieldType(),
+    multiple=True,
+    help="Another field of the request, as in a form; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print only the job, as JSON, to standard output.")
+@click.option("--open", "open_images", is_flag=True, help="Show the image in the default viewer.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -45,48 +78,46 @@ def cli() -> None:
     type=click.FloatRange(min=0),
     default=600,
     show_default=True,
-    help="Seconds to wait for the job; then the command ends with exit code 3.",
+    help="Seconds that the command may take; then it ends with exit code 3.",
 )
 @click.option("--live", is_flag=True, help=LIVE_HELP)
-def run(
-    prompt: str,
-    workflow: str | None,
-    image: InputImage | None,
-    as_json: bool,
-    out: Path,
-    timeout: float,
-    live: bool,
-) -> None:
+def run(prompt: str, out: Path, timeout: float, live: bool, as_json: bool, open_images: bool, **fields: Any) -> None:
     """Create one image from PROMPT and write it to a file."""
     from functions.cli.output import RunOutput
     from functions.cli.run import RunOptions
     from functions.cli.run import run as run_command
+    from functions.cli.run_request import RunRequest
 
-    options = RunOptions(prompt=prompt, out=out, timeout=timeout, live=live, workflow=workflow, image=image)
+    request = RunRequest(prompt=prompt, **fields)
+    options = RunOptions(request=request, out=out, timeout=timeout, live=live, open_images=open_images)
     run_until_interrupted(run_command(options, os.environ, RunOutput(as_json=as_json)))
 
 
 @cli.command()
 @click.option("--port", type=PORT, default=8080, show_default=True, help="The trigger's port on 127.0.0.1.")
 @click.option("--live", is_flag=True, help=LIVE_HELP)
-def serve(port: int, live: bool) -> None:
+@LOG_FORMAT
+def serve(port: int, live: bool, log_format: str) -> None:
     """Serve the trigger and the poller until Ctrl-C. The poller is called automatically.
 
     Authentication is configured by the environment (TRIGGER_TOKENS, FORM_ORIGINS, …). Without such settings, requests
     are accepted from this machine only.
     """
+    from functions.cli.events import LogFormat
     from functions.cli.serve import serve as serve_command
 
-    serve_until_interrupted(serve_command(port, os.environ, live=live))
+    serve_until_interrupted(serve_command(port, os.environ, LogFormat(log_format), live=live))
 
 
 @cli.command()
 @click.option("--port", type=PORT, default=8090, show_default=True, help="Its port on 127.0.0.1.")
-def simulate(port: int) -> None:
+@LOG_FORMAT
+def simulate(port: int, log_format: str) -> None:
     """Serve only the simulator of Wireflow until Ctrl-C."""
+    from functions.cli.events import LogFormat
     from functions.cli.serve import simulate as simulate_command
 
-    serve_until_interrupted(simulate_command(port, os.environ))
+    serve_until_interrupted(simulate_command(port, os.environ, LogFormat(log_format)))
 
 
 @cli.command()
@@ -183,3 +214,7 @@ def trial(job: str, live: bool) -> None:
     from functions.cli.control import trial as trial_command
 
     run_until_interrupted(trial_command(job, os.environ, live=live))
+
+
+cli.add_command(hooks)
+cli.add_command(jobs)

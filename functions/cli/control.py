@@ -1,25 +1,19 @@
 """`control`: the operator's switch, and what the gate does now. Works on a local store and on a deployed one."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from io import StringIO
 
-from functions.cli.errors import RequestRejected, SetupError
-from functions.cli.folders import STATE
+from functions.cli.errors import RequestRejected
 from functions.cli.output import print_control, print_line
-from functions.cli.settings import stored_config
-from shared import wiring
+from functions.cli.stores import open_store
 from shared.error_codes import EXPLANATIONS
-from shared.log import Log
 from shared.public_job import timestamp
-from shared.runtime.dependencies import Deps
 from shared.spending.budget import NOTHING
 from shared.spending.gate_state import Gate, Limits, ResumeOn, Suspension
 from shared.spending.money import dollars
 from shared.steps import control as steps
-from shared.store_errors import Conflict, StoreError
+from shared.store_errors import Conflict
 
 NO_LIMIT = "no limit"
 ENDS = {
@@ -69,18 +63,6 @@ async def trial(job_id: str, environ: Mapping[str, str], *, live: bool) -> None:
         except Conflict:
             raise RequestRejected("A worker has just taken the job. Try again.") from None
         print_line("The poller starts the job next. If Wireflow accepts it, the suspension ends; a pause stays.")
-
-
-@asynccontextmanager
-async def open_store(environ: Mapping[str, str], *, live: bool) -> AsyncIterator[Deps]:
-    """Open the store of JOBS_URL, or else that of `serve`; close it at the end."""
-    deps = wiring.dependencies(stored_config(environ, STATE / ("live" if live else "serve")), Log(StringIO()))
-    try:
-        yield deps
-    except StoreError as error:
-        raise SetupError(f"The job store does not respond: {error}") from error
-    finally:
-        await deps.store.close()
 
 
 # --- status --------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ ClickException
 ├── SetupError        2  a setting, a name, a port, or a folder is invalid; nothing was started
 ├── CheckFailed       2  Wireflow rejects the webhook, the key, or a workflow
 ├── RequestRejected   2  the trigger rejected the request; the caller must change it
-├── SubmissionFailed  1  the trigger could not accept the request
+├── RequestFailed     1  the trigger could not handle the request
 ├── JobFailed         1  the job failed, or was canceled
 ├── ServerStopped     1  a server stopped while it was needed
 ├── SaveFailed        1  the image exists, but its file could not be written
@@ -33,8 +33,8 @@ class RequestRejected(click.ClickException):
     exit_code = 2
 
 
-class SubmissionFailed(click.ClickException):
-    """The trigger could not accept the request (5xx), or did not respond."""
+class RequestFailed(click.ClickException):
+    """The trigger could not handle the request (5xx, or 429), or did not respond."""
 
     exit_code = 1
 
@@ -70,3 +70,9 @@ class Interrupted(click.ClickException):
 
     def __init__(self) -> None:
         super().__init__("interrupted")
+
+
+def rejection(detail: str, field: str | None = None) -> str:
+    """Return the message for a rejected request: what to change, and the field unless the detail names it."""
+    named = f"{field}: " if field and field not in detail else ""
+    return f"The request was rejected: {named}{detail}"

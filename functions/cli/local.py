@@ -12,6 +12,7 @@ import httpx
 
 from functions.cli.apps import poller_app, simulator_app, trigger_app
 from functions.cli.client import WINDOW_SECONDS
+from functions.cli.events import EventPrinter, PrintedLog
 from functions.cli.servers import Server
 from functions.cli.settings import Simulated, function_config, simulator_settings
 from functions.cli.sockets import listen, url_of
@@ -43,11 +44,19 @@ class LocalFunctions:
 
 @asynccontextmanager
 async def local_functions(
-    folder: Path, environ: Mapping[str, str], *, trigger: socket, simulator: socket | None, logs: Path, grace: int
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    trigger: socket,
+    simulator: socket | None,
+    logs: Path,
+    grace: int,
+    printer: EventPrinter | None = None,
 ) -> AsyncIterator[LocalFunctions]:
     """Build the functions, with their state in `folder` and their log files in `logs`; close everything at the end.
 
     `trigger` and `simulator` are the sockets to use. Without a simulator the functions use the Wireflow of `environ`.
+    `printer` prints what they log.
     Raises SetupError, which names every fault in the settings.
     """
     async with AsyncExitStack() as stack:
@@ -62,8 +71,8 @@ async def local_functions(
         stack.enter_context(library_log(logs))
         wake_up = InProcessWakeUp(wiring.SystemClock(), partial(_call_poller, url_of(poller)))
         stack.push_async_callback(wake_up.close)
-        triggers = trigger_app(_deps(config, "trigger", logs, wake_up, stack))
-        polls = poller_app(_deps(config, "poller", logs, wake_up, stack))
+        triggers = trigger_app(_deps(config, _log(logs / "trigger.log", printer, stack), wake_up, stack))
+        polls = poller_app(_deps(config, _log(logs / "poller.log", printer, stack), wake_up, stack))
         yield LocalFunctions(
             config=config,
             trigger=Server("trigger", triggers, trigger, grace=grace),
@@ -90,9 +99,13 @@ async def _call_poller(url: str) -> None:
         await http.post(f"{url}/")
 
 
-def _deps(config: Config, name: str, logs: Path, wake_up: WakeUp, stack: AsyncExitStack) -> Deps:
-    """Build the dependencies of one function, which logs to `{name}.log`. They are closed with `stack`."""
-    log = Log(stack.enter_context((logs / f"{name}.log").open("w")))
+def _log(path: Path, printer: EventPrinter | None, stack: AsyncExitStack) -> Log:
+    """Return a log that is written to a file, and printed by `printer`. The file is closed with `stack`."""
+    return Log(stack.enter_context(PrintedLog(path, printer) if printer else path.open("w")))
+
+
+def _deps(config: Config, log: Log, wake_up: WakeUp, stack: AsyncExitStack) -> Deps:
+    """Build the dependencies of one function. They are closed with `stack`."""
     wiring.log_outdated_models(config, log)
     deps = wiring.dependencies(config, log, wake_up)
     stack.push_async_callback(deps.store.close)

@@ -6,9 +6,8 @@ Text from elsewhere, such as a prompt, is never read as markup.
 import csv
 import io
 import json
-import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,13 +18,16 @@ from rich.table import Table
 from rich.text import Text
 
 from functions.cli.client import PublicJob
+from functions.cli.events import LogFormat
+from functions.cli.example_request import example_request
 from functions.cli.local import LocalFunctions
+from functions.cli.text import dollars_text
 from functions.cli.tokens import NewToken
 from shared.auth_settings import AuthSettings
 from shared.job_states import Status
 from shared.workflows import DEFAULT
 
-EXAMPLE = "A lighthouse on a cliff at dusk, watercolor"
+NAME_WIDTH = 13  # of the names in `print_rows`, with the space after them
 
 
 class RunOutput:
@@ -71,12 +73,29 @@ class RunOutput:
         if self._as_json:
             click.echo(json.dumps(job))
         else:
-            Console(highlight=False).print(_table(job))
+            print_rows(_rows(job))
 
     def paths(self, paths: Sequence[Path]) -> None:
-        """Print the paths of the image files, one per line."""
-        for path in paths:
-            click.echo(path, err=self._as_json)
+        """Print where the image files are, with --json one path per line on standard error."""
+        if self._as_json:
+            for path in paths:
+                click.echo(path, err=True)
+        else:
+            print_rows(("file", str(path)) for path in paths)
+
+
+def open_images(paths: Sequence[Path]) -> None:
+    """Show the images in the default viewer. On a machine without one that is only a message: the files exist."""
+    for path in paths:
+        if click.launch(str(path.absolute())) != 0:
+            click.echo(f"Cannot open {path}: no program that opens images was found.", err=True)
+
+
+def print_rows(rows: Iterable[tuple[str, str]]) -> None:
+    """Print a name and a value on each line. No value is wrapped: hashes, URLs, and paths can be copied."""
+    console = Console(highlight=False)
+    for name, value in rows:
+        console.print(Text.assemble((f"{name:<{NAME_WIDTH}}", "bold"), value), soft_wrap=True)
 
 
 def failure(job: PublicJob) -> str:
@@ -96,13 +115,13 @@ def how_to_follow(job: PublicJob) -> str:
     return f"The job continues with `python -m functions serve --live`: {url} and {url}/image."
 
 
-def print_servers(functions: LocalFunctions, folder: Path) -> None:
+def print_servers(functions: LocalFunctions, folder: Path, log_format: LogFormat) -> None:
     """Print the URL of each server, what requests may name, how to authenticate, and an example request."""
     rows = {server.name: server.url for server in functions.servers} | {"state, logs": str(folder)}
     rows["workflows"] = ", ".join(workflow.name for workflow in functions.config.workflows)
     if credentials := _credential_settings(functions.config.auth):
         rows["credentials"] = ", ".join(credentials)
-    _print_rows(rows, _example(functions))
+    _print_start(rows, example_request(functions.trigger.url, functions.config.auth), log_format)
 
 
 def _credential_settings(auth: AuthSettings) -> list[str]:
@@ -116,21 +135,10 @@ def _credential_settings(auth: AuthSettings) -> list[str]:
     return [name for name, value in configured.items() if value]
 
 
-def _example(functions: LocalFunctions) -> str:
-    auth, header, note = functions.config.auth, "", ""
-    if auth.configured and not auth.tokens:
-        return "Requests need one of these credentials."
-    if auth.tokens:
-        header, note = '-H "Authorization: Bearer $TOKEN" ', " (TOKEN is one of the tokens in TRIGGER_TOKENS)"
-    body = json.dumps({"prompt": EXAMPLE})
-    curl = f"curl -i {functions.trigger.url}/ {header}-H 'Content-Type: application/json' -d {shlex.quote(body)}"
-    return f"Try it{note}:\n  {curl}"
-
-
-def print_simulator(url: str, folder: Path) -> None:
+def print_simulator(url: str, folder: Path, log_format: LogFormat) -> None:
     """Print the URL of the simulator and how to use it."""
     rows = {"simulator": url, "state, logs": str(folder), "WIREFLOW_BASE_URL": f"{url}/api/v1"}
-    _print_rows(rows, f"List its faults: curl {url}/_faults")
+    _print_start(rows, f"List its faults: curl {url}/_faults", log_format)
 
 
 def print_token(token: NewToken) -> None:
@@ -181,21 +189,15 @@ def print_line(text: str) -> None:
     click.echo(text)
 
 
-def _print_rows(rows: dict[str, str], last: str) -> None:
-    width = max(map(len, rows)) + 2
+def _print_start(rows: dict[str, str], next_step: str, log_format: LogFormat) -> None:
+    """Print what runs where; to standard error if standard output is for machines."""
+    err, width = log_format is LogFormat.JSON, max(map(len, rows)) + 2
     for name, value in rows.items():
-        click.echo(f"{name:<{width}}{value}")
-    click.echo(f"\n{last}\n\nPress Ctrl-C to stop.")
+        click.echo(f"{name:<{width}}{value}", err=err)
+    click.echo(f"\n{next_step}\n\nPress Ctrl-C to stop.\n", err=err)
 
 
-def _table(job: PublicJob) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for name, value in _rows(job):
-        table.add_row(Text(name, style="bold"), Text(str(value), overflow="fold"))
-    return table
-
-
-def _rows(job: PublicJob) -> Iterator[tuple[str, Any]]:
+def _rows(job: PublicJob) -> Iterator[tuple[str, str]]:
     yield "job", job["id"]
     yield "status", job["status"]
     yield "prompt", job["prompt"]
@@ -203,9 +205,9 @@ def _rows(job: PublicJob) -> Iterator[tuple[str, Any]]:
         yield "workflow", job["workflow"]
     for name, label in {"executionId": "execution", "runSeconds": "run seconds", "creditsUsed": "credits"}.items():
         if job[name] is not None:
-            yield label, job[name]
+            yield label, str(job[name])
     if job["cost"] is not None:
-        yield "cost", f"${job['cost']['amount']:.4g} ({job['cost']['source']})"
+        yield "cost", f"{dollars_text(job['cost']['amount'])} ({job['cost']['source']})"
     if job["possibleDuplicate"]:
         yield "note", "The paid call was retried after an unknown outcome; it may have been charged twice."
     for image in job["images"]:

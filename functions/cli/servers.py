@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
 
 
 async def serve_while(servers: Sequence[Server], work: Coroutine[Any, Any, T]) -> T:
-    """Serve until `work` ends, and return its result.
+    """Serve until `work` ends, and return its result. A server may call those before it, which are stopped later.
 
     All servers have stopped when this returns or raises. Raises ServerStopped if one stops before.
     """
@@ -60,6 +60,6 @@ async def serve_while(servers: Sequence[Server], work: Coroutine[Any, Any, T]) -
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        for server in servers:
+        for server, task in reversed(list(zip(servers, serving, strict=True))):  # it may call those before it
             server.should_exit = True
-        await asyncio.gather(*serving, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from functions.cli.errors import SetupError
+from functions.cli.sockets import saved_url
 from functions.simulator.settings import Settings
 from shared import config
 from shared.config import Config
@@ -26,7 +27,7 @@ DEFAULTS = {
     "LEASE_SECONDS": "20",  # the minimum: after an interruption a job continues when its lease ends
     "POLL_IDLE_EXIT_SECONDS": "1",  # an idle window must not delay Ctrl-C
 }
-# Settings that the functions require and commands on the job store do not use.
+# Settings that the functions require and commands on stores do not use, or only IMAGES_URL in place of a deployment.
 UNUSED = {"WIREFLOW_WEBHOOK_ID": "unused", "WIREFLOW_API_KEY": "unused", "IMAGES_URL": "file:///unused"}
 LIVE_HINT = "--live uses the real Wireflow: set WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY in the environment."
 
@@ -60,19 +61,45 @@ def function_config(
         raise SetupError(str(error) if simulated else f"{error}\n{LIVE_HINT}") from error
 
 
-def stored_config(environ: Mapping[str, str], folder: Path) -> Config:
-    """Return the configuration of commands that only use the job store: that of JOBS_URL, or else the one in `folder`.
+def planned_config(environ: Mapping[str, str], *, live: bool) -> Config:
+    """Return the configuration that `function_config` will, apart from folders and ports. Creates nothing.
 
     Raises SetupError, which names every fault.
     """
-    if not environ.get("JOBS_URL", "").strip() and not (folder / "jobs.db").exists():
-        raise SetupError(f"There is no job store in {folder}. Start `serve` first, or set JOBS_URL.")
-    local = {"JOBS_URL": f"sqlite:///{quote(str(folder.absolute() / 'jobs.db'))}"}
+    url, folder = "http://127.0.0.1", Path()
+    simulated = None if live else Simulated(url, simulator_settings(environ, folder))
+    return function_config(environ, folder, trigger_url=url, simulated=simulated)
+
+
+def stored_config(environ: Mapping[str, str], state: Path, *, live: bool) -> Config:
+    """Return the configuration of commands that only use stores: that of JOBS_URL, or else that of `serve`.
+
+    `state` is the folder of all local state. Authentication settings are ignored: who can read the store may do
+    everything. Raises SetupError, which names every fault.
+    """
     given = {name: value for name, value in environ.items() if value.strip()}
+    if "JOBS_URL" not in given:
+        given |= _local_state(given, state / ("live" if live else "serve"), live=live)
     try:
-        return config.load({**UNUSED, **local, **without(DEPLOYMENT_SETTINGS, given)})
+        return config.load({**UNUSED, **without((*DEPLOYMENT_SETTINGS, *AUTH_SETTINGS), given)})
     except config.ConfigurationError as error:
         raise SetupError(str(error)) from error
+
+
+def _local_state(environ: Mapping[str, str], folder: Path, *, live: bool) -> dict[str, str]:
+    """Return the settings that `serve` has had in this folder."""
+    if not (folder / "jobs.db").exists():
+        raise SetupError(
+            f"There is no job store in {folder}. Start `serve` first, or set JOBS_URL. "
+            "Commands on jobs and hooks reach a deployment with --url."
+        )
+    simulated = Simulated(saved_url(folder / "simulator.port"), simulator_settings(environ, folder))
+    return {
+        **({} if live else _simulated_wireflow(simulated)),
+        "JOBS_URL": f"sqlite:///{quote(str(folder.absolute() / 'jobs.db'))}",
+        "IMAGES_URL": f"file://{quote(str(folder.absolute() / 'images'))}",
+        "PUBLIC_URL": saved_url(folder / "trigger.port"),
+    }
 
 
 def simulator_settings(environ: Mapping[str, str], folder: Path) -> Settings:

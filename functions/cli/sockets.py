@@ -8,6 +8,7 @@ from pathlib import Path
 from functions.cli.errors import SetupError
 
 HOST = "127.0.0.1"
+DEFAULT_PORT = 8080  # of the trigger
 
 
 def listen(port: int = 0) -> socket.socket:
@@ -31,8 +32,19 @@ def listen_on_saved_port(file: Path) -> socket.socket:
         with suppress(SetupError):
             return listen(int(saved))
     listener = listen()
-    file.write_text(str(port_of(listener)))
+    save_port(listener, file)
     return listener
+
+
+def save_port(listener: socket.socket, file: Path) -> None:
+    """Write the port of a listening socket to `file`, for `saved_url`."""
+    file.write_text(str(port_of(listener)))
+
+
+def saved_url(file: Path) -> str:
+    """Return the URL of the server whose port was last written to `file`, whether it runs or not."""
+    saved = file.read_text() if file.exists() else ""
+    return f"http://{HOST}:{saved if saved.isdigit() else DEFAULT_PORT}"
 
 
 def port_of(listener: socket.socket) -> int:

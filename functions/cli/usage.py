@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from functions.cli.control import open_store
 from functions.cli.errors import SetupError
 from functions.cli.output import print_csv, print_usage
+from functions.cli.stores import open_store
 from shared.spending.usage import GroupBy
 from shared.steps.usage import MAX_DAYS, Period, read_usage
 

@@ -6,13 +6,14 @@ A run with an input image pastes it into what it draws, so that a test can see t
 import base64
 import hashlib
 import io
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .drawing import draw
 
 IMAGE_DESCRIPTION = 0x010E  # the Exif tag; PNG, JPEG and WebP all carry it
 THUMBNAIL_SIDE = 96  # pixels
@@ -25,8 +26,6 @@ _SAVE_OPTIONS: dict[str, dict[str, int]] = {
     "webp": {"method": 0, "quality": 70},
 }
 _UPLOAD_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
-_SHOWN_CHARACTERS = 600
-_COLUMNS = 34
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,7 @@ def upload_format(content: bytes) -> str | None:
 @lru_cache(maxsize=32)
 def render(image: GeneratedImage) -> bytes:
     """Draw the image and return its file. Slow: call it in a thread."""
-    seed = hashlib.sha256(f"{image.execution_id}/{image.index}".encode()).digest()
-    canvas = _background(image.width, image.height, seed)
-    _write_prompt(canvas, image)
+    canvas = draw(image.width, image.height, image.prompt, f"{image.execution_id} · {image.index}")
     drawn = canvas if image.format == "png" and not image.input else canvas.convert("RGB")
     exif = Image.Exif()
     if image.input:
@@ -127,25 +124,6 @@ def _size(resolution: object, ratio: object) -> tuple[int, int]:
         return long_side, long_side
     w, h = int(across), int(down)
     return (long_side, round(long_side * h / w)) if w >= h else (round(long_side * w / h), long_side)
-
-
-def _background(width: int, height: int, seed: bytes) -> Image.Image:
-    """Draw a gradient between two colors of the seed, one byte a pixel: a third of the work of RGB."""
-    shades = Image.linear_gradient("L").resize((width, height), Image.Resampling.NEAREST)
-    image = Image.frombytes("P", (width, height), shades.tobytes())
-    dark, light = [c // 3 for c in seed[:3]], [64 + c // 2 for c in seed[3:6]]
-    blend = [d + (b - d) * n // 254 for n in range(255) for d, b in zip(dark, light, strict=True)]
-    image.putpalette([*blend, 255, 255, 255])
-    return image
-
-
-def _write_prompt(canvas: Image.Image, image: GeneratedImage) -> None:
-    shown = textwrap.shorten(image.prompt, _SHOWN_CHARACTERS, placeholder=" …")
-    lines = textwrap.wrap(shown, _COLUMNS) or [""]
-    lines.append(f"{image.execution_id} · {image.index}")
-    size = min(canvas.width * 0.9 / (_COLUMNS * 0.55), canvas.height * 0.9 / (len(lines) * 1.3))
-    font = ImageFont.load_default(size=max(8.0, size))
-    ImageDraw.Draw(canvas).text((canvas.width * 0.05, canvas.height * 0.05), "\n".join(lines), fill=255, font=font)
 
 
 def _paste(canvas: Image.Image, given: InputImage) -> None:

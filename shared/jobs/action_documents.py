@@ -14,7 +14,6 @@ def action_to_document(action: BulkAction) -> dict[str, Any]:
         "plan": json.dumps(action.plan, separators=(",", ":")),
         "matched": action.matched,
         "skipped": action.skipped,
-        "expireAt": action.expire_at,
         "response": json.dumps(action.response, separators=(",", ":")) if action.response is not None else None,
     }
 
@@ -28,7 +27,6 @@ def action_from_document(action_id: str, document: Mapping[str, Any], revision: 
         plan=json.loads(document["plan"]),
         matched=document["matched"],
         skipped=document["skipped"],
-        expire_at=document["expireAt"],
         response=json.loads(response) if response else None,
         revision=revision,
     )

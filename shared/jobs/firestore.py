@@ -1,9 +1,9 @@
 """Jobs in Firestore. Every write is conditional on the newest revision of the document and takes effect once.
 
-`jobs/{id}` holds the jobs, `hooks/{id}` the hooks, `actions/{id}` the paid bulk actions under their idempotency keys,
-`control/wireflow` the gate, `control/form_limits` the rate window of browsers, `control/ids` the secret behind job ids,
-`control/usage_{day}` the usage of a day that is over. Every query of the product is in this file. The automatic
-single-field indexes serve all of them except the list by caller, status, or workflow: see `_list_query`.
+`jobs/{id}` holds the jobs, `hooks/{id}` the hooks, `control/wireflow` the gate, `control/form_limits` the rate window
+of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over,
+`control/action_{id}` a paid bulk action. Every query of the product is in this file. The automatic single-field indexes
+serve all of them except the list by caller, status, or workflow: see `_list_query`.
 """
 
 import dataclasses
@@ -42,7 +42,8 @@ from shared.spending.usage import UsageDay, UsageRow
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # for one call of the port, including all retries
-GATE, RATE_WINDOW, IDS, USAGE = "control/wireflow", "control/form_limits", "control/ids", "control/usage_"
+GATE, RATE_WINDOW, IDS = "control/wireflow", "control/form_limits", "control/ids"
+USAGE, ACTION = "control/usage_", "control/action_"
 
 
 class FirestoreJobs:
@@ -80,18 +81,24 @@ class FirestoreJobs:
         (revision,) = await self._database.write({f"jobs/{job.id}": to_document(job)}, job.revision)
         return dataclasses.replace(job, revision=revision)
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._database.rows, _at_or_before("dueAt", now)), limit, row_from_document)
-
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
-        """See the port."""
-        query = _at_or_before("queueAt", now)
+        query = _at_or_before("dueAt", now, since)
         return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await self._database.names("jobs", "executionId", execution_id, limit)
+        query = _at_or_before("queueAt", now, since)
+        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
+
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
+        """See the port."""
+        same = FieldFilter("executionId", "==", execution_id)
+
+        def query(client: AsyncClient) -> AsyncQuery:
+            return client.collection("jobs").where(filter=same).select(ROW_FIELDS)
+
+        return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
@@ -120,12 +127,12 @@ class FirestoreJobs:
 
     async def read_action(self, action_id: str) -> BulkAction | None:
         """See the port."""
-        row = await self._database.read(f"actions/{action_id}")
-        return action_from_document(*row) if row else None
+        row = await self._database.read(ACTION + action_id)
+        return action_from_document(action_id, *row[1:]) if row else None
 
     async def save_action(self, action: BulkAction) -> BulkAction:
         """See the port."""
-        (revision,) = await self._database.write({f"actions/{action.id}": action_to_document(action)}, action.revision)
+        (revision,) = await self._database.write({ACTION + action.id: action_to_document(action)}, action.revision)
         return dataclasses.replace(action, revision=revision)
 
     async def read_gate(self) -> Gate:
@@ -201,10 +208,19 @@ class FirestoreJobs:
         return secret
 
 
-def _at_or_before(field: str, now: datetime) -> BuildQuery:
-    """Select the rows of jobs with `field <= now`, oldest first."""
-    past = FieldFilter(field, "<=", utc(now))
-    return lambda client: client.collection("jobs").where(filter=past).order_by(field).select(ROW_FIELDS)
+def _at_or_before(field: str, now: datetime, since: datetime | None) -> BuildQuery:
+    """Select the rows of jobs with `since <= field <= now`, oldest first."""
+    bounds = [FieldFilter(field, "<=", utc(now))]
+    if since:
+        bounds.append(FieldFilter(field, ">=", utc(since)))
+
+    def build(client: AsyncClient) -> AsyncQuery:
+        query = client.collection("jobs").order_by(field)
+        for bound in bounds:
+            query = query.where(filter=bound)
+        return query.select(ROW_FIELDS)
+
+    return build
 
 
 def _hooks_with(field: str, text: str) -> BuildQuery:

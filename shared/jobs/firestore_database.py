@@ -72,18 +72,6 @@ class Database:
             snapshots = await query(client).limit(limit).get(**self._call)
         return [_row(snapshot) for snapshot in snapshots]
 
-    async def names(self, collection: str, field: str, text: str, limit: int) -> list[str]:
-        """Return the ids of the first documents whose `field` is `text`."""
-        async with self._session() as client:
-            request = firestore_rpc.names_query(client._database_string, collection, field, text, limit)
-            metadata = _metadata(client, "parent", request.parent)
-
-            async def send() -> list[str]:
-                responses = self._calls.run_query(request, timeout=self._seconds, metadata=metadata)
-                return [one.document.name async for one in responses if one.HasField("document")]
-
-            return [name.rpartition("/")[2] for name in await self._retried(send)]
-
     async def count(self, query: BuildQuery) -> int:
         """Return the number of documents of a query."""
         async with self._session() as client:

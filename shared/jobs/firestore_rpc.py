@@ -10,14 +10,11 @@ from typing import Any
 
 from google.cloud.firestore_v1.types import document as document_types
 from google.cloud.firestore_v1.types import firestore as request_types
-from google.cloud.firestore_v1.types import query as query_types
 from google.cloud.firestore_v1.types import write as write_types
 
 Value = document_types.Value.pb()
 Write = write_types.Write.pb()
 CommitRequest = request_types.CommitRequest.pb()
-RunQueryRequest = request_types.RunQueryRequest.pb()
-EQUAL = int(query_types.StructuredQuery.FieldFilter.Operator.EQUAL)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SCALARS = {
@@ -65,18 +62,6 @@ def update(name: str, fields: Mapping[str, Any], revision: Revision) -> Any:
     return write
 
 
-def names_query(database: str, collection: str, field: str, text: str, limit: int) -> Any:
-    """Return the request for the names of the documents whose `field` is `text`."""
-    same = {"field": {"field_path": field}, "op": EQUAL, "value": {"string_value": text}}
-    query = {
-        "from_": [{"collection_id": collection}],
-        "where": {"field_filter": same},
-        "select": {"fields": [{"field_path": "__name__"}]},
-        "limit": {"value": limit},
-    }
-    return RunQueryRequest(parent=f"{database}/documents", structured_query=query)
-
-
 class Calls:
     """The methods of a gRPC channel. Both take the metadata and the timeout of a call."""
 
@@ -85,11 +70,6 @@ class Calls:
             "/google.firestore.v1.Firestore/Commit",
             request_serializer=CommitRequest.SerializeToString,
             response_deserializer=request_types.CommitResponse.pb().FromString,
-        )
-        self.run_query = channel.unary_stream(
-            "/google.firestore.v1.Firestore/RunQuery",
-            request_serializer=RunQueryRequest.SerializeToString,
-            response_deserializer=request_types.RunQueryResponse.pb().FromString,
         )
 
 

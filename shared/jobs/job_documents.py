@@ -22,6 +22,7 @@ from shared.spending.gate_state import Suspension
 from shared.spending.money import Cost, CostSource
 
 SCHEMA_VERSION = 1
+SMALL_INPUT = 100_000  # characters; only a larger one, or images, can make a record too large
 STORED_NAMES = {
     "stored_input": "image1Kept",
     "input_gone_since": "image1GoneSince",
@@ -37,7 +38,8 @@ def to_document(job: Job) -> dict[str, Any]:
     del document["id"], document["revision"]
     for name in ("callbacks", "attempts", "nextJobs", "moreInputs"):
         document[name] = document[name] or None  # most jobs have none
-    check_size(document)
+    if job.images or len(job.input) > SMALL_INPUT:
+        check_size(document)
     return document | {"schemaVersion": SCHEMA_VERSION}
 
 

@@ -83,9 +83,10 @@ GET_JOB = "SELECT id, document, version FROM jobs WHERE id = ?"
 MASKED = "'{0}', json_extract(document, '$.{0}')"  # a field of the document
 ROW = f"json_object({', '.join(map(MASKED.format, ROW_FIELDS))})"
 LISTED = f"json_object({', '.join(map(MASKED.format, LISTED_FIELDS))})"
-DUE = "SELECT id, ROW, version FROM jobs WHERE due_at <= ? ORDER BY due_at, id LIMIT ?".replace("ROW", ROW)
+DUE = "SELECT id, ROW, version FROM jobs WHERE due_at >= ? AND due_at <= ? ORDER BY due_at, id LIMIT ?"
+DUE = DUE.replace("ROW", ROW)
 QUEUE = DUE.replace("due_at", "queue_at")
-WITH_EXECUTION = f"SELECT id FROM jobs WHERE {EXECUTION} = ? ORDER BY id LIMIT ?"  # noqa: S608, a constant
+WITH_EXECUTION = f"SELECT id, {ROW}, version FROM jobs WHERE {EXECUTION} = ? ORDER BY id LIMIT ?"  # noqa: S608, a constant
 COUNT_AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
 # Not `(createdAt, id) < (?2, ?3)`: SQLite would start such a search at the newest job, not at the bound.
 LIST_JOBS = """
@@ -146,18 +147,19 @@ class SqliteJobs:
             raise Conflict(f"job {job.id} was changed by another writer")
         return dataclasses.replace(job, revision=job.revision + 1)
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._rows, DUE, _text(now)), limit, row_from_document)
+        bounds = (_text(since) if since else "", _text(now))
+        return await first_readable(partial(self._rows, DUE, *bounds), limit, row_from_document)
 
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""
-        return await first_readable(partial(self._rows, QUEUE, _text(now)), limit, row_from_document)
+        bounds = (_text(since) if since else "", _text(now))
+        return await first_readable(partial(self._rows, QUEUE, *bounds), limit, row_from_document)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
         """See the port."""
-        rows = await self._in_thread(lambda sql: sql.execute(WITH_EXECUTION, [execution_id, limit]).fetchall())
-        return [job_id for (job_id,) in rows]
+        return await first_readable(partial(self._rows, WITH_EXECUTION, execution_id), limit, row_from_document)
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""

@@ -16,6 +16,7 @@ from shared.ports import Clock
 
 MAX_DELIVERIES = 64  # under way at the same time
 PER_ENDPOINT = 4
+PER_HOST = 16  # a host whose URLs are all different, such as one for each job, must leave room for others
 FAILURES = 3  # in a row, after which an endpoint is tried by one delivery at a time
 MAX_WAIT = 1.0  # seconds for a place among those of an endpoint; a healthy one has many in a second
 MAX_POSTPONED = 600.0  # seconds
@@ -33,14 +34,18 @@ class Postponed(Exception):
 
 @dataclass(slots=True)
 class _Endpoint:
-    """Times are those of the monotonic clock."""
+    """A URL, or a host with its port. `limit`: of deliveries at once. Times are those of the monotonic clock."""
 
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PER_ENDPOINT))
+    limit: int
+    places: asyncio.Semaphore = field(init=False)
     under_way: int = 0
     failures: int = 0  # in a row
     seconds: float = 1.0  # that the last delivery took
     paused_until: float = 0.0
     last_turn: float = 0.0  # of those that were postponed
+
+    def __post_init__(self) -> None:
+        self.places = asyncio.Semaphore(self.limit)
 
     @property
     def broken(self) -> bool:
@@ -48,7 +53,7 @@ class _Endpoint:
 
 
 class Endpoints:
-    """What this instance knows of each endpoint: the scheme, host, and port of a URL. `random`: from 0 to 1."""
+    """What this instance knows of each endpoint. `random`: from 0 to 1."""
 
     def __init__(self, clock: Clock, random: Callable[[], float]) -> None:
         self._clock = clock
@@ -58,8 +63,17 @@ class Endpoints:
 
     @asynccontextmanager
     async def acquire(self, url: str) -> AsyncIterator[None]:
-        """Occupy a place at the endpoint of `url`. Raise Postponed if there is none soon."""
-        endpoint = self._of(url)
+        """Occupy a place at the endpoint of `url`, and one at its host. Raise Postponed if there is none soon."""
+        endpoint, host = self._endpoint(url), self._host(url)
+        async with self._place(endpoint), self._place(host), self._deliveries:
+            began = self._clock.monotonic()
+            try:
+                yield
+            finally:
+                endpoint.seconds = host.seconds = self._clock.monotonic() - began
+
+    @asynccontextmanager
+    async def _place(self, endpoint: _Endpoint) -> AsyncIterator[None]:
         if endpoint.paused_until > self._clock.monotonic() or (endpoint.broken and endpoint.under_way):
             raise Postponed(self._turn(endpoint))
         try:
@@ -72,12 +86,7 @@ class Endpoints:
                 raise Postponed(self._turn(endpoint))
             endpoint.under_way += 1
             try:
-                async with self._deliveries:
-                    began = self._clock.monotonic()
-                    try:
-                        yield
-                    finally:
-                        endpoint.seconds = self._clock.monotonic() - began
+                yield
             finally:
                 endpoint.under_way -= 1
         finally:
@@ -85,23 +94,28 @@ class Endpoints:
 
     def succeeded(self, url: str) -> None:
         """A delivery was accepted, or refused as one that can be: the endpoint works."""
-        endpoint = self._of(url)
+        endpoint = self._endpoint(url)
         endpoint.failures, endpoint.last_turn = 0, 0.0
 
     def failed(self, url: str) -> None:
         """A delivery failed."""
-        self._of(url).failures += 1
+        self._endpoint(url).failures += 1
 
     def throttled(self, url: str, seconds: float) -> None:
         """The receiver asks for fewer messages, and for none within `seconds`."""
-        endpoint = self._of(url)
+        endpoint = self._endpoint(url)
         endpoint.failures = max(endpoint.failures + 1, FAILURES)
         endpoint.paused_until = self._clock.monotonic() + min(seconds, MAX_PAUSE)
 
-    def _of(self, url: str) -> _Endpoint:
-        parts = urlsplit(url)
-        key = f"{parts.scheme}://{parts.netloc.lower()}"
-        endpoint = self._known.setdefault(key, _Endpoint())
+    def _endpoint(self, url: str) -> _Endpoint:
+        """Return what is known of a URL without its query: receivers of many people share a host."""
+        return self._of(url.partition("?")[0], PER_ENDPOINT)
+
+    def _host(self, url: str) -> _Endpoint:
+        return self._of(urlsplit(url).netloc.lower(), PER_HOST)
+
+    def _of(self, key: str, limit: int) -> _Endpoint:
+        endpoint = self._known.setdefault(key, _Endpoint(limit))
         self._known.move_to_end(key)
         if len(self._known) > MAX_ENDPOINTS:
             idle = next((name for name, one in self._known.items() if not one.under_way and name != key), None)
@@ -113,7 +127,7 @@ class Endpoints:
         """Return a time for one more delivery: those that are postponed follow each other as the endpoint responds."""
         now = self._clock.monotonic()
         first = max(now + MAX_WAIT, endpoint.paused_until)
-        spacing = endpoint.seconds / (1 if endpoint.broken else PER_ENDPOINT)
+        spacing = endpoint.seconds / (1 if endpoint.broken else endpoint.limit)
         endpoint.last_turn = max(endpoint.last_turn, first) + spacing
         if endpoint.last_turn > (latest := first + MAX_POSTPONED):
             endpoint.last_turn = latest

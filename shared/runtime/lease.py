@@ -33,6 +33,8 @@ class Notes:
     running_at: float | None = None  # the last poll that reported that the run goes on
     poll_errors: int = 0
     details_at: float | None = None
+    owns_run: bool = False  # no other job has the same execution
+    disputed_at: float | None = None  # when one was first seen
     empty_at: float | None = None  # when the run was first reported as completed without an image
     unknown_response: str | None = None
     steps: tuple[Step, ...] = ()  # from the newest response; saved with the next write

@@ -21,11 +21,13 @@ from shared.runtime.admission import Admission
 from shared.runtime.places import MAX_LEAD, ROUND, SAMPLE_ROUNDS, Places
 from shared.store_errors import StoreError
 
-MAX_READS = 2  # a second
+READS_SPAN, MAX_READS = 3.0, 6  # seconds, and reads in them: a request that comes alone may need three at once
 RECENT, TOO_OLD = 1.0, 1.5  # seconds: what is older is refreshed meanwhile, or before anything else
 CHECK_SECONDS = 0.1  # between two checks of what is due
 PAUSE_AFTER_SLOW = 25  # times as long as a read takes: a store that is slow is read less often
 COUNT_SECONDS = 5.0  # between two counts
+# A queue of n jobs has not ended n / MAX_STARTS seconds later: what is known of its head and places is good until then.
+MAX_STARTS = 1_000  # a second
 ENTRIES_PER_SECOND = 500  # that counts walk on average: Firestore charges a read for 1,000
 FAR_FUTURE = timedelta(days=365)  # beyond all held jobs
 
@@ -125,11 +127,11 @@ class QueueSnapshot:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def _start(self, parts: Sequence[_Part]) -> list[asyncio.Task[None]]:
-        """Start reads, no more than MAX_READS a second. What was never read does not wait for that, except a count."""
+        """Start reads, MAX_READS in READS_SPAN. What was never read does not wait for that, except a count."""
         now, started = self._clock.monotonic(), []
         for part in parts:
             is_first = part.read_at == -math.inf and part is not self._held
-            if part.reading or (not is_first and sum(now - at < 1.0 for at in self._last_reads) >= MAX_READS):
+            if part.reading or (not is_first and sum(now - at < READS_SPAN for at in self._last_reads) >= MAX_READS):
                 continue
             self._last_reads.append(now)
             part.reading = asyncio.create_task(self._read(part))
@@ -144,7 +146,8 @@ class QueueSnapshot:
                 await part.read()
         finally:
             part.read_at, part.reading = self._clock.monotonic(), None
-            part.max_age = max(part.interval, PAUSE_AFTER_SLOW * (part.read_at - began))
+            lasting = 0.0 if part is self._gate else self._places.length / MAX_STARTS
+            part.max_age = max(part.interval, lasting, PAUSE_AFTER_SLOW * (part.read_at - began))
 
     async def _read_head(self) -> None:
         given = self._places.given

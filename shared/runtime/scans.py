@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from shared.job import Job
 from shared.job_states import Status
@@ -21,8 +22,10 @@ WIDEN = 4  # a scan that finds too little asks for so many times as many rows
 LEFT_TO_OTHERS = timedelta(hours=1)  # another deployment on the same store may know the workflow
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_REMEMBERED = 10_000  # ids of unreadable jobs
+MAX_MARKED = 32  # jobs of unknown workflows in one scan: the others are marked by the next ones
 
 Choose = Callable[[Sequence[JobRow]], list[JobRow]]
+Fetch = Callable[[int, datetime | None], Awaitable[list[JobRow]]]  # with the limit, and with where to begin
 
 
 class Scans:
@@ -34,6 +37,7 @@ class Scans:
         self._clock = clock
         self._log = log
         self._unreadable: set[str] = set()
+        self._passed: dict[str, datetime] = {}  # by field, where the next scan begins
         self._furthest = self._ahead()
         self._early: set[str] = set()  # the jobs that were taken before their time, once each
 
@@ -58,7 +62,7 @@ class Scans:
         def due(rows: Sequence[JobRow]) -> list[JobRow]:
             return choose([row for row in rows if row.due_at and (row.due_at <= now or self._is_due_early(row, span))])
 
-        chosen = await self._scan(lambda count: self._store.due(before, count), limit, due)
+        chosen = await self._scan("due_at", partial(self._store.due, before), limit, due)
         self._early |= {row.id for row in chosen if row.due_at and row.due_at > now}
         return chosen
 
@@ -70,7 +74,7 @@ class Scans:
     async def queued(self, limit: int) -> list[Job]:
         """Return at most `limit` whole jobs from the head of the queue."""
         now, latest = self._clock.now(), self.latest()
-        rows = await self._scan(lambda count: self._store.queue_head(latest, count), limit, list)
+        rows = await self._scan("queue_at", partial(self._store.queue_head, latest), limit, list)
         jobs = await asyncio.gather(*(self.read(row.id) for row in rows[:limit]))
         return [job for job in jobs if job and job.queue_at and job.queue_at <= (now if job.held else latest)]
 
@@ -84,13 +88,16 @@ class Scans:
             self._log.error(Event.CONFIGURATION, str(error), jobId=job_id)
             return None
 
-    async def _scan(self, fetch: Callable[[int], Awaitable[list[JobRow]]], limit: int, choose: Choose) -> list[JobRow]:
-        count = limit
+    async def _scan(self, field: str, fetch: Fetch, limit: int, choose: Choose) -> list[JobRow]:
+        """Return rows in the order of `field`. If all of a scan is left to others, the next one begins at its end."""
+        count, since = limit, self._passed.pop(field, None)
         while True:
-            found = await fetch(count)
+            found = await fetch(count, since)
             rows = [row for row in found if row.id not in self._unreadable]
             chosen = choose([row for row in rows if not self._is_left_to_others(row)])
             if len(chosen) >= limit or len(found) < count or count >= MAX_ROWS:
+                if not chosen and len(found) == count:
+                    self._passed[field] = getattr(found[-1], field)
                 await self._mark([row for row in rows if self._is_unknown(row) and not row.workflow_unknown_since])
                 return chosen
             count = min(WIDEN * count, MAX_ROWS)
@@ -106,10 +113,13 @@ class Scans:
 
     async def _mark(self, rows: Sequence[JobRow]) -> None:
         """Record since when pollers have met these jobs without knowing their workflow."""
-        for row in rows:
+
+        async def mark(row: JobRow) -> None:
             with suppress(Conflict, StoreUnavailable):  # another poller has it, or the next scan marks it
                 if job := await self.read(row.id):
                     await self._store.save(job.workflow_unknown(self._clock.now()))
+
+        await asyncio.gather(*map(mark, rows[:MAX_MARKED]))
 
 
 def memory_of(job: Job) -> int:

@@ -7,7 +7,7 @@ changed. A repeat, also after a crash in between, retries only those that are st
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from shared import idempotency
@@ -116,7 +116,6 @@ async def _plan(request: BulkRequest, action: Action, action_id: str, deps: Deps
         plan={job.id: job.attempt for job in selected.jobs},
         matched=selected.matched,
         skipped=selected.skipped,
-        expire_at=deps.clock.now() + timedelta(days=deps.config.retention_days),
     )
     try:
         return await deps.store.save_action(plan)

@@ -14,13 +14,12 @@ from shared.runtime.saving import save_over
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
 from shared.steps.finish import finish, finish_unleased
-from shared.steps.paid_call import after_unknown, execution_of_another_job, make_paid_call, seconds_to_first_claim
+from shared.steps.paid_call import make_paid_call, seconds_to_first_claim
 from shared.steps.waiting import hold_back, rejoin_queue
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
 NEXT_TRY = timedelta(seconds=30)  # of a chosen job that the limits do not admit yet
-SECONDS_TO_GIVE_UP = 2.0  # for another instance that has just recorded the same execution
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 
 
@@ -37,35 +36,22 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
     """
     wake_up_at = deps.clock.now() + timedelta(seconds=await seconds_to_first_claim(job, deps))
     outcome = await wake_up_meanwhile(make_paid_call(job, slot, deps), wake_up_at, deps)
-    stored = await _store(job, outcome, deps)
-    if stored is None:
-        deps.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be stored.", **outcome.log_fields())
-        return job
-    disputed = await _disputed(stored, deps)
-    return (disputed and await _store(stored, disputed, deps)) or stored
-
-
-async def _store(base: Job, job: Job, deps: Deps) -> Job | None:
-    """Store a job that was computed from the stored one `base`. Return None if that fails."""
     for _ in range(2):
         try:
-            return await (finish_unleased(base, job, deps) if job.finished else save_over(base, job, deps.store))
+            if outcome.finished:
+                return await finish_unleased(job, outcome, deps)
+            return await save_over(job, outcome, deps.store)
         except StoreUnavailable:
             continue
         except StoreError:
             break
-    return None
+    deps.log.error(Event.OUTCOME_UNKNOWN, "The outcome could not be stored.", **outcome.log_fields())
+    return job
 
 
 async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
     """Make the paid call of a leased job and store the outcome; a started job stays leased."""
-    await _record(lease, await make_paid_call(lease.job, slot, deps), deps)
-    if lease.job.status is Status.RUNNING and (disputed := await _disputed(lease.job, deps)):
-        await _record(lease, disputed, deps)
-
-
-async def _record(lease: Lease, outcome: Job, deps: Deps) -> None:
-    """Store the outcome of a paid call; only a run that was started is followed at once."""
+    outcome = await make_paid_call(lease.job, slot, deps)
     if outcome.status is Status.RUNNING:
         await lease.save(outcome)
     elif outcome.finished:
@@ -95,32 +81,6 @@ async def put_back(lease: Lease, slot: Slot, deps: Deps) -> None:
     """Return a claimed job to its place in the queue, because the window ended before its paid call was sent."""
     await deps.admission.release([slot])
     await lease.release(lease.job.requeued(ErrorCode.RATE_LIMITED, attempt=lease.job.attempt))
-
-
-async def _disputed(job: Job, deps: Deps) -> Job | None:
-    """Return the job with an unknown outcome if another job has the same execution id, else None.
-
-    It is looked up after the run was recorded: of two instances that record it at the same time, at least one sees the
-    other. If both do, the job with the lower id keeps the run: the other one has given it up a moment later.
-    """
-    if job.status is not Status.RUNNING or job.execution_id is None:
-        return None
-    other = await _other_job(job, job.execution_id, deps)
-    if other and job.id < other:
-        await deps.clock.sleep(SECONDS_TO_GIVE_UP)
-        other = await _other_job(job, job.execution_id, deps)
-    if other is None:
-        return None
-    error = execution_of_another_job(job, other, job.request_id, deps)
-    return after_unknown(job.execution_disputed(), error, deps)
-
-
-async def _other_job(job: Job, execution_id: str, deps: Deps) -> str | None:
-    try:
-        ids = await deps.store.with_execution(execution_id, 2)
-    except StoreUnavailable:
-        return None
-    return next((job_id for job_id in ids if job_id != job.id), None)
 
 
 async def is_healthy(deps: Deps) -> bool:

@@ -20,6 +20,7 @@ from shared.spending.pacing import MAX_PAUSE, MIN_PAUSE, seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
 from shared.steps.finish import finish
 from shared.steps.results import request_texts, result_images, result_text
+from shared.steps.run_owner import wait_for_run
 from shared.steps.settle import settle
 from shared.wireflow import errors
 from shared.wireflow.refusals import is_refusal
@@ -34,6 +35,8 @@ async def follow(lease: Lease, deps: Deps) -> datetime | None:
     """Poll a running job once, if a poll is due. Return when to continue, or None when the job has ended."""
     if (at := await next_poll(lease, deps)) > deps.clock.now():
         return at
+    if known_at := await wait_for_run(lease, deps):
+        return known_at if lease.job.status is Status.RUNNING else None
     throttled_until, before = None, lease.job
     try:
         if (response := await _poll(lease, deps)) is not None:

@@ -54,12 +54,12 @@ async def set_aside(lease: Lease, deps: Deps) -> None:
 async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
     """End a job that cannot go on, without what may be dropped from its record. Stored images stay.
 
-    The request is kept for a retry, unless it is what makes the record too large.
+    The request is kept for a retry, unless it makes the record too large.
     """
-    job = lease.job.reduced() if code is ErrorCode.RECORD_TOO_LARGE else lease.job.trimmed()
-    if job.finished:  # only its input image was to be deleted, or a late result to be looked for
-        await lease.release(job.abandoned())
+    if lease.job.finished:  # only its input image was to be deleted, or a late result to be looked for
+        await lease.release(lease.job.trimmed().abandoned())
         return
+    job = lease.job.reduced() if code is ErrorCode.RECORD_TOO_LARGE else lease.job.trimmed()
     error = JobError.of(code, charged=job.charged(CHARGED[job.status]), request_id=job.request_id)
     failed = await finish(lease, job.failed(error, deps.clock.now()), deps)
     log_failure(Event.JOB_FAILED, code, failed, deps)

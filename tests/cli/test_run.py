@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.cli.command import Command, children, result_of
+from tests.cli.command import Command, children, eventually, result_of
 from tests.simulator.real import running
 
 TWO_RUNS = """
@@ -17,13 +19,28 @@ import asyncio, os
 from pathlib import Path
 from functions.cli.output import RunOutput
 from functions.cli.run import RunOptions, run
+from functions.cli.run_request import RunRequest
 
 before = dict(os.environ)
 for _ in range(2):
-    options = RunOptions(prompt="a cat", out=Path("."), timeout=60, live=False)
+    options = RunOptions(request=RunRequest(prompt="a cat"), out=Path("."), timeout=60, live=False)
     asyncio.run(run(options, os.environ, RunOutput(as_json=True)))
 assert dict(os.environ) == before
 """
+
+PRO = {
+    "WIREFLOW_WORKFLOWS": json.dumps(
+        {
+            "pro": {
+                "mode": "execute",
+                "id": "p",
+                "model": "nano_banana_pro",
+                "overridable": ["aspect_ratio", "resolution"],
+            },
+            "saved": {"mode": "run", "id": "s"},
+        }
+    )
+}
 
 
 def test_the_job_is_printed_as_json_and_its_images_are_written_to_files(command: Command):
@@ -59,10 +76,78 @@ def test_a_failed_job_says_why_whether_it_cost_money_and_what_to_do(command: Com
 
 
 def test_a_job_that_is_not_finished_at_the_timeout_is_named(command: Command):
-    result = command.run("run", "a cat", "--json", "--timeout", "1", SIMULATOR_RUN_SECONDS="600")
+    result = command.run("run", "a cat", "--json", "--timeout", "3", SIMULATOR_RUN_SECONDS="600")
     assert result.code == 3
     job = json.loads(result.out)
-    assert f"The job {job['id']} is still {job['status']} after 1 s" in result.err
+    assert f"The job {job['id']} is still {job['status']} after 3 s" in result.err
+
+
+def test_the_timeout_includes_the_submission(command: Command):
+    slow = {"SIMULATOR_SLOW_SECONDS": "600"}
+    started_at = time.monotonic()
+    result = command.run("run", "a cat [fault:slow_first_byte]", "--timeout", "2", **slow)
+    assert (result.code, result.out) == (3, "")
+    assert "No job was accepted within 2 s." in result.err
+    assert time.monotonic() - started_at < 15  # the paid call alone would take 8 seconds, and be repeated
+
+
+def test_the_options_of_a_request_reach_the_workflow(command: Command):
+    fields = ("--field", "metadata.order=a=b", "--field", "metadata.shop=1", "--field", "altText=Fox")
+    result = command.run("run", "a fox", "--aspect-ratio", "9:16", "--resolution", "1k", *fields, "--json")
+    assert result.code == 0, result.err
+    job = json.loads(result.out)
+    assert (job["images"][0]["width"], job["images"][0]["height"]) == (576, 1024)
+    assert (job["metadata"], job["altText"]) == ({"order": "a=b", "shop": "1"}, "Fox")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--aspect-ratio", "16x9"], "--aspect-ratio: no model has '16x9'"),
+        (["--resolution", "9K"], "--resolution: no model has '9K'"),
+        (["--workflow", "pro", "--resolution", "512"], "resolution: Must be one of 1K, 2K, 4K."),
+        (["--workflow", "pro", "--field", "style=oil"], "style: The workflow pro has no such field."),
+        (["--workflow", "best"], "pro, saved"),
+        (["--field", "style"], "'style' is not NAME=VALUE"),
+        (["--field", "workflow=pro"], "--field workflow: use --workflow instead."),
+        (["--field", "dryRun=true"], "--field dryRun: `run` cannot send this field."),
+        (["--field", "resolution=1K", "--resolution", "2K"], "--resolution sets the same field"),
+        (["--field", "allowPartial=maybe"], "allowPartial must be true or false"),
+        (["--field", "deadlineSeconds=-1"], "deadlineSeconds must be a number of seconds"),
+        (["--out", "file/images"], "Cannot create the folder file/images"),
+        (["--timeout", "-1"], "--timeout"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_starts(command: Command, arguments: list[str], words: str):
+    (command.folder / "file").touch()
+    result = command.run("run", "a cat", *arguments, "--live", WIREFLOW_WEBHOOK_ID="w", WIREFLOW_API_KEY="k", **PRO)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+    assert not (command.folder / ".local").exists()
+
+
+def test_where_the_file_is_is_printed_with_the_cost(command: Command):
+    result = command.run("run", "a cat", "--out", "images")
+    (path,) = (command.folder / "images").iterdir()
+    assert result.out.endswith(f"\nfile         images/{path.name}\n")
+    assert "\ncost         $0.20 (price)\n" in result.out
+
+
+def test_open_shows_the_image_in_the_default_viewer(command: Command):
+    viewer = command.folder / "bin" / "xdg-open"
+    viewer.parent.mkdir()
+    viewer.write_text(f'#!/bin/sh\necho "$1" > {command.folder}/opened\n')
+    viewer.chmod(0o755)
+    result = command.run("run", "a cat", "--json", "--open", PATH=f"{viewer.parent}:{os.environ['PATH']}")
+    assert result.code == 0, result.err
+    (path,) = command.folder.glob("a-cat-*.png")
+    eventually(lambda: (command.folder / "opened").exists() and (command.folder / "opened").read_text() == f"{path}\n")
+
+
+def test_without_a_viewer_open_is_a_message(command: Command):
+    result = command.run("run", "a cat", "--json", "--open", PATH="/nowhere")
+    assert result.code == 0, result.err
+    assert "no program that opens images was found" in result.err
 
 
 def test_a_prompt_that_the_trigger_rejects_is_invalid_usage(command: Command):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,10 @@ from tests.cli.command import Command, children, eventually, read_until, result_
 from tests.servers.process import free_port
 
 URL = re.compile(r"^(simulator|trigger|poller) +(http://127\.0\.0\.1:\d+)$", re.MULTILINE)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def urls_of(process: subprocess.Popen[str]) -> dict[str, str]:
@@ -59,20 +64,57 @@ def test_a_paid_call_in_flight_finishes_before_the_servers_stop(command: Command
     assert not any(listens(url) for url in urls.values())
 
 
-def test_log_lines_go_to_files_not_to_the_terminal(command: Command):
+def test_each_event_is_one_readable_line_and_the_log_files_have_json(command: Command):
     with command.started("serve", "--port", str(free_port()), SIMULATOR_RUN_SECONDS="0") as process:
         urls = urls_of(process)
         job = httpx.post(urls["trigger"], json={"prompt": "a cat"}, timeout=20).headers["location"]
         eventually(lambda: httpx.get(urls["trigger"] + job).json()["status"] == "succeeded")
         process.send_signal(signal.SIGINT)
         result = result_of(process)
-    assert (result.out, result.err) == ("", "Stopped.\n")
+    assert result.err == "Stopped.\n"
+    job_id = job.removeprefix("/jobs/")
+    assert [line.split()[1:3] for line in result.out.split("\n") if line] == [
+        [job_id, label] for label in ("accepted", "started", "stored")
+    ]
     events = [
         json.loads(line)["event"]
         for name in ("trigger", "poller")
         for line in (command.folder / ".local" / "serve" / f"{name}.log").read_text().splitlines()
     ]
     assert [event for event in events if event != "window"] == ["job_accepted", "job_started", "job_stored"]
+
+
+def test_standard_output_is_json_only_for_machines(command: Command):
+    arguments = ("--port", str(free_port()), "--log-format", "json")
+    with command.started("serve", *arguments, SIMULATOR_RUN_SECONDS="0") as process:
+        assert process.stderr is not None
+        trigger = next(line.split()[1] for line in process.stderr if line.startswith("trigger"))
+        httpx.post(trigger, json={"prompt": "a cat"}, timeout=20)
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "job_accepted"
+        process.send_signal(signal.SIGINT)
+        result = result_of(process)
+    assert all(json.loads(line)["event"] for line in result.out.splitlines())
+    assert result.err.endswith("Stopped.\n")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"FORM_ORIGINS": "https://forms.example"},
+        {"FORM_ORIGINS": "https://forms.example", "FORM_REQUIRE_TOKEN": "true"},
+        {"FORM_ORIGINS": "https://forms.example", "TRIGGER_TOKENS": json.dumps({"zap": sha256(b"secret")})},
+    ],
+    ids=["open", "forms", "form-token", "token"],
+)
+def test_the_suggested_command_makes_a_job(command: Command, settings: dict[str, str]):
+    with command.started("serve", "--port", str(free_port()), **settings) as process:
+        commands = read_until(process, "Ctrl-C").partition("Try it")[2].splitlines()[1:]
+        script = "\n".join(line for line in commands if line.startswith("  "))
+        environ = {**os.environ, "TOKEN": "secret"}
+        sent = subprocess.run(["bash", "-c", script], env=environ, capture_output=True, text=True, check=True)
+    assert sent.stdout.startswith("HTTP/1.1 202 "), sent.stdout
 
 
 @pytest.mark.slow  # waits for a lease
@@ -134,6 +176,7 @@ def test_the_simulator_alone_answers_until_it_is_interrupted(command: Command):
         read_until(process, "Ctrl-C")
         url = f"http://127.0.0.1:{port}"
         httpx.post(f"{url}/api/v1/workflow/demo-webhook/trigger", json={"prompt": "a cat"}, timeout=10)
+        assert "202  POST /api/v1/workflow/demo-webhook/trigger" in read_until(process, "POST")
         assert (command.folder / ".local" / "simulate" / "wireflow.jsonl").stat().st_size > 0
         process.send_signal(signal.SIGINT)
         assert result_of(process).code == 0

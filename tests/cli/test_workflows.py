@@ -144,3 +144,4 @@ def test_bytes_that_are_not_utf_8_are_rejected_with_a_file_too(command: Command,
     result = command.run("run", "a c\udce4t", "--image", "cat.png")
     assert (result.code, result.out) == (2, "")
     assert "UTF-8" in result.err
+    assert "UTF-8" in command.run("run", "a c\udce4t").err

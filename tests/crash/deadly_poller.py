@@ -14,7 +14,9 @@ from functions.poller.window import Window
 from shared.runtime.lease import Lease
 
 KILLS = Path(os.environ["KILLS"])
-WARM_UP = 1.0  # seconds, in which the worker claims other jobs, if it does
+ALONE_SECONDS = 1.0  # in which the worker would claim other jobs
+PAUSE = 0.05
+OTHERS_SECONDS = 5.0  # at most, in which the worker of several jobs claims another one
 
 _advance = Window._advance
 
@@ -25,9 +27,15 @@ def _die(line: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def _claimed_others(window: Window, seconds: float) -> None:
+    for _ in range(round(seconds / PAUSE)):
+        if len(window._held) < 2:
+            await asyncio.sleep(PAUSE)
+
+
 async def _advance_or_die(self: Window, lease: Lease, *, alone: bool = False) -> None:
     if "[deadly]" in lease.job.prompt:
-        await asyncio.sleep(WARM_UP)
+        await _claimed_others(self, ALONE_SECONDS if alone else OTHERS_SECONDS)
         _die(f"{alone} {len(self._held) - 1}\n")
     await _advance(self, lease, alone=alone)
 

@@ -38,13 +38,13 @@ class WatchedJobs:
     async def get(self, job_id: str) -> Job | None:
         return self._count(await self._inner.get(job_id))
 
-    async def due(self, now: datetime, limit: int) -> list[JobRow]:
-        return self._count(await self._inner.due(now, limit))
+    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+        return self._count(await self._inner.due(now, limit, since))
 
-    async def queue_head(self, now: datetime, limit: int) -> list[JobRow]:
-        return self._count(await self._inner.queue_head(now, limit))
+    async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+        return self._count(await self._inner.queue_head(now, limit, since))
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[str]:
+    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
         return self._count(await self._inner.with_execution(execution_id, limit))
 
     async def count_ahead(self, queue_at: datetime) -> int:

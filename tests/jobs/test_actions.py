@@ -14,7 +14,7 @@ from shared.ports import JobStore
 from shared.store_errors import Conflict
 from tests.jobs.places import NOW, Place, a_job
 
-PLAN = BulkAction(id="a" * 32, fingerprint="f" * 64, plan={"job1": 1, "job2": 3}, matched=5, skipped=2, expire_at=NOW)
+PLAN = BulkAction(id="a" * 32, fingerprint="f" * 64, plan={"job1": 1, "job2": 3}, matched=5, skipped=2)
 
 
 async def test_of_two_retries_of_one_attempt_one_is_stored(place: Place) -> None:

@@ -102,16 +102,16 @@ async def test_scans_use_their_index(sqlite_place: SqlitePlace):
     plans = [
         sql.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
         for query, values in (
-            (DUE, ("2027", 1)),
-            (QUEUE, ("2027", 1)),
+            (DUE, ("", "2027", 1)),
+            (QUEUE, ("", "2027", 1)),
             (COUNT_AHEAD, ("2027",)),
             (LIST_JOBS, ("", "~", "", "zap", None, None, 1)),
         )
     ]
     sql.close()
     assert [[step[3] for step in plan] for plan in plans] == [
-        ["SEARCH jobs USING INDEX jobs_due (due_at<?)"],
-        ["SEARCH jobs USING INDEX jobs_line (queue_at<?)"],
+        ["SEARCH jobs USING INDEX jobs_due (due_at>? AND due_at<?)"],
+        ["SEARCH jobs USING INDEX jobs_line (queue_at>? AND queue_at<?)"],
         ["SEARCH jobs USING INDEX jobs_line (queue_at<?)"],
         ["SEARCH jobs USING INDEX jobs_created (<expr>>? AND <expr><?)"],
     ]

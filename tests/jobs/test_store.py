@@ -230,15 +230,15 @@ async def test_a_scan_gives_rows_that_tell_enough_to_choose_a_job_and_cannot_be_
         queue_at=NOW + SECOND,
     )
     assert await store.due(NOW, 1) == await store.queue_head(NOW + SECOND, 1) == [expected]
-    assert await store.with_execution("exec_1", 1) == [expected.id]
+    assert await store.with_execution("exec_1", 1) == [expected]
     assert not hasattr(expected, "revision")
 
 
 async def test_jobs_are_found_by_their_execution(store: JobStore):
     for job_id, execution_id in {"one": "exec_1", "two": "exec_1", "three": "exec_2", "none": None}.items():
         await store.create(a_job(job_id, execution_id=execution_id))
-    assert set(await store.with_execution("exec_1", 9)) == {"one", "two"}
-    assert await store.with_execution("exec_2", 9) == ["three"]
+    assert {row.id for row in await store.with_execution("exec_1", 9)} == {"one", "two"}
+    assert [row.id for row in await store.with_execution("exec_2", 9)] == ["three"]
     assert await store.with_execution("exec_3", 9) == []
     assert len(await store.with_execution("exec_1", 1)) == 1
 
@@ -314,6 +314,7 @@ async def test_a_scan_gives_what_is_due_in_order_up_to_its_limit(store: JobStore
     found = getattr(store, scan)
     assert [job.id for job in await found(NOW, 10)] == ["first", "second", "third", "now"]
     assert [job.id for job in await found(NOW, 2)] == ["first", "second"]
+    assert [job.id for job in await found(NOW, 10, NOW - SECOND)] == ["second", "third", "now"]
     assert await found(NOW - timedelta(days=500), 10) == []
     assert [job.id for job in await found(NOW.astimezone(timezone(-9 * 3600 * SECOND)), 1)] == ["first"]
 

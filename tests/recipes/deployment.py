@@ -69,6 +69,7 @@ def deployed(folder: Path, **settings: str) -> Iterator[Deployment]:
         "TRIGGER_PUBLIC": "true",
         "POLL_WINDOW_SECONDS": "3",
         "POLL_IDLE_EXIT_SECONDS": "1",
+        "CALLBACK_HOSTS": "127.0.0.1",
     }
     simulator = {"SIMULATOR_RUN_SECONDS": "1"}
     product = Product(folder, Places.local(folder), settings={**UNLIMITED, **auth, **settings}, simulator=simulator)

@@ -1,14 +1,18 @@
 """The recipe "Zapier": each step's request as it is described there, sent by a client that follows redirects."""
 
 import json
+import subprocess
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.recipes.deployment import TOKEN, Deployment
+from tests.recipes.deployment import SECONDS, TOKEN, Deployment
 from tests.recipes.readme_blocks import blocks, filled_in, settings
+from tests.recipes.small_server import Answer, Request, serving
 
 ASK, ASK_FOR_BYTES = range(2)
 SETTINGS = settings("Zapier")
@@ -43,6 +47,24 @@ class Zap:
         head, _, body = code.partition("\n\n")
         url, *lines = head.removeprefix("POST ").split("\n")
         return url, dict(line.split(": ", 1) for line in lines), body
+
+
+@pytest.fixture(scope="module", autouse=True)
+def caught(deployment: Deployment) -> Iterator[list[dict[str, Any]]]:
+    """What the second Zap has caught. It is subscribed before there is a job. Catch Hook answers every request."""
+    jobs: list[dict[str, Any]] = []
+
+    def catch(request: Request) -> Answer:
+        jobs.append(json.loads(request.body))
+        return Answer(b'{"status": "success"}', {"Content-Type": "application/json"})
+
+    with serving(catch) as url:
+        (code,) = blocks("Zapier", "bash")
+        code = filled_in(code, deployment.trigger, TOKEN).replace("CATCH_HOOK_URL", f"{url}/hooks/catch/1/a/")
+        done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=SECONDS)
+        hook = json.loads(done.stdout)
+        assert (hook["format"], hook["events"]) == ("flat", ["image.completed"])
+        yield jobs
 
 
 @pytest.fixture
@@ -110,3 +132,18 @@ def test_the_list_of_new_images_is_what_retrieve_poll_takes(zap: Zap) -> None:
     assert {job["status"] for job in listed} == {"succeeded"}
     objects = [value for value in listed[0].values() if isinstance(value, dict)]
     assert not any(isinstance(value, dict | list) for one in objects for value in one.values())  # Zapier flattens those
+
+
+def test_a_second_zap_starts_with_each_image(zap: Zap, caught: list[dict[str, Any]]) -> None:
+    for prompt, row in (("a barge to catch", "21"), ("a barge [fault:moderation]", "22"), ("a heron to catch", "23")):
+        zap.posts(ASK, prompt, row=row)
+    prompts, deadline = {"a barge to catch", "a heron to catch"}, time.monotonic() + SECONDS
+    while prompts - {job["prompt"] for job in caught} and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert prompts < {job["prompt"] for job in caught}
+    assert {job["status"] for job in caught} == {"succeeded"}
+    for job in (job for job in caught if job["prompt"] in prompts):
+        file = httpx.get(job["imageUrl"], trust_env=False)
+        assert zap.deployment.is_image_of(job["prompt"], file.content)
+    url, headers = f"{zap.deployment.trigger}/jobs?flat=true", {"Authorization": f"Bearer {TOKEN}"}
+    assert zap.deployment.http.get(url, headers=headers).json()[0].keys() == caught[0].keys()

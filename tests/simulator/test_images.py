@@ -54,6 +54,20 @@ def test_prompt_id_and_index_each_change_the_image() -> None:
     assert render(images[0]) == render(GeneratedImage.of("exec_1", 0, "a cat", {}))
 
 
+@pytest.mark.parametrize("ratio", ["1:1", "16:9", "9:16", "21:9", "8:1"])
+def test_every_image_is_marked_as_simulated(ratio: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def corner() -> Image.Image:
+        image = Image.open(io.BytesIO(render(GeneratedImage.of("exec_1", 0, "a cat", {"aspect_ratio": ratio}))))
+        return image.crop((0, 0, image.width // 4, image.height // 4)).convert("L")
+
+    render.cache_clear()
+    marked = corner()
+    monkeypatch.setattr("functions.simulator.drawing.MARK", " " * 14)
+    render.cache_clear()
+    bright = [sum(image.histogram()[180:]) for image in (marked, corner())]
+    assert bright[0] >= bright[1] + 50  # pixels of letters
+
+
 def test_the_longest_prompt_in_any_script_is_rendered() -> None:
     for prompt in ("x" * 4000, "слово " * 600, "", "猫" * 4000, "a\nb\x00c"):
         assert render(GeneratedImage.of("exec_1", 0, prompt, {"aspect_ratio": "21:9"})).startswith(b"\x89PNG")

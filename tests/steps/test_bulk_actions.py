@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -278,19 +277,3 @@ async def test_an_incomplete_or_unclear_request_is_rejected(
     response = await act(world, key=key, **{"action": "retry", **fields})
     assert (response.status_code, response.json()["errorCode"], response.json().get("field")) == (status, code, field)
     assert world.paid == 1
-
-
-async def test_keys_are_forgotten_after_the_retention_time(open_world: OpenWorld) -> None:
-    async with open_world(RETENTION_DAYS="90") as world:
-        await failed_jobs(world)
-        now = world.clock.now()
-        seen: list[Any] = []
-        save = world.store.save_action
-
-        async def spy(action: Any) -> Any:
-            seen.append(action)
-            return await save(action)
-
-        world.deps.store.save_action = spy  # type: ignore[method-assign]
-        await retry_all(world)
-        assert {action.expire_at for action in seen} == {now + timedelta(days=90)}

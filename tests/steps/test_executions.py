@@ -1,13 +1,15 @@
 """One execution id for two jobs: the first one follows it, the later one has an unknown outcome, and it is logged."""
 
 import asyncio
-from contextlib import suppress
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
 import pytest
 
-from shared.ports import JobRow, JobStore
+from shared.job import Job
+from shared.job_states import Status
+from shared.ports import JobStore
 from tests.harness.vendor import Call
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
@@ -58,42 +60,45 @@ async def test_a_job_of_another_instance_is_found_in_the_store(open_world: OpenW
         always_the_same_run(world)
         first = await world.accepted("first")
         other.vendor.script = world.vendor.script
+        await world.clock.sleep(0.001)
         later = await other.accepted("later")
         jobs = await world.end_of(first, later)
         assert [job["status"] for job in jobs] == ["succeeded", "failed"]
-        (line, *_) = [line for line in other.log("outcome_unknown") if line["severity"] == "ERROR"]
+        (line, *_) = [line for line in world.log("outcome_unknown") if line["severity"] == "ERROR"]
         assert (line["jobId"], line["otherJobId"]) == (later, first)
 
 
-class _Together:
-    """The first look-ups of an execution wait for each other, as those of two instances at the same moment."""
+class _Late:
+    """Some writes that record a run arrive `seconds` late, as those of an instance that is cut off for a while."""
 
-    def __init__(self, inner: JobStore, barrier: asyncio.Barrier) -> None:
-        self._inner, self._barrier = inner, barrier
+    def __init__(self, inner: JobStore, world: list[World], seconds: float) -> None:
+        self._inner, self._world, self._seconds = inner, world, seconds
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def with_execution(self, execution_id: str, limit: int) -> list[JobRow]:
-        if not self._barrier.broken and self._barrier.n_waiting < 2:
-            with suppress(asyncio.BrokenBarrierError):
-                await self._barrier.wait()
-                await self._barrier.abort()
-        return await self._inner.with_execution(execution_id, limit)
+    async def save(self, job: Job) -> Job:
+        if job.status is Status.RUNNING and job.prompt == "late":
+            await self._world[0].clock.sleep(self._seconds)
+        return await self._inner.save(job)
 
 
-async def test_of_two_instances_that_record_it_at_the_same_moment_one_job_follows_it(open_world: OpenWorld) -> None:
-    barrier = asyncio.Barrier(2)
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 2.0, 10.0, 25.0])
+async def test_of_two_instances_that_record_it_one_job_follows_it(open_world: OpenWorld, seconds: float) -> None:
+    worlds: list[World] = []
 
     def wrap(store: JobStore) -> JobStore:
-        return cast(JobStore, _Together(store, barrier))
+        return cast(JobStore, _Late(store, worlds, seconds))
 
     async with open_world(wrap=wrap) as world, open_world(simulator=world.simulator, wrap=wrap) as other:
+        worlds.append(world)
         always_the_same_run(world)
         other.vendor.script = world.vendor.script
-        jobs = [answer.json() for answer in await asyncio.gather(world.post("one"), other.post("two"))]
-        assert sorted(job["status"] for job in jobs) == ["running", "triggering"]
-        ended = await world.end_of(*(job["id"] for job in jobs))
+        late = asyncio.create_task(other.post("late"))
+        await world.clock.sleep(0.1)
+        one = await world.accepted("one")
+        await world.run_for(timedelta(minutes=1))
+        ended = await world.end_of(one, (await late).json()["id"])
         assert sorted(job["status"] for job in ended) == ["failed", "succeeded"]
         assert world.paid == 1
 

@@ -131,6 +131,12 @@ async def test_an_invalid_hook_is_rejected_by_its_field(body: Any, field: str | 
     assert (await get(guarded, "/hooks")).json() == {"hooks": []}
 
 
+async def test_a_local_receiver_must_be_listed(open_world: OpenWorld):
+    async with open_world(CALLBACK_HOSTS="localhost", ALLOW_PRIVATE_NETWORK="true") as world:
+        for url, status in (("http://localhost:8090/_receivers/live/a", 201), ("http://127.0.0.1:8090/", 422)):
+            assert (await world.http.post("/hooks", json={"hookUrl": url})).status_code == status
+
+
 async def test_a_body_that_cannot_be_read_is_rejected(guarded: World):
     for content, headers, status in (
         (b"{", {"Content-Type": "application/json"}, 400),

@@ -152,3 +152,50 @@ async def test_a_retry_tells_the_receivers_again_with_a_new_event(world: World) 
     await world.http.post(f"/jobs/{job['id']}/retry", json={"confirm": True, "attempt": 1})
     first, ended = (await world.record(job["id"])).callbacks  # hooks are matched anew at the end
     assert (first, ended.status) == (Callback(url="https://a.test/"), CallbackStatus.ENDED)
+
+
+def receiver(world: World) -> list[httpx.Request]:
+    """Return the messages that hooks.test gets."""
+    messages: list[httpx.Request] = []
+
+    def site(request: httpx.Request) -> httpx.Response:
+        stream = request.stream
+        assert isinstance(stream, httpx.SyncByteStream | httpx.ByteStream)
+        messages.append(httpx.Request("POST", request.url, headers=request.headers, content=b"".join(stream)))
+        return httpx.Response(204)
+
+    world.vendor.sites["hooks.test"] = site
+    return messages
+
+
+async def test_a_receiver_gets_the_same_message_again(world: World) -> None:
+    messages = receiver(world)
+    job_id = await world.accepted(callbackUrl="https://hooks.test/in")
+    await world.end_of(job_id)
+    await world.run_window()
+    await world.http.post(f"/jobs/{job_id}/redeliver")
+    await world.run_window()
+    first, second = messages
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == f"{job_id}-1-succeeded"
+    assert first.content == second.content
+    (callback,) = (await world.job(job_id))["callbacks"]
+    assert (callback["status"], callback["attempts"]) == ("delivered", 1)
+
+
+async def test_receivers_are_told_of_each_attempt_and_of_a_recopy(world: World) -> None:
+    messages = receiver(world)
+    response = await world.post("[fault:bad_request] a cat", callbackUrl="https://hooks.test/in")
+    job_id = response.json()["id"]
+    await world.run_window()
+    world.vendor.answer("cdn", lambda _call: httpx.Response(200, content=b"PK, an archive"))
+    record = await world.record(job_id)
+    await world.store.save(record.evolve(prompt="a cat"))
+    await world.http.post(f"/jobs/{job_id}/retry", json={"confirm": True, "attempt": 1})
+    await world.end_of(job_id)
+    await world.run_window()
+    world.vendor.reset()
+    await world.http.post(f"/jobs/{job_id}/recopy")
+    await world.end_of(job_id)
+    await world.run_window()
+    ids = [message.headers["webhook-id"] for message in messages]
+    assert ids == [f"{job_id}-1-failed", f"{job_id}-2-failed", f"{job_id}-2-succeeded"]

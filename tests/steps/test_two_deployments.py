@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from shared.jobs.documents import MAX_BATCH
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 
@@ -67,5 +69,21 @@ async def test_jobs_of_unknown_workflows_do_not_hold_up_those_behind_them(open_w
             await submit(ours, "pro")
     async with open_world(simulator=ours.simulator) as theirs:
         job_id = await submit(theirs, "default", aspect_ratio="64:1")
+        (job,) = await theirs.end_of(job_id, patience=5 * MINUTE)
+        assert job["status"] == "succeeded"
+
+
+async def test_thousands_of_them_do_not_either(open_world: OpenWorld) -> None:
+    async with open_world(DAILY_EXECUTIONS="1", **NAMED) as ours:
+        await submit(ours, "pro")
+        waiting = await ours.record(await submit(ours, "pro"))
+        places = (waiting.queue_at + number * timedelta(microseconds=1) for number in range(1, 4_001))
+        copies = [replace(waiting, id=f"{number:032x}", queue_at=place) for number, place in enumerate(places)]
+        for start in range(0, len(copies), MAX_BATCH):
+            await ours.store.create_all(copies[start : start + MAX_BATCH])
+    async with open_world(simulator=ours.simulator) as theirs:
+        job_id = await submit(theirs, "default", aspect_ratio="64:1")
+        record = await theirs.record(job_id)
+        await theirs.store.save(record.placed(copies[-1].queue_at + timedelta(microseconds=1)))
         (job,) = await theirs.end_of(job_id, patience=5 * MINUTE)
         assert job["status"] == "succeeded"

@@ -135,7 +135,7 @@ async def test_a_batch_may_have_any_kind_of_key(
 
 async def test_the_key_of_a_batch_does_not_count_for_equality() -> None:
     found = await batch(sent(json={"prompts": ["a cat"], "idempotencyKey": "k", "style": "noir"}))
-    assert valid(found)[0].fingerprint == fingerprint('{"prompt": "a cat", "style": "noir"}')
+    assert valid(found)[0].fingerprint == fingerprint({"prompt": "a cat", "style": "noir"})
 
 
 # --- who may, and how much -----------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Forms, urlencoded and multipart, become requests; a file is an image, and is held in memory once."""
 
 import hashlib
-import json
 import tracemalloc
 from typing import Any
 
@@ -163,7 +162,7 @@ async def test_an_image_of_any_format_is_accepted_as_the_file(way: str) -> None:
 async def test_a_file_counts_for_equality_by_its_sha256() -> None:
     made = await submission(sent(data=CAT, files={"image1": ("a.png", PNG)}))
     same = {**CAT, "image1": {"sha256": hashlib.sha256(PNG).hexdigest()}}
-    assert made.fingerprint == fingerprint(json.dumps(same))
+    assert made.fingerprint == fingerprint(same)
     assert made.fingerprint == (await submission(sent(data=CAT, files={"image1": ("other name", PNG)}))).fingerprint
     assert (
         made.fingerprint

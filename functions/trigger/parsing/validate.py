@@ -91,7 +91,7 @@ def _fingerprint(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
     compared = {name: value for name, value in fields.items() if name not in FIELDS or FIELDS[name].compared}
     for name, content in files.items():
         compared[name] = {"sha256": hashlib.sha256(content).hexdigest()}
-    return fingerprint(json.dumps(compared))
+    return fingerprint(compared)
 
 
 def _serialize(fields: Mapping[str, Any]) -> str:

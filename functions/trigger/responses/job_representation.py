@@ -28,8 +28,8 @@ def address_of(request: Request, config: Config) -> str:
     """Return PUBLIC_URL, or the URL of the request, with https if a proxy reports it."""
     if config.public_url:
         return config.public_url
-    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
-    return f"{scheme}://{request.url.netloc}"
+    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.scope.get("scheme", "http")
+    return f"{scheme}://{request.headers.get('host') or request.url.netloc}"
 
 
 async def document(

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from shared.config import Config
 from shared.problems import Problem
 from shared.runtime.dependencies import Deps
 from shared.wireflow.errors import WireflowError
@@ -29,18 +30,23 @@ def workflow_check(deps: Deps) -> WorkflowCheck:
     """Return the check of a request's fields against its workflow. It raises Problem 422."""
 
     async def check(caller: Caller, name: str, fields: Mapping[str, Any], images: int) -> None:
-        workflow = deps.config.workflow(name)
-        if workflow is None:
-            known = ", ".join(one.name for one in deps.config.workflows)
-            # Visitors of a page must not learn the names, as with GET /workflows.
-            hint = "Ask the owner of this page." if caller.browser else f"The workflows are: {known}."
-            raise Problem.wrong(f"There is no workflow with this name. {hint}", "workflow")
+        workflow = find_workflow(name, caller, deps.config)
         try:
             check_fields(workflow, fields, images=images, inputs=await inputs_of(workflow, deps))
         except FieldRefused as refused:
             raise Problem("invalid_field", str(refused), field=refused.field) from refused
 
     return check
+
+
+def find_workflow(name: str, caller: Caller, config: Config) -> Workflow:
+    """Return the workflow with this name. Raises Problem 422 if there is none."""
+    if workflow := config.workflow(name):
+        return workflow
+    # Visitors of a page must not learn the names, as with GET /workflows.
+    known = ", ".join(one.name for one in config.workflows)
+    hint = "Ask the owner of this page." if caller.browser else f"The workflows are: {known}."
+    raise Problem.wrong(f"There is no workflow with this name. {hint}", "workflow")
 
 
 async def inputs_of(workflow: Workflow, deps: Deps) -> tuple[NodeInput, ...] | None:

@@ -1,7 +1,8 @@
 # The bucket that holds the images, and a Pub/Sub message for each new image.
 
 locals {
-  # Input images are kept in the same bucket until their job is final, under a prefix of their own.
+  # Input images are kept in the same bucket until their job has succeeded, or for a week for a retry, under a prefix of
+  # their own.
   results = "jobs/"
   inputs  = "inputs/"
 
@@ -10,7 +11,8 @@ locals {
   is_result = "resource.name.startsWith(\"${local.objects}/${local.results}\")"
   objects   = "projects/_/buckets/${google_storage_bucket.images.name}/objects"
 
-  # A job is queued for at most max_queue_hours and is final a few days later at the latest. 72: shared/config.py.
+  # A job is queued for at most max_queue_hours (72: shared/config.py), is final a day later, and may be retried for a week.
+  # A retry uploads the image to Wireflow at once; a second one may find it gone, and says so.
   inputs_days = ceil(coalesce(var.max_queue_hours, 72) / 24) + 8
 }
 

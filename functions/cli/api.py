@@ -1,0 +1,103 @@
+"""The HTTP API of a trigger, for commands on jobs and hooks.
+
+Without a deployment it is the same trigger, in this process, on the job store of `serve`. It makes no paid call: a job
+that is retried is queued, and started by the poller of `serve`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from functions.cli.errors import RequestFailed, RequestRejected, rejection
+from functions.cli.place import Place
+from functions.cli.stores import open_store
+from functions.trigger import router
+from functions.trigger.context import create_context
+from shared.runtime.dependencies import Deps
+
+RESPONSE_SECONDS = 30.0  # the trigger responds within 10
+LOCAL_URL = "http://127.0.0.1:8080"
+NO_CREDENTIAL = (
+    "Google Cloud rejected the request. A private deployment needs an identity token: "
+    'WIREFLOW_IMAGES_TOKEN="$(gcloud auth print-identity-token)".'
+)
+
+
+class Api:
+    """The routes of one trigger. Every method returns JSON, and raises RequestRejected or RequestFailed."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def get(self, path: str, **parameters: Any) -> Any:
+        """Send a GET. Parameters that are None are left out."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return await self._send("GET", path, params=given)
+
+    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Send a POST with JSON, or without a body."""
+        return await self._send("POST", path, **({} if body is None else {"json": body}))
+
+    async def delete(self, path: str) -> Any:
+        """Send a DELETE."""
+        return await self._send("DELETE", path)
+
+    async def _send(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            response = await self._http.request(method, path, **options)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            cause = str(error) or type(error).__name__
+            raise RequestFailed(f"{self._http.base_url} did not respond: {cause}") from error
+        return json_of(response)
+
+
+def json_of(response: httpx.Response) -> Any:
+    """Return the JSON of a successful response, or None without a body.
+
+    Raises RequestRejected for a 4xx except 408 and 429, which may succeed later, and RequestFailed for any other error.
+    """
+    if not response.is_success:
+        later = response.status_code in (408, 429) or not response.is_client_error
+        raise (RequestFailed if later else RequestRejected)(_reason(response))
+    try:
+        return response.json() if response.content else None
+    except ValueError as error:
+        raise RequestFailed(f"The response of {response.url.host} is not JSON. Is it the URL of a trigger?") from error
+
+
+def _reason(response: httpx.Response) -> str:
+    """Return why the request was not accepted: what the problem document says, or the status."""
+    with suppress(ValueError, KeyError, TypeError):
+        problem = response.json()
+        return rejection(problem["detail"], problem.get("field"))
+    hint = f" {NO_CREDENTIAL}" if response.status_code in (401, 403) else ""
+    return f"The request was not accepted: HTTP {response.status_code}.{hint}"
+
+
+@asynccontextmanager
+async def open_api(place: Place, environ: Mapping[str, str]) -> AsyncIterator[Api]:
+    """Open the API of a deployment, or of the job store that `open_store` opens. Raises SetupError."""
+    if place.url:
+        headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
+        async with httpx.AsyncClient(base_url=place.url, headers=headers, timeout=RESPONSE_SECONDS) as http:
+            yield Api(http)
+        return
+    async with open_store(environ, live=place.live) as deps:
+        transport = httpx.ASGITransport(_app(deps), client=("127.0.0.1", 0))
+        async with httpx.AsyncClient(base_url=deps.config.public_url or LOCAL_URL, transport=transport) as http:
+            yield Api(http)
+
+
+def _app(deps: Deps) -> ASGIApp:
+    """Return the trigger as an ASGI app, without functions-framework, which takes half a second to import."""
+    context = create_context(deps)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await router.handle(Request(scope, receive), context)
+        await response(scope, receive, send)
+
+    return app

@@ -1,0 +1,26 @@
+"""A question that must be answered before something is paid."""
+
+import asyncio
+import sys
+
+import click
+
+from functions.cli.errors import SetupError
+
+
+async def confirm(question: str) -> None:
+    """Ask on standard error and wait for the answer, which Ctrl-C interrupts like anything else.
+
+    Raises click.Abort unless the answer is yes, and SetupError if no person can answer.
+    """
+    if not sys.stdin.isatty():
+        raise SetupError(f"{question} Add --yes to agree: standard input is not a terminal.")
+    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise click.Abort

@@ -1,0 +1,126 @@
+"""`jobs …`: the commands on jobs and their options."""
+
+import os
+from datetime import datetime
+from typing import Any
+
+import click
+
+from functions.cli.place import Place, at_place
+from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
+
+STATUSES = ("queued", "triggering", "running", "copying", "succeeded", "failed", "canceled")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+SINCE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+
+
+class JobIdType(click.ParamType[str, Any]):
+    """The type of JOB."""
+
+    name = "JOB"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the ID. Raises click.BadParameter if it is none."""
+        if len(value) != 32 or not set(value) <= set("0123456789abcdef"):
+            self.fail(
+                f"{value!r} is not the ID of a job: 32 hexadecimal digits, as `jobs list` prints them.", param, ctx
+            )
+        return str(value)
+
+
+JOB = click.argument("job_id", metavar="JOB", type=JobIdType())
+
+
+@click.group()
+def jobs() -> None:
+    """List, follow, cancel, and recover jobs.
+
+    They are those of the deployment at --url, or else those of JOBS_URL, or else those of `serve` in this folder.
+    """
+
+
+@jobs.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only jobs with this status.")
+@click.option("--workflow", metavar="NAME", help="Only jobs of this workflow.")
+@click.option("--since", type=SINCE, metavar="TIME", help="Only jobs created since this day, or time in UTC.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many jobs.")
+@JSON
+@at_place
+def list_(
+    place: Place, status: str | None, workflow: str | None, since: datetime | None, limit: int, as_json: bool
+) -> None:
+    """List the newest jobs."""
+    from functions.cli.jobs import JobFilter, list_jobs
+
+    wanted = JobFilter(status=status, workflow=workflow, since=since, limit=limit)
+    run_until_interrupted(list_jobs(wanted, place, os.environ, as_json=as_json))
+
+
+@jobs.command()
+@JOB
+@JSON
+@at_place
+def show(place: Place, job_id: str, as_json: bool) -> None:
+    """Show the story of JOB: its attempts, Wireflow's responses, its images, and their delivery."""
+    from functions.cli.jobs import show as show_command
+
+    run_until_interrupted(show_command(job_id, place, os.environ, as_json=as_json))
+
+
+@jobs.command()
+@JOB
+@JSON
+@at_place
+def cancel(place: Place, job_id: str, as_json: bool) -> None:
+    """Cancel the queued job JOB."""
+    from functions.cli.jobs import cancel as cancel_command
+
+    run_until_interrupted(cancel_command(job_id, place, os.environ, as_json=as_json))
+
+
+@jobs.command()
+@JOB
+@JSON
+@at_place
+def redeliver(place: Place, job_id: str, as_json: bool) -> None:
+    """Notify every receiver of JOB again, free of charge."""
+    from functions.cli.jobs import act
+
+    run_until_interrupted(act("redeliver", job_id, place, os.environ, as_json=as_json))
+
+
+@jobs.command()
+@JOB
+@JSON
+@at_place
+def recopy(place: Place, job_id: str, as_json: bool) -> None:
+    """Copy the missing images of JOB again, free of charge."""
+    from functions.cli.jobs import act
+
+    run_until_interrupted(act("recopy", job_id, place, os.environ, as_json=as_json))
+
+
+@jobs.command()
+@JOB
+@click.option("--yes", is_flag=True, help="Pay without being asked.")
+@JSON
+@at_place
+def retry(place: Place, job_id: str, yes: bool, as_json: bool) -> None:
+    """Pay for a new run of JOB, which has failed or was canceled. Shows the price and asks first."""
+    from functions.cli.jobs import retry as retry_command
+
+    run_until_interrupted(retry_command(job_id, place, os.environ, yes=yes, as_json=as_json))
+
+
+@jobs.command()
+@click.argument("job_id", metavar="[JOB]", type=JobIdType(), required=False)
+@JSON
+@at_place
+def watch(place: Place, job_id: str | None, as_json: bool) -> None:
+    """Follow JOB until it is final, or the newest 100 jobs until Ctrl-C. Prints a line for each change."""
+    from functions.cli.watch import watch_all, watch_job
+
+    if job_id:
+        run_until_interrupted(watch_job(job_id, place, os.environ, as_json=as_json))
+    else:
+        serve_until_interrupted(watch_all(place, os.environ, as_json=as_json))

@@ -1,0 +1,155 @@
+"""What the commands on jobs print. Hashes and URLs are never wrapped; everything else fits the terminal."""
+
+import json
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.cells import cell_len, set_cell_size
+
+from functions.cli.job_story import Entry, story_of
+from functions.cli.output import print_rows
+from functions.cli.text import dollars_text
+from shared.job_states import FINAL, Status
+
+Job = Mapping[str, Any]
+
+ID_WIDTH, STATUS_WIDTH, AGE_WIDTH, COST_WIDTH = 32, 10, 6, 6
+INDENT = " " * 10  # of text below the time of an entry; of hashes and URLs it is less, so that they fit
+SHORT_INDENT = " " * 4
+
+
+def print_jobs(jobs: Sequence[Job], now: datetime, *, as_json: bool) -> None:
+    """Print jobs as a table, a line each, or as JSON."""
+    if as_json:
+        click.echo(json.dumps({"jobs": jobs}))
+    elif not jobs:
+        click.echo("No jobs.")
+    else:
+        click.echo(_line("JOB", "STATUS", "AGE", "COST", "PROMPT"))
+        for job in jobs:
+            code = job["errorCode"] or job["waitReason"]
+            text = f"{code}: {job['prompt']}" if code else job["prompt"]
+            cost = dollars_text(job["cost"]["amount"]) if job["cost"] else ""
+            click.echo(_line(job["id"], job["status"], _age(job["createdAt"], now), cost, " ".join(text.split())))
+
+
+def print_job(job: Job, *, as_json: bool) -> None:
+    """Print a job and its story, or the job as JSON."""
+    if as_json:
+        click.echo(json.dumps(job))
+        return
+    print_rows(_summary(job))
+    day = None
+    for entry in story_of(job):
+        if entry.at.date() != day:
+            day = entry.at.date()
+            click.echo(f"\n{day} (UTC)")
+        _print_entry(entry)
+    if next_step := job["errorHint"] or (job["message"] if job["status"] not in FINAL else ""):
+        click.echo(f"\n{_wrapped(next_step, '')}")
+    for action in ("redeliver", "recopy", "retry"):
+        if f"/jobs/{job['id']}/{action}" in next_step:
+            click.echo(f"    python -m functions jobs {action} {job['id']}")
+
+
+def print_action(action: str, job: Job, *, as_json: bool) -> None:
+    """Print what an action has done."""
+    if as_json:
+        click.echo(json.dumps(job))
+        return
+    pending = sum(callback["status"] == "pending" for callback in job["callbacks"] or ())
+    done = {
+        "cancel": "The job is canceled.",
+        "redeliver": f"{pending} {'delivery is' if pending == 1 else 'deliveries are'} pending.",
+        "recopy": "The images are copied again.",
+        "retry": f"Attempt {job['attempt']} is {job['status']}.",
+    }
+    click.echo(done[action])
+
+
+def print_change(job: Job, *, as_json: bool) -> None:
+    """Print a line about the state of a job, or the job as JSON."""
+    if as_json:
+        click.echo(json.dumps(job))
+    else:
+        click.echo("  ".join(filter(None, (f"{datetime.now().astimezone():%H:%M:%S}", job["id"], state_of(job)))))
+
+
+def state_of(job: Job) -> str:
+    """Return what is worth a line whenever it changes: the status, and how far it is or why."""
+    details: list[str] = []
+    if job["status"] == Status.QUEUED:
+        details = [job["waitReason"] or "", f"position {job['queuePosition']}" if job["queuePosition"] else ""]
+    elif job["status"] == Status.RUNNING:
+        details = [_progress(step) for step in job["steps"] or ()]
+    elif job["status"] == Status.SUCCEEDED:
+        details = [f"{job['runSeconds']:.1f} s" if job["runSeconds"] is not None else "", _cost(job)]
+    elif job["status"] == Status.FAILED:
+        details = [job["errorCode"] or "", _cost(job)]
+    return "  ".join(filter(None, (job["status"], ", ".join(filter(None, details)))))
+
+
+def _progress(step: Job) -> str:
+    if step["progress"] is None:
+        return ""
+    return f"{step['label'] or 'step'} {step['progress']:g}"
+
+
+def _cost(job: Job) -> str:
+    return dollars_text(job["cost"]["amount"]) if job["cost"] else ""
+
+
+def _line(job_id: str, status: str, age: str, cost: str, prompt: str) -> str:
+    start = f"{job_id:<{ID_WIDTH}}  {status:<{STATUS_WIDTH}}  {age:>{AGE_WIDTH}}  {cost:>{COST_WIDTH}}  "
+    room = _columns() - len(start)
+    if cell_len(prompt) > room:
+        prompt = set_cell_size(prompt, room - 1).rstrip() + "…"
+    return f"{start}{prompt}".rstrip()
+
+
+def _age(created_at: str, now: datetime) -> str:
+    seconds = max((now - datetime.fromisoformat(created_at)).total_seconds(), 0)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _summary(job: Job) -> Iterator[tuple[str, str]]:
+    yield "job", job["id"]
+    yield "status", job["status"]
+    yield "prompt", job["prompt"]
+    for name in ("workflow", "caller"):
+        if job[name]:
+            yield name, job[name]
+    for name, value in (job["metadata"] or {}).items():
+        yield name, value
+    if job["cost"]:
+        yield "cost", f"{_cost(job)} ({job['cost']['source']})"
+    if job["possibleDuplicate"]:
+        yield "note", "A paid call with an unknown outcome was repeated: it may have been charged twice."
+    yield "URL", job["statusUrl"]
+
+
+def _print_entry(entry: Entry) -> None:
+    time = f"{entry.at.astimezone(UTC):%H:%M:%S}"
+    click.echo(f"{time}  {_wrapped(entry.text, INDENT)}")
+    for line in entry.lines:
+        click.echo(f"{SHORT_INDENT}{line}")
+
+
+def _wrapped(text: str, indent: str) -> str:
+    """Wrap a text between words only. Its first line begins after `indent`."""
+    lines = textwrap.wrap(
+        text, _columns() - len(indent), break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+    return f"\n{indent}".join(lines)
+
+
+def _columns() -> int:
+    """Return the width of the terminal, 80 if there is none."""
+    return max(shutil.get_terminal_size((80, 24)).columns, 40)

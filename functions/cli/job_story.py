@@ -1,0 +1,103 @@
+"""The story of a job in order: its attempts, Wireflow's responses, its images, and their delivery."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from functions.cli.text import dollars_text
+from shared.job_states import FINAL
+
+Json = Mapping[str, Any]
+
+CHARGED = {"yes": "charged", "no": "not charged", "unknown": "may have been charged"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happened at a time. `lines`: hashes and URLs, which must not be wrapped."""
+
+    at: datetime
+    text: str
+    lines: tuple[str, ...] = ()
+
+
+def story_of(job: Json) -> list[Entry]:
+    """Return the story of a public job, oldest first. What its reader may not see is left out."""
+    entries = [_accepted(job)]
+    for attempt in _attempts(job):
+        entries += _attempt(attempt)
+    entries += [*_images(job), *_end(job)]
+    for callback in job["callbacks"] or ():
+        entries += _callback(callback)
+    return sorted(entries, key=lambda entry: entry.at)  # entries of the same time stay in this order
+
+
+def _accepted(job: Json) -> Entry:
+    price = job["estimatedCost"]
+    cost = f", estimated cost {dollars_text(price['amount'])}" if price else ""
+    return Entry(_time(job["createdAt"]), f"accepted{cost}")
+
+
+def _attempts(job: Json) -> Iterator[Json]:
+    """Yield the paid runs. A reader without the owner's token sees the current one only."""
+    known = job["attempts"] or []
+    yield from known
+    if job["startedAt"] and job["attempt"] not in [attempt["attempt"] for attempt in known]:
+        yield {**dict.fromkeys(("errorCharged", "errorCode", "errorMessage", "creditsUsed")), **job}
+
+
+def _attempt(attempt: Json) -> Iterator[Entry]:
+    """Yield the start and the end of a paid run. A paid call with an unknown outcome has no start."""
+    name, request = f"attempt {attempt['attempt']}", attempt["requestId"]
+    responses = (f"Wireflow's request {request}",) if request else ()
+    if attempt["startedAt"]:
+        execution = f": Wireflow started {attempt['executionId']}" if attempt["executionId"] else " started"
+        yield Entry(_time(attempt["startedAt"]), f"{name}{execution}")
+    if not attempt["completedAt"] or attempt["status"] not in FINAL:
+        return
+    took = ""
+    if attempt["startedAt"]:
+        seconds = (_time(attempt["completedAt"]) - _time(attempt["startedAt"])).total_seconds()
+        took = f" after {seconds:.1f} s"
+    yield Entry(_time(attempt["completedAt"]), f"{name} {attempt['status']}{took}{_outcome(attempt)}", responses)
+
+
+def _outcome(attempt: Json) -> str:
+    """Return what an attempt has cost, and why it failed."""
+    cost = dollars_text(attempt["cost"]["amount"]) if attempt["cost"] else CHARGED.get(attempt["errorCharged"])
+    used = None if attempt["creditsUsed"] is None else f"{attempt['creditsUsed']:g} credits"
+    costs = "".join(f", {text}" for text in (cost, used) if text)
+    return f"{costs}: {attempt['errorCode']}. {attempt['errorMessage']}" if attempt["errorCode"] else costs
+
+
+def _images(job: Json) -> Iterator[Entry]:
+    """Yield the stored images. When each was copied is not known, only when the last one was."""
+    for image in job["images"]:
+        if image["url"] and job["completedAt"]:
+            size = f", {image['width']} x {image['height']}" if image["width"] else ""
+            text = f"image {image['index']} stored: {image['contentType']}{size}, {image['bytes']:,} bytes"
+            yield Entry(_time(job["completedAt"]), text, (f"sha256 {image['sha256']}", image["url"]))
+
+
+def _end(job: Json) -> Iterator[Entry]:
+    """Yield the end of a job that no attempt has ended: it was canceled, or failed before a paid call."""
+    ended_by = [attempt["attempt"] for attempt in _attempts(job)]
+    if job["completedAt"] and job["attempt"] not in ended_by:
+        yield Entry(_time(job["completedAt"]), f"{job['status']}{_outcome(job)}")
+
+
+def _callback(callback: Json) -> Iterator[Entry]:
+    """Yield the last attempt to deliver an event, and the next one."""
+    tries = "1 attempt" if callback["attempts"] == 1 else f"{callback['attempts']} attempts"
+    if callback["lastAttemptAt"]:
+        response = f"HTTP {callback['lastStatus']}" if callback["lastStatus"] else "no response"
+        words = {"delivered": "delivered", "undelivered": "not delivered", "ended": "the receiver wants no more"}
+        text = f"{callback['event']} {words.get(callback['status'], 'not delivered yet')}: {response}, {tries}"
+        yield Entry(_time(callback["lastAttemptAt"]), text, (callback["url"],))
+    if callback["nextAttemptAt"]:
+        yield Entry(_time(callback["nextAttemptAt"]), f"{callback['event']}: next attempt", (callback["url"],))
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,64 @@
+"""Where a command acts: on a deployment, by its URL, or on the state of this machine."""
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import click
+
+from functions.cli.errors import SetupError
+
+TOKEN_VARIABLE = "WIREFLOW_IMAGES_TOKEN"  # noqa: S105 - the name of a variable
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A deployment, if there is a `url`; else the store of JOBS_URL, or that of `serve` (`live`: `serve --live`)."""
+
+    url: str | None = None
+    token: str | None = field(default=None, repr=False)
+    live: bool = False
+
+    @classmethod
+    def of(cls, url: str | None, token: str | None, *, live: bool) -> Self:
+        """Return the place that the options name. Raises SetupError if they contradict each other."""
+        if url is None:
+            if token is not None:
+                raise SetupError("--token is for a deployment: name it with --url.")
+            return cls(live=live)
+        if live:
+            raise SetupError("--live is for the state of this machine: leave out --url or --live.")
+        return cls(url=_checked(url), token=token or os.environ.get(TOKEN_VARIABLE) or None)
+
+
+def at_place(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options --url, --token, and --live to a command, which gets a `place` for them."""
+
+    @functools.wraps(command)
+    def wrapped(*, url: str | None, token: str | None, live: bool, **options: Any) -> Any:
+        return command(place=Place.of(url, token, live=live), **options)
+
+    for option in (
+        click.option("--live", is_flag=True, help="Without --url and JOBS_URL: the job store of `serve --live`."),
+        click.option("--token", help=f"A token of the deployment; better in {TOKEN_VARIABLE}."),
+        click.option("--url", help="The URL of a deployment's trigger, such as https://TRIGGER."),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def _checked(url: str) -> str:
+    """Return the URL without a slash at the end. Raises SetupError if a token must not be sent there."""
+    try:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        valid = secure and parts.hostname and not (parts.query or parts.fragment or parts.username)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise SetupError(f"--url: {url!r} must begin with https:// (http:// only for this machine), without a query.")
+    return url.rstrip("/")

@@ -1,0 +1,7 @@
+"""Texts that several commands print."""
+
+
+def dollars_text(amount: float) -> str:
+    """Return an amount with at least two digits after the point, and at most six: `$0.20`, `$0.0395`."""
+    whole, _, digits = f"{amount:.6f}".rstrip("0").partition(".")
+    return f"${whole}.{digits:0<2}"

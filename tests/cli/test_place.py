@@ -1,0 +1,46 @@
+"""`--url`, `--token`, and `--live` say where a command acts."""
+
+import pytest
+
+from functions.cli.errors import SetupError
+from functions.cli.place import TOKEN_VARIABLE, Place
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "from the environment")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://t.example/", "https://t.example/path", "http://localhost:8080", "http://[::1]:1"]
+)
+def test_the_token_is_that_of_the_option_or_of_the_environment(url: str):
+    assert Place.of(url, None, live=False) == Place(url=url.rstrip("/"), token="from the environment")
+    assert Place.of(url, "mine", live=False) == Place(url=url.rstrip("/"), token="mine")
+
+
+def test_without_a_url_the_environments_token_is_not_used():
+    assert Place.of(None, None, live=True) == Place(live=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "live"),
+    [
+        ("http://t.example", None, False),
+        ("ftp://t.example", None, False),
+        ("https://", None, False),
+        ("https://user@t.example", None, False),
+        ("https://t.example?token=1", None, False),
+        ("https://[", None, False),
+        ("t.example", None, False),
+        ("https://t.example", None, True),
+        (None, "mine", False),
+    ],
+)
+def test_what_is_unsafe_or_contradictory_is_refused(url: str | None, token: str | None, live: bool):
+    with pytest.raises(SetupError):
+        Place.of(url, token, live=live)
+
+
+def test_a_token_is_not_shown():
+    assert "mine" not in repr(Place.of("https://t.example", "mine", live=False))
