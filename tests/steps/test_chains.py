@@ -11,7 +11,7 @@ import pytest
 from shared.job import Job
 from shared.ports import JobStore
 from shared.store_errors import StoreUnavailable
-from tests.harness.world import SMALL, World
+from tests.harness.world import SMALL, World, moment
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, SHOP, bearer, submit
 
@@ -199,6 +199,7 @@ async def test_with_then_a_job_follows_with_the_first_image(open_world: OpenWorl
         assert (second["status"], second["workflow"], second["previousJob"]) == ("succeeded", "best", first["id"])
         assert (second["prompt"], second["metadata"], second["altText"]) == ("a cat", *own.values())
         assert await inputs(world) == [None, first["images"][0]["sha256"]]
+        assert moment(second["createdAt"]) - moment(first["completedAt"]) < timedelta(seconds=3)
         await world.run_window()
         assert (second["nextJobs"], world.paid, (await world.record(first["id"])).due_at) == ([], 2, None)
 
