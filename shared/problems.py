@@ -42,7 +42,6 @@ PROBLEMS = {
     "unsupported_media_type": ProblemType(415, "Unsupported media type"),
     "range_not_satisfiable": ProblemType(416, "Range not satisfiable"),
     "invalid_field": ProblemType(422, "Invalid field"),
-    "field_not_supported": ProblemType(422, "Unsupported field"),
     "idempotency_key_reused": ProblemType(422, "Idempotency key reused"),
     "job_failed": ProblemType(422, "The job failed"),
     "rate_limited": ProblemType(429, "Too many requests"),

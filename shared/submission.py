@@ -1,7 +1,7 @@
 """A submission: a validated request for one job."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from shared.idempotency import IdempotencyKey
 
@@ -33,7 +33,7 @@ class Submission:
     from_job: str | None = None
     from_image: int = 0
     then: str | None = None  # the workflow of the job that follows
-    callback_urls: tuple[str, ...] = ()  # that are told when the job is final
+    callback_urls: Sequence[str] = ()  # that are told when the job is final
     callback_format: str = "standard"
     deadline_seconds: float | None = None
     allow_partial: bool = False
@@ -50,3 +50,7 @@ class Submission:
     def image_count(self) -> int:
         """How many input images there are."""
         return len(self.further_images) + (self.from_job is not None)
+
+    def reached_at(self, base_url: str) -> "Submission":
+        """Return the submission with the URL at which its sender has reached us."""
+        return replace(self, base_url=base_url)

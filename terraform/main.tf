@@ -65,6 +65,7 @@ module "images" {
   secrets                  = var.secrets
   trigger_tokens           = var.trigger_tokens
   trigger_signing_secrets  = var.trigger_signing_secrets
+  callback_signing_secrets = var.callback_signing_secrets
   turnstile_secret         = var.turnstile_secret
   wireflow_workflows       = var.wireflow_workflows
   secrets_version          = var.secrets_version

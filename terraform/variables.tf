@@ -348,7 +348,7 @@ variable "api_key" {
 }
 
 variable "secrets" {
-  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, turnstile_secret, wireflow_workflows."
+  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, callback_signing_secrets, turnstile_secret, wireflow_workflows."
   type        = list(string)
   default     = []
   nullable    = false
@@ -365,6 +365,15 @@ variable "trigger_tokens" {
 
 variable "trigger_signing_secrets" {
   description = "Signing secrets of callers that use Standard Webhooks, as JSON: name => list of whsec_…, two during a rotation."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+}
+
+variable "callback_signing_secrets" {
+  description = "Secrets that sign the messages for callbackUrl, as JSON: name of a caller or * => list of at most two whsec_…; without any they are not signed."
   type        = string
   default     = ""
   ephemeral   = true

@@ -38,7 +38,7 @@ def to_document(job: Job) -> dict[str, Any]:
     del document["id"], document["revision"]
     for name in ("callbacks", "attempts", "nextJobs", "moreInputs"):
         document[name] = document[name] or None  # most jobs have none
-    if job.images or len(job.input) > SMALL_INPUT:
+    if job.images or job.callbacks or job.attempts or len(job.input) > SMALL_INPUT:
         check_size(document)
     return document | {"schemaVersion": SCHEMA_VERSION}
 

@@ -30,15 +30,17 @@ class HttpReceivers:
         allow_private: bool,
         resolve: egress.Resolve = egress.resolve_host,
         tls: ssl.SSLContext | None = None,
+        seconds: float = DELIVERY_SECONDS,
     ) -> None:
-        """`threads`: for the resolver."""
+        """`threads`: for the resolver; `seconds`: for one attempt."""
+        self._seconds = seconds
         self.transport = egress.AsyncEgress(
             hosts, allow_private=allow_private, threads=threads, resolve=resolve, tls=tls
         )
         self._client = httpx.AsyncClient(
             transport=self.transport,
             trust_env=False,
-            timeout=httpx.Timeout(DELIVERY_SECONDS, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
         )
@@ -46,7 +48,7 @@ class HttpReceivers:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverResponse:
         """See the port."""
         try:
-            async with asyncio.timeout(DELIVERY_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 return await self._post(url, headers, body)
         except egress.EgressRefused as error:
             raise DeliveryFailed("The URL is not allowed: it is not a public https URL on port 443.") from error
@@ -74,7 +76,7 @@ async def _beginning(response: httpx.Response) -> str | None:
     """Return the first BODY_LIMIT bytes as text, or None if they cannot be read: the status alone decides."""
     raw = b""
     try:
-        async for chunk in response.aiter_raw(BODY_LIMIT):
+        async for chunk in response.aiter_raw():
             raw += chunk
             if len(raw) >= BODY_LIMIT:
                 break

@@ -18,9 +18,10 @@ variables {
 
   # `terraform test` fails if an optional ephemeral variable is unset; plan and apply do not.
   # https://github.com/hashicorp/terraform/issues/38974
-  trigger_signing_secrets = ""
-  turnstile_secret        = ""
-  wireflow_workflows      = ""
+  trigger_signing_secrets  = ""
+  callback_signing_secrets = ""
+  turnstile_secret         = ""
+  wireflow_workflows       = ""
 
   secrets        = ["trigger_tokens"]
   trigger_tokens = "{\"zap\": \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}"

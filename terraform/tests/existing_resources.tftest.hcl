@@ -16,12 +16,13 @@ variables {
 
   # No value passes through Terraform. `terraform test` fails if an optional ephemeral variable is unset; plan and apply
   # do not. https://github.com/hashicorp/terraform/issues/38974
-  webhook_id              = ""
-  api_key                 = ""
-  trigger_tokens          = ""
-  trigger_signing_secrets = ""
-  turnstile_secret        = "turnstile-kept-secret"
-  wireflow_workflows      = ""
+  webhook_id               = ""
+  api_key                  = ""
+  trigger_tokens           = ""
+  trigger_signing_secrets  = ""
+  callback_signing_secrets = ""
+  turnstile_secret         = "turnstile-kept-secret"
+  wireflow_workflows       = ""
 
   public  = true
   secrets = ["turnstile_secret"]

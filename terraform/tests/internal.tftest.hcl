@@ -18,10 +18,11 @@ variables {
 
   # `terraform test` fails if an optional ephemeral variable is unset; plan and apply do not.
   # https://github.com/hashicorp/terraform/issues/38974
-  trigger_tokens          = ""
-  trigger_signing_secrets = ""
-  turnstile_secret        = ""
-  wireflow_workflows      = ""
+  trigger_tokens           = ""
+  trigger_signing_secrets  = ""
+  callback_signing_secrets = ""
+  turnstile_secret         = ""
+  wireflow_workflows       = ""
 
   ingress    = "internal"
   public_url = "https://images.example.internal/api"

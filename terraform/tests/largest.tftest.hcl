@@ -32,16 +32,17 @@ variables {
   eventarc       = true
   eventarc_topic = "projects/example-project/topics/theirs"
 
-  secrets_version         = 7
-  secret_versions         = { api_key = 8 }
-  secrets                 = ["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"]
-  trigger_tokens          = <<-EOT
+  secrets_version          = 7
+  secret_versions          = { api_key = 8 }
+  secrets                  = ["trigger_tokens", "trigger_signing_secrets", "callback_signing_secrets", "turnstile_secret", "wireflow_workflows"]
+  trigger_tokens           = <<-EOT
     {"zap": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
      "owner": {"sha256": "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", "admin": true}}
   EOT
-  trigger_signing_secrets = "{\"shop\": [\"whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh\"]}"
-  turnstile_secret        = "turnstile-kept-secret"
-  wireflow_workflows      = "{\"hook\": {\"mode\": \"webhook\", \"id\": \"workflow-kept-secret\"}}"
+  trigger_signing_secrets  = "{\"shop\": [\"whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh\"]}"
+  callback_signing_secrets = "{\"*\": [\"whsec_c2VjcmV0LWZvci1ub3RpZmljYXRpb25zLW9ubHkhISEh\"]}"
+  turnstile_secret         = "turnstile-kept-secret"
+  wireflow_workflows       = "{\"hook\": {\"mode\": \"webhook\", \"id\": \"workflow-kept-secret\"}}"
 
   min_instances = 1
   max_instances = 20

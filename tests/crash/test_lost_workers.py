@@ -1,16 +1,13 @@
 """A job that kills each worker process that works on it: it runs alone, then it fails, and the others succeed."""
 
 import asyncio
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from shared.ports import JobStore
-from shared.store_errors import StoreError
+from tests.crash.kills import end_leases_of_killed_workers, lines_of, places_of
 from tests.crash.senders import SMALL
-from tests.processes.product import UNLIMITED, Places, Product
+from tests.processes.product import UNLIMITED, Product
 
 HEALTHY = 8
 SECONDS = 90.0
@@ -22,7 +19,7 @@ SETTINGS = {**UNLIMITED, "LEASE_SECONDS": "20", "POLL_WINDOW_SECONDS": "10"}
 async def test_a_job_that_kills_its_workers_fails_and_takes_no_other_along(
     store: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places = _places(store, tmp_path, request)
+    places = places_of(store, tmp_path, request)
     for name, value in places.environ.items():
         monkeypatch.setenv(name, value)  # the test opens the store, too
     kills = tmp_path / "kills"
@@ -35,7 +32,7 @@ async def test_a_job_that_kills_its_workers_fails_and_takes_no_other_along(
     )
     jobs = places.jobs()
     async with product.running() as caller:
-        expiring = asyncio.create_task(_end_leases_of_killed_workers(kills, jobs))
+        expiring = asyncio.create_task(end_leases_of_killed_workers(kills, jobs))
         prompts = ["a [deadly] cat", *(f"cat {number}" for number in range(HEALTHY))]
         answers = [await caller.http.post("/", json={"prompt": prompt, **SMALL}) for prompt in prompts]
         deadly, *healthy = [await caller.finished(answer.json()["id"], SECONDS) for answer in answers]
@@ -45,32 +42,7 @@ async def test_a_job_that_kills_its_workers_fails_and_takes_no_other_along(
 
     assert (deadly["status"], deadly["errorCode"], deadly["errorCharged"]) == ("failed", "worker_lost", "unknown")
     assert [(job["status"], job["possibleDuplicate"]) for job in healthy] == [("succeeded", False)] * HEALTHY
-    first, second, third, *alone = _lines(kills)
+    first, second, third, *alone = lines_of(kills)
     assert [line.split()[0] for line in (first, second, third)] == ["False"] * 3
     assert first != "False 0", "the worker held other jobs, too"
     assert alone == ["True 0"] * 2
-
-
-async def _end_leases_of_killed_workers(kills: Path, store: JobStore) -> None:
-    """After each kill make the jobs due that the worker held, as if their leases had ended."""
-    seen = 0
-    while True:
-        if (count := len(_lines(kills))) > seen:
-            seen = count
-            now = datetime.now(UTC)
-            for row in await store.due(now + timedelta(minutes=1), 100):
-                with suppress(StoreError):
-                    if (job := await store.get(row.id)) and job.due_at:
-                        await store.save(job.evolve(due_at=min(job.due_at, now)))
-        await asyncio.sleep(0.1)
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.exists() else []
-
-
-def _places(store: str, folder: Path, request: pytest.FixtureRequest) -> Places:
-    if store == "sqlite":
-        return Places.local(folder)
-    firestore, storage = (request.getfixturevalue(name) for name in ("firestore_emulator", "storage_server"))
-    return Places.cloud(firestore, storage)

@@ -99,7 +99,7 @@ async def test_an_input_image_reaches_the_model_and_is_not_kept_longer_than_need
         ("GET", "/nowhere", "", {}, 404, None),
         ("POST", "/", "a fox", {"Content-Type": "text/plain"}, 415, None),
         ("POST", "/", "{}", {}, 422, None),
-        ("POST", "/", '{"prompt": "a fox", "callbackUrl": "https://example.com"}', {}, 422, None),
+        ("POST", "/", '{"prompt": "a fox", "callbackUrl": "http://example.com"}', {}, 422, None),
         ("POST", "/", '{"prompt": ', {}, 400, None),
         ("POST", "/", '{"prompt": "a fox"}', {"Idempotency-Key": "two words"}, 400, None),
         ("POST", "/", '{"prompt": "' + "a" * 600_000 + '"}', {}, 413, None),

@@ -316,13 +316,17 @@ def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) ->
     return Downloader(client, base_url=base_url, max_bytes=limit, seconds=seconds, monotonic=loop.time)
 
 
+def _address_of(host: str) -> str:
+    return PRIVATE_ADDRESS if "private" in host else PUBLIC_ADDRESS
+
+
 def _receivers(settings: config.Config, vendor: Vendor) -> HttpReceivers:
     """Create the receivers as in production, except for the sockets: they are `vendor.sites`."""
     receivers = HttpReceivers(
         settings.callbacks.hosts,
         ThreadPoolExecutor(1),  # of which the virtual loop makes no thread
         allow_private=settings.allow_private_network,
-        resolve=lambda host, _port: [PRIVATE_ADDRESS if "private" in host else PUBLIC_ADDRESS],
+        resolve=lambda host, _port: [host if host[0].isdigit() else _address_of(host)],
     )
     receivers.transport.__dict__["_transport"] = vendor  # instead of its sockets
     return receivers
@@ -336,7 +340,7 @@ class _Internet(egress.Egress):
             settings.image_hosts,
             allow_private=False,
             any_public=inputs,
-            resolve=lambda host, _port: [PRIVATE_ADDRESS if "private" in host else PUBLIC_ADDRESS],
+            resolve=lambda host, _port: [_address_of(host)],
         )
         self._transport = _Connections(vendor, ForThreads(loop))  # instead of its sockets
 

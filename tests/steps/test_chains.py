@@ -11,6 +11,7 @@ import pytest
 from shared.job import Job
 from shared.ports import JobStore
 from shared.store_errors import StoreUnavailable
+from tests.harness.receivers import Receiver
 from tests.harness.world import SMALL, World, moment
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, SHOP, bearer, submit
@@ -280,6 +281,46 @@ async def test_each_request_of_a_batch_may_have_its_own_then(open_world: OpenWor
         ids = [job["id"] for job in (await world.http.post("/", json=batch)).json()["jobs"]]
         await world.end_of(*ids)
         assert [(await next_of(world, job_id))["workflow"] for job_id in ids] == ["best", "saved"]
+
+
+async def test_receivers_are_told_of_both_jobs_and_which_one_follows(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        receiver = Receiver(world, "receiver.test")
+        first = await finished(world, workflow="draft", then="best", callbackUrl=receiver.url)
+        second = await next_of(world, first["id"])
+        await world.run_window()
+        told = [delivery.body["data"] for delivery in receiver.deliveries]
+        assert [job["id"] for job in told] == [first["id"], second["id"]]
+        assert [job["nextJobs"] for job in told] == [[second["id"]], []]
+        assert told[1]["previousJob"] == first["id"]
+
+
+async def test_a_message_stays_the_same_when_the_job_is_continued_before_the_next_attempt(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(**SETTINGS) as world:
+        receiver = Receiver(world, "receiver.test", 500)
+        first = await finished(world, workflow="draft", callbackUrl=receiver.url)
+        await continued(world, first["id"])
+        await world.run_for(timedelta(minutes=2))
+        bodies = [delivery.body for delivery in receiver.deliveries]
+        assert len(bodies) > 1
+        assert all(body == bodies[0] for body in bodies)
+
+
+async def test_a_job_is_continued_while_a_worker_holds_it(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        receiver = Receiver(world, "receiver.test", seconds=5)
+        job_id = await world.accepted(workflow="draft", callbackUrl=receiver.url)
+        scheduler = asyncio.create_task(world.run_for(timedelta(minutes=3)))
+        while not (await world.record(job_id)).finished:
+            await world.clock.sleep(0.5)
+        await world.clock.sleep(1)
+        second = (await continued(world, job_id)).json()["id"]
+        await scheduler
+        job = await world.job(job_id)
+        assert (job["nextJobs"], job["callbacks"][0]["status"]) == ([second], "delivered")
+        assert len(receiver.deliveries) == 1, "the worker kept its lease"
 
 
 class BrokenSaves:

@@ -15,6 +15,9 @@ SECRETS = {
     ),
     "TRIGGER_TOKENS": json.dumps({"zap": SHA256}),
     "TRIGGER_SIGNING_SECRETS": json.dumps({"shop": ["whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh"]}),
+    "CALLBACK_SIGNING_SECRETS": json.dumps({"*": ["whsec_c2VjcmV0LWZvci1ub3RpZmljYXRpb25zLW9ubHkhISEh"]}),
+    "TRIGGER_SIGNING_SECRETS_SHA256": SHA256,
+    "CALLBACK_SIGNING_SECRETS_SHA256": SHA256,
     "TURNSTILE_SECRET": "word",
 }
 

@@ -71,7 +71,8 @@ EVENTS = {
 }
 OPTIONAL_SECRETS = {
     *reads("trigger", "TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "TURNSTILE_SECRET", "WIREFLOW_WORKFLOWS"),
-    *reads("poller", "WIREFLOW_WORKFLOWS"),
+    *reads("trigger", "CALLBACK_SIGNING_SECRETS_SHA256"),
+    *reads("poller", "WIREFLOW_WORKFLOWS", "CALLBACK_SIGNING_SECRETS", "TRIGGER_SIGNING_SECRETS_SHA256"),
 }
 EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 

@@ -32,6 +32,7 @@ class Case:
     body: Any = None
     late: float = 0  # seconds until the poller comes
     bug: bool = False  # a request fails with an unexpected exception
+    undelivered: bool = False  # a receiver whose address is never allowed
     settings: Mapping[str, Any] = field(default_factory=dict)  # as of `world`
     alarms: Set[str] = frozenset()
     counted: Set[str] = frozenset()
@@ -77,6 +78,9 @@ CASES = {
     "punctual": Case(late=200, counted={"job_stored", "started", "on_time"}),
     "a bug": Case(bug=True, alarms={"internal_error"}, counted={"job_stored", "started", "on_time"}),
     "dearer": Case(settings=DEARER, alarms={"spend_limit"}, counted={"job_stored", "started", "on_time"}),
+    "a dead receiver": Case(
+        undelivered=True, alarms={"callback_undelivered"}, counted={"job_stored", "started", "on_time"}
+    ),
     "late": Case(late=400, alarms={"oldest_due_job"}, counted={"job_stored", "started"}),
 }
 
@@ -87,9 +91,12 @@ async def tell(case: Case, folder: Path) -> list[Line]:
     async with world(folder, wrap=wrap, ON_UNKNOWN="hold", **case.settings) as here:
         if case.endpoint:
             here.vendor.always(case.endpoint, case.status, case.body)
-        await here.accepted()
+        job_id = await here.accepted(callbackUrl="https://private.test/" if case.undelivered else "")
         await here.clock.sleep(case.late)
         await here.run_window()
+        while case.undelivered and (due_at := (await here.record(job_id)).due_at):
+            await here.clock.sleep((due_at - here.clock.now()).total_seconds())
+            await here.run_window()
         assert (await here.http.get("/jobs")).status_code == (500 if case.bug else 200)
         return here.log()
 

@@ -33,6 +33,8 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "allowPartial": (True, "on"),
     "dryRun": (True, "on"),
     "onFailure": ("error", "error"),
+    "callbackUrl": (["https://receiver.example/?a=1"], "https://receiver.example/?a=1"),
+    "callbackFormat": ("flat", "flat"),
     "altText": ("A cat on a mat", "A cat on a mat"),
     "redirectUrl": ("https://shop.example/", "https://shop.example/"),
     "idempotencyKey": ("k-1", "k-1"),
@@ -42,11 +44,10 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "cf-turnstile-response": ("solved", "solved"),
     "website": ("", ""),
 }
-RESERVED = {"callbackUrl"}
 
 
 def test_the_table_has_every_field_of_ours_and_no_other() -> None:
-    assert set(FIELDS) == EXAMPLES.keys() | RESERVED | {"metadata"}  # in text, a field for each entry
+    assert set(FIELDS) == EXAMPLES.keys() | {"metadata"}  # in text, a field for each entry
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -64,15 +65,8 @@ def test_each_field_is_rejected_by_its_name(name: str) -> None:
     assert (caught.value.code, caught.value.field) == ("invalid_field", name)
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
-def test_each_reserved_name_is_rejected(name: str) -> None:
-    with pytest.raises(Problem) as caught:
-        read_field(name, {name: "x"})
-    assert (caught.value.code, caught.value.field) == ("field_not_supported", name)
-
-
 def test_every_attribute_of_a_submission_is_a_field_or_set_by_the_pipeline() -> None:
-    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "files"}
+    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "files", "base_url"}
     by_table = [field.attribute for field in FIELDS.values() if field.attribute]
     assert sorted(by_table) == sorted({field.name for field in dataclasses.fields(Submission)} - by_pipeline)
 

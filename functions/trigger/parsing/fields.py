@@ -125,12 +125,12 @@ def on_failure(name: str, value: Any) -> str:
     return "error"
 
 
-def callback_urls(name: str, value: Any) -> tuple[str, ...]:
-    """A URL, or an array of at most `CALLBACKS_LIMIT` different ones; whether they may be called is checked later."""
+def callback_urls(name: str, value: Any) -> list[str]:
+    """A URL, or an array of at most `CALLBACKS_LIMIT` different ones."""
     urls = [value] if isinstance(value, str) else value
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         raise Problem.wrong(f"{name} must be an https URL, or an array of them.", name)
-    distinct = tuple(dict.fromkeys(urls))
+    distinct = list(dict.fromkeys(urls))
     if not 1 <= len(distinct) <= CALLBACKS_LIMIT:
         raise Problem.wrong(f"{name} must be one to {CALLBACKS_LIMIT} URLs. For more receivers, use POST /hooks.", name)
     return distinct
@@ -231,10 +231,7 @@ class Field:
     kept_empty_json: bool = False  # null and "" in JSON; other fields are absent then
     kept_empty_text: bool = False  # in forms and queries; others are absent, as inputs left blank are sent empty
     browser_only: bool = False  # of all other callers, a field that is not ours
-    implemented: bool = True  # if not, the name is reserved and rejected with field_not_supported
 
-
-_RESERVED = Field(kept_empty_json=True, implemented=False)
 
 FIELDS: Mapping[str, Field] = {
     "prompt": Field(prompt, attribute="prompt", required=True, kept_empty_json=True, kept_empty_text=True),
@@ -249,7 +246,7 @@ FIELDS: Mapping[str, Field] = {
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
-    "callbackUrl": Field(callback_urls, attribute="callback_urls", compared=False),
+    "callbackUrl": Field(callback_urls, list_of_one, attribute="callback_urls", compared=False),
     "callbackFormat": Field(callback_format, attribute="callback_format", compared=False),
     "dryRun": Field(boolean, flag, compared=False),
     "onFailure": Field(on_failure, compared=False),
@@ -263,16 +260,13 @@ FIELDS: Mapping[str, Field] = {
     "cf-turnstile-response": Field(string, compared=False),
     "website": Field(anything, compared=False, kept_empty_json=True, kept_empty_text=True, browser_only=True),
 }
-RESERVED = tuple(name for name, field in FIELDS.items() if not field.implemented)
 
 
 def read_field(name: str, fields: Mapping[str, Any]) -> Any:
-    """Return our field's value, or None if it is absent. Problem 422 if it is invalid, reserved, or required."""
+    """Return our field's value, or None if it is absent. Problem 422 if it is invalid or required."""
     field = FIELDS[name]
     if name not in fields and not field.required:
         return None
-    if not field.implemented:
-        raise Problem("field_not_supported", f"{name} is reserved for a later version. Remove it.", field=name)
     return field.from_json(name, fields.get(name))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -17,7 +17,6 @@ from shared.submission import Submission
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_send_batches
 from ..auth.caller import Caller, preferred
-from ..responses.job_representation import address_of
 from ..responses.negotiation import wants_page
 from . import notifications
 from .batch import Batch, BatchItem, is_batch, split_batch
@@ -58,10 +57,9 @@ class ParsedRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What requests are validated against. `base_url`: as the sender reached us; `size`: of the body, in bytes."""
+    """What requests are validated against. `size`: of the body, in bytes."""
 
     caller: Caller
-    base_url: str
     config: Config
     check_workflow: WorkflowCheck
     size: int
@@ -94,7 +92,7 @@ async def parse_request(
     if complete:
         fields = await complete(caller, fields)
     key = request_key(request.headers, fields, decoded.event_key, caller)
-    rules = _Rules(caller, address_of(request, config), config, check_workflow, len(raw))
+    rules = _Rules(caller, config, check_workflow, len(raw))
     content: Submission | Batch
     if is_batch(decoded.body, fields):
         content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=query.partial)
@@ -118,7 +116,7 @@ async def _validate(
     await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), images)
     if submission.then is not None:
         await _check_then(submission.then, rules)
-    return replace(submission, base_url=rules.base_url)
+    return submission
 
 
 async def _check_then(workflow: str, rules: _Rules) -> None:

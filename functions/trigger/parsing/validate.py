@@ -12,7 +12,7 @@ from shared.submission import Submission
 from shared.workflows import IMAGES
 
 from ..auth.caller import Caller
-from .fields import FIELDS, RESERVED, is_blank, is_ours, read_field
+from .fields import FIELDS, is_blank, is_ours, read_field
 from .json_body import check_unicode
 from .near_misses import missing_prompt
 from .read import KIB
@@ -26,8 +26,6 @@ def validate(
     fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, caller: Caller, config: Config
 ) -> Submission:
     """Return the submission of one request. Problem 413 or 422 for the first invalid field. CPU-bound, as `decode`."""
-    for name in RESERVED:
-        read_field(name, fields)
     if is_blank(fields.get("prompt")):
         raise missing_prompt(fields)
     check_unicode(fields)

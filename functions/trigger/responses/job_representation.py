@@ -6,7 +6,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from shared.config import Config
 from shared.job import Job
 from shared.listed_job import ListedJob
 from shared.public_job import public_job
@@ -20,14 +19,9 @@ MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 5, 60
 
 
 def base_url(request: Request, deps: Deps) -> str:
-    """Return what the URLs in a response begin with."""
-    return address_of(request, deps.config)
-
-
-def address_of(request: Request, config: Config) -> str:
     """Return PUBLIC_URL, or the URL of the request, with https if a proxy reports it."""
-    if config.public_url:
-        return config.public_url
+    if deps.config.public_url:
+        return deps.config.public_url
     scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.scope.get("scheme", "http")
     return f"{scheme}://{request.headers.get('host') or request.url.netloc}"
 

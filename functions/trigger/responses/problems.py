@@ -50,7 +50,6 @@ WORDS = {
     "body_too_large": "The text or the file is too large. Please send less.",
     "unsupported_media_type": _FAULTY_FORM,
     "invalid_field": "A field of the form is not filled in correctly. Please check it, and try again.",
-    "field_not_supported": _FAULTY_FORM,
     "idempotency_key_reused": "The form was sent before. Please go back, reload the page, and try again.",
     "job_failed": "The image could not be generated.",
     "rate_limited": "Too many images were requested. Please try again later.",

@@ -40,9 +40,10 @@ async def post(request: Request, context: Context) -> Response:
     parsed = await parse_request(request, context.authenticator, context.deps.config, workflow_check(context.deps))
     if read_field("dryRun", parsed.fields):
         return await quote_response(parsed, context)
-    if isinstance(parsed.content, Batch):
-        return await _submit_batch(request, parsed.content, parsed.caller, context)
-    return await submit(request, parsed.content, parsed, context)
+    content = parsed.content.reached_at(base_url(request, context.deps))
+    if isinstance(content, Batch):
+        return await _submit_batch(request, content, parsed.caller, context)
+    return await submit(request, content, parsed, context)
 
 
 # --- a single request ----------------------------------------------------------------------------------------------

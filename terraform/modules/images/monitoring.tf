@@ -72,6 +72,17 @@ locals {
         could not be counted. Correct pricePerImage of the workflow. Jobs wait until the limit has room again.
       EOT
     }
+    callback_undelivered = {
+      title    = "a notification could not be delivered"
+      severity = "WARNING"
+      filter   = "jsonPayload.event=\"callback_undelivered\""
+      labels   = { host = "EXTRACT(jsonPayload.host)" }
+      advice   = <<-EOT
+        The receiver on the host $${log.extracted_label.host} accepted a message in none of ten attempts within three
+        days. The images of its job are not affected. The log entry names the job; callbacks of the job says how the
+        receiver responded.
+      EOT
+    }
     # The alert on a silent poller needs one data point, so it cannot fire for a poller that never ran.
     schedule_failed = {
       title    = "Cloud Scheduler cannot call the poller"

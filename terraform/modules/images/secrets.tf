@@ -10,14 +10,23 @@ locals {
     TRIGGER_TOKENS          = { variable = "trigger_tokens", readers = ["trigger"] }
     TRIGGER_SIGNING_SECRETS = { variable = "trigger_signing_secrets", readers = ["trigger"] }
     TURNSTILE_SECRET        = { variable = "turnstile_secret", readers = ["trigger"] }
+
+    CALLBACK_SIGNING_SECRETS = { variable = "callback_signing_secrets", readers = ["poller"] }
+
+    # Each function knows the other's signing secrets by their SHA-256, and does not start with one of them: the
+    # receiver of a message could send it back as a signed request.
+    TRIGGER_SIGNING_SECRETS_SHA256  = { variable = "trigger_signing_secrets_sha256", readers = ["poller"] }
+    CALLBACK_SIGNING_SECRETS_SHA256 = { variable = "callback_signing_secrets_sha256", readers = ["trigger"] }
   }
+  optional_secrets = ["trigger_tokens", "trigger_signing_secrets", "callback_signing_secrets", "turnstile_secret", "wireflow_workflows"]
   secret_variables = [for secret in values(local.known_secrets) : secret.variable]
 
   # Ephemeral values cannot decide what is created, so var.secrets names the optional ones that have a value.
   new_secrets = {
     for setting, secret in local.known_secrets : setting => secret
-    if contains(setsubtract(concat(["webhook_id", "api_key"], var.secrets), keys(var.secret_ids)), secret.variable)
+    if contains(setsubtract(concat(["webhook_id", "api_key"], var.secrets, local.digests), keys(var.secret_ids)), secret.variable)
   }
+  digests = [for name in var.secrets : "${name}_sha256" if endswith(name, "_signing_secrets")]
 
   secret_values = {
     WIREFLOW_WEBHOOK_ID     = var.webhook_id
@@ -26,7 +35,13 @@ locals {
     TRIGGER_TOKENS          = var.trigger_tokens
     TRIGGER_SIGNING_SECRETS = var.trigger_signing_secrets
     TURNSTILE_SECRET        = var.turnstile_secret
+
+    CALLBACK_SIGNING_SECRETS        = var.callback_signing_secrets
+    TRIGGER_SIGNING_SECRETS_SHA256  = join(",", [for secret in local.trigger_signing_secrets : sha256(secret)])
+    CALLBACK_SIGNING_SECRETS_SHA256 = join(",", [for secret in local.callback_signing_secrets : sha256(secret)])
   }
+  trigger_signing_secrets  = try([for secret in flatten(values(jsondecode(var.trigger_signing_secrets))) : trim(secret, "=")], [])
+  callback_signing_secrets = try([for secret in flatten(values(jsondecode(var.callback_signing_secrets))) : trim(secret, "=")], [])
 
   # Environment variable => the version of a secret that it refers to.
   secrets = merge(
@@ -85,7 +100,7 @@ resource "google_secret_manager_secret_version" "wireflow" {
 
   secret                 = google_secret_manager_secret.wireflow[each.key].id
   secret_data_wo         = local.secret_values[each.key]
-  secret_data_wo_version = lookup(var.secret_versions, each.value.variable, var.secrets_version)
+  secret_data_wo_version = lookup(var.secret_versions, trimsuffix(each.value.variable, "_sha256"), var.secrets_version)
 
   # The old version stays enabled: the function's previous revision refers to it, and could not start without it.
   deletion_policy = "ABANDON"

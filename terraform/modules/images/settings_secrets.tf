@@ -29,14 +29,14 @@ variable "api_key" {
 }
 
 variable "secrets" {
-  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, turnstile_secret, wireflow_workflows."
+  description = "Optional secrets that have a value: trigger_tokens, trigger_signing_secrets, callback_signing_secrets, turnstile_secret, wireflow_workflows."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for name in var.secrets : contains(["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"], name)])
-    error_message = "secrets may contain trigger_tokens, trigger_signing_secrets, turnstile_secret, and wireflow_workflows."
+    condition     = alltrue([for name in var.secrets : contains(local.optional_secrets, name)])
+    error_message = "secrets may contain ${join(", ", local.optional_secrets)}."
   }
 
   validation {
@@ -85,6 +85,35 @@ variable "trigger_signing_secrets" {
       length(secrets) > 0 && alltrue([for secret in secrets : startswith(secret, "whsec_")])
     ]), false)
     error_message = "trigger_signing_secrets must be a JSON object: name => list of secrets that begin with whsec_."
+  }
+}
+
+variable "callback_signing_secrets" {
+  description = "Secrets that sign the messages for callbackUrl, as JSON: name of a caller or * => list of at most two whsec_…; without any they are not signed."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+  nullable    = false
+
+  validation {
+    condition     = (var.callback_signing_secrets != "") == contains(var.secrets, "callback_signing_secrets")
+    error_message = "callback_signing_secrets must have a value if and only if secrets names it."
+  }
+
+  validation {
+    condition = var.callback_signing_secrets == "" || try(length(keys(jsondecode(var.callback_signing_secrets))) > 0 && alltrue([
+      for name, secrets in jsondecode(var.callback_signing_secrets) :
+      length(secrets) > 0 && length(secrets) < 3 && alltrue([for secret in secrets : startswith(secret, "whsec_")])
+    ]), false)
+    error_message = "callback_signing_secrets must be a JSON object: name => list of at most two secrets that begin with whsec_."
+  }
+
+  validation {
+    condition = var.callback_signing_secrets == "" || length(setintersection(
+      try(flatten(values(jsondecode(var.trigger_signing_secrets))), []), try(flatten(values(jsondecode(var.callback_signing_secrets))), [])
+    )) == 0
+    error_message = "callback_signing_secrets and trigger_signing_secrets have a secret in common: a receiver could send its message back as a request."
   }
 }
 
