@@ -55,6 +55,7 @@ class AuthSettings:
     form_per_hour: int = 100  # new jobs of all browsers; 0: no limit
     form_token_required: bool = False
     turnstile_secret: str | None = field(default=None, repr=False)
+    turnstile_site_key: str | None = None  # of the widget on the playground
     turnstile_url: str = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
     certs_url: str = "https://www.googleapis.com/oauth2/v1/certs"
     public: bool | None = None  # False: IAM authenticates all callers; None: not deployed by Terraform

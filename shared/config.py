@@ -92,6 +92,7 @@ class Config:
     storage_emulator: str | None
     workflows: tuple[Workflow, ...]
     auth: AuthSettings
+    playground: bool  # whether GET / is a page that makes images
     callbacks: CallbackSettings
     wake_up: WakeUpSettings | None
 
@@ -139,6 +140,7 @@ def load(environ: Mapping[str, str]) -> Config:
         storage_emulator=read.text("STORAGE_EMULATOR_HOST") or None,
         workflows=workflows,
         auth=_auth(read, private=private),
+        playground=read.value("PLAYGROUND", flag, False),
         callbacks=_callbacks(read),
         wake_up=_wake_up(read),
     )
@@ -207,6 +209,7 @@ def _auth(read: "_SettingReader", *, private: bool) -> AuthSettings:
         form_per_hour=read.value("FORM_PER_HOUR", count, default.form_per_hour),
         form_token_required=read.value("FORM_REQUIRE_TOKEN", flag, False),
         turnstile_secret=read.value("TURNSTILE_SECRET", ascii_word, None),
+        turnstile_site_key=read.value("TURNSTILE_SITE_KEY", ascii_word, None),
         turnstile_url=read.value("TURNSTILE_VERIFY_URL", test_only_url(turnstile_url, private), turnstile_url),
         certs_url=read.value("GOOGLE_CERTS_URL", test_only_url(certs_url, private), certs_url),
         public=read.value("TRIGGER_PUBLIC", flag, None),

@@ -15,7 +15,7 @@ from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
-from shared.spending.usage import UsageDay, UsageRow
+from shared.spending.usage import UsageDay, UsageRow, UsageVersions
 from shared.workflows import NodeInput, Workflow
 
 
@@ -110,6 +110,12 @@ class JobStore(Protocol):
 
     async def save_usage(self, usage: UsageDay) -> None:
         """Store the usage of a day, unless it is stored already."""
+
+    async def read_usage_versions(self) -> UsageVersions:
+        """Return which days were stored but are out of date, with the revision; none if nothing is stored."""
+
+    async def save_usage_versions(self, versions: UsageVersions) -> None:
+        """Replace the versions of days if the revision is still the newest, else Conflict."""
 
     async def read_action(self, action_id: str) -> BulkAction | None:
         """Return a stored bulk action, or None."""

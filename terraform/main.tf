@@ -57,6 +57,8 @@ module "images" {
   form_per_minute          = var.form_per_minute
   form_per_hour            = var.form_per_hour
   form_require_token       = var.form_require_token
+  turnstile_site_key       = var.turnstile_site_key
+  playground               = var.playground
   trusted_proxies          = var.trusted_proxies
   event_service_account    = var.event_service_account
   event_audience           = var.event_audience

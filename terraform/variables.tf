@@ -311,6 +311,18 @@ variable "form_require_token" {
   default     = null
 }
 
+variable "turnstile_site_key" {
+  description = "Site key of Cloudflare Turnstile for the playground; it is public."
+  type        = string
+  default     = null
+}
+
+variable "playground" {
+  description = "Whether GET / is a page on which people create images, with a token or, if form_origins has the trigger's own origin, without."
+  type        = bool
+  default     = null
+}
+
 variable "trusted_proxies" {
   description = "Number of your own proxies in front of the trigger: the client's address is that many entries further left in X-Forwarded-For."
   type        = number

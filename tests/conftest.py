@@ -10,7 +10,7 @@ pytest_plugins = ["tests.harness.measurements", "tests.servers.firestore", "test
 
 OURS = (
     *("WIREFLOW_", "SIMULATOR_", "JOBS_URL", "IMAGES_URL", "PUBLIC_URL", "GOOGLE_", "K_SERVICE", "LOG_EXECUTION_ID"),
-    *("TRIGGER_", "EVENT_", "FORM_", "TURNSTILE_", "TRUSTED_", "FORWARDED_"),
+    *("TRIGGER_", "EVENT_", "FORM_", "TURNSTILE_", "TRUSTED_", "FORWARDED_", "PLAYGROUND"),
 )
 # One worker runs all of such a folder: one Terraform module, one Firestore emulator.
 TOGETHER = ("tests/terraform/", "tests/jobs/")

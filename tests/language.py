@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PLACES = ("README.md", "functions", "shared", "terraform", "tests")
-SUFFIXES = {".example", ".hcl", ".html", ".json", ".md", ".py", ".tf"}
+SUFFIXES = {".css", ".example", ".hcl", ".html", ".js", ".json", ".md", ".py", ".tf"}
 SKIPPED = (
     "tests/language.py",  # lists the words
     "tests/test_language.py",
@@ -79,6 +79,8 @@ ALLOWED = {
     r"CancelledError|\.cancelled\(\)": "asyncio",
     r"""["'`:]cancelled["'`\]]""": "a fault of the simulator: [fault:cancelled]",
     r"https?://\S+": "URLs",
+    r"</?picture>": "an element of HTML",
+    r"""\[hidden\] \{|["']\[hidden\]["']""": "a selector of CSS",
     r"\bSIMULATOR_HONOUR_KEYS\b|\bhonour_?[kK]eys\b": "a setting and a JSON key of the simulator",
     r"""["'](pictures|usual)["']|[?&]pictures=""": "JSON keys and a query parameter of the simulator",
     r"""["'](closure|reopening|arrivals)["']|control/arrivals""": "names in stored documents",

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from functions.cli.errors import RequestFailed, RequestRejected, rejection
 from functions.cli.place import Place
 from functions.cli.stores import open_store
+from functions.cli.text import printable
 from functions.trigger import router
 from functions.trigger.context import create_context
 from shared.runtime.dependencies import Deps
@@ -73,7 +74,8 @@ def _reason(response: httpx.Response) -> str:
     """Return why the request was not accepted: what the problem document says, or the status."""
     with suppress(ValueError, KeyError, TypeError):
         problem = response.json()
-        return rejection(problem["detail"], problem.get("field"))
+        if isinstance(problem["detail"], str):
+            return rejection(printable(problem["detail"]), problem.get("field"))
     hint = f" {NO_CREDENTIAL}" if response.status_code in (401, 403) else ""
     return f"The request was not accepted: HTTP {response.status_code}.{hint}"
 

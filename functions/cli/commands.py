@@ -11,6 +11,7 @@ from functions.cli.field_option import FieldType
 from functions.cli.hook_commands import hooks
 from functions.cli.input_image import InputImageType
 from functions.cli.job_commands import jobs
+from functions.cli.place import Place, at_place
 from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
 
 PORT = click.IntRange(1, 65535)
@@ -151,15 +152,18 @@ DAY_NAME = "YYYY-MM-DD"
 @click.option("--from", "first", type=DAY, metavar=DAY_NAME, help="The first day (UTC), by default that of the month.")
 @click.option("--to", "last", type=DAY, metavar=DAY_NAME, help="The last day (UTC), by default today.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header to standard output.")
-@click.option("--live", is_flag=True, help="Without JOBS_URL: the job store of `serve --live`.")
-def usage(group_by: str, first: datetime | None, last: datetime | None, as_csv: bool, live: bool) -> None:
-    """Show jobs, images, and costs of the job store of JOBS_URL, or else of that of `serve` in this folder."""
+@at_place
+def usage(place: Place, group_by: str, first: datetime | None, last: datetime | None, as_csv: bool) -> None:
+    """Show jobs, images, and costs.
+
+    They are those of the deployment at --url, or else those of JOBS_URL, or else those of `serve` in this folder.
+    """
     from functions.cli.usage import UsageOptions
     from functions.cli.usage import usage as usage_command
 
     days = (first and first.date(), last and last.date())
-    options = UsageOptions(group_by=group_by, first=days[0], last=days[1], as_csv=as_csv, live=live)
-    run_until_interrupted(usage_command(options, os.environ))
+    options = UsageOptions(group_by=group_by, first=days[0], last=days[1], as_csv=as_csv)
+    run_until_interrupted(usage_command(options, place, os.environ))
 
 
 @cli.group()

@@ -12,20 +12,12 @@ from typing import Any
 import click
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.cli.text import dollars_text
+from functions.cli.text import dollars_text, printable
 from shared.job_states import Status
 from shared.log import Event
 
 COLORS = {"WARNING": "yellow", "ERROR": "red"}
-LABELS = {
-    Event.JOB_ACCEPTED: "accepted",
-    Event.JOB_STARTED: "started",
-    Event.JOB_STORED: "stored",
-    Event.JOB_FAILED: "failed",
-    Event.JOB_CANCELED: "canceled",
-    Event.GATE_CLOSED: "suspended",
-    Event.GATE_OPENED: "resumed",
-}
+LABELS = {Event.GATE_CLOSED: "suspended", Event.GATE_OPENED: "resumed"}  # others say it themselves
 
 
 class LogFormat(StrEnum):
@@ -78,8 +70,8 @@ def readable(entry: Mapping[str, Any], now: datetime) -> str | None:
     event = entry["event"]
     if event == Event.WINDOW and entry["severity"] == "INFO":
         return None
-    label = LABELS.get(event) or event.replace("_", " ")
-    line = "  ".join(filter(None, [f"{now:%H:%M:%S}", entry.get("jobId"), label, _details(entry)]))
+    label = LABELS.get(event) or event.removeprefix("job_").replace("_", " ")
+    line = "  ".join(filter(None, [f"{now:%H:%M:%S}", entry.get("jobId"), label, printable(_details(entry))]))
     color = COLORS.get(entry["severity"])
     return click.style(line, fg=color) if color else line
 
@@ -109,8 +101,13 @@ def _details(entry: Mapping[str, Any]) -> str:
             seconds, cost = entry.get("secondsSinceStart"), entry.get("cost")
             known = [None if seconds is None else f"{seconds:.1f} s", None if cost is None else dollars_text(cost)]
             return ", ".join(filter(None, known))
-        case Event.JOB_CANCELED:
+        case Event.JOB_CANCELED | Event.JOB_RECOPIED | Event.JOB_REDELIVERED:
             return ""
+        case Event.JOB_RETRIED:
+            return f"attempt {entry.get('attempt')}"
+        case Event.CALLBACK_DELIVERED | Event.CALLBACK_FAILED | Event.CALLBACK_UNDELIVERED:
+            response = f"HTTP {entry['httpStatus']}" if entry.get("httpStatus") else "no response"
+            return f"{entry.get('host')}: {response}, attempt {entry.get('attempts')}"
         case Event.JOB_FAILED | Event.UPSTREAM_REFUSED | Event.OUTCOME_UNKNOWN:
             return ": ".join(filter(None, (entry.get("errorCode"), entry["message"])))
         case _:

@@ -11,7 +11,7 @@ from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
 
 STATUSES = ("queued", "triggering", "running", "copying", "succeeded", "failed", "canceled")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
-SINCE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+SINCE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
 
 
 class JobIdType(click.ParamType[str, Any]):

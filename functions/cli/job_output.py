@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 
 from functions.cli.job_story import Entry, story_of
 from functions.cli.output import print_rows
-from functions.cli.text import dollars_text
+from functions.cli.text import dollars_text, printable
 from shared.job_states import FINAL, Status
 
 Job = Mapping[str, Any]
@@ -34,7 +34,7 @@ def print_jobs(jobs: Sequence[Job], now: datetime, *, as_json: bool) -> None:
             code = job["errorCode"] or job["waitReason"]
             text = f"{code}: {job['prompt']}" if code else job["prompt"]
             cost = dollars_text(job["cost"]["amount"]) if job["cost"] else ""
-            click.echo(_line(job["id"], job["status"], _age(job["createdAt"], now), cost, " ".join(text.split())))
+            click.echo(_line(job["id"], job["status"], _age(job["createdAt"], now), cost, printable(text)))
 
 
 def print_job(job: Job, *, as_json: bool) -> None:
@@ -76,7 +76,7 @@ def print_change(job: Job, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(job))
     else:
-        click.echo("  ".join(filter(None, (f"{datetime.now().astimezone():%H:%M:%S}", job["id"], state_of(job)))))
+        click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {job['id']}  {state_of(job)}")
 
 
 def state_of(job: Job) -> str:
@@ -96,7 +96,7 @@ def state_of(job: Job) -> str:
 def _progress(step: Job) -> str:
     if step["progress"] is None:
         return ""
-    return f"{step['label'] or 'step'} {step['progress']:g}"
+    return f"{printable(step['label'] or 'step')} {step['progress']:g}"
 
 
 def _cost(job: Job) -> str:
@@ -126,6 +126,9 @@ def _summary(job: Job) -> Iterator[tuple[str, str]]:
     for name in ("workflow", "caller"):
         if job[name]:
             yield name, job[name]
+    related = [("batch", job.get("batchId")), ("previous job", job.get("previousJob"))]
+    related += [("next job", next_id) for next_id in job.get("nextJobs") or ()]
+    yield from ((name, job_id) for name, job_id in related if job_id)
     for name, value in (job["metadata"] or {}).items():
         yield name, value
     if job["cost"]:
@@ -139,14 +142,13 @@ def _print_entry(entry: Entry) -> None:
     time = f"{entry.at.astimezone(UTC):%H:%M:%S}"
     click.echo(f"{time}  {_wrapped(entry.text, INDENT)}")
     for line in entry.lines:
-        click.echo(f"{SHORT_INDENT}{line}")
+        click.echo(f"{SHORT_INDENT}{printable(line)}")
 
 
 def _wrapped(text: str, indent: str) -> str:
     """Wrap a text between words only. Its first line begins after `indent`."""
-    lines = textwrap.wrap(
-        text, _columns() - len(indent), break_long_words=False, break_on_hyphens=False, drop_whitespace=True
-    )
+    width = _columns() - len(indent)
+    lines = textwrap.wrap(printable(text), width, break_long_words=False, break_on_hyphens=False)
     return f"\n{indent}".join(lines)
 
 

@@ -66,7 +66,8 @@ async def local_functions(
         simulated = simulator_server = None
         if simulator:
             simulated = Simulated(url_of(simulator), simulator_settings(environ, folder))
-            simulator_server = Server("simulator", simulator_app(simulated.settings), simulator, grace=grace)
+            app = simulator_app(simulated.settings)
+            simulator_server = Server("simulator", app, simulator, grace=grace, stops_last=True)
         config = function_config(environ, folder, trigger_url=url_of(trigger), simulated=simulated)
         stack.enter_context(library_log(logs))
         wake_up = InProcessWakeUp(wiring.SystemClock(), partial(_call_poller, url_of(poller)))

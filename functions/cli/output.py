@@ -21,7 +21,7 @@ from functions.cli.client import PublicJob
 from functions.cli.events import LogFormat
 from functions.cli.example_request import example_request
 from functions.cli.local import LocalFunctions
-from functions.cli.text import dollars_text
+from functions.cli.text import dollars_text, printable
 from functions.cli.tokens import NewToken
 from shared.auth_settings import AuthSettings
 from shared.job_states import Status
@@ -53,6 +53,7 @@ class RunOutput:
 
     def progress(self, text: str) -> None:
         """Print a message with the elapsed seconds, unless it is the same as the last one."""
+        text = printable(text)
         if text != self._last:
             self._last = text
             self._spinner.start()
@@ -95,7 +96,7 @@ def print_rows(rows: Iterable[tuple[str, str]]) -> None:
     """Print a name and a value on each line. No value is wrapped: hashes, URLs, and paths can be copied."""
     console = Console(highlight=False)
     for name, value in rows:
-        console.print(Text.assemble((f"{name:<{NAME_WIDTH}}", "bold"), value), soft_wrap=True)
+        console.print(Text.assemble((f"{name:<{NAME_WIDTH}}", "bold"), printable(value)), soft_wrap=True)
 
 
 def failure(job: PublicJob) -> str:
@@ -103,7 +104,7 @@ def failure(job: PublicJob) -> str:
     if not job["errorCode"]:
         return f"The job is {job['status']}: {job['message']}"
     cost = {"yes": "It was charged.", "no": "It was not charged."}.get(job["errorCharged"], "It may have been charged.")
-    lines = [f"The job failed ({job['errorCode']}).", job["errorMessage"], cost, job["errorHint"]]
+    lines = [f"The job failed ({job['errorCode']}).", printable(job["errorMessage"]), cost, job["errorHint"]]
     if job["requestId"]:
         lines.append(f"requestId: {job['requestId']}")
     return "\n".join(lines)
@@ -118,6 +119,8 @@ def how_to_follow(job: PublicJob) -> str:
 def print_servers(functions: LocalFunctions, folder: Path, log_format: LogFormat) -> None:
     """Print the URL of each server, what requests may name, how to authenticate, and an example request."""
     rows = {server.name: server.url for server in functions.servers} | {"state, logs": str(folder)}
+    if functions.config.playground:
+        rows["playground"] = f"open {functions.trigger.url} in a browser"
     rows["workflows"] = ", ".join(workflow.name for workflow in functions.config.workflows)
     if credentials := _credential_settings(functions.config.auth):
         rows["credentials"] = ", ".join(credentials)

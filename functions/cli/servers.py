@@ -16,9 +16,14 @@ T = TypeVar("T")
 
 
 class Server(uvicorn.Server):
-    """One app on `listener`. After a request to stop, open requests have `grace` seconds before they are canceled."""
+    """One app on `listener`. After a request to stop, open requests have `grace` seconds before they are canceled.
 
-    def __init__(self, name: str, app: ASGIApp, listener: socket.socket, *, grace: int) -> None:
+    `stops_last`: the other servers call this one, so it is stopped after them.
+    """
+
+    def __init__(
+        self, name: str, app: ASGIApp, listener: socket.socket, *, grace: int, stops_last: bool = False
+    ) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -29,7 +34,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=grace,
         )
         super().__init__(config)
-        self.name = name
+        self.name, self.stops_last = name, stops_last
         self.url = url_of(listener)
         self._listener = listener
 
@@ -45,7 +50,7 @@ class Server(uvicorn.Server):
 
 
 async def serve_while(servers: Sequence[Server], work: Coroutine[Any, Any, T]) -> T:
-    """Serve until `work` ends, and return its result. A server may call those before it, which are stopped later.
+    """Serve until `work` ends, and return its result.
 
     All servers have stopped when this returns or raises. Raises ServerStopped if one stops before.
     """
@@ -60,6 +65,8 @@ async def serve_while(servers: Sequence[Server], work: Coroutine[Any, Any, T]) -
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        for server, task in reversed(list(zip(servers, serving, strict=True))):  # it may call those before it
-            server.should_exit = True
-            await asyncio.gather(task, return_exceptions=True)
+        for is_last in (False, True):
+            for server in servers:
+                server.should_exit |= server.stops_last == is_last
+            stopping = [task for server, task in zip(servers, serving, strict=True) if server.should_exit]
+            await asyncio.gather(*stopping, return_exceptions=True)

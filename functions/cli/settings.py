@@ -21,10 +21,11 @@ DEPLOYMENT_SETTINGS = ("TRIGGER_PUBLIC", "TRUSTED_PROXIES")
 AUTH_SETTINGS = (
     *("TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "EVENT_SERVICE_ACCOUNT", "EVENT_AUDIENCE", "GOOGLE_CERTS_URL"),
     *("FORM_ORIGINS", "FORM_PER_MINUTE", "FORM_PER_HOUR", "FORM_REQUIRE_TOKEN"),
-    *("TURNSTILE_SECRET", "TURNSTILE_VERIFY_URL"),
+    *("TURNSTILE_SECRET", "TURNSTILE_SITE_KEY", "TURNSTILE_VERIFY_URL"),
 )
 DEFAULTS = {
     "LEASE_SECONDS": "20",  # the minimum: after an interruption a job continues when its lease ends
+    "PLAYGROUND": "true",
     "POLL_IDLE_EXIT_SECONDS": "1",  # an idle window must not delay Ctrl-C
 }
 # Settings that the functions require and commands on stores do not use, or only IMAGES_URL in place of a deployment.

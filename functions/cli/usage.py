@@ -1,15 +1,15 @@
-"""`usage`: jobs, images, and costs of a job store, as a table or as CSV."""
+"""`usage`: jobs, images, and costs of a deployment or of a job store, as a table or as CSV."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
+from functions.cli.api import open_api
 from functions.cli.errors import SetupError
 from functions.cli.output import print_csv, print_usage
-from functions.cli.stores import open_store
-from shared.spending.usage import GroupBy
-from shared.steps.usage import MAX_DAYS, Period, read_usage
+from functions.cli.place import Place
+from shared.steps.usage import MAX_DAYS
 
 COLUMNS = ("key", "jobs", "images", "cost", "currency", "failedCharged", "failedUncharged", "failedUnknown")
 HEADINGS = {
@@ -27,17 +27,16 @@ class UsageOptions:
     first: date | None
     last: date | None
     as_csv: bool
-    live: bool
 
 
-async def usage(options: UsageOptions, environ: Mapping[str, str]) -> None:
-    """Print the usage of all callers. Raises SetupError."""
-    async with open_store(environ, live=options.live) as deps:
-        last = options.last or deps.clock.now().date()
-        period = Period(options.first or last.replace(day=1), last)
-        if not 0 <= (period.last - period.first).days < MAX_DAYS:
-            raise SetupError(f"--from must not be after --to, and at most {MAX_DAYS - 1} days before it.")
-        found = await read_usage(period, GroupBy(options.group_by), None, deps)
+async def usage(options: UsageOptions, place: Place, environ: Mapping[str, str]) -> None:
+    """Print the usage of a caller, or of all for an admin and on a job store. Raises SetupError, and those of `Api`."""
+    last = options.last or datetime.now(UTC).date()
+    first = options.first or last.replace(day=1)
+    if not 0 <= (last - first).days < MAX_DAYS:
+        raise SetupError(f"--from must not be after --to, and at most {MAX_DAYS - 1} days before it.")
+    async with open_api(place, environ) as api:
+        found = await api.get("/usage", groupBy=options.group_by, **{"from": first.isoformat(), "to": last.isoformat()})
     rows = [_cells(row) for row in found["rows"]]
     if options.as_csv:
         print_csv(COLUMNS, rows)

@@ -17,6 +17,7 @@ from .context import Context
 from .openapi.document import openapi
 from .responses.problems import problem_response
 from .routes.actions import act_on_jobs
+from .routes.assets import embed, page_asset
 from .routes.form_token import form_token
 from .routes.health import health
 from .routes.hooks import create_hook, delete_hook, list_hooks, read_hook, rotate_secret
@@ -24,6 +25,7 @@ from .routes.images import image, image_file
 from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_job
 from .routes.next_job import post_next
+from .routes.pages import playground
 from .routes.recovery import recopy_job, redeliver_job, retry_job
 from .routes.submit import post
 from .routes.usage import usage
@@ -34,7 +36,7 @@ Handler = Callable[..., Awaitable[Response]]
 ID = r"(?P<job_id>[0-9a-f]{32})"
 HOOK_ID = r"(?P<hook_id>[0-9a-f]{32})"
 ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
-    (re.compile(r"/"), {"POST": post}),
+    (re.compile(r"/"), {"GET": playground, "POST": post}),
     (re.compile(r"/health"), {"GET": health}),
     (re.compile(r"/jobs"), {"GET": list_jobs}),
     (re.compile(r"/jobs/actions"), {"POST": act_on_jobs}),
@@ -52,19 +54,22 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/workflows"), {"GET": list_workflows}),
     (re.compile(r"/form-token"), {"GET": form_token}),
     (re.compile(r"/openapi\.json"), {"GET": openapi}),
+    (re.compile(r"/pages/(?P<name>page\.(css|js))"), {"GET": page_asset}),
+    (re.compile(r"/embed\.js"), {"GET": embed}),
 ]
 
 
 async def handle(request: Request, context: Context) -> Response:
     """Handle any request; every error is a problem document."""
     response = await _handle(request, context)
-    response.headers.update(cors_headers(request, context.deps.config.auth, response.headers.get("vary")))
+    if "access-control-allow-origin" not in response.headers:  # else every origin may read the response
+        response.headers.update(cors_headers(request, context.deps.config.auth, response.headers.get("vary")))
     return response
 
 
 async def _handle(request: Request, context: Context) -> Response:
     try:
-        handler, parameters = _route(request)
+        handler, parameters = _route(request, has_playground=context.deps.config.playground)
         return await handler(request, context, **parameters)
     except ClientDisconnect:
         return Response(status_code=400)  # the caller is gone
@@ -88,11 +93,12 @@ def _problem(error: Exception, request: Request, log: Log) -> Problem:
     )
 
 
-def _route(request: Request) -> tuple[Handler, dict[str, Any]]:
+def _route(request: Request, *, has_playground: bool) -> tuple[Handler, dict[str, Any]]:
     """Return the handler and its parameters; raise Problem 404 or 405."""
     for pattern, methods in ROUTES:
         if found := pattern.fullmatch(request.scope["path"]):
-            return _handler(request, methods), found.groupdict() if request.method != "OPTIONS" else {}
+            served = {name: one for name, one in methods.items() if has_playground or one is not playground}
+            return _handler(request, served), found.groupdict() if request.method != "OPTIONS" else {}
     raise Problem(
         "not_found", "There is no such URL. GET /openapi.json describes all of them, such as POST / and GET /jobs/{id}."
     )

@@ -2,8 +2,9 @@
 
 `jobs/{id}` holds the jobs, `hooks/{id}` the hooks, `control/wireflow` the gate, `control/form_limits` the rate window
 of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over,
-`control/action_{id}` a paid bulk action. Every query of the product is in this file. The automatic single-field indexes
-serve all of them except the list by caller, status, or workflow: see `_list_query`.
+`control/usage_versions` which of those are out of date, `control/action_{id}` a paid bulk action. Every query of the
+product is in this file. The automatic single-field indexes serve all of them except the list by caller, status, or
+workflow: see `_list_query`.
 """
 
 import dataclasses
@@ -33,17 +34,24 @@ from shared.jobs.documents import (
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
 from shared.jobs.hook_documents import MAX_READ, hook_to_document
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
-from shared.jobs.usage_documents import USAGE_FIELDS, usage_from_document, usage_row, usage_to_document
+from shared.jobs.usage_documents import (
+    USAGE_FIELDS,
+    usage_from_document,
+    usage_row,
+    usage_to_document,
+    versions_from_document,
+    versions_to_document,
+)
 from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobRow
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
-from shared.spending.usage import UsageDay, UsageRow
+from shared.spending.usage import UsageDay, UsageRow, UsageVersions
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # for one call of the port, including all retries
 GATE, RATE_WINDOW, IDS = "control/wireflow", "control/form_limits", "control/ids"
-USAGE, ACTION = "control/usage_", "control/action_"
+USAGE, VERSIONS, ACTION = "control/usage_", "control/usage_versions", "control/action_"
 
 
 class FirestoreJobs:
@@ -124,6 +132,15 @@ class FirestoreJobs:
         """See the port."""
         with suppress(WriteConflict):  # it is stored already
             await self._database.write({USAGE + usage.day: usage_to_document(usage)}, revision=None)
+
+    async def read_usage_versions(self) -> UsageVersions:
+        """See the port."""
+        row = await self._database.read(VERSIONS)
+        return versions_from_document(*row[1:]) if row else UsageVersions()
+
+    async def save_usage_versions(self, versions: UsageVersions) -> None:
+        """See the port."""
+        await self._database.write({VERSIONS: versions_to_document(versions)}, versions.revision)
 
     async def read_action(self, action_id: str) -> BulkAction | None:
         """See the port."""

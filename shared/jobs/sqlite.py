@@ -35,17 +35,24 @@ from shared.jobs.documents import (
 )
 from shared.jobs.hook_documents import MAX_READ, hook_to_document
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
-from shared.jobs.usage_documents import usage_from_document, usage_row, usage_to_document
+from shared.jobs.usage_documents import (
+    usage_from_document,
+    usage_row,
+    usage_to_document,
+    versions_from_document,
+    versions_to_document,
+)
 from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobRow
 from shared.spending.gate_state import Gate
 from shared.spending.rate_window import RateWindow
-from shared.spending.usage import UsageDay, UsageRow
+from shared.spending.usage import UsageDay, UsageRow, UsageVersions
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # to wait for the write of another process
 WAL_TRIES = 20  # several processes may open a new file at the same time
 GATE, RATE_WINDOW, IDS, USAGE, ACTION = "wireflow", "form_limits", "ids", "usage_", "action_"
+VERSIONS = "usage_versions"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
 EXECUTION = "json_extract(document, '$.executionId')"
 BEFORE_ALL, AFTER_ALL = "", "~"  # sort before and after every time as text
@@ -187,6 +194,15 @@ class SqliteJobs:
     async def save_usage(self, usage: UsageDay) -> None:
         """See the port."""
         await self._write(CREATE_CONTROL, _json(usage_to_document(usage)), USAGE + usage.day)
+
+    async def read_usage_versions(self) -> UsageVersions:
+        """See the port."""
+        rows = await self._rows(GET_CONTROL, VERSIONS)
+        return versions_from_document(*rows[0][1:]) if rows else UsageVersions()
+
+    async def save_usage_versions(self, versions: UsageVersions) -> None:
+        """See the port."""
+        await self._save_control(VERSIONS, versions_to_document(versions), versions.revision)
 
     async def read_action(self, action_id: str) -> BulkAction | None:
         """See the port."""

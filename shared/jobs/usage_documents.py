@@ -7,7 +7,7 @@ from typing import Any
 from shared.error_codes import Charged, ErrorCode
 from shared.job_states import FINAL, Status
 from shared.spending.money import Cost, CostSource, total_cost
-from shared.spending.usage import Tally, UsageDay, UsageRow
+from shared.spending.usage import Tally, UsageDay, UsageRow, UsageVersions
 
 # What a query for the usage reads of a job.
 USAGE_FIELDS = ("createdAt", "caller", "workflow", "status", "images", "cost", "earlierCost", "error", "lateLookDone")
@@ -27,6 +27,16 @@ def usage_row(job_id: str, document: Mapping[str, Any], _revision: Any) -> Usage
         charged=Charged(error["charged"]) if status is Status.FAILED and error else None,
         settled=status in FINAL and not may_be_rescued,
     )
+
+
+def versions_to_document(versions: UsageVersions) -> dict[str, Any]:
+    """Return the versions of days as they are stored: JSON text, as above."""
+    return {"days": json.dumps(versions.days, separators=(",", ":"))}
+
+
+def versions_from_document(document: Mapping[str, Any], revision: Any) -> UsageVersions:
+    """Return the versions of days."""
+    return UsageVersions(json.loads(document["days"]), revision)
 
 
 def _known_cost(document: Mapping[str, Any]) -> Cost | None:

@@ -1,9 +1,10 @@
 """Usage: how many jobs and images there were, and what they cost, by day, caller, and workflow. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from shared.error_codes import Charged
 from shared.spending.money import Cost, total_cost
@@ -60,11 +61,27 @@ Key = tuple[str | None, str]  # caller, workflow
 
 @dataclass(frozen=True, slots=True)
 class UsageDay:
-    """The usage of the jobs that were created on a (UTC) day, such as `2026-03-01`."""
+    """The usage of the jobs that were created on a (UTC) day, such as `2026-03-01`, or a later version of it."""
 
     day: str
     tallies: Mapping[Key, Tally]
     settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UsageVersions:
+    """How often the stored usage of a day went out of date: one of its jobs was retried, or its images copied again."""
+
+    days: Mapping[str, int] = field(default_factory=dict)
+    revision: Any = field(default=None, compare=False, repr=False)
+
+    def plus(self, day: str) -> "UsageVersions":
+        """Return it with a day whose stored usage is out of date."""
+        return UsageVersions({**self.days, day: self.days.get(day, 0) + 1}, self.revision)
+
+    def version(self, day: str) -> str:
+        """Return the name under which the usage of a day is stored now: `2026-03-01`, then `2026-03-01.1`."""
+        return f"{day}.{self.days[day]}" if day in self.days else day
 
 
 def usage_of_day(day: str, rows: Iterable[UsageRow]) -> UsageDay:

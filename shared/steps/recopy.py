@@ -8,6 +8,7 @@ from shared.runtime.dependencies import Deps
 from shared.steps.action_refused import NotRecopyable
 from shared.steps.new_job import MAX_RUN_TIME
 from shared.steps.settle import settle
+from shared.steps.usage import invalidate_usage
 from shared.steps.wake_up import wake_up_meanwhile
 
 # Errors of the run itself: with images that it has left all the same, the job fails once they are copied.
@@ -18,6 +19,7 @@ async def recopy(job: Job, deps: Deps) -> Job:
     """Return the job, copying. Raise NotRecopyable, or Conflict if it was changed since it was read."""
     if not job.recopyable:
         raise NotRecopyable(_reason(job))
+    await invalidate_usage(job, deps)
     now = deps.clock.now()
     error = job.error if job.error and job.error.code in RUN_ERRORS else None
     copying = job.recopied(now, error, now + MAX_RUN_TIME)

@@ -19,6 +19,7 @@ from shared.steps.new_job import expiry
 from shared.steps.paid_call import unknown_workflow
 from shared.steps.placing import check_room, sharers
 from shared.steps.prepare import prepare_at_once
+from shared.steps.usage import invalidate_usage
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import StoreUnavailable
 from shared.workflows import Mode, Workflow, estimated_cost
@@ -31,6 +32,7 @@ async def retry(job: Job, attempt: int, deps: Deps) -> Job:
     """
     check_retryable(job, attempt)
     await check_input(job, deps)
+    await invalidate_usage(job, deps)
     now = deps.clock.now()
     async with deps.queue.recent(sharers(job.caller, deps)) as places:
         check_room(places, 1, job.caller, deps)

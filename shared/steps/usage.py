@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from shared.config import MAX_COPY_TIME, Config
+from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.spending.money import public_cost
@@ -57,6 +58,15 @@ async def close_days(deps: Deps) -> None:
         await deps.usage_days.close(_days_until_settled(deps.config))
     except StoreError as error:
         deps.log.warning(Event.WINDOW, f"The usage of a day could not be stored: {type(error).__name__}")
+
+
+async def invalidate_usage(job: Job, deps: Deps) -> None:
+    """Have the usage of a job's day computed again, because the job is about to change. Raise StoreError.
+
+    A day of which jobs have expired stays as it is: they can no longer be counted.
+    """
+    if job.created_at + timedelta(days=deps.config.retention_days) > deps.clock.now():
+        await deps.usage_days.invalidate(job.created_at.date())
 
 
 def _days_until_settled(config: Config) -> int:

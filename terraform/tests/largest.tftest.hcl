@@ -88,6 +88,8 @@ variables {
   form_per_minute       = 2
   form_per_hour         = 0
   form_require_token    = true
+  turnstile_site_key    = "0x4AAAAAAA"
+  playground            = true
   trusted_proxies       = 1
   event_service_account = "theirs@example-project.iam.gserviceaccount.com"
   event_audience        = "https://events.example.com"

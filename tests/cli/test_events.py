@@ -30,6 +30,15 @@ def entry(event: Event, severity: str = "INFO", **fields: Any) -> dict[str, Any]
         (entry(Event.JOB_STORED, jobId=JOB, secondsSinceStart=3.04, cost=0.2), f"{JOB}  stored  3.0 s, $0.20"),
         (entry(Event.JOB_STORED, jobId=JOB), f"{JOB}  stored"),
         (entry(Event.JOB_CANCELED, jobId=JOB), f"{JOB}  canceled"),
+        (entry(Event.JOB_RETRIED, jobId=JOB, attempt=2), f"{JOB}  retried  attempt 2"),
+        (
+            entry(Event.CALLBACK_DELIVERED, jobId=JOB, host="a.example", httpStatus=204, attempts=1),
+            f"{JOB}  callback delivered  a.example: HTTP 204, attempt 1",
+        ),
+        (
+            entry(Event.CALLBACK_FAILED, jobId=JOB, host="a.example", httpStatus=None, attempts=2),
+            f"{JOB}  callback failed  a.example: no response, attempt 2",
+        ),
         (entry(Event.JOB_FAILED, jobId=JOB, errorCode="moderation"), f"{JOB}  failed  moderation: A message."),
         (entry(Event.GATE_CLOSED, errorCode="paused"), "suspended  A message."),
         (entry(Event.INTERNAL_ERROR), "internal error  A message."),

@@ -144,6 +144,13 @@ def test_a_job_that_failed_before_any_paid_call_says_so_and_what_to_do(capsys: p
     assert out.endswith("\n\nRetry the job.\n")
 
 
+def test_related_jobs_are_named(capsys: pytest.CaptureFixture[str]):
+    ids = [f"{number:032x}" for number in range(4)]
+    print_job(job(batchId=ids[0], previousJob=ids[1], nextJobs=ids[2:]), as_json=False)
+    rows = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.endswith(tuple(ids))]
+    assert rows == [["batch", ids[0]], ["previous job", ids[1]], ["next job", ids[2]], ["next job", ids[3]]]
+
+
 def test_every_line_that_is_neither_a_hash_nor_a_url_fits_80_columns(capsys: pytest.CaptureFixture[str]):
     print_job(job(prompt="a cat", message="word " * 100, status="running"), as_json=False)
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if LONG_URL not in line)
@@ -158,6 +165,17 @@ def test_a_list_has_one_line_of_at_most_80_columns_for_each_job(prompt: str, cap
     assert len(lines) == 2
     assert all(cell_len(line) <= 80 and line.startswith(f"{listed[0]['id']}  succeeded") for line in lines)
     assert "30 min" in lines[0]
+
+
+def test_what_others_wrote_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]):
+    hostile = "a cat\x1b[2J\x1b]0;title\x07\u202e\r\n"
+    image = {**job()["images"][0], "url": hostile}
+    step = {"label": hostile, "status": hostile, "progress": 1}
+    changes = {"prompt": hostile, "errorHint": hostile, "images": [image], "steps": [step], "metadata": {"a": hostile}}
+    print_job(job(**changes), as_json=False)
+    print_jobs([job(**changes)], NOW, as_json=False)
+    print_change(job(**changes, status="running"), as_json=False)
+    assert not {"\x1b", "\x07", "\u202e", "\r"} & set(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,35 @@ def test_a_queued_job_is_canceled(served: Served, jobs: Callable[..., Result]):
         assert served.command.run("control", "resume").code == 0
 
 
+def test_a_retry_shows_its_price_and_is_paid_once_with_an_agreement(served: Served, jobs: Callable[..., Result]):
+    job_id = served.finished("a cat [fault:moderation]")
+    asked = jobs("retry", job_id)
+    assert (asked.code, asked.out) == (2, "")
+    question = "Attempt 1 failed (moderation). It was not charged. A retry costs about $0.20. Retry the job?"
+    assert question in asked.err
+    assert served.job(job_id)["attempt"] == 1
+
+    assert jobs("retry", job_id, "--yes").out == "Attempt 2 is queued.\n"
+    eventually(lambda: served.job(job_id)["status"] == "failed" and len(served.job(job_id)["attempts"]) == 2)
+    shown = jobs("show", job_id).out
+    assert [f"attempt {number} failed" in shown for number in (1, 2, 3)] == [True, True, False]
+    assert f"\n    python -m functions jobs retry {job_id}\n" in shown
+
+
+def test_what_is_not_possible_is_invalid_usage(served: Served, jobs: Callable[..., Result]):
+    job_id = served.finished("a cat")
+    for action in (["retry", "--yes"], ["recopy"]):
+        result = jobs(action[0], job_id, *action[1:])
+        assert (result.code, result.out) == (2, "")
+        assert "The request was rejected: " in result.err
+
+
+def test_missing_images_are_copied_again(served: Served, jobs: Callable[..., Result]):
+    job_id = served.finished("a cat [fault:not_an_image]")
+    assert jobs("recopy", job_id).out == "The images are copied again.\n"
+    eventually(lambda: served.job(job_id)["status"] in FINAL)
+
+
 @pytest.mark.parametrize("command", ["show", "watch", "cancel", "redeliver", "recopy", "retry"])
 def test_an_unknown_job_is_invalid_usage(served: Served, command: str):
     for job_id in ("0" * 32, "1f3a9c"):
@@ -145,6 +174,12 @@ def test_a_deployment_that_does_not_respond_is_a_failure(command: Command):
     result = command.run("jobs", "list", "--url", f"http://127.0.0.1:{free_port()}")
     assert (result.code, result.out) == (1, "")
     assert "did not respond" in result.err
+
+
+def test_a_job_store_is_reached_by_its_url_too(served: Served, command: Command):
+    job_id = served.finished("a cat")
+    shown = command.run("jobs", "show", job_id, JOBS_URL=f"sqlite:///{served.command.folder}/.local/serve/jobs.db")
+    assert (shown.code, served.job(job_id)["executionId"] in shown.out) == (0, True), shown.err
 
 
 def test_a_folder_without_state_is_named(command: Command):

@@ -109,3 +109,19 @@ async def test_an_open_request_may_finish_within_the_grace_period(grace: int):
         await command
     assert slow.ended == ("with a response" if grace else "canceled")
     await asyncio.gather(request, return_exceptions=True)
+
+
+async def test_a_server_that_others_call_stops_after_them():
+    slow = Slow()
+    called, calling = Server("called", describe, listen(), grace=0, stops_last=True), servers(1, slow, grace=60)[0]
+    request = asyncio.create_task(get(calling.url))
+    command = asyncio.create_task(serve_while([called, calling], asyncio.Event().wait()))
+    await slow.started.wait()
+    command.cancel()
+    assert (await get(called.url)).status_code == 200  # the open request can still call it
+    slow.release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await command
+    assert (await request).status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        await get(called.url)

@@ -9,7 +9,7 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobQuery, JobRow, JobStore
 from shared.spending.gate_state import Gate
-from shared.spending.usage import UsageDay, UsageRow
+from shared.spending.usage import UsageDay, UsageRow, UsageVersions
 
 
 class WatchedJobs:
@@ -60,6 +60,14 @@ class WatchedJobs:
     async def save_usage(self, usage: UsageDay) -> None:
         self.writes += 1
         await self._inner.save_usage(usage)
+
+    async def read_usage_versions(self) -> UsageVersions:
+        self.reads += 1
+        return await self._inner.read_usage_versions()
+
+    async def save_usage_versions(self, versions: UsageVersions) -> None:
+        self.writes += 1
+        await self._inner.save_usage_versions(versions)
 
     async def read_gate(self) -> Gate:
         self.reads += 1

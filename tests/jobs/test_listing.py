@@ -16,7 +16,8 @@ from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobStore
 from shared.public_job import public_job
 from shared.spending.money import Cost, CostSource
-from shared.spending.usage import Tally, UsageDay
+from shared.spending.usage import Tally, UsageDay, UsageVersions
+from shared.store_errors import Conflict
 from tests.jobs.places import NOW, Place, a_job
 
 SECOND = timedelta(seconds=1)
@@ -177,6 +178,18 @@ async def test_the_usage_reads_what_it_needs_of_the_same_jobs(store: JobStore):
         ("1", "zap", 0, None, False),
     ]
     assert await store.usage_rows(JobQuery(limit=9, caller="shop")) == []
+
+
+async def test_the_versions_of_days_are_changed_only_as_they_were_read(store: JobStore):
+    before = await store.read_usage_versions()
+    assert before == UsageVersions()
+    await store.save_usage_versions(before.plus("2026-03-01"))
+    with pytest.raises(Conflict):
+        await store.save_usage_versions(before.plus("2026-03-02"))
+    after = await store.read_usage_versions()
+    await store.save_usage_versions(after.plus("2026-03-01").plus("2026-03-02"))
+    assert (await store.read_usage_versions()).days == {"2026-03-01": 2, "2026-03-02": 1}
+    assert [after.version(day) for day in ("2026-03-01", "2026-03-02")] == ["2026-03-01.1", "2026-03-02"]
 
 
 async def test_the_usage_of_a_day_is_stored_once(store: JobStore):

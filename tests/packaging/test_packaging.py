@@ -48,7 +48,7 @@ def package(name: str, tmp_path: Path) -> Path:
 
 def deployed(folder: Path) -> Iterator[Path]:
     """The files of a folder that terraform/modules/images/functions.tf packs."""
-    return (file for file in folder.rglob("*") if file.suffix in {".py", ".json"})
+    return (file for file in folder.rglob("*") if file.suffix in {".py", ".json", ".html", ".css", ".js"})
 
 
 @pytest.fixture
@@ -71,6 +71,10 @@ def test_it_answers_where_the_repository_is_not(name: str, running: Function):
 @pytest.mark.parametrize("name", ["trigger"], indirect=True)
 def test_the_data_that_it_reads_is_deployed_too(running: Function):
     assert httpx.get(f"{running.url}/openapi.json", trust_env=False).json()["openapi"] == "3.1.0"
+    page = httpx.get(f"{running.url}/", headers={"Accept": "text/html"}, trust_env=False)
+    assert (page.status_code, page.headers["content-type"]) == (405, "text/html; charset=utf-8")
+    for name in ("pages/page.css", "pages/page.js", "embed.js"):
+        assert httpx.get(f"{running.url}/{name}", trust_env=False).status_code == 200
 
 
 def test_every_shared_module_can_be_imported_there(package: Path):

@@ -49,6 +49,20 @@ def browser(profile: Path, *, javascript: bool) -> Iterator[Chrome]:
         chrome.quit()
 
 
+@contextmanager
+def screen(chrome: Chrome, width: int, *, dark: bool = False) -> Iterator[None]:
+    """A screen of this width in CSS pixels, a phone's below 600, with a color scheme."""
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    try:
+        yield
+    finally:
+        chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 def soon(chrome: Chrome, look: Callable[[Chrome], T | Literal[False]]) -> T:
     """What `look` finds once it finds something, on a page that may change at any moment."""
     wait = WebDriverWait(chrome, SECONDS, 0.2, [StaleElementReferenceException])

@@ -12,7 +12,7 @@ from PIL import Image
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 
-from tests.recipes.browser import browser, image, soon
+from tests.recipes.browser import browser, image, screen, soon
 from tests.recipes.deployment import Deployment, deployed
 from tests.recipes.readme_blocks import blocks, filled_in
 from tests.recipes.small_server import Answer, Request, serving
@@ -68,16 +68,16 @@ class Visitor:
         self.chrome.find_element(By.CSS_SELECTOR, "#image-form button").click()
 
     def sees_its_image(self, prompt: str) -> bool:
-        """Whether there is, after a while, a image on the page, and it is that of the one job with this prompt."""
+        """Whether there is, after a while, an image on the page, and it is that of the one job with this prompt."""
         shown = soon(self.chrome, image)
-        job = self.deployment.finished(prompt)
-        return shown.get_attribute("alt") == prompt and f"/jobs/{job['id']}/image" in str(shown.get_attribute("src"))
+        job, alt = self.deployment.finished(prompt), " ".join(prompt.split())
+        return shown.get_attribute("alt") == alt and f"/jobs/{job['id']}/image" in str(shown.get_attribute("src"))
 
     def reads(self, enough: Callable[[str], bool]) -> str:
-        """What the script says, once that is enough."""
+        """The error that the script shows, once that is enough."""
 
         def said(chrome: Chrome) -> str | Literal[False]:
-            text = chrome.find_element(By.ID, "image-result").text
+            text = " ".join(one.text for one in chrome.find_elements(By.CLASS_NAME, "wireflow-images-error"))
             return enough(text) and text
 
         return soon(self.chrome, said)
@@ -177,7 +177,7 @@ def test_another_try_after_a_broken_connection_is_the_same_job(visitor: Visitor)
     visitor.chrome.execute_script(LOSE_THE_FIRST_ANSWER)
     visitor.types(prompt)
     visitor.clicks()
-    visitor.reads(lambda text: text == "the connection is broken")
+    visitor.reads(lambda text: text == "The connection was lost. Please try again.")
     assert len(visitor.deployment.jobs_of(prompt)) == 1
     visitor.clicks()
     assert visitor.sees_its_image(prompt)
@@ -194,14 +194,21 @@ def test_a_second_image_is_a_second_job(visitor: Visitor) -> None:
 
 
 @pytest.mark.slow
-def test_what_went_wrong_is_said_on_the_page_and_the_next_try_is_a_new_one(visitor: Visitor) -> None:
+def test_what_went_wrong_is_said_beside_the_field_and_the_next_try_is_a_new_one(visitor: Visitor) -> None:
     visitor.opens(FORM, SCRIPT)
     visitor.types("   ")
     visitor.clicks()
+    button = visitor.chrome.find_element(By.CSS_SELECTOR, "#image-form button")
+    assert (button.text, button.is_enabled()) == ("Sending…", False)
     assert (
         visitor.reads(lambda text: "blank" in text)
         == "The prompt is missing or blank. Send a text that describes the image."
     )
+    area = visitor.chrome.find_element(By.NAME, "prompt")
+    error = visitor.chrome.find_element(By.ID, area.get_attribute("aria-describedby") or "")
+    assert area == visitor.chrome.switch_to.active_element
+    assert 0 < error.rect["y"] - area.rect["y"] < 2 * area.rect["height"]
+    assert (button.text, button.is_enabled()) == ("Create image", True)
     visitor.types("then a heron")
     visitor.clicks()
     assert visitor.sees_its_image("   then a heron")
@@ -229,6 +236,32 @@ def test_a_job_that_fails_says_why_on_the_page(visitor: Visitor) -> None:
     visitor.types("a heron [fault:moderation]")
     visitor.clicks()
     assert "Change the prompt" in visitor.reads(lambda text: "Change" in text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_all_images_of_a_job_are_shown_and_fit_into_the_page(visitor: Visitor, width: int) -> None:
+    with screen(visitor.chrome, width):
+        visitor.opens(FORM, SCRIPT)
+        visitor.types(f"herons at {width} [fault:several_images]")
+        visitor.clicks()
+        images = soon(visitor.chrome, lambda chrome: chrome.find_elements(By.CSS_SELECTOR, ".wireflow-images img"))
+        job = visitor.deployment.finished(f"herons at {width} [fault:several_images]")
+        assert [one.get_attribute("src") for one in images] == job["imageUrls"]
+        assert len(images) > 1
+        assert visitor.chrome.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("allowed", [True, False], ids=["a page of FORM_ORIGINS", "any other page"])
+def test_an_image_of_a_job_appears_on_a_page_as_soon_as_it_is_stored(visitor: Visitor, allowed: bool) -> None:
+    post = {"data": {"prompt": f"a heron that is awaited, {allowed}"}, "headers": {"Origin": visitor.site.allowed}}
+    job = visitor.deployment.http.post(visitor.deployment.trigger, **post).json()  # type: ignore[arg-type]
+    code = "\n".join(blocks("Web form", "html")[SCRIPT:])
+    body = filled_in(code, visitor.deployment.trigger).replace('"ID"', f'"{job["id"]}"')
+    visitor.site.pages["/page"] = PAGE.format(head="", body=body).encode()
+    visitor.chrome.get(f"{visitor.site.allowed if allowed else visitor.site.foreign}/page")
+    assert soon(visitor.chrome, image).get_attribute("src") == job["imageUrl"]
 
 
 @pytest.mark.slow
@@ -265,7 +298,7 @@ def refused_in_a_browser(visitor: Visitor, prompt: str, parts: tuple[int, ...]) 
     visitor.types(prompt)
     visitor.clicks()
     if SCRIPT in parts:
-        visitor.reads(lambda text: "Failed to fetch" in text)
+        visitor.reads(lambda text: "The connection was lost" in text)
         return
     soon(visitor.chrome, lambda chrome: urlsplit(chrome.current_url).path == "/")
     assert "Error code: unauthorized" in visitor.chrome.find_element(By.TAG_NAME, "body").text

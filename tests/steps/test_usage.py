@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.harness.counting import WatchedJobs
@@ -103,6 +104,27 @@ async def test_the_poller_stores_each_day_that_is_over_and_a_repeat_stores_the_s
         assert await read(world, groupBy="caller", **{"from": TODAY, "to": TODAY}) == before
         tomorrow = (NOON.date() + timedelta(days=1)).isoformat()
         assert await world.store.read_usage(tomorrow) is None
+
+
+async def test_a_retry_is_counted_although_its_day_was_closed(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        world.vendor.answer("cdn", lambda _call: httpx.Response(200, content=b"PK, an archive"))
+        http = world.caller("127.0.0.1", Authorization="Bearer zap")
+        job_id = (await http.post("/", json={"prompt": "a cat"})).json()["id"]
+        await world.run_for(timedelta(days=20))
+        before = await read(world, groupBy="day", **{"from": TODAY, "to": TODAY})
+        assert await world.store.read_usage(TODAY)
+        world.vendor.reset()
+        response = await http.post(f"/jobs/{job_id}/retry", json={"confirm": True, "attempt": 1})
+        assert response.status_code == 202
+        for _ in range(2):  # from the job, then from the day that was closed again
+            await world.run_for(timedelta(hours=3))
+            after = await read(world, groupBy="day", **{"from": TODAY, "to": TODAY})
+            (old,), (new,) = before["rows"], after["rows"]
+            assert (old["images"], new["images"], old["jobs"], new["jobs"]) == (0, 1, 1, 1)
+            assert old["key"] == new["key"] == TODAY
+            assert new["cost"]["amount"] == 2 * old["cost"]["amount"] > 0
+        assert await world.store.read_usage(f"{TODAY}.1")
 
 
 async def test_a_day_is_not_stored_while_one_of_its_jobs_may_change(open_world: OpenWorld) -> None:

@@ -35,13 +35,15 @@ ALWAYS = {
     "WAKE_UP_URL",
     "WAKE_UP_ACCOUNT",
 }
-# Who may come in: the trigger's business alone.
+# Who may come in, and the page for people: the trigger's business alone.
 AUTH = {
     "TRIGGER_PUBLIC",
     "TRIGGER_TOKENS",
     "TRIGGER_SIGNING_SECRETS",
     "CALLBACK_SIGNING_SECRETS_SHA256",
     "TURNSTILE_SECRET",
+    "TURNSTILE_SITE_KEY",
+    "PLAYGROUND",
     "FORM_ORIGINS",
     "FORM_PER_MINUTE",
     "FORM_PER_HOUR",
@@ -72,7 +74,7 @@ def settings() -> set[str]:
     """Every environment variable that shared/config.py names."""
     tree = ast.parse((ROOT / "shared/config.py").read_text())
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {text for text in texts if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", text)}
+    return {text for text in texts if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|PLAYGROUND", text)}
 
 
 def names(function: Resource) -> list[str]:
@@ -121,6 +123,7 @@ def test_a_function_understands_the_largest_environment(largest: State, name: st
     assert understood.max_queued_jobs == 500
     assert understood.image_hosts == ("cdn.wireflow.ai", "localhost:8090")
     assert understood.public_url == "https://images.example.com"
+    assert understood.playground is (name == "trigger")
 
 
 def test_the_trigger_understands_its_authentication(largest: State) -> None:
@@ -133,7 +136,8 @@ def test_the_trigger_understands_its_authentication(largest: State) -> None:
         "theirs@example-project.iam.gserviceaccount.com",
         "https://events.example.com",
     )
-    assert (auth.turnstile_secret, auth.trusted_proxies, auth.public) == ("word", 1, True)
+    assert (auth.turnstile_secret, auth.turnstile_site_key) == ("word", "0x4AAAAAAA")
+    assert (auth.trusted_proxies, auth.public) == (1, True)
 
 
 def test_a_private_trigger_is_told_so(smallest: State) -> None:

@@ -27,9 +27,11 @@ def object_names(state: State) -> dict[str, str]:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Path below `folder` → file, without compiled code and the README, which are not deployed."""
+    """Path below `folder` → file, without compiled code, the README, and its images, which are not deployed."""
     found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-    return {name: file for name, file in found.items() if "__pycache__" not in name and name != "README.md"}
+    return {
+        name: file for name, file in found.items() if "__pycache__" not in name and not name.endswith((".md", ".png"))
+    }
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -47,7 +49,7 @@ def test_a_zip_holds_the_functions_files_the_shared_ones_and_the_locked_requirem
 def test_no_zip_holds_a_test_a_tool_or_anything_but_text(smallest: State, function: str) -> None:
     names = set(package(smallest, function))
     assert names >= {"main.py", "shared/__init__.py", "shared/config.py"}
-    data = {"openapi/openapi.json"}
+    data = {"openapi/openapi.json", *(f"pages/{name}" for name in ("page.html", "page.css", "page.js", "embed.js"))}
     assert {name for name in names if not name.endswith((".py", ".txt"))} == (data if function == "trigger" else set())
     stray = re.compile(r"(^|/)(tests?|test_\w+|\w+_test|conftest|simulator|cli|__main__)(/|\.py$)")
     assert [name for name in names if stray.search(name)] == []

@@ -28,6 +28,19 @@ def allowed_origin(request: Request, settings: AuthSettings) -> str | None:
     return values[0] if len(values) == 1 and values[0] in settings.origins else None
 
 
+def own_origin(request: Request, settings: AuthSettings) -> str | None:
+    """Return the origin that the request was sent to if it is one of FORM_ORIGINS, else None."""
+    host = request.headers.get("host", "")
+    return next((own for own in map(origin_of, (f"https://{host}", f"http://{host}")) if own in settings.origins), None)
+
+
+def form_origin(request: Request, settings: AuthSettings) -> str | None:
+    """Return the origin of FORM_ORIGINS whose page sent this GET, else None. Browsers send no Origin to its own one."""
+    if request.headers.get("sec-fetch-site") == "same-origin":
+        return own_origin(request, settings)
+    return allowed_origin(request, settings)
+
+
 def own_or_allowed_origin(request: Request, settings: AuthSettings, public_url: str | None) -> str | None:
     """Return the Origin if its pages may submit forms: those of FORM_ORIGINS and our own page of an error, else None.
 

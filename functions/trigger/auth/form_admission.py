@@ -47,7 +47,7 @@ class FormAdmission:
 
     async def issue_form_token(self, request: Request) -> dict[str, Any]:
         """Return `{"formToken", "notBefore", "expiresAt"}` for a page of an allowed origin. Raises Problem 403."""
-        origin = cors.allowed_origin(request, self._settings)
+        origin = cors.form_origin(request, self._settings)
         if not origin:
             raise Problem("forbidden", "Form tokens are issued to pages of FORM_ORIGINS only.")
         secret, nonce = await self._store.id_secret(), self._nonce(form_tokens.NONCE_BYTES)

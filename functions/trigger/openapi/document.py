@@ -34,12 +34,15 @@ async def openapi(request: Request, context: Context) -> Response:
     deps = context.deps
     workflows = deps.config.workflows if may_see_workflows(await context.authenticator.reader(request)) else ()
     inputs = await asyncio.gather(*(inputs_of(workflow, deps) for workflow in workflows))
-    document = deployed(base_url(request, deps), list(zip(workflows, inputs, strict=True)), deps.config.auth)
+    config, described = deps.config, list(zip(workflows, inputs, strict=True))
+    document = deployed(base_url(request, deps), described, config.auth, playground=config.playground)
     return JSONResponse(document, headers={"Cache-Control": "private, no-cache"})
 
 
-def deployed(url: str, workflows: Sequence[WorkflowInputs], auth: AuthSettings) -> dict[str, Any]:
-    """Return the document for a deployment at `url`.
+def deployed(
+    url: str, workflows: Sequence[WorkflowInputs], auth: AuthSettings, *, playground: bool = False
+) -> dict[str, Any]:
+    """Return the document for a deployment at `url`, with or without a playground.
 
     `workflows`: each with its inputs, None where unknown. Without workflows their names and fields stay general.
     """
@@ -48,6 +51,8 @@ def deployed(url: str, workflows: Sequence[WorkflowInputs], auth: AuthSettings) 
     if workflows:
         _insert_workflows(document["components"]["schemas"], workflows)
     _keep_configured(document, auth)
+    if not playground:
+        del document["paths"]["/"]["get"]
     return document
 
 

@@ -1,55 +1,87 @@
-"""The frame of our HTML pages, and the headers that keep everything else out of them."""
+"""Our HTML pages: the blocks of pages/page.html, filled in, and the headers that keep everything else out of them."""
 
+import re
 from collections.abc import Iterable, Mapping
+from functools import cache
+from html import escape
+from string import Template
 
 from starlette.responses import HTMLResponse
 
-# Images may be redirected to Cloud Storage. No scripts; of styles only the inline one below.
-POLICY = (
-    "default-src 'none'; img-src 'self' https:; style-src 'unsafe-inline'; base-uri 'none'; form-action {targets}; "
-    "frame-ancestors 'none'"
-)
+from .assets import PAGES, asset_url
 
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">{head}
-<title>{title}</title>
-<style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }}
-img, textarea {{ max-width: 100%; height: auto }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{body}
-</body>
-</html>
-"""
+# Images may be redirected to Cloud Storage, and the preview of a file that is to be sent is a blob.
+POLICY = {
+    "default-src": ["'none'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'", "https://storage.googleapis.com", "data:", "blob:"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+}
+SCRIPTED = {"script-src": ["'self'"], "connect-src": ["'self'"]}
+TURNSTILE = {
+    "script-src": ["'self'", "https://challenges.cloudflare.com"],
+    "frame-src": ["https://challenges.cloudflare.com"],
+}
+
+_BLOCK = re.compile(r"^<!-- block (\w+) -->\n(.*?)\n<!-- /block -->$", re.DOTALL | re.MULTILINE)
+
+
+class Html(str):
+    """Text that is HTML. All other text is escaped when a block is filled in."""
+
+    __slots__ = ()
+
+
+def fill(block: str, **values: object) -> Html:
+    """Return the block with each `$name` replaced by its value, escaped unless it is Html."""
+    texts = {name: value if isinstance(value, Html) else escape(str(value)) for name, value in values.items()}
+    return Html(_blocks()[block].substitute(texts))
+
+
+def join(parts: Iterable[Html]) -> Html:
+    """Return the HTML of all parts."""
+    return Html("\n".join(parts))
+
+
+@cache
+def _blocks() -> dict[str, Template]:
+    """Read the file at the first page: most requests need none."""
+    text = (PAGES / "page.html").read_text(encoding="utf-8")
+    return {name: Template(block) for name, block in _BLOCK.findall(text)}
 
 
 def html_page(
     title: str,
-    body: str,
+    body: Html,
     *,
     status: int = 200,
-    head: str = "",
+    head: Html | None = None,
+    scripted: bool = False,
+    turnstile: bool = False,
     form_targets: Iterable[str] = (),
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Return a page. `body` and `head`: HTML, escaped by the caller; `form_targets`: origins that forms may lead to.
+    """Return a page. `scripted`: with our module, `turnstile`: with Cloudflare's; `form_targets`: where forms may lead.
 
     A page with a form tells its own origin who sends the form: without a referrer, browsers send `Origin: null`.
     """
-    targets = " ".join(form_targets) or "'none'"
+    script = fill("script", module=asset_url("page.js")) if scripted else None
+    text = fill(
+        "frame",
+        title=title,
+        stylesheet=asset_url("page.css"),
+        head=Html("".join(f"\n{part}" for part in (head, script) if part)),
+        body=body,
+    )
+    targets = list(form_targets)
+    policy = POLICY | (SCRIPTED if scripted else {}) | (TURNSTILE if turnstile else {})
+    policy["form-action"] = targets or ["'none'"]
     security = {
-        "Content-Security-Policy": POLICY.format(targets=targets),
-        "Referrer-Policy": "same-origin" if form_targets else "no-referrer",
+        "Content-Security-Policy": "; ".join(f"{name} {' '.join(sources)}" for name, sources in sorted(policy.items())),
+        "Referrer-Policy": "same-origin" if targets else "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
         "Vary": "Accept",
     }
-    text = PAGE.format(title=title, body=body, head=f"\n{head}" if head else "")
     return HTMLResponse(text, status, {**security, **(headers or {})})

@@ -1,8 +1,5 @@
 """Problems as those who get them can read them: JSON for programs, a page in neutral words for visitors of a form."""
 
-from collections.abc import Iterator
-from html import escape
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +15,7 @@ from ..parsing.fields import FIELDS
 from ..parsing.forms import Form
 from ..parsing.media_type import body_kind
 from ..parsing.pipeline import run_step
-from .html import html_page
+from .html import Html, fill, html_page, join
 from .negotiation import wants_page
 
 TITLE = "Something went wrong"
@@ -73,15 +70,18 @@ async def problem_response(problem: Problem, request: Request, context: Context)
     )
     body: bytes = getattr(request.state, "body", b"")
     form = await run_step(len(body), _form, request, body)
-    parts = [f'<p role="alert">{escape(_words(problem, form))}</p>']
-    origins = context.deps.config.auth.origins
-    if form:
-        parts += _retry(form, request.url.path, can_post=_may_post(request, context))
-    if (referer := request.headers.get("referer", "")) and origin_of(referer) in origins:
-        parts.append(f'<p><a href="{escape(referer)}">Back to the form</a></p>')
-    parts.append(f"<p><small>Error code: {problem.code}</small></p>")
+    origins, referer = context.deps.config.auth.origins, request.headers.get("referer", "")
+    can_post = _may_post(request, context)
+    content = fill(
+        "problem",
+        words=_words(problem, form),
+        form=_form_again(form, request.url.path, can_post=can_post) if form else Html(),
+        back=fill("back", url=referer) if referer and origin_of(referer) in origins else Html(),
+        code=problem.code,
+    )
     targets = ["'self'", *origins] if form else []  # a form may be followed by a redirect to `redirectUrl`
-    return html_page(TITLE, "\n".join(parts), status=status, form_targets=targets, headers=problem.headers)
+    page = fill("page", title=TITLE, nav=Html(), content=content)
+    return html_page(TITLE, page, status=status, form_targets=targets, headers=problem.headers)
 
 
 def _words(problem: Problem, form: Form | None) -> str:
@@ -110,20 +110,20 @@ def _may_post(request: Request, context: Context) -> bool:
     )
 
 
-def _retry(form: Form, path: str, *, can_post: bool) -> Iterator[str]:
+def _form_again(form: Form, path: str, *, can_post: bool) -> Html:
     """The form again, with everything that was sent but the files, credentials, and keys. `path`: where it was sent."""
     prompt = next((text for name, text in form.pairs if name == "prompt"), "")
     first = "\n" if prompt.startswith(("\n", "\r")) else ""  # browsers drop the first line break
-    area = f'<textarea name="prompt" rows="3" cols="60" required>{first}{escape(prompt)}</textarea>'
+    area = fill("area", text=first + prompt)
     if not can_post:
-        yield f"<p><label>Your text<br>{area}</label></p>"
-        return
-    yield f'<form action="{escape(path)}" method="post" enctype="multipart/form-data">'
-    for name, text in form.pairs:
-        if name != "prompt" and (name not in FIELDS or FIELDS[name].compared):
-            yield f'<input type="hidden" name="{escape(name)}" value="{escape(text)}">'
-    yield f"<p><label>Describe the image<br>{area}</label></p>"
-    sent = [name for name, _ in form.files]
-    for name in [name for name in IMAGES if name in sent] or IMAGES[: len(sent)]:
-        yield f'<p><label>Input image: <input type="file" name="{name}" accept="image/*"></label></p>'
-    yield "<p><button>Try again</button></p>\n</form>"
+        return fill("unsent", area=area)
+    sent = [(name, text) for name, text in form.pairs if name not in FIELDS or FIELDS[name].compared]
+    files = [name for name, _ in form.files]
+    names = [name for name in IMAGES if name in files] or IMAGES[: len(files)]
+    return fill(
+        "resend",
+        path=path,
+        fields=join(fill("hidden_field", name=name, value=text) for name, text in sent if name != "prompt"),
+        area=area,
+        files=join(fill("file", name=name) for name in names),
+    )

@@ -6,30 +6,33 @@ from starlette.responses import Response
 from shared.job import Job
 from shared.job_states import Status
 from shared.problems import Problem
-from shared.public_job import visitor_message
 from shared.steps.action_refused import ActionRefused
 from shared.steps.actions import ACTIONS, act
 from shared.steps.cancel import cancel
 from shared.store_errors import Conflict
 
-from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_erase, check_may_read
+from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_erase, check_may_read, is_owner
 from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.fields import flag
+from ..responses.job_page import JobView, job_page, private_page
 from ..responses.job_representation import document, etag_of, job_response
 from ..responses.negotiation import matches, wants_page
 from ..responses.prefer import preference_applied
-from .pages import page
 
 
 async def read_job(request: Request, context: Context, job_id: str) -> Response:
     """Handle `GET /jobs/{id}`: JSON with an ETag, or a page for a browser that opens the URL."""
     job, caller = await _find(request, job_id, context)
-    check_may_read(job, caller)
+    try:
+        check_may_read(job, caller)
+    except Problem as problem:
+        if problem.code == "unauthorized" and wants_page(request):
+            return private_page(job.id, problem, playground=context.deps.config.playground)
+        raise
     job, seconds = await context.waits.wait(request, job)
     if wants_page(request):
-        public, _ = await document(request, job, context.deps, caller)
-        return page(job, visitor_message(job, public["waitReason"]))
+        return job_page(await _view(request, job, context, caller))
     response = await job_response(request, job, context.deps, caller, headers=preference_applied(seconds))
     response.headers["ETag"] = etag = etag_of(bytes(response.body))
     response.headers["Cache-Control"] = "private, no-cache"
@@ -39,6 +42,19 @@ async def read_job(request: Request, context: Context, job_id: str) -> Response:
         headers = {name: value for name, value in response.headers.items() if name not in of_the_body}
         return Response(status_code=304, headers=headers)
     return response
+
+
+async def _view(request: Request, job: Job, context: Context, caller: Caller | None) -> JobView:
+    deps = context.deps
+    public, _ = await document(request, job, deps, caller)
+    return JobView(
+        job=job,
+        public=public,
+        owner=is_owner(job, caller),
+        playground=deps.config.playground,
+        tokens=bool(deps.config.auth.tokens),
+        now=deps.clock.now(),
+    )
 
 
 async def delete_job(request: Request, context: Context, job_id: str) -> Response:

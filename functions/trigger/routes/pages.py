@@ -1,23 +1,44 @@
-"""The HTML page of a job, for browsers and for forms without JavaScript. It reloads itself until the job is final."""
+"""`GET /`: the playground, where `PLAYGROUND` is set."""
 
-from html import escape
+import hashlib
 
-from starlette.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import Response
 
-from shared.job import Job
-from shared.job_states import Status
+from shared.auth_settings import AuthSettings
+from shared.workflows import DEFAULT, MODELS
 
-from ..responses.html import html_page
+from ..auth.authorize import may_see_workflows
+from ..auth.cors import own_origin
+from ..context import Context
+from ..responses.negotiation import matches
+from ..responses.playground_page import PlaygroundView, playground_page
 
-REFRESH_SECONDS = 3
-TITLES = {Status.SUCCEEDED: "Your image", Status.FAILED: "No image", Status.CANCELED: "No image"}
-UNFINISHED_TITLE = "Your image is being generated"
+
+async def playground(request: Request, context: Context) -> Response:
+    """Handle `GET /`: the page is the same for everyone who may see the same workflows."""
+    config, auth = context.deps.config, context.deps.config.auth
+    models = next((one.models for one in config.workflows if one.models), tuple(MODELS.values()))
+    page = playground_page(
+        PlaygroundView(
+            workflows=config.workflows if may_see_workflows(await context.authenticator.reader(request)) else (),
+            default=config.workflow(DEFAULT) or config.workflows[0],
+            models=models,
+            asks_token=_asks_token(request, auth),
+            form_token=auth.form_token_required,
+            turnstile_key=auth.turnstile_site_key if auth.turnstile_secret else None,
+        )
+    )
+    page.headers["Cache-Control"] = "private, no-cache"
+    page.headers["ETag"] = etag = f'"{hashlib.sha256(bytes(page.body)).hexdigest()[:32]}"'
+    if matches(request, etag):
+        of_the_body = {"content-length", "content-type"}
+        kept = {name: value for name, value in page.headers.items() if name not in of_the_body}
+        return Response(status_code=304, headers=kept)
+    return page
 
 
-def page(job: Job, message: str) -> HTMLResponse:
-    """Return the page of a job. `message`: for visitors."""
-    refresh = "" if job.finished else f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">'
-    numbers = [image.index for image in job.images if image.name] if job.finished else []
-    images = "\n".join(f'<p><img src="/jobs/{job.id}/image/{n}" alt="{escape(job.prompt)}"></p>' for n in numbers)
-    body = f'<p role="status">{escape(message)}</p>\n{images}'
-    return html_page(TITLES.get(job.status, UNFINISHED_TITLE), body, head=refresh)
+def _asks_token(request: Request, auth: AuthSettings) -> bool:
+    """Whether requests of this page need a token: not if they are accepted as those of a form, or without any."""
+    can_challenge = not auth.turnstile_secret or auth.turnstile_site_key is not None
+    return auth.configured and not (own_origin(request, auth) and can_challenge)

@@ -58,7 +58,7 @@ locals {
   )
   packages = {
     for function in keys(local.names) : function => merge(local.shared, {
-      for file in fileset("${local.root}/functions/${function}", "**/*.{py,json}") : file => "${local.root}/functions/${function}/${file}"
+      for file in fileset("${local.root}/functions/${function}", "**/*.{py,json,html,css,js}") : file => "${local.root}/functions/${function}/${file}"
     })
   }
 }

@@ -31,6 +31,23 @@ variable "form_require_token" {
   default     = null
 }
 
+variable "turnstile_site_key" {
+  description = "Site key of Cloudflare Turnstile for the playground; it is public."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.turnstile_site_key == null || can(regex("^[!-~]+$", var.turnstile_site_key))
+    error_message = "turnstile_site_key must be one word of visible ASCII characters."
+  }
+}
+
+variable "playground" {
+  description = "Whether GET / is a page on which people create images, with a token or, if form_origins has the trigger's own origin, without."
+  type        = bool
+  default     = null
+}
+
 variable "trusted_proxies" {
   description = "Number of your own proxies in front of the trigger: the client's address is that many entries further left in X-Forwarded-For."
   type        = number

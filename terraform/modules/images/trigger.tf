@@ -16,6 +16,8 @@ locals {
     FORM_PER_MINUTE    = var.form_per_minute
     FORM_PER_HOUR      = var.form_per_hour
     FORM_REQUIRE_TOKEN = var.form_require_token
+    TURNSTILE_SITE_KEY = var.turnstile_site_key
+    PLAYGROUND         = var.playground
     TRUSTED_PROXIES    = var.trusted_proxies
   } : name => tostring(value) if value != null }
 }

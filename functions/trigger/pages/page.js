@@ -1,0 +1,549 @@
+// The playground and the page of a job. The server renders every job; this module asks for it again and replaces the
+// parts that changed. Without it both pages are plain forms and links.
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+const FINAL = ["succeeded", "failed", "canceled"];
+const MAX_FILE = 25 * 1024 * 1024, MAX_GALLERY = 48;
+
+// --- requests ---------------------------------------------------------------------------------------------------
+
+const TOKEN = "wireflow-images-token";
+const getToken = () => $("#composer #token")?.value.trim() || sessionStorage.getItem(TOKEN);
+const setToken = (text) => (text ? sessionStorage.setItem(TOKEN, text) : sessionStorage.removeItem(TOKEN));
+
+/** Send a request with the token, if there is one. Throws an Error with `problem` if the server rejects it. */
+async function send(path, { headers = {}, ...options } = {}) {
+  const token = getToken(), authorization = token ? { Authorization: `Bearer ${token}` } : {};
+  const response = await fetch(path, { ...options, headers: { Accept: "application/json", ...authorization, ...headers } });
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({ detail: "The service is not available. Try again in a minute." }));
+  throw Object.assign(new Error(problem.detail), { problem, status: response.status });
+}
+const sendJson = async (path, options) => (await send(path, options)).json();
+const UNKNOWN_TOKEN = "This token is not accepted. Check it, or ask the operator of this service for one.";
+const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const dollars = (amount) => `$${Number(amount.toFixed(4)).toString().replace(/^(\d+\.\d)$/, "$10")}`;
+
+/** The page of a job as the server renders it now, as a document. */
+async function fetchPage(path) {
+  const response = await send(path, { headers: { Accept: "text/html" } }).catch((error) => {
+    throw error.status === 401 ? Object.assign(new Error("This token does not open the job."), error) : error;
+  });
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+// --- a job ------------------------------------------------------------------------------------------------------
+
+const reveal = (root) => $$("[data-js]", root).forEach((element) => (element.hidden = false));
+
+/** Replace the parts of `root` that differ in `page`. What is unchanged keeps focus, and is not read aloud again. */
+function update(root, page) {
+  reveal(page);
+  for (const part of $$("[data-part]", page)) {
+    const shown = $(`[data-part="${part.dataset.part}"]`, root);
+    if (shown && shown.innerHTML !== part.innerHTML) shown.replaceChildren(...part.childNodes);
+  }
+  Object.assign($(".job", root).dataset, $(".job", page).dataset);
+  if (!playground) document.title = page.title;
+}
+
+const visible = () => document.visibilityState === "visible" || new Promise((done) =>
+  document.addEventListener("visibilitychange", done, { once: true }));
+
+/** Seconds until the next look at a job: more as it ages, and after failures. */
+const delay = (age, failures) => Math.max(age < 60 ? 1.5 : age < 600 ? 5 : 15, Math.min(2 ** failures, 30) - 1);
+
+/** Follow the job in `root` until it is final or no longer shown. */
+async function follow(root, article, whenFinal = () => {}) {
+  const begin = Date.now();
+  let failures = 0;
+  while (article.isConnected && !FINAL.includes(article.dataset.status)) {
+    await pause(delay((Date.now() - begin) / 1000, failures));
+    await visible();
+    try {
+      const page = await fetchPage(`/jobs/${article.dataset.job}`);
+      if (article.isConnected) update(root, page);
+      failures = 0;
+    } catch (error) {
+      failures += 1;
+      if (failures > 1 || error.status) note(article, error.status === 404 ? "This job no longer exists." : "The connection is lost. Trying again …");
+      if ([401, 404].includes(error.status)) return;
+    }
+  }
+  if (article.isConnected) whenFinal(article.dataset.status);
+}
+
+function note(article, text) {
+  const message = $('[data-part="message"]', article);
+  message.replaceChildren(Object.assign(document.createElement("span"), { className: "lost", textContent: text }));
+}
+
+function announce(text) {
+  const live = $("#announce");
+  live.textContent = "";
+  setTimeout(() => (live.textContent = text), 50);
+}
+
+/** Ask in a dialog; true if the answer is yes. */
+function ask(title, text, yes) {
+  const dialog = $("#ask");
+  $("h2", dialog).textContent = title;
+  $("p", dialog).textContent = text;
+  $(".primary", dialog).textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
+}
+
+async function copy(button) {
+  const url = button.dataset.url, text = button.textContent;
+  try {
+    await navigator.clipboard.writeText(url);
+    button.textContent = "Copied";
+    announce("The URL is copied.");
+    setTimeout(() => (button.textContent = text), 2000);
+  } catch {
+    await ask("Copy this URL", url, "Done");
+  }
+}
+
+async function share(button) {
+  if (!navigator.share) return copy(button);
+  await navigator.share({ title: document.title, url: button.dataset.url }).catch(() => {});
+}
+
+async function retry(button) {
+  const { job, attempt } = button.closest(".job").dataset, cost = button.dataset.cost;
+  const price = cost ? `It costs about ${cost}.` : "Its price is not known.";
+  if (!(await ask("Retry this job?", `A retry is a new paid run. ${price}`, "Retry"))) return;
+  const body = JSON.stringify({ confirm: true, attempt: Number(attempt) });
+  await act(button, `/jobs/${job}/retry`, { method: "POST", body, headers: { "Content-Type": "application/json" } });
+}
+
+const recopy = (button) => act(button, `/jobs/${button.closest(".job").dataset.job}/recopy`, { method: "POST" });
+const cancel = (button) => act(button, `/jobs/${button.closest(".job").dataset.job}`, { method: "DELETE" });
+
+/** Send what a button of a job stands for, then show the job as it is now and follow it. */
+async function act(button, path, options) {
+  const article = button.closest(".job"), root = article.parentElement;
+  button.disabled = true;
+  try {
+    await send(path, options);
+  } catch (error) {
+    announce(error.message);
+    await ask("That did not work", error.message, "OK");
+  }
+  button.disabled = false;
+  update(root, await fetchPage(`/jobs/${article.dataset.job}`));
+  playground?.settle(article.dataset.job, article.dataset.status);
+  await follow(root, article, (status) => playground?.settle(article.dataset.job, status));
+}
+
+/** Show a job to the owner of the token that is entered. */
+async function unlock(event) {
+  event.preventDefault();
+  const form = event.target, input = $("input", form);
+  setToken(input.value.trim());
+  try {
+    showPage(await fetchPage(location.pathname));
+  } catch (error) {
+    setToken(null);
+    showError(input, error.message);
+  }
+}
+
+/** Replace the whole page of a job, after the reader has become another one. */
+function showPage(page) {
+  reveal(page);
+  document.title = page.title;
+  $("main").replaceWith($("main", page));
+  startJob();
+}
+
+function startJob() {
+  const root = $("main"), article = $(".job");
+  $$('form[data-do="unlock"]').forEach((form) => form.addEventListener("submit", unlock));
+  if (!article) return;
+  follow(root, article);
+}
+
+/** Show an error beside a field; without a text remove it. */
+function showError(input, text) {
+  const id = `${input.id}-error`, shown = document.getElementById(id);
+  shown?.remove();
+  input.toggleAttribute("aria-invalid", Boolean(text));
+  if (!text) return input.removeAttribute("aria-describedby");
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", id);
+  const error = Object.assign(document.createElement("p"), { id, className: "error", textContent: text });
+  error.setAttribute("role", "alert");
+  (input.closest(".field, .send") ?? input.parentElement).append(error);
+}
+
+// --- the playground -----------------------------------------------------------------------------------------------
+
+function createPlayground(main) {
+  const form = $("#composer"), prompt = $("#prompt"), button = $(".primary", form), price = $("#price");
+  const file = $("#image1"), preview = $("#input"), choices = $("#choices"), place = $("#job");
+  const models = JSON.parse(main.dataset.models), files = new Map();
+  let workflows = [], key = null, source = null, busy = false;
+
+  // --- the fields of the chosen workflow
+
+  const chosen = () => workflows.find((one) => one.name === form.elements.workflow?.value) ?? workflows[0];
+
+  async function loadWorkflows() {
+    if ($("#token") ? !getToken() : !main.dataset.open) return;
+    try {
+      workflows = (await sendJson("/workflows")).workflows;
+      if ($("#token")) setToken(getToken()), showError($("#token"), ""), ($("#token-hint").textContent = "Accepted. It stays in this browser tab.");
+      showFields();
+    } catch (error) {
+      if ($("#token")) showError($("#token"), error.status === 401 ? UNKNOWN_TOKEN : error.message);
+    }
+  }
+
+  function showFields(values = collect()) {
+    const flow = workflows.find((one) => one.name === values.workflow) ?? chosen();
+    if (!flow) return;
+    const names = workflows.map((one) => [one.name, one.name]);
+    choices.replaceChildren(...(names.length > 1 ? [select("workflow", "Workflow", names)] : []), ...fieldsOf(flow, values.model));
+    if (form.elements.workflow) form.elements.workflow.value = flow.name;
+    for (const [name, value] of Object.entries(values)) if (name !== "workflow" && choices.contains(form.elements[name])) set(form.elements[name], value);
+    $("#image-field").hidden = Boolean(flow.fields) && !flow.fields.some((field) => field.name === "image1");
+    showPrice();
+  }
+
+  function fieldsOf(flow, modelName) {
+    const known = models[modelName || flow.model], all = Object.values(models);
+    const ratios = known ? known.aspectRatios : [...new Set(all.flatMap((model) => model.aspectRatios.slice(0, 10)))];
+    const priced = typeof flow.pricePerImage === "object" && flow.pricePerImage ? Object.keys(flow.pricePerImage) : [];
+    const resolutions = known ? known.resolutions : priced;
+    const options = { aspect_ratio: ratios.map((text) => [text, text]), model: Object.keys(models).map((name) => [name, name]) };
+    options.resolution = resolutions.map((text) => [text, [text, priceOf(flow, text)].filter(Boolean).join(", ")]);
+    const given = { aspect_ratio: flow.aspectRatio, resolution: flow.resolution, model: flow.model };
+    const labels = { aspect_ratio: "Aspect ratio", resolution: "Resolution", model: "Model" };
+    const fields = flow.fields ?? ["aspect_ratio", "resolution"].map((name) => ({ name, type: "select" }));
+    return fields.filter((field) => !["prompt", "image1"].includes(field.name)).flatMap((field) => {
+      if (!labels[field.name] || flow.mode === "run") return [input(field)];
+      const list = options[field.name];
+      return list.length ? [select(field.name, labels[field.name], [["", standard(flow, given[field.name])], ...list])] : [];
+    });
+  }
+
+  const standard = (flow, value) => (value ? `${value} (default)` : "Default");
+
+  function select(name, label, options) {
+    const list = Object.assign(document.createElement("select"), { id: name, name });
+    list.append(...options.map(([value, text]) => new Option(text, value)));
+    return labeled(label, list);
+  }
+
+  function input({ name, type, required }) {
+    const kinds = { number: "number", boolean: "checkbox", url: "url", image: "url" };
+    const field = Object.assign(document.createElement("input"), { id: `field-${name}`, name, type: kinds[type] ?? "text", required: required && type !== "boolean" });
+    if (type === "number") field.step = "any";
+    if (type === "boolean") field.value = "true";
+    return labeled(name, field);
+  }
+
+  function labeled(text, control) {
+    const field = Object.assign(document.createElement("div"), { className: "field" });
+    const label = Object.assign(document.createElement("label"), { htmlFor: control.id, textContent: text });
+    if (control.type === "url") control.placeholder = "https://";
+    field.append(label, control);
+    return field;
+  }
+
+  const set = (control, value) => (control.type === "checkbox" ? (control.checked = Boolean(value)) : (control.value = value));
+
+  function priceOf(flow, resolution) {
+    const prices = flow?.pricePerImage;
+    if (!prices) return "";
+    if (typeof prices === "number") return dollars(prices);
+    const amount = prices[resolution] ?? (resolution ? null : Math.max(...Object.values(prices)));
+    return amount ? dollars(amount) : "";
+  }
+
+  function showPrice() {
+    const flow = chosen();
+    if (!flow) return;
+    const model = models[form.elements.model?.value || flow.model];
+    const text = priceOf(flow, form.elements.resolution?.value || flow.resolution || model?.resolutions[0]) || (flow.pricePerImage ? priceOf(flow) : "");
+    price.textContent = text ? `${text} per image` : "";
+  }
+
+  // --- the prompt and the input image
+
+  function insert(text) {
+    const { selectionStart: start, selectionEnd: end, value } = prompt;
+    const before = value.slice(0, start), gap = !before || /\s$/.test(before) ? "" : text.endsWith(" of ") ? " " : ", ";
+    prompt.focus();
+    prompt.setRangeText(gap + text, start, end, "end");
+    const quoted = text.match(/“(.+)”/);
+    if (quoted) prompt.setSelectionRange(...[0, quoted[1].length].map((more) => start + gap.length + quoted.index + 1 + more));
+    prompt.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function takeFile(given) {
+    const list = new DataTransfer();
+    if (given) list.items.add(given);
+    file.files = list.files;
+    showInput();
+  }
+
+  /** Show the input image: a file, or an image of an earlier job. */
+  function showInput() {
+    const given = file.files[0];
+    showError(file, "");
+    if (given && (!given.type.startsWith("image/") || given.size > MAX_FILE)) {
+      showError(file, given.type.startsWith("image/") ? "This file is larger than 25 MiB. Choose a smaller one." : "This file is not an image. Choose a PNG, JPEG, WebP, GIF, or AVIF file.");
+      file.value = "";
+      return showInputOf("");
+    }
+    if (given) source = null;
+    if (given) showInputOf(URL.createObjectURL(given), given.name);
+    else if (source) showInputOf(`/jobs/${source.fromJob}/image/${source.fromImage}`, "An image of an earlier job");
+    else showInputOf("");
+  }
+
+  function showInputOf(url, name) {
+    preview.hidden = !url;
+    file.hidden = Boolean(url && source);
+    if (!url) return;
+    $("img", preview).src = url;
+    $("span", preview).textContent = name;
+  }
+
+  function use(job, index) {
+    source = { fromJob: job, fromImage: index };
+    file.value = "";
+    key = null;
+    showInput();
+    announce("The image is the input of the next one.");
+    form.scrollIntoView({ block: "start" });
+    prompt.focus();
+  }
+
+  // --- sending
+
+  /** The fields as they are now, without empty ones and the file. */
+  function collect() {
+    const fields = Object.fromEntries([...new FormData(form)].filter(([name, value]) => typeof value === "string" && value && name !== "token"));
+    return { ...fields, ...(source ?? {}) };
+  }
+
+  function bodyOf(fields, given, more = {}) {
+    const body = new FormData();
+    for (const [name, value] of Object.entries({ ...fields, ...more })) body.append(name, value);
+    if (given) body.append("image1", given);
+    return body;
+  }
+
+  async function create(fields, given) {
+    if (busy) return;
+    busy = button.disabled = true;
+    button.textContent = "Sending…";
+    $$('[aria-invalid]', form).forEach((field) => showError(field, ""));
+    showError(button, "");
+    try {
+      key ??= newKey();
+      const more = main.dataset.formToken ? { formToken: await formToken() } : {};
+      const job = await sendJson("/", { method: "POST", body: bodyOf(fields, given, more), headers: { "Idempotency-Key": key } });
+      key = null;
+      if (given) files.set(job.id, given);
+      const { "cf-turnstile-response": _, ...kept } = fields;
+      remember({ id: job.id, prompt: fields.prompt, fields: kept, file: Boolean(given) });
+      await show(job.id, true);
+    } catch (error) {
+      if (error.problem) key = null;
+      reject(error);
+    } finally {
+      window.turnstile?.reset();
+      busy = button.disabled = false;
+      button.textContent = "Create image";
+    }
+  }
+
+  async function formToken() {
+    const { formToken: token } = await sendJson("/form-token");
+    await pause(3.5); // it is valid after three seconds
+    return token;
+  }
+
+  function reject({ problem, message, status }) {
+    const text = status === 401 ? UNKNOWN_TOKEN : problem ? message : "The connection was lost. Press the button again: it is the same request, and is paid once.";
+    const field = status === 401 ? $("#token") : form.elements[problem?.field];
+    const target = field?.id && !field.closest("[hidden]") ? field : button;
+    showError(target, text);
+    target.focus();
+  }
+
+  /** Create an earlier image again: the form shows its fields, and nothing is sent before the price is confirmed. */
+  async function again(id) {
+    const entry = gallery().find((one) => one.id === id);
+    const fields = entry?.fields ?? (({ prompt: text, workflow }) => ({ prompt: text, workflow }))(await sendJson(`/jobs/${id}`));
+    fill(fields, files.get(id));
+    if (entry?.file && !files.has(id)) return showError(file, "Choose the input image again, then press the button."), file.focus();
+    try {
+      const quote = await sendJson("/", { method: "POST", body: bodyOf(collect(), file.files[0], { dryRun: "true" }) });
+      const cost = quote.estimatedCost ? `It costs about ${dollars(quote.estimatedCost.amount)}` : "Its price is not known";
+      const when = quote.startsNow ? "starts at once" : quote.queuePosition ? `is number ${quote.queuePosition} in the queue` : "has to wait";
+      if (await ask("Create this image again?", `${cost}, and ${when}.`, "Create it")) await create(collect(), file.files[0]);
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  function fill({ fromJob, fromImage, ...fields }, given) {
+    source = fromJob ? { fromJob, fromImage } : null;
+    prompt.value = fields.prompt ?? "";
+    showFields(fields);
+    takeFile(given);
+    key = null;
+  }
+
+  // --- the result and the gallery
+
+  async function show(id, focus) {
+    const article = $(".job", await fetchPage(`/jobs/${id}`));
+    reveal(article);
+    place.className = "";
+    place.replaceChildren(article);
+    showGallery(id);
+    if (focus) $("#result").focus({ preventScroll: true }), $("#result").scrollIntoView({ block: "nearest" });
+    settle(id, article.dataset.status);
+    follow(place, article, (status) => settle(id, status));
+  }
+
+  const STORE = "wireflow-images-jobs";
+  function gallery() {
+    try {
+      return JSON.parse(localStorage.getItem(STORE)) ?? [];
+    } catch {
+      return []; // not allowed to store anything, or written by something else
+    }
+  }
+  function store(entries) {
+    try {
+      localStorage.setItem(STORE, JSON.stringify(entries.slice(0, MAX_GALLERY)));
+    } catch {
+      return; // the images are still at their URLs
+    }
+  }
+  const remember = (entry) => store([entry, ...gallery().filter((one) => one.id !== entry.id)]);
+
+  function settle(id, status) {
+    const entries = gallery(), entry = entries.find((one) => one.id === id);
+    if (!entry || entry.final === FINAL.includes(status)) return;
+    entry.final = FINAL.includes(status);
+    store(entries);
+    showGallery(id);
+  }
+
+  function showGallery(current) {
+    const entries = gallery();
+    $("#gallery").hidden = !entries.length;
+    $("#gallery ul").replaceChildren(...entries.map(({ id, prompt: text, final }) => {
+      const item = document.createElement("li"), link = document.createElement("a"), image = new Image();
+      Object.assign(image, { loading: "lazy", decoding: "async", alt: text, src: `/jobs/${id}/image${final ? "" : "?pending"}` });
+      link.href = `/jobs/${id}`;
+      link.dataset.do = "open";
+      if (id === current) link.setAttribute("aria-current", "true");
+      link.append(image);
+      item.append(link);
+      return item;
+    }));
+  }
+
+  const open = (id) => show(id, true).catch((error) => {
+    if (error.status === 404) store(gallery().filter((one) => one.id !== id)), showGallery();
+    announce(error.message);
+    ask("This job cannot be shown", error.message, "OK");
+  });
+
+  // --- events
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    create(collect(), file.files[0]);
+  });
+  form.addEventListener("input", ({ target }) => {
+    key = null;
+    if (target.id !== "image1" && target.hasAttribute("aria-invalid")) showError(target, "");
+  });
+  form.addEventListener("change", ({ target }) => {
+    if (target.id === "token") setToken(target.value.trim()), loadWorkflows();
+    else if (target === file) showInput();
+    else if (["workflow", "model"].includes(target.name)) showFields();
+    else showPrice();
+  });
+  prompt.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  $("#hints").addEventListener("click", ({ target }) => {
+    if (target.matches("button:not([aria-expanded])")) insert(target.textContent);
+    else if (target.matches("button")) for (const kind of $$("[aria-expanded]", target.parentElement)) {
+      kind.setAttribute("aria-expanded", String(kind === target));
+      document.getElementById(kind.getAttribute("aria-controls")).hidden = kind !== target;
+    }
+  });
+  document.addEventListener("paste", (event) => {
+    const given = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
+    if (given) event.preventDefault(), takeFile(given);
+  });
+  for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+    form.addEventListener(kind, (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault();
+      $("#drop").classList.toggle("over", kind.startsWith("drage") || kind === "dragover");
+      if (kind === "drop") takeFile(event.dataTransfer.files[0]);
+    });
+  }
+
+  async function start() {
+    const asked = new URLSearchParams(location.search), stored = sessionStorage.getItem(TOKEN);
+    if ($("#token") && stored) $("#token").value = stored;
+    if (location.search) history.replaceState(null, "", "/");
+    showGallery();
+    await loadWorkflows();
+    const newest = gallery()[0];
+    if (asked.has("fromJob")) use(asked.get("fromJob"), asked.get("fromImage") ?? "0");
+    else if (asked.has("again")) await again(asked.get("again")).catch((error) => announce(error.message));
+    else if (newest && !newest.final) await show(newest.id, false).catch(() => {});
+  }
+
+  const remove = () => ((source = null), takeFile(null), file.focus());
+  const forget = async () => (await ask("Clear this list?", "The images stay where they are; this browser forgets them.", "Clear")) && (store([]), showGallery());
+  return { start, use, again, open, settle, remove, forget };
+}
+
+// --- every page ---------------------------------------------------------------------------------------------------
+
+const playground = $(".playground") ? createPlayground($(".playground")) : null;
+const ACTIONS = {
+  copy, share, retry, recopy, cancel,
+  remove: () => playground.remove(),
+  forget: () => playground.forget(),
+};
+// These are links, which lead to the playground, or from it to the page of a job, where they cannot be handled here.
+const LINKS = {
+  use: (link) => playground.use(...["fromJob", "fromImage"].map((name) => new URL(link.href).searchParams.get(name))),
+  again: (link) => playground.again(new URL(link.href).searchParams.get("again")),
+  open: (link) => playground.open(link.pathname.split("/").pop()),
+};
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-do]"), action = target?.dataset.do;
+  if (target?.matches("button") && ACTIONS[action]) ACTIONS[action](target);
+  if (!target?.matches("a") || !playground || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  LINKS[action](target);
+});
+
+reveal(document);
+if (playground) await playground.start();
+else if (!getToken()) startJob();
+else fetchPage(location.pathname).then(showPage, startJob);

@@ -1,0 +1,47 @@
+"""What a response of a trigger, or of something else at its URL, means for a command."""
+
+import httpx
+import pytest
+
+from functions.cli.api import Api, json_of
+from functions.cli.errors import RequestFailed, RequestRejected
+
+PROBLEM = {"detail": "Must be one of 1K, 2K.", "field": "resolution"}
+
+
+def response(status: int, **content: object) -> httpx.Response:
+    return httpx.Response(status, request=httpx.Request("GET", "https://t.example"), **content)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422])
+def test_a_request_that_must_be_changed_is_rejected_with_the_reason(status: int):
+    with pytest.raises(RequestRejected, match=r"^The request was rejected: resolution: Must be one of 1K, 2K\.$"):
+        json_of(response(status, json=PROBLEM))
+
+
+@pytest.mark.parametrize("status", [302, 408, 429, 500, 503])
+def test_a_request_that_may_succeed_later_has_failed(status: int):
+    with pytest.raises(RequestFailed, match=r"Must be one of"):
+        json_of(response(status, json=PROBLEM))
+
+
+@pytest.mark.parametrize("content", [{"text": "<html>"}, {"json": []}, {"json": {"detail": {}}}, {"content": b"\xff"}])
+def test_a_rejection_that_is_no_problem_document_names_the_status_and_identity_tokens(content: dict[str, object]):
+    with pytest.raises(RequestRejected, match="403") as error:
+        json_of(response(403, **content))
+    assert "gcloud auth print-identity-token" in error.value.message
+
+
+def test_a_success_without_json_is_not_from_a_trigger():
+    assert json_of(response(204)) is None
+    with pytest.raises(RequestFailed, match="Is it the URL of a trigger"):
+        json_of(response(200, text="<html>"))
+
+
+async def test_a_server_that_cannot_be_reached_is_named():
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("", request=request)
+
+    async with httpx.AsyncClient(base_url="https://t.example", transport=httpx.MockTransport(refuse)) as http:
+        with pytest.raises(RequestFailed, match=r"https://t\.example.* did not respond: ConnectError"):
+            await Api(http).get("/jobs", limit=None)

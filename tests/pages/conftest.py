@@ -1,0 +1,130 @@
+"""A playground, somebody at a browser, and axe."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.resources import files
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
+
+from tests.recipes.browser import browser, soon
+from tests.recipes.deployment import Deployment, deployed
+
+AXE = files("axe_core_python").joinpath("axe.min.js").read_text()
+TOKEN = "token-of-a-person"
+# Without any authentication, as `python -m functions serve` has it.
+OPEN = dict.fromkeys(
+    ("TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "EVENT_SERVICE_ACCOUNT", "EVENT_AUDIENCE", "TRIGGER_PUBLIC"), ""
+)
+WORKFLOWS = {
+    "default": {"mode": "webhook", "id": "hook-of-these-tests", "pricePerImage": 0.2},
+    "pro": {
+        "mode": "execute",
+        "id": "demo-execute",
+        "model": "nano_banana_pro",
+        "resolution": "2K",
+        "aspectRatio": "16:9",
+        "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24},
+        "overridable": ["aspect_ratio", "resolution"],
+    },
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody at a browser."""
+
+    chrome: Chrome
+    deployment: Deployment
+
+    def opens(self, path: str = "/") -> None:
+        self.chrome.get(f"{self.deployment.trigger}{path}")
+
+    def finds(self, selector: str) -> list[WebElement]:
+        return [one for one in self.chrome.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()]
+
+    def sees(self, selector: str) -> WebElement:
+        """The first such element, as soon as it can be seen."""
+        return soon(self.chrome, lambda _: next(iter(self.finds(selector)), False))
+
+    def reads(self, selector: str, words: str) -> None:
+        """Wait until an element has these words."""
+        soon(self.chrome, lambda _: any(words in one.text for one in self.finds(selector)))
+
+    def types(self, prompt: str) -> None:
+        area = self.sees("#prompt")
+        area.clear()
+        area.send_keys(prompt)
+
+    def creates(self, prompt: str) -> str:
+        """Send the prompt; return the id of the job when the page shows it."""
+        self.types(prompt)
+        self.sees("#composer .primary").click()
+        self.reads(".job .prompt", prompt)
+        return str(self.sees(".job").get_attribute("data-job"))
+
+    def sees_image(self, job_id: str) -> None:
+        """Wait until the first image of the job is loaded."""
+        script = "const i = document.querySelector(arguments[0]); return i && i.complete && i.naturalWidth"
+        soon(self.chrome, lambda chrome: chrome.execute_script(script, f'.job img[src="/jobs/{job_id}/image/0"]'))
+
+    def chooses(self, name: str, value: str) -> None:
+        Select(self.sees(f'[name="{name}"]')).select_by_value(value)
+
+    def clicks(self, text: str) -> None:
+        """Click the button or link with this text."""
+        soon(self.chrome, lambda _: next((one for one in self.finds("button, a") if one.text == text), False)).click()
+
+    def check(self) -> None:
+        """Check that axe finds nothing on the page, and that it is not wider than the screen."""
+        self.chrome.execute_script(AXE)
+        found = self.chrome.execute_async_script("axe.run().then(arguments[0], error => arguments[0](String(error)))")
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+        assert self.chrome.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment without authentication."""
+    settings = {**OPEN, "PLAYGROUND": "true", "WIREFLOW_WORKFLOWS": json.dumps(WORKFLOWS)}
+    with deployed(tmp_path_factory.mktemp("playground"), **settings) as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bool], Chrome]]:
+    """One with JavaScript and one without, each started when it is first asked for."""
+    started: dict[bool, Chrome] = {}
+    with ExitStack() as stack:
+
+        def get(javascript: bool) -> Chrome:
+            if javascript not in started:
+                folder = tmp_path_factory.mktemp("profile")
+                started[javascript] = stack.enter_context(browser(folder, javascript=javascript))
+            return started[javascript]
+
+        yield get
+
+
+@pytest.fixture
+def person(browsers: Callable[[bool], Chrome], playground: Deployment) -> Iterator[Person]:
+    """Somebody who has not been here before."""
+    chrome = browsers(True)
+    yield Person(chrome, playground)
+    chrome.execute_script("localStorage.clear(); sessionStorage.clear()")
+
+
+@pytest.fixture
+def plain_person(browsers: Callable[[bool], Chrome], playground: Deployment) -> Person:
+    """Somebody whose browser has JavaScript switched off."""
+    return Person(browsers(False), playground)

@@ -1,0 +1,248 @@
+"""The playground in Chromium."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+
+from tests.pages.conftest import Person
+from tests.recipes.browser import screen, soon
+
+PASTE = """
+const given = new DataTransfer();
+const bytes = Uint8Array.from(atob(arguments[1]), (character) => character.charCodeAt(0));
+given.items.add(new File([bytes], "heron.png", { type: "image/png" }));
+const event = arguments[0] === "paste"
+  ? new ClipboardEvent("paste", { clipboardData: given, bubbles: true, cancelable: true })
+  : new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true });
+document.querySelector("#prompt").dispatchEvent(event);"""
+LOSE_THE_FIRST_ANSWER = """
+const real = window.fetch;
+window.fetch = async (...request) => {
+  const response = await real(...request);
+  if (request[1]?.method !== "POST") return response;
+  window.fetch = real;
+  throw new TypeError("the connection is broken");
+};"""
+SCREENS = pytest.mark.parametrize(
+    ("width", "dark"),
+    [(width, dark) for width in (390, 1280) for dark in (False, True)],
+    ids=lambda value: {True: "dark", False: "light"}.get(value, str(value)) if isinstance(value, bool) else str(value),
+)
+
+
+@pytest.fixture
+def heron(tmp_path: Path) -> Path:
+    file = tmp_path / "heron.png"
+    Image.new("RGB", (64, 48), "red").save(file)
+    return file
+
+
+def test_a_prompt_becomes_an_image_on_the_same_page(person: Person) -> None:
+    person.opens()
+    person.check()
+    job_id = person.creates('a heron & a "quotation"')
+    person.sees_image(job_id)
+    person.check()
+    assert person.chrome.current_url == f"{person.deployment.trigger}/"
+    job = person.deployment.finished('a heron & a "quotation"')
+    assert (job["id"], job["status"]) == (job_id, "succeeded")
+    for entry in person.chrome.get_log("browser"):
+        assert entry["level"] != "SEVERE", entry
+
+
+@pytest.mark.slow
+@SCREENS
+def test_every_state_is_clear_to_everyone_on_every_screen(person: Person, width: int, dark: bool) -> None:
+    with screen(person.chrome, width, dark=dark):
+        person.opens()
+        person.check()
+        person.creates("   a heron in a while [fault:several_images]")
+        person.check()
+        person.sees_image(str(person.sees(".job").get_attribute("data-job")))
+        person.check()
+        person.clicks("Use as input")
+        person.check()
+        person.clicks("Remove")
+        person.clicks("Create again")
+        person.sees("dialog[open]")
+        person.check()
+        person.clicks("Cancel")
+        person.types("   ")
+        person.sees("#composer .primary").click()
+        person.sees(".error")
+        person.check()
+        person.creates("a heron [fault:moderation]")
+        person.sees('.job[data-status="failed"] .problem')
+        person.check()
+        person.chooses("workflow", "pro")
+        person.check()
+
+
+@pytest.mark.slow
+def test_without_javascript_the_form_leads_to_the_page_of_the_job(plain_person: Person) -> None:
+    plain_person.opens()
+    assert not plain_person.finds("#hints")
+    plain_person.types("a heron without JavaScript")
+    plain_person.chooses("aspect_ratio", "16:9")
+    plain_person.sees("#composer .primary").click()
+    soon(plain_person.chrome, lambda chrome: "/jobs/" in chrome.current_url)
+    assert plain_person.sees('figure img[alt="a heron without JavaScript"]').get_attribute("naturalWidth") != "0"
+    assert plain_person.finds("a[download]")
+    plain_person.deployment.finished("a heron without JavaScript")
+
+
+@pytest.mark.slow
+def test_it_can_be_used_by_keyboard_alone(person: Person) -> None:
+    person.opens()
+    person.sees("#hints")
+
+    def press(*keys: str) -> None:
+        ActionChains(person.chrome).send_keys(*keys).perform()
+
+    press(Keys.TAB, "A poster", Keys.TAB * 3, Keys.ENTER, Keys.TAB * 2)
+    assert person.chrome.switch_to.active_element.text == "with the text “Hello” in bold letters"
+    press(Keys.ENTER, "Herons")  # the words in the quotation marks are selected
+    assert person.sees("#prompt").get_property("value") == "A poster, with the text “Herons” in bold letters"
+    ActionChains(person.chrome).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
+    person.reads(".job .prompt", "with the text “Herons”")
+    assert person.chrome.switch_to.active_element.get_attribute("id") == "result"
+
+
+@pytest.mark.slow
+def test_each_kind_of_idea_adds_to_the_prompt(person: Person) -> None:
+    person.opens()
+    person.types("A heron")
+    for kind, idea in (("Style", "cinematic lighting"), ("Phrasing", "a clear blue sky"), ("Composition", "wide shot")):
+        person.clicks(kind)
+        person.clicks(idea)
+    written = person.sees("#prompt").get_property("value")
+    assert written == "A heron, cinematic lighting, a clear blue sky, wide shot"
+
+
+@pytest.mark.slow
+def test_a_workflow_offers_its_choices_with_their_prices(person: Person) -> None:
+    person.opens()
+    person.reads("#price", "$0.20 per image")
+    person.chooses("workflow", "pro")
+    person.reads("#price", "$0.13 per image")
+    options = [one.text for one in person.finds('[name="resolution"] option')]
+    assert options == ["2K (default)", "1K, $0.13", "2K, $0.13", "4K, $0.24"]
+    person.chooses("resolution", "4K")
+    person.reads("#price", "$0.24 per image")
+    person.chooses("aspect_ratio", "9:16")
+    person.creates("a tall heron")
+    assert person.deployment.finished("a tall heron")["workflow"] == "pro"
+    assert person.deployment.jobs_of("a tall heron")[0]["estimatedCost"]["amount"] == 0.24
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["file", "paste", "drop"])
+def test_an_input_image_may_be_chosen_pasted_or_dropped(person: Person, heron: Path, way: str) -> None:
+    person.opens()
+    if way == "file":
+        person.sees("#image1").send_keys(str(heron))
+    else:
+        person.chrome.execute_script(PASTE, way, base64.b64encode(heron.read_bytes()).decode())
+    person.reads("#input", "heron.png")
+    person.check()
+    person.creates(f"a heron by {way}")
+    person.deployment.finished(f"a heron by {way}")
+    (run,) = person.deployment.runs_of(f"a heron by {way}")
+    assert run["input"]
+
+
+@pytest.mark.slow
+def test_a_file_that_is_no_image_is_refused_beside_the_field(person: Person, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    person.opens()
+    person.sees("#image1").send_keys(str(tmp_path / "notes.txt"))
+    person.reads("#image-field .error", "not an image")
+    assert not person.finds("#input")
+
+
+@pytest.mark.slow
+def test_an_image_can_be_the_input_of_the_next_one(person: Person) -> None:
+    person.opens()
+    first = person.creates("a heron to begin with")
+    person.sees_image(first)
+    person.clicks("Use as input")
+    person.creates("the same heron at night")
+    person.deployment.finished("the same heron at night")
+    (run,) = person.deployment.runs_of("the same heron at night")
+    assert run["input"]
+
+
+@pytest.mark.slow
+def test_creating_it_again_asks_before_it_pays(person: Person) -> None:
+    prompt = "a heron, twice"
+    person.opens()
+    person.sees_image(person.creates(prompt))
+    person.clicks("Create again")
+    person.reads("dialog", "It costs about $0.20")
+    person.clicks("Cancel")
+    assert len(person.deployment.jobs_of(prompt)) == 1
+    person.clicks("Create again")
+    person.clicks("Create it")
+    soon(person.chrome, lambda _: len(person.deployment.jobs_of(prompt)) == 2)
+
+
+@pytest.mark.slow
+def test_after_a_lost_connection_the_same_button_gets_the_same_job(person: Person) -> None:
+    prompt = "a heron whose first answer was lost"
+    person.opens()
+    person.chrome.execute_script(LOSE_THE_FIRST_ANSWER)
+    person.types(prompt)
+    person.sees("#composer .primary").click()
+    person.reads("#composer .error", "The connection was lost")
+    person.sees("#composer .primary").click()
+    person.reads(".job .prompt", prompt)
+    person.deployment.finished(prompt)
+    assert len(person.deployment.jobs_of(prompt)) == 1
+
+
+@pytest.mark.slow
+def test_the_images_of_this_browser_are_kept_until_they_are_cleared(person: Person) -> None:
+    person.opens()
+    first = person.creates("a first heron")
+    person.sees_image(first)
+    second = person.creates("a second heron")
+    person.sees_image(second)
+    person.opens()
+    links = [one.get_attribute("href") for one in person.finds("#gallery a")]
+    assert links == [f"{person.deployment.trigger}/jobs/{one}" for one in (second, first)]
+    person.finds("#gallery a")[1].click()
+    person.reads(".job .prompt", "a first heron")
+    assert person.chrome.current_url == f"{person.deployment.trigger}/"
+    person.clicks("Clear this list")
+    person.clicks("Clear")
+    soon(person.chrome, lambda _: not person.finds("#gallery"))
+    person.opens()
+    assert not person.finds("#gallery")
+
+
+@pytest.mark.slow
+def test_a_job_goes_on_to_be_followed_after_the_page_was_reloaded(person: Person) -> None:
+    person.opens()
+    job_id = person.creates("a heron, and a reload")
+    person.opens()
+    person.sees_image(job_id)
+
+
+@pytest.mark.slow
+def test_the_url_of_an_image_can_be_copied_and_the_image_downloaded(person: Person) -> None:
+    person.opens()
+    job_id = person.creates("a heron to keep")
+    person.sees_image(job_id)
+    person.chrome.execute_script("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    person.clicks("Copy URL")
+    person.reads("figcaption", "Copied")
+    url = person.deployment.finished("a heron to keep")["imageUrls"][0]
+    assert person.chrome.execute_script("return window.copied") == url
+    link = person.chrome.find_element(By.CSS_SELECTOR, "a[download]").get_attribute("href")
+    answer = person.deployment.http.get(str(link))
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert person.deployment.is_image_of("a heron to keep", answer.content)

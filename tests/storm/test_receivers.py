@@ -1,0 +1,91 @@
+"""Receivers that are slow, fail, reset connections, or redirect delay neither images nor other receivers."""
+
+import json
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.harness.measurements import note
+from tests.processes.product import Places
+from tests.storm.receivers_run import BAD, FAILS, GOOD, Case, ReceiversRun, Report
+
+MAX_RATIO = 1.1  # of the times that images take with and without receivers
+FORGETFUL, KILLS = "tests/storm/forgetful_poller.py", 3
+SHORT = Case(jobs=16, seconds=1, run_seconds="0.5-1")
+# Runs as long as the real ones: the times are then those of the product, not of a busy machine.
+LONG = Case(jobs=200, seconds=20, run_seconds="10-20")
+
+
+async def test_good_receivers_hear_of_every_job_beside_bad_ones(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    report = await ReceiversRun(SHORT, Places.local(tmp_path), tmp_path / "storm", receivers=True).run()
+    note(pytestconfig, f"receivers: {report}")
+    check(report, SHORT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["sqlite", "firestore"])
+async def test_a_message_that_was_sent_before_a_kill_is_sent_again_with_the_same_id(
+    store: str, firestore_emulator: str, storage_server: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    places = Places.local(tmp_path) if store == "sqlite" else Places.cloud(firestore_emulator, storage_server)
+    settings = {"SENT": str(tmp_path / "sent"), "LEASE_SECONDS": "20"}
+    run = ReceiversRun(SHORT, places, tmp_path / "run", receivers=True, poller=FORGETFUL, **settings)
+    report = await run.run()
+    note(pytestconfig, f"receivers and {KILLS} kills on {store}: {report}")
+    check(report, SHORT)
+    live = [
+        attempts for receiver in report.expected for attempts in report.got(receiver).values() if "live/" in receiver
+    ]
+    assert sum(len(attempts) > 1 for attempts in live) >= KILLS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["sqlite", "firestore"])
+async def test_receivers_do_not_delay_images(
+    store: str, firestore_emulator: str, storage_server: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    reports = {}
+    for name, receivers in (("calm", False), ("storm", True)):
+        (folder := tmp_path / name).mkdir()
+        places = Places.local(folder) if store == "sqlite" else Places.cloud(firestore_emulator, storage_server)
+        reports[name] = await ReceiversRun(LONG, places, folder / "run", receivers=receivers).run()
+        note(pytestconfig, f"{name} on {store}: {reports[name]}")
+    check_jobs(reports["calm"], LONG)
+    check(reports["storm"], LONG)
+    each = zip(reports["storm"].speed, reports["calm"].speed, strict=True)
+    assert max(storm / calm for storm, calm in each) <= MAX_RATIO
+
+
+def check_jobs(report: Report, case: Case) -> None:
+    """Check what became of the jobs."""
+    assert len(report.jobs) == 1 + case.jobs
+    for job in report.jobs:
+        assert job["status"] == ("failed" if FAILS in job["prompt"] else "succeeded"), job
+        assert not job["possibleDuplicate"]
+
+
+def check(report: Report, case: Case) -> None:
+    """Check all but the times."""
+    check_jobs(report, case)
+    assert report.missing() == []
+    for receiver, jobs in report.expected.items():
+        check_messages(report, receiver, jobs)
+    assert not report.got("live/followed"), "a redirect was followed"
+    assert {name for name, hook in report.hooks.items() if hook["status"] == "ended"} == {"gone/zap"}
+    assert report.states(*GOOD) == {"delivered"}
+    assert report.states("gone") == {"ended"}
+    assert report.states(*BAD) <= {"ended", "pending"}
+
+
+def check_messages(report: Report, receiver: str, jobs: set[str]) -> None:
+    """Check that a good receiver got one message for each of its jobs, whatever the number of attempts."""
+    statuses = {job["id"]: job["status"] for job in report.jobs}
+    got = report.got(receiver)
+    assert got.keys() == {f"{job}-1-{statuses[job]}" for job in jobs}
+    for attempts in got.values():
+        assert len({attempt["body"] for attempt in attempts}) == 1, "the same bytes in every attempt"
+        for attempt in attempts:
+            if secret := report.secrets.get(receiver):
+                Webhook(secret).verify(attempt["body"], attempt["headers"])
+            assert json.loads(attempt["body"])
