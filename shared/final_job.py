@@ -41,6 +41,8 @@ class FinalJob(JobRecord):
             workflow=self.workflow,
             caller=self.caller,
             private=self.private,
+            batch_id=self.batch_id,
+            batch_row=self.batch_row,
             fingerprint=self.fingerprint,
             created_at=self.created_at,
             completed_at=self.completed_at,

@@ -7,7 +7,7 @@ makes the new record durable, and only if the record it was computed from is sti
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.callbacks import EVENTS, Callback
@@ -33,6 +33,15 @@ class Job(FinalJob):
     def with_input(self, text: str) -> "Job":
         """A new job that is prepared: `text` is the JSON for Wireflow."""
         return self.evolve(input=text)
+
+    def in_batch(self, batch_id: str, row: int) -> "Job":
+        """A new job that is a row of an upload."""
+        return self.evolve(batch_id=batch_id, batch_row=row)
+
+    def deferred(self, delay: timedelta) -> "Job":
+        """A new job that is not expected to start before `delay`: its deadlines count from then."""
+        give_up_at = self.give_up_at + delay
+        return self.evolve(give_up_at=give_up_at, due_at=give_up_at, expire_at=self.expire_at + delay)
 
     def input_stored(self, index: int, name: str) -> "Job":
         """An input image is in the image store under `name`."""

@@ -50,6 +50,8 @@ class ListedJob:
     copy_tries: int = 0
     due_at: datetime | None = None
     queue_at: datetime | None = None
+    batch_id: str | None = None  # of the upload that it is a row of
+    batch_row: int | None = None  # its number there; row 1 is the header
     place: datetime | None = None  # its fair `queue_at`, to which it returns after a refusal that may pass soon
     previous_job: str | None = None  # whose image is the input image
     next_jobs: tuple[str, ...] = ()  # of the same caller, which have an image of this job as input; the newest ones

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from shared.batches import BatchStore
 from shared.bulk_action import BulkAction
 from shared.hooks import Hook
 from shared.job import Job
@@ -61,11 +62,12 @@ class JobQuery:
     caller: str | None = None
     status: Status | None = None
     workflow: str | None = None
+    batch_id: str | None = None
     since: datetime | None = None  # inclusive
     before: tuple[datetime, str] | None = None
 
 
-class JobStore(Protocol):
+class JobStore(BatchStore, Protocol):
     """Storage for jobs, hooks, and control documents. Every write is conditional on the revision it was computed from.
 
     Every call ends within seconds and raises StoreUnavailable if the store does not respond. A write whose response was

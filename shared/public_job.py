@@ -64,6 +64,7 @@ def public_job(
         "altText": job.alt_text or _shorten(job.prompt),
         "metadata": dict(job.metadata) if owner else None,
         "workflow": job.workflow,
+        "batchId": job.batch_id,
         "attempt": job.attempt,
         "executionId": job.execution_id,
         **_images(job, url),

@@ -1,4 +1,4 @@
-"""A submission: a validated request for one job."""
+"""A submission: a validated request for one job. A batch has one for each row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,3 +54,18 @@ class Submission:
     def reached_at(self, base_url: str) -> "Submission":
         """Return the submission with the URL at which its sender has reached us."""
         return replace(self, base_url=base_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSubmission:
+    """A validated batch of rows. The index of a row's key is its number."""
+
+    key: IdempotencyKey
+    fingerprint: str  # equal for equal rows
+    rows: tuple[Submission, ...]
+    caller: str | None = None
+    private: bool = False
+
+    def reached_at(self, base_url: str) -> "BatchSubmission":
+        """Return the batch with the URL at which its sender has reached us."""
+        return replace(self, rows=tuple(row.reached_at(base_url) for row in self.rows))

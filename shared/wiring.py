@@ -20,6 +20,7 @@ from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
 from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore, Receivers, WakeUp
 from shared.runtime.admission import Admission
+from shared.runtime.batch_rows import BatchRows
 from shared.runtime.dependencies import Deps
 from shared.runtime.endpoints import Endpoints
 from shared.runtime.executions import Executions
@@ -122,6 +123,7 @@ def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None 
         inputs=input_source(config),
         image_from_bytes=image_from_bytes,
         usage_days=UsageDays(store, clock),
+        batch_rows=BatchRows(store, clock),
         window=window,
         fetches=Slots(MAX_CONCURRENT_FETCHES, window),
         uploads=Slots(MAX_CONCURRENT_UPLOADS, window),

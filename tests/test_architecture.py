@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BASE = {
+    "batches",
     "auth_settings",
     "callback_settings",
     "callers",
@@ -59,6 +60,7 @@ ALLOWED = {
         "spending.budget",
         "spending.money",
     },
+    "batches": {"job_states", "spending.money"},
     "job_parts": {"error_codes", "job_states", "spending.money"},
     "bulk_action": set(),
     "callbacks": {"job_parts", "job_states"},
@@ -87,6 +89,7 @@ ALLOWED = {
         "workflows",
     },
     "ports": {
+        "batches",
         "bulk_action",
         "error_codes",
         "hooks",
@@ -129,6 +132,7 @@ ALLOWED = {
         "workflows",
     },
     "jobs": {
+        "batches",
         "bulk_action",
         "callbacks",
         "error_codes",

@@ -19,7 +19,7 @@ LATER = NOW + timedelta(days=3)
 # What belongs to the request, for as long as the job exists.
 KEPT = {
     *("id", "prompt", "created_at", "workflow", "caller", "alt_text", "metadata", "fingerprint", "private", "image1"),
-    *("stored_input", "allow_partial", "base_url", "revision"),
+    *("stored_input", "allow_partial", "base_url", "batch_id", "batch_row", "revision"),
 }
 # What `next_attempt` sets.
 SET = {

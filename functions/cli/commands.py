@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from functions.cli.batch_command import batch
 from functions.cli.field_option import FieldType
 from functions.cli.hook_commands import hooks
 from functions.cli.input_image import InputImageType
@@ -220,5 +221,6 @@ def trial(job: str, live: bool) -> None:
     run_until_interrupted(trial_command(job, os.environ, live=live))
 
 
+cli.add_command(batch)
 cli.add_command(hooks)
 cli.add_command(jobs)

@@ -50,7 +50,7 @@ def _save(http: httpx.Client, image: Mapping[str, Any], folder: Path, stem: str)
         raise SaveFailed(f"Cannot create a file in {folder}: {error.strerror}.") from error
     try:
         with file:
-            _fetch(http, image, file)
+            fetch_image(http, image, file)
     except BaseException as error:
         path.unlink()
         if isinstance(error, httpx.HTTPError | OSError):
@@ -70,7 +70,7 @@ def _new_file(folder: Path, stem: str, extension: str) -> tuple[Path, BinaryIO]:
             number += 1
 
 
-def _fetch(http: httpx.Client, image: Mapping[str, Any], file: BinaryIO) -> None:
+def fetch_image(http: httpx.Client, image: Mapping[str, Any], file: BinaryIO) -> None:
     """Download the image to `file`. Raises SaveFailed if its checksum is not that of the job."""
     digest = hashlib.sha256()
     with http.stream("GET", image["url"]) as response:

@@ -1,6 +1,6 @@
 """Where local state is stored: `.local/` in the current folder.
 
-`.local/live` belongs to the real Wireflow, `.local/serve` and `.local/simulate` to the simulator.
+`.local/live` belongs to the real Wireflow, `.local/serve`, `.local/batch`, and `.local/simulate` to the simulator.
 """
 
 import fcntl

@@ -27,6 +27,7 @@ DEFAULTS = {
     "LEASE_SECONDS": "20",  # the minimum: after an interruption a job continues when its lease ends
     "PLAYGROUND": "true",
     "POLL_IDLE_EXIT_SECONDS": "1",  # an idle window must not delay Ctrl-C
+    "CALLBACK_HOSTS": "localhost,127.0.0.1",  # with the simulator, receivers may run on this machine
 }
 # Settings that the functions require and commands on stores do not use, or only IMAGES_URL in place of a deployment.
 UNUSED = {"WIREFLOW_WEBHOOK_ID": "unused", "WIREFLOW_API_KEY": "unused", "IMAGES_URL": "file:///unused"}

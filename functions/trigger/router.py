@@ -18,6 +18,8 @@ from .openapi.document import openapi
 from .responses.problems import problem_response
 from .routes.actions import act_on_jobs
 from .routes.assets import embed, page_asset
+from .routes.batch_results import batch_results
+from .routes.batches import delete_batch, list_batch_jobs, post_batch, read_batch
 from .routes.form_token import form_token
 from .routes.health import health
 from .routes.hooks import create_hook, delete_hook, list_hooks, read_hook, rotate_secret
@@ -34,6 +36,7 @@ from .routes.workflows import list_workflows
 Handler = Callable[..., Awaitable[Response]]
 
 ID = r"(?P<job_id>[0-9a-f]{32})"
+BATCH_ID = r"(?P<batch_id>[0-9a-f]{32})"
 HOOK_ID = r"(?P<hook_id>[0-9a-f]{32})"
 ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"GET": playground, "POST": post}),
@@ -47,6 +50,10 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(rf"/jobs/{ID}/next"), {"POST": post_next}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?\.(png|jpe?g|webp|gif|avif)"), {"GET": image_file}),
+    (re.compile(r"/batches"), {"POST": post_batch}),
+    (re.compile(rf"/batches/{BATCH_ID}"), {"GET": read_batch, "DELETE": delete_batch}),
+    (re.compile(rf"/batches/{BATCH_ID}/jobs"), {"GET": list_batch_jobs}),
+    (re.compile(rf"/batches/{BATCH_ID}/results\.csv"), {"GET": batch_results}),
     (re.compile(r"/hooks"), {"GET": list_hooks, "POST": create_hook}),
     (re.compile(rf"/hooks/{HOOK_ID}"), {"GET": read_hook, "DELETE": delete_hook}),
     (re.compile(rf"/hooks/{HOOK_ID}/secret"), {"POST": rotate_secret}),

@@ -1,10 +1,10 @@
 """Jobs in Firestore. Every write is conditional on the newest revision of the document and takes effect once.
 
-`jobs/{id}` holds the jobs, `hooks/{id}` the hooks, `control/wireflow` the gate, `control/form_limits` the rate window
-of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the usage of a day that is over,
-`control/usage_versions` which of those are out of date, `control/action_{id}` a paid bulk action. Every query of the
-product is in this file. The automatic single-field indexes serve all of them except the list by caller, status, or
-workflow: see `_list_query`.
+`jobs/{id}` holds the jobs, `batches/{id}` the batches, `hooks/{id}` the hooks, `control/wireflow` the gate,
+`control/form_limits` the rate window of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the
+usage of a day that is over, `control/usage_versions` which of those are out of date, `control/action_{id}` a paid bulk
+action. Every query of the product is in this file. The automatic single-field indexes serve all of them except the list
+by caller, status, workflow, or batch: see `_list_query`.
 """
 
 import dataclasses
@@ -16,10 +16,17 @@ from functools import partial
 
 from google.cloud.firestore import AsyncClient, AsyncQuery, FieldFilter, Query
 
+from shared.batches import MAX_ROWS, Batch, BatchRow
 from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
 from shared.jobs.action_documents import action_from_document, action_to_document
+from shared.jobs.batch_documents import (
+    BATCH_ROW_FIELDS,
+    batch_from_document,
+    batch_row_from_document,
+    batch_to_document,
+)
 from shared.jobs.documents import (
     check_batch,
     first_readable,
@@ -52,6 +59,7 @@ from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 SECONDS = 5.0  # for one call of the port, including all retries
 GATE, RATE_WINDOW, IDS = "control/wireflow", "control/form_limits", "control/ids"
 USAGE, VERSIONS, ACTION = "control/usage_", "control/usage_versions", "control/action_"
+BATCHES = "batches/"
 
 
 class FirestoreJobs:
@@ -116,6 +124,32 @@ class FirestoreJobs:
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""
         return await first_readable(partial(self._database.rows, _list_query(query)), query.limit, listed_from_document)
+
+    async def create_batch(self, batch: Batch) -> Batch:
+        """See the port."""
+        try:
+            (revision,) = await self._database.write({BATCHES + batch.id: batch_to_document(batch)}, revision=None)
+        except WriteConflict as conflict:
+            if not conflict.rows:
+                raise StoreUnavailable("a batch expired while it was created") from conflict
+            return batch_from_document(*conflict.rows[0])
+        return dataclasses.replace(batch, revision=revision)
+
+    async def get_batch(self, batch_id: str) -> Batch | None:
+        """See the port."""
+        row = await self._database.read(BATCHES + batch_id)
+        return batch_from_document(*row) if row else None
+
+    async def save_batch(self, batch: Batch) -> Batch:
+        """See the port."""
+        (revision,) = await self._database.write({BATCHES + batch.id: batch_to_document(batch)}, batch.revision)
+        return dataclasses.replace(batch, revision=revision)
+
+    async def batch_rows(self, batch_id: str) -> list[BatchRow]:
+        """See the port."""
+        listed = _list_query(JobQuery(limit=MAX_ROWS, batch_id=batch_id))
+        rows = partial(self._database.rows, lambda client: listed(client).select(BATCH_ROW_FIELDS))
+        return await first_readable(rows, MAX_ROWS, batch_row_from_document)
 
     async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
         """See the port."""
@@ -250,15 +284,21 @@ def _list_query(query: JobQuery) -> BuildQuery:
     """Select the jobs of a list, newest first.
 
     `since` and `before` are cursors, so that every filter is an equality: then Firestore merges the composite indexes
-    (caller, createdAt ↓), (status, createdAt ↓), and (workflow, createdAt ↓) for any combination of filters.
+    (caller, createdAt ↓), (status, createdAt ↓), (workflow, createdAt ↓), and (batchId, createdAt ↓) for any
+    combination of filters.
     https://firebase.google.com/docs/firestore/query-data/index-overview#taking_advantage_of_index_merging
     """
 
     def build(client: AsyncClient) -> AsyncQuery:
         jobs = client.collection("jobs")
         built = jobs.order_by("createdAt", direction=Query.DESCENDING).order_by("__name__", direction=Query.DESCENDING)
-        for field in ("caller", "status", "workflow"):
-            value = getattr(query, field)
+        wanted = {
+            "caller": query.caller,
+            "status": query.status,
+            "workflow": query.workflow,
+            "batchId": query.batch_id,
+        }
+        for field, value in wanted.items():
             if value is not None:
                 built = built.where(filter=FieldFilter(field, "==", str(value)))
         if query.since is not None:

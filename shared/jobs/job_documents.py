@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.batches import Batch, BatchRow
 from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.hooks import Hook, HookSecret
@@ -71,7 +72,7 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
         known["error"] = _error(known["error"])
     for name in ("estimated_cost", "cost", "earlier_cost"):
         if known.get(name):
-            known[name] = _cost(known[name])
+            known[name] = cost_from_document(known[name])
     if known.get("reservation"):
         known["reservation"] = Reservation(**decode(Reservation, known["reservation"]))
     if known.get("then"):
@@ -107,19 +108,21 @@ def _attempt(document: Mapping[str, Any]) -> Attempt:
         "status": Status,
         "error_code": ErrorCode,
         "error_charged": Charged,
-        "cost": _cost,
+        "cost": cost_from_document,
     }
     return Attempt(**{name: types[name](value) if name in types else value for name, value in known.items()})
 
 
-def _cost(document: Mapping[str, Any]) -> Cost:
+def cost_from_document(document: Mapping[str, Any]) -> Cost:
+    """Return the cost of a stored map."""
     known = decode(Cost, document)
     return Cost(**{**known, "source": CostSource(known["source"])})
 
 
 def _then(document: Mapping[str, Any]) -> Then:
     known = decode(Then, document)
-    return Then(**{**known, "estimated_cost": _cost(known["estimated_cost"]) if known.get("estimated_cost") else None})
+    cost = known.get("estimated_cost")
+    return Then(**{**known, "estimated_cost": cost_from_document(cost) if cost else None})
 
 
 def _image(document: Mapping[str, Any]) -> Image:
@@ -141,7 +144,7 @@ _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
     for record in (
         *(Job, JobRow, ListedJob, Callback, Attempt, Image, Step, JobError, Refusal, Cost, Reservation, Then),
-        *(InputImage, Suspension, Hook, HookSecret),
+        *(InputImage, Suspension, Hook, HookSecret, Batch, BatchRow),
     )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]

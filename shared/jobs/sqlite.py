@@ -5,22 +5,26 @@ extended JSON, so that it is read back as a time. The fields that scans search a
 an expression, because an index can be added to a file of an earlier version, a column cannot.
 """
 
-import asyncio
 import dataclasses
 import json
 import secrets
-import sqlite3
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from shared.batches import MAX_ROWS, Batch, BatchRow
 from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
 from shared.jobs.action_documents import action_from_document, action_to_document
+from shared.jobs.batch_documents import (
+    BATCH_ROW_FIELDS,
+    batch_from_document,
+    batch_row_from_document,
+    batch_to_document,
+)
 from shared.jobs.documents import (
     Row,
     check_batch,
@@ -35,6 +39,7 @@ from shared.jobs.documents import (
 )
 from shared.jobs.hook_documents import MAX_READ, hook_to_document
 from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
+from shared.jobs.sqlite_file import SqliteFile
 from shared.jobs.usage_documents import (
     usage_from_document,
     usage_row,
@@ -50,16 +55,17 @@ from shared.spending.usage import UsageDay, UsageRow, UsageVersions
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 
 SECONDS = 5.0  # to wait for the write of another process
-WAL_TRIES = 20  # several processes may open a new file at the same time
 GATE, RATE_WINDOW, IDS, USAGE, ACTION = "wireflow", "form_limits", "ids", "usage_", "action_"
-VERSIONS = "usage_versions"
+VERSIONS, BATCH = "usage_versions", "batch_"
 CREATED = """json_extract(document, '$.createdAt."$date"')"""
 EXECUTION = "json_extract(document, '$.executionId')"
+BATCH_ID = "json_extract(document, '$.batchId')"
 BEFORE_ALL, AFTER_ALL = "", "~"  # sort before and after every time as text
 
 # WAL: readers and one writer do not block each other, and commits survive the process, though with NORMAL perhaps not
 # a power failure: https://www.sqlite.org/pragma.html#pragma_synchronous
-SCHEMA = """
+SCHEMA = (
+    """
 PRAGMA synchronous = NORMAL;
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS jobs (
@@ -73,10 +79,14 @@ CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at, id) WHERE due_at IS NOT NUL
 CREATE INDEX IF NOT EXISTS jobs_line ON jobs (queue_at, id) WHERE queue_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_created ON jobs (CREATED, id);
 CREATE INDEX IF NOT EXISTS jobs_execution ON jobs (EXECUTION) WHERE EXECUTION IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_batch ON jobs (BATCH_ID) WHERE BATCH_ID IS NOT NULL;
 CREATE TABLE IF NOT EXISTS hooks (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS control (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL);
 COMMIT;
-""".replace("CREATED", CREATED).replace("EXECUTION", EXECUTION)
+""".replace("CREATED", CREATED)
+    .replace("EXECUTION", EXECUTION)
+    .replace("BATCH_ID", BATCH_ID)
+)
 
 # A merge patch replaces the fields it names, removes those that are null, and keeps the others:
 # https://www.sqlite.org/json1.html#jpatch
@@ -94,6 +104,8 @@ DUE = "SELECT id, ROW, version FROM jobs WHERE due_at >= ? AND due_at <= ? ORDER
 DUE = DUE.replace("ROW", ROW)
 QUEUE = DUE.replace("due_at", "queue_at")
 WITH_EXECUTION = f"SELECT id, {ROW}, version FROM jobs WHERE {EXECUTION} = ? ORDER BY id LIMIT ?"  # noqa: S608, a constant
+BATCH_ROW = f"json_object({', '.join(map(MASKED.format, BATCH_ROW_FIELDS))})"
+BATCH_ROWS = f"SELECT id, {BATCH_ROW}, version FROM jobs WHERE {BATCH_ID} = ? LIMIT ?"  # noqa: S608, constants
 COUNT_AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
 # Not `(createdAt, id) < (?2, ?3)`: SQLite would start such a search at the newest job, not at the bound.
 LIST_JOBS = """
@@ -102,7 +114,8 @@ WHERE CREATED >= ?1 AND CREATED <= ?2 AND (CREATED < ?2 OR id < ?3)
 AND (?4 IS NULL OR json_extract(document, '$.caller') = ?4)
 AND (?5 IS NULL OR json_extract(document, '$.status') = ?5)
 AND (?6 IS NULL OR json_extract(document, '$.workflow') = ?6)
-ORDER BY CREATED DESC, id DESC LIMIT ?7
+AND (?7 IS NULL OR json_extract(document, '$.batchId') = ?7)
+ORDER BY CREATED DESC, id DESC LIMIT ?8
 """.replace("CREATED", CREATED).replace("LISTED", LISTED)
 CREATE_CONTROL = "INSERT INTO control (document, id, version) VALUES (json_patch('{}', ?), ?, 1) ON CONFLICT DO NOTHING"
 SAVE_CONTROL = SAVE_JOB.replace("jobs", "control")
@@ -114,19 +127,12 @@ DELETE_HOOK = "DELETE FROM hooks WHERE id = ?"
 HOOKS_OF = "SELECT id, document, version FROM hooks WHERE json_extract(document, '$.caller') = ? LIMIT ?"
 ACTIVE_HOOKS = HOOKS_OF.replace("caller", "status")
 
-Result = TypeVar("Result")
-
 
 class SqliteJobs:
     """A `JobStore` in the file `path`, which is created with its directory if it does not exist."""
 
     def __init__(self, path: str | Path, seconds: float = SECONDS) -> None:
-        self._path = Path(path)
-        self._seconds = seconds
-        # A thread of its own: a connection must stay in its thread, and copies, which fill the default executor, must
-        # not delay the store.
-        self._thread = ThreadPoolExecutor(1, "sqlite")
-        self._connection: sqlite3.Connection | None = None
+        self._file = SqliteFile(Path(path), seconds, SCHEMA)
         self._secret: bytes | None = None
 
     async def create(self, job: Job) -> Job:
@@ -170,11 +176,33 @@ class SqliteJobs:
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
-        return await self._in_thread(lambda sql: int(sql.execute(COUNT_AHEAD, [_text(queue_at)]).fetchone()[0]))
+        return await self._file.run(lambda sql: int(sql.execute(COUNT_AHEAD, [_text(queue_at)]).fetchone()[0]))
 
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""
         return await first_readable(self._listed(query), query.limit, listed_from_document)
+
+    async def create_batch(self, batch: Batch) -> Batch:
+        """See the port."""
+        await self._write(CREATE_CONTROL, _json(batch_to_document(batch)), BATCH + batch.id)
+        found = await self.get_batch(batch.id)
+        if found is None:
+            raise StoreUnavailable("a batch was deleted while it was created")
+        return found
+
+    async def get_batch(self, batch_id: str) -> Batch | None:
+        """See the port."""
+        rows = await self._rows(GET_CONTROL, BATCH + batch_id)
+        return batch_from_document(batch_id, *rows[0][1:]) if rows else None
+
+    async def save_batch(self, batch: Batch) -> Batch:
+        """See the port."""
+        revision = await self._save_control(BATCH + batch.id, batch_to_document(batch), batch.revision)
+        return dataclasses.replace(batch, revision=revision)
+
+    async def batch_rows(self, batch_id: str) -> list[BatchRow]:
+        """See the port."""
+        return await first_readable(partial(self._rows, BATCH_ROWS, batch_id), MAX_ROWS, batch_row_from_document)
 
     async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
         """See the port."""
@@ -183,7 +211,7 @@ class SqliteJobs:
     def _listed(self, query: JobQuery) -> Callable[[int], Coroutine[Any, Any, list[Row]]]:
         since = _text(query.since) if query.since else BEFORE_ALL
         before = (_text(query.before[0]), query.before[1]) if query.before else (AFTER_ALL, "")
-        values = (since, *before, query.caller, query.status, query.workflow)
+        values = (since, *before, query.caller, query.status, query.workflow, query.batch_id)
         return partial(self._rows, LIST_JOBS, *values)
 
     async def read_usage(self, day: str) -> UsageDay | None:
@@ -271,13 +299,10 @@ class SqliteJobs:
 
     async def close(self) -> None:
         """See the port."""
-        if self._connection is not None:
-            await self._in_thread(sqlite3.Connection.close)
-            self._connection = None
-        self._thread.shutdown()
+        await self._file.close()
 
     async def _rows(self, query: str, *values: Any) -> list[Row]:
-        rows = await self._in_thread(lambda sql: sql.execute(query, values).fetchall())
+        rows = await self._file.run(lambda sql: sql.execute(query, values).fetchall())
         return [(row_id, json.loads(document, object_hook=_decode_time), version) for row_id, document, version in rows]
 
     async def _save_control(self, name: str, fields: Mapping[str, Any], revision: int | None) -> int:
@@ -292,43 +317,7 @@ class SqliteJobs:
 
     async def _write(self, statement: str, *values: Any) -> int:
         """Execute the statement in a transaction of its own; return the number of rows written."""
-        return await self._in_thread(lambda sql: sql.execute(statement, values).rowcount)
-
-    async def _in_thread(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._thread, partial(self._with_connection, work))
-        except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"SQLite: {type(error).__name__}: {error}") from error
-
-    def _with_connection(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        if self._connection is None:
-            self._connection = _open(self._path, self._seconds)
-        return work(self._connection)
-
-
-def _open(path: Path, seconds: float) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
-    try:
-        _use_wal(connection)
-        connection.executescript(SCHEMA)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to WAL. SQLite rejects this while another process writes, without waiting; a transaction does wait."""
-    for _ in range(WAL_TRIES):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-    raise sqlite3.OperationalError("the file cannot be switched to WAL")
+        return await self._file.run(lambda sql: sql.execute(statement, values).rowcount)
 
 
 def _json(fields: Mapping[str, Any]) -> str:

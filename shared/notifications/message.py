@@ -26,7 +26,7 @@ class Message:
     """What has become of a job.
 
     `type`: `image.completed`, `image.failed`, or `image.canceled`; `at`: when the job ended; `data`: the public job;
-    `source`: the URL of the deployment.
+    `source`: the URL of the deployment, "" if it is unknown.
     """
 
     id: str
@@ -70,7 +70,7 @@ def _cloud_event(message: Message, data: Mapping[str, Any]) -> Mapping[str, Any]
     return {
         "specversion": "1.0",
         "id": message.id,
-        "source": message.source,
+        "source": message.source or "/",  # it must not be empty
         "type": message.type,
         "subject": data["id"],
         "time": timestamp(message.at),

@@ -8,6 +8,7 @@ from shared.config import Config
 from shared.log import Log
 from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Receivers, WakeUp, Wireflow
 from shared.runtime.admission import Admission
+from shared.runtime.batch_rows import BatchRows
 from shared.runtime.endpoints import Endpoints
 from shared.runtime.executions import Executions
 from shared.runtime.hooks import Hooks
@@ -47,6 +48,7 @@ class Deps:
     unknown_shapes: UnknownShapes
     workflow_inputs: WorkflowInputs
     usage_days: UsageDays
+    batch_rows: BatchRows
     window: WindowEnd
     fetches: Slots  # of input images by URL
     uploads: Slots  # of input images to Wireflow: each is in memory

@@ -66,6 +66,10 @@ class Places:
         others = min(self._other_callers * (rounds + 1), self.others)
         return round(min(known + rounds + others, max(self.length - 1, 0)))
 
+    def own_ahead(self, place: datetime) -> int:
+        """Return about how many jobs of the same caller are before a place: it has one in each round."""
+        return round(self._rounds(place))
+
     def least_ahead(self, place: datetime) -> int:
         """Return about how many jobs start before a job at a place at least: some have had their turn in this round."""
         callers = sum(tail >= self.head for tail in self._tails.values()) if self.head else 0

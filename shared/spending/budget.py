@@ -166,8 +166,13 @@ def _changed(budget: Budget, reservation: Reservation, caller: str | None, micro
 # --- limits --------------------------------------------------------------------------------------------------------
 
 
-def shortage(budget: Budget, limits: SpendLimits, charge: Charge, now: datetime, ahead: int = 0) -> Shortage | None:
-    """Return the limit that a start now would exceed, or None. `ahead`: jobs of the same price that start before."""
+def shortage(
+    budget: Budget, limits: SpendLimits, charge: Charge, now: datetime, ahead: int = 0, own_ahead: int = 0
+) -> Shortage | None:
+    """Return the limit that a start now would exceed, or None.
+
+    `ahead`: jobs of the same price that start before; `own_ahead`: those of the same caller among them.
+    """
     price, day = max(charge.micros, 1), _day(budget, now)
     spent, own = budget.total.on(day), limits.callers.get(charge.caller or "")
     found = [
@@ -178,9 +183,11 @@ def shortage(budget: Budget, limits: SpendLimits, charge: Charge, now: datetime,
     if own:
         spent = budget.callers.get(charge.caller or "", NOTHING).on(day)
         its_own = [
-            _in_periods(own.per_day, spent.starts, 1, 0, lambda days: _days_after(day, days)),
-            _in_periods(own.spend_per_day, spent.today, price, 0, lambda days: _days_after(day, days)),
-            _in_periods(own.spend_per_month, spent.this_month, price, 0, lambda months: _months_after(day, months)),
+            _in_periods(own.per_day, spent.starts, 1, own_ahead, lambda days: _days_after(day, days)),
+            _in_periods(own.spend_per_day, spent.today, price, own_ahead, lambda days: _days_after(day, days)),
+            _in_periods(
+                own.spend_per_month, spent.this_month, price, own_ahead, lambda months: _months_after(day, months)
+            ),
         ]
         found += [replace(one, alone=True) for one in its_own if one]
     short = [one for one in found if one]

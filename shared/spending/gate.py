@@ -247,9 +247,14 @@ def hold(gate: Gate, now: datetime, candidate: Candidate) -> Suspension | None:
     return None if suspension.tried_at and now < suspension.tried_at + TRIAL_TAKES else suspension
 
 
-def shortage(gate: Gate, limits: Limits, charge: Charge, now: datetime, ahead: int = 0) -> Shortage | None:
-    """Return the limit in money that keeps a job with `ahead` jobs before it from starting, or None."""
-    return budget.shortage(gate.budget, limits.spending, charge, now, ahead)
+def shortage(
+    gate: Gate, limits: Limits, charge: Charge, now: datetime, ahead: int = 0, own_ahead: int = 0
+) -> Shortage | None:
+    """Return the limit in money that keeps a job from starting, or None.
+
+    `ahead`: the jobs before it; `own_ahead`: those of its caller among them.
+    """
+    return budget.shortage(gate.budget, limits.spending, charge, now, ahead, own_ahead)
 
 
 def wait_reason(
@@ -271,17 +276,20 @@ def estimate_start(
     now: datetime,
     workflow: str | None = None,
     charge: Charge | None = None,
+    own_ahead: int = 0,
 ) -> datetime:
     """Return when a job of `workflow` that has `ahead` jobs before it can start, if nothing changes.
 
-    Without `charge`: the cheapest job. The jobs before it are expected to cost as much as it.
+    `own_ahead`: those of its caller among them. Without `charge`: the cheapest job. The jobs before it are expected to
+    cost as much as it.
     """
     found = filter(None, (gate.suspension, suspension_of(gate, workflow)))
     at = max([now, *(suspensions.expected_end(suspension, now) for suspension in found)])
     if limits.per_day and (days := (gate.today(now) + ahead) // limits.per_day):
         midnight = datetime.combine(date.fromisoformat(max(gate.day, utc_day(now))), time(), UTC)
         at = max(at, midnight + timedelta(days=days))
-    short = shortage(gate, limits, charge or Charge(caller=None, micros=limits.spending.lowest), now, ahead)
+    charge = charge or Charge(caller=None, micros=limits.spending.lowest)
+    short = shortage(gate, limits, charge, now, ahead, own_ahead)
     if short and short.until:
         return max(at, short.until)
     if limits.per_minute:

@@ -51,7 +51,7 @@ async def accept(submission: Submission, deps: Deps, admit: Admit | None = None)
     StoreUnavailable if nothing could be stored.
     """
     accepted = await _accept(submission, deps, admit)
-    await link([(submission, accepted.job)], deps)
+    await link([accepted.job], deps)
     return accepted
 
 

@@ -45,8 +45,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
             stored = await _with_receivers(await _store(outcomes, deps), submissions, deps)
         except AlreadyExists:
             continue  # another request has just stored a job of this batch; the next plan finds it
-        pairs = zip(submissions, stored, strict=True)
-        await link([(submission, one.job) for submission, one in pairs if isinstance(one, Accepted)], deps)
+        await link([one.job for one in stored if isinstance(one, Accepted)], deps)
         return stored
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
@@ -79,7 +78,7 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
         check_room(places, len(new), new[0].caller, deps)
         given = places.next(share_of(new[0].caller), deps.clock.now(), len(new))
         placed = [job.placed(place) for job, place in zip(new, given, strict=True)]
-        stored = await wake_up_meanwhile(_create_all(placed, deps), deps.clock.now(), deps)
+        stored = await wake_up_meanwhile(create_all(placed, deps), deps.clock.now(), deps)
         created = {job.id: job for job in stored}
     for job in created.values():
         deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
@@ -101,8 +100,8 @@ async def _with_receivers(outcomes: Sequence[Outcome], submissions: Sequence[Sub
     ]
 
 
-async def _create_all(new: Sequence[Job], deps: Deps) -> Sequence[Job]:
-    """Create the jobs. If the store does not respond, check whether they were created before giving up."""
+async def create_all(new: Sequence[Job], deps: Deps) -> Sequence[Job]:
+    """Create the jobs, at most 100. If the store does not respond, check whether they were created before giving up."""
     try:
         return await deps.store.create_all(new)
     except StoreUnavailable:

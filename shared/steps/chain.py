@@ -60,15 +60,15 @@ def _follower(job: Job, next_id: str, then: Then, deps: Deps) -> Job:
     return follower.with_callbacks(own, follower.created_at)
 
 
-async def link(pairs: Iterable[tuple[Submission, Job]], deps: Deps) -> None:
-    """Record in each source job which jobs of the same caller continue it.
+async def link(jobs: Iterable[Job], deps: Deps) -> None:
+    """Record in the jobs that `jobs` continue, if they have the same caller, which ones continue them.
 
     If that fails, a repeat of the request makes up for it.
     """
     continuing: dict[str, list[Job]] = {}
-    for submission, job in pairs:
-        if submission.from_job is not None:
-            continuing.setdefault(submission.from_job, []).append(job)
+    for job in jobs:
+        if job.previous_job is not None:
+            continuing.setdefault(job.previous_job, []).append(job)
     for source_id, jobs in continuing.items():
         with suppress(StoreError):
             await _link(source_id, jobs, deps)

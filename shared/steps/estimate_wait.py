@@ -49,9 +49,20 @@ async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None
         return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    first, last = (gate.estimate_start(state, limits, count, now, job.workflow, charge) for count in (least, ahead))
+    own = places.own_ahead(job.queue_at)
+    first, last = (gate.estimate_start(state, limits, n, now, job.workflow, charge, own) for n in (least, ahead))
     at = max(first + (last - first) / 2, job.queue_at)
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
+
+
+def estimate_start(job: ListedJob, place: datetime, places: Places, deps: Deps) -> datetime:
+    """Return when a new job with a place in the queue can start; now if the gate is not known."""
+    now, state = deps.clock.now(), deps.admission.known
+    if state is None:
+        return now
+    ahead = places.ahead(place, share_of(job.caller))
+    charge, own_ahead = deps.admission.charge(job), places.own_ahead(place)
+    return gate.estimate_start(state, deps.config.limits, ahead, now, job.workflow, charge, own_ahead)
 
 
 def _next_poller_call(now: datetime) -> datetime:

@@ -5,14 +5,17 @@ from shared.job import Job
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.saving import save_over
+from shared.store_errors import StoreUnavailable
+
+PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between tries to read the hooks
 
 
 async def finish(lease: Lease, job: Job, deps: Deps) -> Job:
     """Save a leased job that has become final. The lease ends, unless receivers are told or another job starts now.
 
-    Raise StoreUnavailable if the hooks cannot be read.
+    Raise StoreUnavailable if the hooks cannot be read for a while: the job then ends later.
     """
-    job = await _with_hooks(job, deps)
+    job = await _with_hooks_patiently(job, deps)
     now = deps.clock.now()
     if job.next_to_start or any(callback.is_due(now) for callback in job.callbacks):
         return await lease.save(job)
@@ -25,9 +28,19 @@ async def finish_unleased(base: Job, job: Job, deps: Deps) -> Job:
     `base`: the stored record from which it was computed. Raise StoreError.
     """
     job = await save_over(base, await _with_hooks(job, deps), deps.store)
-    if job.due_at:
-        await deps.wake_up.at(job.due_at)
+    if job.due_at and job.due_at <= (now := deps.clock.now()):
+        await deps.wake_up.at(now)
     return job
+
+
+async def _with_hooks_patiently(job: Job, deps: Deps) -> Job:
+    """The same as `_with_hooks`, while the store may be briefly unavailable."""
+    for pause in PAUSES:
+        try:
+            return await _with_hooks(job, deps)
+        except StoreUnavailable:
+            await deps.clock.sleep(pause)
+    return await _with_hooks(job, deps)
 
 
 async def _with_hooks(job: Job, deps: Deps) -> Job:

@@ -13,11 +13,13 @@ from shared.runtime.dependencies import Deps
 from shared.spending.money import Cost, total_cost
 from shared.steps.accept import replay
 from shared.steps.accept_batch import Outcome, plan
+from shared.steps.batch_progress import run_seconds
 from shared.steps.estimate_wait import estimate_wait
 from shared.steps.input_images import find_inputs
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import sharers
 from shared.steps.prepare import prepare_at_once
+from shared.steps.store_batch import PlannedBatch
 from shared.submission import Submission
 
 
@@ -60,6 +62,13 @@ async def quote_batch(submissions: Sequence[Submission], deps: Deps) -> tuple[Qu
     new = [one.job for one in outcomes if not isinstance(one, Exception) and not one.replayed]
     names = {submission.workflow for submission in submissions}
     return (await _queued(new, deps) if new else _quote([], names.pop() if len(names) == 1 else None)), outcomes
+
+
+async def quote_rows(planned: PlannedBatch, deps: Deps) -> tuple[Quote, datetime | None]:
+    """Return the quote of an upload, and when its last new job is expected to end; None if it has none."""
+    if not planned.jobs or planned.last_start is None:
+        return _quote([], None), None
+    return await _queued(planned.jobs, deps), planned.last_start + await run_seconds(planned.jobs[-1].workflow, deps)
 
 
 async def _starts_now(job: Job, deps: Deps) -> bool:

@@ -7,12 +7,13 @@ from shared.workflows.fields import IMAGES, call_body, check_fields, public_work
 from shared.workflows.models import MODELS, Model, ModelStatus
 from shared.workflows.price import estimated_cost, highest_price
 from shared.workflows.settings import parse_models, parse_workflows
-from shared.workflows.workflow import DEFAULT, FieldRefused, Mode, NodeInput, Workflow
+from shared.workflows.workflow import DEFAULT, OVERRIDES, FieldRefused, Mode, NodeInput, Workflow
 
 __all__ = [
     "DEFAULT",
     "IMAGES",
     "MODELS",
+    "OVERRIDES",
     "FieldRefused",
     "Mode",
     "Model",

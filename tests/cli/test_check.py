@@ -150,3 +150,12 @@ def test_missing_settings_are_named(command: Command):
     result = command.run("check")
     assert result.code == 2
     assert "WIREFLOW_API_KEY" in result.err
+
+
+def test_a_secret_that_signs_requests_and_messages_is_named_by_its_settings_only(command: Command):
+    shared = "whsec_" + "c2hhcmVkLXNlY3JldC1vZi1ib3RoLWtpbmRz"
+    secrets = {"TRIGGER_SIGNING_SECRETS": {"shop": [shared]}, "CALLBACK_SIGNING_SECRETS": {"*": [shared]}}
+    result = command.run("check", **GOOD, **{name: json.dumps(value) for name, value in secrets.items()})
+    assert result.code == 2
+    assert all(name in result.err for name in secrets)
+    assert shared[6:] not in result.out + result.err

@@ -118,6 +118,9 @@ async def test_a_server_that_others_call_stops_after_them():
     command = asyncio.create_task(serve_while([called, calling], asyncio.Event().wait()))
     await slow.started.wait()
     command.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (calling.should_exit, called.should_exit) == (True, False)
     assert (await get(called.url)).status_code == 200  # the open request can still call it
     slow.release.set()
     with pytest.raises(asyncio.CancelledError):

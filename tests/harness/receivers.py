@@ -20,7 +20,12 @@ class Delivery:
     at: datetime
     url: httpx.URL
     headers: httpx.Headers
-    body: Any
+    raw: bytes
+
+    @property
+    def body(self) -> Any:
+        """The JSON of the message."""
+        return json.loads(self.raw)
 
     @property
     def id(self) -> str:
@@ -46,15 +51,15 @@ class Receiver:
         return self._later(request)
 
     async def _later(self, request: httpx.Request) -> httpx.Response:
-        now = self._world.clock.now()
-        self.deliveries.append(Delivery(now, request.url, request.headers, json.loads(await request.aread())))
+        raw = await request.aread()
+        number = len(self.deliveries)
+        self.deliveries.append(Delivery(self._world.clock.now(), request.url, request.headers, raw))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
             await asyncio.sleep(self.seconds)
         finally:
             self.under_way -= 1
-        number = len(self.deliveries) - 1
         answer = httpx.Response(self.answer) if isinstance(self.answer, int) else self.answer(number)
         return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
 

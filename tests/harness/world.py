@@ -36,6 +36,7 @@ from shared.log import Log
 from shared.notifications.receivers import HttpReceivers
 from shared.ports import INPUT_SECONDS, JobStore
 from shared.runtime.admission import Admission
+from shared.runtime.batch_rows import BatchRows
 from shared.runtime.dependencies import Deps
 from shared.runtime.endpoints import Endpoints
 from shared.runtime.executions import Executions
@@ -241,6 +242,7 @@ class World:
             inputs=_source(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
             usage_days=UsageDays(store, clock),
+            batch_rows=BatchRows(store, clock),
             window=window,
             fetches=Slots(wiring.MAX_CONCURRENT_FETCHES, window),
             uploads=Slots(wiring.MAX_CONCURRENT_UPLOADS, window),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.jobs.sqlite import COUNT_AHEAD, DUE, LIST_JOBS, QUEUE, SqliteJobs
+from shared.jobs.sqlite import BATCH_ROWS, COUNT_AHEAD, DUE, LIST_JOBS, QUEUE, SqliteJobs
 from shared.ports import JobQuery
 from shared.store_errors import StoreUnavailable
 from tests.jobs.places import NOW, PATIENCE, SqlitePlace, a_job
@@ -105,7 +105,8 @@ async def test_scans_use_their_index(sqlite_place: SqlitePlace):
             (DUE, ("", "2027", 1)),
             (QUEUE, ("", "2027", 1)),
             (COUNT_AHEAD, ("2027",)),
-            (LIST_JOBS, ("", "~", "", "zap", None, None, 1)),
+            (LIST_JOBS, ("", "~", "", "zap", None, None, None, 1)),
+            (BATCH_ROWS, ("b", 1_000)),
         )
     ]
     sql.close()
@@ -114,6 +115,7 @@ async def test_scans_use_their_index(sqlite_place: SqlitePlace):
         ["SEARCH jobs USING INDEX jobs_line (queue_at>? AND queue_at<?)"],
         ["SEARCH jobs USING INDEX jobs_line (queue_at<?)"],
         ["SEARCH jobs USING INDEX jobs_created (<expr>>? AND <expr><?)"],
+        ["SEARCH jobs USING INDEX jobs_batch (<expr>=?)"],
     ]
 
 

@@ -83,6 +83,8 @@ def everything(job_id: str = "full") -> Job:
         wait_reason=ErrorCode.RATE_LIMITED,
         refusal=Refusal(reason=ErrorCode.KEY_REFUSED, message="Forbidden", times=2, at=NOW),
         base_url="https://images.example",
+        batch_id="c" * 32,
+        batch_row=7,
         callbacks=(
             Callback(
                 url="https://receiver.example/?a=1",

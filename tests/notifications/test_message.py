@@ -97,6 +97,11 @@ def test_the_cloudevents_library_reads_a_cloudevent():
     assert event.get_data() == public_job(JOB, URL, owner=True)
 
 
+def test_a_cloudevent_has_a_source_even_if_the_url_is_unknown():
+    body, content_type = body_of(message(url=""), "cloudevents")
+    assert from_http({"content-type": content_type}, body)["source"] == "/"
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_message_has_the_same_bytes(format: str):
     assert body_of(message(), format) == body_of(message(), format)

@@ -21,29 +21,43 @@ class Server:
 
     def __init__(self, respond: Callable[[Write], Awaitable[None]]) -> None:
         self.requests: list[bytes] = []
+        self.connections: list[asyncio.Task[None]] = []
         self.port = 0
         self._respond = respond
 
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(asyncio.create_task(self._handle(reader, writer)))
+
+    async def close(self) -> None:
+        """End what still responds: the loop is about to close."""
+        for connection in self.connections:
+            connection.cancel()
+        await asyncio.gather(*self.connections, return_exceptions=True)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def write(raw: bytes) -> None:
             writer.write(raw)
             await writer.drain()
 
-        with suppress(OSError, asyncio.IncompleteReadError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            self.requests.append(head + await reader.readexactly(len(BODY)))
-            await self._respond(write)
-        writer.transport.abort()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                head = await reader.readuntil(b"\r\n\r\n")
+                self.requests.append(head + await reader.readexactly(len(BODY)))
+                await self._respond(write)
+        finally:
+            writer.transport.abort()
+            await asyncio.sleep(0)  # the transport closes
 
 
 @asynccontextmanager
 async def serving(respond: Callable[[Write], Awaitable[None]]) -> AsyncIterator[Server]:
     made = Server(respond)
-    server = await asyncio.start_server(made.handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.accept, "127.0.0.1", 0)
     async with server:
         made.port = server.sockets[0].getsockname()[1]
         yield made
         server.close()
+        await made.close()
 
 
 def once(*raw: bytes) -> Callable[[Write], Awaitable[None]]:

@@ -33,6 +33,7 @@ from functions.trigger.router import ROUTES
 from functions.trigger.routes import job_list
 from shared import config
 from shared.auth_settings import AuthSettings, SigningSecret, Token
+from shared.batches import MAX_ROWS, BatchStatus
 from shared.callbacks import EVENTS, CallbackFormat
 from shared.error_codes import Charged, ErrorCode
 from shared.hooks import MAX_HOOKS, HookStatus
@@ -255,6 +256,10 @@ def test_every_value_of_a_closed_list_is_in_it(name: str, values: Any):
     assert SCHEMAS[name]["enum"] == [str(value) for value in values]
 
 
+def test_every_state_of_a_batch_is_in_it():
+    assert SCHEMAS["BatchStatus"]["properties"]["status"]["enum"] == [*BatchStatus]
+
+
 def test_every_mode_and_type_of_input_is_in_it():
     assert set(SCHEMAS["Workflow"]["properties"]["mode"]["enum"]) == set(Mode)
     kinds = {name.removesuffix("Input").lower() for name in WORKFLOW_INPUTS}
@@ -279,6 +284,8 @@ def schema_of(parameter: str) -> dict[str, Any]:
         (SCHEMAS["Options"]["properties"]["formToken"]["maxLength"], fields.FORM_TOKEN_LIMIT),
         (SCHEMAS["InputFromJob"]["properties"]["fromImage"]["maximum"], fields.IMAGES_LIMIT - 1),
         (SCHEMAS["Batch"]["allOf"][0]["maxItems"], fields.ITEMS_LIMIT),
+        (SCHEMAS["BatchOfRows"]["allOf"][2]["properties"]["prompts"]["maxItems"], MAX_ROWS),
+        (SCHEMAS["BatchCounts"]["properties"]["total"]["maximum"], MAX_ROWS),
         (SCHEMAS["JobId"]["pattern"], f"^{fields.JOB_ID.pattern}$"),
         (schema_of("ImageIndex")["maximum"], fields.IMAGES_LIMIT - 1),
         (schema_of("Limit")["maximum"], job_list.MAX_LIMIT),

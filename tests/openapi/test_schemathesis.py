@@ -22,6 +22,12 @@ include-name = "POST /"
 [operations.checks]
 positive_data_acceptance.enabled = false
 
+# A file has more rules than a schema can say.
+[[operations]]
+include-name = "POST /batches"
+[operations.checks]
+positive_data_acceptance.enabled = false
+
 # Where no EVENT_SERVICE_ACCOUNT is set, a sender of events that asks for permission gets 405.
 [[operations]]
 include-name = "OPTIONS /"
@@ -37,6 +43,12 @@ positive_data_acceptance.enabled = false
 # The names of a URL must agree, the workflow must exist, and a caller has at most 100 hooks.
 [[operations]]
 include-name = "POST /hooks"
+[operations.checks]
+positive_data_acceptance.enabled = false
+
+# An action that is paid for needs confirmation and an idempotency key.
+[[operations]]
+include-name = "POST /jobs/actions"
 [operations.checks]
 positive_data_acceptance.enabled = false
 

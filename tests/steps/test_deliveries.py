@@ -1,16 +1,23 @@
 """A job that becomes final tells its receivers: each until it has accepted the message, and none at another's cost."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 
+from functions.poller.window import MAX_FINAL
+from shared.callbacks import CallbackFormat
+from shared.hooks import Hook
 from shared.job import Job
 from shared.notifications.delivery import DELAYS, JITTER
+from shared.notifications.signing import new_secret, signature
 from shared.ports import JobStore
 from shared.runtime.endpoints import FAILURES, PER_ENDPOINT
+from shared.store_errors import StoreUnavailable
 from tests.harness import world as harness
 from tests.harness.counting import WatchedJobs
 from tests.harness.receivers import Receiver, failing
@@ -65,6 +72,22 @@ async def test_a_stored_image_is_told_at_once_and_once(world: World) -> None:
     }
     assert (await world.record(job_id)).due_at is None
     assert "qwertz" not in world.lines.getvalue()
+
+
+async def test_each_valid_secret_of_a_caller_signs_each_attempt(open_world: OpenWorld) -> None:
+    old, new = new_secret(bytes(24)), new_secret(bytes(range(24)))
+    async with open_world(CALLBACK_SIGNING_SECRETS=json.dumps({"*": [new, old]})) as world:
+        receiver = Receiver(world, "receiver.test", failing(1))
+        for number, written in enumerate(CallbackFormat):
+            await world.accepted(str(number), callbackUrl=receiver.url, callbackFormat=written)
+        await world.run_for(2 * MINUTE)
+        assert len(receiver.deliveries) == 4
+        for delivery in receiver.deliveries:
+            at = int(delivery.headers["webhook-timestamp"])
+            signed = [signature(secret, delivery.id, at, delivery.raw) for secret in (new, old)]
+            assert delivery.headers["webhook-signature"].split() == signed
+        types = {delivery.headers["content-type"] for delivery in receiver.deliveries}
+        assert types == {"application/json", "application/cloudevents+json"}
 
 
 async def test_a_failed_delivery_is_retried_by_the_schedule_with_the_same_bytes_and_then_given_up(world: World) -> None:
@@ -324,6 +347,50 @@ async def with_90_more_jobs(folder: Path, *, dead: bool) -> tuple[float, float]:
         assert len(good.deliveries) == 30
         assert all(receiver.most_under_way <= PER_ENDPOINT for receiver in hanging)
         return stored.total_seconds(), max(late).total_seconds()
+
+
+async def test_at_most_64_final_jobs_are_held_and_images_do_not_wait_for_them(world: World) -> None:
+    receivers = [Receiver(world, f"slow{number}.test", seconds=10.0) for number in range(150)]
+    for number, receiver in enumerate(receivers):
+        await world.post(f"[fault:bad_request] {number}", callbackUrl=receiver.url)
+    job_id = await world.accepted()
+    window = asyncio.create_task(world.run_window())
+    most = 0
+    while not window.done():
+        await world.clock.sleep(0.5)
+        most = max(most, sum(receiver.under_way for receiver in receivers))
+    job = await world.job(job_id)
+    assert job["status"] == "succeeded"
+    assert moment(job["completedAt"]) - moment(job["createdAt"]) < 20 * SECOND
+    assert most == MAX_FINAL
+    await world.run_window()
+    assert all(len(receiver.deliveries) == 1 for receiver in receivers)
+
+
+async def test_a_job_ends_although_the_hooks_cannot_be_read_for_a_moment(open_world: OpenWorld) -> None:
+    async with open_world(wrap=lambda store: cast(JobStore, WithoutHooks(store, times=3))) as world:
+        receiver = Receiver(world, "receiver.test")
+        job_id = await world.accepted(callbackUrl=receiver.url)
+        await world.run_window()
+        assert (await world.job(job_id))["status"] == "succeeded"
+        assert len(receiver.deliveries) == 1
+        assert world.log("internal_error") == []
+
+
+class WithoutHooks:
+    """A job store that does not respond the first `times` that hooks are read."""
+
+    def __init__(self, inner: JobStore, times: int) -> None:
+        self._inner, self._times = inner, times
+
+    async def active_hooks(self) -> list[Hook]:
+        self._times -= 1
+        if self._times >= 0:
+            raise StoreUnavailable("down")
+        return await self._inner.active_hooks()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
 
 
 async def test_an_endpoint_that_fails_repeatedly_is_tried_by_one_delivery_at_a_time(world: World) -> None:

@@ -21,8 +21,18 @@ from tests.steps.test_input_images import CAT
 # What a tombstone keeps of a record, beside what has its default.
 KEPT = {
     *("id", "status", "created_at", "completed_at", "expire_at", "give_up_at", "workflow", "caller", "private"),
-    *("attempt", "fingerprint", "cost", "error", "images", "recheck_done", "erased_at", "erase_images_at"),
-    *("due_at", "prompt", "revision"),
+    *(
+        "attempt",
+        "fingerprint",
+        "cost",
+        "earlier_cost",
+        "error",
+        "images",
+        "recheck_done",
+        "erased_at",
+        "erase_images_at",
+    ),
+    *("due_at", "prompt", "revision", "batch_id", "batch_row"),
 }
 SECRET = "a very secret cat"
 

@@ -121,6 +121,7 @@ async def test_a_form_creates_a_hook(guarded: World):
         ({"hookUrl": URL, "format": "xml"}, "format"),
         ({"hookUrl": URL, "format": ["flat"]}, "format"),
         ({"hookUrl": URL, "event": "image.failed"}, "event"),
+        ({"hookUrl": URL, "token": "zap-token"}, "token"),
         ([{"hookUrl": URL}], None),
     ],
 )
@@ -290,6 +291,15 @@ async def test_a_flat_list_has_the_shape_of_a_flat_body(guarded: World):
     ((job,), now) = (await get(guarded, "/jobs?flat=true")).json(), guarded.clock.now()
     message = Message(id="1", type="image.completed", at=now, data=job, source="https://images.test")
     assert json.loads(body_of(message, "flat")[0]) == job
+
+
+async def test_a_job_remembers_no_endless_host(open_world: OpenWorld):
+    async with open_world(**AUTH, PUBLIC_URL="") as world:
+        headers = {**bearer("zap"), "Host": "a" * 8_000}
+        posted = await world.http.post("/", json={"prompt": "a cat", **SMALL}, headers=headers)
+        base_url = (await world.record(posted.json()["id"])).base_url
+    assert base_url is not None
+    assert len(base_url) < 300
 
 
 # --- notifications are no requests ---------------------------------------------------------------------------------

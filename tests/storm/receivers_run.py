@@ -35,11 +35,12 @@ def _entry(name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Case:
-    """`jobs`: posted over `seconds`."""
+    """`jobs`: posted over `seconds`; `slow_seconds`: of a slow receiver."""
 
     jobs: int
     seconds: float
     run_seconds: str
+    slow_seconds: int
 
 
 @dataclass
@@ -109,7 +110,7 @@ class ReceiversRun:
         self._site = Function(
             "simulator",
             folder,
-            {"PYTHONPATH": str(ROOT)},
+            {"PYTHONPATH": str(ROOT), "SIMULATOR_SLOW_SECONDS": str(case.slow_seconds)},
             name="receivers",
             source="functions/simulator/main.py",
             ready="/_receivers",

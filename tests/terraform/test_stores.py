@@ -55,8 +55,17 @@ def test_exactly_the_fields_that_queries_name_have_an_index_and_all_others_have_
     declared = {
         item.values["field"]: {index["order"] for index in item.values["index_config"][0]["indexes"]}
         for item in deployment.all("google_firestore_field")
+        if item.values["collection"] == "jobs"
     }
     assert declared == field_orders() | {"*": set(), "expireAt": set()}
+
+
+def test_nothing_of_a_batch_has_an_index_for_it_is_read_by_its_id(deployment: State) -> None:
+    fields = [item for item in deployment.all("google_firestore_field") if item.values["collection"] == "batches"]
+    assert {item.values["field"]: item.values["index_config"][0]["indexes"] for item in fields} == {
+        "*": [],
+        "expireAt": [],
+    }
 
 
 def test_destroy_deletes_no_field_but_the_database_with_all_of_them(deployment: State) -> None:
@@ -89,15 +98,18 @@ def test_a_list_of_jobs_has_an_index_for_each_field_that_it_may_be_narrowed_by(d
     assert sorted(declared) == [[(name, "ASCENDING"), newest_first] for name in sorted(listed - {"createdAt"})]
 
 
-def test_firestore_deletes_jobs_that_have_expired(deployment: State) -> None:
-    (expiring,) = [item for item in deployment.all("google_firestore_field") if item.values["ttl_config"]]
-    assert expiring.values["field"] == "expireAt"
+def test_firestore_deletes_jobs_and_batches_that_have_expired(deployment: State) -> None:
+    expiring = [item.values for item in deployment.all("google_firestore_field") if item.values["ttl_config"]]
+    assert {(values["collection"], values["field"]) for values in expiring} == {
+        ("jobs", "expireAt"),
+        ("batches", "expireAt"),
+    }
 
 
 def test_every_setting_of_the_database_is_for_the_database_in_use(largest: State, existing_database: State) -> None:
     for state, name in ((largest, "jobs"), (existing_database, "theirs")):
         fields_and_indexes = state.all("google_firestore_field") + state.all("google_firestore_index")
-        assert {item.values["collection"] for item in fields_and_indexes} == {"jobs"}
+        assert {item.values["collection"] for item in fields_and_indexes} == {"jobs", "batches"}
         parts = fields_and_indexes + state.all("google_firestore_backup_schedule")
         assert {item.values["database"] for item in parts} == {name}
 

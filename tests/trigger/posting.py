@@ -73,6 +73,7 @@ def scope_of(request: httpx.Request) -> dict[str, Any]:
     return {
         "type": "http",
         "method": "POST",
+        "scheme": request.url.scheme,
         "path": request.url.path,
         "query_string": request.url.query,
         "headers": [(name.lower(), value) for name, value in request.headers.raw],
@@ -114,7 +115,7 @@ async def any_fields(_caller: Caller, _workflow: str, _fields: Mapping[str, Any]
 async def decoded(request: Request) -> DecodedBody:
     """The body, after the first steps."""
     kind = body_kind(request.headers)
-    raw = await read_body(request, body_limit(kind, credential="authorization" in request.headers, visitor=True))
+    raw = await read_body(request, body_limit(kind, "authorization" in request.headers, TOKEN))
     return decode(kind, request.headers, raw)
 
 

@@ -1,6 +1,7 @@
 """Authorization: what a caller may do."""
 
 from shared.auth_settings import AuthSettings
+from shared.batches import Batch
 from shared.callers import is_visitor
 from shared.job import Job
 from shared.listed_job import ListedJob
@@ -10,6 +11,7 @@ from .caller import Caller, CallerKind
 from .rejections import CREDENTIAL_NEEDED, no_authentication, unauthorized
 
 UNKNOWN_JOB = "There is no job with this id. Jobs are deleted after their retention time."
+UNKNOWN_BATCH = "There is no batch with this id. Batches are deleted after the retention time of their jobs."
 
 
 def erased() -> Problem:
@@ -17,19 +19,19 @@ def erased() -> Problem:
     return Problem("erased", "The job was erased. To make its image again, send a request with a new Idempotency-Key.")
 
 
-def check_may_read(job: Job, caller: Caller | None) -> None:
-    """Check that the caller may read the job.
+def check_may_read(job: Job | Batch, caller: Caller | None) -> None:
+    """Check that the caller may read the job or batch.
 
     Raises Problem: 401 without a credential, 404 for a private job of another caller, as for one that does not exist,
     410 for one that was erased.
     """
     _check_may_know(job, caller)
-    if job.erased_at:
+    if isinstance(job, Job) and job.erased_at:
         raise erased()
 
 
-def check_may_cancel(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
-    """Check that the caller may cancel the job. A visitor of a page needs only its id; all others need a token.
+def check_may_cancel(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
+    """Check that the caller may cancel the job or batch. A visitor of a page needs only its id, all others a token.
 
     Raises Problem as `check_may_act` does.
     """
@@ -39,7 +41,7 @@ def check_may_cancel(job: Job, caller: Caller | None, settings: AuthSettings) ->
     check_may_act(job, caller, settings)
 
 
-def check_may_act(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
+def check_may_act(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
     """Check that the caller may change the job: with the token of its caller or of an admin.
 
     Raises Problem as `check_may_read` does, and 403 for another caller or without any authentication.
@@ -54,16 +56,16 @@ def check_may_erase(job: Job, caller: Caller | None, settings: AuthSettings) -> 
     _check_owns(job, caller, settings)
 
 
-def _check_may_know(job: Job, caller: Caller | None) -> None:
+def _check_may_know(job: Job | Batch, caller: Caller | None) -> None:
     if not job.private:
         return
     if caller is None or caller.kind is not CallerKind.TOKEN:
         raise unauthorized("Send the token of the caller that submitted this job.")
     if not _owns(job, caller):
-        raise Problem("not_found", UNKNOWN_JOB)
+        raise Problem("not_found", UNKNOWN_BATCH if isinstance(job, Batch) else UNKNOWN_JOB)
 
 
-def _check_owns(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
+def _check_owns(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
     if not settings.configured:
         if caller is None:
             raise no_authentication()
@@ -103,10 +105,16 @@ def check_may_send_batches(caller: Caller) -> None:
         raise Problem("forbidden", "A batch needs a token, a signature, or an event. Send a single prompt.")
 
 
-def is_owner(job: ListedJob, caller: Caller | None) -> bool:
+def check_may_upload(caller: Caller) -> None:
+    """Check that the caller may upload a batch of rows: a visitor of a page may not. Raises Problem 403."""
+    if caller.browser:
+        raise Problem("forbidden", "A batch needs a token, a signature, or an event. Send a single prompt.")
+
+
+def is_owner(job: ListedJob | Batch, caller: Caller | None) -> bool:
     """Return whether the reader is the caller of the job or an admin: not a visitor, who has only the job's id."""
     return caller is not None and caller.kind is not CallerKind.FORM and _owns(job, caller)
 
 
-def _owns(job: ListedJob, caller: Caller) -> bool:
+def _owns(job: ListedJob | Batch, caller: Caller) -> bool:
     return caller.admin or caller.name == job.caller

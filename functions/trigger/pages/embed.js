@@ -67,7 +67,6 @@ function enliven(form) {
     control.setAttribute("aria-describedby", error.id);
     if (control !== button) control.setAttribute("aria-invalid", "true");
     (control.closest("label") ?? control).after(error);
-    control.focus();
   }
 
   function clear() {
@@ -91,7 +90,9 @@ function enliven(form) {
     await submit();
     button.disabled = false;
     button.textContent = words;
-    if (form.querySelector(".wireflow-images-error")) status.textContent = "";
+    const error = form.querySelector(".wireflow-images-error");
+    if (error) status.textContent = "";
+    if (error) form.querySelector(`[aria-describedby="${error.id}"]`).focus();
     window.turnstile?.reset();
   });
 }

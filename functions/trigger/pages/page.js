@@ -68,8 +68,9 @@ async function follow(root, article, whenFinal = () => {}) {
       failures = 0;
     } catch (error) {
       failures += 1;
-      if (failures > 1 || error.status) note(article, error.status === 404 ? "This job no longer exists." : "The connection is lost. Trying again …");
-      if ([401, 404].includes(error.status)) return;
+      const ended = { 401: error.message, 404: "This job no longer exists." }[error.status];
+      if (ended || failures > 1) note(article, ended ?? "The connection is lost. Trying again …");
+      if (ended) return;
     }
   }
   if (article.isConnected) whenFinal(article.dataset.status);
@@ -87,8 +88,9 @@ function announce(text) {
 }
 
 /** Ask in a dialog; true if the answer is yes. */
-function ask(title, text, yes) {
+function ask(title, text, yes, other = "Cancel") {
   const dialog = $("#ask");
+  Object.assign($("button:not(.primary)", dialog), { textContent: other, hidden: !other });
   $("h2", dialog).textContent = title;
   $("p", dialog).textContent = text;
   $(".primary", dialog).textContent = yes;
@@ -96,6 +98,9 @@ function ask(title, text, yes) {
   dialog.showModal();
   return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
 }
+
+const tell = (title, text) => ask(title, text, "OK", "");
+const fail = (error) => tell("That did not work", error.message);
 
 async function copy(button) {
   const url = button.dataset.url, text = button.textContent;
@@ -105,7 +110,7 @@ async function copy(button) {
     announce("The URL is copied.");
     setTimeout(() => (button.textContent = text), 2000);
   } catch {
-    await ask("Copy this URL", url, "Done");
+    await tell("Copy this URL", url);
   }
 }
 
@@ -132,8 +137,7 @@ async function act(button, path, options) {
   try {
     await send(path, options);
   } catch (error) {
-    announce(error.message);
-    await ask("That did not work", error.message, "OK");
+    await fail(error);
   }
   button.disabled = false;
   update(root, await fetchPage(`/jobs/${article.dataset.job}`));
@@ -171,12 +175,12 @@ function startJob() {
 
 /** Show an error beside a field; without a text remove it. */
 function showError(input, text) {
-  const id = `${input.id}-error`, shown = document.getElementById(id);
-  shown?.remove();
-  input.toggleAttribute("aria-invalid", Boolean(text));
-  if (!text) return input.removeAttribute("aria-describedby");
-  input.setAttribute("aria-invalid", "true");
-  input.setAttribute("aria-describedby", id);
+  const id = `${input.id}-error`, described = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((one) => one && one !== id);
+  document.getElementById(id)?.remove();
+  input.setAttribute("aria-describedby", [...described, ...(text ? [id] : [])].join(" "));
+  input.removeAttribute("aria-invalid");
+  if (!text) return;
+  if (!input.matches("button")) input.setAttribute("aria-invalid", "true");
   const error = Object.assign(document.createElement("p"), { id, className: "error", textContent: text });
   error.setAttribute("role", "alert");
   (input.closest(".field, .send") ?? input.parentElement).append(error);
@@ -346,8 +350,7 @@ function createPlayground(main) {
     if (busy) return;
     busy = button.disabled = true;
     button.textContent = "Sending…";
-    $$('[aria-invalid]', form).forEach((field) => showError(field, ""));
-    showError(button, "");
+    [button, ...$$("[aria-invalid]", form)].forEach((field) => showError(field, ""));
     try {
       key ??= newKey();
       const more = main.dataset.formToken ? { formToken: await formToken() } : {};
@@ -364,6 +367,7 @@ function createPlayground(main) {
       window.turnstile?.reset();
       busy = button.disabled = false;
       button.textContent = "Create image";
+      if (document.activeElement === document.body) button.focus();
     }
   }
 
@@ -458,11 +462,14 @@ function createPlayground(main) {
     }));
   }
 
-  const open = (id) => show(id, true).catch((error) => {
-    if (error.status === 404) store(gallery().filter((one) => one.id !== id)), showGallery();
-    announce(error.message);
-    ask("This job cannot be shown", error.message, "OK");
-  });
+  async function open(id) {
+    try {
+      await show(id, true);
+    } catch (error) {
+      if (error.status === 404) store(gallery().filter((one) => one.id !== id)), showGallery();
+      await tell("This image cannot be shown", error.status === 404 ? "It was deleted." : error.message);
+    }
+  }
 
   // --- events
 
@@ -475,7 +482,7 @@ function createPlayground(main) {
     if (target.id !== "image1" && target.hasAttribute("aria-invalid")) showError(target, "");
   });
   form.addEventListener("change", ({ target }) => {
-    if (target.id === "token") setToken(target.value.trim()), loadWorkflows();
+    if (target.id === "token") setToken(null), loadWorkflows();
     else if (target === file) showInput();
     else if (["workflow", "model"].includes(target.name)) showFields();
     else showPrice();
@@ -511,7 +518,7 @@ function createPlayground(main) {
     await loadWorkflows();
     const newest = gallery()[0];
     if (asked.has("fromJob")) use(asked.get("fromJob"), asked.get("fromImage") ?? "0");
-    else if (asked.has("again")) await again(asked.get("again")).catch((error) => announce(error.message));
+    else if (asked.has("again")) await again(asked.get("again")).catch(fail);
     else if (newest && !newest.final) await show(newest.id, false).catch(() => {});
   }
 
@@ -537,10 +544,10 @@ const LINKS = {
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-do]"), action = target?.dataset.do;
-  if (target?.matches("button") && ACTIONS[action]) ACTIONS[action](target);
+  if (target?.matches("button") && ACTIONS[action]) ACTIONS[action](target)?.catch(fail);
   if (!target?.matches("a") || !playground || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  LINKS[action](target);
+  LINKS[action](target)?.catch(fail);
 });
 
 reveal(document);

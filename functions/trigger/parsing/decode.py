@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.datastructures import Headers
 
@@ -27,6 +27,9 @@ class DecodedBody:
     form: bool = False
 
 
+D = TypeVar("D", bound=DecodedBody)
+
+
 def decode(kind: BodyKind, headers: Headers, raw: bytes) -> DecodedBody:
     """Decode a complete body. Problem 400, 413, or 422 if it is invalid. CPU-bound: run it in a thread if large."""
     if kind is BodyKind.EVENT:
@@ -37,20 +40,20 @@ def decode(kind: BodyKind, headers: Headers, raw: bytes) -> DecodedBody:
         decoded = DecodedBody(body=form.fields(), files=form.images(raw), form=True)
     check_nesting(decoded.body)
     notifications.check_body(decoded.body)
-    return _without_token(decoded)
+    return without_token(decoded)
 
 
 def read_form(kind: BodyKind, headers: Headers, raw: bytes) -> forms.Form | None:
     """Return what a form holds, or None for another body. Problem 400 or 413 if it cannot be read."""
     if kind is BodyKind.MULTIPART:
         return forms.multipart(raw, content_type(headers))
-    if kind is BodyKind.URLENCODED and not _resembles_json(raw):
+    if kind is BodyKind.URLENCODED and not resembles_json(raw):
         return forms.urlencoded(raw, content_type(headers))
     return None
 
 
-def _resembles_json(raw: bytes) -> bool:
-    """Whether an urlencoded body is JSON: `curl -d` names this type if it is told none. Browsers escape brackets."""
+def resembles_json(raw: bytes) -> bool:
+    """Return whether an urlencoded body is JSON: `curl -d` names this type if told none. Browsers escape brackets."""
     return raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
 
 
@@ -82,7 +85,8 @@ def _checked(decoded: DecodedBody, size: int) -> DecodedBody:
     return replace(decoded, body=body)
 
 
-def _without_token(decoded: DecodedBody) -> DecodedBody:
+def without_token(decoded: D) -> D:
+    """Move the token of a body out of its fields. Problem 422 if it is none."""
     if isinstance(decoded.body, list) or "token" not in decoded.body:
         return decoded
     empty_input = decoded.form and decoded.body["token"] == ""  # it is rejected as any unknown token

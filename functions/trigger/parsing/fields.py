@@ -73,12 +73,12 @@ def prompt(name: str, value: Any) -> str:
     return value
 
 
-def batch_items(name: str | None, value: Any) -> list[Any]:
-    """An array of 1 to `ITEMS_LIMIT` elements. `name` is None if it is the whole body."""
+def batch_items(name: str | None, value: Any, limit: int = ITEMS_LIMIT) -> list[Any]:
+    """An array of 1 to `limit` elements. `name` is None if it is the whole body."""
     if not isinstance(value, list) or not value:
         raise Problem.wrong("A batch must be a non-empty array of prompts: strings, or objects with a prompt.", name)
-    if len(value) > ITEMS_LIMIT:
-        raise Problem.wrong(f"The batch has {len(value):,} requests; the limit is {ITEMS_LIMIT}.", name)
+    if len(value) > limit:
+        raise Problem.wrong(f"The batch has {len(value):,} requests; the limit is {limit:,}.", name)
     return value
 
 

@@ -34,10 +34,12 @@ class HookFields:
 async def read_hook_fields(request: Request, config: Config) -> HookFields:
     """Return the fields of a new hook. Problem 400, 413, 415, or 422."""
     kind = body_kind(request.headers)
-    body = decode(kind, request.headers, await read_body(request, BODY_LIMIT)).body
-    if not isinstance(body, dict):
+    decoded = decode(kind, request.headers, await read_body(request, BODY_LIMIT))
+    if not isinstance(decoded.body, dict):
         raise Problem.wrong(f'A hook must be a JSON object such as {{"{URL}": "https://example.com/hook"}}.')
-    fields = {name: value for name, value in body.items() if value is not None and value != ""}
+    if decoded.token is not None:
+        raise Problem.wrong("Send the token in the Authorization header only.", "token")
+    fields = {name: value for name, value in decoded.body.items() if value is not None and value != ""}
     for name in fields.keys() - set(NAMES):
         raise Problem.wrong(f"A hook has no such field. Send {', '.join((URL, *NAMES[-3:]))}.", name)
     name, url = _url(fields)

@@ -10,6 +10,7 @@ from shared.problems import Problem
 
 from . import events
 
+UPLOADS = "CSV (text/csv), a form with a CSV file (multipart/form-data), or JSON (application/json) with prompts"
 SUPPORTED = (
     "JSON (application/json), a form (application/x-www-form-urlencoded or multipart/form-data), a CloudEvent "
     "(application/cloudevents+json, or ce- headers with JSON; no batch), or a Pub/Sub push"
@@ -30,8 +31,11 @@ class BodyKind(Enum):
     URLENCODED = auto()  # or JSON, if that is what the body begins with
     MULTIPART = auto()
     EVENT = auto()
+    TABLE = auto()  # of an upload only
 
 
+# Windows calls CSV application/vnd.ms-excel. Excel's "Unicode text" is a .txt file.
+_TABLES = {"text/csv", "application/csv", "text/tab-separated-values", "text/plain", "application/vnd.ms-excel"}
 _FORMS = {"application/x-www-form-urlencoded": BodyKind.URLENCODED, "multipart/form-data": BodyKind.MULTIPART}
 
 
@@ -65,6 +69,21 @@ def body_kind(headers: Headers) -> BodyKind:
     raise _unsupported(media_type)
 
 
+def upload_kind(headers: Headers) -> BodyKind:
+    """Return the kind of an uploaded batch. Problem 415 if it is not supported.
+
+    URLENCODED is what the body looks like: `curl --data-binary` calls every body a form.
+    """
+    media_type = _media_type(content_type(headers))
+    if media_type in _TABLES:
+        return BodyKind.TABLE
+    if not media_type:
+        return BodyKind.URLENCODED
+    if (kind := body_kind(headers)) is BodyKind.EVENT:
+        raise _unsupported(media_type, UPLOADS)
+    return kind
+
+
 def _media_type(value: str) -> str:
     return value.split(";")[0].strip().lower()
 
@@ -75,6 +94,6 @@ def _is_scheduler(headers: Headers) -> bool:
     return agent.startswith(_SCHEDULERS) or any(name in headers for name in _SCHEDULER_HEADERS)
 
 
-def _unsupported(media_type: str) -> Problem:
-    detail = f"The media type {json.dumps(media_type[:80])} is not supported. Send {SUPPORTED}."
+def _unsupported(media_type: str, supported: str = SUPPORTED) -> Problem:
+    detail = f"The media type {json.dumps(media_type[:80])} is not supported. Send {supported}."
     return Problem("unsupported_media_type", detail)

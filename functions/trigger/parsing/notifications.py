@@ -35,7 +35,7 @@ def check_body(body: Any) -> None:
 def _is_job(value: Any) -> bool:
     if isinstance(value, str):
         return all(name in value for name in _IN_TEXT)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or not any("statusUrl" in name for name in value):
         return False
     return {_SEPARATORS.split(name.rstrip("]"))[-1] for name in value} >= _JOB
 

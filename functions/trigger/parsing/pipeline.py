@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from shared.config import Config
@@ -20,10 +21,10 @@ from ..auth.caller import Caller, preferred
 from ..responses.negotiation import wants_page
 from . import notifications
 from .batch import Batch, BatchItem, is_batch, split_batch
-from .decode import DecodedBody, decode
-from .defaults import merge_defaults, read_query
+from .decode import D, DecodedBody, decode
+from .defaults import Query, merge_defaults, read_query
 from .idempotency_keys import dedupe_key, item_key, request_key
-from .media_type import body_kind
+from .media_type import BodyKind, body_kind
 from .read import KIB, MIB, body_limit, read_body
 from .validate import validate, wireflow_fields
 
@@ -56,12 +57,24 @@ class ParsedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class Rules:
     """What requests are validated against. `size`: of the body, in bytes."""
 
     caller: Caller
     config: Config
     check_workflow: WorkflowCheck
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[D]):
+    """A request after the steps that do not look at its fields. `key`: of the whole request; `size`: in bytes."""
+
+    caller: Caller
+    decoded: D
+    query: Query
+    fields: Mapping[str, Any]
+    key: IdempotencyKey | None
     size: int
 
 
@@ -74,31 +87,47 @@ async def parse_request(
 ) -> ParsedRequest:
     """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
     notifications.check_headers(request.headers)
-    header_caller, visitor = await authenticator.headers(request), authenticator.visitor(request)
     kind = body_kind(request.headers)
+    received = await receive(request, authenticator, kind, partial(body_limit, kind), decode)
+    caller, decoded, fields, key = received.caller, received.decoded, received.fields, received.key
+    if complete:
+        fields = await complete(caller, dict(fields))
+    rules = Rules(caller, config, check_workflow, received.size)
+    content: Submission | Batch
+    if is_batch(decoded.body, fields):
+        content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=received.query.partial)
+    else:
+        content = await validate_request(fields, decoded.files, key or dedupe_key(fields, caller), rules)
+    return ParsedRequest(caller=caller, fields=fields, content=content, form=decoded.form)
+
+
+async def receive(
+    request: Request,
+    authenticator: Authenticator,
+    kind: BodyKind,
+    limit: Callable[[bool, Caller | None], int],
+    decoder: Callable[[BodyKind, Headers, bytes], D],
+) -> Received[D]:
+    """Read and decode a request, and find its caller.
+
+    `limit`: of the body in bytes, by whether there is a credential, and the caller without one. Raise Problem as
+    `parse_request`.
+    """
+    header_caller, visitor = await authenticator.headers(request), authenticator.visitor(request)
     has_credential = header_caller is not None or authenticator.expects_signature(request)
-    raw = await read_body(request, body_limit(kind, credential=has_credential, visitor=visitor is not None))
+    raw = await read_body(request, limit(has_credential, visitor))
     if wants_page(request):
         request.state.body = raw  # the page of a problem has the form again
     signer = await run_step(len(raw), authenticator.signature, request, raw)
-    decoded = await run_step(len(raw), decode, kind, request.headers, raw)
+    decoded = await run_step(len(raw), decoder, kind, request.headers, raw)
     token_owner = None if decoded.token is None else authenticator.body_token(decoded.token)
     caller = preferred(header_caller, token_owner, signer, visitor)
     if caller is None:
         raise authenticator.missing_credential(request)
-
     query = read_query(request, signed=signer is not None)
     fields = merge_defaults(decoded.body, query)
-    if complete:
-        fields = await complete(caller, fields)
     key = request_key(request.headers, fields, decoded.event_key, caller)
-    rules = _Rules(caller, config, check_workflow, len(raw))
-    content: Submission | Batch
-    if is_batch(decoded.body, fields):
-        content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=query.partial)
-    else:
-        content = await _validate(fields, decoded.files, key or dedupe_key(fields, caller), rules)
-    return ParsedRequest(caller=caller, fields=fields, content=content, form=decoded.form)
+    return Received(caller, decoded, query, fields, key, len(raw))
 
 
 def _split(decoded: DecodedBody, fields: Mapping[str, Any], caller: Caller) -> Iterable[BatchItem]:
@@ -108,9 +137,10 @@ def _split(decoded: DecodedBody, fields: Mapping[str, Any], caller: Caller) -> I
     return split_batch(decoded.body, fields)
 
 
-async def _validate(
-    fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, rules: _Rules
+async def validate_request(
+    fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, rules: Rules
 ) -> Submission:
+    """Return the submission of one request. Problem 413 or 422 if a field is invalid, alone or for its workflow."""
     submission = await run_step(rules.size, validate, fields, files, key, rules.caller, rules.config)
     images = submission.image_count
     await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), images)
@@ -119,7 +149,7 @@ async def _validate(
     return submission
 
 
-async def _check_then(workflow: str, rules: _Rules) -> None:
+async def _check_then(workflow: str, rules: Rules) -> None:
     """Check the workflow of the job that follows: it gets the prompt and an image, nothing else."""
     try:
         await rules.check_workflow(rules.caller, workflow, {}, 1)
@@ -128,7 +158,7 @@ async def _check_then(workflow: str, rules: _Rules) -> None:
 
 
 async def _validate_batch(
-    items: Iterable[BatchItem], key: IdempotencyKey | None, rules: _Rules, *, partial: bool
+    items: Iterable[BatchItem], key: IdempotencyKey | None, rules: Rules, *, partial: bool
 ) -> Batch:
     """All requests of a batch. The first problem is raised, or with `partial` returned in the request's place."""
     found: dict[str, Submission | Problem] = {}
@@ -137,7 +167,7 @@ async def _validate_batch(
         try:
             fields = item.fields()
             own_key = item_key(fields, item.index, key, rules.caller)
-            found[item.path] = submission = await _validate(fields, {}, own_key, rules)
+            found[item.path] = submission = await validate_request(fields, {}, own_key, rules)
             size += len(submission.input.encode()) + len(submission.prompt.encode())
         except Problem as problem:
             found[item.path] = located = item.locate(problem)

@@ -4,6 +4,7 @@ from starlette.requests import Request
 
 from shared.problems import Problem
 
+from ..auth.caller import Caller
 from .media_type import BodyKind
 
 KIB, MIB = 1024, 1024 * 1024
@@ -14,14 +15,19 @@ MULTIPART_LIMIT = 26 * MIB
 HINT = "Send large inputs as URLs."
 
 
-def body_limit(kind: BodyKind, *, credential: bool, visitor: bool) -> int:
+def body_limit(kind: BodyKind, credential: bool, visitor: Caller | None) -> int:
     """Return how many bytes may be read, as far as the caller is known by the headers alone.
 
-    `credential`: whether they have a valid token, or a signature. `visitor`: whether the caller needs neither.
+    `credential`: whether they have a valid token, or a signature. `visitor`: the caller if it needs neither.
     """
     if kind is BodyKind.MULTIPART:
         return MULTIPART_LIMIT if credential or visitor else BODY_LIMIT
     return CREDENTIAL_LIMIT if credential and kind is not BodyKind.URLENCODED else BODY_LIMIT
+
+
+def upload_limit(credential: bool, visitor: Caller | None) -> int:
+    """Return how many bytes of an uploaded batch may be read; see `body_limit`. Pages cannot upload one."""
+    return CREDENTIAL_LIMIT if credential or (visitor and not visitor.browser) else BODY_LIMIT
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -15,6 +15,7 @@ from shared.steps.estimate_wait import estimate_wait
 from ..auth.authorize import is_owner
 from ..auth.caller import Caller
 
+MAX_HOST = 261  # characters of a name with its port: what is longer is none, and would be stored with each job
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 5, 60
 
 
@@ -23,7 +24,8 @@ def base_url(request: Request, deps: Deps) -> str:
     if deps.config.public_url:
         return deps.config.public_url
     scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.scope.get("scheme", "http")
-    return f"{scheme}://{request.headers.get('host') or request.url.netloc}"
+    host = request.headers.get("host") or request.url.netloc
+    return f"{scheme}://{host[:MAX_HOST]}"
 
 
 async def document(

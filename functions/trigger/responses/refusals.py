@@ -40,8 +40,14 @@ def refusal_problem(refusal: SubmissionRefused, submission: Submission | Problem
         return Problem("invalid_field", detail, field=f"{path}.callbackUrl" if path else "callbackUrl")
     if isinstance(refusal, JobErased):
         return erased()
-    kind = submission.key.kind if isinstance(submission, Submission) and submission.key else "key"
-    detail = f"The same {KEYS[kind]} was sent with another request before. Send a new one with a new request."
+    key = submission.key if isinstance(submission, Submission) else None
+    return reused_key(key.kind if key else "key", path)
+
+
+def reused_key(kind: str, path: str = "") -> Problem:
+    """Return the problem of an idempotency key that was used with another request. `path`: as `refusal_problem`."""
+    what = KEYS.get(kind, KEYS["key"])
+    detail = f"The same {what} was sent with another request before. Send a new one with a new request."
     field = {"formToken": "formToken", "field": "dedupeField"}.get(kind)
     return Problem("idempotency_key_reused", detail, field=".".join(filter(None, [path, field])) or None)
 

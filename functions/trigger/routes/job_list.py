@@ -13,8 +13,10 @@ from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobStore
 from shared.problems import Problem
+from shared.runtime.dependencies import Deps
 
 from ..auth.authorize import check_may_list
+from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.fields import flag
 from ..responses.job_representation import document
@@ -35,16 +37,27 @@ async def list_jobs(request: Request, context: Context) -> Response:
     With `flat` return an array of the jobs, each as a flat notification has it: Zapier shows it as a sample.
     """
     caller = check_may_list(await context.authenticator.reader(request), context.deps.config.auth)
-    parameters, deps = request.query_params, context.deps
-    flat = flag("flat", parameters.get("flat") or "false")
-    query = JobQuery(
+    flat = flag("flat", request.query_params.get("flat") or "false")
+    query = dataclasses.replace(parse_query(request), caller=None if caller.lists_all else caller.name)
+    return await page_of_jobs(request, query, caller, context.deps, flat=flat)
+
+
+def parse_query(request: Request) -> JobQuery:
+    """Return the filter and the page that a request asks for, of all callers. Raises Problem 422."""
+    parameters = request.query_params
+    return JobQuery(
         limit=_parse_limit(parameters.get("limit")),
-        caller=None if caller.lists_all else caller.name,
         status=_parse_status(parameters.get("status")),
         workflow=_parse_workflow(parameters.get("workflow")),
         since=_parse_since(parameters.get("since")),
         before=_parse_cursor(parameters.get("cursor")),
     )
+
+
+async def page_of_jobs(
+    request: Request, query: JobQuery, caller: Caller | None, deps: Deps, *, flat: bool = False
+) -> Response:
+    """Return a page of jobs as `caller` may see them."""
     jobs, next_job = await _page(query, deps.store)
     documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs))
     public = [one for one, _ in documents]

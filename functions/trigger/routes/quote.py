@@ -1,5 +1,7 @@
 """`POST /` with `dryRun`: everything is validated, and the response is a quote."""
 
+from typing import Any
+
 from starlette.responses import JSONResponse, Response
 
 from shared.public_job import timestamp
@@ -35,8 +37,9 @@ async def _quote_batch(batch: Batch, context: Context) -> Quote:
     return quoted
 
 
-def _response(quoted: Quote) -> Response:
-    content = {
+def quote_document(quoted: Quote) -> dict[str, Any]:
+    """Return the quote as JSON values."""
+    return {
         "dryRun": True,
         "count": quoted.count,
         "workflow": quoted.workflow,
@@ -46,4 +49,7 @@ def _response(quoted: Quote) -> Response:
         "estimatedStartAt": timestamp(quoted.estimated_start),
         "queuePosition": quoted.queue_position,
     }
-    return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
+
+
+def _response(quoted: Quote) -> Response:
+    return JSONResponse(quote_document(quoted), headers={"Cache-Control": "private, no-store"})

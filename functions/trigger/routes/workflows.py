@@ -16,6 +16,7 @@ from ..auth.authorize import check_may_list_workflows
 from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.pipeline import WorkflowCheck
+from ..parsing.rows import WorkflowFields
 
 
 async def list_workflows(request: Request, context: Context) -> Response:
@@ -37,6 +38,17 @@ def workflow_check(deps: Deps) -> WorkflowCheck:
             raise Problem("invalid_field", str(refused), field=refused.field) from refused
 
     return check
+
+
+def workflow_fields(deps: Deps) -> WorkflowFields:
+    """Return what the fields of a workflow are called; none if they are not known."""
+
+    async def names(name: str) -> list[str]:
+        workflow = deps.config.workflow(name)
+        fields = public_workflow(workflow, await inputs_of(workflow, deps))["fields"] if workflow else None
+        return [field["name"] for field in fields or ()]
+
+    return names
 
 
 def find_workflow(name: str, caller: Caller, config: Config) -> Workflow:

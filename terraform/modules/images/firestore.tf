@@ -10,6 +10,7 @@ locals {
   # exempt from indexing: indexes would make every write larger and more expensive. Hooks, which are few and hardly ever
   # written, keep their automatic indexes.
   queried_fields = {
+    batchId     = "ASCENDING"
     caller      = "ASCENDING"
     createdAt   = "DESCENDING"
     dueAt       = "ASCENDING"
@@ -118,11 +119,31 @@ resource "google_firestore_field" "expire_at" {
   depends_on = [time_sleep.apis, time_sleep.database]
 }
 
-# GET /jobs: newest first, filtered by caller, status, and workflow. For several filters Firestore merges these indexes;
+# A batch is read by its id only, and expires with the last of its jobs.
+resource "google_firestore_field" "batch" {
+  for_each = toset(["*", "expireAt"])
+
+  database        = local.database
+  collection      = "batches"
+  field           = each.key
+  deletion_policy = "ABANDON"
+
+  dynamic "ttl_config" {
+    for_each = each.key == "expireAt" ? [1] : []
+    content {}
+  }
+  index_config {}
+
+  skip_wait = true
+
+  depends_on = [time_sleep.apis, time_sleep.database]
+}
+
+# GET /jobs: newest first, filtered by caller, status, workflow, and batch. For several filters Firestore merges these indexes;
 # without a filter it uses its automatic single-field index on createdAt.
 # https://firebase.google.com/docs/firestore/query-data/index-overview#taking_advantage_of_index_merging
 resource "google_firestore_index" "listed" {
-  for_each = toset(["caller", "status", "workflow"])
+  for_each = toset(["batchId", "caller", "status", "workflow"])
 
   database   = local.database
   collection = "jobs"

@@ -1,0 +1,105 @@
+"""An HTTP client of `/batches`: the trigger of a deployment, or that of this command."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import httpx
+
+from functions.cli.api import json_of
+from functions.cli.batch_file import CSV_TYPE, BatchFile
+from functions.cli.errors import RequestFailed, RequestRejected
+
+Json = dict[str, Any]
+Row = Mapping[str, str]  # of results.csv
+
+SECONDS = 120.0  # for an upload: a thousand rows are stored in ten commits
+FIRST_PAUSE, MAX_PAUSE = 1.0, 15.0  # seconds between two tries
+SHOWN_ERRORS = 20
+
+
+class BatchClient:
+    """The batches of one trigger. `defaults`: fields of all rows."""
+
+    def __init__(self, http: httpx.AsyncClient, defaults: Mapping[str, str]) -> None:
+        self._http, self._defaults = http, defaults
+
+    async def quote(self, file: BatchFile) -> Json:
+        """Return what the upload would cost, and when it would end. Raises RequestRejected and RequestFailed."""
+        return await self._upload(file, dryRun="true")
+
+    async def submit(self, file: BatchFile, say: Callable[[str], None]) -> Json:
+        """Upload the rows and return the batch. Raises RequestRejected.
+
+        An upload that breaks off is sent again, for as long as it takes: it continues where it was. `say` is told why.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._upload(file)
+            except RequestFailed as error:
+                say(f"{error} Trying again in {pause:g} s.")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, MAX_PAUSE)
+
+    async def status(self, batch: Json) -> Json:
+        """Return the batch as it is now, or unchanged if the trigger cannot say."""
+        with suppress(RequestFailed):
+            found: Json = json_of(await self._get(f"/batches/{batch['batchId']}"))
+            return found
+        return batch
+
+    async def results(self, batch: Json) -> Sequence[Row] | None:
+        """Return the lines of results.csv, or None if the trigger cannot say."""
+        with suppress(RequestFailed):
+            response = await self._get(f"/batches/{batch['batchId']}/results.csv")
+            if response.is_success:
+                return [*csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"), newline=""))]
+            json_of(response)
+        return None
+
+    async def job(self, job_id: str) -> Json | None:
+        """Return a job, or None if the trigger cannot say."""
+        with suppress(RequestFailed):
+            job: Json = json_of(await self._get(f"/jobs/{job_id}"))
+            return job
+        return None
+
+    async def _get(self, path: str) -> httpx.Response:
+        try:
+            return await self._http.get(path)
+        except httpx.HTTPError as error:
+            raise RequestFailed(_no_response(self._http, error)) from error
+
+    async def _upload(self, file: BatchFile, **parameters: str) -> Json:
+        query, headers = {**self._defaults, **parameters}, {"Content-Type": CSV_TYPE}
+        try:
+            response = await self._http.post(
+                "/batches", params=query, content=file.content, headers=headers, timeout=SECONDS
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise RequestFailed(_no_response(self._http, error)) from error
+        if errors := _row_errors(response):
+            raise RequestRejected(_rejection(file, errors))
+        result: Json = json_of(response)
+        return result
+
+
+def _no_response(http: httpx.AsyncClient, error: Exception) -> str:
+    return f"{http.base_url} did not respond: {str(error) or type(error).__name__}"
+
+
+def _row_errors(response: httpx.Response) -> list[Json]:
+    with suppress(ValueError, KeyError, TypeError):
+        return [*response.json()["errors"]] if response.is_client_error else []
+    return []
+
+
+def _rejection(file: BatchFile, errors: Sequence[Json]) -> str:
+    """Every row to correct, on a line of its own."""
+    lines = [f"  row {error['row']}: {error['detail']}" for error in errors[:SHOWN_ERRORS]]
+    more = [f"  and {len(errors) - SHOWN_ERRORS} more"] if len(errors) > SHOWN_ERRORS else []
+    return "\n".join([f"{file.path} cannot be sent; nothing was stored. Correct these rows:", *lines, *more])

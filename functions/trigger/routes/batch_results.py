@@ -1,0 +1,94 @@
+"""`GET /batches/{id}/results.csv`: the rows of a batch with their images, for a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.batches import MAX_ROWS
+from shared.listed_job import ListedJob
+from shared.ports import JobQuery, JobStore
+from shared.public_job import public_job
+from shared.spending.money import dollars
+
+from ..auth.authorize import is_owner
+from ..context import Context
+from ..responses.job_representation import base_url
+from .batches import find_batch
+
+AT_ONCE = 100  # jobs in one query
+BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as Windows-1252
+# https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+COLUMNS = (
+    "row",
+    "status",
+    "prompt",
+    "imageUrl",
+    "imageUrls",
+    "errorCode",
+    "errorMessage",
+    "errorHint",
+    "cost",
+    "jobId",
+)
+
+
+async def batch_results(request: Request, context: Context, batch_id: str) -> Response:
+    """Return a CSV file: UTF-8 with a byte order mark, a line for each stored row in the order of the upload."""
+    batch, caller = await find_batch(request, batch_id, context)
+    jobs = await _jobs(batch.id, context.deps.store)
+    owned = is_owner(batch, caller)
+    lines = _lines(jobs, base_url(request, context.deps), owned=owned)
+    headers = {
+        "Content-Disposition": f'attachment; filename="results-{batch.id[:6]}.csv"',
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(_csv(lines), media_type="text/csv", headers=headers)
+
+
+async def _jobs(batch_id: str, store: JobStore) -> list[ListedJob]:
+    """All jobs of a batch by row."""
+    jobs: list[ListedJob] = []
+    before = None
+    while len(jobs) < MAX_ROWS:
+        found = await store.list_jobs(JobQuery(limit=AT_ONCE, batch_id=batch_id, before=before))
+        jobs += [job for job in found if not job.erased_at]
+        if len(found) < AT_ONCE:
+            break
+        before = (found[-1].created_at, found[-1].id)
+    return sorted(jobs, key=lambda job: job.batch_row or 0)
+
+
+def _lines(jobs: Sequence[ListedJob], url: str, *, owned: bool) -> Iterator[list[str]]:
+    """The header and a line for each job. The caller's own columns come last, for its owner only."""
+    own = list(dict.fromkeys(name for job in jobs for name in job.metadata)) if owned else []
+    yield [*COLUMNS, *(name if name not in COLUMNS else f"metadata.{name}" for name in own)]
+    for job in jobs:
+        public = public_job(job, url, owner=owned)
+        values = public | {
+            "row": job.batch_row,
+            "jobId": job.id,
+            "imageUrl": public["imageUrl"] if public["imageCount"] else None,
+            "imageUrls": " ".join(public["imageUrls"]),
+            "cost": dollars(job.cost.micros) if job.cost else None,
+        }
+        yield [*(_text(values[name]) for name in COLUMNS), *(job.metadata.get(name, "") for name in own)]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _csv(lines: Iterator[Sequence[str]]) -> bytes:
+    file = io.StringIO()
+    csv.writer(file).writerows([_inert(cell) for cell in line] for line in lines)
+    return (BYTE_ORDER_MARK + file.getvalue()).encode()
+
+
+def _inert(cell: str) -> str:
+    """The text so that no spreadsheet runs it as a formula."""
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell

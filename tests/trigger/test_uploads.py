@@ -1,0 +1,287 @@
+"""Uploads of rows: CSV as spreadsheets export it, what its columns mean, and how an invalid row is reported."""
+
+import json
+from typing import Any, cast
+
+import pytest
+from starlette.requests import Request
+
+from functions.trigger.auth.authenticate import Authenticator
+from functions.trigger.auth.caller import Caller, CallerKind
+from functions.trigger.parsing.upload_pipeline import ParsedUpload, parse_upload
+from shared import config
+from shared.problems import Problem
+from tests.trigger.posting import BEARER, BROWSER, SETTINGS, TOKEN, AlwaysCaller, any_fields, sent
+
+URL = "https://images.test/batches"
+PROMPTS = ["Ein Fuchs, „schlau“", 'a "red" cat', "two\nlines"]
+OPEN = Caller(CallerKind.OPEN)
+
+
+async def no_fields(_workflow: str) -> list[str]:
+    return []
+
+
+async def pro_fields(workflow: str) -> list[str]:
+    return ["prompt", "image1", "Brand color"] if workflow == "pro" else []
+
+
+async def parsed(request: Request, caller: Caller = TOKEN, fields: Any = no_fields) -> ParsedUpload:
+    authenticator = cast("Authenticator", AlwaysCaller(caller))
+    return await parse_upload(request, authenticator, config.load(SETTINGS), any_fields, fields)
+
+
+def file(content: bytes, url: str = URL, content_type: str = "text/csv", **headers: str) -> Request:
+    return sent(url, content=content, headers={**BEARER, "Content-Type": content_type, **headers})
+
+
+def rows(upload: ParsedUpload) -> dict[int, str]:
+    return {row.key.index or 0: row.prompt for row in upload.batch.rows if row.key}
+
+
+async def prompts(content: bytes, content_type: str = "text/csv") -> list[str]:
+    return [row.prompt for row in (await parsed(file(content, content_type=content_type))).batch.rows]
+
+
+async def errors(request: Request, caller: Caller = TOKEN, fields: Any = no_fields) -> list[tuple[int, str | None]]:
+    """Row and field of each error."""
+    with pytest.raises(Problem) as raised:
+        await parsed(request, caller, fields)
+    assert raised.value.response().status_code == 422
+    return [(error["row"], error["field"]) for error in raised.value.members["errors"]]
+
+
+# --- encodings and dialects ----------------------------------------------------------------------------------------
+
+QUOTED = ['"Ein Fuchs, „schlau“"', '"a ""red"" cat"', '"two\nlines"']
+SEMICOLONS = ["Ein Fuchs, „schlau“", '"a ""red"" cat"', '"two\nlines"']
+
+
+def table(cells: list[str], delimiter: str = ",", end: str = "\r\n", header: str = "Prompt") -> str:
+    return end.join([delimiter.join([header, "Nr"]), *(f"{cell}{delimiter}7" for cell in cells)]) + end
+
+
+FILES = {
+    "Excel: CSV UTF-8": b"\xef\xbb\xbf" + table(QUOTED).encode(),
+    "Excel with a decimal comma: CSV UTF-8": b"\xef\xbb\xbf" + table(SEMICOLONS, ";").encode(),
+    "Excel with a decimal comma: CSV": table(SEMICOLONS, ";").encode("cp1252"),
+    "Excel: CSV": table(QUOTED).encode("cp1252"),
+    "Excel: Unicode text": b"\xff\xfe" + table(SEMICOLONS, "\t").encode("utf-16-le"),
+    "Unicode text, big-endian": b"\xfe\xff" + table(SEMICOLONS, "\t").encode("utf-16-be"),
+    "Unicode text whose mark is lost": table(SEMICOLONS, "\t").encode("utf-16-le"),
+    "Numbers: CSV in UTF-8": table(QUOTED, end="\r\n").encode(),
+    "Google Sheets: CSV": table(QUOTED).rstrip("\r\n").encode(),
+    "Google Sheets: TSV": table([cell.replace("\n", " ") for cell in PROMPTS], "\t").encode(),
+    "Macintosh line ends": table(QUOTED, end="\r").encode(),
+    "Unix line ends": table(QUOTED, end="\n").encode(),
+    "a line sep=": b"sep=;\r\n" + table(SEMICOLONS, ";").encode(),
+    "a line sep= of a delimiter that no header shows": b"sep=|\r\n" + table(SEMICOLONS, "|").encode(),
+    "blank rows and columns at the end": table(QUOTED, end=",,,\r\n").encode() + b",,,,\r\n,,,,\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_a_file_is_read_as_spreadsheets_write_it(name: str) -> None:
+    found = await parsed(file(FILES[name]))
+    lines = [prompt.replace("\n", " ") for prompt in PROMPTS] if "TSV" in name else PROMPTS
+    assert rows(found) == dict(enumerate(lines, 2))
+    assert [row.metadata for row in found.batch.rows] == [{"Nr": "7"}] * 3
+
+
+@pytest.mark.parametrize("charset", ["windows-1252", "iso-8859-1", "unknown-to-everyone"])
+async def test_a_declared_charset_counts_unless_there_is_a_mark(charset: str) -> None:
+    assert await prompts("prompt\nFüchse".encode("cp1252"), f"text/csv; charset={charset}") == ["Füchse"]
+    assert await prompts("\ufeffprompt\nFüchse".encode(), f"text/csv; charset={charset}") == ["Füchse"]
+
+
+async def test_another_code_page_needs_its_declaration() -> None:
+    cyrillic = "prompt\nлиса".encode("cp1251")
+    assert await prompts(cyrillic, "text/csv; charset=windows-1251") == ["лиса"]
+    assert await errors(file("prompt\nキツネ、犬".encode("shift_jis"))) == [(1, None)]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *("text/csv", "application/csv", "text/tab-separated-values", "text/plain", "application/vnd.ms-excel"),
+        "application/x-www-form-urlencoded",  # curl --data-binary @prompts.csv
+        "",
+    ],
+)
+async def test_every_name_of_csv_is_accepted(content_type: str) -> None:
+    assert await prompts(b"prompt\na cat", content_type) == ["a cat"]
+
+
+async def test_a_form_holds_one_file_and_defaults() -> None:
+    form = {"files": {"anything": ("p.csv", b"prompt\na cat", "application/vnd.ms-excel")}, "headers": BEARER}
+    found = await parsed(sent(URL, data={"workflow": "pro", "deadlineSeconds": "60"}, **form))
+    (row,) = found.batch.rows
+    assert (row.prompt, row.workflow, row.deadline_seconds) == ("a cat", "pro", 60.0)
+    alone = await parsed(file(b"prompt\na cat", f"{URL}?workflow=pro&deadlineSeconds=60"))
+    assert alone.batch == found.batch
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 and more", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
+async def test_a_workbook_is_not_csv(content: bytes) -> None:
+    with pytest.raises(Problem, match="workbook") as raised:
+        await parsed(file(content, content_type="application/vnd.ms-excel"))
+    assert raised.value.code == "unsupported_media_type"
+
+
+async def test_a_column_alone_needs_no_quotes_for_commas() -> None:
+    assert await prompts(b'prompt\na cat, asleep\n"a dog; awake"\n') == ["a cat, asleep", "a dog; awake"]
+
+
+async def test_the_delimiter_is_the_one_that_finds_the_prompt() -> None:
+    assert await prompts(b"Note, long, longer;Prompt\nx;a cat\n") == ["a cat"]
+
+
+async def test_a_prompt_may_span_lines_and_rows_are_counted_as_a_spreadsheet_does() -> None:
+    content = b'\n\nprompt,n\n"a\ncat",1\n\n,,\na dog,2\n'
+    assert rows(await parsed(file(content))) == {2: "a\ncat", 5: "a dog"}
+
+
+# --- columns -------------------------------------------------------------------------------------------------------
+
+
+async def test_names_of_columns_ignore_case_spaces_and_punctuation() -> None:
+    header = "PROMPT,Work Flow,alt text,Deadline seconds,ALLOW-PARTIAL,Aspect Ratio,Order No.,Größe,metadata.sku"
+    (row,) = (await parsed(file(f"{header}\na cat,pro,A cat,60,TRUE,16:9,4711,XL,s-1".encode()))).batch.rows
+    assert (row.workflow, row.alt_text, row.deadline_seconds, row.allow_partial) == ("pro", "A cat", 60.0, True)
+    assert json.loads(row.input) == {"aspect_ratio": "16:9"}
+    assert row.metadata == {"Order_No.": "4711", "Grosse": "XL", "sku": "s-1"}
+
+
+async def test_the_inputs_of_a_workflow_are_columns_of_its_rows_only() -> None:
+    content = b"prompt,workflow,brand color\na cat,pro,red\na dog,,blue"
+    first, second = (await parsed(file(content), fields=pro_fields)).batch.rows
+    assert (json.loads(first.input), first.metadata) == ({"Brand color": "red"}, {})
+    assert (json.loads(second.input), second.metadata) == ({}, {"brand_color": "blue"})
+
+
+async def test_a_website_or_a_name_in_another_script_is_the_callers_own() -> None:
+    (row,) = (await parsed(file("prompt,Website,番号\na cat,https://a.example,7".encode()))).batch.rows
+    assert row.metadata == {"Website": "https://a.example", "column_3": "7"}
+
+
+async def test_an_empty_cell_is_not_sent_and_the_query_has_defaults() -> None:
+    content = b"prompt,workflow,n\na cat,,\na dog,saved,1"
+    first, second = (await parsed(file(content, f"{URL}?workflow=pro"))).batch.rows
+    assert (first.workflow, second.workflow, first.metadata) == ("pro", "saved", {})
+
+
+# --- invalid rows --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("prompt,n\na cat,1\n ,2\na dog,3\n,4", [(3, "prompt"), (5, "prompt")]),
+        ("prompt,deadlineSeconds\na cat,0\na dog,soon", [(2, "deadlineSeconds"), (3, "deadlineSeconds")]),
+        ("prompt,n\na cat, asleep,1", [(2, None)]),
+        ("prompt,,n\na cat,x,1", [(2, None)]),
+        ("prompt,token\na cat,secret", [(2, "token")]),
+        ("prompt,idempotencyKey\na cat,x", [(2, "idempotencyKey")]),
+        ("prompt,image1\na cat,http://10.0.0.1/a.png", [(2, "image1")]),
+        (f"prompt\n{'x' * 4001}", [(2, "prompt")]),
+        ("", [(1, None)]),
+        ("prompt\n", [(2, None)]),
+        ("a cat\na dog", [(1, None)]),
+        ("Title,Prompts\na,b", [(1, None)]),
+        ("prompt,Prompt\na,b", [(1, None)]),
+        ("prompt,Order No,Order_No\na,b,c", [(1, None)]),
+        ('prompt,n\n"a cat,1\na dog,2', [(2, None)]),
+        ('prompt,n\na cat,1\n"a" dog,2', [(3, None)]),
+        ("prompt,n\n" + "x" * 140_000 + ",1", [(2, None)]),
+        (",".join(["prompt", *map(str, range(100))]), [(1, None)]),
+        ("prompt\n" + "a cat\n" * 1001, [(1002, None)]),
+    ],
+)
+async def test_an_invalid_row_is_reported_by_number(content: str, expected: list[tuple[int, str | None]]) -> None:
+    assert await errors(file(content.encode())) == expected
+
+
+async def test_the_first_error_is_in_the_detail_and_nothing_is_stored() -> None:
+    with pytest.raises(Problem) as raised:
+        await parsed(file(b"prompt,n\na cat,1\n,2\n,3"))
+    document = raised.value.document()
+    assert document["errors"][0] == {"row": 3, "field": "prompt", "detail": document["errors"][0]["detail"]}
+    assert document["detail"].startswith(
+        "2 of 3 rows cannot be accepted; nothing was stored. Row 3: The prompt is missing"
+    )
+
+
+async def test_partial_leaves_invalid_rows_out_unless_none_is_left() -> None:
+    found = await parsed(file(b"prompt,n\na cat,1\n,2\na dog,3", f"{URL}?partial=true"))
+    assert (rows(found), [error.row for error in found.errors], found.total) == ({2: "a cat", 4: "a dog"}, [3], 3)
+    assert await errors(file(b"prompt,n\n,2", f"{URL}?partial=true")) == [(2, "prompt")]
+
+
+async def test_a_thousand_rows_are_accepted() -> None:
+    found = await parsed(file(b"prompt\n" + b"a cat\n" * 1000 + b"\n" * 1000))
+    assert [*rows(found)] == [*range(2, 1002)]
+
+
+# --- JSON ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [{"prompts": ["a cat", {"prompt": "a dog"}]}, ["a cat", {"prompt": "a dog"}]])
+async def test_rows_may_be_json(body: Any) -> None:
+    found = await parsed(sent(URL, json=body, headers=BEARER))
+    assert rows(found) == {2: "a cat", 3: "a dog"}
+
+
+async def test_fields_beside_json_rows_are_defaults_and_a_row_keeps_its_unknown_fields() -> None:
+    body = {"prompts": [{"prompt": "a cat", "style": "oil"}], "workflow": "pro", "token": "secret"}
+    (row,) = (await parsed(sent(URL, json=body, headers=BEARER))).batch.rows
+    assert (row.workflow, json.loads(row.input)) == ("pro", {"style": "oil"})
+
+
+@pytest.mark.parametrize("body", [{"prompts": ["a cat", 7, {"prompt": ""}, {"prompt": "a", "dryRun": True}]}])
+async def test_an_invalid_element_has_the_number_of_its_row(body: Any) -> None:
+    assert await errors(sent(URL, json=body, headers=BEARER)) == [(3, None), (4, "prompt"), (5, "dryRun")]
+
+
+@pytest.mark.parametrize("body", [{"prompts": []}, {}, {"prompts": "a cat"}, {"prompts": ["a cat"] * 1001}])
+async def test_json_without_rows_or_with_too_many_is_rejected(body: Any) -> None:
+    with pytest.raises(Problem) as raised:
+        await parsed(sent(URL, json=body, headers=BEARER))
+    assert (raised.value.code, raised.value.field) == ("invalid_field", "prompts")
+
+
+# --- keys and callers ----------------------------------------------------------------------------------------------
+
+
+async def test_the_same_file_has_the_same_key_and_each_row_its_own() -> None:
+    first, again = [await parsed(file(b"prompt\na cat\na dog")) for _ in range(2)]
+    other = await parsed(file(b"prompt\na cat\na dog\n"))
+    defaults = await parsed(file(b"prompt\na cat\na dog", f"{URL}?workflow=pro"))
+    named = await parsed(file(b"prompt\na cat\na dog", **{"Idempotency-Key": "x"}))
+    assert first.batch == again.batch
+    assert len({upload.batch.key for upload in (first, other, defaults, named)}) == 4
+    assert [row.key and row.key.index for row in first.batch.rows] == [2, 3]
+    assert first.batch.fingerprint == other.batch.fingerprint == named.batch.fingerprint != defaults.batch.fingerprint
+
+
+async def test_a_visitor_of_a_page_cannot_upload_and_others_can() -> None:
+    with pytest.raises(Problem) as raised:
+        await parsed(file(b"prompt\na cat"), BROWSER)
+    assert raised.value.code == "forbidden"
+    assert len((await parsed(file(b"prompt\na cat"), OPEN)).batch.rows) == 1
+
+
+async def test_an_upload_may_have_4_mib_and_a_page_sends_less() -> None:
+    row = b"x" * 3_900 + b"\n"
+    assert len((await parsed(file(b"prompt\n" + row * 1_000))).batch.rows) == 1_000
+    for content, caller, headers in ((b"x" * (4 * 1024 * 1024), TOKEN, BEARER), (row * 150, BROWSER, {})):
+        with pytest.raises(Problem) as raised:
+            await parsed(
+                sent(URL, content=b"prompt\n" + content, headers={"Content-Type": "text/csv", **headers}), caller
+            )
+        assert raised.value.code == "body_too_large"
+
+
+async def test_an_event_is_no_upload() -> None:
+    with pytest.raises(Problem) as raised:
+        await parsed(sent(URL, json={}, headers={"ce-id": "1", **BEARER}))
+    assert raised.value.code == "unsupported_media_type"
