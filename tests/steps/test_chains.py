@@ -13,6 +13,7 @@ from shared.ports import JobStore
 from shared.store_errors import StoreUnavailable
 from tests.harness.receivers import Receiver
 from tests.harness.world import SMALL, World, moment
+from tests.steps import test_row_batches as rows
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, SHOP, bearer, submit
 
@@ -281,6 +282,23 @@ async def test_each_request_of_a_batch_may_have_its_own_then(open_world: OpenWor
         ids = [job["id"] for job in (await world.http.post("/", json=batch)).json()["jobs"]]
         await world.end_of(*ids)
         assert [(await next_of(world, job_id))["workflow"] for job_id in ids] == ["best", "saved"]
+
+
+async def test_rows_of_an_upload_continue_jobs_and_are_continued(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        first = await finished(world, workflow="draft")
+        table = f"prompt,fromJob,then\none,{first['id']},best\ntwo,,best\n".encode()
+        quote = await rows.upload(world, table, "workflow=draft&dryRun=true")
+        assert quote.json()["estimatedCost"]["amount"] == 0.48
+        found = await rows.uploaded(world, table, "workflow=draft")
+        assert found["estimatedCost"]["amount"] == 0.48
+        one, two = await rows.jobs_of(world, found)
+        await world.end_of(one["id"], two["id"])
+        assert (await world.job(first["id"]))["nextJobs"] == [one["id"]]
+        followers = [await next_of(world, job["id"]) for job in (one, two)]
+        assert [(job["status"], job["workflow"], job["batchId"]) for job in followers] == [
+            ("succeeded", "best", None)
+        ] * 2
 
 
 async def test_receivers_are_told_of_both_jobs_and_which_one_follows(open_world: OpenWorld) -> None:

@@ -13,6 +13,7 @@ import pytest
 from shared.copy_errors import CopyError
 from shared.job import Job
 from tests.harness.world import SMALL, World
+from tests.steps import test_row_batches as rows
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, SHOP, bearer, submit
 from tests.steps.test_chains import SETTINGS
@@ -274,3 +275,17 @@ async def test_nothing_else_can_be_done_to_an_erased_job(world: World) -> None:
 
 async def finished_record(world: World, job_id: str) -> bool:
     return (await world.record(job_id)).finished
+
+
+async def test_an_erased_row_of_an_upload_still_counts_and_is_not_made_again(world: World) -> None:
+    found = await rows.uploaded(world, rows.table(3))
+    ids = [job["id"] for job in await rows.jobs_of(world, found)]
+    await world.end_of(*ids)
+    before = await rows.batch(world, found)
+    await erase(world, ids[1])
+    await world.clock.sleep(20)
+    assert await rows.batch(world, found) == before
+    assert [job["id"] for job in await rows.jobs_of(world, found)] == [ids[0], ids[2]]
+    assert [line["jobId"] for line in await rows.results(world, found)] == [ids[0], ids[2]]
+    await rows.upload(world, rows.table(3))
+    assert (world.paid, (await world.http.get(f"/jobs/{ids[1]}")).status_code) == (3, 410)
