@@ -20,7 +20,7 @@ IMG_ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8" 
 FIELDS = (
     "id status message prompt altText metadata workflow batchId attempt executionId imageUrl imageUrls imageCount "
     "images possibleDuplicate errorCode errorMessage errorCharged errorRetryable errorHint requestId creditsUsed "
-    "estimatedCost cost caller steps callbacks attempts "
+    "estimatedCost cost caller steps callbacks attempts previousJob nextJobs "
     "createdAt startedAt completedAt runSeconds waitReason estimatedStartAt queuePosition statusUrl"
 ).split()
 
