@@ -96,13 +96,13 @@ def _key(received: Received[DecodedUpload]) -> IdempotencyKey:
         return IdempotencyKey("batch", json.dumps([received.key.kind, received.key.value]))
     beside = {name: value for name, value in received.fields.items() if name not in {"prompts", "dryRun"}}
     sha256 = received.decoded.sha256
-    return IdempotencyKey("batch", json.dumps(["file", sha256, fingerprint(json.dumps(beside))] if beside else sha256))
+    return IdempotencyKey("batch", json.dumps(["file", sha256, fingerprint(beside)] if beside else sha256))
 
 
 def _batch(rows: Mapping[int, Submission], key: IdempotencyKey, received: Received[DecodedUpload]) -> BatchSubmission:
     keyed = tuple(replace(one, key=replace(key, index=row)) for row, one in rows.items())
     caller = received.caller
-    whole = json.dumps([[row, one.fingerprint] for row, one in rows.items()])
+    whole = [[row, one.fingerprint] for row, one in rows.items()]
     return BatchSubmission(
         key=key, caller=caller.name, private=caller.private, rows=keyed, fingerprint=fingerprint(whole)
     )

@@ -1,6 +1,5 @@
 """`POST /jobs/actions`: an action on all jobs of the caller that a filter selects."""
 
-import json
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -61,7 +60,7 @@ def _request(body: Mapping[str, Any], key: str | None, caller: Caller) -> BulkRe
     confirmed = _flag(body, "confirm")
     if ACTIONS[action].paid and not dry_run:
         _check_consent(action, key, confirmed=confirmed)
-    fingerprint = idempotency.fingerprint(json.dumps([action, chosen]))
+    fingerprint = idempotency.fingerprint([action, chosen])
     return BulkRequest(
         action=action, filter=selected, dry_run=dry_run, key=key, fingerprint=fingerprint, sender=caller.name
     )
