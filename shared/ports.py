@@ -262,32 +262,6 @@ class ImageStore(Protocol):
         """Return the names of all images of a job; they remain after the job's document has expired."""
 
 
-# --- receivers of notifications ------------------------------------------------------------------------------------
-
-
-DELIVERY_SECONDS = 15.0  # for one attempt, however slowly the response arrives
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiverResponse:
-    """The response of a receiver. `body`: how it begins, of a failure only; `retry_after`: the header."""
-
-    status: int
-    retry_after: str | None = None
-    body: str | None = None
-
-
-class DeliveryFailed(Exception):
-    """There was no response, or no request was sent. The text says why, without the URL."""
-
-
-class Receivers(Protocol):
-    """Receivers of notifications, anywhere on the internet."""
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverResponse:
-        """Send a message once, without following redirects. Raise DeliveryFailed, TimeoutError by DELIVERY_SECONDS."""
-
-
 # --- Wireflow ------------------------------------------------------------------------------------------------------
 
 
