@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from shared.batches import BatchStore
 from shared.bulk_action import BulkAction
-from shared.hooks import Hook
+from shared.hooks import HookStore
 from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
@@ -67,7 +67,7 @@ class JobQuery:
     before: tuple[datetime, str] | None = None
 
 
-class JobStore(BatchStore, Protocol):
+class JobStore(BatchStore, HookStore, Protocol):
     """Storage for jobs, hooks, and control documents. Every write is conditional on the revision it was computed from.
 
     Every call ends within seconds and raises StoreUnavailable if the store does not respond. A write whose response was
@@ -138,24 +138,6 @@ class JobStore(BatchStore, Protocol):
 
     async def save_gate(self, gate: Gate) -> Gate:
         """Replace the state of the gate and return it with its new revision; raise Conflict if it was changed since."""
-
-    async def create_hook(self, hook: Hook) -> Hook:
-        """Store a new hook and return it with its revision."""
-
-    async def get_hook(self, hook_id: str) -> Hook | None:
-        """Return the hook, or None."""
-
-    async def save_hook(self, hook: Hook) -> Hook:
-        """Replace the fields of a hook, return it with its new revision; raise Conflict if it was changed since."""
-
-    async def delete_hook(self, hook_id: str) -> None:
-        """Delete a hook, if it exists."""
-
-    async def hooks_of(self, caller: str) -> list[Hook]:
-        """Return the hooks of a caller, oldest first."""
-
-    async def active_hooks(self) -> list[Hook]:
-        """Return the active hooks of all callers, oldest first."""
 
     async def id_secret(self) -> bytes:
         """Return the 32 random bytes that all instances share; the first call creates them."""
