@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from shared.callbacks import EVENTS, CallbackFormat
 from shared.listed_job import ListedJob
@@ -68,3 +68,25 @@ class Hook:
     def ended(self) -> "Hook":
         """The receiver does not exist any more."""
         return dataclasses.replace(self, status=HookStatus.ENDED)
+
+
+class HookStore(Protocol):
+    """The part of a job store that keeps hooks. What `JobStore` says of time limits and revisions applies."""
+
+    async def create_hook(self, hook: Hook) -> Hook:
+        """Store a new hook and return it with its revision."""
+
+    async def get_hook(self, hook_id: str) -> Hook | None:
+        """Return the hook, or None."""
+
+    async def save_hook(self, hook: Hook) -> Hook:
+        """Replace the fields of a hook, return it with its new revision; raise Conflict if it was changed since."""
+
+    async def delete_hook(self, hook_id: str) -> None:
+        """Delete a hook, if it exists."""
+
+    async def hooks_of(self, caller: str) -> list[Hook]:
+        """Return the hooks of a caller, oldest first."""
+
+    async def active_hooks(self) -> list[Hook]:
+        """Return the active hooks of all callers, oldest first."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from shared.batches import BatchStore
 from shared.bulk_action import BulkAction
-from shared.hooks import Hook
+from shared.hooks import HookStore
 from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
@@ -67,7 +67,7 @@ class JobQuery:
     before: tuple[datetime, str] | None = None
 
 
-class JobStore(BatchStore, Protocol):
+class JobStore(BatchStore, HookStore, Protocol):
     """Storage for jobs, hooks, and control documents. Every write is conditional on the revision it was computed from.
 
     Every call ends within seconds and raises StoreUnavailable if the store does not respond. A write whose response was
@@ -138,24 +138,6 @@ class JobStore(BatchStore, Protocol):
 
     async def save_gate(self, gate: Gate) -> Gate:
         """Replace the state of the gate and return it with its new revision; raise Conflict if it was changed since."""
-
-    async def create_hook(self, hook: Hook) -> Hook:
-        """Store a new hook and return it with its revision."""
-
-    async def get_hook(self, hook_id: str) -> Hook | None:
-        """Return the hook, or None."""
-
-    async def save_hook(self, hook: Hook) -> Hook:
-        """Replace the fields of a hook, return it with its new revision; raise Conflict if it was changed since."""
-
-    async def delete_hook(self, hook_id: str) -> None:
-        """Delete a hook, if it exists."""
-
-    async def hooks_of(self, caller: str) -> list[Hook]:
-        """Return the hooks of a caller, oldest first."""
-
-    async def active_hooks(self) -> list[Hook]:
-        """Return the active hooks of all callers, oldest first."""
 
     async def id_secret(self) -> bytes:
         """Return the 32 random bytes that all instances share; the first call creates them."""
@@ -265,32 +247,6 @@ class ImageStore(Protocol):
 
     async def delete_job(self, job_id: str) -> None:
         """Delete all images of a job and its input images. Raise CopyError if some may be left."""
-
-
-# --- receivers of notifications ------------------------------------------------------------------------------------
-
-
-DELIVERY_SECONDS = 15.0  # for one attempt, however slowly the response arrives
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiverResponse:
-    """The response of a receiver. `body`: how it begins, of a failure only; `retry_after`: the header."""
-
-    status: int
-    retry_after: str | None = None
-    body: str | None = None
-
-
-class DeliveryFailed(Exception):
-    """There was no response, or no request was sent. The text says why, without the URL."""
-
-
-class Receivers(Protocol):
-    """Receivers of notifications, anywhere on the internet."""
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverResponse:
-        """Send a message once, without following redirects. Raise DeliveryFailed, TimeoutError by DELIVERY_SECONDS."""
 
 
 # --- Wireflow ------------------------------------------------------------------------------------------------------

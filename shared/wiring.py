@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from shared import config as settings
 from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
-from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore, Receivers, WakeUp
+from shared.notifications.port import Receivers
+from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore, WakeUp
 from shared.runtime.admission import Admission
 from shared.runtime.batch_rows import BatchRows
 from shared.runtime.dependencies import Deps

@@ -104,7 +104,7 @@ ALLOWED = {
     "auth_settings": set(),
     "idempotency": set(),
     "submission": {"idempotency"},
-    "runtime": {*BASE, "runtime", "wireflow.errors"} - {"problems", "public_job", "submission"},
+    "runtime": {*BASE, "runtime", "notifications.port", "wireflow.errors"} - {"problems", "public_job", "submission"},
     "workflows": {"spending.money", "workflows"},
     "public_job": {
         "callbacks",
@@ -117,9 +117,9 @@ ALLOWED = {
         "spending.money",
         "store_errors",
     },
-    "notifications": {"callbacks", "egress", "notifications", "ports", "public_job"},
+    "notifications": {"callbacks", "egress", "notifications", "public_job"},
     "steps": {*BASE, "runtime", "steps", "wireflow.errors", "wireflow.refusals", "wireflow.signed_urls"}
-    | {"notifications.delivery", "notifications.message"} - {"problems"},
+    | {"notifications.delivery", "notifications.message", "notifications.port"} - {"problems"},
     "wireflow": {
         "content_coding",
         "error_codes",

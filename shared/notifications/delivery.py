@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from shared.callbacks import Callback, CallbackStatus
-from shared.ports import ReceiverResponse
+from shared.notifications.port import ReceiverResponse
 
 # From the attempt before, the first one from the end of the job.
 DELAYS = (

@@ -13,7 +13,7 @@ import httpx
 
 from shared import egress
 from shared.callbacks import BODY_LIMIT
-from shared.ports import DELIVERY_SECONDS, DeliveryFailed, ReceiverResponse
+from shared.notifications.port import DELIVERY_SECONDS, DeliveryFailed, ReceiverResponse
 
 CONNECT_SECONDS = 5.0  # to one address
 USER_AGENT = "wireflow-images/1"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from shared.config import Config
 from shared.log import Log
-from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, Receivers, WakeUp, Wireflow
+from shared.notifications.port import Receivers
+from shared.ports import Clock, ImageSource, ImageStore, ImageStream, JobStore, WakeUp, Wireflow
 from shared.runtime.admission import Admission
 from shared.runtime.batch_rows import BatchRows
 from shared.runtime.endpoints import Endpoints

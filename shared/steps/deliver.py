@@ -15,7 +15,7 @@ from shared.job import Job
 from shared.log import Event
 from shared.notifications.delivery import TIMED_OUT, after_failure, after_response, is_throttled, retry_after
 from shared.notifications.message import Message, body_of, headers_of
-from shared.ports import DELIVERY_SECONDS, DeliveryFailed, ReceiverResponse
+from shared.notifications.port import DELIVERY_SECONDS, DeliveryFailed, ReceiverResponse
 from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
 from shared.runtime.endpoints import Postponed

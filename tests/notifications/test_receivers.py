@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from shared.callbacks import BODY_LIMIT
+from shared.notifications.port import DeliveryFailed
 from shared.notifications.receivers import HttpReceivers
-from shared.ports import DeliveryFailed
 
 Write = Callable[[bytes], Awaitable[None]]
 BODY = b'{"type": "image.completed"}'

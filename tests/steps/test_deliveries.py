@@ -349,7 +349,7 @@ async def with_90_more_jobs(folder: Path, *, dead: bool) -> tuple[float, float]:
         return stored.total_seconds(), max(late).total_seconds()
 
 
-async def test_at_most_64_final_jobs_are_held_and_images_do_not_wait_for_them(world: World) -> None:
+async def test_at_most_64_final_jobs_are_held_half_of_them_of_one_caller_and_images_do_not_wait(world: World) -> None:
     receivers = [Receiver(world, f"slow{number}.test", seconds=10.0) for number in range(150)]
     for number, receiver in enumerate(receivers):
         await world.post(f"[fault:bad_request] {number}", callbackUrl=receiver.url)
@@ -362,9 +362,9 @@ async def test_at_most_64_final_jobs_are_held_and_images_do_not_wait_for_them(wo
     job = await world.job(job_id)
     assert job["status"] == "succeeded"
     assert moment(job["completedAt"]) - moment(job["createdAt"]) < 20 * SECOND
-    assert most == MAX_FINAL
-    await world.run_window()
-    assert all(len(receiver.deliveries) == 1 for receiver in receivers)
+    assert most == MAX_FINAL // 2
+    await world.run_for(3 * MINUTE)
+    assert all(receiver.deliveries for receiver in receivers), "the end of a window may cut one off, which is repeated"
 
 
 async def test_a_job_ends_although_the_hooks_cannot_be_read_for_a_moment(open_world: OpenWorld) -> None:

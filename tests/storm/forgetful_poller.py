@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from functions.poller.main import poller as poller
+from shared.notifications.port import ReceiverResponse
 from shared.notifications.receivers import HttpReceivers
-from shared.ports import ReceiverResponse
 
 SENT = Path(os.environ["SENT"])
 DEADLY = (10, 20, 30)

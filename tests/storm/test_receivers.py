@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from shared.ports import DELIVERY_SECONDS
+from shared.notifications.port import DELIVERY_SECONDS
 from tests.harness.measurements import note
 from tests.processes.product import Places
 from tests.storm.receivers_run import BAD, FAILS, GOOD, Case, ReceiversRun, Report
