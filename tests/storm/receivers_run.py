@@ -122,7 +122,6 @@ class ReceiversRun:
                 **UNLIMITED,
                 "TRIGGER_TOKENS": json.dumps({name: _entry(name) for name in TOKENS}),
                 "CALLBACK_HOSTS": "127.0.0.1",
-                "POLL_WINDOW_SECONDS": "10",
                 **settings,
             },
             simulator={"SIMULATOR_RUN_SECONDS": case.run_seconds},
