@@ -89,8 +89,10 @@ class JobStore(BatchStore, Protocol):
         Stored fields that this version does not know are kept. Raise RecordTooLarge if no such write can succeed.
         """
 
-    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
-        """Return jobs in flight with `dueAt <= now`, oldest first; with `since`, none before it."""
+    async def due(
+        self, now: datetime, limit: int, since: datetime | None = None, *, in_flight: bool = False
+    ) -> list[JobRow]:
+        """Return jobs with `dueAt <= now`, oldest first; with `since` none before it, with `in_flight` no final one."""
 
     async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """Return queued jobs with `queueAt <= now`, oldest first; with `since`, none before it."""
@@ -260,6 +262,9 @@ class ImageStore(Protocol):
 
     async def names(self, job_id: str) -> list[str]:
         """Return the names of all images of a job; they remain after the job's document has expired."""
+
+    async def delete_job(self, job_id: str) -> None:
+        """Delete all images of a job and its input images. Raise CopyError if some may be left."""
 
 
 # --- receivers of notifications ------------------------------------------------------------------------------------

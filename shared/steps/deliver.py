@@ -10,6 +10,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from shared.callbacks import EVENTS, Callback, CallbackStatus
+from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.notifications.delivery import TIMED_OUT, after_failure, after_response, is_throttled, retry_after
@@ -35,14 +36,18 @@ async def deliver(job: Job, deps: Deps) -> list[Callback]:
 
 
 def message_of(job: Job, deps: Deps) -> Message:
-    """Return the message about the end of a job: the same in every attempt, so without the state of its delivery."""
+    """Return the message about the end of a job.
+
+    It is the same in every attempt: without the state of its delivery, and without jobs that were continued later.
+    """
     base_url = job.base_url or deps.config.public_url or ""
     ended_at = job.completed_at or job.created_at
+    next_jobs = [job.then.job] if job.then and job.then.job else []
     return Message(
         id=f"{job.id}-{job.attempt}-{job.status}",
         type=EVENTS[job.status],
         at=ended_at,
-        data=public_job(job, base_url, owner=True) | {"callbacks": None},
+        data=public_job(job, base_url, owner=True) | {"callbacks": None, "nextJobs": next_jobs},
         source=base_url,
     )
 
@@ -52,7 +57,7 @@ async def _deliver(job: Job, callback: Callback, message: Message, deps: Deps) -
         secrets = await _secrets(job, callback, deps)
         if callback.hook_id and not secrets:  # it was deleted, or has ended
             return callback.ended()
-        async with deps.endpoints.acquire(callback.url):
+        async with deps.endpoints.acquire(callback.url, share_of(job.caller)):
             return await _attempt(job, callback, message, secrets, deps)
     except Postponed as postponed:
         return callback.postponed(postponed.at)

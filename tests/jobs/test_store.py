@@ -9,7 +9,7 @@ import pytest
 from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Attempt, Image, JobError, Refusal, Step
+from shared.job_parts import Attempt, Image, InputImage, JobError, Refusal, Step, Then
 from shared.job_states import Status
 from shared.ports import JobRow, JobStore
 from shared.spending.budget import Reservation
@@ -53,6 +53,10 @@ def everything(job_id: str = "full") -> Job:
         image1="https://example.com/cat.png",
         stored_input="inputs/job1",
         hosted_url="https://cdn.example/hosted.png",
+        more_inputs=(
+            InputImage(source="https://example.com/dog.png", stored="inputs/job1-2"),
+            InputImage(source="inputs/job1-3", stored="inputs/job1-3", hosted_url="https://cdn.example/3.png"),
+        ),
         prepared=False,
         preparing_tries=2,
         steps=(Step(label="Prompt", status="COMPLETED", progress=100), Step(label="Generate 🦊", progress=0.5), Step()),
@@ -66,6 +70,9 @@ def everything(job_id: str = "full") -> Job:
         request_id="req_2",
         credits_used=0.24,
         estimated_cost=Cost(micros=130_000, source=CostSource.PRICE),
+        previous_job="a" * 32,
+        next_jobs=("b" * 32, "c" * 32),
+        then=Then(workflow="best", estimated_cost=Cost(micros=200_000, source=CostSource.ESTIMATE), job="c" * 32),
         reservation=Reservation(micros=130_000, day="2026-03-01", part=177_000_000),
         cost=Cost(micros=2_400, source=CostSource.CREDITS),
         earlier_cost=Cost(micros=5_000, source=CostSource.ESTIMATE),
@@ -325,6 +332,20 @@ async def test_a_scan_no_longer_gives_a_job_whose_time_was_taken_away(store: Job
 async def test_a_scan_for_nothing_gives_nothing(store: JobStore):
     await store.create(a_job(due_at=NOW, queue_at=NOW))
     assert await store.due(NOW, 0) == await store.queue_head(NOW, 0) == []
+
+
+async def test_a_scan_of_jobs_in_flight_leaves_out_those_that_are_final(store: JobStore):
+    for number, status in enumerate(Status):
+        await store.create(a_job(status, status=status, due_at=NOW + number * SECOND))
+    later = NOW + 9 * SECOND
+    assert [row.id for row in await store.due(later, 9)] == list(Status)
+    assert [row.id for row in await store.due(later, 9, in_flight=True)] == [
+        "queued",
+        "triggering",
+        "running",
+        "copying",
+    ]
+    assert [row.id for row in await store.due(later, 1, NOW + SECOND, in_flight=True)] == ["triggering"]
 
 
 async def test_one_field_does_not_stand_for_the_other(store: JobStore):
