@@ -44,7 +44,8 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = Command(tmp_path_factory.mktemp("served"))
     port = free_port()
-    with command.started("serve", "--port", str(port), "--log-format", "json", SIMULATOR_RUN_SECONDS="0.3") as process:
+    quick = {"SIMULATOR_RUN_SECONDS": "0.3", "EXECUTIONS_PER_MINUTE": "0", "DAILY_EXECUTIONS": "0"}
+    with command.started("serve", "--port", str(port), "--log-format", "json", **quick) as process:
         assert process.stderr is not None
         while "Ctrl-C" not in process.stderr.readline():
             assert process.poll() is None
