@@ -44,7 +44,8 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = Command(tmp_path_factory.mktemp("served"))
     port = free_port()
-    with command.started("serve", "--port", str(port), "--log-format", "json", SIMULATOR_RUN_SECONDS="0.3") as process:
+    quick = {"SIMULATOR_RUN_SECONDS": "0.3", "EXECUTIONS_PER_MINUTE": "0", "DAILY_EXECUTIONS": "0"}
+    with command.started("serve", "--port", str(port), "--log-format", "json", **quick) as process:
         assert process.stderr is not None
         while "Ctrl-C" not in process.stderr.readline():
             assert process.poll() is None
@@ -115,8 +116,11 @@ def test_watching_a_job_that_fails_ends_with_1_and_says_why(served: Served, jobs
 
 
 def test_all_jobs_are_watched_until_the_interrupt_which_is_no_failure(served: Served):
-    with served.command.started("jobs", "watch", PYTHONUNBUFFERED="1") as process:
-        job_id = served.submit("a cat")
+    assert served.command.invoke("control", "pause").code == 0
+    job_id = served.submit("a cat")
+    with served.command.started("jobs", "watch") as process:
+        read_until(process, f"{job_id}  queued  paused")
+        assert served.command.invoke("control", "resume").code == 0
         read_until(process, f"{job_id}  succeeded")
         process.send_signal(signal.SIGINT)
         result = result_of(process)
