@@ -28,6 +28,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 
 
 FINAL = frozenset(status for status, successors in TRANSITIONS.items() if not successors)
+IN_FLIGHT = tuple(status for status in Status if status not in FINAL)
 
 
 # The ways out of a final state: a late result or a new copy of missing images, and a retry that a person has confirmed.

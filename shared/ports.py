@@ -89,8 +89,10 @@ class JobStore(BatchStore, Protocol):
         Stored fields that this version does not know are kept. Raise RecordTooLarge if no such write can succeed.
         """
 
-    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
-        """Return jobs in flight with `dueAt <= now`, oldest first; with `since`, none before it."""
+    async def due(
+        self, now: datetime, limit: int, since: datetime | None = None, *, in_flight: bool = False
+    ) -> list[JobRow]:
+        """Return jobs with `dueAt <= now`, oldest first; with `since` none before it, with `in_flight` no final one."""
 
     async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """Return queued jobs with `queueAt <= now`, oldest first; with `since`, none before it."""

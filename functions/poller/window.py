@@ -13,6 +13,7 @@ from typing import Any
 
 from shared.callers import share_of
 from shared.error_codes import ErrorCode
+from shared.job import Job
 from shared.job_states import FINAL, Status
 from shared.log import Event
 from shared.ports import JobRow
@@ -166,24 +167,27 @@ class Window:
         final = [row for row in free if row.status in FINAL and not (row.recheck_at and row.recheck_at <= now)]
         chosen = [row for row in free if row.status is not Status.QUEUED and row not in final]
         chosen += self._choose_to_prepare([row for row in free if row.status is Status.QUEUED])
-        chosen += final[: max(self._room_for_final(), 0)]
+        chosen += self._choose_final(final)
         return chosen[: min(MAX_CLAIMS, MAX_JOBS - len(self._held))]
 
     def _choose_to_prepare(self, rows: Sequence[JobRow]) -> list[JobRow]:
-        """Choose the first ones, of one caller not more than half of what may be prepared at the same time."""
-        held = Counter(share_of(one.job.caller) for one in self._held.values() if one.job.status is Status.QUEUED)
-        chosen = []
-        for row in rows:
-            share = share_of(row.caller)
-            if held.total() < MAX_PREPARING and held[share] < MAX_PREPARING // 2:
-                held[share] += 1
-                chosen.append(row)
-        return chosen
+        """Choose the first ones, as many as may be prepared at the same time."""
+        held = [lease.job for lease in self._held.values() if lease.job.status is Status.QUEUED]
+        return shared_out(rows, held, MAX_PREPARING)
 
-    def _room_for_final(self) -> int:
-        """Return how many more final jobs may be held: their receivers may be slow, and must not delay images."""
-        held = [lease.job for lease in self._held.values() if lease.job.finished]
-        return MAX_FINAL - len(held) if sum(map(memory_of, held)) < MAX_FINAL_BYTES else 0
+    def _choose_final(self, rows: Sequence[JobRow]) -> list[JobRow]:
+        """Choose the first ones, as many as may be held: their receivers may be slow, and must not delay images."""
+        held = self._final()
+        return shared_out(rows, held, MAX_FINAL) if sum(map(memory_of, held)) < MAX_FINAL_BYTES else []
+
+    def _is_one_too_many(self, job: Job) -> bool:
+        """Whether a job that has become final is more than may be held."""
+        held = self._final()
+        own = sum(share_of(one.caller) == share_of(job.caller) for one in held)
+        return max(len(held) - MAX_FINAL, own - MAX_FINAL // 2) > 0 or sum(map(memory_of, held)) > MAX_FINAL_BYTES
+
+    def _final(self) -> list[Job]:
+        return [lease.job for lease in self._held.values() if lease.job.finished]
 
     async def _claim(self, row: JobRow) -> Lease | None:
         """Read the job and claim it. Return None if another worker was faster."""
@@ -259,7 +263,7 @@ class Window:
         A job that runs `alone` is released as soon as it has made progress.
         """
         at = self._clock.now()
-        while self._deps.window.left() > 0 and not (lease.job.finished and self._room_for_final() < 0):
+        while self._deps.window.left() > 0 and not (lease.job.finished and self._is_one_too_many(lease.job)):
             next_at = await advance(lease, self._deps)
             if next_at is None:
                 return
@@ -303,6 +307,18 @@ def window_seconds(longest: float, interval: int, now: datetime) -> float:
     if longest < 2 * interval or not interval:
         return longest
     return longest - (now.timestamp() + longest + BEFORE_WAKE_UP) % interval
+
+
+def shared_out(rows: Sequence[JobRow], held: Sequence[Job], count: int) -> list[JobRow]:
+    """Return the first rows: with the jobs that are `held` at most `count`, and half as many of one caller."""
+    shares = Counter(share_of(job.caller) for job in held)
+    chosen = []
+    for row in rows:
+        share = share_of(row.caller)
+        if shares.total() < count and shares[share] < count // 2:
+            shares[share] += 1
+            chosen.append(row)
+    return chosen
 
 
 def is_suspect(row: JobRow) -> bool:

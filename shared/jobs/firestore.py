@@ -20,6 +20,7 @@ from shared.batches import MAX_ROWS, Batch, BatchRow
 from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
+from shared.job_states import IN_FLIGHT
 from shared.jobs.action_documents import action_from_document, action_to_document
 from shared.jobs.batch_documents import (
     BATCH_ROW_FIELDS,
@@ -97,9 +98,12 @@ class FirestoreJobs:
         (revision,) = await self._database.write({f"jobs/{job.id}": to_document(job)}, job.revision)
         return dataclasses.replace(job, revision=revision)
 
-    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+    async def due(
+        self, now: datetime, limit: int, since: datetime | None = None, *, in_flight: bool = False
+    ) -> list[JobRow]:
         """See the port."""
-        query = _at_or_before("dueAt", now, since)
+        more = [FieldFilter("status", "in", [str(status) for status in IN_FLIGHT])] if in_flight else []
+        query = _at_or_before("dueAt", now, since, *more)
         return await first_readable(partial(self._database.rows, query), limit, row_from_document)
 
     async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
@@ -259,9 +263,9 @@ class FirestoreJobs:
         return secret
 
 
-def _at_or_before(field: str, now: datetime, since: datetime | None) -> BuildQuery:
-    """Select the rows of jobs with `since <= field <= now`, oldest first."""
-    bounds = [FieldFilter(field, "<=", utc(now))]
+def _at_or_before(field: str, now: datetime, since: datetime | None, *more: FieldFilter) -> BuildQuery:
+    """Select the rows of jobs with `since <= field <= now` that match `more`, oldest first."""
+    bounds = [FieldFilter(field, "<=", utc(now)), *more]
     if since:
         bounds.append(FieldFilter(field, ">=", utc(since)))
 

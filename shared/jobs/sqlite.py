@@ -18,6 +18,7 @@ from shared.batches import MAX_ROWS, Batch, BatchRow
 from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
+from shared.job_states import IN_FLIGHT
 from shared.jobs.action_documents import action_from_document, action_to_document
 from shared.jobs.batch_documents import (
     BATCH_ROW_FIELDS,
@@ -102,6 +103,7 @@ ROW = f"json_object({', '.join(map(MASKED.format, ROW_FIELDS))})"
 LISTED = f"json_object({', '.join(map(MASKED.format, LISTED_FIELDS))})"
 DUE = "SELECT id, ROW, version FROM jobs WHERE due_at >= ? AND due_at <= ? ORDER BY due_at, id LIMIT ?"
 DUE = DUE.replace("ROW", ROW)
+DUE_IN_FLIGHT = DUE.replace("ORDER", f"AND json_extract(document, '$.status') IN {tuple(map(str, IN_FLIGHT))} ORDER")
 QUEUE = DUE.replace("due_at", "queue_at")
 WITH_EXECUTION = f"SELECT id, {ROW}, version FROM jobs WHERE {EXECUTION} = ? ORDER BY id LIMIT ?"  # noqa: S608, a constant
 BATCH_ROW = f"json_object({', '.join(map(MASKED.format, BATCH_ROW_FIELDS))})"
@@ -160,10 +162,12 @@ class SqliteJobs:
             raise Conflict(f"job {job.id} was changed by another writer")
         return dataclasses.replace(job, revision=job.revision + 1)
 
-    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
+    async def due(
+        self, now: datetime, limit: int, since: datetime | None = None, *, in_flight: bool = False
+    ) -> list[JobRow]:
         """See the port."""
-        bounds = (_text(since) if since else "", _text(now))
-        return await first_readable(partial(self._rows, DUE, *bounds), limit, row_from_document)
+        bounds, query = (_text(since) if since else "", _text(now)), DUE_IN_FLIGHT if in_flight else DUE
+        return await first_readable(partial(self._rows, query, *bounds), limit, row_from_document)
 
     async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         """See the port."""

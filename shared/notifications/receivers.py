@@ -52,9 +52,9 @@ class HttpReceivers:
                 return await self._post(url, headers, body)
         except egress.EgressRefused as error:
             raise DeliveryFailed("The URL is not allowed: it is not a public https URL on port 443.") from error
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise TimeoutError from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except Exception as error:  # from httpx and the libraries below it, without a common base class
             raise DeliveryFailed(f"{type(error).__name__}: there was no valid response.") from error
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverResponse:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from shared.ports import Clock
 
-MAX_DELIVERIES = 64  # under way at the same time
+MAX_DELIVERIES = 64  # under way at the same time; of the jobs of one caller half as many
 PER_ENDPOINT = 4
 PER_HOST = 16  # a host whose URLs are all different, such as one for each job, must leave room for others
 FAILURES = 3  # in a row, after which an endpoint is tried by one delivery at a time
@@ -34,7 +34,7 @@ class Postponed(Exception):
 
 @dataclass(slots=True)
 class _Endpoint:
-    """A URL, or a host with its port. `limit`: of deliveries at once. Times are those of the monotonic clock."""
+    """A URL, a host with its port, or the share of a caller. `limit`: of deliveries at once. Times are monotonic."""
 
     limit: int
     places: asyncio.Semaphore = field(init=False)
@@ -62,15 +62,15 @@ class Endpoints:
         self._known: OrderedDict[str, _Endpoint] = OrderedDict()
 
     @asynccontextmanager
-    async def acquire(self, url: str) -> AsyncIterator[None]:
-        """Occupy a place at the endpoint of `url`, and one at its host. Raise Postponed if there is none soon."""
-        endpoint, host = self._endpoint(url), self._host(url)
-        async with self._place(endpoint), self._place(host), self._deliveries:
+    async def acquire(self, url: str, share: str) -> AsyncIterator[None]:
+        """Occupy a place at the endpoint of `url`, at its host, and of `share`. Raise Postponed if none is free."""
+        endpoint, host, own = self._endpoint(url), self._host(url), self._of(f"share of {share}", MAX_DELIVERIES // 2)
+        async with self._place(endpoint), self._place(host), self._place(own), self._deliveries:
             began = self._clock.monotonic()
             try:
                 yield
             finally:
-                endpoint.seconds = host.seconds = self._clock.monotonic() - began
+                endpoint.seconds = host.seconds = own.seconds = self._clock.monotonic() - began
 
     @asynccontextmanager
     async def _place(self, endpoint: _Endpoint) -> AsyncIterator[None]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from shared.job import Job
-from shared.job_states import Status
+from shared.job_states import FINAL, Status
 from shared.log import Event, Log
 from shared.ports import Clock, JobRow, JobStore
 from shared.store_errors import Conflict, StoreUnavailable, UnreadableJob
@@ -39,6 +39,7 @@ class Scans:
         self._unreadable: set[str] = set()
         self._passed: dict[str, datetime] = {}  # by field, where the next scan begins
         self._furthest = self._ahead()
+        self._crowded = False  # most due jobs are final: those in flight are searched for beside them
         self._early: set[str] = set()  # the jobs that were taken before their time, once each
 
     def latest(self) -> datetime:
@@ -58,13 +59,22 @@ class Scans:
         """
         now, span = self._clock.now(), timedelta(seconds=lease)
         before = self.latest() + span if self.latest() > now + span else now
+        crowded, self._crowded = self._crowded, False  # an index that is still being built fails one scan of two
+        final = await self._final(before, limit) if crowded else []
+        fetch = partial(self._store.due, before, in_flight=True) if crowded else partial(self._store.due, before)
 
         def due(rows: Sequence[JobRow]) -> list[JobRow]:
+            rows = [*final, *rows]
+            self._crowded = sum(row.status in FINAL for row in rows) > limit // 2
             return choose([row for row in rows if row.due_at and (row.due_at <= now or self._is_due_early(row, span))])
 
-        chosen = await self._scan("due_at", partial(self._store.due, before), limit, due)
+        chosen = await self._scan("due_at", fetch, limit, due)
         self._early |= {row.id for row in chosen if row.due_at and row.due_at > now}
         return chosen
+
+    async def _final(self, before: datetime, limit: int) -> list[JobRow]:
+        rows = await self._store.due(before, limit)
+        return [row for row in rows if row.status in FINAL and row.id not in self._unreadable]
 
     def _is_due_early(self, row: JobRow, span: timedelta) -> bool:
         waits = row.status in (Status.RUNNING, Status.COPYING) or (row.status is Status.QUEUED and not row.prepared)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from shared.callbacks import EVENTS, Callback, CallbackStatus
+from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.notifications.delivery import TIMED_OUT, after_failure, after_response, is_throttled, retry_after
@@ -56,7 +57,7 @@ async def _deliver(job: Job, callback: Callback, message: Message, deps: Deps) -
         secrets = await _secrets(job, callback, deps)
         if callback.hook_id and not secrets:  # it was deleted, or has ended
             return callback.ended()
-        async with deps.endpoints.acquire(callback.url):
+        async with deps.endpoints.acquire(callback.url, share_of(job.caller)):
             return await _attempt(job, callback, message, secrets, deps)
     except Postponed as postponed:
         return callback.postponed(postponed.at)

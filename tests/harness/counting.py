@@ -1,6 +1,7 @@
 """A job store that counts reads and writes and records the states of each job."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,10 @@ class WatchedJobs:
         self._record(job)
         return await self._inner.create(job)
 
+    async def create_all(self, jobs: Sequence[Job]) -> list[Job]:
+        self.writes += len(jobs)
+        return await self._inner.create_all(jobs)
+
     async def save(self, job: Job) -> Job:
         self.writes += 1
         saved = await self._inner.save(job)
@@ -38,8 +43,10 @@ class WatchedJobs:
     async def get(self, job_id: str) -> Job | None:
         return self._count(await self._inner.get(job_id))
 
-    async def due(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
-        return self._count(await self._inner.due(now, limit, since))
+    async def due(
+        self, now: datetime, limit: int, since: datetime | None = None, *, in_flight: bool = False
+    ) -> list[JobRow]:
+        return self._count(await self._inner.due(now, limit, since, in_flight=in_flight))
 
     async def queue_head(self, now: datetime, limit: int, since: datetime | None = None) -> list[JobRow]:
         return self._count(await self._inner.queue_head(now, limit, since))

@@ -18,10 +18,10 @@ class SlowJobs:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
 
-        async def late(*args: Any) -> Any:
+        async def late(*args: Any, **kwargs: Any) -> Any:
             await self._clock.sleep(self._latency())
             try:
-                return await method(*args)
+                return await method(*args, **kwargs)
             finally:
                 await self._clock.sleep(self._latency())
 

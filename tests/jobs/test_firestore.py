@@ -260,11 +260,12 @@ async def test_every_call_costs_one_request(proxy: Proxy, store: JobStore):
     await store.read_gate()
     await store.read_rate_window()
     await store.due(NOW, 9)
+    await store.due(NOW, 9, in_flight=True)
     await store.queue_head(NOW, 9)
     await store.with_execution("exec_1", 9)
     await store.list_jobs(JobQuery(limit=9, caller="zap", since=NOW, before=(NOW, "job1")))
     await store.count_ahead(NOW)
-    assert proxy.calls == ["BatchGetDocuments"] * 3 + ["RunQuery"] * 4 + ["RunAggregationQuery"]
+    assert proxy.calls == ["BatchGetDocuments"] * 3 + ["RunQuery"] * 5 + ["RunAggregationQuery"]
 
 
 async def test_the_secret_is_read_once(proxy: Proxy, store: JobStore, rival: JobStore):

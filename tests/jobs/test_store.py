@@ -334,6 +334,20 @@ async def test_a_scan_for_nothing_gives_nothing(store: JobStore):
     assert await store.due(NOW, 0) == await store.queue_head(NOW, 0) == []
 
 
+async def test_a_scan_of_jobs_in_flight_leaves_out_those_that_are_final(store: JobStore):
+    for number, status in enumerate(Status):
+        await store.create(a_job(status, status=status, due_at=NOW + number * SECOND))
+    later = NOW + 9 * SECOND
+    assert [row.id for row in await store.due(later, 9)] == list(Status)
+    assert [row.id for row in await store.due(later, 9, in_flight=True)] == [
+        "queued",
+        "triggering",
+        "running",
+        "copying",
+    ]
+    assert [row.id for row in await store.due(later, 1, NOW + SECOND, in_flight=True)] == ["triggering"]
+
+
 async def test_one_field_does_not_stand_for_the_other(store: JobStore):
     await store.create(a_job("flying", due_at=NOW))
     await store.create(a_job("waiting", queue_at=NOW))

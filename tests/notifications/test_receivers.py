@@ -152,7 +152,16 @@ async def test_a_response_that_trickles_ends_with_the_attempt(respond: Callable[
             await post(server, seconds=0.5)
 
 
-@pytest.mark.parametrize("raw", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X: " + b"h" * 300_000])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"h" * 300_000,
+        b"HTTP/1.1 302 Go\r\nLocation: https://xn--a.test/\r\nContent-Length: 0\r\n\r\n",  # which httpx decodes
+    ],
+    ids=["nothing", "garbage", "endless header", "redirect to an invalid name"],
+)
 async def test_no_valid_response_is_a_failure(raw: bytes) -> None:
     async with serving(once(raw)) as server:
         with pytest.raises(DeliveryFailed, match="no valid response"):

@@ -5,7 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared.runtime.endpoints import FAILURES, MAX_POSTPONED, PER_ENDPOINT, PER_HOST, Endpoints, Postponed
+from shared.runtime.endpoints import (
+    FAILURES,
+    MAX_DELIVERIES,
+    MAX_POSTPONED,
+    PER_ENDPOINT,
+    PER_HOST,
+    Endpoints,
+    Postponed,
+)
 from tests.harness.virtual_time import VirtualClock
 
 LIVE, DEAD = "https://hooks.test/live", "https://hooks.test/dead"
@@ -21,9 +29,11 @@ def endpoints(clock: VirtualClock) -> Endpoints:
     return Endpoints(clock, lambda: 0.5)
 
 
-async def deliver(endpoints: Endpoints, url: str, seconds: float = 15.0, *, works: bool = False) -> float:
+async def deliver(
+    endpoints: Endpoints, url: str, seconds: float = 15.0, *, works: bool = False, share: str = "zap"
+) -> float:
     """Deliver a message; return the time at which it was sent. Raise Postponed."""
-    async with endpoints.acquire(url):
+    async with endpoints.acquire(url, share):
         began = asyncio.get_running_loop().time()
         await asyncio.sleep(seconds)
         (endpoints.succeeded if works else endpoints.failed)(url)
@@ -78,6 +88,14 @@ async def test_a_dead_host_with_a_url_for_each_job_leaves_room_for_others(endpoi
     began = asyncio.get_running_loop().time()
     assert await deliver(endpoints, "https://other.test/", 0.01, works=True) == began
     assert len(postponed(await dead)) == 200 - PER_HOST
+
+
+async def test_a_caller_whose_receivers_are_all_dead_leaves_room_for_others(endpoints: Endpoints) -> None:
+    dead = asyncio.create_task(outcomes(endpoints, *(f"https://dead{number}.test/" for number in range(200))))
+    await asyncio.sleep(5)
+    began = asyncio.get_running_loop().time()
+    assert await deliver(endpoints, LIVE, 0.01, works=True, share="shop") == began
+    assert len(postponed(await dead)) == 200 - MAX_DELIVERIES // 2
 
 
 async def test_postponed_deliveries_follow_each_other_as_the_endpoint_responds(

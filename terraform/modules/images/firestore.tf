@@ -163,6 +163,26 @@ resource "google_firestore_index" "listed" {
   depends_on = [time_sleep.apis, time_sleep.database]
 }
 
+# The poller finds the jobs in flight among many final ones whose notifications are due.
+resource "google_firestore_index" "in_flight" {
+  database   = local.database
+  collection = "jobs"
+
+  fields {
+    field_path = "status"
+    order      = "ASCENDING"
+  }
+
+  fields {
+    field_path = "dueAt"
+    order      = "ASCENDING"
+  }
+
+  skip_wait = true
+
+  depends_on = [time_sleep.apis, time_sleep.database]
+}
+
 resource "google_firestore_backup_schedule" "daily" {
   count = var.backup_retention_days == null ? 0 : 1
 
