@@ -1,4 +1,4 @@
-"""The input images in an image store, read directly: the product never lists them."""
+"""The files in an image store, read directly: the product never lists input images."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,9 +12,12 @@ PARTIAL = "."  # prefix of a file that is still being written, see shared/images
 
 def inputs_in(places: Places) -> list[str]:
     """Return the names of all files or objects under `inputs/`, without that folder."""
-    if places.bucket:
-        return _objects(places.environ["STORAGE_EMULATOR_HOST"], places.bucket)
-    return sorted(path.name for path in Path(urlsplit(places.images_url).path, "inputs").glob("*"))
+    return _files_in(places, "inputs")
+
+
+def images_of(places: Places, job_id: str) -> list[str]:
+    """Return the names of all images of a job, without its folder."""
+    return _files_in(places, f"jobs/{job_id}")
 
 
 def job_of(name: str) -> str:
@@ -22,7 +25,10 @@ def job_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _objects(server: str, bucket: str) -> list[str]:
-    folder = "images/inputs/"
-    answer = httpx.get(f"{server}/storage/v1/b/{bucket}/o", params={"prefix": folder}).raise_for_status()
-    return [item["name"].removeprefix(folder) for item in answer.json().get("items", [])]
+def _files_in(places: Places, name: str) -> list[str]:
+    if not places.bucket:
+        folder = Path(urlsplit(places.images_url).path, name)
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    url, prefix = f"{places.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b/{places.bucket}/o", f"images/{name}/"
+    answer = httpx.get(url, params={"prefix": prefix}).raise_for_status()
+    return [item["name"].removeprefix(prefix) for item in answer.json().get("items", [])]

@@ -5,11 +5,23 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from functions.trigger.parsing.urls import LONGEST
 from functions.trigger.parsing.validate import STORED_LIMIT
 from shared.callbacks import BODY_LIMIT, MAX_CALLBACKS, Callback
 from shared.error_codes import ErrorCode
 from shared.job import Job
-from shared.job_parts import MAX_ATTEMPTS, MAX_IMAGES, Attempt, Image, JobError, Step, fitting
+from shared.job_parts import (
+    MAX_ATTEMPTS,
+    MAX_IMAGES,
+    MAX_NEXT_JOBS,
+    Attempt,
+    Image,
+    InputImage,
+    JobError,
+    Step,
+    Then,
+    fitting,
+)
 from shared.job_states import Status
 from shared.jobs.document_size import MAX_BYTES, OVERHEAD, size_of
 from shared.jobs.job_documents import to_document
@@ -31,6 +43,11 @@ RECEIVER = Callback(
     last_body="x" * BODY_LIMIT,
     last_status=500,
     last_attempt_at=NOON,
+)
+FURTHER = InputImage(
+    source="https://photos.example/" + "x" * LONGEST,
+    stored=f"inputs/{'f' * 32}-3",
+    hosted_url="https://cdn.example/" + "x" * URL_LIMIT,
 )
 EARLIER = Attempt(
     attempt=10,
@@ -64,6 +81,9 @@ def largest(request: int, url_bytes: int) -> Job:
         give_up_at=NOON,
         image1="https://cdn.example/" + "x" * URL_LIMIT,
         hosted_url="https://cdn.example/" + "x" * URL_LIMIT,
+        more_inputs=(FURTHER,) * 2,
+        next_jobs=("f" * 32,) * MAX_NEXT_JOBS,
+        then=Then(workflow="x" * 31, job="f" * 32),
         steps=(Step(label=FOX * 200, status="x" * 40, progress=1.0),) * STEPS_LIMIT,
         images=tuple(image.evolve(name=f"jobs/{'f' * 32}/10/{image.index}.png", **stored) for image in images),
         error=JobError.of(ErrorCode.OUTCOME_UNKNOWN, charged="unknown", message=FOX * 500),
