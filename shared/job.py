@@ -5,22 +5,23 @@ makes the new record durable, and only if the record it was computed from is sti
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared.callbacks import EVENTS, Callback
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import MESSAGE_LIMIT, Image, JobError, Refusal, Step
-from shared.job_record import FRESH, JobRecord
+from shared.final_job import FinalJob
+from shared.job_parts import MESSAGE_LIMIT, Image, InputImage, JobError, Refusal, Step
+from shared.job_record import FRESH
 from shared.job_states import Status
 from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job(JobRecord):
+class Job(FinalJob):
     """A request for images: its record, with a method for each transition."""
 
     # --- queued ----------------------------------------------------------------------------------------------------
@@ -42,16 +43,20 @@ class Job(JobRecord):
         give_up_at = self.give_up_at + delay
         return self.evolve(give_up_at=give_up_at, due_at=give_up_at, expire_at=self.expire_at + delay)
 
-    def input_stored(self, name: str) -> "Job":
-        """The input image is in the image store under `name`."""
-        return self.evolve(stored_input=name)
+    def input_stored(self, index: int, name: str) -> "Job":
+        """An input image is in the image store under `name`."""
+        images = [*self.input_images]
+        images[index] = images[index].evolve(stored=name)
+        return self.with_input_images(images)
 
-    def input_hosted(self, url: str) -> "Job":
-        """The input image is at Wireflow, at `url`."""
-        return self.evolve(hosted_url=url)
+    def input_hosted(self, index: int, url: str) -> "Job":
+        """An input image is at Wireflow, at `url`."""
+        images = [*self.input_images]
+        images[index] = images[index].evolve(hosted_url=url)
+        return self.with_input_images(images)
 
     def input_gone(self, now: datetime) -> "Job":
-        """The server of the input image reports that it does not exist."""
+        """The server of an input image reports that it does not exist."""
         return self.evolve(input_gone_since=self.input_gone_since or now)
 
     def prepare_failed(self, reason: ErrorCode) -> "Job":
@@ -193,25 +198,25 @@ class Job(JobRecord):
 
     def rechecked(self) -> "Job":
         """No late result was found."""
-        return self.evolve(recheck_done=True, recheck_at=None)._scheduled()
+        return self.evolve(recheck_done=True, recheck_at=None).rescheduled()
 
     def recheck_postponed(self, at: datetime) -> "Job":
         """Wireflow did not respond; it is asked for a late result again at `at`."""
-        return self.evolve(recheck_at=at)._scheduled()
+        return self.evolve(recheck_at=at).rescheduled()
 
     def delivered(self, tried: Iterable[Callback]) -> "Job":
         """Receivers of a final job were told, or were not: `tried` is what became of it."""
         by_key = {callback.key: callback for callback in tried}
         callbacks = tuple(by_key.get(callback.key, callback) for callback in self.callbacks)
-        return self.evolve(callbacks=callbacks)._scheduled()
+        return self.evolve(callbacks=callbacks).rescheduled()
 
-    def input_left_over(self, name: str) -> "Job":
-        """The input image of a final job was stored again and must be deleted again."""
-        return self._with_more_to_do(stored_input=name)
+    def inputs_left_over(self, again: Sequence[InputImage]) -> "Job":
+        """The input images of a final job were stored again and must be deleted again."""
+        return self._with_more_to_do(self.with_input_images(again))
 
-    def input_deleted(self) -> "Job":
-        """The input image of a final job is no longer in the image store."""
-        return self.evolve(stored_input=None)._scheduled()
+    def inputs_deleted(self) -> "Job":
+        """The input images of a final job are no longer in the image store."""
+        return self._without_stored_inputs().rescheduled()
 
     # --- restarted by a person -------------------------------------------------------------------------------------
 
@@ -231,6 +236,7 @@ class Job(JobRecord):
             **FRESH,
             status=Status.QUEUED,
         )
+        job = job.with_input_images([image.evolve(hosted_url=None) for image in self.input_images])
         job = job.evolve(input=text, estimated_cost=estimated_cost, retried_at=now)
         job = job.evolve(give_up_at=give_up_at, expire_at=expire_at, due_at=give_up_at)
         return job.evolve(queue_at=now, place=now, wait_reason=ErrorCode.RATE_LIMITED)
@@ -245,13 +251,14 @@ class Job(JobRecord):
     def redelivered(self, now: datetime) -> "Job":
         """Every receiver of a final job is told again, at once."""
         event = EVENTS[self.status]
-        return self._with_more_to_do(callbacks=tuple(callback.again(event, now) for callback in self.callbacks))
+        told = tuple(callback.again(event, now) for callback in self.callbacks)
+        return self._with_more_to_do(self.evolve(callbacks=told))
 
     # --- more to do for a final job --------------------------------------------------------------------------------
 
     def deletion_failed(self, again_at: datetime) -> "Job":
-        """The input image of a final job could not be deleted; that is tried again, at the latest at `again_at`."""
-        others = self.evolve(stored_input=None).left_to_do_at
+        """The input images of a final job could not be deleted; that is tried again, at the latest at `again_at`."""
+        others = self._without_stored_inputs().left_to_do_at
         return self.evolve(due_at=min(others or again_at, again_at))
 
     def with_callbacks(self, new: Iterable[Callback], now: datetime) -> "Job":
@@ -261,41 +268,39 @@ class Job(JobRecord):
         if not self.finished:
             return self.evolve(callbacks=(*self.callbacks, *added))
         told = [callback if callback.event else callback.of_event(EVENTS[self.status], now) for callback in added]
-        return self._with_more_to_do(callbacks=(*self.callbacks, *told))
+        return self._with_more_to_do(self.evolve(callbacks=(*self.callbacks, *told)))
 
     def heard_by(self, hooks: Iterable[Callback]) -> "Job":
         """A job that has just become final, with the receivers of `hooks`, and of no others that heard it earlier."""
         hooks = tuple(hooks)
         keys = {hook.key for hook in hooks}
         known = tuple(one for one in self.callbacks if one.hook_id is None or one.key in keys)
-        return self.evolve(callbacks=known)._scheduled().with_callbacks(hooks, self.completed_at or self.created_at)
+        return self.evolve(callbacks=known).rescheduled().with_callbacks(hooks, self.completed_at or self.created_at)
 
-    def with_receivers_of(self, stored: "Job", base: "Job") -> "Job | None":
-        """The record, computed from `base`, on top of the `stored` one, to which others have added receivers.
+    def with_additions_of(self, stored: "Job", base: "Job") -> "Job | None":
+        """The record, computed from `base`, on top of the `stored` one, to which requests have added something.
 
-        None if anything else was changed in it.
+        That is receivers, or jobs that continue this one. None if anything else was changed in it.
         """
-        known = len(base.callbacks)
-        added = len(stored.callbacks) > known and stored.callbacks[:known] == base.callbacks
-        if not added or dataclasses.replace(stored, callbacks=base.callbacks) != base:
+        added = stored != base and stored.callbacks[: len(base.callbacks)] == base.callbacks
+        if not added or dataclasses.replace(stored, callbacks=base.callbacks, next_jobs=base.next_jobs) != base:
             return None
-        return self.with_callbacks(stored.callbacks, self.completed_at or self.created_at).at_revision(stored.revision)
+        job = self.with_callbacks(stored.callbacks, self.completed_at or self.created_at)
+        return job.continued_by(stored.next_jobs).at_revision(stored.revision)
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
         """The job is final: its receivers are to be told at once."""
         callbacks = tuple(callback.of_event(EVENTS[status], now) for callback in self.callbacks)
         job = self.evolve(status=status, completed_at=now, queue_at=None, callbacks=callbacks, **changes)
-        return job._settled()._scheduled()
+        return job._settled().rescheduled()
 
-    def _scheduled(self) -> "Job":
-        """A final job, due when something is left to do."""
-        return self.evolve(due_at=self.left_to_do_at)
-
-    def _with_more_to_do(self, **changes: Any) -> "Job":
+    def _with_more_to_do(self, changed: "Job") -> "Job":
         """A final job with more to do. If a worker holds it, it stays leased: that worker finds the rest."""
         leased = self.due_at != self.left_to_do_at
-        job = self.evolve(**changes)
-        return job if leased else job._scheduled()
+        return changed if leased else changed.rescheduled()
+
+    def _without_stored_inputs(self) -> "Job":
+        return self.with_input_images([image.evolve(stored=None) for image in self.input_images])
 
     def _settled(self) -> "Job":
         """The job with its cost, once its run has ended; a known cost takes the place of what was reserved."""

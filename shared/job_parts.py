@@ -11,9 +11,11 @@ from shared.spending.money import Cost
 
 MESSAGE_LIMIT = 500  # characters of an error's message
 # A record may have 1 MiB: https://cloud.google.com/firestore/quotas. Apart from the request and the images it takes at
-# most 80 KiB: two URLs, an error, 8 receivers, 10 earlier runs, and as far as it fits what is only good to know.
+# most 80 KiB: two URLs, an error, 8 receivers, 10 earlier runs, 100 ids, and as far as it fits what is only good to
+# know.
 RECORD_BYTES = 1024 * 1024 - 80 * 1024
 MAX_ATTEMPTS = 10  # earlier runs, the newest
+MAX_NEXT_JOBS = 100  # ids, the newest
 MAX_IMAGES, IMAGE_BYTES = 100, 800  # of an image without its URL: its place, what is measured, its last error
 
 _DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `require_aware`
@@ -124,6 +126,31 @@ class Attempt:
     def __post_init__(self) -> None:
         """Reject naive datetimes."""
         require_aware(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputImage:
+    """An input image. `source`: a URL, or a name in the image store.
+
+    `stored`: its name in the image store, until it is deleted; `hosted_url`: its URL at Wireflow.
+    """
+
+    source: str
+    stored: str | None = None
+    hosted_url: str | None = None
+
+    def evolve(self, **changes: Any) -> "InputImage":
+        """Return a copy with `changes`."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Then:
+    """The job that follows this one once it has succeeded. `job`: its id, as soon as it exists."""
+
+    workflow: str
+    estimated_cost: Cost | None = None  # of one image
+    job: str | None = None
 
 
 def bytes_of(image: Image) -> int:

@@ -1,13 +1,14 @@
 """The record of a job: its fields, what follows from them, and how a changed copy is made."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import RECORD_BYTES, Refusal, bytes_of, require_aware
-from shared.job_states import RESTARTS, TRANSITIONS
+from shared.job_parts import RECORD_BYTES, InputImage, Refusal, Then, bytes_of, require_aware
+from shared.job_states import RESTARTS, TRANSITIONS, Status
 from shared.listed_job import ListedJob
 from shared.spending.budget import Reservation
 from shared.spending.money import dollars
@@ -36,9 +37,10 @@ class JobRecord(ListedJob):
     input: str = "{}"
     fingerprint: str | None = None  # of the request, to detect an idempotency key reused with another request
     private: bool = False  # readable by its caller only
-    image1: str | None = None  # the input image: a URL, or a name in the image store
-    stored_input: str | None = None  # the input image's name in the image store, until it is deleted
-    hosted_url: str | None = None  # the input image's URL at Wireflow
+    image1: str | None = None  # the first input image, with the next two; see `input_images`
+    stored_input: str | None = None
+    hosted_url: str | None = None
+    more_inputs: tuple[InputImage, ...] = ()
     prepared: bool = True  # nothing has to be uploaded or looked up before the paid call
     preparing_tries: int = 0
     input_gone_since: datetime | None = None
@@ -57,6 +59,7 @@ class JobRecord(ListedJob):
     claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
     workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
     chosen: bool | None = None  # by the operator, to start through every suspension
+    erase_images_at: datetime | None = None  # of an erased job: when its images are deleted, None once they are
     revision: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -69,9 +72,19 @@ class JobRecord(ListedJob):
         return self.error is not None and self.error.code is ErrorCode.TIMED_OUT and not self.recheck_done
 
     @property
+    def next_to_start(self) -> Then | None:
+        """The job that is to be created now, because this one has succeeded; None if there is none."""
+        return self.then if self.then and self.then.job is None and self.status is Status.SUCCEEDED else None
+
+    @property
     def left_to_do_at(self) -> datetime | None:
-        """When a final job needs attention next: for a notification, its recheck, or its input image. Else None."""
-        times = [callback.next_attempt_at for callback in self.callbacks]
+        """When a final job needs attention next; None if nothing is left to do.
+
+        For a notification, the job that follows it, its recheck, its input image, or its images once it is erased.
+        """
+        times = [self.erase_images_at, *(callback.next_attempt_at for callback in self.callbacks)]
+        if self.next_to_start:
+            times.append(self.completed_at)
         if self.needs_recheck:
             times.append(self.recheck_at or self.due_at)  # earlier versions stored `due_at` only
         times.append(self.input_due_at)
@@ -79,10 +92,28 @@ class JobRecord(ListedJob):
 
     @property
     def input_due_at(self) -> datetime | None:
-        """When the stored input image of a final job is deleted: at the end, or later if a retry may need it."""
-        if not (self.stored_input and self.completed_at and self.retryable):
-            return self.completed_at if self.stored_input else None
+        """When the stored input images of a final job are deleted: at the end, or later if a retry may need it."""
+        if not (self.stored_inputs and self.completed_at and self.retryable):
+            return self.completed_at if self.stored_inputs else None
         return max(self.completed_at, min(self.completed_at + INPUT_KEPT, self.expire_at - BEFORE_EXPIRY))
+
+    @property
+    def input_images(self) -> tuple[InputImage, ...]:
+        """The input images, in order."""
+        source = self.image1 or self.stored_input
+        if source is None:
+            return ()
+        return (InputImage(source=source, stored=self.stored_input, hosted_url=self.hosted_url), *self.more_inputs)
+
+    @property
+    def hosted_urls(self) -> list[str]:
+        """The URLs of the input images at Wireflow, as far as they are there."""
+        return [image.hosted_url for image in self.input_images if image.hosted_url]
+
+    @property
+    def stored_inputs(self) -> tuple[str, ...]:
+        """The names of the input images in the image store that are to be deleted after the job."""
+        return tuple(image.stored for image in self.input_images if image.stored)
 
     def is_recheck_due(self, now: datetime) -> bool:
         """Whether a final job, which a worker holds, is to be rechecked now."""
@@ -129,6 +160,15 @@ class JobRecord(ListedJob):
         return self.recopied_at or self.copying_since
 
     # --- changes ---------------------------------------------------------------------------------------------------
+
+    def with_input_images(self, images: Sequence[InputImage]) -> Self:
+        """Return a copy with these input images."""
+        if not images:
+            return self.evolve(image1=None, stored_input=None, hosted_url=None, more_inputs=())
+        first, *more = images
+        return self.evolve(
+            image1=first.source, stored_input=first.stored, hosted_url=first.hosted_url, more_inputs=tuple(more)
+        )
 
     def evolve(self, **changes: Any) -> Self:
         """Return a copy with exactly `changes`. Raise ValueError for a status that may not follow."""

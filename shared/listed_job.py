@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.callbacks import Callback, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import MAX_ATTEMPTS, Attempt, Image, JobError, Step
+from shared.job_parts import MAX_ATTEMPTS, Attempt, Image, JobError, Step, Then
 from shared.job_states import FINAL, Status
 from shared.spending.money import Cost, total_cost
 
@@ -53,6 +53,10 @@ class ListedJob:
     batch_id: str | None = None  # of the upload that it is a row of
     batch_row: int | None = None  # its number there; row 1 is the header
     place: datetime | None = None  # its fair `queue_at`, to which it returns after a refusal that may pass soon
+    previous_job: str | None = None  # whose image is the input image
+    next_jobs: tuple[str, ...] = ()  # of the same caller, which have an image of this job as input; the newest ones
+    then: Then | None = None
+    erased_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -63,7 +67,7 @@ class ListedJob:
     def retryable(self) -> bool:
         """Whether a person may pay for another run: the job has ended without an image, and its request is known."""
         ended = self.status in (Status.FAILED, Status.CANCELED) and not any(image.name for image in self.images)
-        return ended and not (self.error and self.error.code is ErrorCode.RECORD_TOO_LARGE)
+        return ended and not self.erased_at and not (self.error and self.error.code is ErrorCode.RECORD_TOO_LARGE)
 
     @property
     def recopyable(self) -> bool:
@@ -107,6 +111,11 @@ class ListedJob:
     def held(self) -> bool:
         """Whether the job is out of the queue until `due_at`: it was refused, or its workflow is suspended."""
         return self.status is Status.QUEUED and self.queue_at == self.give_up_at
+
+    @property
+    def estimates(self) -> tuple[Cost | None, ...]:
+        """What one image costs, of this job and of the one that follows it."""
+        return (self.estimated_cost, self.then.estimated_cost) if self.then else (self.estimated_cost,)
 
     @property
     def size(self) -> int:

@@ -23,6 +23,7 @@ class Event(StrEnum):
     JOB_STORED = "job_stored"
     JOB_FAILED = "job_failed"
     JOB_CANCELED = "job_canceled"
+    JOB_ERASED = "job_erased"
     JOB_RETRIED = "job_retried"
     JOB_RECOPIED = "job_recopied"
     JOB_REDELIVERED = "job_redelivered"

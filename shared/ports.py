@@ -263,6 +263,9 @@ class ImageStore(Protocol):
     async def names(self, job_id: str) -> list[str]:
         """Return the names of all images of a job; they remain after the job's document has expired."""
 
+    async def delete_job(self, job_id: str) -> None:
+        """Delete all images of a job and its input images. Raise CopyError if some may be left."""
+
 
 # --- receivers of notifications ------------------------------------------------------------------------------------
 

@@ -78,6 +78,8 @@ def public_job(
         "steps": [_step(step) for step in job.steps] or None,
         "callbacks": [_callback(callback) for callback in job.callbacks] if owner else None,
         "attempts": [_attempt(run) for run in job.runs] if owner else None,
+        "previousJob": job.previous_job if owner else None,
+        "nextJobs": [*job.next_jobs] if owner else None,
         "createdAt": timestamp(job.created_at),
         "startedAt": timestamp(job.started_at),
         "completedAt": timestamp(job.completed_at),

@@ -385,7 +385,7 @@ variable "trigger_signing_secrets" {
 }
 
 variable "callback_signing_secrets" {
-  description = "Secrets that sign the messages for callbackUrl, as JSON: name of a caller or * => list of at most two whsec_…; without any they are not signed."
+  description = "Secrets that sign the messages for callbackUrl, as JSON: caller or * => list of at most two whsec_…; without any they are not signed."
   type        = string
   default     = ""
   ephemeral   = true

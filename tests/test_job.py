@@ -9,7 +9,7 @@ from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.callers import share_of
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Attempt, Image, JobError
+from shared.job_parts import Attempt, Image, InputImage, JobError
 from shared.job_states import FINAL, RESTARTS, TRANSITIONS, Status
 from shared.jobs.job_documents import from_document, to_document
 from shared.public_job import SENTENCES, public_job, timestamp
@@ -64,13 +64,13 @@ def test_a_final_job_is_due_only_to_delete_its_input_image(name: str):
     assert plain.status == with_input.status == name
     assert (plain.completed_at, plain.due_at, plain.queue_at) == (LATER, None, None)
     assert (with_input.completed_at, with_input.due_at, with_input.queue_at) == (LATER, LATER, None)
-    assert with_input.input_deleted().due_at is None
+    assert with_input.inputs_deleted().due_at is None
 
 
 def test_a_job_whose_run_timed_out_is_due_to_delete_its_input_image_and_for_a_recheck():
     failed = in_flight(Status.RUNNING, stored_input="inputs/a").failed(ERROR, NOON, recheck_at=LATER)
     assert (failed.due_at, failed.recheck_at, failed.is_recheck_due(NOON)) == (NOON, LATER, False)
-    failed = failed.input_deleted()
+    failed = failed.inputs_deleted()
     assert (failed.due_at, failed.needs_recheck, failed.is_recheck_due(LATER)) == (LATER, True, True)
     assert failed.recheck_postponed(LATER + timedelta(minutes=1)).due_at == LATER + timedelta(minutes=1)
     assert (failed.rechecked().due_at, failed.rechecked().needs_recheck) == (None, False)
@@ -139,10 +139,13 @@ def test_a_rescued_job_that_fails_has_the_request_id_of_the_late_response():
     assert rescued.failed(rescued.error, LATER).request_id == "req_2"
 
 
+STORED = InputImage(source="inputs/a", stored="inputs/a")
+
+
 def test_an_input_that_is_stored_again_does_not_bring_a_recheck_forward():
     succeeded = in_flight(Status.COPYING).succeeded(IMAGES, NOON)
-    assert succeeded.input_left_over("inputs/a").due_at == NOON
-    timed_out = in_flight(Status.RUNNING).failed(ERROR, NOON, recheck_at=LATER).input_left_over("inputs/a")
+    assert succeeded.inputs_left_over([STORED]).due_at == NOON
+    timed_out = in_flight(Status.RUNNING).failed(ERROR, NOON, recheck_at=LATER).inputs_left_over([STORED])
     assert (timed_out.due_at, timed_out.recheck_at) == (NOON, LATER)
 
 

@@ -33,7 +33,8 @@ SIMULATED = {
     "WIREFLOW_PLAN": "enterprise",
     "EXECUTIONS_PER_MINUTE": "60",
 }
-LOCAL_SECONDS, REMOTE_SECONDS = 0.5, 3.0  # between two looks
+LOCAL_SECONDS, REMOTE_SECONDS = 0.5, 3.0  # between two looks, at least
+ROWS_PER_SECOND = 100
 SAVE_TRIES = 20
 SAVES_AT_ONCE = 4
 
@@ -68,7 +69,7 @@ async def batch(options: BatchOptions, environ: Mapping[str, str], output: Batch
         client = BatchClient(http, {"workflow": options.workflow} if options.workflow else {})
         submitted = await _submit(client, file, options, output)
         try:
-            return await _Batch(client, files, submitted, folder, output).finish(pause=_pause(options))
+            return await _Batch(client, files, submitted, folder, output).finish(pause=_pause(submitted, options))
         except asyncio.CancelledError:
             output.say(_how_to_go_on(submitted, options))
             raise
@@ -201,8 +202,9 @@ async def _clients(
             yield http, files
 
 
-def _pause(options: BatchOptions) -> float:
-    return REMOTE_SECONDS if options.place.url else LOCAL_SECONDS
+def _pause(submitted: Json, options: BatchOptions) -> float:
+    """Seconds between two looks. A look at a thousand rows may cost a deployment two thousand reads of Firestore."""
+    return max(REMOTE_SECONDS, submitted["counts"]["total"] / ROWS_PER_SECOND) if options.place.url else LOCAL_SECONDS
 
 
 def _how_to_go_on(submitted: Json, options: BatchOptions) -> str:

@@ -40,7 +40,9 @@ def _print_version(context: click.Context, _option: click.Parameter, wanted: boo
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
 def cli() -> None:
-    """Create images from prompts on this machine. Without --live no account is needed.
+    """Create images from prompts on this machine, and manage jobs here or in a deployment.
+
+    Without --live and --url no account is needed.
 
     Exit codes: 0 success, 1 the job failed, 2 invalid usage or configuration, 3 not finished in time, 130 interrupted.
     """

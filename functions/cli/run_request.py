@@ -17,7 +17,7 @@ from shared.workflows import FieldRefused, Model, check_fields
 # Fields that have an argument or an option of their own.
 OPTIONS = {"prompt": "the argument PROMPT", "workflow": "--workflow", "image1": "--image", "fromJob": "--image"}
 # Fields of ours that --field may set. The others are credentials, or change what the response is.
-SETTABLE = ("allowPartial", "altText", "deadlineSeconds", "fromImage", "metadata")
+SETTABLE = ("allowPartial", "altText", "deadlineSeconds", "fromImage", "image2", "image3", "metadata")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +63,12 @@ def check_request(request: RunRequest, config: Config, models: Collection[Model]
     _check_encoding(request)
     for fault in (*_field_faults(request), *_override_faults(request, models)):
         raise SetupError(fault)
-    caller, content = Caller(CallerKind.OPEN), request.file.content if request.file else None
+    caller, files = Caller(CallerKind.OPEN), {"image1": request.file.content} if request.file else {}
     try:
         fields = request.json
-        submission = validate(fields, content, None, caller, config)
+        submission = validate(fields, files, None, caller, config)
         workflow = find_workflow(submission.workflow, caller, config)
-        check_fields(workflow, wireflow_fields(fields, caller), has_image=request.image is not None)
+        check_fields(workflow, wireflow_fields(fields, caller), images=submission.image_count)
     except Problem as problem:
         raise RequestRejected(rejection(problem.detail, problem.field)) from problem
     except FieldRefused as refused:

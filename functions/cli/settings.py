@@ -90,7 +90,7 @@ def stored_config(environ: Mapping[str, str], state: Path, *, live: bool) -> Con
 
 def _local_state(environ: Mapping[str, str], folder: Path, *, live: bool) -> dict[str, str]:
     """Return the settings that `serve` has had in this folder."""
-    if not (folder / "jobs.db").exists():
+    if not folder.is_dir():  # the store is created when it is first used
         raise SetupError(
             f"There is no job store in {folder}. Start `serve` first, or set JOBS_URL. "
             "Commands on jobs and hooks reach a deployment with --url."

@@ -84,7 +84,7 @@ def _check(exchange: Exchange, request: RunRequest, state: State) -> None:
         raise Rejected(400, str(error)) from error
     if exchange.endpoint is Endpoint.TRIGGER:
         return  # A webhook accepts any body; the run fails if its image is on another host.
-    if request.image and not state.is_own_url(request.image, exchange):
+    if not all(state.is_own_url(image, exchange) for image in request.images):
         raise Rejected(422, _OTHER_HOST)
 
 

@@ -6,6 +6,7 @@
   github.com/wireflowINC/wireflow-skill; the two spell the settings of a node `params` and `config`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ Json = Mapping[str, Any]
 RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 _ALL_RATIOS = (*RATIOS, "1:4", "4:1", "1:8", "8:1")
 _TEXT_NODE = "input:text"
+_IMAGE = re.compile(r"image[1-9]")
 _PROMPT_EDGE = ("out-prompt", "in-prompt")
 _INVALID = "Workflow graph failed validation"
 
@@ -40,15 +42,20 @@ class Node:
 class RunRequest:
     """What a paid call asks for, as far as its body can be read.
 
-    `fields` may have `resolution`, `aspect_ratio`, `format` and `count`; `image` should be a URL.
+    `fields` may have `resolution`, `aspect_ratio`, `format` and `count`; `images` should be URLs.
     """
 
     prompt: str
     generator: Node
     inputs: tuple[Node, ...] = ()
     fields: Json = field(default_factory=dict)
-    image: object = None
+    images: tuple[object, ...] = ()
     style: str = ""
+
+    @property
+    def image(self) -> object:
+        """The first input image, the only one that is shown."""
+        return next(iter(self.images), None)
 
     @property
     def caption(self) -> str:
@@ -63,15 +70,15 @@ class Model:
     label: str
     resolutions: tuple[str, ...]
     ratios: tuple[str, ...]
-    takes_image: bool = True
+    input_images: int = 14
 
 
 # As of November 2026, after Google's models. On purpose not the product's own table: a wrong row there shows here.
 MODELS: Mapping[str, Model] = {
-    "generate:nano_banana": Model("Nano Banana", ("1K",), RATIOS),
+    "generate:nano_banana": Model("Nano Banana", ("1K",), RATIOS, input_images=3),
     "generate:nano_banana_2": Model("Nano Banana 2", ("512", "1K", "2K", "4K"), _ALL_RATIOS),
     "generate:nano_banana_2_1": Model("Nano Banana 2.1", ("1K", "2K", "4K"), _ALL_RATIOS),
-    "generate:nano_banana_2_lite": Model("Nano Banana 2 Lite", (), _ALL_RATIOS, takes_image=False),
+    "generate:nano_banana_2_lite": Model("Nano Banana 2 Lite", (), _ALL_RATIOS, input_images=0),
     "generate:nano_banana_pro": Model("Nano Banana Pro", ("1K", "2K", "4K"), RATIOS),
 }
 
@@ -134,8 +141,13 @@ def validate(endpoint: str, body: Json) -> None:
 def _parse_webhook(body: Json) -> RunRequest:
     prompt = _text(body.get("prompt"))
     return RunRequest(
-        prompt, Node("gen-1", "Nano Banana Pro"), (Node("input-1", "Prompt", prompt),), body, body.get("image1")
+        prompt, Node("gen-1", "Nano Banana Pro"), (Node("input-1", "Prompt", prompt),), body, _images(body)
     )
+
+
+def _images(params: Json) -> tuple[object, ...]:
+    """The values of image1, image2, and so on."""
+    return tuple(value for name, value in sorted(params.items()) if _IMAGE.fullmatch(name) and value)
 
 
 # --- The saved workflow ---------------------------------------------------------------------------------------------
@@ -147,8 +159,8 @@ def _parse_inputs(body: Json) -> RunRequest:
     inputs = tuple(Node(e.node_id, e.label, texts.get(e.node_id)) for e in INPUTS.values() if given.get(e.node_id))
     fields = {"aspect_ratio": given.get(_ASPECT.node_id, _ASPECT.default)}
     generator = Node("generate-image", "Nano Banana Pro")
-    image = given.get(_REFERENCE.node_id)
-    return RunRequest(texts[_PROMPT.node_id], generator, inputs, fields, image, texts[_STYLE.node_id])
+    images = tuple(filter(None, [given.get(_REFERENCE.node_id)]))
+    return RunRequest(texts[_PROMPT.node_id], generator, inputs, fields, images, texts[_STYLE.node_id])
 
 
 def _validate_inputs(body: Json) -> None:
@@ -197,7 +209,7 @@ def _parse_graph(body: Json) -> RunRequest:
     inputs = (Node(str(text.id), text.label or "Text", prompt),) if text else ()
     model = MODELS.get(str(generator.type))
     label = generator.label or (model.label if model else "")
-    return RunRequest(prompt, Node(str(generator.id), label), inputs, generator.params, generator.params.get("image1"))
+    return RunRequest(prompt, Node(str(generator.id), label), inputs, generator.params, _images(generator.params))
 
 
 def _validate_graph(body: Json) -> None:
@@ -239,8 +251,8 @@ def _validate_generator(node: _GraphNode) -> None:
         )
     if ratio not in (None, *model.ratios):
         raise InvalidRequest(422, f"aspect_ratio of {model.label} must be one of {', '.join(model.ratios)}")
-    if node.params.get("image1") and not model.takes_image:
-        raise InvalidRequest(422, f"{model.label} takes no input image")
+    if len(_images(node.params)) > model.input_images:
+        raise InvalidRequest(422, f"{model.label} takes no input image, or fewer")
 
 
 def _nodes(body: Json) -> list[_GraphNode]:

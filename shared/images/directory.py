@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ import google_crc32c
 from shared.copy_errors import CopyError, NameTaken
 from shared.images.chunks import CHUNK, encode_crc32c, iter_chunks, read_chunks
 from shared.images.formats import HEAD_BYTES, sniff
+from shared.images.names import is_input_of
 from shared.images.stream import image_from_store
 from shared.ports import FileDetails, ImageMeasurements, ImageStream, StoredImage
 
@@ -77,6 +79,11 @@ class DirectoryImages:
         directory = self._path(f"jobs/{job_id}")
         return await asyncio.to_thread(self._list, directory) if directory else []
 
+    async def delete_job(self, job_id: str) -> None:
+        """Delete all images of a job and its input images. Raise CopyError if some may be left."""
+        if "/" not in job_id and NAME.fullmatch(job_id):
+            await asyncio.to_thread(_delete_job, self._root, job_id)
+
     def _list(self, directory: Path) -> list[str]:
         return sorted(path.relative_to(self._root).as_posix() for path in directory.glob("[!.]*/[!.]*"))
 
@@ -107,6 +114,15 @@ def _read_bytes(path: Path) -> bytes | None:
 def _delete(path: Path) -> None:
     with _as_copy_errors(path.name), suppress(*NOT_FOUND):
         path.unlink()
+
+
+def _delete_job(root: Path, job_id: str) -> None:
+    with _as_copy_errors(job_id):
+        with suppress(*NOT_FOUND):
+            shutil.rmtree(root / "jobs" / job_id)
+        for path in (root / "inputs").glob(f"{job_id}*"):
+            if is_input_of(job_id, f"inputs/{path.name}"):
+                path.unlink(missing_ok=True)
 
 
 def _open_image(path: Path) -> StoredImage | None:

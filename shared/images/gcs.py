@@ -5,6 +5,7 @@ The client is imported and created on first use, in a worker thread: it takes ha
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from typing import Any
 
 from shared.copy_errors import CopyError, NameTaken
 from shared.images.chunks import iter_chunks, read_chunks
+from shared.images.names import is_input_of
 from shared.images.stream import image_from_store
 from shared.ports import FileDetails, ImageStream, StoredImage
 
@@ -29,6 +31,8 @@ URL_MARGIN_SECONDS = 300  # a URL that is valid for less is not returned any mor
 MAX_CACHED_URLS = 1_000
 # signBlob rejects the narrower scopes that the storage client would request.
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+
+NAME = re.compile(r"[\w-]+", re.ASCII)  # of a job
 
 Sign = Callable[[Any, str | None], str | None]
 
@@ -101,6 +105,14 @@ class BucketImages:
     async def names(self, job_id: str) -> list[str]:
         """Return the names of all images of a job, sorted as text."""
         return [] if "/" in job_id else await asyncio.to_thread(self._list, f"jobs/{job_id}/")
+
+    async def delete_job(self, job_id: str) -> None:
+        """Delete all images of a job and its input images. Raise CopyError if some may be left."""
+        if not NAME.fullmatch(job_id):
+            return
+        inputs = await asyncio.to_thread(self._list, f"inputs/{job_id}")
+        for name in [*await self.names(job_id), *(name for name in inputs if is_input_of(job_id, name))]:
+            await self.delete(name)
 
     def _verify_stored(self, name: str, source: "ChunkReader", image: ImageStream, error: Exception) -> None:
         """Return if the name holds this very image: from an earlier copy, or because the response was lost.

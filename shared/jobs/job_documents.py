@@ -13,7 +13,7 @@ from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.hooks import Hook, HookSecret
 from shared.job import Job
-from shared.job_parts import Attempt, Image, JobError, Refusal, Step
+from shared.job_parts import Attempt, Image, InputImage, JobError, Refusal, Step, Then
 from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.listed_job import ListedJob
@@ -37,7 +37,7 @@ def to_document(job: Job) -> dict[str, Any]:
     """Return the fields of a job as they are stored, without id and revision. Raise RecordTooLarge."""
     document = encode(job)
     del document["id"], document["revision"]
-    for name in ("callbacks", "attempts"):
+    for name in ("callbacks", "attempts", "nextJobs", "moreInputs"):
         document[name] = document[name] or None  # most jobs have none
     if job.images or job.callbacks or job.attempts or len(job.input) > SMALL_INPUT:
         check_size(document)
@@ -50,6 +50,7 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
     if known.get("refusal"):
         refusal = decode(Refusal, known["refusal"])
         known["refusal"] = Refusal(**{**refusal, "reason": ErrorCode(refusal["reason"])})
+    known["more_inputs"] = tuple(InputImage(**decode(InputImage, item)) for item in known.get("more_inputs") or ())
     return Job(**{**known, "id": job_id, "revision": revision})
 
 
@@ -74,6 +75,9 @@ def _shown(record: type, document: Mapping[str, Any]) -> dict[str, Any]:
             known[name] = cost_from_document(known[name])
     if known.get("reservation"):
         known["reservation"] = Reservation(**decode(Reservation, known["reservation"]))
+    if known.get("then"):
+        known["then"] = _then(known["then"])
+    known["next_jobs"] = tuple(known.get("next_jobs") or ())
     known["steps"] = tuple(Step(**decode(Step, item)) for item in known.get("steps") or ())
     known["callbacks"] = tuple(_callback(item) for item in known.get("callbacks") or ())
     known["attempts"] = tuple(_attempt(item) for item in known.get("attempts") or ())
@@ -115,6 +119,12 @@ def cost_from_document(document: Mapping[str, Any]) -> Cost:
     return Cost(**{**known, "source": CostSource(known["source"])})
 
 
+def _then(document: Mapping[str, Any]) -> Then:
+    known = decode(Then, document)
+    cost = known.get("estimated_cost")
+    return Then(**{**known, "estimated_cost": cost_from_document(cost) if cost else None})
+
+
 def _image(document: Mapping[str, Any]) -> Image:
     known = decode(Image, document)
     return Image(**{**known, "error": ErrorCode(known["error"]) if known.get("error") else None})
@@ -133,8 +143,8 @@ def stored_names(record: type) -> Mapping[str, str]:
 _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
     for record in (
-        *(Job, JobRow, ListedJob, Callback, Attempt, Image, Step, JobError, Refusal, Cost, Reservation),
-        *(Suspension, Hook, HookSecret, Batch, BatchRow),
+        *(Job, JobRow, ListedJob, Callback, Attempt, Image, Step, JobError, Refusal, Cost, Reservation, Then),
+        *(InputImage, Suspension, Hook, HookSecret, Batch, BatchRow),
     )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]

@@ -110,9 +110,12 @@ class Admission(KnownGate):
     # --- money -----------------------------------------------------------------------------------------------------
 
     def charge(self, job: ListedJob) -> Charge:
-        """Return what the start of a job would reserve. A job without an estimate counts as the most expensive one."""
-        estimate = job.estimated_cost.micros if job.estimated_cost else self._limits.spending.highest
-        return Charge(caller=job.caller, micros=estimate)
+        """Return what the start of a job would reserve: its estimate, and that of the job that follows it.
+
+        A job without an estimate counts as the most expensive one.
+        """
+        highest = self._limits.spending.highest
+        return Charge(caller=job.caller, micros=sum(cost.micros if cost else highest for cost in job.estimates))
 
     async def would_start(self, job: Job) -> bool:
         """Return whether the gate would admit a job now; nothing is reserved."""

@@ -1,4 +1,4 @@
-"""Saving a job to which a request may add receivers at the same time."""
+"""Saving a job to which requests may add receivers, or jobs that continue it, at the same time."""
 
 from shared.callbacks import MAX_CALLBACKS
 from shared.job import Job
@@ -7,7 +7,7 @@ from shared.store_errors import Conflict, RecordTooLarge
 
 
 async def save_over(base: Job, job: Job, store: JobStore) -> Job:
-    """Save `job`, which was computed from the stored record `base`. Receivers that were added since then are kept.
+    """Save `job`, which was computed from the stored record `base`. What requests have added since then is kept.
 
     Raise Conflict if anything else was changed, RecordTooLarge, or StoreUnavailable.
     """
@@ -16,7 +16,7 @@ async def save_over(base: Job, job: Job, store: JobStore) -> Job:
             return await save(job, store)
         except Conflict:
             stored = await store.get(job.id)
-            merged = stored and job.with_receivers_of(stored, base)
+            merged = stored and job.with_additions_of(stored, base)
             if stored is None or merged is None:
                 raise
         base, job = stored, merged

@@ -135,5 +135,6 @@ class Scans:
 def memory_of(job: Job) -> int:
     """Return about how many bytes the job takes in memory."""
     urls = sum(sys.getsizeof(image.source_url) for image in job.images)
-    texts = (job.prompt, job.input, job.last_response or "", job.image1 or "", job.hosted_url or "")
+    texts = [job.prompt, job.input, job.last_response or ""]
+    texts += [text for image in job.input_images for text in (image.source, image.hosted_url or "")]
     return sum(sys.getsizeof(text) for text in texts) + urls + 4_096

@@ -1,5 +1,6 @@
 """The usage of days: closed ones as they are stored, open ones computed from their jobs, at most once a minute."""
 
+import asyncio
 import math
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +15,7 @@ CLOSE_MINUTE = 50  # of an hour, from which on days are closed
 PAGE = 500  # jobs of one read
 MAX_DAYS = 400  # that are remembered
 WRITTEN_AGO = 10.0  # seconds
-MAX_TRIES = 5  # while others do the same
+MAX_TRIES = 5  # while other instances do the same
 
 
 class UsageDays:
@@ -26,6 +27,7 @@ class UsageDays:
         self._computed: dict[str, tuple[float, UsageDay]] = {}
         self._closed: set[str] = set()  # versions of days
         self._versions = (-math.inf, UsageVersions())  # when it was read
+        self._invalidating = asyncio.Lock()
         self._invalidated_at: dict[str, float] = {}  # by day: when this instance has last invalidated it
         self._closed_in: tuple[date, int] | None = None  # the last hour in which it was tried
 
@@ -55,17 +57,18 @@ class UsageDays:
 
         The days of many jobs that change together are written once: days are closed only once an hour.
         """
-        name, seconds = day.isoformat(), self._clock.monotonic()
-        if day >= self._clock.now().date() or seconds - self._invalidated_at.get(name, -math.inf) < WRITTEN_AGO:
-            return
-        for _ in range(MAX_TRIES):
-            with suppress(Conflict):
-                await self._store.save_usage_versions((await self._store.read_usage_versions()).plus(name))
-                self._invalidated_at[name] = seconds
-                self._versions = (-math.inf, UsageVersions())
-                self._computed.pop(name, None)
+        async with self._invalidating:
+            name, seconds = day.isoformat(), self._clock.monotonic()
+            if day >= self._clock.now().date() or seconds - self._invalidated_at.get(name, -math.inf) < WRITTEN_AGO:
                 return
-        raise StoreUnavailable("the usage of the day is being changed by other writers")
+            for _ in range(MAX_TRIES):
+                with suppress(Conflict):
+                    await self._store.save_usage_versions((await self._store.read_usage_versions()).plus(name))
+                    self._invalidated_at[name] = seconds
+                    self._versions = (-math.inf, UsageVersions())
+                    self._computed.pop(name, None)
+                    return
+            raise StoreUnavailable("the usage of the day is being changed by other instances")
 
     async def close(self, count: int) -> None:
         """Store the usage of the last `count` days, of those whose jobs are all settled; once an hour, near its end.

@@ -13,8 +13,9 @@ from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.places import Places
 from shared.spending.gate_state import Slot
+from shared.steps.chain import link
 from shared.steps.dispatch import send, triggered
-from shared.steps.input_images import find_input_image, store_input
+from shared.steps.input_images import find_inputs, store_inputs
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, has_room, sharers
 from shared.steps.prepare import prepare_at_once
@@ -39,24 +40,33 @@ class KeyReused(SubmissionRefused):
     """The idempotency key was used before, with another request."""
 
 
+class JobErased(SubmissionRefused):
+    """The idempotency key was used before, with the same request, and its job was erased."""
+
+
 async def accept(submission: Submission, deps: Deps, admit: Admit | None = None) -> Accepted:
     """Store the job and, if the gate admits it at once, make the paid call.
 
     Raise SubmissionRefused for a request that must be changed, QueueFull for one that may be sent later,
     StoreUnavailable if nothing could be stored.
     """
+    accepted = await _accept(submission, deps, admit)
+    await link([accepted.job], deps)
+    return accepted
+
+
+async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Accepted:
     job_id = await job_id_for(submission, deps)
     async with deps.queue.recent(sharers(submission.caller, deps)) as places:
         if _is_looked_up_first(submission, admit, places, deps) and (existing := await deps.store.get(job_id)):
             return await _replay(existing, submission, deps)
-        if places.head is not None or submission.file is not None:  # it will wait
+        if places.head is not None or submission.files:  # it will wait
             check_room(places, 1, submission.caller, deps)
-        input_image = await find_input_image(submission, deps)
+        found = await find_inputs(submission, deps)
         if admit:
             await admit(job_id)
-        if submission.file is not None:
-            input_image = await store_input(job_id, submission.file, deps)
-        job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
+        images = await store_inputs(job_id, found, deps)
+        job = prepare_at_once(new_job(job_id, submission, images, deps), deps)
         slot = await deps.admission.try_acquire(job) if job.prepared and places.head is None else None
         if slot is None:
             check_room(places, 1, submission.caller, deps)
@@ -84,7 +94,7 @@ def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Pla
     """
     if submission.key is None:
         return False
-    costs = admit is not None or submission.file is not None or submission.from_job is not None
+    costs = admit is not None or bool(submission.files) or submission.from_job is not None
     limits = deps.config.limits
     reserves = places.head is None and (limits.exist or limits.spending.configured)
     return costs or reserves or not has_room(places, 1, submission.caller, deps)
@@ -93,10 +103,12 @@ def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Pla
 def replay(job: Job, submission: Submission) -> Accepted:
     """Return the existing job of the submission's key, without what the submission adds to it.
 
-    Raise KeyReused if it was made by another request, TooManyReceivers.
+    Raise KeyReused if it was made by another request or was erased, TooManyReceivers.
     """
     if job.fingerprint != submission.fingerprint:
         raise KeyReused
+    if job.erased_at:
+        raise JobErased
     with_receivers(job, submission, job.created_at)  # raises
     return Accepted(job, replayed=True)
 
@@ -126,10 +138,10 @@ async def _create(job: Job, deps: Deps) -> Job:
 
 
 async def _hand_over_input(job: Job, existing: Job, deps: Deps) -> None:
-    """Of two equal requests at once, one may have stored its file after the other's job has deleted it."""
-    if job.stored_input and existing.finished and existing.stored_input is None:
+    """Of two equal requests at once, one may have stored its files after the other's job has deleted them."""
+    if job.stored_inputs and existing.finished and not existing.stored_inputs:
         with suppress(Conflict, StoreUnavailable):
-            await deps.store.save(existing.input_left_over(job.stored_input))
+            await deps.store.save(existing.inputs_left_over(job.input_images))
 
 
 async def _release(slot: Slot | None, deps: Deps) -> None:

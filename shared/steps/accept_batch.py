@@ -8,7 +8,8 @@ from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.steps.accept import Accepted, replay
-from shared.steps.input_images import find_input_image
+from shared.steps.chain import link
+from shared.steps.input_images import find_inputs, store_inputs
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, sharers
 from shared.steps.prepare import prepare_at_once
@@ -41,9 +42,11 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
             if isinstance(outcome, Exception) and not partial:
                 raise ItemRefused(index, outcome)
         try:
-            return await _with_receivers(await _store(outcomes, deps), submissions, deps)
+            stored = await _with_receivers(await _store(outcomes, deps), submissions, deps)
         except AlreadyExists:
             continue  # another request has just stored a job of this batch; the next plan finds it
+        await link([one.job for one in stored if isinstance(one, Accepted)], deps)
+        return stored
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
 
@@ -58,8 +61,8 @@ async def plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
             if job_id in known:  # stored before, or an earlier item of this batch
                 outcomes.append(replay(known[job_id], submission))
                 continue
-            input_image = await find_input_image(submission, deps)
-            known[job_id] = prepare_at_once(new_job(job_id, submission, input_image, deps, index), deps)
+            images = await store_inputs(job_id, await find_inputs(submission, deps), deps)
+            known[job_id] = prepare_at_once(new_job(job_id, submission, images, deps, index), deps)
             outcomes.append(Accepted(known[job_id]))
         except SubmissionRefused as refusal:
             outcomes.append(refusal)

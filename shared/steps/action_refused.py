@@ -10,7 +10,8 @@ class ActionRefused(Exception):
     ├── NotRetryable     not failed or canceled, a stored image, or retried since its attempt was seen
     ├── InputGone        the input image is no longer stored
     ├── NotRecopyable    no image of the job is missing, or none has a source URL
-    └── NotCancelable    the job is not queued
+    ├── NotCancelable    the job is not queued
+    └── NotErasable      the job is not final
     """
 
     code: ClassVar[str]  # of the problem
@@ -38,3 +39,9 @@ class NotCancelable(ActionRefused):
     """The job is not queued."""
 
     code = "not_cancelable"
+
+
+class NotErasable(ActionRefused):
+    """The job is not final."""
+
+    code = "not_erasable"

@@ -1,4 +1,4 @@
-"""Actions on jobs that people ask for: redeliver, recopy, retry, cancel. A new action is a row of ACTIONS."""
+"""Actions on jobs that people ask for: redeliver, recopy, retry, cancel, erase. A new action is a row of ACTIONS."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from shared.listed_job import ListedJob
 from shared.runtime.dependencies import Deps
 from shared.steps.action_refused import NotCancelable
 from shared.steps.cancel import cancel
+from shared.steps.erase import erase
 from shared.steps.recopy import recopy
 from shared.steps.redeliver import redeliver
 from shared.steps.retry import retry
@@ -61,9 +62,14 @@ async def _cancel(job: Job, _attempt: int, deps: Deps) -> Job:
     return await cancel(job, deps)
 
 
+async def _erase(job: Job, _attempt: int, deps: Deps) -> Job:
+    return await erase(job, deps)
+
+
 ACTIONS: Mapping[str, Action] = {
     "redeliver": Action(_redeliver, lambda job: job.finished and bool(job.callbacks)),
     "recopy": Action(_recopy, lambda job: job.recopyable),
     "retry": Action(retry, lambda job: job.retryable, paid=True),
     "cancel": Action(_cancel, lambda job: job.status is Status.QUEUED),
+    "erase": Action(_erase, lambda job: job.finished),
 }

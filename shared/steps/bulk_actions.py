@@ -82,7 +82,7 @@ async def act_on_all(request: BulkRequest, deps: Deps) -> dict[str, Any]:
         return await _act_once(request, action, request.key, deps)
     selected = await _select(request.filter, action, deps)
     if request.dry_run:
-        estimates = [job.estimated_cost for job in selected.jobs] if action.paid else []
+        estimates = [cost for job in selected.jobs for cost in job.estimates] if action.paid else []
         ids = [job.id for job in selected.jobs]
         return _response(request, selected.matched, selected.skipped, ids, estimates, done=0)
     plan = {job.id: job.attempt for job in selected.jobs}
@@ -136,6 +136,8 @@ async def _select(wanted: JobFilter, action: Action, deps: Deps) -> _Selection:
     for _ in range(MAX_EXAMINED // PAGE):
         page = await deps.store.list_jobs(replace(query, before=before))
         for job in page:
+            if job.erased_at:
+                continue
             if wanted.error_code and not (job.finished and job.error and job.error.code is wanted.error_code):
                 continue
             matched += 1
@@ -173,7 +175,7 @@ async def _run(action: Action, plan: Mapping[str, int], deps: Deps) -> _Outcomes
 
 
 def _summary(request: BulkRequest, action: Action, matched: int, skipped: int, outcomes: _Outcomes) -> dict[str, Any]:
-    estimates = [job.estimated_cost for job in outcomes.done.values()] if action.paid else []
+    estimates = [cost for job in outcomes.done.values() for cost in job.estimates] if action.paid else []
     ids = list(outcomes.done)
     return _response(request, matched, skipped + outcomes.skipped, ids, estimates, done=len(ids))
 

@@ -36,14 +36,18 @@ async def deliver(job: Job, deps: Deps) -> list[Callback]:
 
 
 def message_of(job: Job, deps: Deps) -> Message:
-    """Return the message about the end of a job: the same in every attempt, so without the state of its delivery."""
+    """Return the message about the end of a job.
+
+    It is the same in every attempt: without the state of its delivery, and without jobs that were continued later.
+    """
     base_url = job.base_url or deps.config.public_url or ""
     ended_at = job.completed_at or job.created_at
+    next_jobs = [job.then.job] if job.then and job.then.job else []
     return Message(
         id=f"{job.id}-{job.attempt}-{job.status}",
         type=EVENTS[job.status],
         at=ended_at,
-        data=public_job(job, base_url, owner=True) | {"callbacks": None},
+        data=public_job(job, base_url, owner=True) | {"callbacks": None, "nextJobs": next_jobs},
         source=base_url,
     )
 

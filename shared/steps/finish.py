@@ -12,13 +12,13 @@ PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between tries to read the hooks
 
 
 async def finish(lease: Lease, job: Job, deps: Deps) -> Job:
-    """Save a leased job that has become final. The lease ends, unless receivers are to be told at once.
+    """Save a leased job that has become final. The lease ends, unless receivers are told or another job starts now.
 
     Raise StoreUnavailable if the hooks cannot be read for a while: the job then ends later.
     """
     job = await _with_hooks_patiently(job, deps)
     now = deps.clock.now()
-    if any(callback.is_due(now) for callback in job.callbacks):
+    if job.next_to_start or any(callback.is_due(now) for callback in job.callbacks):
         return await lease.save(job)
     return await lease.release(job)
 

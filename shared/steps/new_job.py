@@ -1,11 +1,13 @@
 """The job of a submission: its id, and the record in which it begins."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from shared import idempotency
 from shared.config import Config
 from shared.error_codes import ErrorCode
 from shared.job import Job
+from shared.job_parts import InputImage, Then
 from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.steps.receivers import callbacks_of
@@ -22,8 +24,8 @@ async def job_id_for(submission: Submission, deps: Deps) -> str:
     return idempotency.job_id(submission.key, submission.caller, await deps.store.id_secret())
 
 
-def new_job(job_id: str, submission: Submission, input_image: str | None, deps: Deps, index: int = 0) -> Job:
-    """Return the job of a submission, queued. `input_image`: a URL or a name in the image store; `index`: in a batch.
+def new_job(job_id: str, submission: Submission, images: Sequence[InputImage], deps: Deps, index: int = 0) -> Job:
+    """Return the job of a submission, queued. `images`: its input images; `index`: in a batch.
 
     The jobs of a batch are created a microsecond apart: the last one is the newest.
     """
@@ -31,7 +33,7 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
     max_wait = timedelta(hours=config.max_queue_hours)
     if submission.deadline_seconds is not None:
         max_wait = min(max_wait, timedelta(seconds=submission.deadline_seconds))
-    return Job(
+    job = Job(
         id=job_id,
         status=Status.QUEUED,
         prompt=submission.prompt,
@@ -41,13 +43,13 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         caller=submission.caller,
         private=submission.private,
         base_url=submission.base_url,
-        image1=input_image,
-        stored_input=input_image if submission.file is not None else None,
         allow_partial=submission.allow_partial,
         alt_text=submission.alt_text,
         metadata=submission.metadata,
         callbacks=callbacks_of(submission),
         estimated_cost=estimated_cost(config.workflow(submission.workflow), submission.input),
+        previous_job=submission.from_job,
+        then=_then(submission, deps),
         created_at=now,
         expire_at=expiry(now, max_wait, config),
         give_up_at=now + max_wait,
@@ -56,6 +58,13 @@ def new_job(job_id: str, submission: Submission, input_image: str | None, deps: 
         due_at=now + max_wait,
         wait_reason=ErrorCode.RATE_LIMITED,
     )
+    return job.with_input_images(images)
+
+
+def _then(submission: Submission, deps: Deps) -> Then | None:
+    if submission.then is None:
+        return None
+    return Then(workflow=submission.then, estimated_cost=estimated_cost(deps.config.workflow(submission.then), "{}"))
 
 
 def expiry(now: datetime, max_wait: timedelta, config: Config) -> datetime:

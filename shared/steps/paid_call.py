@@ -94,7 +94,7 @@ async def _call(job: Job, deps: Deps) -> Started:
     fields = json.loads(job.input)
     try:
         prepared = workflow.mode is Mode.RUN
-        body = {"inputs": fields} if prepared else call_body(workflow, job.prompt, fields, job.hosted_url)
+        body = {"inputs": fields} if prepared else call_body(workflow, job.prompt, fields, job.hosted_urls)
     except FieldRefused as error:
         raise errors.RequestRefused(f"{error.field}: {error}") from error
     started = await deps.wireflow.start(workflow, body, job.idempotency_key)

@@ -13,7 +13,7 @@ from shared.callers import share_of
 from shared.copy_errors import CopyError, ImageGone, ImageRefused, UrlNotAllowed
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import JobError
+from shared.job_parts import InputImage, JobError
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
@@ -24,7 +24,7 @@ from shared.steps.paid_call import UNKNOWN_WORKFLOW_HINT, unknown_workflow
 from shared.steps.placing import place_of_prepared
 from shared.steps.waiting import give_up_waiting
 from shared.wireflow import errors
-from shared.workflows import FieldRefused, Mode, NodeInput, call_body
+from shared.workflows import IMAGES, FieldRefused, Mode, NodeInput, call_body
 
 FIRST_PAUSE, MAX_PAUSE = 5.0, 600.0  # seconds between two tries
 
@@ -51,11 +51,13 @@ class _Unavailable(Exception):
 
 def prepare_at_once(job: Job, deps: Deps) -> Job:
     """Return the new job, ready for its paid call if that takes no network request, otherwise due for `prepare`."""
-    if job.image1 and is_hosted_by_wireflow(job.image1, deps.config):
-        job = job.input_hosted(job.image1)
+    for index, image in enumerate(job.input_images):
+        if is_hosted_by_wireflow(image.source, deps.config):
+            job = job.input_hosted(index, image.source)
     workflow = deps.config.workflow(job.workflow)
     inputs = deps.workflow_inputs.cached(workflow) if workflow else None
-    if workflow and (job.hosted_url or not job.image1) and (inputs is not None or workflow.mode is not Mode.RUN):
+    hosted = len(job.hosted_urls) == len(job.input_images)
+    if workflow and hosted and (inputs is not None or workflow.mode is not Mode.RUN):
         with suppress(_Rejected):  # `prepare` reports it
             text = _input_for_wireflow(job, deps, inputs)
             return job if text == job.input else job.with_input(text)
@@ -68,7 +70,8 @@ async def prepare(lease: Lease, deps: Deps) -> datetime | None:
         await give_up_waiting(lease, deps)
         return None
     try:
-        await _host_input(lease, deps)
+        for index in range(len(lease.job.input_images)):
+            await _host_input(index, lease, deps)
         text = _input_for_wireflow(lease.job, deps, await _workflow_inputs(lease.job, deps))
         await lease.release(lease.job.queued(text, await place_of_prepared(lease.job, deps)))
     except _Rejected as rejected:
@@ -78,43 +81,44 @@ async def prepare(lease: Lease, deps: Deps) -> datetime | None:
     return None
 
 
-# --- the input image -----------------------------------------------------------------------------------------------
+# --- the input images ----------------------------------------------------------------------------------------------
 
 
-async def _host_input(lease: Lease, deps: Deps) -> None:
-    """Upload the input image once: its URL at Wireflow is saved before anything is paid.
+async def _host_input(index: int, lease: Lease, deps: Deps) -> None:
+    """Upload an input image once: its URL at Wireflow is saved before anything is paid.
 
     It is stored first: it passes through, however many are fetched at a time, and an upload may have to be repeated. A
     server that sends a byte a second occupies a slot for 20 s, so that one caller never gets all of them.
     """
-    if lease.job.image1 is None or lease.job.hosted_url:
+    image = lease.job.input_images[index]
+    if image.hosted_url:
         return
-    if "://" in lease.job.image1 and lease.job.stored_input is None:
+    if "://" in image.source and image.stored is None:
         async with deps.fetches.acquire_for(share_of(lease.job.caller)):
-            name = await _input_errors_translated(fetch_input(lease.job, deps), lease, deps)
-        await lease.save(lease.job.input_stored(name))
+            name = await _input_errors_translated(fetch_input(lease.job, index, deps), IMAGES[index], lease, deps)
+        image = (await lease.save(lease.job.input_stored(index, name))).input_images[index]
     async with deps.uploads.acquire_for(share_of(lease.job.caller)):
-        content, content_type = await _input_errors_translated(_content(lease.job, deps), lease, deps)
+        content, content_type = await _input_errors_translated(_content(image, deps), IMAGES[index], lease, deps)
         async with deps.requests.acquire_behind_polls(lease.job.give_up_at):
             url = await _translated(deps.window.bound(deps.wireflow.upload_image(content, content_type)))
-    await lease.save(lease.job.input_hosted(url))
+    await lease.save(lease.job.input_hosted(index, url))
 
 
-async def _content(job: Job, deps: Deps) -> tuple[bytes, str]:
-    """Return the input image and its content type."""
-    content = await read_input(job, deps)
+async def _content(image: InputImage, deps: Deps) -> tuple[bytes, str]:
+    """Return an input image and its content type."""
+    content = await read_input(image, deps)
     return content, deps.image_from_bytes(content).content_type
 
 
-async def _input_errors_translated(work: Awaitable[T], lease: Lease, deps: Deps) -> T:
-    """Await work on the input image and raise its errors as ours."""
+async def _input_errors_translated(work: Awaitable[T], name: str, lease: Lease, deps: Deps) -> T:
+    """Await work on the input image of the field `name` and raise its errors as ours."""
     try:
         return await work
     except UrlNotAllowed as error:
-        message = "The image1 URL is not allowed: only public https URLs on port 443 are."
+        message = f"The {name} URL is not allowed: only public https URLs on port 443 are."
         raise _Rejected(ErrorCode.INVALID_REQUEST, message) from error
     except ImageRefused as error:
-        message = f"image1: {error}. Send a PNG, JPEG, WebP, GIF or AVIF image of at most 25 MiB."
+        message = f"{name}: {error}. Send a PNG, JPEG, WebP, GIF or AVIF image of at most 25 MiB."
         raise _Rejected(error.code, message) from error
     except ImageGone as error:
         await _record_gone(lease, error, deps)
@@ -154,7 +158,7 @@ def _input_for_wireflow(job: Job, deps: Deps, inputs: tuple[NodeInput, ...] | No
     if workflow is None or workflow.mode is not Mode.RUN:
         return job.input
     try:
-        body = call_body(workflow, job.prompt, json.loads(job.input), job.hosted_url, inputs)
+        body = call_body(workflow, job.prompt, json.loads(job.input), job.hosted_urls, inputs)
     except FieldRefused as error:
         raise _Rejected(ErrorCode.INVALID_REQUEST, f"{error.field}: {error}") from error
     return json.dumps(body["inputs"], ensure_ascii=False, separators=(",", ":"))

@@ -8,13 +8,14 @@ from datetime import datetime
 from shared.callers import share_of
 from shared.error_codes import ErrorCode
 from shared.job import Job
+from shared.job_parts import InputImage
 from shared.runtime.dependencies import Deps
 from shared.spending.money import Cost, total_cost
 from shared.steps.accept import replay
 from shared.steps.accept_batch import Outcome, plan
 from shared.steps.batch_progress import run_seconds
 from shared.steps.estimate_wait import estimate_wait
-from shared.steps.input_images import find_input_image
+from shared.steps.input_images import find_inputs
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import sharers
 from shared.steps.prepare import prepare_at_once
@@ -45,11 +46,11 @@ async def quote(submission: Submission, deps: Deps) -> Quote:
     if submission.key and (existing := await deps.store.get(job_id)):
         replay(existing, submission)
         return _quote([], submission.workflow)
-    input_image = await find_input_image(submission, deps)
-    if submission.file is not None:
-        deps.image_from_bytes(submission.file)  # raises ImageRefused
-        input_image = f"inputs/{job_id}"  # as if it was stored
-    job = prepare_at_once(new_job(job_id, submission, input_image, deps), deps)
+    found = await find_inputs(submission, deps)
+    for image in submission.files.values():
+        deps.image_from_bytes(image)  # raises ImageRefused
+    images = [InputImage(source=image if isinstance(image, str) else "a file") for image in found]
+    job = prepare_at_once(new_job(job_id, submission, images, deps), deps)
     if job.prepared and await _starts_now(job, deps):
         return _quote([job], job.workflow, starts_now=True)
     return await _queued([job], deps)
@@ -90,5 +91,5 @@ async def _queued(jobs: Sequence[Job], deps: Deps) -> Quote:
 
 
 def _quote(jobs: Sequence[Job], workflow: str | None, **rest: object) -> Quote:
-    cost = total_cost([job.estimated_cost for job in jobs])
+    cost = total_cost([cost for job in jobs for cost in job.estimates])
     return Quote(count=len(jobs), workflow=workflow, estimated_cost=cost, **rest)  # type: ignore[arg-type]

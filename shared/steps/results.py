@@ -73,7 +73,8 @@ def result_text(job: Job, response: RunResponse) -> str | None:
 
 def request_texts(job: Job) -> list[str]:
     """Return every text of the request."""
-    texts = [job.prompt, job.image1, job.hosted_url, *_texts(json.loads(job.input))]
+    own = [url for image in job.input_images for url in (image.source, image.hosted_url)]
+    texts = [job.prompt, *own, *_texts(json.loads(job.input))]
     return [text for text in texts if text]
 
 

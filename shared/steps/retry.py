@@ -76,12 +76,12 @@ def _next_attempt(job: Job, deps: Deps) -> Job:
 def _requested_input(job: Job, workflow: Workflow) -> str:
     """Return the fields of the request.
 
-    The prepared input of a saved workflow has the prompt and the input image before them, by node; both are set anew.
+    The prepared input of a saved workflow has the prompt and the input images before them, by node; all are set anew.
     """
     if workflow.mode is not Mode.RUN or not job.prepared:
         return job.input
     fields = list(json.loads(job.input).items())
-    ours = [job.prompt, job.hosted_url] if job.hosted_url else [job.prompt]
+    ours = [job.prompt, *job.hosted_urls]
     if [value for _, value in fields[: len(ours)]] != ours:  # the workflow had another mode then
         return job.input
     return json.dumps(dict(fields[len(ours) :]), ensure_ascii=False, separators=(",", ":"))

@@ -20,8 +20,9 @@ from shared.spending.money import total_cost
 from shared.steps.accept import KeyReused
 from shared.steps.accept_batch import create_all
 from shared.steps.cancel_batch import cancel_rows
+from shared.steps.chain import link
 from shared.steps.estimate_wait import estimate_start
-from shared.steps.input_images import InputRefused, find_input_image
+from shared.steps.input_images import InputRefused, find_inputs, store_inputs
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, sharers
 from shared.steps.prepare import prepare_at_once
@@ -124,7 +125,8 @@ def check_refused(planned: PlannedBatch, *, partial: bool) -> None:
 
 async def _row_job(job_id: str, row: Submission, batch_id: str, number: int, deps: Deps) -> Job:
     """The job of a row. `number`: its position, which orders the jobs of a batch."""
-    return new_job(job_id, row, await find_input_image(row, deps), deps, number).in_batch(batch_id, _number(row))
+    images = await store_inputs(job_id, await find_inputs(row, deps), deps)
+    return new_job(job_id, row, images, deps, number).in_batch(batch_id, _number(row))
 
 
 def _number(row: Submission) -> int:
@@ -158,7 +160,7 @@ def _new_batch(planned: PlannedBatch, submission: BatchSubmission, deps: Deps) -
         expire_at=max(job.expire_at for job in planned.jobs),
         caller=submission.caller,
         private=submission.private,
-        estimated_cost=total_cost([job.estimated_cost for job in planned.jobs]),
+        estimated_cost=total_cost([cost for job in planned.jobs for cost in job.estimates]),
     )
 
 
@@ -172,6 +174,7 @@ async def _store(jobs: Sequence[Job], deps: Deps) -> datetime:
                 created = await wake_up_meanwhile(create_all(placed, deps), deps.clock.now(), deps)
             except AlreadyExists:
                 created = []
+        await link(created, deps)
         for job in created:
             deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
         if created or not (jobs := [job for job in jobs if await deps.store.get(job.id) is None]):

@@ -3,7 +3,7 @@
 A workflow is a webhook, a saved workflow that is run by its inputs, or the graph of the guide, which is executed.
 """
 
-from shared.workflows.fields import call_body, check_fields, public_workflow
+from shared.workflows.fields import IMAGES, call_body, check_fields, public_workflow
 from shared.workflows.models import MODELS, Model, ModelStatus
 from shared.workflows.price import estimated_cost, highest_price
 from shared.workflows.settings import parse_models, parse_workflows
@@ -11,6 +11,7 @@ from shared.workflows.workflow import DEFAULT, OVERRIDES, FieldRefused, Mode, No
 
 __all__ = [
     "DEFAULT",
+    "IMAGES",
     "MODELS",
     "OVERRIDES",
     "FieldRefused",

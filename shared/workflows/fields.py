@@ -11,33 +11,37 @@ Fields = Mapping[str, Any]
 Inputs = Sequence[NodeInput]
 
 PROMPT, IMAGE = "prompt", "image1"
+IMAGES = (IMAGE, "image2", "image3")  # the input images of a request
+NO_IMAGE = "does not accept an input image"
 MAX_LISTED = 30  # inputs that an error message lists
 
 
-def check_fields(workflow: Workflow, fields: Fields, *, has_image: bool, inputs: Inputs | None = None) -> None:
-    """Raise FieldRefused if a field is not valid. `fields`: those for Wireflow; `inputs`: of a run, None if unknown."""
+def check_fields(workflow: Workflow, fields: Fields, *, images: int, inputs: Inputs | None = None) -> None:
+    """Raise FieldRefused if a field is not valid.
+
+    `fields`: those for Wireflow; `images`: how many input images; `inputs`: of a run, None if unknown.
+    """
     if workflow.mode is Mode.EXECUTE:
-        _model_and_params(workflow, fields, IMAGE if has_image else None)
+        _model_and_params(workflow, fields, IMAGES[:images])
     elif workflow.mode is Mode.RUN and inputs is not None:
-        _values_by_node(PROMPT, fields, IMAGE if has_image else None, inputs)
+        _values_by_node(PROMPT, fields, IMAGES[:images], inputs)
 
 
 def call_body(
     workflow: Workflow,
     prompt: str,
     fields: Fields,
-    image_url: str | None,
+    image_urls: Sequence[str],
     inputs: Inputs | None = None,
 ) -> dict[str, Any]:
     """Return the body of the paid call; raise FieldRefused as `check_fields` does. A run needs `inputs`."""
     if workflow.mode is Mode.EXECUTE:
-        return _graph(prompt, *_model_and_params(workflow, fields, image_url))
+        return _graph(prompt, *_model_and_params(workflow, fields, image_urls))
     if workflow.mode is Mode.RUN:
         if inputs is None:
             raise ValueError("the inputs of the workflow must be known")
-        return {"inputs": _values_by_node(prompt, fields, image_url, inputs)}
-    image = {} if image_url is None else {IMAGE: image_url}
-    return {PROMPT: prompt, **fields, **image}
+        return {"inputs": _values_by_node(prompt, fields, image_urls, inputs)}
+    return {PROMPT: prompt, **fields, **dict(zip(IMAGES, image_urls, strict=False))}
 
 
 def public_workflow(workflow: Workflow, inputs: Inputs | None) -> dict[str, Any]:
@@ -64,8 +68,8 @@ def public_workflow(workflow: Workflow, inputs: Inputs | None) -> dict[str, Any]
 
 def _public_fields(workflow: Workflow, inputs: Inputs | None) -> list[dict[str, Any]] | None:
     if workflow.mode is Mode.EXECUTE:
-        image = any(model.input_images for model in workflow.allowed_models)
-        names = [(PROMPT, "text", True), *([(IMAGE, "image", False)] if image else [])]
+        count = max((model.input_images for model in workflow.allowed_models), default=0)
+        names = [(PROMPT, "text", True), *((name, "image", False) for name in IMAGES[:count])]
         names += [(name, "select", False) for name in workflow.overridable if workflow.choices(name)]
     elif workflow.mode is Mode.RUN and inputs is not None:
         ours = [(PROMPT, _first_of_kind(inputs, "text")), (IMAGE, _first_of_kind(inputs, "image"))]
@@ -85,22 +89,23 @@ def _is_set(value: Any) -> bool:
 # --- execute: the graph of the guide -------------------------------------------------------------------------------
 
 
-def _model_and_params(workflow: Workflow, fields: Fields, image_url: str | None) -> tuple[str, dict[str, Any]]:
+def _model_and_params(workflow: Workflow, fields: Fields, image_urls: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Return the model and the params of its node."""
     overrides = _overrides(workflow, fields)
     models = {model.name: model for model in workflow.models}
     model = models[_one_of(tuple(models), overrides.get("model", workflow.model), "model")]
     chosen = {name: _choose(name, model, workflow, overrides) for name in ("resolution", "aspect_ratio")}
     params = {name: value for name, value in chosen.items() if value is not None}
-    if image_url is None:
-        return model.name, params
-    if not model.input_images:
-        raise FieldRefused(IMAGE, f"The model {model.name} does not accept an input image. {_image_remedy(workflow)}")
-    return model.name, {**params, IMAGE: image_url}
+    if len(image_urls) > model.input_images:
+        accepts = f"accepts only {model.input_images} input images" if model.input_images else NO_IMAGE
+        detail = f"The model {model.name} {accepts}. {_image_remedy(workflow, len(image_urls))}"
+        raise FieldRefused(IMAGES[model.input_images], detail)
+    return model.name, {**params, **dict(zip(IMAGES, image_urls, strict=False))}
 
 
-def _image_remedy(workflow: Workflow) -> str:
-    accept = [model for model in workflow.allowed_models if model.input_images and model.status is ModelStatus.ACTIVE]
+def _image_remedy(workflow: Workflow, count: int) -> str:
+    models = [model for model in workflow.allowed_models if model.status is ModelStatus.ACTIVE]
+    accept = [model for model in models if model.input_images >= count]
     return f"Choose {' or '.join(model.name for model in accept)}, or leave it out." if accept else "Leave it out."
 
 
@@ -147,7 +152,10 @@ def _one_of(known: tuple[str, ...], value: Any, name: str) -> str:
 
 
 def _graph(prompt: str, model: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the graph of the guide's step 2; `image1` in `params` makes it image to image."""
+    """Return the graph of the guide's step 2; `image1` in `params` makes it image to image.
+
+    The names of further input images are those of the node's ports (github.com/wireflowINC/wireflow-skill).
+    """
     return {
         "nodes": [
             _node("input-1", "input", "text", {"prompt": prompt}),
@@ -167,17 +175,17 @@ def _node(node_id: str, category: str, name: str, params: Mapping[str, Any]) -> 
 # --- run: by the workflow's own inputs -----------------------------------------------------------------------------
 
 
-def _values_by_node(prompt: str, fields: Fields, image_url: str | None, inputs: Inputs) -> dict[str, Any]:
+def _values_by_node(prompt: str, fields: Fields, image_urls: Sequence[str], inputs: Inputs) -> dict[str, Any]:
     """Return every value by the id of its node: https://www.wireflow.ai/docs/api/run."""
-    values = {_input_for(PROMPT, "text", inputs).node_id: prompt}
-    if image_url is not None:
-        values[_input_for(IMAGE, "image", inputs).node_id] = image_url
-    ours = set(values)
+    values = {_input_for(PROMPT, "text", 0, inputs).node_id: prompt}
+    ours = {node_id: PROMPT for node_id in values}
+    for number, (name, url) in enumerate(zip(IMAGES, image_urls, strict=False)):
+        node_id = _input_for(name, "image", number, inputs).node_id
+        values[node_id], ours[node_id] = url, name
     for name, value in fields.items():
         item = _find_input(name, inputs)
         if item.node_id in ours:
-            our_field = PROMPT if item.kind == "text" else IMAGE
-            raise FieldRefused(name, f"The field {our_field} sets this input. Leave this field out.")
+            raise FieldRefused(name, f"The field {ours[item.node_id]} sets this input. Leave this field out.")
         if not (_is_set(value) or (item.kind == "text" and value == "")):
             continue
         if item.node_id in values:
@@ -194,12 +202,12 @@ def _first_of_kind(inputs: Inputs, kind: str) -> NodeInput | None:
     return next((item for item in inputs if item.kind == kind), None)
 
 
-def _input_for(name: str, kind: str, inputs: Inputs) -> NodeInput:
-    """Return the input for the prompt or the image, the first of its kind."""
-    item = _first_of_kind(inputs, kind)
-    if item is None:
+def _input_for(name: str, kind: str, number: int, inputs: Inputs) -> NodeInput:
+    """Return the input for the prompt or an image: that of its kind with this number, from 0."""
+    items = [item for item in inputs if item.kind == kind]
+    if number >= len(items):
         raise FieldRefused(name, f"The workflow has no {kind} input for this field.")
-    return item
+    return items[number]
 
 
 def _find_input(name: str, inputs: Inputs) -> NodeInput:
@@ -217,7 +225,7 @@ def _find_input(name: str, inputs: Inputs) -> NodeInput:
 def _public_name(item: NodeInput, inputs: Inputs) -> str:
     """Return the name that requests use: the label if it is unique, else the id."""
     others = [other for other in inputs if other is not item]
-    taken = {PROMPT, IMAGE, *(text for other in others for text in (other.node_id, other.label))}
+    taken = {PROMPT, *IMAGES, *(text for other in others for text in (other.node_id, other.label))}
     return item.label if item.label and item.label not in taken else item.node_id
 
 

@@ -1,13 +1,19 @@
-"""The command line as a subprocess, in a folder of its own and with an environment that the test defines."""
+"""The command line, in a folder of its own and with an environment that the test defines: a subprocess, or faster."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from click.testing import CliRunner
+
+from functions.cli.commands import cli
+from functions.cli.tasks import SIGNALS
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
@@ -30,6 +36,19 @@ class Command:
     def run(self, *arguments: str, **environ: str) -> Result:
         with self.started(*arguments, **environ) as process:
             return result_of(process)
+
+    def invoke(self, *arguments: str, **environ: str) -> Result:
+        """Do the same in this process, which is much faster: for commands that start no server and ask nothing."""
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        try:
+            with chdir(self.folder):
+                result = CliRunner().invoke(cli, arguments, env={"COLUMNS": "80", **environ})
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Result(result.exit_code, result.stdout, result.stderr)
 
     def run_script(self, script: str, **environ: str) -> Result:
         """Run Python code instead of a command."""

@@ -51,8 +51,8 @@ def test_a_hook_is_added_notified_rotated_and_removed(command: Command, receiver
     url, port = f"http://{receiver.host}/images?secret=1", free_port()
     with command.started("serve", "--port", str(port), **settings) as process:
         read_until(process, "Ctrl-C")
-        assert command.run("hooks", "list").out == "No hooks.\n"
-        added = command.run("hooks", "add", url, "--event", "image.completed", **settings)
+        assert command.invoke("hooks", "list").out == "No hooks.\n"
+        added = command.invoke("hooks", "add", url, "--event", "image.completed", **settings)
         assert added.code == 0, added.err
         hook_id, secret = (added.out.split(f"{name} ")[1].split()[0] for name in ("hook", "secret"))
         assert f"URL          {url}\n" in added.out
@@ -62,21 +62,21 @@ def test_a_hook_is_added_notified_rotated_and_removed(command: Command, receiver
         headers, body = receiver.messages[0]
         assert Webhook(secret).verify(body, headers)["data"]["id"] == job_id
         assert f"image.completed delivered: HTTP 204, 1 attempt\n    http://{receiver.host}/images\n" in (
-            command.run("jobs", "show", job_id).out
+            command.invoke("jobs", "show", job_id).out
         )
 
-        assert command.run("jobs", "redeliver", job_id).out == "1 delivery is pending.\n"
+        assert command.invoke("jobs", "redeliver", job_id).out == "1 delivery is pending.\n"
         eventually(lambda: len(receiver.messages) == 2)
         assert receiver.messages[1][0]["webhook-id"] == headers["webhook-id"]
 
-        rotated = json.loads(command.run("hooks", "rotate", hook_id, "--json").out)
+        rotated = json.loads(command.invoke("hooks", "rotate", hook_id, "--json").out)
         assert rotated["secret"] not in (secret, None)
-        listed = command.run("hooks", "list", "--json", "--url", f"http://127.0.0.1:{port}")
+        listed = command.invoke("hooks", "list", "--json", "--url", f"http://127.0.0.1:{port}")
         assert [hook["id"] for hook in json.loads(listed.out)["hooks"]] == [hook_id]
         assert secret not in listed.out
         for _ in range(2):
-            assert command.run("hooks", "remove", hook_id).out == "The hook is deleted.\n"
-        unknown = command.run("hooks", "rotate", hook_id)
+            assert command.invoke("hooks", "remove", hook_id).out == "The hook is deleted.\n"
+        unknown = command.invoke("hooks", "rotate", hook_id)
         assert (unknown.code, "no hook with this id" in unknown.err) == (2, True)
 
 
@@ -84,5 +84,5 @@ def test_what_the_trigger_does_not_accept_is_invalid_usage(command: Command):
     with command.started("serve", "--port", str(free_port())) as process:
         read_until(process, "Ctrl-C")
         for arguments in (["http://receiver.example"], ["https://receiver.example", "--event", "image.started"]):
-            result = command.run("hooks", "add", *arguments)
+            result = command.invoke("hooks", "add", *arguments)
             assert (result.code, result.out) == (2, "")

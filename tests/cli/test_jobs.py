@@ -54,7 +54,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def jobs(served: Served) -> Callable[..., Result]:
     """Run `jobs …` against the state of `serve`."""
-    return lambda *arguments, **environ: served.command.run("jobs", *arguments, **environ)
+    return lambda *arguments, **environ: served.command.invoke("jobs", *arguments, **environ)
 
 
 def test_a_deployment_shows_the_same_as_the_state_of_this_machine(served: Served, jobs: Callable[..., Result]):
@@ -124,14 +124,14 @@ def test_all_jobs_are_watched_until_the_interrupt_which_is_no_failure(served: Se
 
 
 def test_a_queued_job_is_canceled(served: Served, jobs: Callable[..., Result]):
-    assert served.command.run("control", "pause").code == 0
+    assert served.command.invoke("control", "pause").code == 0
     try:
         job_id = served.submit("a cat")
         assert jobs("cancel", job_id).out == "The job is canceled.\n"
         again = jobs("cancel", job_id)
         assert (again.code, "Only queued jobs can be canceled" in again.err) == (2, True)
     finally:
-        assert served.command.run("control", "resume").code == 0
+        assert served.command.invoke("control", "resume").code == 0
 
 
 def test_a_retry_shows_its_price_and_is_paid_once_with_an_agreement(served: Served, jobs: Callable[..., Result]):
@@ -166,24 +166,24 @@ def test_missing_images_are_copied_again(served: Served, jobs: Callable[..., Res
 @pytest.mark.parametrize("command", ["show", "watch", "cancel", "redeliver", "recopy", "retry"])
 def test_an_unknown_job_is_invalid_usage(served: Served, command: str):
     for job_id in ("0" * 32, "1f3a9c"):
-        result = served.command.run("jobs", command, job_id)
+        result = served.command.invoke("jobs", command, job_id)
         assert (result.code, result.out) == (2, "")
 
 
 def test_a_deployment_that_does_not_respond_is_a_failure(command: Command):
-    result = command.run("jobs", "list", "--url", f"http://127.0.0.1:{free_port()}")
+    result = command.invoke("jobs", "list", "--url", f"http://127.0.0.1:{free_port()}")
     assert (result.code, result.out) == (1, "")
     assert "did not respond" in result.err
 
 
 def test_a_job_store_is_reached_by_its_url_too(served: Served, command: Command):
     job_id = served.finished("a cat")
-    shown = command.run("jobs", "show", job_id, JOBS_URL=f"sqlite:///{served.command.folder}/.local/serve/jobs.db")
+    shown = command.invoke("jobs", "show", job_id, JOBS_URL=f"sqlite:///{served.command.folder}/.local/serve/jobs.db")
     assert (shown.code, served.job(job_id)["executionId"] in shown.out) == (0, True), shown.err
 
 
 def test_a_folder_without_state_is_named(command: Command):
-    result = command.run("jobs", "list")
+    result = command.invoke("jobs", "list")
     assert (result.code, "Start `serve` first" in result.err, "--url" in result.err) == (2, True, True)
 
 
@@ -193,8 +193,8 @@ def test_a_deployment_wants_a_token(command: Command):
     with command.started("serve", "--port", str(port), TRIGGER_TOKENS=setting) as process:
         read_until(process, "Ctrl-C")
         place = ("--url", f"http://127.0.0.1:{port}")
-        refused = command.run("jobs", "list", *place)
+        refused = command.invoke("jobs", "list", *place)
         assert (refused.code, "token" in refused.err) == (2, True)
-        assert command.run("jobs", "list", *place, "--token", token).out == "No jobs.\n"
-        assert command.run("jobs", "list", *place, WIREFLOW_IMAGES_TOKEN=token).out == "No jobs.\n"
-        assert command.run("jobs", "list").out == "No jobs.\n"  # who can read the store needs no token
+        assert command.invoke("jobs", "list", *place, "--token", token).out == "No jobs.\n"
+        assert command.invoke("jobs", "list", *place, WIREFLOW_IMAGES_TOKEN=token).out == "No jobs.\n"
+        assert command.invoke("jobs", "list").out == "No jobs.\n"  # who can read the store needs no token

@@ -120,7 +120,7 @@ def test_the_options_of_a_request_reach_the_workflow(command: Command):
 )
 def test_bad_input_is_refused_before_anything_starts(command: Command, arguments: list[str], words: str):
     (command.folder / "file").touch()
-    result = command.run("run", "a cat", *arguments, "--live", WIREFLOW_WEBHOOK_ID="w", WIREFLOW_API_KEY="k", **PRO)
+    result = command.invoke("run", "a cat", *arguments, "--live", WIREFLOW_WEBHOOK_ID="w", WIREFLOW_API_KEY="k", **PRO)
     assert (result.code, result.out) == (2, "")
     assert words in result.err
     assert not (command.folder / ".local").exists()

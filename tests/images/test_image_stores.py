@@ -218,6 +218,28 @@ async def test_an_input_image_is_not_among_the_images_of_its_job(store):
     assert await store.names(INPUT.removeprefix("inputs/")) == []
 
 
+# --- erasure -------------------------------------------------------------------------------------------------------
+
+
+async def test_all_images_of_a_job_are_deleted_and_no_other(store):
+    gone = [NAME, "jobs/abc/2/10.webp", "inputs/abc", "inputs/abc.0123456789abcdef", "inputs/abc-2"]
+    kept = ["jobs/abcd/1/0.png", "jobs/ab/1/0.png", "inputs/abcd", "inputs/ab"]
+    for name in gone + kept:
+        store.write(name, FakeStream(png_of_size(100)))
+    await store.delete_job("abc")
+    assert [name for name in gone + kept if await store.content(name)] == kept
+    await store.delete_job("abc")
+
+
+@pytest.mark.parametrize("job_id", ["", ".", "..", "../jobs", "abc/1", "abc/", "*", "/"])
+async def test_an_invalid_job_id_deletes_nothing(store, job_id):
+    for name in (NAME, "inputs/abc"):
+        store.write(name, FakeStream(png_of_size(100)))
+    await store.delete_job(job_id)
+    assert await store.content(NAME)
+    assert await store.content("inputs/abc")
+
+
 # --- names ---------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import pytest
 from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Attempt, Image, JobError, Refusal, Step
+from shared.job_parts import Attempt, Image, InputImage, JobError, Refusal, Step, Then
 from shared.job_states import Status
 from shared.ports import JobRow, JobStore
 from shared.spending.budget import Reservation
@@ -53,6 +53,10 @@ def everything(job_id: str = "full") -> Job:
         image1="https://example.com/cat.png",
         stored_input="inputs/job1",
         hosted_url="https://cdn.example/hosted.png",
+        more_inputs=(
+            InputImage(source="https://example.com/dog.png", stored="inputs/job1-2"),
+            InputImage(source="inputs/job1-3", stored="inputs/job1-3", hosted_url="https://cdn.example/3.png"),
+        ),
         prepared=False,
         preparing_tries=2,
         steps=(Step(label="Prompt", status="COMPLETED", progress=100), Step(label="Generate 🦊", progress=0.5), Step()),
@@ -66,6 +70,9 @@ def everything(job_id: str = "full") -> Job:
         request_id="req_2",
         credits_used=0.24,
         estimated_cost=Cost(micros=130_000, source=CostSource.PRICE),
+        previous_job="a" * 32,
+        next_jobs=("b" * 32, "c" * 32),
+        then=Then(workflow="best", estimated_cost=Cost(micros=200_000, source=CostSource.ESTIMATE), job="c" * 32),
         reservation=Reservation(micros=130_000, day="2026-03-01", part=177_000_000),
         cost=Cost(micros=2_400, source=CostSource.CREDITS),
         earlier_cost=Cost(micros=5_000, source=CostSource.ESTIMATE),

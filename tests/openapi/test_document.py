@@ -218,11 +218,10 @@ def test_a_workflow_has_every_field_and_nothing_else():
 
 def test_every_field_of_a_request_is_in_it():
     single, several = properties("Request"), properties("BatchWithDefaults")
-    assert single | several == fields.FIELDS.keys() - set(fields.RESERVED)
+    assert single | several == fields.FIELDS.keys()
     assert (single - several, several - single) == ({"prompt"}, {"prompts"})
     assert properties("Form") == properties("MultipartForm") == single - {"metadata"}  # there, a field for each entry
     assert properties("QueryDefaults") == single - {"token", "metadata"}
-    assert all(f"`{name}`" in SCHEMAS["Request"]["description"] for name in fields.RESERVED)
 
 
 def test_every_field_of_a_hook_is_in_it():
@@ -427,6 +426,10 @@ def test_credentials_are_asked_for_where_they_are_configured():
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "Sharp": "maybe"}, False),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "image1": "https://a.example"}, True),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "Mask": "https://a.example"}, True),
+        ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "image2": "https://a.example"}, True),
+        ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "image3": "https://a.example"}, False),  # it has two
+        ({"prompt": "a cat", "workflow": "pro", "image1": "https://a.example", "image3": "https://b.example"}, True),
+        ({"prompt": "a cat", "workflow": "plain", "image2": "https://a.example"}, False),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "Mask": "mask.png"}, False),
         ({"prompt": "a cat", "workflow": "saved", "Seed": 7, "Prompt": "a dog"}, False),
     ],

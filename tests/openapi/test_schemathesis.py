@@ -28,6 +28,12 @@ include-name = "POST /batches"
 [operations.checks]
 positive_data_acceptance.enabled = false
 
+# An action that is paid must be confirmed.
+[[operations]]
+include-name = "POST /jobs/actions"
+[operations.checks]
+positive_data_acceptance.enabled = false
+
 # Where no EVENT_SERVICE_ACCOUNT is set, a sender of events that asks for permission gets 405.
 [[operations]]
 include-name = "OPTIONS /"

@@ -68,6 +68,7 @@ class Product:
         settings: Mapping[str, str] | None = None,
         simulator: Mapping[str, str] | None = None,
         simulator_source: str = "functions/simulator/main.py",
+        trigger_source: str = "functions/trigger/main.py",
         poller_source: str = "functions/poller/main.py",
         triggers: int = 1,
         pollers: int = 1,
@@ -88,7 +89,6 @@ class Product:
         def function(target: str, name: str, source: str) -> Function:
             return Function(target, folder, environ, name=name, source=source)
 
-        trigger_source = "functions/trigger/main.py"
         self.triggers = [function("trigger", f"trigger{number or ''}", trigger_source) for number in range(triggers)]
         self.pollers = [function("poller", f"poller{number}", poller_source) for number in range(pollers)]
 

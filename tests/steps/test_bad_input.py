@@ -51,8 +51,6 @@ FIELDS: dict[str, Any] = {
     "unknown workflow": ({"prompt": "a cat", "workflow": "pro"}, "workflow"),
     "workflow not a string": ({"prompt": "a cat", "workflow": ["default"]}, "workflow"),
 }
-# Reserved field names that are not implemented.
-NOT_IMPLEMENTED = ["then"]
 
 
 def problem(response: httpx.Response, status: int, code: str | None = None) -> dict[str, Any]:
@@ -88,16 +86,6 @@ async def test_an_invalid_field_is_named_in_the_problem(world: World, tmp_path: 
     body, field = FIELDS[case]
     response = await world.http.post("/", content=json.dumps(body), headers=JSON)
     assert problem(response, 422, "invalid_field")["field"] == field
-    assert nothing_happened(world, tmp_path)
-
-
-@pytest.mark.parametrize("name", NOT_IMPLEMENTED)
-@pytest.mark.parametrize("value", ["x", None, []])
-async def test_a_reserved_field_that_is_not_implemented_is_named_in_the_problem(
-    world: World, tmp_path: Path, name: str, value: object
-) -> None:
-    response = await world.http.post("/", json={"prompt": "a cat", name: value})
-    assert problem(response, 422, "field_not_supported")["field"] == name
     assert nothing_happened(world, tmp_path)
 
 

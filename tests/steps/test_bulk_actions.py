@@ -82,6 +82,15 @@ async def test_a_bulk_retry_retries_each_job(open_world: OpenWorld) -> None:
         assert ([job["status"] for job in jobs], world.paid) == (["succeeded"] * 3, 6)
 
 
+async def test_jobs_of_an_earlier_day_make_its_usage_out_of_date_once(world: World) -> None:
+    ids = await failed_jobs(world, 20)
+    day = world.clock.now().date().isoformat()
+    await world.clock.sleep(86_400)
+    response = await retry_all(world)
+    assert (response.status_code, response.json()["done"]) == (200, len(ids))
+    assert (await world.store.read_usage_versions()).days == {day: 1}
+
+
 async def test_the_limit_caps_what_is_done_not_what_matched(world: World) -> None:
     ids = await failed_jobs(world)
     response = await retry_all(world, status="failed", limit=2)
@@ -257,7 +266,8 @@ async def test_a_key_is_not_used_for_another_request(world: World) -> None:
         ({"confirm": True, "dryRun": 1}, "k", 422, "invalid_field", "dryRun"),
         ({"confirm": True, "jobs": []}, "k", 422, "invalid_field", "jobs"),
         ({"confirm": True, "filter": []}, "k", 422, "invalid_field", "filter"),
-        ({"confirm": True, "filter": {"caller": "x"}}, "k", 422, "invalid_field", "filter.caller"),
+        ({"confirm": True, "filter": {"prompt": "x"}}, "k", 422, "invalid_field", "filter.prompt"),
+        ({"confirm": True, "filter": {"caller": 1}}, "k", 422, "invalid_field", "filter.caller"),
         ({"confirm": True, "filter": {"limit": 0}}, "k", 422, "invalid_field", "filter.limit"),
         ({"confirm": True, "filter": {"limit": 101}}, "k", 422, "invalid_field", "filter.limit"),
         ({"confirm": True, "filter": {"limit": "1"}}, "k", 422, "invalid_field", "filter.limit"),

@@ -18,9 +18,9 @@ from tests.steps.conftest import OpenWorld
 
 IMG_ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"  # of an <img> element
 FIELDS = (
-    "id status message prompt altText metadata workflow attempt executionId imageUrl imageUrls imageCount images "
-    "possibleDuplicate errorCode errorMessage errorCharged errorRetryable errorHint requestId creditsUsed "
-    "estimatedCost cost caller steps callbacks attempts "
+    "id status message prompt altText metadata workflow batchId attempt executionId imageUrl imageUrls imageCount "
+    "images possibleDuplicate errorCode errorMessage errorCharged errorRetryable errorHint requestId creditsUsed "
+    "estimatedCost cost caller steps callbacks attempts previousJob nextJobs "
     "createdAt startedAt completedAt runSeconds waitReason estimatedStartAt queuePosition statusUrl"
 ).split()
 

@@ -7,7 +7,8 @@ from tests.terraform.mocked import FUNCTIONS, MODULE, Resource, State
 
 PROJECT = "google_project.this"
 IMAGES = "google_storage_bucket.images"
-INPUTS = f'{IMAGES} if resource.name.startsWith("projects/_/buckets/example-project-wireflow-images/objects/inputs/")'
+BELOW = f'{IMAGES} if resource.name.startsWith("projects/_/buckets/example-project-wireflow-images/objects/{{}}")'
+INPUTS, RESULTS = BELOW.format("inputs/"), BELOW.format("jobs/")
 SOURCES = " || ".join(
     f'resource.name == "projects/_/buckets/{name}" || resource.name.startsWith("projects/_/buckets/{name}/")'
     for name in ("example-project-wireflow-images-sources", "gcf-v2-sources-123456789012-us-central1")
@@ -45,6 +46,7 @@ GRANTS = {
     ("poller", "roles/storage.objectViewer", IMAGES),
     ("poller", "roles/storage.objectCreator", IMAGES),
     ("poller", "roles/storage.objectUser", INPUTS),
+    ("poller", "roles/storage.objectUser", RESULTS),
     *reads("poller", "WIREFLOW_WEBHOOK_ID", "WIREFLOW_API_KEY"),
     ("scheduler", "roles/run.invoker", POLLER),
     *((name, "roles/cloudtasks.enqueuer", "google_cloud_tasks_queue.wake_up") for name in FUNCTIONS),

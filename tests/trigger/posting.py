@@ -108,7 +108,7 @@ class AlwaysCaller:
         raise AssertionError("there is always a caller")
 
 
-async def any_fields(_caller: Caller, _workflow: str, _fields: Mapping[str, Any], _has_image: bool) -> None:
+async def any_fields(_caller: Caller, _workflow: str, _fields: Mapping[str, Any], _images: int) -> None:
     """A workflow that takes every field."""
 
 

@@ -175,13 +175,13 @@ async def test_each_request_may_have_900_kib() -> None:
 async def test_each_request_is_checked_against_its_workflow() -> None:
     seen = []
 
-    async def check(_caller: Caller, workflow: str, fields: Mapping[str, Any], has_image: bool) -> None:
-        seen.append((workflow, dict(fields), has_image))
+    async def check(_caller: Caller, workflow: str, fields: Mapping[str, Any], images: int) -> None:
+        seen.append((workflow, dict(fields), images))
         if workflow == "unknown":
             raise Problem.wrong("There is no such workflow.", "workflow")
 
     body = {"prompts": ["a", {"prompt": "b", "workflow": "pro", "image1": "https://a.example/b.png"}], "style": "x"}
     await parsed(sent(json=body), TOKEN, check)
-    assert seen == [("default", {"style": "x"}, False), ("pro", {"style": "x"}, True)]
+    assert seen == [("default", {"style": "x"}, 0), ("pro", {"style": "x"}, 1)]
     unknown = {"prompts": ["a", {"prompt": "b", "workflow": "unknown"}]}
     assert await rejected(sent(json=unknown), TOKEN, check) == (422, "prompts[1].workflow")

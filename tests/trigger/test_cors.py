@@ -130,6 +130,13 @@ def test_without_events_the_handshake_is_rejected(settings: AuthSettings, method
     assert caught.value.code == "method_not_allowed"
 
 
+def test_only_the_route_that_takes_events_performs_the_handshake():
+    event = AuthSettings(event_account="a@b.example", event_audience="https://c.example")
+    sent = request("OPTIONS", headers={"WebHook-Request-Origin": "events.example"}, path="/jobs/actions")
+    with pytest.raises(Problem):
+        options_response(sent, event, ["POST"])
+
+
 # --- the honeypot ----------------------------------------------------------------------------------------------------
 
 

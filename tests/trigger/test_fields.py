@@ -24,8 +24,11 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "prompts": (["a cat"], "a cat"),
     "workflow": ("pro", "pro"),
     "image1": ("https://a.example/b.png", "https://a.example/b.png"),
+    "image2": ("https://a.example/c.png", "https://a.example/c.png"),
+    "image3": ("https://a.example/d.png", "https://a.example/d.png"),
     "fromJob": (JOB, JOB),
     "fromImage": (2, "2"),
+    "then": ("best", "best"),
     "deadlineSeconds": (60.0, "60"),
     "allowPartial": (True, "on"),
     "dryRun": (True, "on"),
@@ -41,11 +44,10 @@ EXAMPLES: dict[str, tuple[Any, str]] = {
     "cf-turnstile-response": ("solved", "solved"),
     "website": ("", ""),
 }
-RESERVED = {"then"}
 
 
 def test_the_table_has_every_field_of_ours_and_no_other() -> None:
-    assert set(FIELDS) == EXAMPLES.keys() | RESERVED | {"metadata"}  # in text, a field for each entry
+    assert set(FIELDS) == EXAMPLES.keys() | {"metadata"}  # in text, a field for each entry
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -63,15 +65,8 @@ def test_each_field_is_rejected_by_its_name(name: str) -> None:
     assert (caught.value.code, caught.value.field) == ("invalid_field", name)
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
-def test_each_reserved_name_is_rejected(name: str) -> None:
-    with pytest.raises(Problem) as caught:
-        read_field(name, {name: "x"})
-    assert (caught.value.code, caught.value.field) == ("field_not_supported", name)
-
-
 def test_every_attribute_of_a_submission_is_a_field_or_set_by_the_pipeline() -> None:
-    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "file", "base_url"}
+    by_pipeline = {"input", "fingerprint", "key", "caller", "private", "admin", "files", "base_url"}
     by_table = [field.attribute for field in FIELDS.values() if field.attribute]
     assert sorted(by_table) == sorted({field.name for field in dataclasses.fields(Submission)} - by_pipeline)
 
@@ -116,7 +111,7 @@ async def test_a_field_that_is_not_ours_goes_to_wireflow_unchanged() -> None:
         sent(json={**fields, **CAT, "workflow": "default", "deadlineSeconds": 1, "allowPartial": True})
     )
     assert json.loads(made.input) == fields
-    assert (made.deadline_seconds, made.allow_partial, made.key, made.file) == (1.0, True, None, None)
+    assert (made.deadline_seconds, made.allow_partial, made.key, made.files) == (1.0, True, None, {})
 
 
 @pytest.mark.parametrize(

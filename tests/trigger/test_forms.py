@@ -156,7 +156,7 @@ async def test_an_image_of_any_format_is_accepted_as_the_file(way: str) -> None:
     image = encoded(way, 8, 8)
     request = sent(data=CAT, files={"image1": ("cat.bin", image, "application/octet-stream")})
     made = await submission(request, BROWSER)
-    assert (made.file, made.prompt, made.image_url, made.input) == (image, "a cat", None, "{}")
+    assert (made.files, made.prompt, made.image_url, made.input) == ({"image1": image}, "a cat", None, "{}")
 
 
 async def test_a_file_counts_for_equality_by_its_sha256() -> None:
@@ -174,7 +174,7 @@ async def test_a_file_counts_for_equality_by_its_sha256() -> None:
 async def test_an_empty_file_input_is_absent(name: str) -> None:
     file = field(name.encode(), b"", b'; filename=""\r\nContent-Type: application/octet-stream')
     form = await decoded(sent(**parts(field(b"prompt", b"a cat"), file)))
-    assert (form.body, form.file) == (CAT, None)
+    assert (form.body, form.files) == (CAT, {})
 
 
 @pytest.mark.parametrize(
@@ -205,14 +205,14 @@ async def test_a_file_full_of_near_boundaries_is_rejected_before_it_is_parsed() 
 
 async def test_a_file_without_a_plain_filename_is_a_file() -> None:
     file = field(b"image1", PNG, b"; filename*=UTF-8''cat.png")
-    assert (await decoded(sent(**parts(file)))).file == PNG
+    assert (await decoded(sent(**parts(file)))).files == {"image1": PNG}
 
 
 @pytest.mark.parametrize("content", [b"\r\n--", b"\r\n--xyz", b"--x\r\n", b"\r\n\r\n--y--\r\n", b"\r" * 5_000])
 async def test_bytes_that_look_like_a_boundary_belong_to_the_file(content: bytes) -> None:
     image = PNG + content + PNG
     file = field(b"image1", image, b'; filename="a"')
-    assert (await decoded(sent(**parts(field(b"prompt", b"a cat"), file)))).file == image
+    assert (await decoded(sent(**parts(field(b"prompt", b"a cat"), file)))).files == {"image1": image}
 
 
 async def test_the_body_and_the_file_are_held_in_memory_once_each() -> None:
@@ -221,6 +221,5 @@ async def test_the_body_and_the_file_are_held_in_memory_once_each() -> None:
     form = await decoded(request)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert form.file is not None
-    assert len(form.file) == 25 * MIB
+    assert len(form.files["image1"]) == 25 * MIB
     assert peak < 60 * MIB

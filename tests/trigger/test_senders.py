@@ -261,4 +261,4 @@ async def test_an_empty_file_with_a_name_is_rejected(filename: str) -> None:
     image = (f'name="image1"; {filename}', encoded("png", 8, 8))
     assert await rejected(sent(**multipart(prompt, image, image)), BROWSER) == (422, "image1")
     unused = ('name="image1"; filename=""', b"")
-    assert (await submission(sent(**multipart(prompt, unused, image)), BROWSER)).file == image[1]
+    assert (await submission(sent(**multipart(prompt, unused, image)), BROWSER)).files == {"image1": image[1]}

@@ -74,9 +74,9 @@ values = st.recursive(
 def refusal(workflow: Workflow, fields: dict[str, Any], *, image: bool = False, inputs: Any = None) -> tuple[str, str]:
     """Return the refused field and the reason; check_fields and call_body must agree."""
     with pytest.raises(FieldRefused) as checked:
-        check_fields(workflow, fields, has_image=image, inputs=inputs)
+        check_fields(workflow, fields, images=int(image), inputs=inputs)
     with pytest.raises(FieldRefused) as called:
-        call_body(workflow, "a cat", fields, HOSTED if image else None, inputs)
+        call_body(workflow, "a cat", fields, [HOSTED] if image else [], inputs)
     found = [(caught.value.field, str(caught.value)) for caught in (checked, called)]
     assert found[0] == found[1]
     assert ID not in repr(found)
@@ -86,5 +86,5 @@ def refusal(workflow: Workflow, fields: dict[str, Any], *, image: bool = False, 
 def body(
     workflow: Workflow, fields: dict[str, Any], image_url: str | None = None, inputs: Any = None
 ) -> dict[str, Any]:
-    check_fields(workflow, fields, has_image=image_url is not None, inputs=inputs)
-    return call_body(workflow, "a cat", fields, image_url, inputs)
+    check_fields(workflow, fields, images=int(image_url is not None), inputs=inputs)
+    return call_body(workflow, "a cat", fields, [image_url] if image_url else [], inputs)

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from shared.workflows import MODELS, Mode, Workflow, parse_models, parse_workflows
+from shared.workflows import (
+    MODELS,
+    FieldRefused,
+    Mode,
+    Workflow,
+    call_body,
+    check_fields,
+    parse_models,
+    parse_workflows,
+)
 from tests.workflows.examples import HOSTED, ID, body, one, refusal
 
 
@@ -152,3 +161,30 @@ def test_a_webhook_gets_fields_unchanged() -> None:
     fields = {"style": ["a", None], "model": {"deep": [1]}}
     assert body(hook, fields) == {"prompt": "a cat", **fields}
     assert body(hook, fields, HOSTED) == {"prompt": "a cat", **fields, "image1": HOSTED}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_several_input_images_are_params_of_the_node(count: int) -> None:
+    urls = [f"https://cdn.wireflow.ai/{number}.png" for number in range(count)]
+    check_fields(one(), {}, images=count)
+    sent = call_body(one(), "a cat", {}, urls)["nodes"][1]["data"]["params"]
+    assert {name: sent[name] for name in sent if name.startswith("image")} == {
+        f"image{number + 1}": url for number, url in enumerate(urls)
+    }
+
+
+def test_more_input_images_than_the_model_accepts_are_refused() -> None:
+    models = parse_models(json.dumps({"few": {"inputImages": 2}}))
+    entry = {"mode": "execute", "id": ID, "overridable": ["model"], "model": "few"}
+    (workflow,) = parse_workflows(json.dumps({"few": entry}), models)
+    check_fields(workflow, {}, images=2)
+    with pytest.raises(FieldRefused) as refused:
+        check_fields(workflow, {}, images=3)
+    assert refused.value.field == "image3"
+    assert "accepts only 2 input images. Choose nano_banana_2_1 or nano_banana_pro" in str(refused.value)
+
+
+def test_a_webhook_gets_all_input_images() -> None:
+    (hook,) = parse_workflows(json.dumps({"hook": {"mode": "webhook", "id": ID}}), MODELS)
+    expected = {"prompt": "a cat", "image1": "https://a", "image2": "https://b"}
+    assert call_body(hook, "a cat", {}, ["https://a", "https://b"]) == expected

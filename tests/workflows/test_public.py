@@ -23,6 +23,8 @@ def test_a_workflow_is_shown_without_its_id() -> None:
         "fields": [
             {"name": "prompt", "type": "text", "required": True},
             {"name": "image1", "type": "image", "required": False},
+            {"name": "image2", "type": "image", "required": False},
+            {"name": "image3", "type": "image", "required": False},
             {"name": "aspect_ratio", "type": "select", "required": False},
             {"name": "resolution", "type": "select", "required": False},
         ],
@@ -65,7 +67,8 @@ def test_a_field_is_not_shown_if_there_is_nothing_to_choose() -> None:
 
 def test_an_image_field_is_shown_if_any_model_that_a_request_can_get_accepts_one() -> None:
     free = one(model="nano_banana_2_lite", resolution=None, overridable=["model"])
-    assert [field["name"] for field in public_workflow(free, None)["fields"]] == ["prompt", "image1", "model"]
+    names = [field["name"] for field in public_workflow(free, None)["fields"]]
+    assert names == ["prompt", "image1", "image2", "image3", "model"]
 
 
 @pytest.mark.parametrize("workflow", [SAVED, Workflow(name="default", mode=Mode.WEBHOOK, id=ID)])
@@ -94,7 +97,7 @@ def test_the_fields_of_a_saved_workflow_are_the_names_for_requests() -> None:
     ]
     sample: dict[str, Any] = {"image": HOSTED, "url": HOSTED, "number": 1, "text": "x", "select": "x"}
     fields = {item["name"]: sample[item["type"]] for item in shown[2:]}
-    check_fields(SAVED, fields, has_image=True, inputs=inputs)
+    check_fields(SAVED, fields, images=1, inputs=inputs)
 
 
 def test_an_input_named_like_a_field_of_ours_is_shown_by_its_id() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.workflows import FieldRefused, call_body, check_fields
+from shared.workflows import FieldRefused, call_body, check_fields, public_workflow
 from tests.workflows.examples import CHEAP, HOSTED, INPUTS, SAVED, body, node, one, refusal, values
 
 
@@ -114,17 +114,44 @@ def test_a_required_input_must_be_set() -> None:
 
 
 def test_while_the_inputs_are_unknown_no_field_is_refused_and_no_body_is_built() -> None:
-    check_fields(SAVED, {"any": "thing"}, has_image=True, inputs=None)
+    check_fields(SAVED, {"any": "thing"}, images=1, inputs=None)
     with pytest.raises(ValueError, match="must be known"):
-        call_body(SAVED, "a cat", {}, None)
+        call_body(SAVED, "a cat", {}, [])
 
 
 @CHEAP
-@given(st.dictionaries(st.text(max_size=5) | st.sampled_from([item.label for item in INPUTS]), values), st.booleans())
-def test_any_request_is_refused_or_can_be_sent(fields: dict[str, Any], image: bool) -> None:
+@given(
+    st.dictionaries(st.text(max_size=5) | st.sampled_from([item.label for item in INPUTS]), values), st.integers(0, 3)
+)
+def test_any_request_is_refused_or_can_be_sent(fields: dict[str, Any], images: int) -> None:
     for workflow in (SAVED, one(overridable=["model", "resolution", "aspect_ratio"])):
         try:
-            check_fields(workflow, fields, has_image=image, inputs=INPUTS)
+            check_fields(workflow, fields, images=images, inputs=INPUTS)
         except FieldRefused:
             continue
-        assert json.dumps(call_body(workflow, "a cat", fields, HOSTED if image else None, INPUTS))
+        assert json.dumps(call_body(workflow, "a cat", fields, [HOSTED] * images, INPUTS))
+
+
+SEVERAL = (INPUTS[0], node("first", "First", "image"), node("second", "image2", "image"))
+URLS = [f"https://cdn.wireflow.ai/{number}.png" for number in range(3)]
+
+
+def test_several_input_images_set_the_image_inputs_in_order() -> None:
+    sent = call_body(SAVED, "a cat", {}, URLS[:2], SEVERAL)["inputs"]
+    assert (sent["first"], sent["second"]) == (URLS[0], URLS[1])
+
+
+def test_more_input_images_than_the_workflow_has_inputs_are_refused() -> None:
+    with pytest.raises(FieldRefused) as refused:
+        check_fields(SAVED, {}, images=3, inputs=SEVERAL)
+    assert refused.value.field == "image3"
+
+
+def test_an_input_that_an_image_sets_is_not_set_twice() -> None:
+    with pytest.raises(FieldRefused, match="The field image2 sets this input"):
+        check_fields(SAVED, {"second": URLS[2]}, images=2, inputs=SEVERAL)
+
+
+def test_an_input_named_like_an_input_image_is_shown_by_its_id() -> None:
+    shown = public_workflow(SAVED, SEVERAL)["fields"]
+    assert [field["name"] for field in shown] == ["prompt", "image1", "second"]

@@ -14,17 +14,20 @@ UNKNOWN_JOB = "There is no job with this id. Jobs are deleted after their retent
 UNKNOWN_BATCH = "There is no batch with this id. Batches are deleted after the retention time of their jobs."
 
 
+def erased() -> Problem:
+    """Return the problem of a request for a job that was erased."""
+    return Problem("erased", "The job was erased. To make its image again, send a request with a new Idempotency-Key.")
+
+
 def check_may_read(job: Job | Batch, caller: Caller | None) -> None:
     """Check that the caller may read the job or batch.
 
-    Raises Problem: 401 without a credential, 404 for a private job of another caller, as for one that does not exist.
+    Raises Problem: 401 without a credential, 404 for a private job of another caller, as for one that does not exist,
+    410 for one that was erased.
     """
-    if not job.private:
-        return
-    if caller is None or caller.kind is not CallerKind.TOKEN:
-        raise unauthorized("Send the token of the caller that submitted this job.")
-    if not _owns(job, caller):
-        raise Problem("not_found", UNKNOWN_BATCH if isinstance(job, Batch) else UNKNOWN_JOB)
+    _check_may_know(job, caller)
+    if isinstance(job, Job) and job.erased_at:
+        raise erased()
 
 
 def check_may_cancel(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
@@ -44,6 +47,25 @@ def check_may_act(job: Job | Batch, caller: Caller | None, settings: AuthSetting
     Raises Problem as `check_may_read` does, and 403 for another caller or without any authentication.
     """
     check_may_read(job, caller)
+    _check_owns(job, caller, settings)
+
+
+def check_may_erase(job: Job, caller: Caller | None, settings: AuthSettings) -> None:
+    """Check that the caller may erase the job, which may be erased already. Raises Problem as `check_may_act` does."""
+    _check_may_know(job, caller)
+    _check_owns(job, caller, settings)
+
+
+def _check_may_know(job: Job | Batch, caller: Caller | None) -> None:
+    if not job.private:
+        return
+    if caller is None or caller.kind is not CallerKind.TOKEN:
+        raise unauthorized("Send the token of the caller that submitted this job.")
+    if not _owns(job, caller):
+        raise Problem("not_found", UNKNOWN_BATCH if isinstance(job, Batch) else UNKNOWN_JOB)
+
+
+def _check_owns(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
     if not settings.configured:
         if caller is None:
             raise no_authentication()

@@ -73,7 +73,8 @@ def options_response(request: Request, settings: AuthSettings, methods: Sequence
     Raises Problem: 403 for a preflight of another origin, 405 for a handshake where no events are accepted.
     """
     sender = request.headers.get("webhook-request-origin", "")
-    if settings.event_account and "POST" in methods and _SENDER.fullmatch(sender):
+    takes_events = settings.event_account and "POST" in methods and request.scope["path"] == "/"
+    if takes_events and _SENDER.fullmatch(sender):
         headers = {"Allow": ", ".join(methods), "WebHook-Allowed-Origin": sender, "WebHook-Allowed-Rate": "*"}
         return Response(status_code=200, headers=headers)
     if sender:

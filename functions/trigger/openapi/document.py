@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from shared.auth_settings import AuthSettings
-from shared.workflows import DEFAULT, Mode, NodeInput, Workflow, public_workflow
+from shared.workflows import DEFAULT, IMAGES, Mode, NodeInput, Workflow, public_workflow
 
 from ..auth.authorize import may_see_workflows
 from ..context import Context
@@ -90,11 +90,12 @@ def _request(
     fields = public_workflow(workflow, inputs)["fields"]
     if fields is None:
         return {"description": f"{description} Any other field is an input of the workflow.", "allOf": parts}
-    image = next((field for field in fields if field["name"] == "image1"), None)
-    if image is None:
-        del properties["image1"]
+    images = [field for field in fields if field["type"] == "image"]
+    for unused in IMAGES[len(images) :]:
+        del properties[unused]
+    if not images:
         parts.remove(from_job)
-    elif image["required"]:
+    elif images[0]["required"]:
         parts.append({"anyOf": [{"required": ["image1"]}, {"required": ["fromJob"]}]})
     for field in fields:
         if field["name"] not in properties:

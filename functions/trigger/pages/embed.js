@@ -100,7 +100,8 @@ function enliven(form) {
 /** All images of a job, side by side where there is room. */
 function imagesOf({ images, altText }) {
   const grid = document.createElement("div");
-  Object.assign(grid.style, { display: "grid", gap: "1em", gridTemplateColumns: "repeat(auto-fit, minmax(min(20em, 100%), 1fr))" });
+  const columns = "repeat(auto-fit, minmax(min(20em, 100%), 1fr))";
+  Object.assign(grid.style, { display: "grid", gap: "1em", gridTemplateColumns: columns });
   for (const { url, width, height } of images) {
     const image = new Image();
     if (width && height) Object.assign(image, { width, height });
@@ -131,7 +132,8 @@ async function wait(image) {
 let readable = true; // only pages of FORM_ORIGINS may read responses; every page may load the image
 async function look(url) {
   if (readable) try {
-    const { status, type } = await fetch(url, { method: "HEAD", headers: { Accept: "application/json" }, redirect: "manual" });
+    const headers = { Accept: "application/json" };
+    const { status, type } = await fetch(url, { method: "HEAD", headers, redirect: "manual" });
     if (status === 200 || type === "opaqueredirect") return "ready";
     return [404, 410].includes(status) ? "failed" : "waiting";
   } catch {
@@ -142,7 +144,8 @@ async function look(url) {
 
 const size = (url) => new Promise((done) => {
   const probe = new Image();
-  probe.onload = () => done(probe.naturalWidth === PLACEHOLDER && probe.naturalHeight === PLACEHOLDER ? "waiting" : "ready");
+  const isPlaceholder = () => probe.naturalWidth === PLACEHOLDER && probe.naturalHeight === PLACEHOLDER;
+  probe.onload = () => done(isPlaceholder() ? "waiting" : "ready");
   probe.onerror = () => done("waiting");
   probe.src = `${url}?at=${Date.now()}`;
 });

@@ -5,6 +5,7 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 const FINAL = ["succeeded", "failed", "canceled"];
+const LABELS = { aspect_ratio: "Aspect ratio", resolution: "Resolution", model: "Model" };
 const MAX_FILE = 25 * 1024 * 1024, MAX_GALLERY = 48;
 
 // --- requests ---------------------------------------------------------------------------------------------------
@@ -16,14 +17,18 @@ const setToken = (text) => (text ? sessionStorage.setItem(TOKEN, text) : session
 /** Send a request with the token, if there is one. Throws an Error with `problem` if the server rejects it. */
 async function send(path, { headers = {}, ...options } = {}) {
   const token = getToken(), authorization = token ? { Authorization: `Bearer ${token}` } : {};
-  const response = await fetch(path, { ...options, headers: { Accept: "application/json", ...authorization, ...headers } });
+  const all = { Accept: "application/json", ...authorization, ...headers };
+  const response = await fetch(path, { ...options, headers: all });
   if (response.ok) return response;
-  const problem = await response.json().catch(() => ({ detail: "The service is not available. Try again in a minute." }));
+  const problem = await response.json().catch(() => ({ detail: UNAVAILABLE }));
   throw Object.assign(new Error(problem.detail), { problem, status: response.status });
 }
 const sendJson = async (path, options) => (await send(path, options)).json();
 const UNKNOWN_TOKEN = "This token is not accepted. Check it, or ask the operator of this service for one.";
-const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const LOST = "The connection was lost. Press the button again: it is the same request, and is paid once.";
+const UNAVAILABLE = "The service is not available. Try again in a minute.";
+const hex = (byte) => byte.toString(16).padStart(2, "0");
+const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(hex).join("");
 const dollars = (amount) => `$${Number(amount.toFixed(4)).toString().replace(/^(\d+\.\d)$/, "$10")}`;
 
 /** The page of a job as the server renders it now, as a document. */
@@ -96,7 +101,9 @@ function ask(title, text, yes, other = "Cancel") {
   $(".primary", dialog).textContent = yes;
   dialog.returnValue = "";
   dialog.showModal();
-  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((done) => {
+    dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true });
+  });
 }
 
 const tell = (title, text) => ask(title, text, "OK", "");
@@ -175,7 +182,8 @@ function startJob() {
 
 /** Show an error beside a field; without a text remove it. */
 function showError(input, text) {
-  const id = `${input.id}-error`, described = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((one) => one && one !== id);
+  const id = `${input.id}-error`, before = (input.getAttribute("aria-describedby") ?? "").split(" ");
+  const described = before.filter((one) => one && one !== id);
   document.getElementById(id)?.remove();
   input.setAttribute("aria-describedby", [...described, ...(text ? [id] : [])].join(" "));
   input.removeAttribute("aria-invalid");
@@ -198,46 +206,68 @@ function createPlayground(main) {
 
   const chosen = () => workflows.find((one) => one.name === form.elements.workflow?.value) ?? workflows[0];
 
+  /** Ask for the workflows, which also tells whether the token is accepted. Visitors of a form may not list them. */
   async function loadWorkflows() {
-    if ($("#token") ? !getToken() : !main.dataset.open) return;
+    const token = $("#token");
+    if (token ? !getToken() : !main.dataset.open) return;
     try {
       workflows = (await sendJson("/workflows")).workflows;
-      if ($("#token")) setToken(getToken()), showError($("#token"), ""), ($("#token-hint").textContent = "Accepted. It stays in this browser tab.");
-      showFields();
     } catch (error) {
-      if ($("#token")) showError($("#token"), error.status === 401 ? UNKNOWN_TOKEN : error.message);
+      if (token) showError(token, error.status === 401 ? UNKNOWN_TOKEN : error.message);
+      return;
     }
+    if (token) acceptToken(token);
+    showFields();
   }
 
+  function acceptToken(input) {
+    setToken(getToken());
+    showError(input, "");
+    $("#token-hint").textContent = "Accepted. It stays in this browser tab.";
+  }
+
+  /** Show the fields of the workflow that `values` name, with these values. */
   function showFields(values = collect()) {
     const flow = workflows.find((one) => one.name === values.workflow) ?? chosen();
-    if (!flow) return;
-    const names = workflows.map((one) => [one.name, one.name]);
-    choices.replaceChildren(...(names.length > 1 ? [select("workflow", "Workflow", names)] : []), ...fieldsOf(flow, values.model));
-    if (form.elements.workflow) form.elements.workflow.value = flow.name;
-    for (const [name, value] of Object.entries(values)) if (name !== "workflow" && choices.contains(form.elements[name])) set(form.elements[name], value);
-    $("#image-field").hidden = Boolean(flow.fields) && !flow.fields.some((field) => field.name === "image1");
+    if (flow) replaceFields(flow, values.model);
+    for (const [name, value] of Object.entries(values)) {
+      const control = form.elements[name];
+      if (choices.contains(control)) set(control, value);
+    }
     showPrice();
   }
 
-  function fieldsOf(flow, modelName) {
-    const known = models[modelName || flow.model], all = Object.values(models);
-    const ratios = known ? known.aspectRatios : [...new Set(all.flatMap((model) => model.aspectRatios.slice(0, 10)))];
-    const priced = typeof flow.pricePerImage === "object" && flow.pricePerImage ? Object.keys(flow.pricePerImage) : [];
-    const resolutions = known ? known.resolutions : priced;
-    const options = { aspect_ratio: ratios.map((text) => [text, text]), model: Object.keys(models).map((name) => [name, name]) };
-    options.resolution = resolutions.map((text) => [text, [text, priceOf(flow, text)].filter(Boolean).join(", ")]);
-    const given = { aspect_ratio: flow.aspectRatio, resolution: flow.resolution, model: flow.model };
-    const labels = { aspect_ratio: "Aspect ratio", resolution: "Resolution", model: "Model" };
+  function replaceFields(flow, model) {
+    const names = workflows.map((one) => [one.name, one.name]);
+    const first = names.length > 1 ? [select("workflow", "Workflow", names)] : [];
+    choices.replaceChildren(...first, ...fieldsOf(flow, models[model || flow.model]));
+    if (first.length) form.elements.workflow.value = flow.name;
+    $("#image-field").hidden = Boolean(flow.fields) && !flow.fields.some((field) => field.name === "image1");
+  }
+
+  /** The fields beside the prompt and the image. A webhook gets every field, whether it has such an input or not. */
+  function fieldsOf(flow, model) {
     const fields = flow.fields ?? ["aspect_ratio", "resolution"].map((name) => ({ name, type: "select" }));
-    return fields.filter((field) => !["prompt", "image1"].includes(field.name)).flatMap((field) => {
-      if (!labels[field.name] || flow.mode === "run") return [input(field)];
-      const list = options[field.name];
-      return list.length ? [select(field.name, labels[field.name], [["", standard(flow, given[field.name])], ...list])] : [];
+    return fields.filter(({ name }) => !["prompt", "image1"].includes(name)).flatMap((field, number) => {
+      if (flow.mode === "run" || !LABELS[field.name]) return [input(field, number)];
+      const values = valuesOf(field.name, flow, model);
+      const given = { aspect_ratio: flow.aspectRatio, resolution: flow.resolution, model: flow.model }[field.name];
+      const standard = ["", given ? `${given} (default)` : "Default"];
+      return values.length ? [select(field.name, LABELS[field.name], [standard, ...values])] : [];
     });
   }
 
-  const standard = (flow, value) => (value ? `${value} (default)` : "Default");
+  /** The values of a choice, with their labels. */
+  function valuesOf(name, flow, model) {
+    const known = Object.values(models), fewest = Math.min(...known.map((one) => one.aspectRatios.length));
+    if (name === "model") return Object.keys(models).map((value) => [value, value]);
+    if (name === "aspect_ratio") {
+      const ratios = (model ?? known.find((one) => one.aspectRatios.length === fewest)).aspectRatios;
+      return ratios.map((value) => [value, value]);
+    }
+    const resolutions = model?.resolutions ?? Object.keys(Object(flow.pricePerImage));
+    return resolutions.map((value) => [value, [value, priceOf(flow, value)].filter(Boolean).join(", ")]);
+  }
 
   function select(name, label, options) {
     const list = Object.assign(document.createElement("select"), { id: name, name });
@@ -245,49 +275,51 @@ function createPlayground(main) {
     return labeled(label, list);
   }
 
-  function input({ name, type, required }) {
-    const kinds = { number: "number", boolean: "checkbox", url: "url", image: "url" };
-    const field = Object.assign(document.createElement("input"), { id: `field-${name}`, name, type: kinds[type] ?? "text", required: required && type !== "boolean" });
-    if (type === "number") field.step = "any";
-    if (type === "boolean") field.value = "true";
+  function input({ name, type, required }, number) {
+    const kind = { number: "number", boolean: "checkbox", url: "url", image: "url" }[type] ?? "text";
+    const field = Object.assign(document.createElement("input"), { id: `field-${number}`, name, type: kind });
+    field.required = required && kind !== "checkbox";
+    if (kind === "number") field.step = "any";
+    if (kind === "checkbox") field.value = "true";
+    if (kind === "url") field.placeholder = "https://";
     return labeled(name, field);
   }
 
   function labeled(text, control) {
     const field = Object.assign(document.createElement("div"), { className: "field" });
-    const label = Object.assign(document.createElement("label"), { htmlFor: control.id, textContent: text });
-    if (control.type === "url") control.placeholder = "https://";
-    field.append(label, control);
+    field.append(Object.assign(document.createElement("label"), { htmlFor: control.id, textContent: text }), control);
     return field;
   }
 
-  const set = (control, value) => (control.type === "checkbox" ? (control.checked = Boolean(value)) : (control.value = value));
+  function set(control, value) {
+    if (control.type === "checkbox") control.checked = Boolean(value);
+    else control.value = value;
+    if (control.selectedIndex === -1) control.selectedIndex = 0; // another model does not have this choice
+  }
 
-  function priceOf(flow, resolution) {
-    const prices = flow?.pricePerImage;
-    if (!prices) return "";
+  /** The price of an image as text; of the most expensive resolution if this one has none. */
+  function priceOf({ pricePerImage: prices }, resolution) {
     if (typeof prices === "number") return dollars(prices);
-    const amount = prices[resolution] ?? (resolution ? null : Math.max(...Object.values(prices)));
-    return amount ? dollars(amount) : "";
+    return prices ? dollars(prices[resolution] ?? Math.max(...Object.values(prices))) : "";
   }
 
   function showPrice() {
     const flow = chosen();
     if (!flow) return;
     const model = models[form.elements.model?.value || flow.model];
-    const text = priceOf(flow, form.elements.resolution?.value || flow.resolution || model?.resolutions[0]) || (flow.pricePerImage ? priceOf(flow) : "");
-    price.textContent = text ? `${text} per image` : "";
+    const text = priceOf(flow, form.elements.resolution?.value || flow.resolution || model?.resolutions[0]);
+    price.textContent = text && `${text} per image`;
   }
 
   // --- the prompt and the input image
 
   function insert(text) {
     const { selectionStart: start, selectionEnd: end, value } = prompt;
-    const before = value.slice(0, start), gap = !before || /\s$/.test(before) ? "" : text.endsWith(" of ") ? " " : ", ";
+    const before = value.slice(0, start), gap = !before || /\s$/.test(before) ? "" : ", ";
     prompt.focus();
     prompt.setRangeText(gap + text, start, end, "end");
-    const quoted = text.match(/“(.+)”/);
-    if (quoted) prompt.setSelectionRange(...[0, quoted[1].length].map((more) => start + gap.length + quoted.index + 1 + more));
+    const quoted = text.match(/“(.+)”/), at = start + gap.length + (quoted?.index ?? 0) + 1;
+    if (quoted) prompt.setSelectionRange(at, at + quoted[1].length); // to type other words at once
     prompt.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
@@ -300,17 +332,18 @@ function createPlayground(main) {
 
   /** Show the input image: a file, or an image of an earlier job. */
   function showInput() {
-    const given = file.files[0];
-    showError(file, "");
-    if (given && (!given.type.startsWith("image/") || given.size > MAX_FILE)) {
-      showError(file, given.type.startsWith("image/") ? "This file is larger than 25 MiB. Choose a smaller one." : "This file is not an image. Choose a PNG, JPEG, WebP, GIF, or AVIF file.");
-      file.value = "";
-      return showInputOf("");
-    }
-    if (given) source = null;
-    if (given) showInputOf(URL.createObjectURL(given), given.name);
+    const given = file.files[0], fault = given && faultOf(given);
+    showError(file, fault);
+    if (fault) file.value = "";
+    else if (given) source = null;
+    if (given && !fault) showInputOf(URL.createObjectURL(given), given.name);
     else if (source) showInputOf(`/jobs/${source.fromJob}/image/${source.fromImage}`, "An image of an earlier job");
     else showInputOf("");
+  }
+
+  function faultOf({ type, size }) {
+    if (!type.startsWith("image/")) return "This file is not an image. Choose a PNG, JPEG, WebP, GIF, or AVIF file.";
+    return size > MAX_FILE ? "This file is larger than 25 MiB. Choose a smaller one." : "";
   }
 
   function showInputOf(url, name) {
@@ -335,8 +368,9 @@ function createPlayground(main) {
 
   /** The fields as they are now, without empty ones and the file. */
   function collect() {
-    const fields = Object.fromEntries([...new FormData(form)].filter(([name, value]) => typeof value === "string" && value && name !== "token"));
-    return { ...fields, ...(source ?? {}) };
+    const sent = Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value));
+    delete sent.token; // it is sent as a header
+    return { ...sent, ...source };
   }
 
   function bodyOf(fields, given, more = {}) {
@@ -354,7 +388,8 @@ function createPlayground(main) {
     try {
       key ??= newKey();
       const more = main.dataset.formToken ? { formToken: await formToken() } : {};
-      const job = await sendJson("/", { method: "POST", body: bodyOf(fields, given, more), headers: { "Idempotency-Key": key } });
+      const headers = { "Idempotency-Key": key };
+      const job = await sendJson("/", { method: "POST", body: bodyOf(fields, given, more), headers });
       key = null;
       if (given) files.set(job.id, given);
       const { "cf-turnstile-response": _, ...kept } = fields;
@@ -378,7 +413,7 @@ function createPlayground(main) {
   }
 
   function reject({ problem, message, status }) {
-    const text = status === 401 ? UNKNOWN_TOKEN : problem ? message : "The connection was lost. Press the button again: it is the same request, and is paid once.";
+    const text = status === 401 ? UNKNOWN_TOKEN : problem ? message : LOST;
     const field = status === 401 ? $("#token") : form.elements[problem?.field];
     const target = field?.id && !field.closest("[hidden]") ? field : button;
     showError(target, text);
@@ -388,17 +423,31 @@ function createPlayground(main) {
   /** Create an earlier image again: the form shows its fields, and nothing is sent before the price is confirmed. */
   async function again(id) {
     const entry = gallery().find((one) => one.id === id);
-    const fields = entry?.fields ?? (({ prompt: text, workflow }) => ({ prompt: text, workflow }))(await sendJson(`/jobs/${id}`));
-    fill(fields, files.get(id));
-    if (entry?.file && !files.has(id)) return showError(file, "Choose the input image again, then press the button."), file.focus();
+    fill(entry?.fields ?? (await fieldsOfJob(id)), files.get(id));
+    if (entry?.file && !files.has(id)) {
+      showError(file, "Choose the input image again, then press the button.");
+      file.focus();
+      return;
+    }
     try {
-      const quote = await sendJson("/", { method: "POST", body: bodyOf(collect(), file.files[0], { dryRun: "true" }) });
-      const cost = quote.estimatedCost ? `It costs about ${dollars(quote.estimatedCost.amount)}` : "Its price is not known";
-      const when = quote.startsNow ? "starts at once" : quote.queuePosition ? `is number ${quote.queuePosition} in the queue` : "has to wait";
-      if (await ask("Create this image again?", `${cost}, and ${when}.`, "Create it")) await create(collect(), file.files[0]);
+      const body = bodyOf(collect(), file.files[0], { dryRun: "true" });
+      const words = inWords(await sendJson("/", { method: "POST", body }));
+      if (await ask("Create this image again?", words, "Create it")) await create(collect(), file.files[0]);
     } catch (error) {
       reject(error);
     }
+  }
+
+  async function fieldsOfJob(id) {
+    const job = await sendJson(`/jobs/${id}`);
+    return { prompt: job.prompt, workflow: job.workflow };
+  }
+
+  /** What a quote says. */
+  function inWords({ estimatedCost, startsNow, queuePosition }) {
+    const cost = estimatedCost ? `It costs about ${dollars(estimatedCost.amount)}` : "Its price is not known";
+    if (startsNow) return `${cost}. It starts at once.`;
+    return `${cost}. ${queuePosition ? `It will be number ${queuePosition} in the queue.` : "It has to wait."}`;
   }
 
   function fill({ fromJob, fromImage, ...fields }, given) {
@@ -417,7 +466,10 @@ function createPlayground(main) {
     place.className = "";
     place.replaceChildren(article);
     showGallery(id);
-    if (focus) $("#result").focus({ preventScroll: true }), $("#result").scrollIntoView({ block: "nearest" });
+    if (focus) {
+      $("#result").focus({ preventScroll: true });
+      $("#result").scrollIntoView({ block: "nearest" });
+    }
     settle(id, article.dataset.status);
     follow(place, article, (status) => settle(id, status));
   }
@@ -452,7 +504,8 @@ function createPlayground(main) {
     $("#gallery").hidden = !entries.length;
     $("#gallery ul").replaceChildren(...entries.map(({ id, prompt: text, final }) => {
       const item = document.createElement("li"), link = document.createElement("a"), image = new Image();
-      Object.assign(image, { loading: "lazy", decoding: "async", alt: text, src: `/jobs/${id}/image${final ? "" : "?pending"}` });
+      const src = `/jobs/${id}/image${final ? "" : "?pending"}`; // another URL, so that the placeholder is replaced
+      Object.assign(image, { loading: "lazy", decoding: "async", alt: text, src });
       link.href = `/jobs/${id}`;
       link.dataset.do = "open";
       if (id === current) link.setAttribute("aria-current", "true");
@@ -466,7 +519,8 @@ function createPlayground(main) {
     try {
       await show(id, true);
     } catch (error) {
-      if (error.status === 404) store(gallery().filter((one) => one.id !== id)), showGallery();
+      if (error.status === 404) store(gallery().filter((one) => one.id !== id));
+      showGallery();
       await tell("This image cannot be shown", error.status === 404 ? "It was deleted." : error.message);
     }
   }
@@ -482,8 +536,10 @@ function createPlayground(main) {
     if (target.id !== "image1" && target.hasAttribute("aria-invalid")) showError(target, "");
   });
   form.addEventListener("change", ({ target }) => {
-    if (target.id === "token") setToken(null), loadWorkflows();
-    else if (target === file) showInput();
+    if (target.id === "token") {
+      setToken(null); // until it is accepted
+      loadWorkflows();
+    } else if (target === file) showInput();
     else if (["workflow", "model"].includes(target.name)) showFields();
     else showPrice();
   });
@@ -499,7 +555,9 @@ function createPlayground(main) {
   });
   document.addEventListener("paste", (event) => {
     const given = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
-    if (given) event.preventDefault(), takeFile(given);
+    if (!given) return;
+    event.preventDefault();
+    takeFile(given);
   });
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     form.addEventListener(kind, (event) => {
@@ -522,8 +580,19 @@ function createPlayground(main) {
     else if (newest && !newest.final) await show(newest.id, false).catch(() => {});
   }
 
-  const remove = () => ((source = null), takeFile(null), file.focus());
-  const forget = async () => (await ask("Clear this list?", "The images stay where they are; this browser forgets them.", "Clear")) && (store([]), showGallery());
+  function remove() {
+    source = null;
+    takeFile(null);
+    file.focus();
+  }
+
+  async function forget() {
+    const text = "The images stay where they are; this browser forgets them.";
+    if (!(await ask("Clear this list?", text, "Clear"))) return;
+    store([]);
+    showGallery();
+  }
+
   return { start, use, again, open, settle, remove, forget };
 }
 

@@ -1,5 +1,6 @@
 """From the bytes of a body, of any kind, to the fields of a request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ class DecodedBody:
 
     body: dict[str, Any] | list[Any]
     token: str | None = field(default=None, repr=False)
-    file: bytes | None = None  # image1 of a multipart form, an image of a known format
+    files: Mapping[str, bytes] = field(default_factory=dict)  # of a multipart form: input images by field
     event_key: IdempotencyKey | None = None  # names the event that the request came in
     form: bool = False
 
@@ -36,7 +37,7 @@ def decode(kind: BodyKind, headers: Headers, raw: bytes) -> DecodedBody:
     elif (form := read_form(kind, headers, raw)) is None:
         decoded = _from_json(raw)
     else:
-        decoded = DecodedBody(body=form.fields(), file=form.file(raw), form=True)
+        decoded = DecodedBody(body=form.fields(), files=form.images(raw), form=True)
     check_nesting(decoded.body)
     notifications.check_body(decoded.body)
     return without_token(decoded)

@@ -231,19 +231,18 @@ class Field:
     kept_empty_json: bool = False  # null and "" in JSON; other fields are absent then
     kept_empty_text: bool = False  # in forms and queries; others are absent, as inputs left blank are sent empty
     browser_only: bool = False  # of all other callers, a field that is not ours
-    implemented: bool = True  # if not, the name is reserved and rejected with field_not_supported
 
-
-_RESERVED = Field(kept_empty_json=True, implemented=False)
 
 FIELDS: Mapping[str, Field] = {
-    "then": _RESERVED,
     "prompt": Field(prompt, attribute="prompt", required=True, kept_empty_json=True, kept_empty_text=True),
     "prompts": Field(batch_items, list_of_one),
     "workflow": Field(string, attribute="workflow"),
     "image1": Field(string, attribute="image_url"),
+    "image2": Field(string, attribute="image2_url"),
+    "image3": Field(string, attribute="image3_url"),
     "fromJob": Field(job_id, attribute="from_job"),
     "fromImage": Field(image_index, integer, attribute="from_image"),
+    "then": Field(string, attribute="then"),
     "deadlineSeconds": Field(seconds, number, attribute="deadline_seconds"),
     "allowPartial": Field(boolean, flag, attribute="allow_partial"),
     "redirectUrl": Field(string),
@@ -261,16 +260,13 @@ FIELDS: Mapping[str, Field] = {
     "cf-turnstile-response": Field(string, compared=False),
     "website": Field(anything, compared=False, kept_empty_json=True, kept_empty_text=True, browser_only=True),
 }
-RESERVED = tuple(name for name, field in FIELDS.items() if not field.implemented)
 
 
 def read_field(name: str, fields: Mapping[str, Any]) -> Any:
-    """Return our field's value, or None if it is absent. Problem 422 if it is invalid, reserved, or required."""
+    """Return our field's value, or None if it is absent. Problem 422 if it is invalid or required."""
     field = FIELDS[name]
     if name not in fields and not field.required:
         return None
-    if not field.implemented:
-        raise Problem("field_not_supported", f"{name} is reserved for a later version. Remove it.", field=name)
     return field.from_json(name, fields.get(name))
 
 

@@ -1,4 +1,4 @@
-"""HTML forms, urlencoded or multipart: their fields, and at most one file.
+"""HTML forms, urlencoded or multipart: their fields, and the files of input images.
 
 https://url.spec.whatwg.org/#application/x-www-form-urlencoded; https://www.rfc-editor.org/rfc/rfc7578
 """
@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from shared.images.formats import HEAD_BYTES, sniff
 from shared.problems import Problem
+from shared.workflows import IMAGES
 
 from .fields import read_text_fields
 from .multipart import FIELDS_LIMIT, Part, invalid, read_parts, too_many
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from webencodings import Encoding
 
 FILE_LIMIT = 25 * MIB
-FILE_FIELD = "image1"
 
 # The button of a form, the charset of its page, and the campaign that led to it: no input for a workflow.
 _BROWSER_ADDED = re.compile(r"submit(\.[xy])?|_charset_|utm_\w+", re.ASCII | re.IGNORECASE)
@@ -41,24 +41,29 @@ class Form:
         """Return the fields as JSON would have them, without those that browsers add. Problem 422 if one is invalid."""
         return read_text_fields((name, text) for name, text in self.pairs if not _BROWSER_ADDED.fullmatch(name))
 
-    def file(self, raw: bytes) -> bytes | None:
-        """Return `image1`, an image of a known format. `raw`: the body. Problem 413 or 422 if there is another file."""
-        for name, _ in self.files:
-            if name != FILE_FIELD:
-                raise Problem.wrong(f"Files are accepted only as {FILE_FIELD}. Rename the file input.", name)
-        if len(self.files) > 1:
-            raise Problem.wrong(f"Only one file is accepted as {FILE_FIELD}. Send one request per file.", FILE_FIELD)
-        if not self.files:
-            return None
-        part = self.files[0][1]
-        if not part.size:
-            raise Problem.wrong("The file is empty. Send PNG, JPEG, WebP, GIF, or AVIF.", FILE_FIELD)
-        if part.size > FILE_LIMIT:
-            raise too_large("file", FILE_LIMIT, FILE_FIELD)
-        content = part.content(raw)
-        if sniff(content[:HEAD_BYTES]) is None:
-            raise Problem.wrong("The file is not an image. Send PNG, JPEG, WebP, GIF, or AVIF.", FILE_FIELD)
-        return content
+    def images(self, raw: bytes) -> dict[str, bytes]:
+        """Return the input images by their field, each of a known format. `raw`: the body.
+
+        Problem 413 or 422 if there is another file, or two for one field.
+        """
+        names = [name for name, _ in self.files]
+        for name in names:
+            if name not in IMAGES:
+                raise Problem.wrong(f"Files are accepted only as {', '.join(IMAGES)}. Rename the file input.", name)
+            if names.count(name) > 1:
+                raise Problem.wrong(f"Only one file is accepted as {name}. Use {', '.join(IMAGES)} for several.", name)
+        return {name: _image(name, part, raw) for name, part in self.files}
+
+
+def _image(name: str, part: Part, raw: bytes) -> bytes:
+    if not part.size:
+        raise Problem.wrong("The file is empty. Send PNG, JPEG, WebP, GIF, or AVIF.", name)
+    if part.size > FILE_LIMIT:
+        raise too_large("file", FILE_LIMIT, name)
+    content = part.content(raw)
+    if sniff(content[:HEAD_BYTES]) is None:
+        raise Problem.wrong("The file is not an image. Send PNG, JPEG, WebP, GIF, or AVIF.", name)
+    return content
 
 
 def urlencoded(raw: bytes, content_type: str) -> Form:

@@ -23,7 +23,6 @@ from . import notifications
 from .batch import Batch, BatchItem, is_batch, split_batch
 from .decode import D, DecodedBody, decode
 from .defaults import Query, merge_defaults, read_query
-from .forms import FILE_FIELD
 from .idempotency_keys import dedupe_key, item_key, request_key
 from .media_type import BodyKind, body_kind
 from .read import KIB, MIB, body_limit, read_body
@@ -35,8 +34,10 @@ BATCH_LIMIT = 8 * MIB  # of a batch, serialized: its defaults count for each req
 # One thread: several would compete with the event loop for the interpreter, and the default ones serve the stores.
 _LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 
-# Check a caller's fields against a workflow: its name, the fields, whether there is an input image. Problem 422.
-WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], bool], Awaitable[None]]
+# Check a caller's fields against a workflow: its name, the fields, how many input images there are. Problem 422.
+WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], int], Awaitable[None]]
+# Complete a caller's fields with those that the URL implies. Problem 404, 409, 410, or 422.
+Complete = Callable[[Caller, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,19 +79,25 @@ class Received(Generic[D]):
 
 
 async def parse_request(
-    request: Request, authenticator: Authenticator, config: Config, check_workflow: WorkflowCheck
+    request: Request,
+    authenticator: Authenticator,
+    config: Config,
+    check_workflow: WorkflowCheck,
+    complete: Complete | None = None,
 ) -> ParsedRequest:
     """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
     notifications.check_headers(request.headers)
     kind = body_kind(request.headers)
     received = await receive(request, authenticator, kind, partial(body_limit, kind), decode)
     caller, decoded, fields, key = received.caller, received.decoded, received.fields, received.key
+    if complete:
+        fields = await complete(caller, dict(fields))
     rules = Rules(caller, config, check_workflow, received.size)
     content: Submission | Batch
     if is_batch(decoded.body, fields):
         content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=received.query.partial)
     else:
-        content = await validate_request(fields, decoded.file, key or dedupe_key(fields, caller), rules)
+        content = await validate_request(fields, decoded.files, key or dedupe_key(fields, caller), rules)
     return ParsedRequest(caller=caller, fields=fields, content=content, form=decoded.form)
 
 
@@ -125,19 +132,29 @@ async def receive(
 
 def _split(decoded: DecodedBody, fields: Mapping[str, Any], caller: Caller) -> Iterable[BatchItem]:
     check_may_send_batches(caller)
-    if decoded.file is not None:
-        raise Problem.wrong("A file is for a single request. Send a batch with URLs instead.", FILE_FIELD)
+    for name in decoded.files:
+        raise Problem.wrong("A file is for a single request. Send a batch with URLs instead.", name)
     return split_batch(decoded.body, fields)
 
 
 async def validate_request(
-    fields: Mapping[str, Any], file: bytes | None, key: IdempotencyKey | None, rules: Rules
+    fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, rules: Rules
 ) -> Submission:
     """Return the submission of one request. Problem 413 or 422 if a field is invalid, alone or for its workflow."""
-    submission = await run_step(rules.size, validate, fields, file, key, rules.caller, rules.config)
-    has_image = bool(submission.image_url or file or submission.from_job)
-    await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), has_image)
+    submission = await run_step(rules.size, validate, fields, files, key, rules.caller, rules.config)
+    images = submission.image_count
+    await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), images)
+    if submission.then is not None:
+        await _check_then(submission.then, rules)
     return submission
+
+
+async def _check_then(workflow: str, rules: Rules) -> None:
+    """Check the workflow of the job that follows: it gets the prompt and an image, nothing else."""
+    try:
+        await rules.check_workflow(rules.caller, workflow, {}, 1)
+    except Problem as problem:
+        raise Problem.wrong(f"The workflow of then cannot follow. {problem.detail}", "then") from problem
 
 
 async def _validate_batch(
@@ -150,7 +167,7 @@ async def _validate_batch(
         try:
             fields = item.fields()
             own_key = item_key(fields, item.index, key, rules.caller)
-            found[item.path] = submission = await validate_request(fields, None, own_key, rules)
+            found[item.path] = submission = await validate_request(fields, {}, own_key, rules)
             size += len(submission.input.encode()) + len(submission.prompt.encode())
         except Problem as problem:
             found[item.path] = located = item.locate(problem)

@@ -72,7 +72,7 @@ async def _validate_rows(
     size = 0
     async for row, fields in read_rows(received.decoded, received.fields, workflow_fields):
         try:
-            valid[row] = found = await validate_request(_or_raise(fields), None, None, rules)
+            valid[row] = found = await validate_request(_or_raise(fields), {}, None, rules)
             size += len(found.input.encode()) + len(found.prompt.encode())
         except Problem as problem:
             errors.append(RowError(row, problem.field, problem.detail))

@@ -26,14 +26,14 @@ _IP = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]+\]"
 _PLAIN = re.compile(rf"[Hh][Tt][Tt][Pp][Ss]?://(?:{NAME}|{_IP})(?::(?:{PORT})?)?{REST}")
 
 
-def check_image_url(value: str, config: Config) -> None:
-    """Check that an input image may be fetched from this URL. Problem 422 otherwise."""
+def check_image_url(name: str, value: str, config: Config) -> None:
+    """Check that an input image may be fetched from this URL, the value of the field `name`. Problem 422 otherwise."""
     url = _parse(value)
     if url is None:
-        detail = f"image1 must be an https URL (percent-encoded, at most {LONGEST:,} characters), or a file."
-        raise Problem.wrong(detail, "image1")
+        detail = f"{name} must be an https URL (percent-encoded, at most {LONGEST:,} characters), or a file."
+        raise Problem.wrong(detail, name)
     known = [config.wireflow_base_url, *(f"//{entry}" for entry in config.image_hosts)]
-    _check_public("image1", url, known, config)
+    _check_public(name, url, known, config)
 
 
 def check_callback_url(name: str, value: str, config: Config) -> None:

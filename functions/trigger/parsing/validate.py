@@ -9,9 +9,10 @@ from shared.config import Config
 from shared.idempotency import IdempotencyKey, fingerprint
 from shared.problems import Problem
 from shared.submission import Submission
+from shared.workflows import IMAGES
 
 from ..auth.caller import Caller
-from .fields import FIELDS, RESERVED, is_blank, is_ours, read_field
+from .fields import FIELDS, is_blank, is_ours, read_field
 from .json_body import check_unicode
 from .near_misses import missing_prompt
 from .read import KIB
@@ -22,11 +23,9 @@ STORED_LIMIT = 900 * KIB
 
 
 def validate(
-    fields: Mapping[str, Any], file: bytes | None, key: IdempotencyKey | None, caller: Caller, config: Config
+    fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, caller: Caller, config: Config
 ) -> Submission:
     """Return the submission of one request. Problem 413 or 422 for the first invalid field. CPU-bound, as `decode`."""
-    for name in RESERVED:
-        read_field(name, fields)
     if is_blank(fields.get("prompt")):
         raise missing_prompt(fields)
     check_unicode(fields)
@@ -36,15 +35,17 @@ def validate(
         if field.attribute and (name in fields or field.required)
     }
     read_field("onFailure", fields)
+    if "then" in fields and caller.browser:  # rate limits of forms count requests, and each would be paid twice
+        raise Problem.wrong("then is not accepted from forms. Remove it.", "then")
     _check_callbacks(values.get("callback_urls", ()), fields, caller, config)
-    _check_input_image(fields, file, config)
+    _check_input_images(fields, files, config)
     if "redirectUrl" in fields:
         check_redirect_url(read_field("redirectUrl", fields), config.auth.origins)
     return Submission(
         **values,
-        file=file,
+        files=files,
         input=_serialize(wireflow_fields(fields, caller)),
-        fingerprint=_fingerprint(fields, file),
+        fingerprint=_fingerprint(fields, files),
         key=key,
         caller=caller.name,
         private=caller.private,
@@ -68,22 +69,26 @@ def _check_callbacks(urls: Iterable[str], fields: Mapping[str, Any], caller: Cal
         check_callback_url("callbackUrl", url, config)
 
 
-def _check_input_image(fields: Mapping[str, Any], file: bytes | None, config: Config) -> None:
-    if file is not None and "image1" in fields:
-        raise Problem.wrong("image1 was sent both as a file and as text. Send one of them.", "image1")
-    if "fromJob" in fields and (file is not None or "image1" in fields):
+def _check_input_images(fields: Mapping[str, Any], files: Mapping[str, bytes], config: Config) -> None:
+    for name in fields.keys() & files.keys():
+        raise Problem.wrong(f"{name} was sent both as a file and as text. Send one of them.", name)
+    given = [name for name in IMAGES if name in fields or name in files]
+    if "fromJob" in fields and "image1" in given:
         raise Problem.wrong("image1 and fromJob both name an input image. Send one of them.", "fromJob")
     if "fromImage" in fields and "fromJob" not in fields:
         raise Problem.wrong("fromImage needs fromJob, the job that has the image.", "fromImage")
-    if "image1" in fields:
-        check_image_url(fields["image1"], config)
+    for name, expected in zip(["image1", *given] if "fromJob" in fields else given, IMAGES, strict=False):
+        if name != expected:
+            raise Problem.wrong(f"{name} needs {expected} before it.", name)
+    for name in fields.keys() & set(given):
+        check_image_url(name, fields[name], config)
 
 
-def _fingerprint(fields: Mapping[str, Any], file: bytes | None) -> str:
+def _fingerprint(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
     """What two requests with the same key must have in common. Stored with the job: it must never change."""
     compared = {name: value for name, value in fields.items() if name not in FIELDS or FIELDS[name].compared}
-    if file is not None:
-        compared["image1"] = {"sha256": hashlib.sha256(file).hexdigest()}
+    for name, content in files.items():
+        compared[name] = {"sha256": hashlib.sha256(content).hexdigest()}
     return fingerprint(compared)
 
 

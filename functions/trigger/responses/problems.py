@@ -6,12 +6,13 @@ from starlette.responses import Response
 from shared.auth_settings import origin_of
 from shared.log import Event
 from shared.problems import PROBLEMS, Problem
+from shared.workflows import IMAGES
 
 from ..auth.cors import own_or_allowed_origin
 from ..context import Context
 from ..parsing.decode import read_form
 from ..parsing.fields import FIELDS
-from ..parsing.forms import FILE_FIELD, Form
+from ..parsing.forms import Form
 from ..parsing.media_type import body_kind
 from ..parsing.pipeline import run_step
 from .html import Html, fill, html_page, join
@@ -34,17 +35,18 @@ WORDS = {
     "not_found": "There is nothing at this address. It may have been deleted.",
     "method_not_allowed": "There is nothing to see at this address.",
     "not_cancelable": "The image can no longer be canceled.",
+    "not_erasable": "The image cannot be deleted yet.",
     "not_retryable": "This image cannot be generated again.",
     "not_recopyable": "This image cannot be copied again.",
     "input_gone": "The input image is no longer stored. Please send it again.",
     "source_not_ready": "The image to start from is not ready. Please try again later.",
     "image_not_ready": "The image is not ready yet. Please try again in a few seconds.",
     "image_failed": "This image could not be generated.",
+    "erased": "This image was deleted.",
     "range_not_satisfiable": "The image could not be loaded. Please reload the page.",
     "body_too_large": "The text or the file is too large. Please send less.",
     "unsupported_media_type": _FAULTY_FORM,
     "invalid_field": "A field of the form is not filled in correctly. Please check it, and try again.",
-    "field_not_supported": _FAULTY_FORM,
     "idempotency_key_reused": "The form was sent before. Please go back, reload the page, and try again.",
     "job_failed": "The image could not be generated.",
     "rate_limited": "Too many images were requested. Please try again later.",
@@ -53,7 +55,7 @@ WORDS = {
     "internal_error": _NOT_NOW,
 }
 # What visitors fill in themselves: what is wrong with it is said to them, unless the form sends it in a wrong way.
-_FILLED_IN = {"prompt", FILE_FIELD}
+_FILLED_IN = {"prompt", *IMAGES}
 
 
 async def problem_response(problem: Problem, request: Request, context: Context) -> Response:
@@ -69,10 +71,11 @@ async def problem_response(problem: Problem, request: Request, context: Context)
     body: bytes = getattr(request.state, "body", b"")
     form = await run_step(len(body), _form, request, body)
     origins, referer = context.deps.config.auth.origins, request.headers.get("referer", "")
+    can_post = _may_post(request, context)
     content = fill(
         "problem",
         words=_words(problem, form),
-        form=_form_again(form, can_post=_may_post(request, context)) if form else Html(),
+        form=_form_again(form, request.url.path, can_post=can_post) if form else Html(),
         back=fill("back", url=referer) if referer and origin_of(referer) in origins else Html(),
         code=problem.code,
     )
@@ -83,7 +86,7 @@ async def problem_response(problem: Problem, request: Request, context: Context)
 
 def _words(problem: Problem, form: Form | None) -> str:
     """What a visitor is told: the detail of a field that the form has once, else neutral words."""
-    if problem.field not in _FILLED_IN:
+    if problem.field is None or problem.field not in _FILLED_IN:
         return WORDS[problem.code]
     names = [name for name, _ in [*form.pairs, *form.files]] if form else [problem.field]
     return problem.detail if names.count(problem.field) == 1 else _FAULTY_FORM
@@ -107,17 +110,20 @@ def _may_post(request: Request, context: Context) -> bool:
     )
 
 
-def _form_again(form: Form, *, can_post: bool) -> Html:
-    """The form again, with everything that was sent but the file, credentials, and keys."""
+def _form_again(form: Form, path: str, *, can_post: bool) -> Html:
+    """The form again, with everything that was sent but the files, credentials, and keys. `path`: where it was sent."""
     prompt = next((text for name, text in form.pairs if name == "prompt"), "")
     first = "\n" if prompt.startswith(("\n", "\r")) else ""  # browsers drop the first line break
     area = fill("area", text=first + prompt)
     if not can_post:
         return fill("unsent", area=area)
     sent = [(name, text) for name, text in form.pairs if name not in FIELDS or FIELDS[name].compared]
+    files = [name for name, _ in form.files]
+    names = [name for name in IMAGES if name in files] or IMAGES[: len(files)]
     return fill(
         "resend",
+        path=path,
         fields=join(fill("hidden_field", name=name, value=text) for name, text in sent if name != "prompt"),
         area=area,
-        file=fill("file") if form.files else Html(),
+        files=join(fill("file", name=name) for name in names),
     )

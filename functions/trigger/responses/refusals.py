@@ -2,10 +2,13 @@
 
 from shared.callbacks import MAX_CALLBACKS
 from shared.problems import Problem
+from shared.steps.accept import JobErased
 from shared.steps.input_images import InputRefused, NoSuchImage, SourceNotFound
 from shared.steps.placing import QueueFull
 from shared.steps.receivers import TooManyReceivers
 from shared.submission import Submission, SubmissionRefused
+
+from ..auth.authorize import erased
 
 KEYS = {
     "key": "Idempotency-Key",
@@ -17,15 +20,26 @@ KEYS = {
 }
 
 
+def input_problem(refusal: InputRefused) -> str:
+    """Return the code of the problem of an image that cannot be the input of a job."""
+    match refusal:
+        case SourceNotFound():
+            return "not_found"
+        case NoSuchImage():
+            return "invalid_field"
+    return "source_not_ready"
+
+
 def refusal_problem(refusal: SubmissionRefused, submission: Submission | Problem, path: str = "") -> Problem:
     """The problem of a request that cannot become a job. `path`: where it is in a batch, such as `[3]`."""
     if isinstance(refusal, InputRefused):
-        code = "not_found" if isinstance(refusal, SourceNotFound) else "source_not_ready"
-        code = "invalid_field" if isinstance(refusal, NoSuchImage) else code
-        return Problem(code, str(refusal), field=f"{path}.{refusal.field}" if path else refusal.field)
+        name = f"{path}.{refusal.field}" if path else refusal.field
+        return Problem(input_problem(refusal), str(refusal), field=name)
     if isinstance(refusal, TooManyReceivers):
         detail = f"The job has {MAX_CALLBACKS} receivers, the most that are possible. Leave callbackUrl out."
         return Problem("invalid_field", detail, field=f"{path}.callbackUrl" if path else "callbackUrl")
+    if isinstance(refusal, JobErased):
+        return erased()
     key = submission.key if isinstance(submission, Submission) else None
     return reused_key(key.kind if key else "key", path)
 

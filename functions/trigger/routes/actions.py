@@ -25,7 +25,9 @@ from .job_list import WORKFLOW_NAME, parse_time
 
 MAX_LIMIT = 100  # jobs of one request
 FIELDS = ("action", "filter", "dryRun", "confirm")
-FILTER = ("status", "errorCode", "workflow", "since", "until", "limit")
+FILTER = ("caller", "status", "errorCode", "workflow", "since", "until", "limit")
+
+CHOOSING = FILTER[:-1]  # which jobs
 
 T = TypeVar("T")
 Code = TypeVar("Code", bound=StrEnum)
@@ -52,11 +54,14 @@ def _request(body: Mapping[str, Any], key: str | None, caller: Caller) -> BulkRe
     action, dry_run = body.get("action"), _flag(body, "dryRun")
     if not isinstance(action, str) or action not in ACTIONS:
         raise Problem.wrong(f"action must be one of {', '.join(ACTIONS)}.", "action")
-    selected = _filter(body.get("filter", {}), caller)
+    chosen = body.get("filter", {})
+    selected = _filter(chosen, caller)
+    if action == "erase" and not any(chosen.get(name) for name in CHOOSING):
+        raise Problem.wrong(f"To erase jobs, choose them by at least one of {', '.join(CHOOSING)}.", "filter")
     confirmed = _flag(body, "confirm")
     if ACTIONS[action].paid and not dry_run:
         _check_consent(action, key, confirmed=confirmed)
-    fingerprint = idempotency.fingerprint(json.dumps([action, body.get("filter", {})]))
+    fingerprint = idempotency.fingerprint(json.dumps([action, chosen]))
     return BulkRequest(
         action=action, filter=selected, dry_run=dry_run, key=key, fingerprint=fingerprint, sender=caller.name
     )
@@ -87,7 +92,7 @@ def _filter(fields: Any, caller: Caller) -> JobFilter:
         raise Problem.wrong(f"limit must be a whole number from 1 to {MAX_LIMIT}.", "filter.limit")
     return JobFilter(
         limit=limit,
-        caller=None if caller.lists_all else caller.name,
+        caller=_parsed(fields, "caller", lambda text: _visible(text, caller)) or _own(caller),
         status=_parsed(fields, "status", lambda text: _one_of(Status, text, "status")),
         error_code=_parsed(fields, "errorCode", lambda text: _one_of(ErrorCode, text, "errorCode")),
         workflow=_parsed(fields, "workflow", _workflow),
@@ -103,6 +108,17 @@ def _parsed(fields: Mapping[str, Any], name: str, parse: Callable[[str], T]) -> 
     if not isinstance(value, str):
         raise Problem.wrong(f"{name} must be a string.", f"filter.{name}")
     return parse(value)
+
+
+def _own(caller: Caller) -> str | None:
+    return None if caller.lists_all else caller.name
+
+
+def _visible(name: str, caller: Caller) -> str:
+    """Return the name of the caller whose jobs are meant, if this caller may change them."""
+    if not caller.lists_all and name != caller.name:
+        raise Problem("forbidden", "Only an admin may change the jobs of another caller.", field="filter.caller")
+    return name
 
 
 def _one_of(values: type[Code], text: str, name: str) -> Code:

@@ -56,7 +56,7 @@ async def _jobs(batch_id: str, store: JobStore) -> list[ListedJob]:
     before = None
     while len(jobs) < MAX_ROWS:
         found = await store.list_jobs(JobQuery(limit=AT_ONCE, batch_id=batch_id, before=before))
-        jobs += found
+        jobs += [job for job in found if not job.erased_at]
         if len(found) < AT_ONCE:
             break
         before = (found[-1].created_at, found[-1].id)

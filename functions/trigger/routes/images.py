@@ -13,6 +13,7 @@ from shared.ports import StoredImage
 from shared.problems import Problem
 from shared.public_job import sentence
 
+from ..auth.authorize import erased
 from ..context import Context
 from ..responses import placeholders
 from ..responses.negotiation import matches, wants_image
@@ -36,6 +37,8 @@ async def image(request: Request, context: Context, job_id: str, index: str | No
     if job_id in context.missing:
         raise Problem("not_found", UNKNOWN_IMAGE)
     if job := await deps.store.get(job_id):
+        if job.erased_at:
+            raise erased()
         job, seconds = await context.waits.wait(
             request, job, lambda job: job.finished or _name_in(job, number) is not None
         )

@@ -24,6 +24,7 @@ from ..responses.job_representation import document
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 MAX_BYTES = 2 * 1024 * 1024  # of the jobs of a page
 READ_AT_ONCE = 21  # jobs: a page of the default length with one query
+MAX_QUERIES = 20  # for one page
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WORKFLOW_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 CURSOR = re.compile(r"(?P<microseconds>[0-9]{16})-(?P<id>[0-9a-f]{32})", re.ASCII)
@@ -57,33 +58,37 @@ async def page_of_jobs(
     request: Request, query: JobQuery, caller: Caller | None, deps: Deps, *, flat: bool = False
 ) -> Response:
     """Return a page of jobs as `caller` may see them."""
-    jobs, more = await _page(query, deps.store)
+    jobs, next_job = await _page(query, deps.store)
     documents = await asyncio.gather(*(document(request, job, deps, caller) for job in jobs))
     public = [one for one, _ in documents]
-    content: Any = {"jobs": public, "nextCursor": _cursor(jobs[-1]) if more else None}
+    content: Any = {"jobs": public, "nextCursor": _cursor(next_job) if next_job else None}
     if flat:
         content = [{**one, "callbacks": None} for one in public]  # as in notifications
     return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
 
 
-async def _page(query: JobQuery, store: JobStore) -> tuple[list[ListedJob], bool]:
-    """Return at most `limit` jobs, fewer if they are large, and whether others follow.
+async def _page(query: JobQuery, store: JobStore) -> tuple[list[ListedJob], ListedJob | None]:
+    """Return at most `limit` jobs, and the last one that was looked at if others may follow.
 
-    They are read a few at a time: how large they are is known when they have been read.
+    There are fewer if they are large, or if most were erased. They are read a few at a time: how large they are is
+    known when they have been read.
     """
     page: list[ListedJob] = []
     size = 0
-    while True:
+    for _ in range(MAX_QUERIES):
         count = min(query.limit + 1 - len(page), READ_AT_ONCE)  # one more tells whether there is a next page
-        before = (page[-1].created_at, page[-1].id) if page else query.before
-        found = await store.list_jobs(dataclasses.replace(query, limit=count, before=before))
+        found = await store.list_jobs(dataclasses.replace(query, limit=count))
         for job in found:
+            if job.erased_at:
+                continue
             size += job.size
             if page and (len(page) == query.limit or size > MAX_BYTES):
-                return page, True
+                return page, page[-1]
             page.append(job)
         if len(found) < count:
-            return page, False
+            return page, None
+        query = dataclasses.replace(query, before=(found[-1].created_at, found[-1].id))
+    return page, found[-1]
 
 
 def _parse_limit(text: str | None) -> int:

@@ -6,12 +6,15 @@ from starlette.responses import Response
 from shared.job import Job
 from shared.job_states import Status
 from shared.problems import Problem
+from shared.steps.action_refused import ActionRefused
+from shared.steps.actions import ACTIONS, act
 from shared.steps.cancel import cancel
 from shared.store_errors import Conflict
 
-from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_read, is_owner
+from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_erase, check_may_read, is_owner
 from ..auth.caller import Caller
 from ..context import Context
+from ..parsing.fields import flag
 from ..responses.job_page import JobView, job_page, private_page
 from ..responses.job_representation import document, etag_of, job_response
 from ..responses.negotiation import matches, wants_page
@@ -55,7 +58,9 @@ async def _view(request: Request, job: Job, context: Context, caller: Caller | N
 
 
 async def delete_job(request: Request, context: Context, job_id: str) -> Response:
-    """Handle `DELETE /jobs/{id}`: cancel a queued job."""
+    """Handle `DELETE /jobs/{id}`: cancel a queued job, or with `erase=true` erase a final one."""
+    if flag("erase", request.query_params.get("erase") or "false"):
+        return await _erase(request, context, job_id)
     job, caller = await _find(request, job_id, context)
     check_may_cancel(job, caller, context.deps.config.auth)
     for _ in range(2):  # after a conflict the job may still be queued
@@ -66,6 +71,16 @@ async def delete_job(request: Request, context: Context, job_id: str) -> Respons
     if job.status is Status.QUEUED:
         raise Problem("not_cancelable", "The job is being changed by another request. Send the DELETE again.")
     raise Problem("not_cancelable", f"The status of the job is {job.status}. Only queued jobs can be canceled.")
+
+
+async def _erase(request: Request, context: Context, job_id: str) -> Response:
+    job, caller = await _find(request, job_id, context)
+    check_may_erase(job, caller, context.deps.config.auth)
+    try:
+        await act(ACTIONS["erase"], job, job.attempt, context.deps)
+    except ActionRefused as refused:
+        raise Problem(refused.code, str(refused)) from refused
+    return Response(status_code=204)
 
 
 async def _find(request: Request, job_id: str, context: Context) -> tuple[Job, Caller | None]:

@@ -43,13 +43,14 @@ async def post(request: Request, context: Context) -> Response:
     content = parsed.content.reached_at(base_url(request, context.deps))
     if isinstance(content, Batch):
         return await _submit_batch(request, content, parsed.caller, context)
-    return await _submit(request, content, parsed, context)
+    return await submit(request, content, parsed, context)
 
 
 # --- a single request ----------------------------------------------------------------------------------------------
 
 
-async def _submit(request: Request, submission: Submission, parsed: ParsedRequest, context: Context) -> Response:
+async def submit(request: Request, submission: Submission, parsed: ParsedRequest, context: Context) -> Response:
+    """Create the job of a single request, or find it, and respond with it."""
     caller, form_token = parsed.caller, read_field("formToken", parsed.fields)
     turnstile_response = read_field("cf-turnstile-response", parsed.fields) if caller.browser else None
     await context.forms.check_form_token(form_token, caller)
@@ -72,7 +73,7 @@ async def _submit(request: Request, submission: Submission, parsed: ParsedReques
 async def _pretend(request: Request, submission: Submission, parsed: ParsedRequest, context: Context) -> Response:
     """Respond to a bot that fills in every field as to anyone else, and store nothing."""
     deps = context.deps
-    job = new_job(await job_id_for(submission, deps), submission, None, deps)
+    job = new_job(await job_id_for(submission, deps), submission, [], deps)
     if url := _redirect_url(request, job, parsed):
         return RedirectResponse(url, 303)
     return await job_response(request, job, deps, parsed.caller, status=202, headers={"Location": f"/jobs/{job.id}"})

@@ -30,10 +30,10 @@ async def list_workflows(request: Request, context: Context) -> Response:
 def workflow_check(deps: Deps) -> WorkflowCheck:
     """Return the check of a request's fields against its workflow. It raises Problem 422."""
 
-    async def check(caller: Caller, name: str, fields: Mapping[str, Any], has_image: bool) -> None:
+    async def check(caller: Caller, name: str, fields: Mapping[str, Any], images: int) -> None:
         workflow = find_workflow(name, caller, deps.config)
         try:
-            check_fields(workflow, fields, has_image=has_image, inputs=await inputs_of(workflow, deps))
+            check_fields(workflow, fields, images=images, inputs=await inputs_of(workflow, deps))
         except FieldRefused as refused:
             raise Problem("invalid_field", str(refused), field=refused.field) from refused
 

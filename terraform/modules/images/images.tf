@@ -6,8 +6,10 @@ locals {
   results = "jobs/"
   inputs  = "inputs/"
 
-  # IAM condition: input images only.
-  is_input = "resource.name.startsWith(\"projects/_/buckets/${google_storage_bucket.images.name}/objects/${local.inputs}\")"
+  # IAM conditions: input images only, results only.
+  is_input  = "resource.name.startsWith(\"${local.objects}/${local.inputs}\")"
+  is_result = "resource.name.startsWith(\"${local.objects}/${local.results}\")"
+  objects   = "projects/_/buckets/${google_storage_bucket.images.name}/objects"
 
   # A job is queued for at most max_queue_hours (72: shared/config.py), is final a day later, and may be retried for a week.
   # A retry uploads the image to Wireflow at once; a second one may find it gone, and says so.
@@ -16,7 +18,7 @@ locals {
 
 resource "google_storage_bucket" "images" {
   #checkov:skip=CKV_GCP_62: images are read through the trigger, which writes a request log
-  #checkov:skip=CKV_GCP_78: no account may overwrite an object; soft delete keeps a deleted one for a week
+  #checkov:skip=CKV_GCP_78: no upload overwrites an object; soft delete keeps a deleted one for a week
   name                        = "${var.project_id}-${var.name}"
   location                    = var.region
   uniform_bucket_level_access = true

@@ -25,7 +25,7 @@ resource "google_project_iam_member" "poller_jobs" {
   }
 }
 
-# Create and read, but never overwrite or delete: a reported image stays available.
+# Create and read.
 resource "google_storage_bucket_iam_member" "poller_stores_images" {
   for_each = toset(["roles/storage.objectCreator", "roles/storage.objectViewer"])
 
@@ -34,7 +34,7 @@ resource "google_storage_bucket_iam_member" "poller_stores_images" {
   member = local.accounts["poller"].member
 }
 
-# The poller deletes an input image when its job is final.
+# The poller deletes an input image that is not needed any more.
 resource "google_storage_bucket_iam_member" "poller_removes_inputs" {
   bucket = google_storage_bucket.images.name
   role   = "roles/storage.objectUser"
@@ -43,6 +43,19 @@ resource "google_storage_bucket_iam_member" "poller_removes_inputs" {
   condition {
     title      = "inputs only"
     expression = local.is_input
+  }
+}
+
+# The poller deletes the images of a job that is erased. It never overwrites one: each upload has the precondition that no
+# object has its name.
+resource "google_storage_bucket_iam_member" "poller_erases_images" {
+  bucket = google_storage_bucket.images.name
+  role   = "roles/storage.objectUser"
+  member = local.accounts["poller"].member
+
+  condition {
+    title      = "results only"
+    expression = local.is_result
   }
 }
 

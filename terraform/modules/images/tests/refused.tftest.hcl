@@ -221,6 +221,41 @@ run "not_json" {
   expect_failures = [var.trigger_tokens, var.trigger_signing_secrets, var.wireflow_workflows]
 }
 
+# The receiver of a message could send it back as a signed request.
+run "a_secret_for_requests_and_messages" {
+  command = plan
+
+  variables {
+    secrets                  = ["trigger_signing_secrets", "callback_signing_secrets"]
+    trigger_signing_secrets  = "{\"shop\": [\"whsec_b3RoZXI\", \"whsec_c2VjcmV0\"]}"
+    callback_signing_secrets = "{\"*\": [\"whsec_c2VjcmV0\"]}"
+  }
+
+  expect_failures = [var.callback_signing_secrets]
+}
+
+# A variable is checked only if those that it refers to are valid.
+run "three_secrets_for_messages" {
+  command = plan
+
+  variables {
+    secrets                  = ["callback_signing_secrets"]
+    callback_signing_secrets = "{\"*\": [\"whsec_YQ\", \"whsec_Yg\", \"whsec_Yw\"]}"
+  }
+
+  expect_failures = [var.callback_signing_secrets]
+}
+
+run "secrets_for_messages_without_their_name" {
+  command = plan
+
+  variables {
+    callback_signing_secrets = "{\"*\": [\"whsec_YQ\"]}"
+  }
+
+  expect_failures = [var.callback_signing_secrets]
+}
+
 # Neither Turnstile nor workflows authenticate a caller.
 run "public_without_authentication" {
   command = plan
