@@ -364,7 +364,7 @@ async def test_at_most_32_final_jobs_of_a_caller_are_held_and_images_do_not_wait
     assert moment(job["completedAt"]) - moment(job["createdAt"]) < 20 * SECOND
     assert most == MAX_FINAL // 2
     await world.run_for(2 * MINUTE)
-    assert all(len(receiver.deliveries) == 1 for receiver in receivers)
+    assert all(len({one.id for one in receiver.deliveries}) == 1 for receiver in receivers)
 
 
 async def test_a_job_ends_although_the_hooks_cannot_be_read_for_a_moment(open_world: OpenWorld) -> None:
