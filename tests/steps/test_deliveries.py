@@ -367,6 +367,17 @@ async def test_at_most_32_final_jobs_of_a_caller_are_held_and_images_do_not_wait
     assert all(len({one.id for one in receiver.deliveries}) == 1 for receiver in receivers)
 
 
+async def test_a_message_redelivers_and_recopies_nothing(world: World) -> None:
+    """A receiver that is set to our own URL would be told again and again."""
+    (job,) = await world.end_of(await world.accepted())
+    message = {"webhook-id": f"{job['id']}-1-succeeded", "webhook-timestamp": "1767225600"}
+    for action in ("redeliver", "recopy"):
+        response = await world.http.post(
+            f"/jobs/{job['id']}/{action}", json={"type": "image.completed"}, headers=message
+        )
+        assert (response.status_code, response.json()["errorCode"]) == (422, "invalid_field")
+
+
 async def test_a_job_ends_although_the_hooks_cannot_be_read_for_a_moment(open_world: OpenWorld) -> None:
     async with open_world(wrap=lambda store: cast(JobStore, WithoutHooks(store, times=3))) as world:
         receiver = Receiver(world, "receiver.test")
