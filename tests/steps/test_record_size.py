@@ -1,5 +1,6 @@
 """A record has 1 MiB: what is accepted fits with all that may be learned later, and what does not fit ends the job."""
 
+import dataclasses
 from datetime import timedelta
 
 import httpx
@@ -16,6 +17,7 @@ from shared.jobs.document_size import MAX_BYTES, OVERHEAD, size_of
 from shared.jobs.job_documents import to_document
 from shared.notifications.signing import new_secret
 from shared.runtime.lease import Lease
+from shared.runtime.scans import memory_of
 from shared.store_errors import RecordTooLarge
 from shared.wireflow.run_responses import RAW_LIMIT, STEPS_LIMIT
 from shared.wireflow.run_results import URL_LIMIT
@@ -160,3 +162,9 @@ async def test_a_job_with_more_hooks_than_fit_succeeds_and_tells_those_of_its_ca
         assert 300 < len(receiver.deliveries) < 500
         (line,) = world.log("callback_undelivered")
         assert (line["severity"], line["jobId"]) == ("ERROR", job_id)
+
+
+def test_the_memory_of_a_job_includes_its_receivers() -> None:
+    job = largest(0, 0).evolve(callbacks=())
+    many = job.evolve(callbacks=(dataclasses.replace(RECEIVER, last_body="x" * BODY_LIMIT),) * 300)
+    assert memory_of(many) - memory_of(job) > 300 * (len(RECEIVER.url) + BODY_LIMIT)
