@@ -10,6 +10,7 @@ from shared.job_parts import require_aware
 from shared.job_states import Status
 
 MAX_CALLBACKS = 8  # of one job, beside those of hooks
+RECORD_BYTES = 500  # of a callback in the record of its job, without its URL and `last_body`
 BODY_LIMIT = 1_024  # bytes that are kept of the response to a failed attempt
 
 # By the state in which a job ended: https://www.standardwebhooks.com, "event types".

@@ -153,11 +153,16 @@ class Then:
     job: str | None = None
 
 
+def bytes_of(image: Image) -> int:
+    """Return the bytes of a record that an image takes, once it is stored."""
+    return len(image.source_url.encode()) + IMAGE_BYTES
+
+
 def fitting(images: tuple[Image, ...], request_bytes: int) -> tuple[Image, ...]:
     """Return the first images, as many as a record has room for beside a request of so many bytes; at least one."""
     room = RECORD_BYTES - request_bytes
     for count, image in enumerate(images[:MAX_IMAGES]):
-        room -= len(image.source_url.encode()) + IMAGE_BYTES
+        room -= bytes_of(image)
         if room < 0:
             return images[: max(count, 1)]
     return images[:MAX_IMAGES]

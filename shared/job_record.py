@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import InputImage, Refusal, Then, require_aware
+from shared.job_parts import RECORD_BYTES, InputImage, Refusal, Then, bytes_of, require_aware
 from shared.job_states import RESTARTS, TRANSITIONS, Status
 from shared.listed_job import ListedJob
 from shared.spending.budget import Reservation
@@ -129,6 +129,11 @@ class JobRecord(ListedJob):
         """The bytes of the record that the request takes."""
         texts = [self.prompt, self.input, self.alt_text or "", *self.metadata, *self.metadata.values()]
         return sum(len(text.encode()) for text in texts)
+
+    @property
+    def room(self) -> int:
+        """The bytes of the record that hooks may take beside the request and the images."""
+        return RECORD_BYTES - self.request_bytes - sum(map(bytes_of, self.images))
 
     def charged(self, apparently: Charged) -> Charged:
         """Whether the job cost money. With a retried call the first may have been paid even if the last was not."""

@@ -40,7 +40,7 @@ MAX_CONCURRENT_COPIES = 12  # each holds about one chunk of 1 MiB
 MAX_CONCURRENT_UPLOADS = 2  # of input images, which are held in memory
 MAX_CONCURRENT_FETCHES = 24  # of input images; each holds about one chunk of 1 MiB
 INPUT_THREADS = 48  # more than fetches: a fetch that was abandoned ends a little later
-RESOLVER_THREADS = 16  # of the hosts of receivers
+RESOLVER_THREADS = 96  # of the hosts of receivers: a lookup may go on when its delivery has timed out
 MAX_INPUT_BYTES = 25 * 1024 * 1024  # the maximum of Wireflow: github.com/wireflowINC/wireflow-skill
 
 

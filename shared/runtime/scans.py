@@ -137,4 +137,5 @@ def memory_of(job: Job) -> int:
     urls = sum(sys.getsizeof(image.source_url) for image in job.images)
     texts = [job.prompt, job.input, job.last_response or ""]
     texts += [text for image in job.input_images for text in (image.source, image.hosted_url or "")]
+    texts += [text for callback in job.callbacks for text in (callback.url, callback.last_body or "")]
     return sum(sys.getsizeof(text) for text in texts) + urls + 4_096

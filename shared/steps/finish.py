@@ -1,7 +1,8 @@
 """Finish a job: every transition to a final state is saved here, so that its receivers are told."""
 
-from shared.callbacks import Callback, CallbackFormat
+from shared.callbacks import RECORD_BYTES, Callback, CallbackFormat
 from shared.job import Job
+from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.saving import save_over
@@ -44,7 +45,17 @@ async def _with_hooks_patiently(job: Job, deps: Deps) -> Job:
 
 
 async def _with_hooks(job: Job, deps: Deps) -> Job:
-    """Return a final job with the hooks that are to hear of it among its receivers."""
-    hooks = await deps.hooks.matching(job)
-    new = [Callback(url=hook.hook_url, hook_id=hook.id, format=CallbackFormat(hook.format)) for hook in hooks]
-    return job.heard_by(new)
+    """Return a final job with the hooks that are to hear of it among its receivers: as many as its record has room for.
+
+    Those of its caller come before those of admins.
+    """
+    hooks = sorted(await deps.hooks.matching(job), key=lambda hook: hook.caller != job.caller)
+    room, heard = job.room, []
+    for hook in hooks:
+        room -= len(hook.hook_url.encode()) + RECORD_BYTES
+        if room >= 0:
+            heard.append(Callback(url=hook.hook_url, hook_id=hook.id, format=CallbackFormat(hook.format)))
+    if left_out := len(hooks) - len(heard):
+        message = f"The record of a job has no room for {left_out} of its {len(hooks)} hooks: they are not notified."
+        deps.log.error(Event.CALLBACK_UNDELIVERED, message, **job.log_fields())
+    return job.heard_by(heard)

@@ -1,6 +1,7 @@
 """One attempt to deliver a message over real sockets: bounded in time and memory, and only to allowed addresses."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +12,8 @@ import pytest
 from shared.callbacks import BODY_LIMIT
 from shared.notifications.port import DeliveryFailed
 from shared.notifications.receivers import HttpReceivers
+from shared.runtime.endpoints import MAX_DELIVERIES
+from shared.wiring import RESOLVER_THREADS
 
 Write = Callable[[bytes], Awaitable[None]]
 BODY = b'{"type": "image.completed"}'
@@ -196,3 +199,27 @@ async def test_a_host_that_does_not_resolve_is_a_failure() -> None:
     with pytest.raises(DeliveryFailed):
         await receivers.post("http://receiver.test/", {}, BODY)
     await receivers.close()
+
+
+async def test_the_slow_name_servers_of_a_caller_leave_threads_for_other_names() -> None:
+    """Its deliveries end after 15 s, the threads that resolve its names at about twice that."""
+    over = threading.Event()
+
+    def resolve(host: str, _port: int) -> Sequence[str]:
+        if host.startswith("slow"):
+            over.wait(10.0)
+        return ["127.0.0.1"]
+
+    receivers = HttpReceivers(
+        ("test",), ThreadPoolExecutor(RESOLVER_THREADS), seconds=0.5, allow_private=True, resolve=resolve
+    )
+    async with serving(once(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
+        try:
+            for turn in range(2):
+                urls = [f"https://slow{turn}-{number}.test/" for number in range(MAX_DELIVERIES // 2)]
+                slow = await asyncio.gather(*(receivers.post(url, {}, BODY) for url in urls), return_exceptions=True)
+                assert {type(error) for error in slow} == {TimeoutError}
+            assert (await receivers.post(f"http://live.test:{server.port}/", {}, BODY)).status == 204
+        finally:
+            over.set()
+            await receivers.close()

@@ -367,6 +367,17 @@ async def test_at_most_64_final_jobs_are_held_half_of_them_of_one_caller_and_ima
     assert all(receiver.deliveries for receiver in receivers), "the end of a window may cut one off, which is repeated"
 
 
+async def test_a_message_redelivers_and_recopies_nothing(world: World) -> None:
+    """A receiver that is set to our own URL would be told again and again."""
+    (job,) = await world.end_of(await world.accepted())
+    message = {"webhook-id": f"{job['id']}-1-succeeded", "webhook-timestamp": "1767225600"}
+    for action in ("redeliver", "recopy"):
+        response = await world.http.post(
+            f"/jobs/{job['id']}/{action}", json={"type": "image.completed"}, headers=message
+        )
+        assert (response.status_code, response.json()["errorCode"]) == (422, "invalid_field")
+
+
 async def test_a_job_ends_although_the_hooks_cannot_be_read_for_a_moment(open_world: OpenWorld) -> None:
     async with open_world(wrap=lambda store: cast(JobStore, WithoutHooks(store, times=3))) as world:
         receiver = Receiver(world, "receiver.test")

@@ -1,5 +1,6 @@
 """A record has 1 MiB: what is accepted fits with all that may be learned later, and what does not fit ends the job."""
 
+import dataclasses
 from datetime import timedelta
 
 import httpx
@@ -9,6 +10,7 @@ from functions.trigger.parsing.urls import LONGEST
 from functions.trigger.parsing.validate import STORED_LIMIT
 from shared.callbacks import BODY_LIMIT, MAX_CALLBACKS, Callback
 from shared.error_codes import ErrorCode
+from shared.hooks import Hook, HookSecret
 from shared.job import Job
 from shared.job_parts import (
     MAX_ATTEMPTS,
@@ -25,14 +27,18 @@ from shared.job_parts import (
 from shared.job_states import Status
 from shared.jobs.document_size import MAX_BYTES, OVERHEAD, size_of
 from shared.jobs.job_documents import to_document
+from shared.notifications.signing import new_secret
 from shared.runtime.lease import Lease
+from shared.runtime.scans import memory_of
 from shared.store_errors import RecordTooLarge
 from shared.wireflow.run_responses import RAW_LIMIT, STEPS_LIMIT
 from shared.wireflow.run_results import URL_LIMIT
+from tests.harness.receivers import Receiver
 from tests.harness.vendor import Call
 from tests.harness.virtual_time import NOON
-from tests.harness.world import World
+from tests.harness.world import SMALL, World
 from tests.steps.conftest import OpenWorld
+from tests.steps.test_callers import AUTH, bearer
 
 FOX = "🦊"
 RECEIVER = Callback(
@@ -158,3 +164,27 @@ async def test_a_large_request_with_many_images_is_copied_as_far_as_they_fit(ope
         record = await world.record(job_id)
         assert record.status is Status.COPYING
         assert 30 <= len(record.images) <= 50
+
+
+async def test_a_job_with_more_hooks_than_fit_succeeds_and_tells_those_of_its_caller(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH) as world:
+        receiver = Receiver(world, "receiver.test")
+        known = {"created_at": NOON, "secrets": (HookSecret(secret=new_secret(bytes(24))),), "format": "flat"}
+        for number in range(500):
+            url = f"https://receiver.test/{number}?".ljust(2_048, "x")
+            hook = Hook(id=f"{number:032x}", hook_url=url, caller=f"boss{number % 5}", admin=True, **known)
+            await world.store.create_hook(hook)
+        await world.store.create_hook(Hook(id="f" * 32, hook_url=receiver.url, caller="zap", **known))
+        job_id = (await world.http.post("/", json={"prompt": "a cat", **SMALL}, headers=bearer("zap"))).json()["id"]
+        await world.run_for(timedelta(minutes=2))
+        assert (await world.record(job_id)).status is Status.SUCCEEDED
+        assert receiver.deliveries[0].url.path == "/hook"
+        assert 300 < len(receiver.deliveries) < 500
+        (line,) = world.log("callback_undelivered")
+        assert (line["severity"], line["jobId"]) == ("ERROR", job_id)
+
+
+def test_the_memory_of_a_job_includes_its_receivers() -> None:
+    job = largest(0, 0).evolve(callbacks=())
+    many = job.evolve(callbacks=(dataclasses.replace(RECEIVER, last_body="x" * BODY_LIMIT),) * 300)
+    assert memory_of(many) - memory_of(job) > 300 * (len(RECEIVER.url) + BODY_LIMIT)

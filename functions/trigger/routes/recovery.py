@@ -16,6 +16,7 @@ from ..auth.authorize import UNKNOWN_JOB, check_may_act
 from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.json_object import read_object
+from ..parsing.notifications import check_headers
 from ..responses.job_representation import job_response
 from ..responses.refusals import queue_full
 
@@ -42,7 +43,8 @@ async def retry_job(request: Request, context: Context, job_id: str) -> Response
 
 
 async def _authorized(request: Request, job_id: str, context: Context) -> tuple[Job, Caller | None]:
-    """Return the job and the caller of the request; raise Problem 401, 403, or 404."""
+    """Return the job and the caller of the request; raise Problem 401, 403, 404, or 422 for one of our own messages."""
+    check_headers(request.headers)
     caller = await context.authenticator.reader(request)
     job = await context.deps.store.get(job_id)
     if job is None:
