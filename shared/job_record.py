@@ -100,7 +100,7 @@ class JobRecord(ListedJob):
     @property
     def input_images(self) -> tuple[InputImage, ...]:
         """The input images, in order."""
-        source = self.image1 or self.stored_input
+        source = self.image1 or self.stored_input or self.hosted_url
         if source is None:
             return ()
         return (InputImage(source=source, stored=self.stored_input, hosted_url=self.hosted_url), *self.more_inputs)

@@ -20,17 +20,18 @@ LATER = NOW + timedelta(days=3)
 KEPT = {
     *("id", "prompt", "created_at", "workflow", "caller", "alt_text", "metadata", "fingerprint", "private", "image1"),
     *("stored_input", "allow_partial", "base_url", "batch_id", "batch_row", "revision"),
+    *("then", "previous_job", "next_jobs", "erased_at", "erase_images_at"),
 }
 # What `next_attempt` sets.
 SET = {
     *("status", "attempt", "attempts", "earlier_cost", "earlier_duplicate", "callbacks", "input", "estimated_cost"),
-    *("retried_at", "give_up_at", "expire_at", "due_at", "queue_at", "place", "wait_reason"),
+    *("retried_at", "more_inputs", "give_up_at", "expire_at", "due_at", "queue_at", "place", "wait_reason"),
 }
 CENT = Cost(micros=10_000, source=CostSource.PRICE)
 
 
 def failed(**changes: object) -> Job:
-    return dataclasses.replace(everything(), images=(), **changes)
+    return dataclasses.replace(everything(), **{"images": (), "erased_at": None, **changes})
 
 
 def retried(job: Job) -> Job:
@@ -109,4 +110,4 @@ def test_without_a_retry_the_input_image_is_deleted_at_once():
     stored = (Image(index=0, source_url="https://cdn.test/a.png", name="jobs/full/1/0.png"),)
     for changes in ({"status": Status.SUCCEEDED}, {"images": stored}):
         assert dataclasses.replace(failed(completed_at=NOW, expire_at=LATER), **changes).input_due_at == NOW
-    assert failed(stored_input=None).input_due_at is None
+    assert failed(stored_input=None, more_inputs=()).input_due_at is None

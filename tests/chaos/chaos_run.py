@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -169,9 +169,10 @@ class ChaosRun:
             report.errors[function.err.name] = function.err.read_text()
 
     async def _inputs_left(self, report: Report) -> list[str]:
-        """Return the input images of final jobs that a few windows have not removed."""
+        """Return the input images that a few windows have not removed, of final jobs that cannot be retried."""
         for _ in range(ATTEMPTS):
-            final = {job_id for job_id, job in report.jobs.items() if job["status"] in FINAL}
+            jobs = report.jobs.items()
+            final = {job_id for job_id, job in jobs if job["status"] in FINAL and not _retryable(job)}
             left = [name for name in await asyncio.to_thread(inputs_in, self._places) if job_of(name) in final]
             if not left:
                 break
@@ -257,3 +258,8 @@ class ChaosRun:
             if job and waits and job.due_at and job.due_at > now + LONGEST_WAIT:
                 await self._store.save(job.evolve(due_at=now))
                 self._report.shortened[job.status] += 1
+
+
+def _retryable(job: Mapping[str, Any]) -> bool:
+    """Whether the input images of a final job are kept for a retry."""
+    return job["status"] in ("failed", "canceled") and not job["imageCount"]

@@ -90,7 +90,7 @@ def test_a_job_that_failed_says_why_whether_it_cost_money_and_what_to_do(report:
             assert job["errorCode"] is job["errorCharged"] is None
             continue
         known = EXPLANATIONS[ErrorCode(job["errorCode"])]
-        assert job["errorHint"] in (known.hint, prepare.HINT)
+        assert job["errorHint"].startswith((known.hint, prepare.HINT))
         assert job["errorRetryable"] is known.retryable
         assert job["errorMessage"]
         assert not (job["possibleDuplicate"] and job["errorCharged"] == "no"), "the cost of the first call is unknown"

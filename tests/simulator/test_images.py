@@ -62,7 +62,7 @@ def test_every_image_is_marked_as_simulated(ratio: str, monkeypatch: pytest.Monk
 
     render.cache_clear()
     marked = corner()
-    monkeypatch.setattr("functions.simulator.drawing.MARK", " " * 14)
+    monkeypatch.setattr("functions.simulator.images.MARK", " " * 14)
     render.cache_clear()
     bright = [sum(image.histogram()[180:]) for image in (marked, corner())]
     assert bright[0] >= bright[1] + 50  # pixels of letters

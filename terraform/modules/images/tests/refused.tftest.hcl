@@ -95,6 +95,7 @@ run "wrong_form" {
     trigger_tokens          = "{\"zap\": \"the token itself\"}"
     trigger_signing_secrets = "{\"shop\": [\"secret\"]}"
     turnstile_secret        = "two words"
+    turnstile_site_key      = "two words"
     wireflow_workflows      = "{\"hook\": {\"mode\": \"wait\", \"id\": \"1\"}}"
   }
 
@@ -104,6 +105,7 @@ run "wrong_form" {
     var.on_unknown, var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
     var.daily_spend_usd, var.monthly_spend_usd, var.spend_per_10_minutes_usd, var.caller_limits,
     var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets, var.turnstile_secret,
+    var.turnstile_site_key,
     var.wireflow_workflows,
   ]
 }
