@@ -134,7 +134,7 @@ def check() -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--admin", is_flag=True, help="Allow the caller to read, list, and cancel all jobs.")
+@click.option("--admin", is_flag=True, help="Allow the caller to read, list, and act on all jobs.")
 def token(name: str, admin: bool) -> None:
     """Print a new token for the caller NAME, and the value of TRIGGER_TOKENS that accepts it.
 
