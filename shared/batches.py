@@ -19,7 +19,7 @@ class BatchStatus(StrEnum):
     STORING = "storing"  # some rows are not jobs yet: sending the upload again continues it
     OPEN = "open"  # some jobs are not final
     DONE = "done"
-    CANCELED = "canceled"  # what waited was canceled; what had started goes on
+    CANCELED = "canceled"  # the queued jobs were canceled; started ones continue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Batch:
         return dataclasses.replace(self, stored=True, expire_at=max(expire_at, self.expire_at))
 
     def canceled(self, now: datetime) -> "Batch":
-        """The caller no longer wants what has not started."""
+        """The caller has canceled the jobs that have not started."""
         return dataclasses.replace(self, canceled_at=now)
 
     def status(self, rows: Sequence[BatchRow]) -> BatchStatus:
@@ -77,7 +77,7 @@ class Batch:
 
 
 class BatchStore(Protocol):
-    """The part of a job store that keeps batches. What `JobStore` says of time limits and revisions applies."""
+    """The part of a job store that keeps batches. The time limits and revisions of `JobStore` apply."""
 
     async def create_batch(self, batch: Batch) -> Batch:
         """Store a new batch and return it with its revision, or return the one that has this id."""

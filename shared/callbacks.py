@@ -22,12 +22,12 @@ EVENTS: Mapping[Status, str] = {
 
 
 class CallbackStatus(StrEnum):
-    """What became of an event at one receiver."""
+    """The state of delivering an event to one receiver."""
 
     PENDING = "pending"  # the job is not final yet, or the next attempt is due
     DELIVERED = "delivered"  # a response with 2xx
     UNDELIVERED = "undelivered"  # every attempt failed
-    ENDED = "ended"  # the receiver wants no more events: 410
+    ENDED = "ended"  # the receiver responded with 410 Gone: it gets no more events
 
 
 class CallbackFormat(StrEnum):
@@ -42,8 +42,8 @@ class CallbackFormat(StrEnum):
 class Callback:
     """One receiver of a job. `hook_id`: the subscription that it comes from; None for a `callbackUrl`.
 
-    `last_error` and `last_body`: of the last attempt, if it failed: what went wrong, and how the response began. Only
-    the operator sees them.
+    `last_error` and `last_body`: what went wrong in the last attempt, if it failed, and the beginning of the response.
+    Only the operator sees them.
     """
 
     url: str
@@ -64,7 +64,7 @@ class Callback:
 
     @property
     def key(self) -> tuple[str, str | None]:
-        """What tells the receivers of a job apart."""
+        """The identity of a receiver among those of its job."""
         return self.url, self.hook_id
 
     def is_due(self, now: datetime) -> bool:
@@ -72,19 +72,19 @@ class Callback:
         return self.next_attempt_at is not None and self.next_attempt_at <= now
 
     def of_event(self, event: str, now: datetime) -> "Callback":
-        """The receiver is to be told a new event at once, unless it wants no more."""
+        """A new event is due now, unless the receiver has ended."""
         if self.status is CallbackStatus.ENDED:
             return self
         return dataclasses.replace(self.renewed(), event=event, next_attempt_at=now)
 
     def renewed(self) -> "Callback":
-        """The receiver waits for the next event of the job, unless it wants no more."""
+        """The callback waits for the next event of the job, unless the receiver has ended."""
         if self.status is CallbackStatus.ENDED:
             return self
         return Callback(url=self.url, hook_id=self.hook_id, format=self.format)
 
     def again(self, event: str, now: datetime) -> "Callback":
-        """The receiver is to be told the event again, whatever became of it: a person wants it."""
+        """The event is due again by request, even if it was delivered or the receiver has ended."""
         pending = CallbackStatus.PENDING
         return dataclasses.replace(self, event=event, status=pending, attempts=0, next_attempt_at=now)
 
@@ -111,11 +111,11 @@ class Callback:
         )
 
     def postponed(self, until: datetime) -> "Callback":
-        """The attempt is left for later; it does not count."""
+        """The attempt is postponed; it does not count."""
         return dataclasses.replace(self, next_attempt_at=until)
 
     def ended(self) -> "Callback":
-        """The receiver does not exist any more."""
+        """The receiver gets no more events."""
         return dataclasses.replace(self, status=CallbackStatus.ENDED, next_attempt_at=None)
 
     def given_up(self) -> "Callback":

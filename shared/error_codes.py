@@ -167,7 +167,7 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.INPUT_IMAGE_UNAVAILABLE: Explanation(
         "The input image could not be fetched.",
-        "Make the image1 URL publicly reachable." + RESUME,
+        "Make the URL of the input image publicly reachable." + RESUME,
         True,
         "The input image could not be read. Please send another one.",
     ),

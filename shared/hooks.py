@@ -15,10 +15,10 @@ MAX_OLD_SECRETS = 4  # after several rotations: each is a signature of every mes
 
 
 class HookStatus(StrEnum):
-    """Whether a hook is notified."""
+    """Whether a hook gets notifications."""
 
     ACTIVE = "active"
-    ENDED = "ended"  # its receiver answered 410 Gone
+    ENDED = "ended"  # its receiver responded with 410 Gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Hook:
         return [one.secret for one in self.secrets if one.until is None or one.until > now]
 
     def rotated(self, secret: str, now: datetime) -> "Hook":
-        """The hook has a new secret; the old one signs beside it for a day."""
+        """The hook has a new secret; messages are also signed with the old one for a day."""
         current, *older = self.secrets
         old = [dataclasses.replace(current, until=now + OLD_SECRET_SIGNS), *older]
         valid = [one for one in old if one.until and one.until > now]
@@ -71,7 +71,7 @@ class Hook:
 
 
 class HookStore(Protocol):
-    """The part of a job store that keeps hooks. What `JobStore` says of time limits and revisions applies."""
+    """The part of a job store that keeps hooks. The time limits and revisions of `JobStore` apply."""
 
     async def create_hook(self, hook: Hook) -> Hook:
         """Store a new hook and return it with its revision."""

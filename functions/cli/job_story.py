@@ -92,7 +92,7 @@ def _callback(callback: Json) -> Iterator[Entry]:
     tries = "1 attempt" if callback["attempts"] == 1 else f"{callback['attempts']} attempts"
     if callback["lastAttemptAt"]:
         response = f"HTTP {callback['lastStatus']}" if callback["lastStatus"] else "no response"
-        words = {"delivered": "delivered", "undelivered": "not delivered", "ended": "the receiver wants no more"}
+        words = {"delivered": "delivered", "undelivered": "not delivered", "ended": "rejected permanently"}
         text = f"{callback['event']} {words.get(callback['status'], 'not delivered yet')}: {response}, {tries}"
         yield Entry(_time(callback["lastAttemptAt"]), text, (callback["url"],))
     if callback["nextAttemptAt"]:

@@ -1,4 +1,4 @@
-"""The rules of delivery: what an attempt means, and when the next one is made.
+"""The rules of delivery: what the outcome of an attempt means, and when the next one is made.
 
 https://www.standardwebhooks.com, "operational considerations".
 """

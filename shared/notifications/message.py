@@ -16,14 +16,14 @@ from shared.public_job import timestamp
 LIMIT = 20 * 1024  # bytes that a body must stay below, as Standard Webhooks recommends
 SHORTENED = 200  # characters of a text that was cut
 
-# What a body that is too large loses, in this order, until it is small enough: first what only `statusUrl` needs to
-# have, then texts, then what identifies the job to its caller. Links come last, and half of them stay each time.
+# What is cut from a body that is too large, in this order, until it is small enough: first what readers can get from
+# `statusUrl`, then texts, then what identifies the job to its caller. Links come last: half of them are kept each time.
 CUTS = ("steps", "attempts", "images", "prompt", "message", "errorMessage", "metadata", *["imageUrls"] * 7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What has become of a job.
+    """The notification that a job is final.
 
     `type`: `image.completed`, `image.failed`, or `image.canceled`; `at`: when the job ended; `data`: the public job;
     `source`: the URL of the deployment, "" if it is unknown.
@@ -91,7 +91,7 @@ _FORMATS: Mapping[str, tuple[Callable[[Message, Mapping[str, Any]], Mapping[str,
 
 
 def _cut(value: Any) -> Any:
-    """Return the beginning of a text, the first half of a list of links, and None for what else is not empty."""
+    """Return the beginning of a text, the first half of a list of links, or None for any other non-empty value."""
     if isinstance(value, str):
         return value if len(value) <= SHORTENED else value[: SHORTENED - 1] + "…"
     if not value:

@@ -1,4 +1,4 @@
-"""The interface that delivery depends on: receivers, each of which gets a message or does not respond."""
+"""The interface that delivery depends on: receivers that messages are sent to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ DELIVERY_SECONDS = 15.0  # for one attempt, however slowly the response arrives
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverResponse:
-    """The response of a receiver. `body`: how it begins, of a failure only; `retry_after`: the header."""
+    """The response of a receiver. `body`: its beginning, only of a failure; `retry_after`: the header."""
 
     status: int
     retry_after: str | None = None

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 
 PREFIX = "whsec_"
-MIN_BYTES, MAX_BYTES = 24, 64  # of a secret, as the specification has it
+MIN_BYTES, MAX_BYTES = 24, 64  # of a secret, by the specification
 
 
 def new_secret(random: bytes) -> str:
@@ -18,7 +18,7 @@ def new_secret(random: bytes) -> str:
 
 
 def key_of(secret: str) -> bytes:
-    """Return the bytes of a secret; raise ValueError if it is none."""
+    """Return the bytes of a secret; raise ValueError if it is not valid."""
     encoded = secret.removeprefix(PREFIX).rstrip("=")
     try:
         key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)

@@ -40,9 +40,9 @@ class Hooks:
         return hook.signing_secrets(self._clock.now())
 
     async def end(self, hook_id: str) -> None:
-        """End a hook whose receiver answered 410. Raise StoreError.
+        """End a hook whose receiver responded with 410. Raise StoreError.
 
-        If others change it again and again, it stays active: the next 410 ends it.
+        If others keep changing it, it stays active: the next 410 ends it.
         """
         for _ in range(TRIES):
             hook = await self._store.get_hook(hook_id)
@@ -55,7 +55,7 @@ class Hooks:
             return
 
     async def _snapshot(self) -> Mapping[str, Hook]:
-        """Return the active hooks by id. Those who ask while they are read wait for the same read."""
+        """Return the active hooks by id. Concurrent calls share one read."""
         async with self._reading:
             if self._clock.monotonic() - self._read_at >= RECENT:
                 self._active = {hook.id: hook for hook in await self._store.active_hooks()}

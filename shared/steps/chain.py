@@ -63,7 +63,7 @@ def _follower(job: Job, next_id: str, then: Then, deps: Deps) -> Job:
 async def link(jobs: Iterable[Job], deps: Deps) -> None:
     """Record in the jobs that `jobs` continue, if they have the same caller, which ones continue them.
 
-    If that fails, a repeat of the request makes up for it.
+    If that fails, a repeat of the request records it.
     """
     continuing: dict[str, list[Job]] = {}
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Deliver the notifications of a final job: every receiver that is due is told at the same time.
+"""Deliver the notifications of a final job, to all receivers that are due at the same time.
 
 Nothing is recorded here: the results are part of the next write of the job, so that a crash before it repeats a message
 under the same id.
@@ -26,7 +26,7 @@ SECRETS_AGAIN = timedelta(minutes=1)  # after the store did not respond
 
 
 async def deliver(job: Job, deps: Deps) -> list[Callback]:
-    """Tell the receivers of a final job that are due. Return what became of each attempt."""
+    """Notify the receivers of a final job that are due. Return the callbacks after their attempts."""
     now = deps.clock.now()
     due = [callback for callback in job.callbacks if callback.is_due(now)]
     if not due or deps.window.left() < MIN_SECONDS:
@@ -72,7 +72,7 @@ async def _secrets(job: Job, callback: Callback, deps: Deps) -> Sequence[str]:
 
 
 async def _attempt(job: Job, callback: Callback, message: Message, secrets: Sequence[str], deps: Deps) -> Callback:
-    """Send the message once. It takes at most 15 s, and ends with the window: later images do not wait for it."""
+    """Send the message once, in at most 15 s and before the window ends, so that other jobs do not wait for it."""
     began_at = deps.clock.now()
     body, content_type = body_of(message, callback.format)
     headers = headers_of(message, body, int(began_at.timestamp()), secrets) | {"content-type": content_type}
@@ -86,13 +86,13 @@ async def _attempt(job: Job, callback: Callback, message: Message, secrets: Sequ
         after = after_failure(callback, words, began_at, deps.clock.now(), deps.random())
     else:
         after = after_response(callback, response, began_at, deps.clock.now(), deps.random())
-        await _learn(callback, response, after, deps)
+        await _record_response(callback, response, after, deps)
     _log(job, after, deps)
     return after
 
 
-async def _learn(callback: Callback, response: ReceiverResponse, after: Callback, deps: Deps) -> None:
-    """Tell the endpoint and the hook what a response says about them."""
+async def _record_response(callback: Callback, response: ReceiverResponse, after: Callback, deps: Deps) -> None:
+    """Record what a response says about the endpoint, and end the hook after a 410."""
     now = deps.clock.now()
     if after.status in (CallbackStatus.DELIVERED, CallbackStatus.ENDED):
         deps.endpoints.succeeded(callback.url)
@@ -119,9 +119,9 @@ def _log(job: Job, after: Callback, deps: Deps) -> None:
         case CallbackStatus.DELIVERED:
             deps.log.info(Event.CALLBACK_DELIVERED, "A notification was delivered.", **fields)
         case CallbackStatus.ENDED:
-            deps.log.warning(Event.CALLBACK_FAILED, "A receiver wants no more notifications (410).", **fields)
+            deps.log.warning(Event.CALLBACK_FAILED, "A receiver ended its notifications (410).", **fields)
         case CallbackStatus.UNDELIVERED:
-            message = "A notification could not be delivered in any attempt. It is not tried again."
+            message = "A notification could not be delivered in any attempt. It is not retried."
             deps.log.error(Event.CALLBACK_UNDELIVERED, message, **fields)
         case _:
             deps.log.warning(Event.CALLBACK_FAILED, "A notification could not be delivered. It is retried.", **fields)

@@ -11,7 +11,7 @@ from shared.steps.action_refused import NotErasable
 from shared.steps.wake_up import wake_up_meanwhile
 
 RETRY_AFTER = timedelta(minutes=5)
-SECOND_PASS = timedelta(minutes=15)  # by then a worker that lost the job has stopped to store its images
+SECOND_PASS = timedelta(minutes=15)  # by then a worker that lost the job has stopped storing its images
 
 
 async def erase(job: Job, deps: Deps) -> Job:
@@ -35,7 +35,7 @@ async def erase_images(lease: Lease, deps: Deps) -> None:
     try:
         await deps.images.delete_job(job.id)
     except CopyError:
-        message = "Images of an erased job could not be deleted; this is retried. May the poller delete them?"
+        message = "Images of an erased job could not be deleted. Check the poller's permissions. This is retried."
         deps.log.error(Event.CONFIGURATION, message, **job.log_fields())
         await lease.release(job.images_erased(now + RETRY_AFTER))
         return

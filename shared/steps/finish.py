@@ -1,4 +1,4 @@
-"""Finish a job: every transition to a final state is saved here, so that its receivers are told."""
+"""Finish a job: every transition to a final state is saved here, so that its receivers are notified."""
 
 from shared.callbacks import RECORD_BYTES, Callback, CallbackFormat
 from shared.job import Job
@@ -12,9 +12,9 @@ PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between tries to read the hooks
 
 
 async def finish(lease: Lease, job: Job, deps: Deps) -> Job:
-    """Save a leased job that has become final. The lease ends, unless receivers are told or another job starts now.
+    """Save a leased job that has become final. The lease ends, unless receivers are due or another job starts now.
 
-    Raise StoreUnavailable if the hooks cannot be read for a while: the job then ends later.
+    Raise StoreUnavailable if the hooks cannot be read for several seconds: the job then becomes final later.
     """
     job = await _with_hooks_patiently(job, deps)
     now = deps.clock.now()
@@ -24,7 +24,7 @@ async def finish(lease: Lease, job: Job, deps: Deps) -> Job:
 
 
 async def finish_unleased(base: Job, job: Job, deps: Deps) -> Job:
-    """Save a job that the trigger has made final, and let the poller do what is left to do.
+    """Save a job that became final in the trigger, and let the poller do what is left to do.
 
     `base`: the stored record from which it was computed. Raise StoreError.
     """
@@ -45,7 +45,7 @@ async def _with_hooks_patiently(job: Job, deps: Deps) -> Job:
 
 
 async def _with_hooks(job: Job, deps: Deps) -> Job:
-    """Return a final job with the hooks that are to hear of it among its receivers: as many as its record has room for.
+    """Return a final job with the matching hooks among its receivers: as many as its record has room for.
 
     Those of its caller come before those of admins.
     """

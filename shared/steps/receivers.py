@@ -31,7 +31,7 @@ def with_receivers(job: Job, submission: Submission, now: datetime) -> Job:
 
 
 async def add_receivers(job: Job, submission: Submission, deps: Deps) -> Job:
-    """Store the receivers that the job does not have yet; of a final job they are told at once.
+    """Store the receivers that the job does not have yet. If the job is final, they are notified at once.
 
     A worker that holds the job keeps its lease, and saves them with its next write. Raise TooManyReceivers, and
     StoreUnavailable if they could not be stored.

@@ -11,12 +11,12 @@ from shared.steps.settle import settle
 from shared.steps.usage import invalidate_usage
 from shared.steps.wake_up import wake_up_meanwhile
 
-# Errors of the run itself: with images that it has left all the same, the job fails once they are copied.
+# Errors of the run itself. If it left images in spite of the error, the job fails after they are copied.
 RUN_ERRORS = (ErrorCode.MODERATION, ErrorCode.UPSTREAM_ERROR, ErrorCode.CANCELED, ErrorCode.TIMED_OUT)
 
 
 async def recopy(job: Job, deps: Deps) -> Job:
-    """Return the job, copying. Raise NotRecopyable, or Conflict if it was changed since it was read."""
+    """Return the job in the state copying. Raise NotRecopyable, or Conflict if it was changed since it was read."""
     if not job.recopyable:
         raise NotRecopyable(_reason(job))
     await invalidate_usage(job, deps)

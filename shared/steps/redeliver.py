@@ -1,4 +1,4 @@
-"""Deliver the event of a final job to all of its receivers again, with the same message id."""
+"""Deliver the notifications of a final job to all of its receivers again, with the same message id."""
 
 from shared.job import Job
 from shared.log import Event
@@ -15,5 +15,5 @@ async def redeliver(job: Job, deps: Deps) -> Job:
         return job
     now = deps.clock.now()
     saved = await wake_up_meanwhile(deps.store.save(job.redelivered(now)), now, deps)
-    deps.log.info(Event.JOB_REDELIVERED, "The event of a job is delivered again.", **saved.log_fields())
+    deps.log.info(Event.JOB_REDELIVERED, "The notifications of a job are delivered again.", **saved.log_fields())
     return saved

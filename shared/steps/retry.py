@@ -1,7 +1,7 @@
 """Retry a job that ended without an image: a new paid run, which a person has confirmed.
 
-What makes it safe to repeat is the attempt that was seen: the job is saved as the next attempt only if it still is that
-one, and the write is conditional. So of all requests that name one attempt, at most one leads to a new run.
+A request names the attempt that the caller has seen. The job is saved as the next attempt only if it is still in that
+attempt, and the write is conditional. So of all requests that name one attempt, at most one leads to a new run.
 """
 
 import json
@@ -26,7 +26,7 @@ from shared.workflows import Mode, Workflow, estimated_cost
 
 
 async def retry(job: Job, attempt: int, deps: Deps) -> Job:
-    """Return the job as its next attempt, queued like a new one. `attempt`: the one that was seen.
+    """Return the job in its next attempt, queued like a new job. `attempt`: the one that was seen.
 
     Raise NotRetryable, InputGone, QueueFull, or Conflict if the job was changed since it was read.
     """
@@ -62,7 +62,7 @@ def check_retryable(job: Job, attempt: int) -> None:
 
 
 def _next_attempt(job: Job, deps: Deps) -> Job:
-    """Return the job with its deadline and its retention anew, and its price as it is now. Raise NotRetryable."""
+    """Return the job with a new deadline and expiry, and its current price. Raise NotRetryable."""
     workflow = deps.config.workflow(job.workflow)
     if workflow is None:
         raise NotRetryable(f"{unknown_workflow(job)} The operator must add it to WIREFLOW_WORKFLOWS first.")
@@ -76,7 +76,7 @@ def _next_attempt(job: Job, deps: Deps) -> Job:
 def _requested_input(job: Job, workflow: Workflow) -> str:
     """Return the fields of the request.
 
-    The prepared input of a saved workflow has the prompt and the input images before them, by node; all are set anew.
+    The prepared input of a saved workflow begins with the prompt and the input images, by node; these are set again.
     """
     if workflow.mode is not Mode.RUN or not job.prepared:
         return job.input

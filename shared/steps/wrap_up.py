@@ -1,4 +1,4 @@
-"""Wrap up a final job: start the one that follows it, tell its receivers, and delete its input images."""
+"""Wrap up a final job: start the one that follows it, notify its receivers, and delete its input images."""
 
 import asyncio
 from datetime import timedelta
@@ -17,7 +17,7 @@ DELETE_AGAIN = timedelta(minutes=5)
 async def wrap_up(lease: Lease, deps: Deps) -> None:
     """Do what is due, and record it with one write, which ends the lease. Raise StoreUnavailable.
 
-    The job that follows comes first: receivers are told its id.
+    The job that follows comes first, so that notifications have its id.
     """
     if lease.job.erased_at:
         await erase_images(lease, deps)

@@ -7,7 +7,7 @@ CREDENTIAL_NEEDED = (
     "Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks) with a "
     "secret of TRIGGER_SIGNING_SECRETS."
 )
-ORIGIN_NOT_ALLOWED = "Pages of this origin may not call. Add the origin to FORM_ORIGINS."
+ORIGIN_NOT_ALLOWED = "Pages of this origin may not call this service. The operator can add it to FORM_ORIGINS."
 
 
 def unauthorized(detail: str) -> Problem:

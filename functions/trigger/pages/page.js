@@ -359,7 +359,7 @@ function createPlayground(main) {
     file.value = "";
     key = null;
     showInput();
-    announce("The image is the input of the next one.");
+    announce("The image is now the input image.");
     form.scrollIntoView({ block: "start" });
     prompt.focus();
   }
@@ -587,7 +587,7 @@ function createPlayground(main) {
   }
 
   async function forget() {
-    const text = "The images stay where they are; this browser forgets them.";
+    const text = "The images are not deleted; they are only removed from this list.";
     if (!(await ask("Clear this list?", text, "Clear"))) return;
     store([]);
     showGallery();

@@ -74,7 +74,7 @@ def _workflow(value: Any, config: Config) -> str | None:
     if value is None:
         return None
     if config.workflow(name := string("workflow", value)) is None:
-        raise Problem.wrong("There is no such workflow. GET /workflows lists them. Leave it out for all.", "workflow")
+        raise Problem.wrong("There is no such workflow. GET /workflows lists them. Omit it for all.", "workflow")
     return name
 
 

@@ -154,7 +154,7 @@ async def _check_then(workflow: str, rules: Rules) -> None:
     try:
         await rules.check_workflow(rules.caller, workflow, {}, 1)
     except Problem as problem:
-        raise Problem.wrong(f"The workflow of then cannot follow. {problem.detail}", "then") from problem
+        raise Problem.wrong(f"The workflow of then cannot continue this job. {problem.detail}", "then") from problem
 
 
 async def _validate_batch(

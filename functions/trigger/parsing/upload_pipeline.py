@@ -78,7 +78,7 @@ async def _validate_rows(
             errors.append(RowError(row, problem.field, problem.detail))
         if size > BATCH_LIMIT:
             raise Problem(
-                "body_too_large", f"The serialized rows are larger than {BATCH_LIMIT // MIB} MiB. Split them."
+                "body_too_large", f"The serialized rows are larger than {BATCH_LIMIT // MIB} MiB. Split the file."
             )
         await asyncio.sleep(0)  # other requests are handled meanwhile
     return valid, errors

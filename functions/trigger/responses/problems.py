@@ -31,9 +31,9 @@ WORDS = {
     "token_in_url": _FAULTY_FORM,
     "unauthorized": "Access to this is restricted. Please tell the owner of the website if you expected otherwise.",
     "forbidden": "Access to this is restricted. Please tell the owner of the website if you expected otherwise.",
-    "challenge_failed": "The check for humans was not passed. Please go back, reload the page, and try again.",
-    "not_found": "There is nothing at this address. It may have been deleted.",
-    "method_not_allowed": "There is nothing to see at this address.",
+    "challenge_failed": "The check that you are human failed. Please go back, reload the page, and try again.",
+    "not_found": "This page was not found. What was here may have been deleted.",
+    "method_not_allowed": "There is no page at this address.",
     "not_cancelable": "The image can no longer be canceled.",
     "not_erasable": "The image cannot be deleted yet.",
     "not_retryable": "This image cannot be generated again.",
@@ -54,7 +54,7 @@ WORDS = {
     "store_unavailable": _NOT_NOW,
     "internal_error": _NOT_NOW,
 }
-# What visitors fill in themselves: what is wrong with it is said to them, unless the form sends it in a wrong way.
+# What visitors fill in themselves: they are told what is wrong with it, unless the form sends it in a wrong way.
 _FILLED_IN = {"prompt", *IMAGES}
 
 

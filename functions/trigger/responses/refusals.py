@@ -36,7 +36,7 @@ def refusal_problem(refusal: SubmissionRefused, submission: Submission | Problem
         name = f"{path}.{refusal.field}" if path else refusal.field
         return Problem(input_problem(refusal), str(refusal), field=name)
     if isinstance(refusal, TooManyReceivers):
-        detail = f"The job has {MAX_CALLBACKS} receivers, the most that are possible. Leave callbackUrl out."
+        detail = f"The job would have more than {MAX_CALLBACKS} receivers. Send fewer, or remove callbackUrl."
         return Problem("invalid_field", detail, field=f"{path}.callbackUrl" if path else "callbackUrl")
     if isinstance(refusal, JobErased):
         return erased()
@@ -54,5 +54,5 @@ def reused_key(kind: str, path: str = "") -> Problem:
 
 def queue_full(full: QueueFull) -> Problem:
     """The problem of a request whose job may not wait in the queue."""
-    detail = "Too many jobs wait. Send the request again after the seconds in Retry-After."
+    detail = "Too many jobs are waiting. Send the request again after the seconds in Retry-After."
     return Problem("rate_limited", detail, headers={"Retry-After": str(full.retry_seconds)})

@@ -25,7 +25,7 @@ async def create_hook(request: Request, context: Context) -> Response:
     caller, deps = await _caller(request, context), context.deps
     fields = await read_hook_fields(request, deps.config)
     if len(await deps.store.hooks_of(_name(caller))) >= MAX_HOOKS:
-        detail = f"You have {MAX_HOOKS} hooks, as many as possible. Delete one first: GET /hooks, DELETE /hooks/{{id}}."
+        detail = f"You have {MAX_HOOKS} hooks, the maximum. Delete one first: GET /hooks, DELETE /hooks/{{id}}."
         raise Problem("forbidden", detail)
     secret = _secret(deps)
     hook = await deps.store.create_hook(

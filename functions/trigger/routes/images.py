@@ -22,7 +22,7 @@ from ..responses.ranges import first_bytes, requested_range
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 RETRY_SECONDS = 5
-UNKNOWN_IMAGE = "There is no job with this id, or it has no image with this number."
+UNKNOWN_IMAGE = "There is no job with this id, or it has no image with this index."
 
 
 async def image_file(request: Request, _context: Context, job_id: str, index: str | None = None) -> Response:
@@ -105,7 +105,7 @@ def _missing(request: Request, job: Job, number: int | None) -> Response:
     """Return a placeholder for an `<img>`, or raise the Problem that says why the image is not stored."""
     failed = any(image.index == number and image.error for image in job.images)
     if job.status is Status.SUCCEEDED and not failed:
-        raise Problem("not_found", "The job has no image with this number. Numbers start at 0.")
+        raise Problem("not_found", "The job has no image with this index. Indexes start at 0.")
     if job.finished:
         if wants_image(request):
             return _placeholder(placeholders.FAILED, {})

@@ -78,9 +78,9 @@ locals {
       filter   = "jsonPayload.event=\"callback_undelivered\""
       labels   = { host = "EXTRACT(jsonPayload.host)" }
       advice   = <<-EOT
-        The receiver on the host $${log.extracted_label.host} accepted a message in none of ten attempts within three
-        days. The images of its job are not affected. The log entry names the job; callbacks of the job says how the
-        receiver responded.
+        The receiver on the host $${log.extracted_label.host} did not accept a message in any of ten attempts over
+        about three days. The images of its job are not affected. The log entry names the job, whose callbacks say
+        how the receiver responded.
       EOT
     }
     # The alert on a silent poller needs one data point, so it cannot fire for a poller that never ran.
