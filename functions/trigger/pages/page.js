@@ -26,6 +26,7 @@ async function send(path, { headers = {}, ...options } = {}) {
 const sendJson = async (path, options) => (await send(path, options)).json();
 const UNKNOWN_TOKEN = "This token is not accepted. Check it, or ask the operator of this service for one.";
 const LOST = "The connection was lost. Press the button again: it is the same request, and is paid once.";
+const DELETED = "It was deleted.";
 const UNAVAILABLE = "The service is not available. Try again in a minute.";
 const hex = (byte) => byte.toString(16).padStart(2, "0");
 const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(hex).join("");
@@ -73,7 +74,7 @@ async function follow(root, article, whenFinal = () => {}) {
       failures = 0;
     } catch (error) {
       failures += 1;
-      const ended = { 401: error.message, 404: "This job no longer exists." }[error.status];
+      const ended = { 401: error.message, 404: "This job no longer exists.", 410: DELETED }[error.status];
       if (ended || failures > 1) note(article, ended ?? "The connection is lost. Trying again …");
       if (ended) return;
     }
@@ -248,7 +249,7 @@ function createPlayground(main) {
   /** The fields beside the prompt and the image. A webhook gets every field, whether it has such an input or not. */
   function fieldsOf(flow, model) {
     const fields = flow.fields ?? ["aspect_ratio", "resolution"].map((name) => ({ name, type: "select" }));
-    return fields.filter(({ name }) => !["prompt", "image1"].includes(name)).flatMap((field, number) => {
+    return fields.filter(({ name }) => !["prompt", "image1", "image2", "image3"].includes(name)).flatMap((field, number) => {
       if (flow.mode === "run" || !LABELS[field.name]) return [input(field, number)];
       const values = valuesOf(field.name, flow, model);
       const given = { aspect_ratio: flow.aspectRatio, resolution: flow.resolution, model: flow.model }[field.name];
@@ -387,16 +388,16 @@ function createPlayground(main) {
     [button, ...$$("[aria-invalid]", form)].forEach((field) => showError(field, ""));
     try {
       key ??= newKey();
-      const more = main.dataset.formToken ? { formToken: await formToken() } : {};
+      const more = await credential();
       const headers = { "Idempotency-Key": key };
       const job = await sendJson("/", { method: "POST", body: bodyOf(fields, given, more), headers });
-      key = null;
       if (given) files.set(job.id, given);
       const { "cf-turnstile-response": _, ...kept } = fields;
       remember({ id: job.id, prompt: fields.prompt, fields: kept, file: Boolean(given) });
       await show(job.id, true);
+      key = null;
     } catch (error) {
-      if (error.problem) key = null;
+      if (error.status < 500) key = null; // otherwise the job may be stored: the same key finds it
       reject(error);
     } finally {
       window.turnstile?.reset();
@@ -406,14 +407,16 @@ function createPlayground(main) {
     }
   }
 
-  async function formToken() {
-    const { formToken: token } = await sendJson("/form-token");
+  /** The form token that a request needs here, if it does. */
+  async function credential() {
+    if (!main.dataset.formToken) return {};
+    const { formToken } = await sendJson("/form-token");
     await pause(3.5); // it is valid after three seconds
-    return token;
+    return { formToken };
   }
 
   function reject({ problem, message, status }) {
-    const text = status === 401 ? UNKNOWN_TOKEN : problem ? message : LOST;
+    const text = status === 401 ? UNKNOWN_TOKEN : status < 500 ? message : LOST;
     const field = status === 401 ? $("#token") : form.elements[problem?.field];
     const target = field?.id && !field.closest("[hidden]") ? field : button;
     showError(target, text);
@@ -430,7 +433,7 @@ function createPlayground(main) {
       return;
     }
     try {
-      const body = bodyOf(collect(), file.files[0], { dryRun: "true" });
+      const body = bodyOf(collect(), file.files[0], { dryRun: "true", ...(await credential()) });
       const words = inWords(await sendJson("/", { method: "POST", body }));
       if (await ask("Create this image again?", words, "Create it")) await create(collect(), file.files[0]);
     } catch (error) {
@@ -519,9 +522,10 @@ function createPlayground(main) {
     try {
       await show(id, true);
     } catch (error) {
-      if (error.status === 404) store(gallery().filter((one) => one.id !== id));
+      const deleted = [404, 410].includes(error.status);
+      if (deleted) store(gallery().filter((one) => one.id !== id));
       showGallery();
-      await tell("This image cannot be shown", error.status === 404 ? "It was deleted." : error.message);
+      await tell("This image cannot be shown", deleted ? DELETED : error.message);
     }
   }
 
