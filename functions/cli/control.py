@@ -9,7 +9,7 @@ from functions.cli.output import print_control, print_line
 from functions.cli.stores import open_store
 from shared.error_codes import EXPLANATIONS
 from shared.public_job import timestamp
-from shared.spending.budget import NOTHING
+from shared.spending.budget import NOTHING, spent_recently
 from shared.spending.gate_state import Gate, Limits, ResumeOn, Suspension
 from shared.spending.money import dollars
 from shared.steps import control as steps
@@ -98,6 +98,7 @@ def _spent(gate: Gate, limits: Limits, now: datetime) -> Iterator[Row]:
         yield Row("spend", "not counted: no spend limit is set in the environment of this command")
         return
     total = gate.budget.total.on(day)
+    yield Row("spent in 10 minutes", _money(spent_recently(gate.budget, now), spending.per_10_minutes))
     yield Row("spent today", _money(total.today, spending.per_day))
     yield Row("spent this month", _money(total.this_month, spending.per_month))
     for name, own in spending.callers.items():

@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -16,6 +17,7 @@ from shared.callbacks import BODY_LIMIT
 from shared.notifications.port import DELIVERY_SECONDS, DeliveryFailed, ReceiverResponse
 
 CONNECT_SECONDS = 5.0  # to one address
+BODY_SECONDS = 1.0  # for the beginning of the body of a failure
 USER_AGENT = "wireflow-images/1"
 
 
@@ -75,13 +77,12 @@ class HttpReceivers:
 async def _beginning(response: httpx.Response) -> str | None:
     """Return the first BODY_LIMIT bytes as text, or None if they cannot be read: the status alone decides."""
     raw = b""
-    try:
-        async for chunk in response.aiter_raw():
-            raw += chunk
-            if len(raw) >= BODY_LIMIT:
-                break
-    except httpx.HTTPError:
-        pass
+    with suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in response.aiter_raw():
+                raw += chunk
+                if len(raw) >= BODY_LIMIT:
+                    break
     # Each invalid byte would become three bytes of UTF-8.
     text = raw[:BODY_LIMIT].decode(errors="ignore").replace("\x00", "")
     return text or None

@@ -136,7 +136,8 @@ class Admission(KnownGate):
             return replace(gate, budget=budget.correct(gate.budget, reservation, job.caller, actual))
 
         after = await self._change(correct)
-        if actual > reservation.micros and budget.exceeded(after.budget, limits):
+        exceeded = budget.exceeded(after.budget, limits, job.caller, self._clock.now())
+        if actual > reservation.micros and exceeded:
             message = "The cost of a run was higher than estimated, and a spend limit is exceeded."
             self._log.warning(Event.SPEND_LIMIT, message, estimatedCost=dollars(reservation.micros), **job.log_fields())
 

@@ -230,10 +230,19 @@ def exhausted(budget: Budget, limits: SpendLimits, now: datetime) -> bool:
     return limits.in_money and shortage(budget, limits, cheapest, now) is not None
 
 
-def exceeded(budget: Budget, limits: SpendLimits) -> bool:
-    """Return whether more was spent than a limit of all jobs allows: runs have cost more than was reserved."""
-    total = budget.total
-    return 0 < limits.per_day < total.today or 0 < limits.per_month < total.this_month
+def exceeded(budget: Budget, limits: SpendLimits, caller: str | None, now: datetime) -> bool:
+    """Return whether more was spent than a limit of all jobs or of a caller allows: runs cost more than was reserved."""
+    total, recent = budget.total, spent_recently(budget, now)
+    spent = [(limits.per_day, total.today), (limits.per_month, total.this_month), (limits.per_10_minutes, recent)]
+    if caller is not None and (own := limits.callers.get(caller)):
+        of_caller = budget.callers.get(caller, NOTHING)
+        spent += [(own.spend_per_day, of_caller.today), (own.spend_per_month, of_caller.this_month)]
+    return any(0 < limit < amount for limit, amount in spent)
+
+
+def spent_recently(budget: Budget, now: datetime) -> int:
+    """Return what was spent in the last 10 minutes."""
+    return sum(_recent(budget, now).values())
 
 
 def _recent(budget: Budget, now: datetime) -> dict[int, int]:

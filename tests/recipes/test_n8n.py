@@ -73,6 +73,19 @@ def test_the_workflow_goes_on_when_the_job_is_final(prompt: str, type: str, depl
         assert node.refused == 0
 
 
+def test_a_later_delivery_to_an_execution_that_has_gone_on_changes_nothing(deployment: Deployment) -> None:
+    with waiting() as node:
+        job = send(deployment, "a fox that is told of twice", node, "delivered again")
+        assert node.done.wait(SECONDS)
+        eventual_callbacks(deployment, job["id"])
+        url, headers = f"{deployment.trigger}/jobs/{job['id']}/redeliver", {"Authorization": f"Bearer {TOKEN}"}
+        deployment.http.post(url, headers=headers).raise_for_status()
+        deadline = time.monotonic() + SECONDS
+        while not node.refused and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert (node.refused, len(node.resumed)) == (1, 1)
+
+
 def test_an_execution_that_is_repeated_pays_nothing_and_is_told_too(deployment: Deployment) -> None:
     with waiting() as first, waiting() as second:
         job = send(deployment, "a fox for two executions", first, "again")

@@ -14,6 +14,7 @@ from shared.config import ConfigurationError
 from tests.harness.virtual_time import NOON
 from tests.harness.world import World, moment
 from tests.steps.conftest import OpenWorld
+from tests.steps.test_callers import AUTH, bearer
 
 PRICE = 0.1
 WORKFLOWS = json.dumps({"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": PRICE}})
@@ -90,6 +91,16 @@ async def test_the_actual_cost_takes_the_place_of_the_estimate(
         assert len(world.log("spend_limit")) == (today > 150_000)
         follower = (await world.post()).json()
         assert follower["status"] == ("queued" if today > 50_000 else "running")
+
+
+@pytest.mark.parametrize(
+    "limit", [{"SPEND_PER_10_MINUTES_USD": "0.15"}, {"CALLER_LIMITS": '{"zap": {"usdPerDay": 0.15}}'}]
+)
+async def test_any_limit_that_an_actual_cost_exceeds_is_logged(open_world: OpenWorld, limit: dict[str, str]) -> None:
+    async with open_world(**limits(**limit), **AUTH, credits=25.0) as world:
+        response = await world.http.post("/", json={"prompt": "a cat"}, headers=bearer("zap"))
+        await world.end_of(response.json()["id"])
+        assert len(world.log("spend_limit")) == 1
 
 
 # --- limits of a caller --------------------------------------------------------------------------------------------
