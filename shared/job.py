@@ -328,7 +328,7 @@ class Job(FinalJob):
         return self.evolve(workflow_unknown_since=now)
 
     def trimmed(self) -> "Job":
-        """The record without what is only good to know."""
+        """The record without merely informative fields."""
         callbacks = tuple(dataclasses.replace(callback, last_body=None) for callback in self.callbacks)
         return self.evolve(steps=(), last_response=None, callbacks=callbacks)
 
