@@ -130,7 +130,7 @@ class Job(FinalJob):
         )
 
     def execution_disputed(self) -> "Job":
-        """Wireflow gave another job the same execution id: whose run it is cannot be told."""
+        """Wireflow gave another job the same execution id: it is not known whose run it is."""
         return self.evolve(status=Status.TRIGGERING, execution_id=None, started_at=None)
 
     def run_missing(self, now: datetime) -> "Job":
@@ -205,7 +205,7 @@ class Job(FinalJob):
         return self.evolve(recheck_at=at).rescheduled()
 
     def delivered(self, tried: Iterable[Callback]) -> "Job":
-        """Receivers of a final job were told, or were not: `tried` is what became of it."""
+        """Deliveries of a final job were attempted: `tried` are the callbacks after that."""
         by_key = {callback.key: callback for callback in tried}
         callbacks = tuple(by_key.get(callback.key, callback) for callback in self.callbacks)
         return self.evolve(callbacks=callbacks).rescheduled()
@@ -249,7 +249,7 @@ class Job(FinalJob):
         return job.evolve(callbacks=tuple(callback.renewed() for callback in self.callbacks))._settled()
 
     def redelivered(self, now: datetime) -> "Job":
-        """Every receiver of a final job is told again, at once."""
+        """Every receiver of a final job is to be notified again, at once."""
         event = EVENTS[self.status]
         told = tuple(callback.again(event, now) for callback in self.callbacks)
         return self._with_more_to_do(self.evolve(callbacks=told))
@@ -262,7 +262,7 @@ class Job(FinalJob):
         return self.evolve(due_at=min(others or again_at, again_at))
 
     def with_callbacks(self, new: Iterable[Callback], now: datetime) -> "Job":
-        """The job with receivers that it does not have yet. If it is final, they are to be told at once."""
+        """The job with receivers that it does not have yet. If it is final, they are due at once."""
         known = {callback.key for callback in self.callbacks}
         added = [callback for callback in new if callback.key not in known]
         if not self.finished:
@@ -271,7 +271,7 @@ class Job(FinalJob):
         return self._with_more_to_do(self.evolve(callbacks=(*self.callbacks, *told)))
 
     def heard_by(self, hooks: Iterable[Callback]) -> "Job":
-        """A job that has just become final, with the receivers of `hooks`, and of no others that heard it earlier."""
+        """A job that has just become final, with the receivers of `hooks` in place of those of an earlier attempt."""
         hooks = tuple(hooks)
         keys = {hook.key for hook in hooks}
         known = tuple(one for one in self.callbacks if one.hook_id is None or one.key in keys)
@@ -289,7 +289,7 @@ class Job(FinalJob):
         return job.continued_by(stored.next_jobs).at_revision(stored.revision)
 
     def _final(self, status: Status, now: datetime, **changes: Any) -> "Job":
-        """The job is final: its receivers are to be told at once."""
+        """The job is final: its receivers are to be notified at once."""
         callbacks = tuple(callback.of_event(EVENTS[status], now) for callback in self.callbacks)
         job = self.evolve(status=status, completed_at=now, queue_at=None, callbacks=callbacks, **changes)
         return job._settled().rescheduled()
@@ -328,7 +328,7 @@ class Job(FinalJob):
         return self.evolve(workflow_unknown_since=now)
 
     def trimmed(self) -> "Job":
-        """The record without what is only good to know."""
+        """The record without merely informative fields."""
         callbacks = tuple(dataclasses.replace(callback, last_body=None) for callback in self.callbacks)
         return self.evolve(steps=(), last_response=None, callbacks=callbacks)
 

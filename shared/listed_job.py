@@ -76,7 +76,7 @@ class ListedJob:
 
     @property
     def delivering(self) -> bool:
-        """Whether a receiver is still to be told of the end of the job."""
+        """Whether a receiver is still to be notified that the job is final."""
         return self.finished and any(callback.status is CallbackStatus.PENDING for callback in self.callbacks)
 
     @property

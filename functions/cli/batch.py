@@ -211,4 +211,4 @@ def _how_to_go_on(submitted: Json, options: BatchOptions) -> str:
     again = "Run the same command again to go on"
     if not options.place.url:
         return f"{again}."
-    return f"{again}. Until then the deployment works on it; DELETE {submitted['statusUrl']} cancels what waits."
+    return f"{again}. Until then the deployment works on it; DELETE {submitted['statusUrl']} cancels the queued jobs."

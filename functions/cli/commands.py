@@ -195,7 +195,7 @@ def status(live: bool) -> None:
 @control.command()
 @LIVE_STORE
 def pause(live: bool) -> None:
-    """Let no job start until `resume`. Runs that have started go on."""
+    """Let no job start until `resume`. Runs that have started continue."""
     from functions.cli.control import pause as pause_command
 
     run_until_interrupted(pause_command(os.environ, live=live))

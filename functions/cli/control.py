@@ -43,7 +43,7 @@ async def pause(environ: Mapping[str, str], *, live: bool) -> None:
     """Let no job start until `resume`. Raises SetupError."""
     async with open_store(environ, live=live) as deps:
         await steps.pause(deps)
-        print_line("Paused: no job starts until `control resume`. Runs that have started go on.")
+        print_line("Paused: no job starts until `control resume`. Runs that have started continue.")
 
 
 async def resume(environ: Mapping[str, str], *, live: bool) -> None:

@@ -66,7 +66,7 @@ def remove(place: Place, hook_id: str, as_json: bool) -> None:
 @JSON
 @at_place
 def rotate(place: Place, hook_id: str, as_json: bool) -> None:
-    """Print a new secret for HOOK. For 24 hours the old one signs beside it."""
+    """Print a new secret for HOOK. For 24 hours messages are also signed with the old one."""
     from functions.cli.hooks import rotate_hook
 
     run_until_interrupted(rotate_hook(hook_id, place, os.environ, as_json=as_json))

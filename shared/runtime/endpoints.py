@@ -1,7 +1,7 @@
 """The endpoints of receivers, as one instance knows them: a slow or dead one delays no other.
 
-A few deliveries to one endpoint are under way at the same time, and after repeated failures only one. The others do not
-wait while their jobs are held: they are postponed, each to a time of its own.
+A few deliveries to one endpoint are in progress at the same time, and after repeated failures only one. The others do
+not wait while their jobs are held: they are postponed, each to a different time.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from shared.ports import Clock
 
-MAX_DELIVERIES = 64  # under way at the same time; of the jobs of one caller half as many
+MAX_DELIVERIES = 64  # in progress at the same time; half as many for the jobs of one caller
 PER_ENDPOINT = 4
 PER_HOST = 16  # a host whose URLs are all different, such as one for each job, must leave room for others
 FAILURES = 3  # in a row, after which an endpoint is tried by one delivery at a time

@@ -24,7 +24,7 @@ async def save_over(base: Job, job: Job, store: JobStore) -> Job:
 
 
 async def save(job: Job, store: JobStore) -> Job:
-    """Save the job, if necessary without what is only good to know. Raise as `JobStore.save` does."""
+    """Save the job; if its record is too large, without merely informative fields. Raise as `JobStore.save` does."""
     try:
         return await store.save(job)
     except RecordTooLarge:

@@ -20,7 +20,7 @@ COUNTED_AS = {Status.TRIGGERING: Status.RUNNING, Status.COPYING: Status.RUNNING}
 class BatchProgress:
     """`counts`: the jobs by status, where `running` includes what is being started or copied, and `total`.
 
-    `cost`: as far as it is known; `estimated_end`: None if all jobs are final, or if no one knows.
+    `cost`: as far as it is known; `estimated_end`: None if all jobs are final, or if it is not known.
     """
 
     status: BatchStatus

@@ -1,4 +1,4 @@
-"""Cancel a batch: what waits is canceled, what has started goes on."""
+"""Cancel a batch: queued jobs are canceled, started ones continue."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ MAX_TRIES = 5  # for a document that others change
 
 
 async def cancel_batch(batch: Batch, deps: Deps) -> Batch:
-    """Return the batch, canceled; one whose jobs are all final is unchanged. A repeat continues what broke off."""
+    """Return the batch, canceled; one whose jobs are all final is unchanged. A repeat continues an interrupted one."""
     rows = await deps.batch_rows.refreshed(batch.id)
     if batch.stored and all(row.status in FINAL for row in rows):
         return batch
@@ -23,7 +23,7 @@ async def cancel_batch(batch: Batch, deps: Deps) -> Batch:
 
 
 async def cancel_rows(batch: Batch, deps: Deps) -> None:
-    """Cancel the jobs of a batch that wait."""
+    """Cancel the queued jobs of a batch."""
     limit = asyncio.Semaphore(AT_ONCE)
 
     async def cancel_one(job_id: str) -> None:

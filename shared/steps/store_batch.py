@@ -1,7 +1,7 @@
 """Store the rows of a batch as jobs, a hundred in a commit.
 
-The batch is recorded first, and a row's job id follows from the batch's key and the row's number. So an upload that
-breaks off is continued by sending it again, and no row becomes two jobs.
+The batch is recorded first, and a row's job id follows from the batch's key and the row's number. So an
+interrupted upload is continued by sending it again, and no row becomes two jobs.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""From the body of `POST /hooks` to what a hook is to hear, and where."""
+"""From the body of `POST /hooks` to the events of a hook, and its URL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

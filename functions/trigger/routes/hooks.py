@@ -1,4 +1,4 @@
-"""`/hooks`: the subscriptions of a caller to its final jobs. An admin's hear the jobs of all callers."""
+"""`/hooks`: the subscriptions of a caller to its final jobs. An admin's get the jobs of all callers."""
 
 from typing import Any
 
