@@ -231,7 +231,7 @@ def exhausted(budget: Budget, limits: SpendLimits, now: datetime) -> bool:
 
 
 def exceeded(budget: Budget, limits: SpendLimits, caller: str | None, now: datetime) -> bool:
-    """Return whether more was spent than a limit of all jobs or of a caller allows: runs cost more than was reserved."""
+    """Return whether more was spent than a limit of all jobs or of a caller allows: runs cost more than reserved."""
     total, recent = budget.total, spent_recently(budget, now)
     spent = [(limits.per_day, total.today), (limits.per_month, total.this_month), (limits.per_10_minutes, recent)]
     if caller is not None and (own := limits.callers.get(caller)):
