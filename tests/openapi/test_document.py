@@ -313,7 +313,7 @@ def test_a_limit_in_a_schema_is_the_codes(said: Any, limit: Any):
         ("securitySchemes/signature", f"at most {signatures.TOLERANCE // timedelta(minutes=1)} minutes"),
         ("responses/BodyTooLarge", f"{read.CREDENTIAL_LIMIT // MEBIBYTE} MiB for a batch"),
         ("responses/BodyTooLarge", f"{read.MULTIPART_LIMIT // MEBIBYTE} MiB for a multipart form"),
-        ("responses/BodyTooLarge", f"{forms.FILE_LIMIT // MEBIBYTE} MiB for its file"),
+        ("responses/BodyTooLarge", f"{forms.FILE_LIMIT // MEBIBYTE} MiB for each of its files"),
         ("responses/BodyTooLarge", f"{read.BODY_LIMIT // 1024} KiB for anything else"),
         ("responses/BodyTooLarge", f"{forms.FIELDS_LIMIT:,} fields"),
         ("responses/BodyTooLarge", f"a batch may have {pipeline.BATCH_LIMIT // MEBIBYTE} MiB"),

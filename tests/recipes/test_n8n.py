@@ -75,7 +75,7 @@ def test_the_workflow_goes_on_when_the_job_is_final(prompt: str, type: str, depl
 
 def test_a_later_delivery_to_an_execution_that_has_gone_on_changes_nothing(deployment: Deployment) -> None:
     with waiting() as node:
-        job = send(deployment, "a fox that is told of twice", node, "delivered again")
+        job = send(deployment, "a fox that is told of twice", node, "delivered-again")
         assert node.done.wait(SECONDS)
         eventual_callbacks(deployment, job["id"])
         url, headers = f"{deployment.trigger}/jobs/{job['id']}/redeliver", {"Authorization": f"Bearer {TOKEN}"}
