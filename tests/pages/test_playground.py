@@ -19,12 +19,14 @@ const event = arguments[0] === "paste"
   ? new ClipboardEvent("paste", { clipboardData: given, bubbles: true, cancelable: true })
   : new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true });
 document.querySelector("#prompt").dispatchEvent(event);"""
-LOSE_THE_FIRST_ANSWER = """
-const real = window.fetch;
+# The first request with the method is handled by the server; then it fails, or gets another response.
+SPOIL_THE_FIRST = """
+const real = window.fetch, [method, status] = arguments;
 window.fetch = async (...request) => {
   const response = await real(...request);
-  if (request[1]?.method !== "POST") return response;
+  if ((request[1]?.method ?? "GET") !== method) return response;
   window.fetch = real;
+  if (status) return new Response(JSON.stringify({ detail: "Later." }), { status });
   throw new TypeError("the connection is broken");
 };"""
 SCREENS = pytest.mark.parametrize(
@@ -191,10 +193,13 @@ def test_creating_it_again_asks_before_it_pays(person: Person) -> None:
 
 
 @pytest.mark.slow
-def test_after_a_lost_connection_the_same_button_gets_the_same_job(person: Person) -> None:
-    prompt = "a heron whose first answer was lost"
+@pytest.mark.parametrize(
+    ("method", "status"), [("POST", None), ("POST", 503), ("GET", None)], ids=["lost", "unavailable", "page lost"]
+)
+def test_after_a_failure_the_same_button_gets_the_same_job(person: Person, method: str, status: int | None) -> None:
+    prompt = f"a heron whose first {method} came to {status}"
     person.opens()
-    person.chrome.execute_script(LOSE_THE_FIRST_ANSWER)
+    person.chrome.execute_script(SPOIL_THE_FIRST, method, status)
     person.types(prompt)
     person.sees("#composer .primary").click()
     person.reads("#composer .error", "The connection was lost")
