@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from click.testing import CliRunner
 
@@ -61,13 +61,22 @@ class Command:
             yield process
 
     @contextmanager
-    def _process(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    def in_background(self, *arguments: str, **environ: str) -> Iterator[None]:
+        """Run a command for as long as needed. What it prints goes to a file: a full pipe would stop it."""
+        file = self.folder / "output.txt"
+        with file.open("w") as output, self._process("-m", "functions", *arguments, output=output, **environ):
+            yield
+
+    @contextmanager
+    def _process(
+        self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **environ: str
+    ) -> Iterator[subprocess.Popen[str]]:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.folder,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), **environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
         )
         try:

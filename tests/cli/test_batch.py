@@ -129,7 +129,7 @@ def test_after_ctrl_c_the_same_command_continues(command: Command) -> None:
 def test_a_deployment_is_asked_for_its_price_first(command: Command) -> None:
     token, setting = command.run("token", "shop").out.splitlines()
     port, name = free_port(), table(command, "a cat")
-    with command.started("serve", "--port", str(port), TRIGGER_TOKENS=setting, **FAST):
+    with command.in_background("serve", "--port", str(port), TRIGGER_TOKENS=setting, **FAST):
         url = f"http://127.0.0.1:{port}"
         options = ("batch", name, "--url", url)
         eventually(lambda: command.run(*options, WIREFLOW_IMAGES_TOKEN=token).code == 2)

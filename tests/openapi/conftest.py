@@ -24,7 +24,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         def start(**settings: str) -> str:
             command = Command(tmp_path_factory.mktemp("serve"))
             url = f"http://127.0.0.1:{(port := free_port())}"
-            running.enter_context(command.started("serve", "--port", str(port), **settings))
+            running.enter_context(command.in_background("serve", "--port", str(port), **settings))
             eventually(lambda: is_up(url))
             return url
 
