@@ -58,6 +58,13 @@ async def test_a_retried_job_is_queued_and_succeeds_under_the_same_id_and_url(wo
     assert [line["attempt"] for line in world.log("job_retried")] == [2]
 
 
+async def test_the_attempt_may_be_written_as_any_integer_of_json(world: World) -> None:
+    (job,) = await world.end_of(await world.accepted("a cat [fault:upstream_error]"))
+    body, headers = b'{"confirm": true, "attempt": 1.0}', {"Content-Type": "application/json"}
+    response = await world.http.post(f"/jobs/{job['id']}/retry", content=body, headers=headers)
+    assert (response.status_code, response.json()["attempt"]) == (202, 2)
+
+
 async def test_a_new_attempt_has_a_new_key_to_wireflow(world: World) -> None:
     job_id = await failed_job(world)
     await retry(world, job_id)

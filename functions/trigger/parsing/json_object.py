@@ -29,3 +29,10 @@ def check_known(fields: Mapping[str, Any], known: Sequence[str], path: str = "")
     if unknown := next((name for name in fields if name not in known), None):
         name = f"{path}.{unknown}" if path else unknown
         raise Problem.wrong(f"There is no such field. The fields are {', '.join(known)}.", name[:200])
+
+
+def whole_number(value: Any) -> int | None:
+    """Return an integer of JSON, which may be written as 1 or 1.0, or None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

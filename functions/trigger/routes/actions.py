@@ -19,7 +19,7 @@ from ..auth.authorize import check_may_list
 from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.idempotency_keys import key_from_header
-from ..parsing.json_object import check_known, read_object
+from ..parsing.json_object import check_known, read_object, whole_number
 from .job_list import WORKFLOW_NAME, parse_time
 
 MAX_LIMIT = 100  # jobs of one request
@@ -86,8 +86,8 @@ def _filter(fields: Any, caller: Caller) -> JobFilter:
     if not isinstance(fields, dict):
         raise Problem.wrong(f"filter must be an object with any of {', '.join(FILTER)}.", "filter")
     check_known(fields, FILTER, "filter")
-    limit = fields.get("limit", MAX_LIMIT)
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_LIMIT:
+    limit = whole_number(fields.get("limit", MAX_LIMIT))
+    if limit is None or not 1 <= limit <= MAX_LIMIT:
         raise Problem.wrong(f"limit must be a whole number from 1 to {MAX_LIMIT}.", "filter.limit")
     return JobFilter(
         limit=limit,

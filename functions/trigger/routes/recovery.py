@@ -15,7 +15,7 @@ from shared.steps.placing import QueueFull
 from ..auth.authorize import UNKNOWN_JOB, check_may_act
 from ..auth.caller import Caller
 from ..context import Context
-from ..parsing.json_object import read_object
+from ..parsing.json_object import read_object, whole_number
 from ..parsing.notifications import check_headers
 from ..responses.job_representation import job_response
 from ..responses.refusals import queue_full
@@ -57,8 +57,8 @@ def _confirmed_attempt(body: Mapping[str, Any]) -> int:
     """Return the attempt that was seen. Raise Problem 422 without a confirmation."""
     if body.get("confirm") is not True:
         raise Problem.wrong(CONFIRM, "confirm")
-    attempt = body.get("attempt")
-    if not isinstance(attempt, int) or isinstance(attempt, bool) or attempt < 1:
+    attempt = whole_number(body.get("attempt"))
+    if attempt is None or attempt < 1:
         raise Problem.wrong(CONFIRM, "attempt")
     return attempt
 
