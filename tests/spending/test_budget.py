@@ -106,7 +106,8 @@ def test_the_actual_cost_takes_the_place_of_the_estimate():
     reservations = [slot.reservation for slot in slots if slot and slot.reservation]
     corrected = rules.correct(gate.budget, reservations[0], "zap", 10_000)
     assert corrected.total.today == CHEAP + 10_000
-    assert rules.exceeded(rules.correct(corrected, reservations[1], "zap", 2 * DOLLAR), limits.spending)
+    assert not rules.exceeded(corrected, limits.spending, "zap", NOON)
+    assert rules.exceeded(rules.correct(corrected, reservations[1], "zap", 2 * DOLLAR), limits.spending, "zap", NOON)
 
 
 def test_without_limits_nothing_is_counted():
