@@ -21,7 +21,8 @@ from shared.runtime.admission import Admission
 from shared.runtime.places import MAX_LEAD, ROUND, SAMPLE_ROUNDS, Places
 from shared.store_errors import StoreError
 
-READS_SPAN, MAX_READS = 3.0, 6  # seconds, and reads in them: a request that comes alone may need three at once
+MAX_READS = 2  # a second
+STARVED = 6  # times as old as it may be: a request that comes alone needs both reads of its second for something else
 RECENT, TOO_OLD = 1.0, 1.5  # seconds: what is older is refreshed meanwhile, or before anything else
 CHECK_SECONDS = 0.1  # between two checks of what is due
 PAUSE_AFTER_SLOW = 25  # times as long as a read takes: a store that is slow is read less often
@@ -127,11 +128,16 @@ class QueueSnapshot:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def _start(self, parts: Sequence[_Part]) -> list[asyncio.Task[None]]:
-        """Start reads, MAX_READS in READS_SPAN. What was never read does not wait for that, except a count."""
+        """Start reads, no more than MAX_READS a second.
+
+        What was never read does not wait for that, except the count of held jobs, nor a length that is far too old.
+        """
         now, started = self._clock.monotonic(), []
         for part in parts:
             is_first = part.read_at == -math.inf and part is not self._held
-            if part.reading or (not is_first and sum(now - at < READS_SPAN for at in self._last_reads) >= MAX_READS):
+            is_starved = part is self._length and now - part.read_at > STARVED * part.max_age
+            waits = not (is_first or is_starved) and sum(now - at < 1.0 for at in self._last_reads) >= MAX_READS
+            if part.reading or waits:
                 continue
             self._last_reads.append(now)
             part.reading = asyncio.create_task(self._read(part))

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from shared.log import Event
 from shared.spending import gate
 from shared.spending.gate_state import Limits, Suspension
 from shared.store_errors import StoreError
-from tests.crash.input_images import inputs_in, job_of
+from tests.crash.input_images import inputs_in, is_kept_for_a_retry, job_of
 from tests.crash.senders import BEARER, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 
@@ -172,7 +172,7 @@ class ChaosRun:
         """Return the input images that a few windows have not removed, of final jobs that cannot be retried."""
         for _ in range(ATTEMPTS):
             jobs = report.jobs.items()
-            final = {job_id for job_id, job in jobs if job["status"] in FINAL and not _retryable(job)}
+            final = {job_id for job_id, job in jobs if job["status"] in FINAL and not is_kept_for_a_retry(job)}
             left = [name for name in await asyncio.to_thread(inputs_in, self._places) if job_of(name) in final]
             if not left:
                 break
@@ -258,8 +258,3 @@ class ChaosRun:
             if job and waits and job.due_at and job.due_at > now + LONGEST_WAIT:
                 await self._store.save(job.evolve(due_at=now))
                 self._report.shortened[job.status] += 1
-
-
-def _retryable(job: Mapping[str, Any]) -> bool:
-    """Whether the input images of a final job are kept for a retry."""
-    return job["status"] in ("failed", "canceled") and not job["imageCount"]

@@ -1,9 +1,11 @@
 """With every fault at once no job is lost, none is paid twice unmarked, and what is reported is there."""
 
 import json
+import re
+from typing import Any
 
 from functions.simulator.faults import FAULTS
-from shared.error_codes import EXPLANATIONS, ErrorCode
+from shared.error_codes import EXPLANATIONS, ErrorCode, Explanation
 from shared.log import Event
 from shared.spending.money import micros
 from shared.steps import prepare
@@ -84,13 +86,23 @@ def test_nothing_is_reported_that_is_not_there(report: Report) -> None:
             assert report.served[image["url"]] == image["sha256"] == drawn[unsigned(image["sourceUrl"])]
 
 
+def hint_of(known: Explanation, job: dict[str, Any]) -> str:
+    """Return the pattern of the hint: what to do, and the requests that do it."""
+    what = "|".join(map(re.escape, (known.hint, prepare.HINT)))
+    url, body = job["statusUrl"], json.dumps({"confirm": True, "attempt": job["attempt"]})
+    retry = f"To pay for another run: POST {url}/retry with {body}."
+    recopy = f"To copy the missing images again, for free: POST {url}/recopy."
+    new = "The job cannot be retried: send a new request with a new Idempotency-Key for another run."
+    return f"({what})( {re.escape(recopy)})? ({re.escape(retry)}|{re.escape(new)})"
+
+
 def test_a_job_that_failed_says_why_whether_it_cost_money_and_what_to_do(report: Report) -> None:
     for job in report.jobs.values():
         if job["status"] != "failed":
             assert job["errorCode"] is job["errorCharged"] is None
             continue
         known = EXPLANATIONS[ErrorCode(job["errorCode"])]
-        assert job["errorHint"].startswith((known.hint, prepare.HINT))
+        assert re.fullmatch(hint_of(known, job), job["errorHint"]), job["errorHint"]
         assert job["errorRetryable"] is known.retryable
         assert job["errorMessage"]
         assert not (job["possibleDuplicate"] and job["errorCharged"] == "no"), "the cost of the first call is unknown"

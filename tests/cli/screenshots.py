@@ -4,7 +4,6 @@ The bar moves in a terminal; here it is printed once, at its end.
 """
 
 import asyncio
-import base64
 import io
 import os
 import re
@@ -12,7 +11,6 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from PIL import Image
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME, TerminalTheme
 
@@ -20,7 +18,7 @@ from functions.cli.batch import BatchOptions, batch
 from functions.cli.batch_output import BatchOutput
 from functions.cli.errors import JobFailed
 from functions.cli.place import Place
-from tests.recipes.browser import browser
+from tests.recipes.browser import browser, screenshot
 
 FOLDER = Path(__file__).parents[2] / "functions/cli"
 PROMPTS = (
@@ -78,12 +76,7 @@ def _png(svg: str, folder: Path) -> bytes:
     with browser(folder / "profile", javascript=True) as chrome:
         chrome.get(page.as_uri())
         height = chrome.execute_script("return document.querySelector('svg').getBoundingClientRect().height")
-        clip = {"x": 0, "y": 0, "width": WIDTH, "height": height, "scale": 1}
-        shot = chrome.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
-    image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
-    file = io.BytesIO()
-    image.quantize(COLORS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-    return file.getvalue()
+        return screenshot(chrome, WIDTH, height, colors=COLORS)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobQuery, JobStore
 from shared.spending.budget import NOTHING, Spent
-from tests.crash.input_images import inputs_in, job_of
+from tests.crash.input_images import inputs_in, is_kept_for_a_retry, job_of
 from tests.crash.senders import BEARER, KINDS, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 
@@ -252,11 +252,12 @@ class CrashRun:
                 report.served[job_id] = await caller.image_sha256(job_id)
 
     async def _await_cleanup(self) -> None:
-        """Give the poller a few windows to remove the input images of final jobs."""
+        """Give the poller a few windows to remove the input images of final jobs that cannot be retried."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CLEANUP_SECONDS
+        expected = {job_id for job_id, job in self._report.jobs.items() if not is_kept_for_a_retry(job)}
         while loop.time() < deadline:
             self._report.inputs = await asyncio.to_thread(inputs_in, self._places)
-            if not {job_of(name) for name in self._report.inputs} & set(self._report.jobs):
+            if not {job_of(name) for name in self._report.inputs} & expected:
                 return
             await asyncio.sleep(1)

@@ -1,6 +1,8 @@
 """The files in an image store, read directly: the product never lists input images."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,6 +20,11 @@ def inputs_in(places: Places) -> list[str]:
 def images_of(places: Places, job_id: str) -> list[str]:
     """Return the names of all images of a job, without its folder."""
     return _files_in(places, f"jobs/{job_id}")
+
+
+def is_kept_for_a_retry(job: Mapping[str, Any]) -> bool:
+    """Whether the input images of a public job stay for a while after its end: it has ended without an image."""
+    return job["status"] in ("failed", "canceled") and not job["imageCount"]
 
 
 def job_of(name: str) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.crash.kills import places_of
 from tests.crash.senders import SMALL
-from tests.processes.product import UNLIMITED, Caller, Places, Product
+from tests.processes.product import UNLIMITED, Caller, Product
 
 SINGLE, TOGETHER = 6, 40  # jobs that are retried one by one, and by one request
 SECONDS = 120.0
@@ -23,7 +24,7 @@ SIMULATOR = {"SIMULATOR_RUN_SECONDS": "0.3-0.8", "SIMULATOR_HONOUR_KEYS": "false
 async def test_no_retry_is_paid_twice_whenever_the_functions_are_killed(
     store: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    places = _places(store, tmp_path, request)
+    places = places_of(store, tmp_path, request)
     kills, chance = tmp_path / "kills", random.Random(request.config.getoption("--seed"))
     settings = {**UNLIMITED, "LEASE_SECONDS": "20", "KILLS": str(kills)}
     source = "tests/crash/deadly_trigger.py"
@@ -99,10 +100,3 @@ async def _answered(
             continue
         if response.status_code != 503:
             return response
-
-
-def _places(store: str, folder: Path, request: pytest.FixtureRequest) -> Places:
-    if store == "sqlite":
-        return Places.local(folder)
-    firestore, storage = (request.getfixturevalue(name) for name in ("firestore_emulator", "storage_server"))
-    return Places.cloud(firestore, storage)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.crash.input_images import images_of
+from tests.crash.kills import places_of
 from tests.crash.senders import SMALL
 from tests.processes.product import UNLIMITED, Places, Product
 
@@ -24,7 +25,7 @@ async def test_one_job_follows_each_and_an_erasure_is_completed_whenever_the_pol
     kills = tmp_path / "kills"
     settings = {**UNLIMITED, "LEASE_SECONDS": "20", "KILLS": str(kills)}
     source = "tests/crash/deadly_wrap_up.py"
-    places = _places(store, tmp_path, request)
+    places = places_of(store, tmp_path, request)
     product = Product(tmp_path, places, settings=settings, simulator=SIMULATOR, poller_source=source)
     async with product.running() as caller:
         bodies = [{"prompt": f"cat {number}", **SMALL, "then": "default"} for number in range(JOBS)]
@@ -61,10 +62,3 @@ async def _until_gone(places: Places, ids: list[str]) -> None:
         if not any([await asyncio.to_thread(images_of, places, job_id) for job_id in ids]):
             return
         await asyncio.sleep(1)
-
-
-def _places(store: str, folder: Path, request: pytest.FixtureRequest) -> Places:
-    if store == "sqlite":
-        return Places.local(folder)
-    firestore, storage = (request.getfixturevalue(name) for name in ("firestore_emulator", "storage_server"))
-    return Places.cloud(firestore, storage)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -13,7 +12,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
-from tests.recipes.browser import browser, soon
+from tests.recipes.browser import browsers as browsers
+from tests.recipes.browser import soon
 from tests.recipes.deployment import Deployment, deployed
 
 AXE = files("axe_core_python").joinpath("axe.min.js").read_text()
@@ -99,21 +99,6 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     settings = {**OPEN, "PLAYGROUND": "true", "WIREFLOW_WORKFLOWS": json.dumps(WORKFLOWS)}
     with deployed(tmp_path_factory.mktemp("playground"), **settings) as deployment:
         yield deployment
-
-
-@pytest.fixture(scope="module")
-def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bool], Chrome]]:
-    """One with JavaScript and one without, each started when it is first asked for."""
-    started: dict[bool, Chrome] = {}
-    with ExitStack() as stack:
-
-        def get(javascript: bool) -> Chrome:
-            if javascript not in started:
-                folder = tmp_path_factory.mktemp("profile")
-                started[javascript] = stack.enter_context(browser(folder, javascript=javascript))
-            return started[javascript]
-
-        yield get
 
 
 @pytest.fixture

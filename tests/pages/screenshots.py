@@ -1,17 +1,14 @@
 """The screenshots of the README: `python -m tests.pages.screenshots` takes them again, in light and dark."""
 
-import base64
-import io
 import json
 import tempfile
 from pathlib import Path
 
-from PIL import Image
 from selenium.webdriver import Chrome
 
 from functions.trigger.responses.assets import PAGES
 from tests.pages.conftest import OPEN, WORKFLOWS, Person
-from tests.recipes.browser import browser, screen
+from tests.recipes.browser import browser, screen, screenshot
 from tests.recipes.deployment import deployed
 
 PROMPTS = (
@@ -38,19 +35,14 @@ def main() -> None:
                     person.sees_image(person.creates(prompt))
             for scheme in ("light", "dark"):
                 with screen(chrome, WIDTH, dark=scheme == "dark"):
-                    (PAGES / f"playground-{scheme}.png").write_bytes(screenshot(chrome))
+                    (PAGES / f"playground-{scheme}.png").write_bytes(take(chrome))
 
 
-def screenshot(chrome: Chrome) -> bytes:
-    """Return a PNG with few colors: it is a small file, and looks the same."""
+def take(chrome: Chrome) -> bytes:
+    """Return a screenshot without focus and hover."""
     chrome.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
     chrome.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": 1, "y": 1})
-    clip = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT, "scale": 1}
-    shot = chrome.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
-    image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
-    file = io.BytesIO()
-    image.quantize(COLORS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return screenshot(chrome, WIDTH, HEIGHT, colors=COLORS)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """Debian's Chromium, driven by its own ChromeDriver; nothing is downloaded, and only the tests' pages are opened."""
 
+import base64
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import pytest
+from PIL import Image
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
@@ -49,6 +52,21 @@ def browser(profile: Path, *, javascript: bool) -> Iterator[Chrome]:
         chrome.quit()
 
 
+@pytest.fixture(scope="module")
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bool], Chrome]]:
+    """One with JavaScript and one without, each started when it is first asked for."""
+    started: dict[bool, Chrome] = {}
+    with ExitStack() as stack:
+
+        def get(javascript: bool) -> Chrome:
+            if javascript not in started:
+                folder = tmp_path_factory.mktemp("profile")
+                started[javascript] = stack.enter_context(browser(folder, javascript=javascript))
+            return started[javascript]
+
+        yield get
+
+
 @contextmanager
 def screen(chrome: Chrome, width: int, *, dark: bool = False) -> Iterator[None]:
     """A screen of this width in CSS pixels, a phone's below 600, with a color scheme."""
@@ -77,3 +95,13 @@ def image(chrome: Chrome) -> WebElement | Literal[False]:
 
 def _is_seen(image: WebElement) -> bool:
     return image.is_displayed() and image.get_property("naturalWidth") not in (None, 0)
+
+
+def screenshot(chrome: Chrome, width: int, height: int, *, colors: int) -> bytes:
+    """A PNG of the page with few colors: it is a small file, and looks the same."""
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    shot = chrome.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
+    image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+    file = io.BytesIO()
+    image.quantize(colors, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.recipes.browser import browsers as browsers
 from tests.recipes.deployment import Deployment, deployed
 from tests.recipes.google import Google, google
 

@@ -1,7 +1,6 @@
 """The recipe "Web form", pasted into a page and used in Chromium."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ from PIL import Image
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 
-from tests.recipes.browser import browser, image, screen, soon
+from tests.recipes.browser import image, screen, soon
 from tests.recipes.deployment import Deployment, deployed
 from tests.recipes.readme_blocks import blocks, filled_in
 from tests.recipes.small_server import Answer, Request, serving
@@ -95,21 +94,6 @@ def product(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
     folder = tmp_path_factory.mktemp("deployment")
     with deployed(folder, FORM_ORIGINS=site.allowed, FORM_PER_MINUTE="0") as deployment:
         yield deployment
-
-
-@pytest.fixture(scope="module")
-def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bool], Chrome]]:
-    """One with JavaScript and one without, each started when it is first asked for."""
-    started: dict[bool, Chrome] = {}
-    with ExitStack() as stack:
-
-        def get(javascript: bool) -> Chrome:
-            if javascript not in started:
-                folder = tmp_path_factory.mktemp("profile")
-                started[javascript] = stack.enter_context(browser(folder, javascript=javascript))
-            return started[javascript]
-
-        yield get
 
 
 @pytest.fixture
