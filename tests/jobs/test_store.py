@@ -288,11 +288,21 @@ async def test_unknown_fields_survive_a_save(place: Place, store: JobStore):
 
 
 async def test_a_document_of_an_earlier_version_is_a_job(place: Place, store: JobStore):
-    await store.create(a_job())
+    await store.create(a_job(private=True, prepared=False, preparing_tries=2, steps=(Step(status="RUNNING"),)))
     named = {"private", "prepared", "preparingTries", "steps"}
     assert named <= (await place.look("jobs/job1")).keys()
     await place.put("jobs/job1", **dict.fromkeys(named))
     assert await store.get("job1") == a_job()
+
+
+async def test_a_field_that_has_its_default_again_is_read_as_that(store: JobStore):
+    created = await store.create(a_job(prepared=False, preparing_tries=2, copy_tries=1))
+    again = await store.save(created.evolve(prepared=True, preparing_tries=0))
+    assert await store.get("job1") == again
+    assert (again.prepared, again.preparing_tries, again.copy_tries) == (True, 0, 1)
+    await store.save(again.evolve(prepared=False, copy_tries=0))
+    found = await store.get("job1")
+    assert (found.prepared, found.copy_tries) == (False, 0)
 
 
 async def test_lists_and_errors_are_replaced_as_a_whole(store: JobStore):
