@@ -63,7 +63,7 @@ def update(name: str, fields: Mapping[str, Any], revision: Revision) -> Any:
 
 
 class Calls:
-    """The methods of a gRPC channel. Both take the metadata and the timeout of a call."""
+    """The methods of a gRPC channel, which take the metadata and the timeout of a call."""
 
     def __init__(self, channel: Any) -> None:
         self.commit = channel.unary_unary(
@@ -71,6 +71,8 @@ class Calls:
             request_serializer=CommitRequest.SerializeToString,
             response_deserializer=request_types.CommitResponse.pb().FromString,
         )
+        # The client library has added one that logs calls. It makes a second task of each, for nothing if none is logged.
+        self.commit._interceptors = []
 
 
 def set_value(target: Any, value: Any) -> None:
