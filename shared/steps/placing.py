@@ -8,7 +8,7 @@ from shared.job import Job
 from shared.runtime.dependencies import Deps
 from shared.runtime.places import Places
 from shared.spending import gate
-from shared.spending.budget import Shortage
+from shared.spending.budget import Charge, Shortage
 from shared.spending.suspensions import MAX_TRIAL
 
 MIN_RETRY, MAX_RETRY = timedelta(seconds=5), timedelta(hours=1)
@@ -74,16 +74,21 @@ def accepted_places(count: int, caller: str | None, places: Places, deps: Deps) 
 
 def has_room(places: Places, count: int, caller: str | None, deps: Deps) -> bool:
     """Return whether `count` more jobs of a caller may wait, as far as this instance knows."""
-    limit, own = deps.config.max_queued_jobs, deps.config.limits.spending.callers.get(caller or "")
-    if own and own.max_queued and places.waiting_of(caller) + count > own.max_queued:
-        return False
-    return not limit or places.waiting + count <= limit
+    limit = deps.config.max_queued_jobs
+    return _has_own_room(places, count, caller, deps) and (not limit or places.waiting + count <= limit)
+
+
+def _has_own_room(places: Places, count: int, caller: str | None, deps: Deps) -> bool:
+    own = deps.config.limits.spending.callers.get(caller or "")
+    return not (own and own.max_queued) or places.waiting_of(caller) + count <= own.max_queued
 
 
 def check_room(places: Places, count: int, caller: str | None, deps: Deps) -> None:
-    """Raise QueueFull if `count` more jobs of a caller may not wait."""
+    """Raise QueueFull if `count` more jobs of a caller may not wait: until one of its own starts, or any job."""
     if has_room(places, count, caller, deps):
         return
-    now, state = deps.clock.now(), deps.admission.known
-    until = gate.estimate_start(state, deps.config.limits, 0, now) - now if state else MIN_RETRY
+    now, state, limits = deps.clock.now(), deps.admission.known, deps.config.limits
+    waits_for = None if _has_own_room(places, count, caller, deps) else caller
+    charge = Charge(caller=waits_for, micros=limits.spending.lowest)
+    until = gate.estimate_start(state, limits, 0, now, charge=charge) - now if state else MIN_RETRY
     raise QueueFull(int(min(max(until, MIN_RETRY), MAX_RETRY).total_seconds()))

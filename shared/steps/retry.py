@@ -67,7 +67,7 @@ def _next_attempt(job: Job, deps: Deps) -> Job:
     now, text = deps.clock.now(), _requested_input(job, workflow)
     longest = timedelta(hours=deps.config.max_queue_hours)
     max_wait = min(job.give_up_at - (job.retried_at or job.created_at), longest)
-    cost = estimated_cost(workflow, text)
+    cost = estimated_cost(workflow, text, deps.config.usd_per_credit)
     return job.next_attempt(now, now + max_wait, expiry(now, max_wait, deps.config), text, cost)
 
 

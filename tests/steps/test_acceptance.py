@@ -190,6 +190,7 @@ async def test_the_bound_of_a_caller_counts_its_held_jobs(open_world: OpenWorld,
     async with open_world(**of_callers(zap={**limits, "maxQueued": 3})) as world:
         answers = [await send(world, "zap", number) for number in range(6)]
         assert [answer.status_code for answer in answers] == [202] * 4 + [429] * 2
+        assert answers[5].headers["Retry-After"] == "3600", "its limit resets at midnight"
         assert (await world.record(answers[3].json()["id"])).held
         assert (await send(world, "ci", 6)).json()["status"] == "running"
         async with open_world(simulator=world.simulator, **of_callers(zap={**limits, "maxQueued": 3})) as other:
