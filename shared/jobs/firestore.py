@@ -20,7 +20,7 @@ from shared.batches import MAX_ROWS, Batch, BatchRow
 from shared.bulk_action import BulkAction
 from shared.hooks import Hook, HookStatus
 from shared.job import Job
-from shared.job_states import IN_FLIGHT
+from shared.job_states import IN_FLIGHT, Status
 from shared.jobs.action_documents import action_from_document, action_to_document
 from shared.jobs.batch_documents import (
     BATCH_ROW_FIELDS,
@@ -133,6 +133,11 @@ class FirestoreJobs:
         """See the port."""
         ahead = FieldFilter("queueAt", "<", utc(queue_at))
         return await self._database.count(lambda client: client.collection("jobs").where(filter=ahead))
+
+    async def count_queued(self, caller: str, limit: int) -> int:
+        """See the port."""
+        query = JobQuery(limit=limit, caller=caller, status=Status.QUEUED)
+        return await self._database.count(_list_query(query), limit)
 
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""

@@ -72,10 +72,11 @@ class Database:
             snapshots = await query(client).limit(limit).get(**self._call)
         return [_row(snapshot) for snapshot in snapshots]
 
-    async def count(self, query: BuildQuery) -> int:
-        """Return the number of documents of a query."""
+    async def count(self, query: BuildQuery, limit: int | None = None) -> int:
+        """Return the number of documents of a query, at most `limit`."""
         async with self._session() as client:
-            results = await query(client).count().get(**self._call)
+            found = query(client) if limit is None else query(client).limit(limit)
+            results = await found.count().get(**self._call)
         return int(results[0][0].value)
 
     async def write(

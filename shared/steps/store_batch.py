@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from shared import idempotency
 from shared.batches import Batch
-from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
@@ -144,7 +143,7 @@ async def _placed(jobs: Sequence[Job], places: Places, deps: Deps) -> tuple[list
         return [], None
     now = deps.clock.now()
     placed, start = [], now
-    for job, place in zip(jobs, places.next(share_of(jobs[0].caller), now, len(jobs)), strict=True):
+    for job, place in zip(jobs, places.accept(jobs[0].caller, now, len(jobs)), strict=True):
         start = estimate_start(job, place, places, deps)
         placed.append(prepare_at_once(job.deferred(min(start - now, MAX_DELAY)), deps).placed(place))
         await deps.clock.sleep(0)
@@ -168,7 +167,7 @@ async def _store(jobs: Sequence[Job], deps: Deps) -> datetime:
     """Store jobs in one commit; return when the last of them expires. Another request may store some of them first."""
     for _ in range(MAX_TRIES):
         async with deps.queue.recent(sharers(jobs[0].caller, deps)) as places:
-            given = places.next(share_of(jobs[0].caller), deps.clock.now(), len(jobs))
+            given = places.accept(jobs[0].caller, deps.clock.now(), len(jobs))
             placed = [job.placed(place) for job, place in zip(jobs, given, strict=True)]
             try:
                 created = await wake_up_meanwhile(create_all(placed, deps), deps.clock.now(), deps)

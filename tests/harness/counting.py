@@ -57,6 +57,9 @@ class WatchedJobs:
     async def count_ahead(self, queue_at: datetime) -> int:
         return self._count(await self._inner.count_ahead(queue_at))
 
+    async def count_queued(self, caller: str, limit: int) -> int:
+        return self._count(await self._inner.count_queued(caller, limit))
+
     async def usage_rows(self, query: JobQuery) -> list[UsageRow]:
         return self._count(await self._inner.usage_rows(query))
 

@@ -228,7 +228,7 @@ class World:
             source=_source(settings, self.vendor),
             wireflow=wireflow,
             admission=admission,
-            queue=QueueSnapshot(store, admission, clock),
+            queue=QueueSnapshot(store, admission, clock, limits.spending.callers),
             hooks=Hooks(store, clock),
             requests=requests,
             run_times=RunTimes(admission),

@@ -373,6 +373,16 @@ async def test_count_ahead_counts_queued_jobs_before_a_time(store: JobStore):
     assert [await store.count_ahead(NOW + number * SECOND) for number in range(7)] == [0, 1, 2, 3, 4, 5, 5]
 
 
+async def test_count_queued_counts_the_queued_jobs_of_a_caller_up_to_a_limit(store: JobStore):
+    for number in range(4):
+        await store.create(a_job(f"held{number}", caller="zap", queue_at=NOW + number * SECOND, due_at=NOW))
+    await store.create(a_job("prepared", caller="zap", due_at=NOW))
+    await store.create(a_job("other", caller="shop", due_at=NOW))
+    await store.create(a_job("running", caller="zap", status=Status.RUNNING, due_at=NOW))
+    assert [await store.count_queued("zap", limit) for limit in (3, 5, 9)] == [3, 5, 5]
+    assert await store.count_queued("unknown", 9) == 0
+
+
 async def test_a_document_that_cannot_be_read_does_not_stop_the_others(
     place: Place, store: JobStore, capsys: pytest.CaptureFixture[str]
 ):

@@ -1,10 +1,12 @@
 """What accepting a job costs, how many may wait, and what a waiting job is told about its place and its start."""
 
 import asyncio
+import json
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.ports import JobStore
@@ -183,10 +185,81 @@ async def test_held_jobs_count(open_world: OpenWorld) -> None:
         assert statuses[-1] == 429
 
 
+@pytest.mark.parametrize("limits", [{"usdPerDay": 0.1}, {"perDay": 1}])
+async def test_the_bound_of_a_caller_counts_its_held_jobs(open_world: OpenWorld, limits: dict[str, float]) -> None:
+    async with open_world(**of_callers(zap={**limits, "maxQueued": 3})) as world:
+        answers = [await send(world, "zap", number) for number in range(6)]
+        assert [answer.status_code for answer in answers] == [202] * 4 + [429] * 2
+        assert answers[5].headers["Retry-After"] == "3600", "its limit resets at midnight"
+        assert (await world.record(answers[3].json()["id"])).held
+        assert (await send(world, "ci", 6)).json()["status"] == "running"
+        async with open_world(simulator=world.simulator, **of_callers(zap={**limits, "maxQueued": 3})) as other:
+            assert (await send(other, "zap", 7)).status_code == 429, "another instance counts them too"
+            await other.http.delete(f"/jobs/{answers[2].json()['id']}", headers=bearer("zap"))
+            await other.clock.sleep(16)
+            assert [(await send(other, "zap", number)).status_code for number in (8, 9)] == [202, 429]
+
+
+async def test_the_bound_of_a_caller_is_that_of_its_own_jobs_in_the_queue(open_world: OpenWorld) -> None:
+    async with open_world(**of_callers(zap={"maxQueued": 3}), EXECUTIONS_PER_MINUTE="1") as world:
+        for number in range(5):
+            await submit(world, "ci", f"dog {number}")
+        burst = await asyncio.gather(*(send(world, "zap", number) for number in range(6)))
+        assert Counter(answer.status_code for answer in burst) == {202: 3, 429: 3}
+        answer = await world.http.post("/", json=[{"prompt": "row", **SMALL}], headers=bearer("zap"))
+        assert answer.status_code == 429
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+@pytest.mark.parametrize("own", [True, False])
+async def test_a_post_that_waits_for_a_spend_limit_makes_one_call_to_the_store(
+    open_world: OpenWorld, key: str | None, own: bool
+) -> None:
+    limits = of_callers(zap={"usdPerDay": 0.1}) if own else {**of_callers(), "DAILY_SPEND_USD": "0.1"}
+    async with open_world(wrap=Calls, **limits, EXECUTIONS_PER_MINUTE="10") as world:
+        for number in range(3):
+            await send(world, "zap", number)
+        if not own:  # no job waits, and the gate is closed
+            for job in (await world.http.get("/jobs?status=queued", headers=bearer("zap"))).json()["jobs"]:
+                await world.http.delete(f"/jobs/{job['id']}", headers=bearer("zap"))
+            await world.clock.sleep(1.6)
+            await send(world, "zap", 0, dryRun=True)
+        counts(world).clear()
+        answer = await send(world, "zap", 4, key=key and f"{key}4")
+        assert answer.json()["waitReason"] == "spend_limit"
+        assert counts(world) == {"create": 1}
+
+
+async def test_the_limit_of_a_caller_is_read_with_the_snapshot(open_world: OpenWorld) -> None:
+    settings = of_callers(zap={"usdPerDay": 0.1, "maxQueued": 1_000})
+    async with open_world(wrap=Calls, **settings, EXECUTIONS_PER_MINUTE="10") as world:
+        for number in range(2):
+            await send(world, "zap", number)
+        counts(world).clear()
+        posts, seconds = 0, 20
+        for posts in range(1, seconds * 10 + 1):
+            assert (await send(world, "zap", posts)).json()["waitReason"] == "spend_limit"
+            await world.clock.sleep(0.1)
+        assert counts(world)["create"] == posts
+        assert counts(world).total() - posts <= 2 * seconds + 2
+
+
 async def test_zero_is_no_bound(open_world: OpenWorld) -> None:
     async with open_world(MAX_QUEUED_JOBS="0", EXECUTIONS_PER_MINUTE="1") as world:
         for number in range(30):
             await world.accepted(f"cat {number}")
+
+
+def of_callers(**limits: dict[str, float]) -> dict[str, str]:
+    """Settings with limits of callers, and the price that they need."""
+    workflow = {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.1}
+    callers = {"CALLER_LIMITS": json.dumps(limits)} if limits else {}
+    return {**AUTH, **callers, "WIREFLOW_WORKFLOWS": json.dumps({"default": workflow})}
+
+
+async def send(world: World, caller: str, number: int, *, key: str | None = None, **fields: Any) -> httpx.Response:
+    headers = {**bearer(caller), **({"Idempotency-Key": key} if key else {})}
+    return await world.http.post("/", json={"prompt": f"cat {number}", **SMALL, **fields}, headers=headers)
 
 
 # --- place and start -----------------------------------------------------------------------------------------------
