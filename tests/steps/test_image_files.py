@@ -1,7 +1,11 @@
 """Images as files: their names, downloads, and parts."""
 
+import dataclasses
+
+import httpx
 import pytest
 
+from shared.ports import StoredImage
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, bearer, final_states, submit
@@ -33,6 +37,32 @@ async def test_a_url_with_an_extension_leads_to_the_same_image(world: World, ext
         response = await world.http.get(f"{path}.{extension}?download=1")
         assert (response.status_code, response.headers["location"]) == (302, f"{path}?download=1")
     assert (await world.http.get(f"/jobs/{job['id']}/image.svg")).status_code == 404
+
+
+@pytest.mark.parametrize("store", ["files", "signed URLs"])
+async def test_the_first_image_is_not_cached_while_another_one_is_shown_in_its_place(world: World, store: str) -> None:
+    world.vendor.answer("cdn", lambda call: httpx.Response(503) if "/0.png" in call.request.url.path else None)
+    job = await finished_job(world, count=2, allowPartial=True)
+    assert job["imageCount"] == 1
+    read = world.deps.images.read
+
+    async def signed(name: str, disposition: str | None) -> StoredImage | None:
+        stored = await read(name, disposition)
+        return stored and dataclasses.replace(stored, url=f"https://storage.test/{name}", seconds=600)
+
+    if store == "signed URLs":
+        world.deps.images.read = signed  # type: ignore[method-assign]
+    second = await world.http.get(f"{job['imageUrl']}/1")
+    shown = await world.http.get(job["imageUrl"])
+    assert (shown.headers.get("etag"), shown.status_code) == (second.headers.get("etag"), second.status_code)
+    assert shown.headers["cache-control"] == "private, no-cache"
+    assert "max-age" in second.headers["cache-control"]
+    world.vendor.reset()
+    await world.http.post(f"/jobs/{job['id']}/recopy")
+    await world.end_of(job["id"])
+    first = await world.http.get(job["imageUrl"])
+    assert "max-age" in first.headers["cache-control"]
+    assert (first.content, first.headers.get("location")) != (shown.content, shown.headers.get("location"))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from ..responses.prefer import preference_applied
 from ..responses.ranges import first_bytes, requested_range
 
 IMMUTABLE = "private, max-age=31536000, immutable"
+CHECKED = "private, no-cache"  # by the ETag
 RETRY_SECONDS = 5
 UNKNOWN_IMAGE = "There is no job with this id, or it has no image with this index."
 
@@ -52,6 +53,8 @@ async def image(request: Request, context: Context, job_id: str, index: str | No
         if stored is None:
             raise Problem("not_found", "The image was deleted from the image store.")
         response = _serve(request, stored, disposition)
+        if job and number is None and job.images[0].name is None:  # it is copied again, and then this is its URL
+            response.headers["Cache-Control"] = CHECKED
     response.headers.update(preference_applied(seconds))
     return response
 
