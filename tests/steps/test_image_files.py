@@ -59,6 +59,9 @@ async def test_the_first_image_is_not_cached_while_another_one_is_shown_in_its_p
     assert "max-age" in second.headers["cache-control"]
     world.vendor.reset()
     await world.http.post(f"/jobs/{job['id']}/recopy")
+    meanwhile = await world.http.get(job["imageUrl"])
+    assert (meanwhile.status_code, meanwhile.content) == (shown.status_code, shown.content)
+    assert meanwhile.headers["cache-control"] == "private, no-cache"
     await world.end_of(job["id"])
     first = await world.http.get(job["imageUrl"])
     assert "max-age" in first.headers["cache-control"]

@@ -62,10 +62,10 @@ async def image(request: Request, context: Context, job_id: str, index: str | No
 def _name_in(job: Job, number: int | None) -> str | None:
     """Return the name of a stored image, or None.
 
-    Without a number it is the first one. Until the job is final, only image 0 is certain to be the first.
+    Without a number it is the first one. Until the job is final for the first time, only image 0 is certain to be it.
     """
     stored = [image for image in job.images if image.name]
-    if number is None and not job.finished:
+    if number is None and not job.finished and job.recopied_at is None:
         number = 0
     matching = stored if number is None else [image for image in stored if image.index == number]
     return matching[0].name if matching else None
