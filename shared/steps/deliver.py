@@ -22,16 +22,21 @@ from shared.runtime.endpoints import Postponed
 from shared.runtime.slots import WindowOver
 from shared.store_errors import StoreError
 
-MIN_SECONDS = 1.0  # of the window that must be left: an attempt ends with it
+MIN_SECONDS = 5.0  # of the window, or half of a short one, that must be left: most receivers respond in that time
 FULL = timedelta(seconds=DELIVERY_SECONDS)
 SECRETS_AGAIN = timedelta(minutes=1)  # after the store did not respond
+
+
+def has_time(deps: Deps) -> bool:
+    """Whether a delivery may begin: an attempt ends with the window, and is then repeated."""
+    return deps.window.left() >= min(MIN_SECONDS, deps.config.poll_window / 2)
 
 
 async def deliver(job: Job, deps: Deps) -> list[Callback]:
     """Notify the receivers of a final job that are due. Return the callbacks after their attempts."""
     now = deps.clock.now()
     due = [callback for callback in job.callbacks if callback.is_due(now)]
-    if not due or deps.window.left() < MIN_SECONDS:
+    if not due or not has_time(deps):
         return []
     message = message_of(job, deps)
     return await asyncio.gather(*(_deliver(job, callback, message, deps) for callback in due))

@@ -505,6 +505,24 @@ async def test_an_attempt_that_the_windows_end_cuts_off_does_not_count_and_is_ma
         assert (shown["attempts"], shown["lastStatus"]) == (1, 500)
 
 
+async def test_a_job_that_ends_with_the_window_is_told_at_the_beginning_of_the_next_at_no_further_cost(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(wrap=WatchedJobs, wake_ups=True) as world:
+        receiver = Receiver(world, "receiver.test", seconds=2.0)
+        job_id = await world.accepted(callbackUrl=receiver.url)
+        world.vendor.answer("cdn", lambda _call: world.deps.window.set(4.0))
+        await world.call_poller()
+        job = await world.record(job_id)
+        assert (job.status, job.due_at, receiver.deliveries) == ("succeeded", job.completed_at, [])
+        world.store.reset()
+        await world.clock.sleep(20.0)
+        (delivery,) = receiver.deliveries
+        assert job.completed_at
+        assert delivery.at - job.completed_at <= 11 * SECOND
+        assert world.store.writes == 1
+
+
 async def test_a_receiver_that_is_slower_than_every_window_runs_out_of_attempts(open_world: OpenWorld) -> None:
     async with open_world(POLL_WINDOW_SECONDS="8") as world:
         receiver = Receiver(world, "receiver.test", seconds=12.0)
