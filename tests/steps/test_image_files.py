@@ -5,7 +5,7 @@ import dataclasses
 import httpx
 import pytest
 
-from shared.ports import StoredImage
+from shared.ports import FileDetails, ImageStream, StoredImage
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, bearer, final_states, submit
@@ -20,6 +20,27 @@ async def test_an_image_is_shown_or_saved_under_a_name_from_its_prompt(world: Wo
     saved = await world.http.get(f"{job['imageUrl']}/1?download=1")
     assert saved.headers["content-disposition"].startswith(f'attachment; filename="a-red-fox-2-{suffix}.png"')
     assert shown.status_code == saved.status_code == 200
+
+
+async def test_a_stored_image_says_which_job_and_run_it_is_of(world: World) -> None:
+    kept: list[FileDetails | None] = []
+    write = world.deps.images.write
+
+    def watched(name: str, image: ImageStream, details: FileDetails | None = None) -> None:
+        kept.append(details)
+        write(name, image, details)
+
+    world.deps.images.write = watched  # type: ignore[method-assign]
+    job = await finished_job(world, "A red fox")
+    (details,) = filter(None, kept)
+    assert details.metadata == {
+        "jobId": job["id"],
+        "executionId": job["executionId"],
+        "workflow": "default",
+        "sourceHost": "wireflow.test",
+        "aiGenerated": "true",
+    }
+    assert details.disposition.startswith(f'inline; filename="a-red-fox-{job["id"][:6]}.png"')
 
 
 async def test_the_name_of_a_private_image_does_not_tell_its_prompt(open_world: OpenWorld) -> None:
