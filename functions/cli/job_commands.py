@@ -117,7 +117,7 @@ def retry(place: Place, job_id: str, yes: bool, as_json: bool) -> None:
 @JSON
 @at_place
 def watch(place: Place, job_id: str | None, as_json: bool) -> None:
-    """Follow JOB until it is final, or the newest 100 jobs until Ctrl-C. Prints a line for each change."""
+    """Follow JOB until it is final, or all jobs that are not final until Ctrl-C. Prints a line for each change."""
     from functions.cli.watch import watch_all, watch_job
 
     if job_id:

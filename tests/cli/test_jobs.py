@@ -45,10 +45,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = Command(tmp_path_factory.mktemp("served"))
     port = free_port()
     quick = {"SIMULATOR_RUN_SECONDS": "0.3", "EXECUTIONS_PER_MINUTE": "0", "DAILY_EXECUTIONS": "0"}
-    with command.started("serve", "--port", str(port), "--log-format", "json", **quick) as process:
-        assert process.stderr is not None
-        while "Ctrl-C" not in process.stderr.readline():
-            assert process.poll() is None
+    with command.in_background("serve", "--port", str(port), **quick):
+        eventually(lambda: "Ctrl-C" in (command.folder / "output.txt").read_text())
         yield Served(command, f"http://127.0.0.1:{port}")
 
 
@@ -97,6 +95,8 @@ def test_the_story_of_a_job_is_shown(served: Served, jobs: Callable[..., Result]
     out = jobs("show", job_id).out
     for text in (job["executionId"], job["requestId"], *job["imageUrls"], *(one["sha256"] for one in job["images"])):
         assert f"{text}\n" in out
+    assert "attempt 1: HTTP 202, Wireflow started " in out
+    assert "attempt 1: HTTP 200, the run has ended\n" in out
     assert json.loads(jobs("show", job_id, "--json").out)["images"] == job["images"]
 
 
