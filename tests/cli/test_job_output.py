@@ -202,9 +202,30 @@ def test_related_jobs_are_named(capsys: pytest.CaptureFixture[str]):
     assert rows == [["batch", ids[0]], ["previous job", ids[1]], ["next job", ids[2]], ["next job", ids[3]]]
 
 
-def test_every_line_that_is_neither_a_hash_nor_a_url_fits_80_columns(capsys: pytest.CaptureFixture[str]):
-    print_job(job(prompt="a cat", message="word " * 100, status="running"), as_json=False)
-    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if LONG_URL not in line)
+@pytest.mark.parametrize("text", ["a cat", "word " * 100, "猫" * 500, "x" * 500, "🦊 fox, " * 60, "two\nlines"])
+def test_every_line_that_is_neither_a_hash_nor_a_url_fits_80_columns(text: str, capsys: pytest.CaptureFixture[str]):
+    failed = {**job()["attempts"][0], "errorMessage": text}
+    names = {"caller": "c" * 64, "workflow": "w" * 64, "metadata": {"k" * 40: text, "order": text}}
+    hint = f'{text} To pay for another run: POST {URL}/retry with {{"confirm": true, "attempt": 1}}.'
+    print_job(job(prompt=text, attempts=[failed], status="failed", errorHint=hint, **names), as_json=False)
+    out = capsys.readouterr().out
+    assert all(cell_len(line) <= 80 for line in out.splitlines() if LONG_URL not in line)
+    assert f"{URL}/retry" in out
+    assert "".join(text.split()) in "".join(out.split()), "nothing is lost"
+
+
+def test_a_long_name_of_a_caller_s_own_field_does_not_run_into_its_value(capsys: pytest.CaptureFixture[str]):
+    print_job(job(metadata={"customer-reference": "1042"}), as_json=False)
+    assert "customer-reference 1042\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("label", ["Generate", "猫" * 200, "x" * 200])
+def test_a_change_is_one_line_of_at_most_80_columns(label: str, capsys: pytest.CaptureFixture[str]):
+    steps = [{"label": label, "status": "RUNNING", "progress": 40.0}] * 5
+    print_change(job(status="running", steps=steps), as_json=False)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert cell_len(line) <= 80
+    assert job()["id"] in line
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "word " * 100, "猫" * 100, "x" * 4000, "two\nlines"])
