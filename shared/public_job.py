@@ -10,7 +10,8 @@ from typing import Any
 from shared.callbacks import Callback
 from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job_parts import Attempt, Image, JobError, Step
+from shared.job import Job
+from shared.job_parts import Attempt, Image, JobError, Step, VendorResponse
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.money import public_cost
@@ -90,6 +91,17 @@ def public_job(
         "estimatedStartAt": timestamp(estimated_start),
         "queuePosition": position,
         "statusUrl": url,
+    }
+
+
+def history(job: Job) -> dict[str, Any]:
+    """Return as JSON values what the story of a job needs besides the public job.
+
+    That is Wireflow's responses, and when each image was stored.
+    """
+    return {
+        "responses": [_response(response) for response in job.responses],
+        "images": [{"index": one.index, "storedAt": timestamp(one.stored_at)} for one in job.images if one.stored_at],
     }
 
 
@@ -245,6 +257,17 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "errorCharged": attempt.error_charged and str(attempt.error_charged),
         "creditsUsed": attempt.credits_used,
         "cost": public_cost(attempt.cost),
+    }
+
+
+def _response(response: VendorResponse) -> dict[str, Any]:
+    return {
+        "attempt": response.attempt,
+        "call": str(response.call),
+        "at": timestamp(response.at),
+        "httpStatus": response.http_status,
+        "requestId": response.request_id,
+        "errorCode": response.error_code and str(response.error_code),
     }
 
 

@@ -13,7 +13,7 @@ from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.hooks import Hook, HookSecret
 from shared.job import Job
-from shared.job_parts import Attempt, Image, InputImage, JobError, Refusal, Step, Then
+from shared.job_parts import Attempt, Image, InputImage, JobError, Refusal, Step, Then, VendorCall, VendorResponse
 from shared.job_states import Status
 from shared.jobs.document_size import check_size
 from shared.listed_job import ListedJob
@@ -37,7 +37,7 @@ def to_document(job: Job) -> dict[str, Any]:
     """Return the fields of a job as they are stored, without id and revision. Raise RecordTooLarge."""
     document = encode(job)
     del document["id"], document["revision"]
-    for name in ("callbacks", "attempts", "nextJobs", "moreInputs"):
+    for name in ("callbacks", "attempts", "responses", "nextJobs", "moreInputs"):
         document[name] = document[name] or None  # most jobs have none
     if job.images or job.callbacks or job.attempts or len(job.input) > SMALL_INPUT:
         check_size(document)
@@ -59,6 +59,7 @@ def from_document(job_id: str, document: Mapping[str, Any], revision: Any) -> Jo
         refusal = decode(Refusal, known["refusal"])
         known["refusal"] = Refusal(**{**refusal, "reason": ErrorCode(refusal["reason"])})
     known["more_inputs"] = tuple(InputImage(**decode(InputImage, item)) for item in known.get("more_inputs") or ())
+    known["responses"] = tuple(_response(item) for item in known.get("responses") or ())
     return Job(**{**known, "id": job_id, "revision": revision})
 
 
@@ -121,6 +122,14 @@ def _attempt(document: Mapping[str, Any]) -> Attempt:
     return Attempt(**{name: types[name](value) if name in types else value for name, value in known.items()})
 
 
+def _response(document: Mapping[str, Any]) -> VendorResponse:
+    known = decode(VendorResponse, document)
+    code = known.get("error_code")
+    return VendorResponse(
+        **{**known, "call": VendorCall(known["call"]), "error_code": ErrorCode(code) if code else None}
+    )
+
+
 def cost_from_document(document: Mapping[str, Any]) -> Cost:
     """Return the cost of a stored map."""
     known = decode(Cost, document)
@@ -152,7 +161,7 @@ _NAMES: dict[type, Mapping[str, str]] = {
     record: stored_names(record)
     for record in (
         *(Job, JobRow, ListedJob, Callback, Attempt, Image, Step, JobError, Refusal, Cost, Reservation, Then),
-        *(InputImage, Suspension, Hook, HookSecret, Batch, BatchRow),
+        *(InputImage, VendorResponse, Suspension, Hook, HookSecret, Batch, BatchRow),
     )
 }
 ROW_FIELDS = [name for name in _NAMES[JobRow].values() if name != "id"]
