@@ -318,7 +318,8 @@ def test_a_limit_in_a_schema_is_the_codes(said: Any, limit: Any):
         ("responses/BodyTooLarge", f"{forms.FIELDS_LIMIT:,} fields"),
         ("responses/BodyTooLarge", f"a batch may have {pipeline.BATCH_LIMIT // MEBIBYTE} MiB"),
         ("responses/BodyTooLarge", f"a single request {validate.STORED_LIMIT // 1024} KiB"),
-        ("responses/Image", "{} × {} pixels".format(*struct.unpack(">II", placeholders.WAITING[16:24]))),
+        ("responses/Image", "not ready ({} × {} pixels)".format(*struct.unpack(">II", placeholders.WAITING[16:24]))),
+        ("responses/Image", "failed ({} × {} pixels)".format(*struct.unpack(">II", placeholders.FAILED[16:24]))),
     ],
 )
 def test_a_limit_in_a_description_is_the_codes(part: str, words: str):

@@ -9,7 +9,7 @@ from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 
 from tests.pages.conftest import Person
-from tests.recipes.browser import screen, soon
+from tests.recipes.browser import SCREENS, screen, soon
 
 PASTE = """
 const given = new DataTransfer();
@@ -29,11 +29,6 @@ window.fetch = async (...request) => {
   if (status) return new Response(JSON.stringify({ detail: "Later." }), { status });
   throw new TypeError("the connection is broken");
 };"""
-SCREENS = pytest.mark.parametrize(
-    ("width", "dark"),
-    [(width, dark) for width in (390, 1280) for dark in (False, True)],
-    ids=lambda value: {True: "dark", False: "light"}.get(value, str(value)) if isinstance(value, bool) else str(value),
-)
 
 
 @pytest.fixture
@@ -85,16 +80,31 @@ def test_every_state_is_clear_to_everyone_on_every_screen(person: Person, width:
 
 
 @pytest.mark.slow
-def test_without_javascript_the_form_leads_to_the_page_of_the_job(plain_person: Person) -> None:
-    plain_person.opens()
-    assert not plain_person.finds("#hints")
-    plain_person.types("a heron without JavaScript")
-    plain_person.chooses("aspect_ratio", "16:9")
-    plain_person.sees("#composer .primary").click()
-    soon(plain_person.chrome, lambda chrome: "/jobs/" in chrome.current_url)
-    assert plain_person.sees('figure img[alt="a heron without JavaScript"]').get_attribute("naturalWidth") != "0"
-    assert plain_person.finds("a[download]")
-    plain_person.deployment.finished("a heron without JavaScript")
+@SCREENS
+def test_without_javascript_the_form_leads_to_the_page_of_the_job(
+    plain_person: Person, heron: Path, width: int, dark: bool
+) -> None:
+    prompt = f"a heron without JavaScript, {width}, {dark}"
+    with screen(plain_person.chrome, width, dark=dark):
+        plain_person.opens()
+        assert not plain_person.finds("#hints")
+        plain_person.check()
+        plain_person.types("   ")
+        plain_person.sees("#composer .primary").click()
+        plain_person.reads('[role="alert"]', "The prompt is missing or blank.")
+        plain_person.check()
+        plain_person.opens()
+        plain_person.types(prompt)
+        plain_person.chooses("aspect_ratio", "16:9")
+        plain_person.sees("#image1").send_keys(str(heron))
+        plain_person.sees("#composer .primary").click()
+        soon(plain_person.chrome, lambda chrome: "/jobs/" in chrome.current_url)
+        assert plain_person.sees(f'figure img[alt="{prompt}"]').get_property("naturalWidth") != 0
+        assert plain_person.finds("a[download]")
+        plain_person.check()
+    plain_person.deployment.finished(prompt)
+    (run,) = plain_person.deployment.runs_of(prompt)
+    assert run["input"]
 
 
 @pytest.mark.slow
@@ -132,7 +142,8 @@ def test_a_workflow_offers_its_choices_with_their_prices(person: Person) -> None
     person.chooses("workflow", "pro")
     person.reads("#price", "$0.13 per image")
     options = [one.text for one in person.finds('[name="resolution"] option')]
-    assert options == ["2K (default)", "1K, $0.13", "2K, $0.13", "4K, $0.24"]
+    assert options == ["1K, $0.13", "2K, $0.13", "4K, $0.24"]
+    assert person.sees('[name="resolution"]').get_property("value") == "2K"
     person.chooses("resolution", "4K")
     person.reads("#price", "$0.24 per image")
     person.chooses("aspect_ratio", "9:16")
