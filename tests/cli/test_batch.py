@@ -48,7 +48,8 @@ def test_each_row_becomes_a_file_named_by_its_number_and_prompt(command: Command
     assert done.out == "images/results.csv\n"
     assert "2 images for about $0.40" in done.err
     assert "nothing is paid" in done.err
-    assert "2 of 2 images, $0.80, in images" in done.err
+    summary = "2 of 2 rows succeeded. The images are in the folder images. Cost: $0.80 (simulated: nothing was paid)."
+    assert summary in done.err
     stem = "0003-a-cat-asleep-fault-several-images"
     assert files(command.folder / "images") == ["0002-a-red-fox.png", f"{stem}-2.png", f"{stem}-3.png", f"{stem}.png"]
     first, second = results(command.folder / "images")
@@ -59,7 +60,7 @@ def test_each_row_becomes_a_file_named_by_its_number_and_prompt(command: Command
 def test_a_row_that_fails_has_a_line_and_the_exit_code_is_1(command: Command) -> None:
     done = command.run("batch", table(command, "a cat", "a dog [fault:moderation]"), "--out", "o", **FAST)
     assert (done.code, "row 3  moderation" in done.err) == (1, True)
-    assert done.err.endswith("Error: 1 of 2 rows have no image.\n")
+    assert done.err.endswith("1 of 2 rows have no image. The column errorHint of o/results.csv says what to do.\n")
     assert [row["status"] for row in results(command.folder / "o")] == ["succeeded", "failed"]
 
 
