@@ -115,4 +115,4 @@ def _rejection(file: BatchFile, errors: Sequence[Json]) -> str:
     """Every row to correct, on a line of its own."""
     lines = [f"  row {error['row']}: {error['detail']}" for error in errors[:SHOWN_ERRORS]]
     more = [f"  and {len(errors) - SHOWN_ERRORS} more"] if len(errors) > SHOWN_ERRORS else []
-    return "\n".join([f"{file.path} cannot be sent; nothing was stored. Correct these rows:", *lines, *more])
+    return "\n".join([f"{file.name} cannot be sent; nothing was stored. Correct these rows:", *lines, *more])

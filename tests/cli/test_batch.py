@@ -104,12 +104,6 @@ def test_invalid_rows_are_listed_and_nothing_is_submitted(command: Command, cont
     assert not (command.folder / ".local/batch/wireflow.jsonl").exists() or not paid(command)
 
 
-def test_a_workbook_that_is_none_is_reported(command: Command) -> None:
-    (command.folder / "p.xlsx").write_text("prompt\na cat\n")
-    done = command.run("batch", "p.xlsx")
-    assert (done.code, "not a workbook" in done.err) == (2, True)
-
-
 def test_after_ctrl_c_the_same_command_continues(command: Command) -> None:
     name = table(command, *(f"cat {number}" for number in range(12)))
     pace = {"SIMULATOR_RUN_SECONDS": "2", "EXECUTIONS_PER_MINUTE": "0"}
