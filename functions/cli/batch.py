@@ -16,7 +16,7 @@ from functions.cli.batch_follow import BatchFollower
 from functions.cli.batch_output import RESULTS, BatchOutput, quote_text
 from functions.cli.client import Client
 from functions.cli.confirm import confirm
-from functions.cli.errors import JobFailed, SaveFailed
+from functions.cli.errors import JobFailed, SaveFailed, SetupError
 from functions.cli.files import FETCH_SECONDS
 from functions.cli.folders import create_folder, locked_state_folder
 from functions.cli.local import local_functions
@@ -61,6 +61,8 @@ async def batch(options: BatchOptions, environ: Mapping[str, str], output: Batch
     a row has no image, and other errors of `functions.cli.errors`.
     """
     file, folder = read_file(options.file), create_folder(options.out)
+    if options.file.resolve() == (folder / RESULTS).resolve():
+        raise SetupError(f"The results would replace {options.file}. Rename it, or use another --out.")
 
     async def work(http: httpx.AsyncClient, files: httpx.Client, /) -> Json:
         client = BatchClient(http, {"workflow": options.workflow} if options.workflow else {}, output.say)

@@ -118,6 +118,14 @@ def test_after_ctrl_c_the_same_command_continues(command: Command) -> None:
     assert sorted(paid(command)) == sorted(f"cat {number}" for number in range(12))
 
 
+def test_results_do_not_replace_the_file_that_they_are_the_results_of(command: Command) -> None:
+    (command.folder / "images").mkdir()
+    (command.folder / "images/results.csv").write_text("prompt\na cat\n")
+    done = command.run("batch", "images/results.csv")
+    assert (done.code, "would replace images/results.csv" in done.err) == (2, True)
+    assert (command.folder / "images/results.csv").read_text() == "prompt\na cat\n"
+
+
 # --- a deployment --------------------------------------------------------------------------------------------------
 
 
