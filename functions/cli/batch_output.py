@@ -86,11 +86,11 @@ class BatchOutput:
         rows = f"{counts['total']:,} {'row' if counts['total'] == 1 else 'rows'}"
         parts = [f"{counts['succeeded']:,} of {rows} succeeded"]
         parts += [f"{counts[name]:,} {name}" for name in ("failed", "canceled") if counts[name]]
-        sentences = [", ".join(parts)]
-        sentences += [f"The images are in the folder {folder}"] if counts["succeeded"] else []
-        note = " (simulated: nothing was paid)" if simulated else ""
-        sentences += [f"Cost: {dollars_text(cost['amount'])}{note}"] if cost else []
-        self.say(f"{'. '.join(sentences)}.")
+        note = " (simulated)" if simulated else ""
+        spent = f" Cost: {dollars_text(cost['amount'])}{note}." if cost else ""
+        self.say(f"{', '.join(parts)}.{spent}")
+        if counts["succeeded"]:
+            self.say(f"The images are in the folder {folder}.")
         click.echo(folder / RESULTS)
 
 

@@ -48,8 +48,7 @@ def test_each_row_becomes_a_file_named_by_its_number_and_prompt(command: Command
     assert done.out == "images/results.csv\n"
     assert "2 images for about $0.40" in done.err
     assert "nothing is paid" in done.err
-    summary = "2 of 2 rows succeeded. The images are in the folder images. Cost: $0.80 (simulated: nothing was paid)."
-    assert summary in done.err
+    assert "2 of 2 rows succeeded. Cost: $0.80 (simulated).\nThe images are in the folder images.\n" in done.err
     stem = "0003-a-cat-asleep-fault-several-images"
     assert files(command.folder / "images") == ["0002-a-red-fox.png", f"{stem}-2.png", f"{stem}-3.png", f"{stem}.png"]
     first, second = results(command.folder / "images")

@@ -75,10 +75,9 @@ def test_the_table_of_a_large_batch_has_only_what_did_not_succeed() -> None:
         (
             {"succeeded": 37, "failed": 2, "canceled": 1},
             True,
-            "37 of 40 rows succeeded, 2 failed, 1 canceled. The images are in the folder {}. "
-            "Cost: $0.40 (simulated: nothing was paid).",
+            "37 of 40 rows succeeded, 2 failed, 1 canceled. Cost: $0.40 (simulated).\nThe images are in the folder {}.",
         ),
-        ({"total": 1, "succeeded": 1}, False, "1 of 1 row succeeded. The images are in the folder {}. Cost: $0.40."),
+        ({"total": 1, "succeeded": 1}, False, "1 of 1 row succeeded. Cost: $0.40.\nThe images are in the folder {}."),
         ({"total": 2, "failed": 2, "cost": None}, False, "0 of 2 rows succeeded, 2 failed."),
     ],
 )
