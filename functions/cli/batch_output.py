@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
+from functions.cli.errors import SaveFailed
 from functions.cli.text import dollars_text
 from shared.job_states import Status
 
@@ -79,13 +80,17 @@ class BatchOutput:
         if len(shown) > TABLE_ROWS:
             self.say(f"… and {len(shown) - TABLE_ROWS} more, see {RESULTS}")
 
-    def summary(self, batch: Mapping[str, Any], folder: Path) -> None:
+    def summary(self, batch: Mapping[str, Any], folder: Path, *, simulated: bool) -> None:
         """Print the figures, and where the files are. The path of results.csv goes to standard output."""
         counts, cost = batch["counts"], batch["cost"]
-        parts = [f"{counts['succeeded']} of {counts['total']} images"]
-        parts += [f"{counts[name]} {name}" for name in ("failed", "canceled") if counts[name]]
-        parts += [dollars_text(cost["amount"])] if cost else []
-        self.say(f"{', '.join(parts)}, in {folder}")
+        rows = f"{counts['total']:,} {'row' if counts['total'] == 1 else 'rows'}"
+        parts = [f"{counts['succeeded']:,} of {rows} succeeded"]
+        parts += [f"{counts[name]:,} {name}" for name in ("failed", "canceled") if counts[name]]
+        note = " (simulated)" if simulated else ""
+        spent = f" Cost: {dollars_text(cost['amount'])}{note}." if cost else ""
+        self.say(f"{', '.join(parts)}.{spent}")
+        if counts["succeeded"]:
+            self.say(f"The images are in the folder {folder}.")
         click.echo(folder / RESULTS)
 
 
@@ -98,13 +103,20 @@ def quote_text(quote: Mapping[str, Any]) -> str:
 
 
 def write_results(rows: Sequence[Row], folder: Path) -> None:
-    """Write results.csv: what the trigger says of each row, and the file of its image. No reader sees half of it."""
-    part = folder / f".{RESULTS}.part"
-    with part.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte order mark
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["row"])
-        writer.writeheader()
-        writer.writerows(rows)
-    part.replace(folder / RESULTS)
+    """Write results.csv: what the trigger says of each row, and the file of its image. No reader sees half of it.
+
+    Raises SaveFailed.
+    """
+    path, part = folder / RESULTS, folder / f".{RESULTS}.part"
+    try:
+        with part.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte order mark
+            writer = csv.DictWriter(file, list(rows[0]) if rows else ["row"])
+            writer.writeheader()
+            writer.writerows(rows)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SaveFailed(f"Cannot write {path}: {error.strerror}. Close it if another program has it open.") from error
 
 
 def _end_of(document: Mapping[str, Any]) -> str:

@@ -69,10 +69,25 @@ def test_the_table_of_a_large_batch_has_only_what_did_not_succeed() -> None:
     assert "0002-a-cat.png" in file.getvalue()
 
 
-def test_the_figures_are_those_of_the_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("counts", "simulated", "words"),
+    [
+        (
+            {"succeeded": 37, "failed": 2, "canceled": 1},
+            True,
+            "37 of 40 rows succeeded, 2 failed, 1 canceled. Cost: $0.40 (simulated).\nThe images are in the folder {}.",
+        ),
+        ({"total": 1, "succeeded": 1}, False, "1 of 1 row succeeded. Cost: $0.40.\nThe images are in the folder {}."),
+        ({"total": 2, "failed": 2, "cost": None}, False, "0 of 2 rows succeeded, 2 failed."),
+    ],
+)
+def test_the_figures_are_those_of_the_batch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], counts: dict[str, Any], simulated: bool, words: str
+) -> None:
     shown, file = output(terminal=False)
-    shown.summary(batch(succeeded=37, failed=2, canceled=1), tmp_path)
-    assert file.getvalue() == f"37 of 40 images, 2 failed, 1 canceled, $0.40, in {tmp_path}\n"
+    cost = {"amount": 0.4} if counts.pop("cost", True) else None
+    shown.summary({**batch(**counts), "cost": cost}, tmp_path, simulated=simulated)
+    assert file.getvalue() == words.format(tmp_path) + "\n"
     assert capsys.readouterr().out == f"{tmp_path}/results.csv\n"
 
 

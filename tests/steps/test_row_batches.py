@@ -322,6 +322,23 @@ async def test_no_cell_of_the_results_is_a_formula(world: World, start: str) -> 
     assert (line["prompt"], line["sku"]) == (f"'{start}1+1", f"'{start}cmd|' /C calc'!A0")
 
 
+async def test_results_sent_again_make_the_same_requests(open_world: OpenWorld) -> None:
+    workflows = {
+        "best": {"mode": "webhook", "id": "demo-webhook"},
+        "default": {"mode": "webhook", "id": "demo-webhook"},
+    }
+    async with open_world(WIREFLOW_WORKFLOWS=json.dumps(workflows)) as world:
+        content = b"prompt,workflow,Status,file,Website\n=a cat,best,new,a.png,+1\na dog,,,,\n"
+        first = await uploaded(world, content)
+        url = f"/batches/{first['batchId']}/results.csv"
+        again = await uploaded(world, (await world.http.get(url)).content)
+        before, after = await jobs_of(world, first), await jobs_of(world, again)
+        for name in ("prompt", "workflow", "metadata"):
+            assert [job[name] for job in after] == [job[name] for job in before]
+        lines = await results(world, again)
+        assert (lines[0]["prompt"], lines[0]["Website"], lines[0]["metadata.file"]) == ("'=a cat", "'+1", "a.png")
+
+
 # --- callers -------------------------------------------------------------------------------------------------------
 
 

@@ -69,11 +69,13 @@ FILES = {
     "Excel: Unicode text": b"\xff\xfe" + table(SEMICOLONS, "\t").encode("utf-16-le"),
     "Unicode text, big-endian": b"\xfe\xff" + table(SEMICOLONS, "\t").encode("utf-16-be"),
     "Unicode text whose mark is lost": table(SEMICOLONS, "\t").encode("utf-16-le"),
+    "big-endian Unicode text whose mark is lost": table(SEMICOLONS, "\t").encode("utf-16-be"),
     "Numbers: CSV in UTF-8": table(QUOTED, end="\r\n").encode(),
     "Google Sheets: CSV": table(QUOTED).rstrip("\r\n").encode(),
     "Google Sheets: TSV": table([cell.replace("\n", " ") for cell in PROMPTS], "\t").encode(),
     "Macintosh line ends": table(QUOTED, end="\r").encode(),
     "Unix line ends": table(QUOTED, end="\n").encode(),
+    "typed with spaces after commas": ("Nr, Prompt\n" + "".join(f"7, {cell}\n" for cell in QUOTED)).encode(),
     "a line sep=": b"sep=;\r\n" + table(SEMICOLONS, ";").encode(),
     "a line sep= of a delimiter that no header shows": b"sep=|\r\n" + table(SEMICOLONS, "|").encode(),
     "blank rows and columns at the end": table(QUOTED, end=",,,\r\n").encode() + b",,,,\r\n,,,,\r\n\r\n",
@@ -86,6 +88,15 @@ async def test_a_file_is_read_as_spreadsheets_write_it(name: str) -> None:
     lines = [prompt.replace("\n", " ") for prompt in PROMPTS] if "TSV" in name else PROMPTS
     assert rows(found) == dict(enumerate(lines, 2))
     assert [row.metadata for row in found.batch.rows] == [{"Nr": "7"}] * 3
+
+
+async def test_a_header_in_another_script_does_not_hide_the_order_of_bytes() -> None:
+    text = "番号\tプロンプト\tprompt\n一\t二\ta cat\n"
+    assert await prompts(text.encode("utf-16-be")) == await prompts(text.encode("utf-16-le")) == ["a cat"]
+
+
+async def test_a_stray_zero_byte_makes_no_file_utf_16() -> None:
+    assert await prompts(b"prompt,n\na cat,\x00\na dog,1\n") == ["a cat", "a dog"]
 
 
 @pytest.mark.parametrize("charset", ["windows-1252", "iso-8859-1", "unknown-to-everyone"])
@@ -170,6 +181,25 @@ async def test_an_empty_cell_is_not_sent_and_the_query_has_defaults() -> None:
     assert (first.workflow, second.workflow, first.metadata) == ("pro", "saved", {})
 
 
+# --- results.csv ---------------------------------------------------------------------------------------------------
+
+RESULTS = (
+    "row,status,prompt,imageUrl,imageUrls,errorCode,errorMessage,errorHint,cost,jobId,workflow,SKU,metadata.status,file\n"
+    "2,failed,'=a cat,,,moderation,Why,What to do,0.2,26bee1,pro,'-7,own,0002-a-cat.png\n"
+)
+
+
+async def test_results_are_sent_again_without_what_the_rows_received() -> None:
+    (row,) = (await parsed(file(RESULTS.encode()))).batch.rows
+    assert (row.prompt, row.workflow) == ("=a cat", "pro")
+    assert row.metadata == {"SKU": "-7", "status": "own"}
+
+
+async def test_a_table_with_some_of_the_names_of_results_is_the_callers_own() -> None:
+    (row,) = (await parsed(file(b"prompt,status,file\n'=a cat,new,a.png"))).batch.rows
+    assert (row.prompt, row.metadata) == ("'=a cat", {"status": "new", "file": "a.png"})
+
+
 # --- invalid rows --------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +220,9 @@ async def test_an_empty_cell_is_not_sent_and_the_query_has_defaults() -> None:
         ("Title,Prompts\na,b", [(1, None)]),
         ("prompt,Prompt\na,b", [(1, None)]),
         ("prompt,Order No,Order_No\na,b,c", [(1, None)]),
+        ("prompt,Aspect Ratio,aspect_ratio\na,1:1,16:9", [(1, None)]),
+        ("prompt,n\na cat,#REF!\n#REF!,1\n#N/A,2\n#hashtags,3", [(3, "prompt"), (4, "prompt")]),
+        (",".join(["prompt", *map(str, range(21))]) + "\na" + ",x" * 20 + "\na" + ",x" * 21, [(3, "metadata")]),
         ('prompt,n\n"a cat,1\na dog,2', [(2, None)]),
         ('prompt,n\na cat,1\n"a" dog,2', [(3, None)]),
         ("prompt,n\n" + "x" * 140_000 + ",1", [(2, None)]),
