@@ -4,6 +4,7 @@ The rules are in `spending.gate`; this module applies them to the one document t
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -140,6 +141,12 @@ class Admission(KnownGate):
             return None
         charge, now = self.charge(job), self._clock.now()
         return rules.shortage(self._gate, self._limits, charge, now, own_ahead, own_ahead)
+
+    def startable(self, caller: str) -> float:
+        """Return how many jobs of a caller its own limits admit now, as this instance knows the gate."""
+        if self._gate is None:
+            return math.inf
+        return budget.startable(self._gate.budget, self._limits.spending, caller, self._clock.now())
 
     async def settle(self, job: Job, reservation: Reservation) -> None:
         """Replace what was reserved for a job by its cost, which is known now. One write, if they differ."""

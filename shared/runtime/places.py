@@ -9,6 +9,8 @@ and neither if nothing waits.
 The same rounds tell how many jobs are before a place: one of each caller in each round. Pure.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +19,14 @@ from shared.callers import share_of
 ROUND = timedelta(microseconds=1)
 MAX_LEAD = timedelta(minutes=1)  # of a place before the present
 SAMPLE_ROUNDS = 8  # in which callers of other instances are counted
+
+
+Startable = Callable[[str], float]
+
+
+def unlimited(_caller: str) -> float:
+    """Return that a caller has no limits of its own."""
+    return math.inf
 
 
 @dataclass(slots=True)
@@ -94,13 +104,16 @@ class Places:
             own.accepted += len(places)
             own.last = max(places[-1], own.last or places[-1])
 
-    def ahead(self, place: datetime, share: str) -> int:
-        """Return about how many jobs may start before the job of a caller at a place: all others of its round may."""
+    def ahead(self, place: datetime, share: str, startable: Startable = unlimited) -> int:
+        """Return about how many jobs may start before the job of a caller at a place: all others of its round may.
+
+        `startable`: how many jobs a caller may start now; the others leave the queue.
+        """
         rounds = self._rounds(place)
-        tails = [tail for name, tail in self._tails.items() if name != share]
-        known = sum(min(rounds + 1, self._waiting_of(tail)) for tail in tails)
-        others = min(self._other_callers * (rounds + 1), self.others)
-        return round(min(known + rounds + others, max(self.length - 1, 0)))
+        others = {name: tail for name, tail in self._tails.items() if name != share}
+        known = sum(min(rounds + 1, self._waiting_of(tail), startable(name)) for name, tail in others.items())
+        unknown = min(self._other_callers * (rounds + 1), self.others)
+        return round(min(known + rounds + unknown, max(self.length - 1, 0)))
 
     def own_ahead(self, place: datetime, caller: str | None) -> int:
         """Return about how many jobs of the same caller start before the one at a place, if they were counted.
@@ -113,16 +126,16 @@ class Places:
         behind = max((own.last - place) / ROUND, 0)
         return max(own.count - 1 - round(behind), 0)
 
-    def least_ahead(self, place: datetime) -> int:
+    def least_ahead(self, place: datetime, startable: Startable = unlimited) -> int:
         """Return about how many jobs start before a job at a place at least: some have had their turn in this round."""
         callers = sum(tail >= self.head for tail in self._tails.values()) if self.head else 0
         others = min(self._other_callers, self.others)
-        return max(round(self._before(place) - max(callers + others - 1, 0)), 0)
+        return max(round(self._before(place, startable) - max(callers + others - 1, 0)), 0)
 
-    def _before(self, place: datetime) -> int:
+    def _before(self, place: datetime, startable: Startable = unlimited) -> int:
         """Return about how many jobs are in the rounds before a place."""
         rounds = self._rounds(place)
-        known = sum(min(rounds, self._waiting_of(tail)) for tail in self._tails.values())
+        known = sum(min(rounds, self._waiting_of(tail), startable(name)) for name, tail in self._tails.items())
         return round(min(known + min(self._other_callers * rounds, self.others), self.length))
 
     def _rounds(self, place: datetime) -> float:
@@ -165,7 +178,7 @@ class Places:
         """
         own = self._own.get(caller, OwnJobs(count, last))
         more = own.accepted - accepted
-        newest = max(filter(None, (last, own.last)), default=None) if more else last
+        newest = max(filter(None, (last, own.last)), default=None) if count + more else None
         self._own[caller] = OwnJobs(count + more, newest, own.accepted)
 
     def set_first_rounds(self, count: int) -> None:

@@ -89,12 +89,12 @@ class QueueSnapshot:
 
     async def refreshed(self, caller: str | None = None) -> Places:
         """Return the places after refreshing what is due. `caller`: whose own jobs matter."""
+        async with self.recent():
+            pass
         for part in self._own_jobs(caller):
             self._start(self._due([part], TOO_OLD))
             if part.reading:
                 await asyncio.wait([part.reading])
-        async with self.recent():
-            pass
         return self._places
 
     # --- what is due -----------------------------------------------------------------------------------------------

@@ -54,13 +54,13 @@ def _wait_in_queue(job: ListedJob, place: datetime, own_ahead: int, places: Plac
     now, limits, state = deps.clock.now(), deps.config.limits, deps.admission.known
     if state is None:  # the store does not respond: a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
-    ahead, charge = places.ahead(place, share_of(job.caller)), deps.admission.charge(job)
+    ahead, charge = places.ahead(place, share_of(job.caller), deps.admission.startable), deps.admission.charge(job)
     reason = gate.wait_reason(state, limits, now, job.workflow, charge) or job.wait_reason
     if reason is ErrorCode.PAUSED:
         return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    numbers = (places.least_ahead(place), ahead)
+    numbers = (places.least_ahead(place, deps.admission.startable), ahead)
     first, last = (gate.estimate_start(state, limits, n, now, job.workflow, charge, own_ahead) for n in numbers)
     at = max(first + (last - first) / 2, place)
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
@@ -71,7 +71,7 @@ def estimate_start(job: ListedJob, place: datetime, places: Places, deps: Deps) 
     now, state = deps.clock.now(), deps.admission.known
     if state is None:
         return now
-    ahead = places.ahead(place, share_of(job.caller))
+    ahead = places.ahead(place, share_of(job.caller), deps.admission.startable)
     charge, own_ahead = deps.admission.charge(job), places.own_ahead(place, job.caller)
     return gate.estimate_start(state, deps.config.limits, ahead, now, job.workflow, charge, own_ahead)
 
