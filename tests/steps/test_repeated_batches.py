@@ -1,5 +1,6 @@
 """A batch that is sent again with another `callbackUrl` adds that receiver to its jobs, and pays for nothing."""
 
+import json
 from datetime import timedelta
 from typing import cast
 from urllib.parse import quote
@@ -39,6 +40,20 @@ async def test_an_upload_that_is_repeated_with_another_receiver_adds_it_to_each_
     assert world.paid == 3
 
 
+async def test_json_that_is_repeated_with_another_receiver_is_the_same_batch(world: World) -> None:
+    receivers = [Receiver(world, f"receiver{number}.test") for number in range(2)]
+    found = []
+    for receiver in receivers:
+        content = json.dumps({"prompts": ["a cat", "a dog"], "callbackUrl": receiver.url}).encode()
+        found.append(await uploaded(world, content, SMALL, **{"Content-Type": "application/json"}))
+    assert found[0]["batchId"] == found[1]["batchId"]
+    content = json.dumps({"prompts": ["a cat", "a bird"], "callbackUrl": receivers[0].url}).encode()
+    other = await uploaded(world, content, SMALL, **{"Content-Type": "application/json"})
+    assert other["batchId"] != found[0]["batchId"]
+    await ended(world, found[0])
+    assert [set(told(receiver)) >= {"a cat", "a dog"} for receiver in receivers] == [True, True]
+
+
 async def test_an_upload_that_is_continued_with_another_receiver_adds_it_to_the_rows_that_were_stored(
     open_world: OpenWorld,
 ) -> None:
@@ -50,14 +65,14 @@ async def test_an_upload_that_is_continued_with_another_receiver_adds_it_to_the_
 
     async with open_world(wrap=breaking) as world:
         receiver = Receiver(world, "receiver.test")
-        broken = await upload(world, table(150), SMALL, **{"Idempotency-Key": "k"})
+        broken = await upload(world, table(101), SMALL, **{"Idempotency-Key": "k"})
         assert broken.status_code == 503
         stores[0].commits = 10
-        found = await uploaded(world, table(150), adding(receiver), **{"Idempotency-Key": "k"})
-        assert found["counts"]["total"] == 150
+        found = await uploaded(world, table(101), adding(receiver), **{"Idempotency-Key": "k"})
+        assert found["counts"]["total"] == 101
         await ended(world, found)
         await world.run_for(timedelta(minutes=3))
-        assert len(receiver.deliveries) == world.paid == 150
+        assert len(receiver.deliveries) == world.paid == 101
 
 
 async def test_an_erased_job_of_a_repeated_upload_gets_no_receiver(world: World) -> None:

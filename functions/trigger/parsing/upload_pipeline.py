@@ -95,7 +95,9 @@ def _key(received: Received[DecodedUpload]) -> IdempotencyKey:
     if received.key:
         return IdempotencyKey("batch", json.dumps([received.key.kind, received.key.value]))
     beside = {name: value for name, value in received.fields.items() if name != "prompts" and _is_compared(name)}
-    sha256 = received.decoded.sha256
+    body, sha256 = received.decoded.body, received.decoded.sha256
+    if isinstance(body, dict) and received.decoded.table is None and not all(map(_is_compared, body)):
+        sha256 = fingerprint({name: value for name, value in body.items() if _is_compared(name)})
     return IdempotencyKey("batch", json.dumps(["file", sha256, fingerprint(beside)] if beside else sha256))
 
 
