@@ -12,6 +12,7 @@ from functions.cli.confirm import confirm
 from functions.cli.place import Place
 from shared.public_job import timestamp
 
+MAX_REQUESTS = 100_000
 PERMANENT = "Records, images, and input images are removed permanently."
 
 
@@ -37,26 +38,34 @@ async def erase_all(
     until = timestamp(min(times.pop("until", now), now))
     wanted = {**chosen, **{name: timestamp(at) for name, at in times.items()}, "until": until}
     async with open_api(place, environ) as api:
-        planned = await _act(wanted, api, dry_run=True)
+        planned = await _sum(wanted, api, dry_run=True)
         count = planned["matched"] - planned["skipped"]
         if count and not yes:
             await confirm(f"{PERMANENT} Erase {_jobs(count)}?")
-        result = await _erase(wanted, api) if count else {**planned, "dryRun": False}
+        result = await _sum(wanted, api) if count else {**planned, "dryRun": False}
     click.echo(json.dumps(result) if as_json else f"{_jobs(result['done'])} erased.")
 
 
-async def _erase(wanted: Mapping[str, Any], api: Api) -> dict[str, Any]:
-    """Send requests until nothing is left; a request erases at most 100 jobs. Return the sum of the responses."""
-    result = total = await _act(wanted, api)
-    while result["done"] and result["matched"] > result["done"] + result["skipped"]:
-        result = await _act(wanted, api)
-        total = {**total, "done": total["done"] + result["done"], "jobs": [*total["jobs"], *result["jobs"]]}
+async def _sum(wanted: Mapping[str, Any], api: Api, *, dry_run: bool = False) -> dict[str, Any]:
+    """Send requests until nothing is left: one examines 10,000 jobs, and erases 100. Return the sum of the responses.
+
+    What is left of the examined jobs matches again, so only what the last of these requests has matched is added.
+    """
+    body = {"action": "erase", "dryRun": dry_run}
+    total: dict[str, Any] = {**body, "matched": 0, "done": 0, "skipped": 0, "estimatedCost": None, "jobs": []}
+    for _ in range(MAX_REQUESTS):
+        result = await api.post("/jobs/actions", {**body, "filter": wanted})
+        total["done"] += result["done"]
+        total["jobs"] += result["jobs"]
+        if result["done"] and result["matched"] > result["done"] + result["skipped"]:
+            total["matched"] += result["done"]
+            continue
+        total["matched"] += result["matched"]
+        total["skipped"] += result["skipped"]
+        if "nextUntil" not in result:
+            break
+        wanted = {**wanted, "until": result["nextUntil"]}
     return total
-
-
-async def _act(wanted: Mapping[str, Any], api: Api, *, dry_run: bool = False) -> dict[str, Any]:
-    result: dict[str, Any] = await api.post("/jobs/actions", {"action": "erase", "filter": wanted, "dryRun": dry_run})
-    return result
 
 
 def _jobs(count: int) -> str:

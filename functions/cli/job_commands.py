@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from functions.cli.ids import JOB_ID
 from functions.cli.place import Place, at_place
 from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
 
@@ -15,21 +16,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stand
 TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
 
 
-class JobIdType(click.ParamType[str, Any]):
-    """The type of JOB."""
-
-    name = "JOB"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the ID. Raises click.BadParameter if it is none."""
-        if len(value) != 32 or not set(value) <= set("0123456789abcdef"):
-            self.fail(
-                f"{value!r} is not the ID of a job: 32 hexadecimal digits, as `jobs list` prints them.", param, ctx
-            )
-        return str(value)
-
-
-JOB = click.argument("job_id", metavar="JOB", type=JobIdType())
+JOB = click.argument("job_id", metavar="JOB", type=JOB_ID)
 
 
 @click.group()
@@ -114,7 +101,7 @@ def retry(place: Place, job_id: str, yes: bool, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_id", metavar="[JOB]", type=JobIdType(), required=False)
+@click.argument("job_id", metavar="[JOB]", type=JOB_ID, required=False)
 @click.option("--caller", metavar="NAME", help="Erase final jobs of this caller. Needs a token of an admin.")
 @click.option("--status", type=click.Choice(FINAL_STATUSES), help="Erase jobs with this status.")
 @click.option("--workflow", metavar="NAME", help="Erase final jobs of this workflow.")
@@ -140,7 +127,7 @@ def erase(place: Place, job_id: str | None, yes: bool, as_json: bool, **chosen: 
 
 
 @jobs.command()
-@click.argument("job_id", metavar="[JOB]", type=JobIdType(), required=False)
+@click.argument("job_id", metavar="[JOB]", type=JOB_ID, required=False)
 @JSON
 @at_place
 def watch(place: Place, job_id: str | None, as_json: bool) -> None:

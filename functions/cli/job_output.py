@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from functions.cli.job_story import Entry, story_of
+from functions.cli.place import Place
 from functions.cli.text import columns, cut, dollars_text, printable, wrapped
 from shared.job_states import FINAL, Status
 
 Job = Mapping[str, Any]
 
 ID_WIDTH, STATUS_WIDTH, AGE_WIDTH, COST_WIDTH = 32, 10, 6, 6
+HERE = Place()
 NAME_WIDTH = 13  # with the space after it
 INDENT = 10  # of text below the time of an entry; of hashes and URLs it is less, so that they fit
 SHORT_INDENT = " " * 4
@@ -34,8 +36,8 @@ def print_jobs(jobs: Sequence[Job], now: datetime, *, as_json: bool) -> None:
             click.echo(_line(job["id"], job["status"], _age(job["createdAt"], now), cost, printable(text)))
 
 
-def print_job(job: Job, *, as_json: bool) -> None:
-    """Print a job and its story, or the job as JSON."""
+def print_job(job: Job, *, as_json: bool, place: Place = HERE) -> None:
+    """Print a job and its story, or the job as JSON. `place`: where it is, for the commands that are suggested."""
     if as_json:
         click.echo(json.dumps(job))
         return
@@ -52,7 +54,7 @@ def print_job(job: Job, *, as_json: bool) -> None:
         click.echo(f"\n{wrapped(next_step, 0)}")
     for action in ("redeliver", "recopy", "retry"):
         if f"/jobs/{job['id']}/{action}" in next_step:
-            click.echo(f"    python -m functions jobs {action} {job['id']}")
+            click.echo(f"    python -m functions jobs {action} {job['id']}{place.options}")
 
 
 def print_action(action: str, job: Job, *, as_json: bool) -> None:

@@ -60,7 +60,7 @@ async def show(job_id: str, place: Place, environ: Mapping[str, str], *, as_json
         job = await api.get(f"/jobs/{job_id}")
         with suppress(RequestRejected):  # other readers do not see it, nor does an earlier version have it
             job["history"] = await api.get(f"/jobs/{job_id}/history")
-        print_job(job, as_json=as_json)
+        print_job(job, as_json=as_json, place=place)
 
 
 async def cancel(job_id: str, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:

@@ -23,6 +23,11 @@ class Place:
     token: str | None = field(default=None, repr=False)
     live: bool = False
 
+    @property
+    def options(self) -> str:
+        """The options that name this place in a command, apart from the token."""
+        return f" --url {self.url}" if self.url else " --live" * self.live
+
     @classmethod
     def of(cls, url: str | None, token: str | None, *, live: bool) -> Self:
         """Return the place that the options name. Raises SetupError if they contradict each other."""

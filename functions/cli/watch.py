@@ -1,6 +1,7 @@
 """`jobs watch`: one job until it is final, or all of them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
@@ -98,13 +99,17 @@ def _by_id(jobs: list[Job]) -> dict[str, Job]:
 
 
 async def _repeat(look: Callable[[], Awaitable[T]], place: Place) -> AsyncIterator[T]:
-    """Yield what `look` returns, again and again. While there is no response, nothing has changed."""
-    first = True
+    """Yield what `look` returns, again and again. While there is no response, nothing has changed.
+
+    A look that takes long, because there are many jobs, is followed by a pause as long.
+    """
+    first, shortest = True, REMOTE_SECONDS if place.url else LOCAL_SECONDS
     while True:
+        began_at = time.monotonic()
         try:
             yield await look()
             first = False
         except RequestFailed:
             if first:
                 raise
-        await asyncio.sleep(REMOTE_SECONDS if place.url else LOCAL_SECONDS)
+        await asyncio.sleep(max(shortest, time.monotonic() - began_at))

@@ -8,7 +8,7 @@ that attempt. Once each of these jobs was retried or skipped, a repeat gets the 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared import idempotency
@@ -30,6 +30,7 @@ from shared.store_errors import Conflict
 MAX_EXAMINED = 10_000  # jobs of one request, the newest
 PAGE = 200
 AT_ONCE = 8
+STEP = timedelta(microseconds=1)  # `until` is exclusive
 CONFLICT_SECONDS = 5  # until others have stopped changing a job
 FIRST_ID = "0"  # sorts before every job id
 
@@ -61,11 +62,15 @@ class BulkRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """`jobs`: the first ones to which the action applies; `skipped`: how many it does not apply to."""
+    """`jobs`: the first ones to which the action applies; `skipped`: how many it does not apply to.
+
+    `next_until`: older jobs were not examined, and a filter with this `until` selects from them; None if all were.
+    """
 
     matched: int
     skipped: int
     jobs: Sequence[ListedJob]
+    next_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -97,11 +102,12 @@ async def act_on_all(request: BulkRequest, deps: Deps) -> BulkResult:
     if request.dry_run:
         estimates = [cost for job in selected.jobs for cost in job.estimates] if action.paid else []
         ids = [job.id for job in selected.jobs]
-        return BulkResult(_response(request, selected.matched, selected.skipped, ids, estimates, done=0))
+        response = _response(request, selected.matched, selected.skipped, ids, estimates, done=0)
+        return BulkResult(response | _next(selected))
     plan = {job.id: job.attempt for job in selected.jobs}
     outcomes = await _run(action, plan, deps)
     response = _summary(request, action, selected.matched, selected.skipped, outcomes)
-    return BulkResult(response, outcomes.retry_seconds)
+    return BulkResult(response | _next(selected), outcomes.retry_seconds)
 
 
 async def _act_once(request: BulkRequest, action: Action, key: str, deps: Deps) -> BulkResult:
@@ -162,9 +168,9 @@ async def _select(wanted: JobFilter, action: Action, deps: Deps) -> _Selection:
             elif len(chosen) < wanted.limit:
                 chosen.append(job)
         if len(page) < PAGE:
-            break
+            return _Selection(matched, skipped, chosen)
         before = (page[-1].created_at, page[-1].id)
-    return _Selection(matched, skipped, chosen)
+    return _Selection(matched, skipped, chosen, before and before[0] + STEP)
 
 
 async def _run(action: Action, plan: Mapping[str, int], deps: Deps) -> _Outcomes:
@@ -191,6 +197,10 @@ async def _run(action: Action, plan: Mapping[str, int], deps: Deps) -> _Outcomes
             raise error
     outcomes.done = {job_id: outcomes.done[job_id] for job_id in plan if job_id in outcomes.done}
     return outcomes
+
+
+def _next(selected: _Selection) -> dict[str, Any]:
+    return {"nextUntil": selected.next_until.isoformat()} if selected.next_until else {}
 
 
 def _summary(request: BulkRequest, action: Action, matched: int, skipped: int, outcomes: _Outcomes) -> dict[str, Any]:

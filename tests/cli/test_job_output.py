@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from functions.cli.job_output import print_action, print_change, print_job, print_jobs, state_of
+from functions.cli.place import Place
 from functions.cli.text import dollars_text
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -169,6 +170,15 @@ def test_a_refused_call_is_told_before_the_attempt_that_followed_it(capsys: pyte
     print_job(job(history={"responses": [refused], "images": []}, attempts=[]), as_json=False)
     out = capsys.readouterr().out
     assert "attempt 1: HTTP 402, no run was confirmed (insufficient_credits)\n" in out
+
+
+@pytest.mark.parametrize(
+    ("place", "options"), [(Place(), ""), (Place(live=True), " --live"), (Place(url=URL), f" --url {URL}")]
+)
+def test_the_suggested_command_acts_where_the_job_is(place: Place, options: str, capsys: pytest.CaptureFixture[str]):
+    hint = f'To pay for another run: POST {URL}/retry with {{"confirm": true, "attempt": 1}}.'
+    print_job(job(status="failed", errorHint=hint), as_json=False, place=place)
+    assert capsys.readouterr().out.endswith(f"\n    python -m functions jobs retry {job()['id']}{options}\n")
 
 
 def test_a_reader_without_the_owners_token_sees_the_current_attempt(capsys: pytest.CaptureFixture[str]):

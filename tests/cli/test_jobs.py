@@ -209,21 +209,29 @@ def test_what_is_erased_must_be_chosen_in_one_way(jobs: Callable[..., Result]):
         assert (result.code, "Name a job, or choose jobs by --caller" in result.err) == (2, True)
 
 
-async def test_more_jobs_than_a_request_erases_are_erased_by_several():
-    left, bodies = 250, []
+@pytest.mark.parametrize(("dry_run", "requests", "done"), [(False, 4, 350), (True, 2, 0)])
+async def test_more_jobs_than_a_request_examines_or_erases_are_counted_and_erased(
+    dry_run: bool, requests: int, done: int
+):
+    left, bodies = {"2026-03-01T00:00:00Z": 250, "2026-02-01T00:00:00Z": 100}, []
 
     def respond(request: httpx.Request) -> httpx.Response:
-        nonlocal left
         bodies.append(json.loads(request.content))
-        done, matched = min(left, 100), left + 2
-        left -= done
-        ids = [f"{left + number:032x}" for number in range(done)]
-        return httpx.Response(200, json={"matched": matched, "done": done, "skipped": 2, "jobs": ids})
+        until = bodies[-1]["filter"]["until"]
+        matched = left[until]
+        erased = 0 if bodies[-1]["dryRun"] else min(matched, 100)
+        left[until] -= erased
+        ids = [f"{len(bodies)}-{number}" for number in range(erased)]
+        further = {"nextUntil": "2026-02-01T00:00:00Z"} if until.startswith("2026-03") else {}
+        counts = {"matched": matched + 2, "done": erased, "skipped": 2, "jobs": ids, **further}
+        return httpx.Response(200, json=counts)
 
     async with httpx.AsyncClient(base_url="http://trigger.test", transport=httpx.MockTransport(respond)) as http:
-        result = await erase._erase({"status": "failed"}, Api(http))
-    assert (len(bodies), result["matched"], result["done"], len(set(result["jobs"]))) == (3, 252, 250, 250)
-    assert all(body["filter"] == {"status": "failed"} for body in bodies)
+        wanted = {"status": "failed", "until": "2026-03-01T00:00:00Z"}
+        result = await erase._sum(wanted, Api(http), dry_run=dry_run)
+    assert (len(bodies), result["matched"], result["skipped"]) == (requests, 354, 4)
+    assert result["done"] == len(set(result["jobs"])) == done
+    assert {body["filter"]["status"] for body in bodies} == {"failed"}
 
 
 @pytest.mark.parametrize("command", ["show", "watch", "erase", "cancel", "redeliver", "recopy", "retry"])

@@ -132,6 +132,26 @@ async def test_more_jobs_than_a_page_are_counted(world: World, monkeypatch: pyte
     assert (await act(world, "retry", dryRun=True)).json()["matched"] == 4
 
 
+async def test_jobs_that_were_not_examined_are_left_and_selected_by_the_next_until(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await failed_jobs(world, 7)
+    monkeypatch.setattr(bulk_actions, "PAGE", 1)
+    monkeypatch.setattr(bulk_actions, "MAX_EXAMINED", 3)
+    erased: list[str] = []
+    selected = {"status": "failed"}
+    for _ in range(10):
+        response = await act(world, "erase", filter=selected)
+        result = response.json()
+        erased += result["jobs"]
+        assert response.status_code == (202 if "nextUntil" in result else 200)
+        if "nextUntil" not in result:
+            break
+        selected = {"status": "failed", "until": result["nextUntil"]}
+    assert erased == ids
+    assert (await act(world, "erase", dryRun=True, filter={"status": "failed"})).json()["matched"] == 0
+
+
 async def test_a_caller_acts_on_its_own_jobs_and_an_admin_on_all(open_world: OpenWorld) -> None:
     async with open_world(TRIGGER_TOKENS=json.dumps(TOKENS)) as world:
         clients = {name: world.caller("127.0.0.1", Authorization=f"Bearer {name}") for name in TOKENS}

@@ -35,7 +35,7 @@ Code = TypeVar("Code", bound=StrEnum)
 async def act_on_jobs(request: Request, context: Context) -> Response:
     """Handle `POST /jobs/actions`: 202 while matching jobs are left, else 200.
 
-    With `Retry-After` the same request continues; without, those that are left are beyond `limit`.
+    With `Retry-After` the same request continues; without, those that are left are beyond `limit` or older.
     """
     deps = context.deps
     caller = check_may_list(await context.authenticator.reader(request), deps.config.auth)
@@ -47,7 +47,7 @@ async def act_on_jobs(request: Request, context: Context) -> Response:
         detail = "The same Idempotency-Key was sent with another request before. Send a new one with a new request."
         raise Problem("idempotency_key_reused", detail) from error
     response = result.response
-    left = response["matched"] - response["done"] - response["skipped"]
+    left = response["matched"] > response["done"] + response["skipped"] or "nextUntil" in response
     status = 202 if left and not response["dryRun"] else 200
     again = {"Retry-After": str(result.retry_seconds)} if result.retry_seconds else {}
     return JSONResponse(response, status, headers={"Cache-Control": "no-store", **again})
