@@ -28,7 +28,7 @@ WORKFLOWS = {
         "model": "nano_banana_pro",
         "resolution": "2K",
         "aspectRatio": "16:9",
-        "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24},
+        "pricePerImage": {"1K": 0.2, "2K": 0.2, "4K": 0.24},
         "overridable": ["aspect_ratio", "resolution"],
     },
     "text-only": {"mode": "execute", "id": "demo-execute", "model": "nano_banana_2_lite"},

@@ -140,9 +140,9 @@ def test_a_workflow_offers_its_choices_with_their_prices(person: Person) -> None
     person.opens()
     person.reads("#price", "$0.20 per image")
     person.chooses("workflow", "pro")
-    person.reads("#price", "$0.13 per image")
+    person.reads("#price", "$0.20 per image")
     options = [one.text for one in person.finds('[name="resolution"] option')]
-    assert options == ["1K, $0.13", "2K, $0.13", "4K, $0.24"]
+    assert options == ["1K, $0.20", "2K, $0.20", "4K, $0.24"]
     assert person.sees('[name="resolution"]').get_property("value") == "2K"
     person.chooses("resolution", "4K")
     person.reads("#price", "$0.24 per image")
