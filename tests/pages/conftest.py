@@ -75,7 +75,15 @@ class Person:
         soon(self.chrome, lambda chrome: chrome.execute_script(script, f'.job img[src="/jobs/{job_id}/image/0"]'))
 
     def chooses(self, name: str, value: str) -> None:
-        Select(self.sees(f'[name="{name}"]')).select_by_value(value)
+        """Choose a value of a list, which the page may replace once it knows the workflows."""
+
+        def choose(_: Chrome) -> bool:
+            for one in self.finds(f'[name="{name}"]'):
+                Select(one).select_by_value(value)
+                return bool(one.get_property("value") == value)
+            return False
+
+        soon(self.chrome, choose)
 
     def clicks(self, text: str) -> None:
         """Click the button or link with this text."""
