@@ -28,7 +28,7 @@ WORKFLOWS = {
         "model": "nano_banana_pro",
         "resolution": "2K",
         "aspectRatio": "16:9",
-        "pricePerImage": {"1K": 0.13, "2K": 0.13, "4K": 0.24},
+        "pricePerImage": {"1K": 0.2, "2K": 0.2, "4K": 0.24},
         "overridable": ["aspect_ratio", "resolution"],
     },
     "text-only": {"mode": "execute", "id": "demo-execute", "model": "nano_banana_2_lite"},
@@ -75,7 +75,15 @@ class Person:
         soon(self.chrome, lambda chrome: chrome.execute_script(script, f'.job img[src="/jobs/{job_id}/image/0"]'))
 
     def chooses(self, name: str, value: str) -> None:
-        Select(self.sees(f'[name="{name}"]')).select_by_value(value)
+        """Choose a value of a list, which the page may replace once it knows the workflows."""
+
+        def choose(_: Chrome) -> bool:
+            for one in self.finds(f'[name="{name}"]'):
+                Select(one).select_by_value(value)
+                return bool(one.get_property("value") == value)
+            return False
+
+        soon(self.chrome, choose)
 
     def clicks(self, text: str) -> None:
         """Click the button or link with this text."""

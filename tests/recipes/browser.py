@@ -40,14 +40,14 @@ SCREENS = pytest.mark.parametrize(
 
 
 @contextmanager
-def browser(profile: Path, *, javascript: bool) -> Iterator[Chrome]:
+def browser(profile: Path, *flags: str, javascript: bool) -> Iterator[Chrome]:
     """A new browser with a profile of its own; skips the test where there is no Chromium."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
         pytest.skip("the browser tests need chromium and chromedriver (Debian: chromium, chromium-driver)")
     options = ChromeOptions()
     options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
+    for flag in (*FLAGS, *flags, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
         options.add_argument(flag)
     chrome = Chrome(options, ChromeService(driver))
     try:
