@@ -87,6 +87,9 @@ async def store_batch(submission: BatchSubmission, deps: Deps, *, partial: bool)
     last = batch.expire_at
     for start in range(0, len(planned.jobs), CHUNK):
         last = max(last, await _store(planned.jobs[start : start + CHUNK], deps))
+        batch = await deps.store.get_batch(batch.id) or batch
+        if batch.canceled_at:
+            break
     completed = await _complete(batch, last, deps)
     deps.batch_rows.forget(batch.id)
     return StoredBatch(completed, planned.refused, replayed=planned.existing is not None)
@@ -185,12 +188,12 @@ async def _store(jobs: Sequence[Job], deps: Deps) -> datetime:
 async def _complete(batch: Batch, expire_at: datetime, deps: Deps) -> Batch:
     """Record that every row is stored, unless another request has done so or has canceled the batch meanwhile."""
     for _ in range(MAX_TRIES):
-        try:
-            return await deps.store.save_batch(batch.completed(expire_at))
-        except Conflict:
-            batch = await deps.store.get_batch(batch.id) or batch
         if batch.canceled_at:
             await cancel_rows(batch, deps)
         if not batch.storing:
             return batch
+        try:
+            return await deps.store.save_batch(batch.completed(expire_at))
+        except Conflict:
+            batch = await deps.store.get_batch(batch.id) or batch
     raise StoreUnavailable("the batch is being changed by other requests at the same time")

@@ -184,6 +184,40 @@ async def test_readers_without_the_token_see_no_links(open_world: OpenWorld) -> 
         assert (await world.http.get(f"/jobs/{first}")).json()["nextJobs"] is None
 
 
+async def test_a_job_whose_source_is_erased_before_it_starts_fails_free_of_charge_and_says_why(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(**SETTINGS) as world:
+        first = await finished(world, workflow="draft")
+        second = (await continued(world, first["id"])).json()
+        assert (await world.http.delete(f"/jobs/{first['id']}?erase=true")).status_code == 204
+        await world.deps.images.delete_job(first["id"])
+        (second,) = await world.end_of(second["id"])
+        assert (second["status"], second["errorCode"], second["errorCharged"], world.paid) == (
+            "failed",
+            "input_image_unavailable",
+            "no",
+            1,
+        )
+        assert "may have been erased" in second["errorMessage"]
+        assert "publicly reachable" not in second["errorHint"]
+        body = {"confirm": True, "attempt": second["attempt"]}
+        assert (await world.http.post(f"/jobs/{second['id']}/retry", json=body)).json()["errorCode"] == "input_gone"
+
+
+async def test_a_retry_keeps_what_follows_and_its_price(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        await world.simulated("/_faults", fault="moderation", times=1)
+        (first,) = await world.end_of(await world.accepted(workflow="draft", then="best"))
+        assert (first["status"], first["nextJobs"]) == ("failed", [])
+        plan = {"action": "retry", "filter": {}, "dryRun": True}
+        quote = (await world.http.post("/jobs/actions", json=plan)).json()
+        assert quote["estimatedCost"]["amount"] == 0.24
+        await world.http.post(f"/jobs/{first['id']}/retry", json={"confirm": True, "attempt": 1})
+        await world.end_of(first["id"])
+        assert (await next_of(world, first["id"]))["status"] == "succeeded"
+
+
 # --- automatically -------------------------------------------------------------------------------------------------
 
 

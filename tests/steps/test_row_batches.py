@@ -282,7 +282,7 @@ async def test_a_batch_that_is_done_stays_done(world: World) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "done")
 
 
-async def test_an_upload_that_goes_on_after_the_delete_leaves_nothing_waiting(open_world: OpenWorld) -> None:
+async def test_an_upload_stops_at_the_delete_and_leaves_nothing_waiting(open_world: OpenWorld) -> None:
     class Late(Breaking):
         async def create_all(self, jobs: list[Job]) -> list[Job]:
             created = await super().create_all(jobs)
@@ -293,7 +293,8 @@ async def test_an_upload_that_goes_on_after_the_delete_leaves_nothing_waiting(op
 
     async with open_world(wrap=lambda store: Late(store, 9), EXECUTIONS_PER_MINUTE="10") as world:  # type: ignore[arg-type,return-value]
         found = await uploaded(world, table(300))
-        assert (found["status"], found["counts"]["canceled"]) == ("canceled", 300)
+        assert (found["status"], found["counts"]["total"], found["counts"]["canceled"]) == ("canceled", 300, 200)
+        assert len(await jobs_of(world, found)) == 200
 
 
 # --- results.csv ---------------------------------------------------------------------------------------------------
