@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -105,10 +106,11 @@ def quote_text(quote: Mapping[str, Any]) -> str:
 def write_results(rows: Sequence[Row], folder: Path) -> None:
     """Write results.csv: what the trigger says of each row, and the file of its image. No reader sees half of it.
 
-    Raises SaveFailed.
+    A file with this name that is not of these rows is kept as `results-1.csv`. Raises SaveFailed.
     """
     path, part = folder / RESULTS, folder / f".{RESULTS}.part"
     try:
+        _keep_other(path, rows)
         with part.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte order mark
             writer = csv.DictWriter(file, list(rows[0]) if rows else ["row"])
             writer.writeheader()
@@ -117,6 +119,16 @@ def write_results(rows: Sequence[Row], folder: Path) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise SaveFailed(f"Cannot write {path}: {error.strerror}. Close it if another program has it open.") from error
+
+
+def _keep_other(path: Path, rows: Sequence[Row]) -> None:
+    """Rename results.csv if it names no job of the rows."""
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    if not any(row["jobId"].encode() in content for row in rows):
+        names = (path.with_stem(f"{path.stem}-{number}") for number in count(1))
+        path.rename(next(name for name in names if not name.exists()))
 
 
 def _end_of(document: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ ROW = {
     "prompt": "a cat",
     "errorCode": "",
     "errorMessage": "",
+    "jobId": "26bee1",
     "file": "0002-a-cat.png",
 }
 
@@ -97,3 +98,15 @@ def test_results_are_written_as_a_whole(tmp_path: Path) -> None:
     text = (tmp_path / "results.csv").read_bytes()
     assert text.startswith(b"\xef\xbb\xbf")
     assert [*csv.DictReader(io.StringIO(text.decode("utf-8-sig")))] == [ROW]
+
+
+def test_results_of_another_batch_are_kept(tmp_path: Path) -> None:
+    results = tmp_path / "results.csv"
+    results.write_text("notes of my own")
+    write_results([ROW], tmp_path)
+    write_results([ROW | {"file": ""}], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results-1.csv", "results.csv"]
+    write_results([ROW | {"jobId": "ff2d41"}], tmp_path)
+    assert (tmp_path / "results-1.csv").read_text() == "notes of my own"
+    assert "26bee1" in (tmp_path / "results-2.csv").read_text()
+    assert "ff2d41" in results.read_text()
