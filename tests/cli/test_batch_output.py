@@ -70,6 +70,15 @@ def test_the_table_of_a_large_batch_has_only_what_did_not_succeed() -> None:
     assert "0002-a-cat.png" in file.getvalue()
 
 
+def test_texts_of_others_stay_on_their_line_and_do_not_reach_the_terminal() -> None:
+    shown, file = output(terminal=False)
+    shown.table([ROW | {"prompt": "two\nlines\x1b[2J"}])
+    shown.failure(ROW | {"status": "failed", "errorCode": "moderation", "errorMessage": "no\x1b[2J\nway"})
+    assert "\x1b" not in file.getvalue()
+    assert "two lines [2J" in file.getvalue()
+    assert file.getvalue().splitlines()[-1] == "row 2  moderation  no [2J way"
+
+
 @pytest.mark.parametrize(
     ("counts", "simulated", "words"),
     [

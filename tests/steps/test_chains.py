@@ -240,6 +240,16 @@ async def test_with_then_a_job_follows_with_the_first_image(open_world: OpenWorl
         assert (second["nextJobs"], world.paid, (await world.record(first["id"])).due_at) == ([], 2, None)
 
 
+async def test_what_follows_a_private_job_is_private(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH, **SETTINGS) as world:
+        stranger = world.caller("127.0.0.1")
+        world.http.headers.update(bearer("zap"))
+        first = await finished(world, workflow="draft", then="best")
+        second = await next_of(world, first["id"])
+        answers = [await stranger.get(f"/jobs/{job['id']}") for job in (first, second)]
+        assert [answer.status_code for answer in answers] == [401, 401]
+
+
 @pytest.mark.parametrize("prompt", ["[fault:moderation]", "[fault:completed_without_image]"])
 async def test_nothing_follows_a_job_that_fails(open_world: OpenWorld, prompt: str) -> None:
     async with open_world(**SETTINGS) as world:
