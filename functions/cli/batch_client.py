@@ -113,6 +113,11 @@ def _row_errors(response: httpx.Response) -> list[Json]:
 
 def _rejection(file: BatchFile, errors: Sequence[Json]) -> str:
     """Every row to correct, on a line of its own."""
-    lines = [f"  row {error['row']}: {error['detail']}" for error in errors[:SHOWN_ERRORS]]
+    lines = [f"  row {error['row']}: {_with_field(error)}" for error in errors[:SHOWN_ERRORS]]
     more = [f"  and {len(errors) - SHOWN_ERRORS} more"] if len(errors) > SHOWN_ERRORS else []
     return "\n".join([f"{file.name} cannot be sent; nothing was stored. Correct these rows:", *lines, *more])
+
+
+def _with_field(error: Json) -> str:
+    field, detail = error["field"], error["detail"]
+    return f"{field}: {detail}" if field and field not in detail else str(detail)

@@ -88,6 +88,9 @@ async def store_batch(submission: BatchSubmission, deps: Deps, *, partial: bool)
     created = list[Job]()
     for start in range(0, len(planned.jobs), CHUNK):
         created += await _store(planned.jobs[start : start + CHUNK], deps)
+        batch = await deps.store.get_batch(batch.id) or batch
+        if batch.canceled_at:
+            break
     completed = await _complete(batch, max([batch.expire_at, *(job.expire_at for job in created)]), deps)
     deps.batch_rows.forget(batch.id)
     await _add_receivers(submission, created, deps)
@@ -194,12 +197,12 @@ async def _add_receivers(submission: BatchSubmission, created: Sequence[Job], de
 async def _complete(batch: Batch, expire_at: datetime, deps: Deps) -> Batch:
     """Record that every row is stored, unless another request has done so or has canceled the batch meanwhile."""
     for _ in range(MAX_TRIES):
-        try:
-            return await deps.store.save_batch(batch.completed(expire_at))
-        except Conflict:
-            batch = await deps.store.get_batch(batch.id) or batch
         if batch.canceled_at:
             await cancel_rows(batch, deps)
         if not batch.storing:
             return batch
+        try:
+            return await deps.store.save_batch(batch.completed(expire_at))
+        except Conflict:
+            batch = await deps.store.get_batch(batch.id) or batch
     raise StoreUnavailable("the batch is being changed by other requests at the same time")

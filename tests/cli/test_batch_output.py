@@ -17,6 +17,7 @@ ROW = {
     "prompt": "a cat",
     "errorCode": "",
     "errorMessage": "",
+    "jobId": "26bee1",
     "file": "0002-a-cat.png",
 }
 
@@ -69,6 +70,15 @@ def test_the_table_of_a_large_batch_has_only_what_did_not_succeed() -> None:
     assert "0002-a-cat.png" in file.getvalue()
 
 
+def test_texts_of_others_stay_on_their_line_and_do_not_reach_the_terminal() -> None:
+    shown, file = output(terminal=False)
+    shown.table([ROW | {"prompt": "two\nlines\x1b[2J"}])
+    shown.failure(ROW | {"status": "failed", "errorCode": "moderation", "errorMessage": "no\x1b[2J\nway"})
+    assert "\x1b" not in file.getvalue()
+    assert "two lines [2J" in file.getvalue()
+    assert file.getvalue().splitlines()[-1] == "row 2  moderation  no [2J way"
+
+
 @pytest.mark.parametrize(
     ("counts", "simulated", "words"),
     [
@@ -97,3 +107,15 @@ def test_results_are_written_as_a_whole(tmp_path: Path) -> None:
     text = (tmp_path / "results.csv").read_bytes()
     assert text.startswith(b"\xef\xbb\xbf")
     assert [*csv.DictReader(io.StringIO(text.decode("utf-8-sig")))] == [ROW]
+
+
+def test_results_of_another_batch_are_kept(tmp_path: Path) -> None:
+    results = tmp_path / "results.csv"
+    results.write_text("notes of my own")
+    write_results([ROW], tmp_path)
+    write_results([ROW | {"file": ""}], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results-1.csv", "results.csv"]
+    write_results([ROW | {"jobId": "ff2d41"}], tmp_path)
+    assert (tmp_path / "results-1.csv").read_text() == "notes of my own"
+    assert "26bee1" in (tmp_path / "results-2.csv").read_text()
+    assert "ff2d41" in results.read_text()

@@ -8,7 +8,17 @@ import pytest
 from shared.callbacks import Callback, CallbackFormat, CallbackStatus
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Attempt, Image, InputImage, JobError, Refusal, Step, Then
+from shared.job_parts import (
+    Attempt,
+    Image,
+    InputImage,
+    JobError,
+    Refusal,
+    Step,
+    Then,
+    VendorCall,
+    VendorResponse,
+)
 from shared.job_states import Status
 from shared.ports import JobStore
 from shared.spending.budget import Reservation
@@ -55,6 +65,10 @@ def everything(job_id: str = "full") -> Job:
         more_inputs=(
             InputImage(source="https://example.com/dog.png", stored="inputs/job1-2"),
             InputImage(source="inputs/job1-3", stored="inputs/job1-3", hosted_url="https://cdn.example/3.png"),
+        ),
+        responses=(
+            VendorResponse(attempt=1, call=VendorCall.START, at=NOW, error_code=ErrorCode.UPSTREAM_UNREACHABLE),
+            VendorResponse(attempt=2, call=VendorCall.START, at=NOW, http_status=200, request_id="req_2"),
         ),
         prepared=False,
         preparing_tries=2,

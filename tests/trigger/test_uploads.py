@@ -26,9 +26,11 @@ async def pro_fields(workflow: str) -> list[str]:
     return ["prompt", "image1", "Brand color"] if workflow == "pro" else []
 
 
-async def parsed(request: Request, caller: Caller = TOKEN, fields: Any = no_fields) -> ParsedUpload:
+async def parsed(
+    request: Request, caller: Caller = TOKEN, fields: Any = no_fields, check: Any = any_fields
+) -> ParsedUpload:
     authenticator = cast("Authenticator", AlwaysCaller(caller))
-    return await parse_upload(request, authenticator, config.load(SETTINGS), any_fields, fields)
+    return await parse_upload(request, authenticator, config.load(SETTINGS), check, fields)
 
 
 def file(content: bytes, url: str = URL, content_type: str = "text/csv", **headers: str) -> Request:
@@ -116,6 +118,7 @@ async def test_another_code_page_needs_its_declaration() -> None:
     [
         *("text/csv", "application/csv", "text/tab-separated-values", "text/plain", "application/vnd.ms-excel"),
         "application/x-www-form-urlencoded",  # curl --data-binary @prompts.csv
+        "application/octet-stream",
         "",
     ],
 )
@@ -130,6 +133,20 @@ async def test_a_form_holds_one_file_and_defaults() -> None:
     assert (row.prompt, row.workflow, row.deadline_seconds) == ("a cat", "pro", 60.0)
     alone = await parsed(file(b"prompt\na cat", f"{URL}?workflow=pro&deadlineSeconds=60"))
     assert alone.batch == found.batch
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"Content-Type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}, "sends workbooks"),
+        ({"Content-Type": "text/html"}, "Send CSV"),
+        ({"Content-Type": "text/csv", "Content-Encoding": "gzip"}, "uncompressed"),
+    ],
+)
+async def test_what_is_no_upload_is_rejected_with_what_to_send(headers: dict[str, str], words: str) -> None:
+    with pytest.raises(Problem, match=words) as raised:
+        await parsed(sent(URL, content=b"prompt\na cat", headers={**BEARER, **headers}))
+    assert raised.value.code == "unsupported_media_type"
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 and more", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
@@ -242,6 +259,14 @@ async def test_the_first_error_is_in_the_detail_and_nothing_is_stored() -> None:
     assert document["detail"].startswith(
         "2 of 3 rows cannot be accepted; nothing was stored. Row 3: The prompt is missing"
     )
+
+
+async def test_the_detail_names_the_field_of_the_first_error() -> None:
+    async def refuse(*_arguments: Any) -> None:
+        raise Problem.wrong("Must be one of 1:1, 16:9.", "aspect_ratio")
+
+    with pytest.raises(Problem, match=r"Row 2: aspect_ratio: Must be one of 1:1, 16:9\."):
+        await parsed(file(b"prompt,aspect_ratio\na cat,17:9"), check=refuse)
 
 
 async def test_partial_leaves_invalid_rows_out_unless_none_is_left() -> None:

@@ -58,7 +58,8 @@ def rows_problem(errors: Sequence[RowError], total: int) -> Problem:
     first = errors[0]
     counted = "The file cannot be read" if not total else f"{len(errors):,} of {total:,} rows cannot be accepted"
     hint = "Correct them, or add ?partial=true to leave them out." if total else "Correct it, and send it again."
-    detail = f"{counted}; nothing was stored. Row {first.row}: {first.detail} {hint}"
+    named = f"{first.field}: " if first.field and first.field not in first.detail else ""
+    detail = f"{counted}; nothing was stored. Row {first.row}: {named}{first.detail} {hint}"
     return Problem("invalid_field", detail, field=first.field, members={"errors": [one.document() for one in errors]})
 
 
