@@ -51,11 +51,7 @@ def public_job(
     estimated_start: datetime | None = None,
     position: int | None = None,
 ) -> dict[str, Any]:
-    """Return the job as JSON values.
-
-    `base_url`: of our own routes; `owner`: whether the reader may see what only the caller of the job knows;
-    the others: of a queued job.
-    """
+    """Return the job as JSON values: an `owner` sees what only its caller knows. The last three: of a queued job."""
     url = f"{base_url}/jobs/{job.id}"
     from_form = is_visitor(job.caller)
     message = (visitor_message if from_form else _message)(job, wait_reason, estimated_start)
@@ -74,19 +70,11 @@ def public_job(
         "possibleDuplicate": job.possible_duplicate or bool(job.earlier_duplicate),
         **_error(job, url),
         "requestId": job.request_id,
-        "creditsUsed": job.credits_used,
-        "estimatedCost": public_cost(job.estimated_cost),
-        "cost": public_cost(job.total_cost),
+        **_costs(job),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
-        "callbacks": [_callback(callback) for callback in job.callbacks] if owner else None,
-        "attempts": [_attempt(run) for run in job.runs] if owner else None,
-        "previousJob": job.previous_job if owner else None,
-        "nextJobs": [*job.next_jobs] if owner else None,
-        "createdAt": timestamp(job.created_at),
-        "startedAt": timestamp(job.started_at),
-        "completedAt": timestamp(job.completed_at),
-        "runSeconds": _run_seconds(job),
+        **_owner_fields(job, owner=owner),
+        **_times(job),
         "waitReason": wait_reason and str(wait_reason),
         "estimatedStartAt": timestamp(estimated_start),
         "queuePosition": position,
@@ -211,6 +199,34 @@ def hint(job: ListedJob, error: JobError, url: str) -> str:
     else:
         parts.append("The job cannot be retried: send a new request with a new Idempotency-Key for another run.")
     return " ".join(parts)
+
+
+def _costs(job: ListedJob) -> dict[str, Any]:
+    return {
+        "creditsUsed": job.credits_used,
+        "estimatedCost": public_cost(job.estimated_cost),
+        "cost": public_cost(job.total_cost),
+    }
+
+
+def _owner_fields(job: ListedJob, *, owner: bool) -> dict[str, Any]:
+    """Return what only the caller of the job knows of its past; null for other readers."""
+    fields = {
+        "callbacks": [_callback(callback) for callback in job.callbacks],
+        "attempts": [_attempt(run) for run in job.runs],
+        "previousJob": job.previous_job,
+        "nextJobs": [*job.next_jobs],
+    }
+    return fields if owner else dict.fromkeys(fields)
+
+
+def _times(job: ListedJob) -> dict[str, Any]:
+    return {
+        "createdAt": timestamp(job.created_at),
+        "startedAt": timestamp(job.started_at),
+        "completedAt": timestamp(job.completed_at),
+        "runSeconds": _run_seconds(job),
+    }
 
 
 def _image(image: Image, url: str) -> dict[str, Any]:
