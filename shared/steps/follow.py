@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Image, JobError
+from shared.job_parts import Image, JobError, VendorCall, VendorResponse
 from shared.job_states import Status
 from shared.log import Event
 from shared.ports import RunResponse, RunState
@@ -188,8 +188,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
         lease.notes.running_at = lease.notes.polled_at
         return
     # An unknown field name alone is not worth a write of its own: the response is saved with this one.
-    cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
-    job = lease.job.with_run_details(response.request_id, response.credits_used, response.model, cost)
+    job = with_result(lease.job, response, deps)
     job = job.with_last_response(lease.notes.unknown_response)
     images, now = result_images(job, response), deps.clock.now()
     error = None if response.state is RunState.COMPLETED else _run_error(job, response, images)
@@ -203,6 +202,20 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
         lease.notes.empty_at = deps.clock.monotonic()  # completed without an image: poll again
     else:
         await _fail(lease, job.failed(_without_image(job, response), now), deps)
+
+
+def with_result(job: Job, response: RunResponse, deps: Deps) -> Job:
+    """Return the job with the response that reported the end of its run, and what it says about the run as a whole."""
+    result = VendorResponse(
+        attempt=job.attempt,
+        call=VendorCall.RESULT,
+        at=deps.clock.now(),
+        http_status=response.http_status,
+        request_id=response.request_id,
+    )
+    cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
+    job = job.responded(result)
+    return job.with_run_details(response.request_id, response.credits_used, response.model, cost)
 
 
 async def _record_run_time(lease: Lease, deps: Deps) -> None:

@@ -52,7 +52,7 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
         if execution_id is None:
             message = f"Wireflow responded with HTTP {status} but without an execution id."
             raise errors.NoExecutionId(message, request_id=request_id)
-        return Started(execution_id=execution_id, request_id=request_id)
+        return Started(execution_id=execution_id, request_id=request_id, http_status=status)
     raise _trigger_error(status, headers, body, now)
 
 

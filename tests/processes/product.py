@@ -61,8 +61,8 @@ class Product:
     """The processes; `settings` go to triggers and pollers, `simulator` to the simulator.
 
     `scheduled`: each poller is called once a minute, as by Cloud Scheduler; otherwise again and again.
-    Another source than the function's own is a file that loads it and changes it.
-    `leaks`: the secrets that no response to `client` and no log file may contain.
+    Another source than the function's own is a file that loads it and changes it. `port`: of the first trigger, if a
+    setting has to name it. `leaks`: the secrets that no response to `client` and no log file may contain.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Product:
         triggers: int = 1,
         pollers: int = 1,
         scheduled: bool = False,
+        port: int | None = None,
     ) -> None:
         self.places = places
         self._calls = scheduled_calls if scheduled else polling
@@ -93,10 +94,13 @@ class Product:
         environ = repository | self._settings() | dict(places.environ) | dict(settings or {})
         self.leaks = Leaks.of(config.load(environ))
 
-        def function(target: str, name: str, source: str) -> Function:
-            return Function(target, folder, environ, name=name, source=source)
+        def function(target: str, name: str, source: str, port: int | None = None) -> Function:
+            return Function(target, folder, environ, name=name, source=source, port=port)
 
-        self.triggers = [function("trigger", f"trigger{number or ''}", trigger_source) for number in range(triggers)]
+        ports = [port, *[None] * triggers][:triggers]
+        self.triggers = [
+            function("trigger", f"trigger{number or ''}", trigger_source, port) for number, port in enumerate(ports)
+        ]
         self.pollers = [function("poller", f"poller{number}", poller_source) for number in range(pollers)]
 
     def _settings(self) -> dict[str, str]:
