@@ -26,11 +26,13 @@ class Wait:
 
 
 async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None) -> Wait | None:
-    """Return the wait of a queued job, or None for any other job and for one that is about to be prepared.
+    """Return the wait of a job for its start, or None if it has started, is about to be prepared, or is being sent.
 
     It is an estimate from what the instance knows: counting the jobs before this one would take too long. `places`: if
     the job has one that the queue does not know.
     """
+    if job.status is Status.TRIGGERING and job.outcome_unknown:
+        return await _wait_for_retry(job, deps)
     if job.status is not Status.QUEUED:
         return None
     if job.queue_at is None:
@@ -41,6 +43,19 @@ async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None
     if short and short.until is None:  # its price is above the limit
         return Wait(ErrorCode.SPEND_LIMIT, None)
     return _hold(job, short, deps) if job.held else _wait_in_queue(job, job.queue_at, own_ahead, places, deps)
+
+
+async def _wait_for_retry(job: ListedJob, deps: Deps) -> Wait | None:
+    """Return what keeps a paid call with an unknown outcome from being retried, or None if the gate does not."""
+    await deps.queue.refreshed(job.caller)
+    now, limits, state = deps.clock.now(), deps.config.limits, deps.admission.known
+    charge, short = deps.admission.charge(job), deps.admission.shortage(job, 0)
+    reason = gate.wait_reason(state, limits, now, job.workflow, charge) if state else None
+    if state is None or reason is None:
+        return None
+    if reason is ErrorCode.PAUSED or (short and short.until is None):
+        return Wait(reason, None)
+    return Wait(reason, gate.estimate_start(state, limits, 0, now, job.workflow, charge))
 
 
 def _hold(job: ListedJob, short: Shortage | None, deps: Deps) -> Wait:

@@ -44,6 +44,18 @@ async def test_at_the_daily_limit_jobs_wait_until_midnight(open_world: OpenWorld
         assert (last["status"], moment(last["startedAt"]) >= MIDNIGHT) == ("succeeded", True)
 
 
+async def test_a_call_without_a_clear_response_waits_for_the_limit_too_and_says_so(open_world: OpenWorld) -> None:
+    async with open_world(**limits(DAILY_SPEND_USD="0.1")) as world:
+        job_id = await world.accepted("a cat [fault:server_error_once]")
+        await world.run_for(timedelta(minutes=5))
+        job = await world.job(job_id)
+        assert (job["status"], job["waitReason"]) == ("triggering", "spend_limit")
+        assert moment(job["estimatedStartAt"]) == MIDNIGHT
+        assert job["message"].startswith("Wireflow did not respond clearly. A spend limit")
+        (job,) = await world.end_of(job_id)
+        assert (job["status"], job["possibleDuplicate"]) == ("succeeded", True)
+
+
 async def test_ten_minutes_have_a_limit_of_their_own(open_world: OpenWorld) -> None:
     async with open_world(**limits(SPEND_PER_10_MINUTES_USD="0.2")) as world:
         jobs = [(await world.post()).json() for _ in range(4)]
