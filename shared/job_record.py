@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import RECORD_BYTES, InputImage, Refusal, Then, bytes_of, require_aware
+from shared.job_parts import (
+    MAX_RESPONSES,
+    RECORD_BYTES,
+    InputImage,
+    Refusal,
+    Then,
+    VendorResponse,
+    bytes_of,
+    require_aware,
+)
 from shared.job_states import RESTARTS, TRANSITIONS, Status
 from shared.listed_job import ListedJob
 from shared.spending.budget import Reservation
@@ -49,6 +58,7 @@ class JobRecord(ListedJob):
     model: str | None = None  # as Wireflow names it: it may have replaced a retired one
     reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
     refusal: Refusal | None = None
+    responses: tuple[VendorResponse, ...] = ()  # of all attempts, the newest MAX_RESPONSES
     retried_at: datetime | None = None  # when the current attempt was confirmed by a person; None for the first one
     recopied_at: datetime | None = None  # when copying was last started again
     triggered_at: datetime | None = None
@@ -183,6 +193,10 @@ class JobRecord(ListedJob):
         return self.evolve(
             image1=first.source, stored_input=first.stored, hosted_url=first.hosted_url, more_inputs=tuple(more)
         )
+
+    def responded(self, response: VendorResponse) -> Self:
+        """Return a copy with a response of Wireflow, for the story of the job; the newest are kept."""
+        return self.evolve(responses=(*self.responses, response)[-MAX_RESPONSES:])
 
     def evolve(self, **changes: Any) -> Self:
         """Return a copy with exactly `changes`. Raise ValueError for a status that may not follow."""

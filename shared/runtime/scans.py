@@ -62,7 +62,7 @@ class Scans:
         before = self.latest() + span if self.latest() > now + span else now
         crowded, self._crowded = self._crowded, False  # an index that is still being built fails one scan of two
         final = await self._final(before, limit) if crowded else []
-        fetch = partial(self._store.due, before, in_flight=True) if crowded else partial(self._store.due, before)
+        fetch = partial(self._store.due, before, in_flight=crowded)
 
         def due(rows: Sequence[JobRow]) -> list[JobRow]:
             rows = [*final, *rows]

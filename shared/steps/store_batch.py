@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from shared import idempotency
 from shared.batches import Batch
-from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
@@ -89,6 +88,9 @@ async def store_batch(submission: BatchSubmission, deps: Deps, *, partial: bool)
     created = list[Job]()
     for start in range(0, len(planned.jobs), CHUNK):
         created += await _store(planned.jobs[start : start + CHUNK], deps)
+        batch = await deps.store.get_batch(batch.id) or batch
+        if batch.canceled_at:
+            break
     completed = await _complete(batch, max([batch.expire_at, *(job.expire_at for job in created)]), deps)
     deps.batch_rows.forget(batch.id)
     await _add_receivers(submission, created, deps)
@@ -147,7 +149,7 @@ async def _placed(jobs: Sequence[Job], places: Places, deps: Deps) -> tuple[list
         return [], None
     now = deps.clock.now()
     placed, start = [], now
-    for job, place in zip(jobs, places.next(share_of(jobs[0].caller), now, len(jobs)), strict=True):
+    for job, place in zip(jobs, places.accept(jobs[0].caller, now, len(jobs)), strict=True):
         start = estimate_start(job, place, places, deps)
         placed.append(prepare_at_once(job.deferred(min(start - now, MAX_DELAY)), deps).placed(place))
         await deps.clock.sleep(0)
@@ -171,7 +173,7 @@ async def _store(jobs: Sequence[Job], deps: Deps) -> Sequence[Job]:
     """Store jobs in one commit; return those that were created. Another request may store some of them first."""
     for _ in range(MAX_TRIES):
         async with deps.queue.recent(sharers(jobs[0].caller, deps)) as places:
-            given = places.next(share_of(jobs[0].caller), deps.clock.now(), len(jobs))
+            given = places.accept(jobs[0].caller, deps.clock.now(), len(jobs))
             placed = [job.placed(place) for job, place in zip(jobs, given, strict=True)]
             try:
                 created = await wake_up_meanwhile(create_all(placed, deps), deps.clock.now(), deps)
@@ -195,12 +197,12 @@ async def _add_receivers(submission: BatchSubmission, created: Sequence[Job], de
 async def _complete(batch: Batch, expire_at: datetime, deps: Deps) -> Batch:
     """Record that every row is stored, unless another request has done so or has canceled the batch meanwhile."""
     for _ in range(MAX_TRIES):
-        try:
-            return await deps.store.save_batch(batch.completed(expire_at))
-        except Conflict:
-            batch = await deps.store.get_batch(batch.id) or batch
         if batch.canceled_at:
             await cancel_rows(batch, deps)
         if not batch.storing:
             return batch
+        try:
+            return await deps.store.save_batch(batch.completed(expire_at))
+        except Conflict:
+            batch = await deps.store.get_batch(batch.id) or batch
     raise StoreUnavailable("the batch is being changed by other requests at the same time")
