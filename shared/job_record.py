@@ -92,13 +92,27 @@ class JobRecord(ListedJob):
 
         For a notification, the job that follows it, its recheck, its input image, or its images once it is erased.
         """
-        times = [self.erase_images_at, *(callback.next_attempt_at for callback in self.callbacks)]
+        return min(filter(None, (self.notify_at, self._other_work_at)), default=None)
+
+    @property
+    def notify_at(self) -> datetime | None:
+        """When the next notification of a final job is due; None if none is pending."""
+        return min(filter(None, (callback.next_attempt_at for callback in self.callbacks)), default=None)
+
+    @property
+    def _other_work_at(self) -> datetime | None:
+        times = [self.erase_images_at, self.input_due_at]
         if self.next_to_start:
             times.append(self.completed_at)
         if self.needs_recheck:
             times.append(self.recheck_at or self.due_at)  # earlier versions stored `due_at` only
-        times.append(self.input_due_at)
         return min(filter(None, times), default=None)
+
+    def is_only_to_notify(self, now: datetime) -> bool:
+        """Whether all that a due job needs now are notifications, and no worker has taken it for that before."""
+        other = self._other_work_at
+        is_free = self.due_at is not None and self.due_at == self.notify_at and not self.claims
+        return is_free and (other is None or other > now)
 
     @property
     def input_due_at(self) -> datetime | None:

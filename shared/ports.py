@@ -102,6 +102,10 @@ class JobStore(BatchStore, HookStore, Protocol):
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""
+        ...
+
+    async def count_queued(self, caller: str, limit: int) -> int:
+        """Return how many jobs of a caller are queued, held ones included; at most `limit`."""
 
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """Return jobs newest first: by `createdAt`, then by id, both descending."""

@@ -15,7 +15,7 @@ from functions.cli.sockets import saved_url
 from functions.simulator.settings import Settings
 from shared import config
 from shared.config import Config
-from shared.workflows import DEFAULT, MODELS
+from shared.workflows import DEFAULT
 
 DEPLOYMENT_SETTINGS = ("TRIGGER_PUBLIC", "TRUSTED_PROXIES")
 AUTH_SETTINGS = (
@@ -132,7 +132,7 @@ def _simulated_wireflow(simulated: Simulated) -> dict[str, str]:
 
 def _simulated_workflows(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return one workflow of each mode. All have the price of the same model: a spend limit needs one."""
-    price = MODELS["nano_banana_pro"].price
+    price = 0.2  # 20 credits of $0.01, as for nano_banana_pro
     default = {"mode": "webhook", "id": settings.webhook_id, "pricePerImage": price}
     pro = {
         "mode": "execute",

@@ -62,7 +62,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
     """
     job, notes = lease.job, lease.notes
     before = run_deadline(job, deps) if job.status is Status.RUNNING else None
-    async with deps.requests.acquire(before, overdue=_is_overdue(lease, deps)):
+    async with deps.requests.acquire(before, overdue=_is_overdue(lease, deps)) as sent_at:
         lease.check()
         notes.polls += 1
         if details:
@@ -70,9 +70,12 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
         request = deps.wireflow.details if details else deps.wireflow.poll
         try:
             response = await request(job.execution_id or "")
+        except errors.PollError as error:
+            deps.requests.observe(error.rate_limit, sent_at)
+            raise
         finally:
             notes.polled_at = deps.clock.monotonic()  # not when it was sent: it may have arrived late
-    deps.requests.observe(response.rate_limit)
+    deps.requests.observe(response.rate_limit, sent_at)
     await deps.admission.poll_succeeded(job)
     return response
 

@@ -15,8 +15,10 @@ WireflowError
     └── PollRateLimited      429
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from shared.error_codes import ErrorCode
 
@@ -114,7 +116,12 @@ class NoExecutionId(OutcomeUnknown):
 
 
 class PollError(WireflowError):
-    """A poll failed. It never ends a job on its own: the run may have been charged."""
+    """A poll failed. It never ends a job on its own: the run may have been charged.
+
+    `rate_limit`: the rate limit headers of the response, as in RunResponse.
+    """
+
+    rate_limit: Mapping[str, int] = MappingProxyType({})
 
 
 class RunNotFound(PollError):
