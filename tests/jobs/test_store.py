@@ -45,6 +45,7 @@ def everything(job_id: str = "full") -> Job:
             bytes=2_500_000,
             sha256="ab" * 32,
             crc32c="yZRlqg==",
+            stored_at=NOW,
         ),
     )
     error = JobError.of(ErrorCode.IMAGE_EXPIRED, charged=Charged.YES, message="gone", request_id="req_1")
@@ -112,6 +113,10 @@ def everything(job_id: str = "full") -> Job:
                 last_attempt_at=NOW,
             ),
             Callback(url="https://receiver.example/?a=2", next_attempt_at=NOW),
+        ),
+        responses=(
+            VendorResponse(attempt=3, call=VendorCall.RESULT, at=NOW, http_status=200, request_id="req_2"),
+            VendorResponse(attempt=2, call=VendorCall.START, at=NOW, error_code=ErrorCode.OUTCOME_UNKNOWN),
         ),
         attempts=(
             Attempt(
