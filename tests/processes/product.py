@@ -36,12 +36,13 @@ class Places:
     jobs: Callable[[], JobStore]
     environ: Mapping[str, str] = field(default_factory=dict)
     bucket: str = ""
+    sqlite: Path | None = None  # the file of the jobs
 
     @classmethod
     def local(cls, folder: Path) -> Self:
         """Return a SQLite file and a folder for images."""
         file = folder / "jobs.db"
-        return cls(f"sqlite:///{file}", f"file://{folder / 'images'}", lambda: SqliteJobs(file, SECONDS))
+        return cls(f"sqlite:///{file}", f"file://{folder / 'images'}", lambda: SqliteJobs(file, SECONDS), sqlite=file)
 
     @classmethod
     def cloud(cls, firestore: str, storage: str) -> Self:

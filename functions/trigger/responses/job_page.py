@@ -102,7 +102,8 @@ def _message(view: JobView) -> str:
     """What happens in one sentence. The owner of a failed job is told why below it."""
     if view.owner and view.job.error:
         return SENTENCES[view.job.status]
-    return visitor_message(view.job, view.public["waitReason"])
+    start = view.public["estimatedStartAt"]
+    return visitor_message(view.job, view.public["waitReason"], datetime.fromisoformat(start) if start else None)
 
 
 def _wait(view: JobView) -> Html:

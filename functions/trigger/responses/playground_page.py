@@ -27,12 +27,14 @@ LABELS = {RATIO: "Aspect ratio", RESOLUTION: "Resolution"}
 class PlaygroundView:
     """What the page depends on. `workflows`: those that its reader may see; `default`: the one of the plain form.
 
-    `asks_token`: whether its requests need a token. `form_token`: whether they need a form token.
+    `usd_per_credit`: in micro-dollars. `asks_token`: whether its requests need a token. `form_token`: whether they need
+    a form token.
     """
 
     workflows: Sequence[Workflow]
     default: Workflow
     models: Sequence[Model]
+    usd_per_credit: int
     asks_token: bool
     form_token: bool
     turnstile_key: str | None
@@ -45,7 +47,7 @@ def playground_page(view: PlaygroundView) -> HTMLResponse:
     needs_script = form_token or turnstile is not None
     body = fill(
         "playground",
-        models=json.dumps({model.name: _choices_of(model) for model in view.models}),
+        models=json.dumps({model.name: _choices_of(model, view) for model in view.models}),
         form_token="required" if form_token else "",
         open="yes" if view.workflows else "",
         token=fill("token") if view.asks_token else Html(),
@@ -59,8 +61,9 @@ def playground_page(view: PlaygroundView) -> HTMLResponse:
     return html_page(TITLE, page, scripted=True, turnstile=turnstile is not None, form_targets=["'self'"])
 
 
-def _choices_of(model: Model) -> dict[str, Any]:
-    return {"resolutions": model.resolutions, "aspectRatios": model.aspect_ratios, "price": model.price}
+def _choices_of(model: Model, view: PlaygroundView) -> dict[str, Any]:
+    price = dollars(model.credits * view.usd_per_credit) if model.credits else None
+    return {"resolutions": model.resolutions, "aspectRatios": model.aspect_ratios, "price": price}
 
 
 def _checks(turnstile: str | None, *, needs_script: bool) -> Iterator[Html]:
@@ -104,7 +107,9 @@ def _priced(view: PlaygroundView, name: str, value: str) -> str:
 
 def _price(view: PlaygroundView, resolution: str = "") -> str:
     """The price of an image; empty if it is not known, or not for this reader."""
-    cost = estimated_cost(view.default, json.dumps({RESOLUTION: resolution})) if view.workflows else None
+    if not view.workflows:
+        return ""
+    cost = estimated_cost(view.default, json.dumps({RESOLUTION: resolution}), view.usd_per_credit)
     return price(dollars(cost.micros)) if cost else ""
 
 
