@@ -19,6 +19,10 @@ const event = arguments[0] === "paste"
   ? new ClipboardEvent("paste", { clipboardData: given, bubbles: true, cancelable: true })
   : new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true });
 document.querySelector("#prompt").dispatchEvent(event);"""
+BLOCK_STORAGE = """
+for (const name of ["sessionStorage", "localStorage"]) {
+  Object.defineProperty(window, name, { get() { throw new DOMException("blocked", "SecurityError"); } });
+}"""
 # The first request with the method is handled by the server; then it fails, or gets another response.
 SPOIL_THE_FIRST = """
 const real = window.fetch, [method, status] = arguments;
@@ -251,6 +255,18 @@ def test_every_image_appears_in_the_gallery_when_it_is_ready_whichever_is_shown(
     person.check()
     soon(person.chrome, lambda _: len(person.finds("#gallery img")) == 2)
     person.reads(".job .prompt", "the second of two herons")
+
+
+@pytest.mark.slow
+def test_a_browser_that_may_not_store_anything_makes_images_too(person: Person) -> None:
+    blocked = {"source": BLOCK_STORAGE}
+    script = person.chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", blocked)
+    try:
+        person.opens()
+        person.sees_image(person.creates("a heron that is not remembered"))
+    finally:
+        person.chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+        person.opens()
 
 
 @pytest.mark.slow
