@@ -102,6 +102,10 @@ class JobStore(BatchStore, HookStore, Protocol):
 
     async def count_ahead(self, queue_at: datetime) -> int:
         """Return the number of queued jobs with `queueAt < queue_at`."""
+        ...
+
+    async def count_queued(self, caller: str, limit: int) -> int:
+        """Return how many jobs of a caller are queued, held ones included; at most `limit`."""
 
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """Return jobs newest first: by `createdAt`, then by id, both descending."""
@@ -276,6 +280,7 @@ class Started:
 
     execution_id: str
     request_id: str | None = None
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +303,7 @@ class RunResponse:
     credits_used: float | None = None
     model: str | None = None  # the model, or several, that the response names: a retired one may have been replaced
     request_id: str | None = None
+    http_status: int | None = None
     unknown_shapes: tuple[str, ...] = ()  # statuses and names that are in no published shape
     raw: str = ""  # the first 4,096 characters of the response
     steps: tuple[Step, ...] = ()  # one for each node

@@ -10,7 +10,8 @@ from typing import Any
 from shared.callbacks import Callback
 from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job_parts import Attempt, Image, JobError, Step
+from shared.job import Job
+from shared.job_parts import Attempt, Image, JobError, Step, VendorResponse
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.money import public_cost
@@ -33,7 +34,9 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
     Status.CANCELED: "The image was canceled.",
 }
 TOO_LATE = "As things are, it cannot start before its deadline, {}, and will fail then."
+ABOVE_LIMIT = "Its price is above a spend limit."
 SLOW = "It takes longer than expected."
+TOO_LATE_FOR_VISITORS = "As things are, it cannot be generated in time."
 EXPIRED = "Its URL may have expired: look for the image in the Wireflow dashboard."
 CHECK_COPIES = "Check IMAGE_HOSTS and the permissions of the image store."
 ALT_TEXT_LIMIT = 500  # characters
@@ -48,14 +51,10 @@ def public_job(
     estimated_start: datetime | None = None,
     position: int | None = None,
 ) -> dict[str, Any]:
-    """Return the job as JSON values.
-
-    `base_url`: of our own routes; `owner`: whether the reader may see what only the caller of the job knows;
-    the others: of a queued job.
-    """
+    """Return the job as JSON values: an `owner` sees what only its caller knows. The last three: of a queued job."""
     url = f"{base_url}/jobs/{job.id}"
     from_form = is_visitor(job.caller)
-    message = visitor_message(job, wait_reason) if from_form else _message(job, wait_reason, estimated_start)
+    message = (visitor_message if from_form else _message)(job, wait_reason, estimated_start)
     return {
         "id": job.id,
         "status": str(job.status),
@@ -71,19 +70,11 @@ def public_job(
         "possibleDuplicate": job.possible_duplicate or bool(job.earlier_duplicate),
         **_error(job, url),
         "requestId": job.request_id,
-        "creditsUsed": job.credits_used,
-        "estimatedCost": public_cost(job.estimated_cost),
-        "cost": public_cost(job.total_cost),
+        **_costs(job),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
-        "callbacks": [_callback(callback) for callback in job.callbacks] if owner else None,
-        "attempts": [_attempt(run) for run in job.runs] if owner else None,
-        "previousJob": job.previous_job if owner else None,
-        "nextJobs": [*job.next_jobs] if owner else None,
-        "createdAt": timestamp(job.created_at),
-        "startedAt": timestamp(job.started_at),
-        "completedAt": timestamp(job.completed_at),
-        "runSeconds": _run_seconds(job),
+        **_owner_fields(job, owner=owner),
+        **_times(job),
         "waitReason": wait_reason and str(wait_reason),
         "estimatedStartAt": timestamp(estimated_start),
         "queuePosition": position,
@@ -91,11 +82,24 @@ def public_job(
     }
 
 
-def visitor_message(job: ListedJob, wait_reason: str | None) -> str:
+def history(job: Job) -> dict[str, Any]:
+    """Return as JSON values what the story of a job needs besides the public job.
+
+    That is Wireflow's responses, and when each image was stored.
+    """
+    return {
+        "responses": [_response(response) for response in job.responses],
+        "images": [{"index": one.index, "storedAt": timestamp(one.stored_at)} for one in job.images if one.stored_at],
+    }
+
+
+def visitor_message(job: ListedJob, wait_reason: str | None, estimated_start: datetime | None) -> str:
     """Return a message without a word about credits, settings, and Wireflow, which are not the visitor's concern."""
     words = VISITOR_SENTENCES[job.status]
     if job.status is Status.FAILED and job.error:
         return EXPLANATIONS[job.error.code].visitor
+    if _is_too_late(job, wait_reason, estimated_start):
+        return f"{words} {TOO_LATE_FOR_VISITORS}"
     is_slow = job.outcome_unknown or job.copy_tries or wait_reason not in (None, ErrorCode.RATE_LIMITED)
     if is_slow and not job.finished:
         return f"{words} {SLOW}"
@@ -121,9 +125,11 @@ def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: dat
         return f"{sentence(job.error.message)} {job.error.hint}"
     if job.status is Status.QUEUED and wait_reason:
         known = EXPLANATIONS[wait_reason]
-        too_late = estimated_start and estimated_start >= job.give_up_at
-        deadline = f" {TOO_LATE.format(timestamp(job.give_up_at))}" if too_late else ""
-        return f"{SENTENCES[job.status]} {known.message} {known.hint}{deadline}"
+        words = [SENTENCES[job.status], known.message, known.hint]
+        if _is_too_late(job, wait_reason, estimated_start):
+            words += [] if estimated_start else [ABOVE_LIMIT]
+            words.append(TOO_LATE.format(timestamp(job.give_up_at)))
+        return " ".join(words)
     if job.status is Status.TRIGGERING and job.outcome_unknown:
         return "Wireflow did not respond clearly. The job resumes automatically when Wireflow responds again."
     if job.status is Status.COPYING and job.copy_tries:
@@ -133,6 +139,15 @@ def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: dat
         missing = ", ".join(f"image {image.index} ({image.error})" for image in lost)
         return f"{len(job.images) - len(lost)} of {len(job.images)} images are ready. Missing: {missing}."
     return SENTENCES[job.status]
+
+
+def _is_too_late(job: ListedJob, wait_reason: str | None, estimated_start: datetime | None) -> bool:
+    """Whether a queued job cannot start before its deadline; without a start its price is above a spend limit."""
+    if job.status is not Status.QUEUED:
+        return False
+    if estimated_start is None:
+        return wait_reason == ErrorCode.SPEND_LIMIT
+    return estimated_start >= job.give_up_at
 
 
 def _copy_message(job: ListedJob) -> str:
@@ -186,6 +201,34 @@ def hint(job: ListedJob, error: JobError, url: str) -> str:
     return " ".join(parts)
 
 
+def _costs(job: ListedJob) -> dict[str, Any]:
+    return {
+        "creditsUsed": job.credits_used,
+        "estimatedCost": public_cost(job.estimated_cost),
+        "cost": public_cost(job.total_cost),
+    }
+
+
+def _owner_fields(job: ListedJob, *, owner: bool) -> dict[str, Any]:
+    """Return what only the caller of the job knows of its past; null for other readers."""
+    fields = {
+        "callbacks": [_callback(callback) for callback in job.callbacks],
+        "attempts": [_attempt(run) for run in job.runs],
+        "previousJob": job.previous_job,
+        "nextJobs": [*job.next_jobs],
+    }
+    return fields if owner else dict.fromkeys(fields)
+
+
+def _times(job: ListedJob) -> dict[str, Any]:
+    return {
+        "createdAt": timestamp(job.created_at),
+        "startedAt": timestamp(job.started_at),
+        "completedAt": timestamp(job.completed_at),
+        "runSeconds": _run_seconds(job),
+    }
+
+
 def _image(image: Image, url: str) -> dict[str, Any]:
     return {
         "index": image.index,
@@ -230,6 +273,17 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "errorCharged": attempt.error_charged and str(attempt.error_charged),
         "creditsUsed": attempt.credits_used,
         "cost": public_cost(attempt.cost),
+    }
+
+
+def _response(response: VendorResponse) -> dict[str, Any]:
+    return {
+        "attempt": response.attempt,
+        "call": str(response.call),
+        "at": timestamp(response.at),
+        "httpStatus": response.http_status,
+        "requestId": response.request_id,
+        "errorCode": response.error_code and str(response.error_code),
     }
 
 

@@ -48,11 +48,11 @@ def models() -> str:
     rows = [
         f"| `{model.name}` | {', '.join(model.resolutions) or 'none is sent'} | {len(model.aspect_ratios)} "
         f"| {f'up to {model.input_images}' if model.input_images else 'none'} "
-        f"| {f'${model.price:.2f}' if model.price else 'no longer listed'} "
+        f"| {model.credits or 'no longer listed'} "
         f"| {model.status}{f', use `{model.successor}`' if model.successor else ''} |"
         for model in MODELS.values()
     ]
-    head = "| Model | Resolutions | Ratios | Input images | Price per image | Status |"
+    head = "| Model | Resolutions | Ratios | Input images | Credits per image | Status |"
     return "\n".join([head, "|---|---|---|---|---|---|", *rows])
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from functions.cli.errors import CheckFailed, SetupError
 from functions.cli.output import print_findings
+from functions.cli.text import dollars_text
 from shared import config
 from shared.config import Config
 from shared.error_codes import EXPLANATIONS, ErrorCode
+from shared.spending.money import dollars
 from shared.wireflow.client import WireflowClient
 from shared.wireflow.errors import PollError, RunNotFound, WireflowError
 from shared.wiring import SystemClock
@@ -60,7 +62,7 @@ async def check(environ: Mapping[str, str]) -> list[Finding]:
         for workflow in settings.workflows:
             if (workflow.mode, workflow.id) != (Mode.WEBHOOK, settings.webhook_id):  # checked already
                 findings += [await _check_workflow(workflow, client, settings), *_check_model(workflow)]
-            findings.append(_price(workflow))
+            findings.append(_price(workflow, settings.usd_per_credit))
     return findings
 
 
@@ -115,14 +117,16 @@ def _check_model(workflow: Workflow) -> Iterator[Finding]:
         )
 
 
-def _price(workflow: Workflow) -> Finding:
+def _price(workflow: Workflow, usd_per_credit: int) -> Finding:
     """Return the price of an image, by which costs are estimated and spend limits are kept."""
     subject, model = f"the price per image of the workflow {workflow.name}", workflow.own_model
     if workflow.prices:
         prices = (f"${price:.2f}" + (f" ({resolution})" if resolution else "") for resolution, price in workflow.prices)
         return Finding(subject=subject, result=", ".join(prices))
-    if model and model.price is not None:
-        return Finding(subject=subject, result=f"${model.price:.2f}, the list price of {model.name}", advice=NO_PRICE)
+    if model and model.credits is not None:
+        price = dollars_text(dollars(model.credits * usd_per_credit))
+        result = f"{price}, the {model.credits} credits of {model.name} in Wireflow's list"
+        return Finding(subject=subject, result=result, advice=NO_PRICE)
     return Finding(subject=subject, result="not known", advice=NO_PRICE)
 
 

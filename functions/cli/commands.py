@@ -146,6 +146,7 @@ def token(name: str, admin: bool) -> None:
     print_token(new_token(name, admin=admin))
 
 
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 DAY = click.DateTime(["%Y-%m-%d"])
 DAY_NAME = "YYYY-MM-DD"
 
@@ -155,8 +156,9 @@ DAY_NAME = "YYYY-MM-DD"
 @click.option("--from", "first", type=DAY, metavar=DAY_NAME, help="The first day (UTC), by default that of the month.")
 @click.option("--to", "last", type=DAY, metavar=DAY_NAME, help="The last day (UTC), by default today.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header to standard output.")
+@JSON
 @at_place
-def usage(place: Place, group_by: str, first: datetime | None, last: datetime | None, as_csv: bool) -> None:
+def usage(place: Place, first: datetime | None, last: datetime | None, **options: Any) -> None:
     """Show jobs, images, and costs.
 
     They are those of the deployment at --url, or else those of JOBS_URL, or else those of `serve` in this folder.
@@ -164,9 +166,10 @@ def usage(place: Place, group_by: str, first: datetime | None, last: datetime | 
     from functions.cli.usage import UsageOptions
     from functions.cli.usage import usage as usage_command
 
-    days = (first and first.date(), last and last.date())
-    options = UsageOptions(group_by=group_by, first=days[0], last=days[1], as_csv=as_csv)
-    run_until_interrupted(usage_command(options, place, os.environ))
+    if options["as_csv"] and options["as_json"]:
+        raise click.UsageError("--csv and --json cannot be used together.")
+    wanted = UsageOptions(first=first and first.date(), last=last and last.date(), **options)
+    run_until_interrupted(usage_command(wanted, place, os.environ))
 
 
 @cli.group()
@@ -182,45 +185,49 @@ LIVE_STORE = click.option("--live", is_flag=True, help="Without JOBS_URL: the jo
 
 @control.command()
 @LIVE_STORE
-def status(live: bool) -> None:
+@JSON
+def status(live: bool, as_json: bool) -> None:
     """Show what is suspended and spent.
 
     For each suspension: the reason, since when, and how it ends. For the spend: the limits of the environment.
     """
     from functions.cli.control import status as status_command
 
-    run_until_interrupted(status_command(os.environ, live=live))
+    run_until_interrupted(status_command(os.environ, live=live, as_json=as_json))
 
 
 @control.command()
 @LIVE_STORE
-def pause(live: bool) -> None:
+@JSON
+def pause(live: bool, as_json: bool) -> None:
     """Let no job start until `resume`. Runs that have started continue."""
     from functions.cli.control import pause as pause_command
 
-    run_until_interrupted(pause_command(os.environ, live=live))
+    run_until_interrupted(pause_command(os.environ, live=live, as_json=as_json))
 
 
 @control.command()
 @LIVE_STORE
-def resume(live: bool) -> None:
+@JSON
+def resume(live: bool, as_json: bool) -> None:
     """End every suspension, whatever its reason."""
     from functions.cli.control import resume as resume_command
 
-    run_until_interrupted(resume_command(os.environ, live=live))
+    run_until_interrupted(resume_command(os.environ, live=live, as_json=as_json))
 
 
 @control.command()
 @click.argument("job")
 @LIVE_STORE
-def trial(job: str, live: bool) -> None:
+@JSON
+def trial(job: str, live: bool, as_json: bool) -> None:
     """Start the queued job JOB next.
 
     It starts in spite of every suspension; limits still apply. JOB is its ID.
     """
     from functions.cli.control import trial as trial_command
 
-    run_until_interrupted(trial_command(job, os.environ, live=live))
+    run_until_interrupted(trial_command(job, os.environ, live=live, as_json=as_json))
 
 
 cli.add_command(batch)

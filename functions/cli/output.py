@@ -187,11 +187,6 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     click.echo(text.getvalue(), nl=False)
 
 
-def print_line(text: str) -> None:
-    """Print a result of one line."""
-    click.echo(text)
-
-
 def _print_start(rows: dict[str, str], next_step: str, log_format: LogFormat) -> None:
     """Print what runs where; to standard error if standard output is for machines."""
     err, width = log_format is LogFormat.JSON, max(map(len, rows)) + 2

@@ -15,7 +15,7 @@ from functions.cli.sockets import saved_url
 from functions.simulator.settings import Settings
 from shared import config
 from shared.config import Config
-from shared.workflows import DEFAULT, MODELS
+from shared.workflows import DEFAULT
 
 DEPLOYMENT_SETTINGS = ("TRIGGER_PUBLIC", "TRUSTED_PROXIES")
 AUTH_SETTINGS = (
@@ -81,7 +81,7 @@ def stored_config(environ: Mapping[str, str], state: Path, *, live: bool) -> Con
     """
     given = {name: value for name, value in environ.items() if value.strip()}
     if "JOBS_URL" not in given:
-        given |= _local_state(given, state / ("live" if live else "serve"), live=live)
+        given = {**DEFAULTS, **given, **_local_state(given, state / ("live" if live else "serve"), live=live)}
     try:
         return config.load({**UNUSED, **without((*DEPLOYMENT_SETTINGS, *AUTH_SETTINGS), given)})
     except config.ConfigurationError as error:
@@ -132,7 +132,7 @@ def _simulated_wireflow(simulated: Simulated) -> dict[str, str]:
 
 def _simulated_workflows(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return one workflow of each mode. All have the price of the same model: a spend limit needs one."""
-    price = MODELS["nano_banana_pro"].price
+    price = 0.2  # 20 credits of $0.01, as for nano_banana_pro
     default = {"mode": "webhook", "id": settings.webhook_id, "pricePerImage": price}
     pro = {
         "mode": "execute",

@@ -1,9 +1,12 @@
-"""`usage`: jobs, images, and costs of a deployment or of a job store, as a table or as CSV."""
+"""`usage`: jobs, images, and costs of a deployment or of a job store, as a table, as CSV, or as JSON."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+
+import click
 
 from functions.cli.api import open_api
 from functions.cli.errors import SetupError
@@ -27,6 +30,7 @@ class UsageOptions:
     first: date | None
     last: date | None
     as_csv: bool
+    as_json: bool
 
 
 async def usage(options: UsageOptions, place: Place, environ: Mapping[str, str]) -> None:
@@ -37,6 +41,9 @@ async def usage(options: UsageOptions, place: Place, environ: Mapping[str, str])
         raise SetupError(f"--from must not be after --to, and at most {MAX_DAYS - 1} days before it.")
     async with open_api(place, environ) as api:
         found = await api.get("/usage", groupBy=options.group_by, **{"from": first.isoformat(), "to": last.isoformat()})
+    if options.as_json:
+        click.echo(json.dumps(found))
+        return
     rows = [_cells(row) for row in found["rows"]]
     if options.as_csv:
         print_csv(COLUMNS, rows)

@@ -109,6 +109,10 @@ WITH_EXECUTION = f"SELECT id, {ROW}, version FROM jobs WHERE {EXECUTION} = ? ORD
 BATCH_ROW = f"json_object({', '.join(map(MASKED.format, BATCH_ROW_FIELDS))})"
 BATCH_ROWS = f"SELECT id, {BATCH_ROW}, version FROM jobs WHERE {BATCH_ID} = ? LIMIT ?"  # noqa: S608, constants
 COUNT_AHEAD = "SELECT count(*) FROM jobs WHERE queue_at < ?"
+COUNT_QUEUED = """
+SELECT count(*) FROM (SELECT 1 FROM jobs WHERE due_at IS NOT NULL AND json_extract(document, '$.status') = 'queued'
+AND json_extract(document, '$.caller') = ? LIMIT ?)
+"""
 # Not `(createdAt, id) < (?2, ?3)`: SQLite would start such a search at the newest job, not at the bound.
 LIST_JOBS = """
 SELECT id, LISTED, version FROM jobs
@@ -181,6 +185,10 @@ class SqliteJobs:
     async def count_ahead(self, queue_at: datetime) -> int:
         """See the port."""
         return await self._file.run(lambda sql: int(sql.execute(COUNT_AHEAD, [_text(queue_at)]).fetchone()[0]))
+
+    async def count_queued(self, caller: str, limit: int) -> int:
+        """See the port."""
+        return await self._file.run(lambda sql: int(sql.execute(COUNT_QUEUED, [caller, limit]).fetchone()[0]))
 
     async def list_jobs(self, query: JobQuery) -> list[ListedJob]:
         """See the port."""

@@ -4,6 +4,7 @@ The rules are in `spending.gate`; this module applies them to the one document t
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -58,10 +59,8 @@ class Admission(KnownGate):
         Where nothing is to be counted, nothing is written. Otherwise the jobs that arrive during a write share the next
         one: of several writes that start from the same state all but one would fail.
         """
-        if self._gate is None:
-            return None
         mine = _Pending(self.candidate(job))
-        reserved, (slot,) = rules.reserve(self._gate, self._limits.on_arrival, [mine.candidate], self._clock.now())
+        reserved, slot = self._on_arrival(mine.candidate)
         if slot is None or reserved == self._gate:
             return slot
         self._pending.append(mine)
@@ -69,6 +68,22 @@ class Admission(KnownGate):
             if mine in self._pending:
                 await self._admit_pending()
         return mine.slot
+
+    def reserves(self, job: Job) -> bool:
+        """Return whether a slot for a job that was just accepted would be reserved by a write of the gate."""
+        reserved, slot = self._on_arrival(self.candidate(job))
+        return slot is not None and reserved != self._gate
+
+    def would_start(self, job: Job) -> bool:
+        """Return whether the gate would admit a job on arrival; nothing is reserved."""
+        return self._on_arrival(self.candidate(job))[1] is not None
+
+    def _on_arrival(self, candidate: Candidate) -> tuple[Gate | None, Slot | None]:
+        """Return the gate after the arrival of a job, and its slot if it gets one, as this instance knows the gate."""
+        if self._gate is None:
+            return None, None
+        reserved, (slot,) = rules.reserve(self._gate, self._limits.on_arrival, [candidate], self._clock.now())
+        return reserved, slot
 
     async def _admit_pending(self) -> None:
         """Reserve slots for all jobs that have arrived, in one write. A second conflict means a burst: they wait."""
@@ -117,14 +132,21 @@ class Admission(KnownGate):
         highest = self._limits.spending.highest
         return Charge(caller=job.caller, micros=sum(cost.micros if cost else highest for cost in job.estimates))
 
-    async def would_start(self, job: Job) -> bool:
-        """Return whether the gate would admit a job now; nothing is reserved."""
-        _, (slot,) = rules.reserve(await self.recent(), self._limits, [self.candidate(job)], self._clock.now())
-        return slot is not None
+    def shortage(self, job: ListedJob, own_ahead: int = 0) -> Shortage | None:
+        """Return the limit in money that keeps a job from starting, or None, as this instance knows the gate.
 
-    async def shortage(self, job: ListedJob) -> Shortage | None:
-        """Return the limit in money that keeps a job from starting now, or None."""
-        return rules.shortage(await self.recent(), self._limits, self.charge(job), self._clock.now())
+        `own_ahead`: jobs of its caller that start before it.
+        """
+        if self._gate is None or not self._limits.spending.configured:
+            return None
+        charge, now = self.charge(job), self._clock.now()
+        return rules.shortage(self._gate, self._limits, charge, now, own_ahead, own_ahead)
+
+    def startable(self, caller: str) -> float:
+        """Return how many jobs of a caller its own limits admit now, as this instance knows the gate."""
+        if self._gate is None:
+            return math.inf
+        return budget.startable(self._gate.budget, self._limits.spending, caller, self._clock.now())
 
     async def settle(self, job: Job, reservation: Reservation) -> None:
         """Replace what was reserved for a job by its cost, which is known now. One write, if they differ."""

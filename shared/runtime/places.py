@@ -9,11 +9,36 @@ and neither if nothing waits.
 The same rounds tell how many jobs are before a place: one of each caller in each round. Pure.
 """
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from shared.callers import share_of
 
 ROUND = timedelta(microseconds=1)
 MAX_LEAD = timedelta(minutes=1)  # of a place before the present
 SAMPLE_ROUNDS = 8  # in which callers of other instances are counted
+
+
+Startable = Callable[[str], float]
+
+
+def unlimited(_caller: str) -> float:
+    """Return that a caller has no limits of its own."""
+    return math.inf
+
+
+@dataclass(slots=True)
+class OwnJobs:
+    """The queued jobs of a caller with limits of its own, held ones included.
+
+    `last`: the newest place among them; `accepted`: how many this instance has accepted.
+    """
+
+    count: int
+    last: datetime | None
+    accepted: int = 0
 
 
 class Places:
@@ -30,16 +55,17 @@ class Places:
         self.given = 0
         self._tails: dict[str, datetime] = {}  # the last place of each caller that this instance knows
         self._other_callers = 1.0  # at least, if there are other jobs
+        self._own: dict[str, OwnJobs] = {}  # of each caller whose jobs were counted
 
     @property
     def waiting(self) -> int:
         """How many jobs wait."""
         return self.length + self.held
 
-    def waiting_of(self, share: str) -> int:
-        """Return how many jobs of a caller have a place, if its last place is known; otherwise none."""
-        tail = self._tails.get(share)
-        return round(self._waiting_of(tail)) if tail else 0
+    def waiting_of(self, caller: str | None) -> int:
+        """Return how many jobs of a caller wait, if they were counted; otherwise 0."""
+        own = self._own.get(caller or "")
+        return own.count if own else 0
 
     def knows(self, share: str) -> bool:
         """Return whether the last place of a caller is known, because it was read or given here."""
@@ -58,28 +84,58 @@ class Places:
         self.length += count
         return places
 
-    def ahead(self, place: datetime, share: str) -> int:
-        """Return about how many jobs may start before the job of a caller at a place: all others of its round may."""
+    def accept(self, caller: str | None, now: datetime, count: int = 1) -> list[datetime]:
+        """Return the places of `count` new jobs of a caller, in order."""
+        places = self.next(share_of(caller), now, count)
+        self._count(caller, places)
+        return places
+
+    def hold(self, caller: str | None, now: datetime) -> datetime:
+        """Return the place of a new job of a caller among its held jobs: it waits out of the queue."""
+        own = self._own.get(caller or "")
+        place = own.last + ROUND if own and own.count and own.last else now
+        self.held += 1
+        self._count(caller, [place])
+        return place
+
+    def _count(self, caller: str | None, places: list[datetime]) -> None:
+        if own := self._own.get(caller or ""):
+            own.count += len(places)
+            own.accepted += len(places)
+            own.last = max(places[-1], own.last or places[-1])
+
+    def ahead(self, place: datetime, share: str, startable: Startable = unlimited) -> int:
+        """Return about how many jobs may start before the job of a caller at a place: all others of its round may.
+
+        `startable`: how many jobs a caller may start now; the others leave the queue.
+        """
         rounds = self._rounds(place)
-        tails = [tail for name, tail in self._tails.items() if name != share]
-        known = sum(min(rounds + 1, self._waiting_of(tail)) for tail in tails)
-        others = min(self._other_callers * (rounds + 1), self.others)
-        return round(min(known + rounds + others, max(self.length - 1, 0)))
+        others = {name: tail for name, tail in self._tails.items() if name != share}
+        known = sum(min(rounds + 1, self._waiting_of(tail), startable(name)) for name, tail in others.items())
+        unknown = min(self._other_callers * (rounds + 1), self.others)
+        return round(min(known + rounds + unknown, max(self.length - 1, 0)))
 
-    def own_ahead(self, place: datetime) -> int:
-        """Return about how many jobs of the same caller are before a place: it has one in each round."""
-        return round(self._rounds(place))
+    def own_ahead(self, place: datetime, caller: str | None) -> int:
+        """Return about how many jobs of the same caller start before the one at a place, if they were counted.
 
-    def least_ahead(self, place: datetime) -> int:
+        They are one round apart, also those that are held.
+        """
+        own = self._own.get(caller or "")
+        if own is None or own.last is None:
+            return 0
+        behind = max((own.last - place) / ROUND, 0)
+        return max(own.count - 1 - round(behind), 0)
+
+    def least_ahead(self, place: datetime, startable: Startable = unlimited) -> int:
         """Return about how many jobs start before a job at a place at least: some have had their turn in this round."""
         callers = sum(tail >= self.head for tail in self._tails.values()) if self.head else 0
         others = min(self._other_callers, self.others)
-        return max(round(self._before(place) - max(callers + others - 1, 0)), 0)
+        return max(round(self._before(place, startable) - max(callers + others - 1, 0)), 0)
 
-    def _before(self, place: datetime) -> int:
+    def _before(self, place: datetime, startable: Startable = unlimited) -> int:
         """Return about how many jobs are in the rounds before a place."""
         rounds = self._rounds(place)
-        known = sum(min(rounds, self._waiting_of(tail)) for tail in self._tails.values())
+        known = sum(min(rounds, self._waiting_of(tail), startable(name)) for name, tail in self._tails.items())
         return round(min(known + min(self._other_callers * rounds, self.others), self.length))
 
     def _rounds(self, place: datetime) -> float:
@@ -109,6 +165,21 @@ class Places:
     def set_tail(self, share: str, place: datetime) -> None:
         """Record the place of a caller's newest job; this instance may have given it later ones meanwhile."""
         self._tails[share] = max(place, self._tails.get(share, place))
+
+    def accepted_by(self, caller: str) -> int:
+        """Return how many jobs of a caller this instance has accepted since they were first counted."""
+        own = self._own.get(caller)
+        return own.accepted if own else 0
+
+    def set_own(self, caller: str, count: int, last: datetime | None, accepted: int) -> None:
+        """Record how many jobs of a caller wait, and the newest place among them.
+
+        `accepted`: by this instance when the count began; it may have accepted more meanwhile.
+        """
+        own = self._own.get(caller, OwnJobs(count, last))
+        more = own.accepted - accepted
+        newest = max(filter(None, (last, own.last)), default=None) if count + more else None
+        self._own[caller] = OwnJobs(count + more, newest, own.accepted)
 
     def set_first_rounds(self, count: int) -> None:
         """Record how many jobs are in the first SAMPLE_ROUNDS rounds: that many callers wait, about."""

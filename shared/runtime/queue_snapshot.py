@@ -9,20 +9,22 @@ it has no CPU.
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from shared.callers import share_of
+from shared.job_states import Status
 from shared.ports import Clock, JobQuery, JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.places import MAX_LEAD, ROUND, SAMPLE_ROUNDS, Places
+from shared.spending.budget import CallerLimits
 from shared.store_errors import StoreError
 
 MAX_READS = 2  # a second
-STARVED = 6  # times as old as it may be: a request that comes alone needs both reads of its second for something else
+STARVED = 3  # times as old as it may be: a request that comes alone needs both reads of its second for something else
 RECENT, TOO_OLD = 1.0, 1.5  # seconds: what is older is refreshed meanwhile, or before anything else
 CHECK_SECONDS = 0.1  # between two checks of what is due
 PAUSE_AFTER_SLOW = 25  # times as long as a read takes: a store that is slow is read less often
@@ -31,35 +33,39 @@ COUNT_SECONDS = 5.0  # between two counts
 MAX_STARTS = 1_000  # a second
 ENTRIES_PER_SECOND = 500  # that counts walk on average: Firestore charges a read for 1,000
 FAR_FUTURE = timedelta(days=365)  # beyond all held jobs
+MAX_COUNTED = 10_000  # jobs of a caller, unless its maxQueued is higher
 
 
 @dataclass(slots=True, eq=False)
 class _Part:
     """A part of the snapshot. `interval`: between two reads, if they are quick; `max_age`: as it is now, in seconds.
 
-    `read_at` by the monotonic clock, as all times here.
+    `calls`: of one read, to the store. `read_at` by the monotonic clock, as all times here.
     """
 
     read: Callable[[], Awaitable[object]]
     interval: float = RECENT
+    calls: int = 1
     max_age: float = RECENT
     read_at: float = -math.inf
     reading: asyncio.Task[None] | None = None
 
 
 class QueueSnapshot:
-    """The snapshot of one instance."""
+    """The snapshot of one instance. `limits`: the callers whose own jobs are counted."""
 
-    def __init__(self, store: JobStore, admission: Admission, clock: Clock) -> None:
+    def __init__(self, store: JobStore, admission: Admission, clock: Clock, limits: Mapping[str, CallerLimits]) -> None:
         self._store = store
         self._admission = admission
         self._clock = clock
+        self._limits = limits
         self._places = Places()
         self._head, self._gate = _Part(self._read_head), _Part(admission.read)
         self._length = _Part(self._read_length, COUNT_SECONDS)
         self._held = _Part(self._read_held, COUNT_SECONDS)
         self._first_rounds = _Part(self._read_first_rounds, COUNT_SECONDS)
         self._last_places: dict[str, _Part] = {}
+        self._own: dict[str, _Part] = {}
         self._last_reads: deque[float] = deque(maxlen=MAX_READS)
         self._checked_at = -math.inf
 
@@ -81,10 +87,14 @@ class QueueSnapshot:
             if started:
                 await asyncio.wait(started)
 
-    async def refreshed(self) -> Places:
-        """Return the places after refreshing what is due."""
+    async def refreshed(self, caller: str | None = None) -> Places:
+        """Return the places after refreshing what is due. `caller`: whose own jobs matter."""
         async with self.recent():
             pass
+        for part in self._own_jobs(caller):
+            self._start(self._due([part], TOO_OLD))
+            if part.reading:
+                await asyncio.wait([part.reading])
         return self._places
 
     # --- what is due -----------------------------------------------------------------------------------------------
@@ -92,11 +102,13 @@ class QueueSnapshot:
     def _was_just_checked(self, callers: Sequence[str | None]) -> bool:
         """Whether another request has just found nothing that this one would have to wait for."""
         knows = not callers or self._places.head is None or self._places.knows(share_of(callers[0]))
-        return knows and self._clock.monotonic() - self._checked_at < CHECK_SECONDS
+        counted = not callers or all(part.read_at > -math.inf for part in self._own_jobs(callers[0]))
+        return knows and counted and self._clock.monotonic() - self._checked_at < CHECK_SECONDS
 
     def _read_first(self, callers: Sequence[str | None]) -> list[asyncio.Task[None]]:
         """Start to read what the next decision needs and is too old; return these reads, and those under way."""
         needed = [self._head, self._gate] if self._places.head is None else [self._head, *self._last_place(callers)]
+        needed += self._own_jobs(callers[0]) if callers else []
         if self._admission.known is None:
             needed.append(self._gate)
         due = self._due(needed, TOO_OLD)
@@ -105,9 +117,10 @@ class QueueSnapshot:
 
     def _parts(self, callers: Sequence[str | None]) -> list[_Part]:
         """Return what is to be refreshed. While no job could start, only some may be held."""
+        own = self._own_jobs(callers[0]) if callers else []
         if self._places.head is None:
-            return [self._head, self._gate, self._held]
-        parts = [self._head, self._gate, self._length, self._held, *self._last_place(callers)]
+            return [self._head, self._gate, self._held, *own]
+        parts = [self._head, self._gate, self._length, self._held, *self._last_place(callers), *own]
         return [*parts, self._first_rounds] if self._places.others > self._places.length / 10 else parts
 
     def _last_place(self, callers: Sequence[str | None]) -> list[_Part]:
@@ -118,6 +131,13 @@ class QueueSnapshot:
         if part.read_at == -math.inf and self._places.knows(share):  # it was given here while no job waited
             part.read_at = now
         return [part]
+
+    def _own_jobs(self, caller: str | None) -> list[_Part]:
+        limits = self._limits.get(caller or "")
+        if caller is None or limits is None:
+            return []
+        read = partial(self._read_own_jobs, caller, max(limits.max_queued, MAX_COUNTED))
+        return [self._own.setdefault(caller, _Part(read, COUNT_SECONDS, calls=2))]
 
     def _due(self, parts: Sequence[_Part], age: float) -> list[_Part]:
         """Return the parts that are at least so many times as old as they may be, the most overdue first."""
@@ -130,16 +150,17 @@ class QueueSnapshot:
     def _start(self, parts: Sequence[_Part]) -> list[asyncio.Task[None]]:
         """Start reads, no more than MAX_READS a second.
 
-        What was never read does not wait for that, except the count of held jobs, nor a length that is far too old.
+        What was never read does not wait for that, except the count of held jobs, nor a count that is far too old.
         """
         now, started = self._clock.monotonic(), []
         for part in parts:
             is_first = part.read_at == -math.inf and part is not self._held
-            is_starved = part is self._length and now - part.read_at > STARVED * part.max_age
+            counts = part is self._length or part in self._own.values()
+            is_starved = counts and now - part.read_at > STARVED * part.max_age
             waits = not (is_first or is_starved) and sum(now - at < 1.0 for at in self._last_reads) >= MAX_READS
             if part.reading or waits:
                 continue
-            self._last_reads.append(now)
+            self._last_reads.extend([now] * part.calls)
             part.reading = asyncio.create_task(self._read(part))
             started.append(part.reading)
         return started
@@ -184,3 +205,9 @@ class QueueSnapshot:
         places = [job.place for jobs in found for job in jobs if job.place]
         if places:
             self._places.set_tail(share_of(callers[0]), max(places))
+
+    async def _read_own_jobs(self, caller: str, limit: int) -> None:
+        accepted, newest = self._places.accepted_by(caller), JobQuery(limit=1, caller=caller, status=Status.QUEUED)
+        counted, jobs = await asyncio.gather(self._store.count_queued(caller, limit), self._store.list_jobs(newest))
+        self._places.set_own(caller, counted, jobs[0].place if jobs else None, accepted)
+        self._own[caller].interval = max(COUNT_SECONDS, counted / ENTRIES_PER_SECOND)

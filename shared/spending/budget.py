@@ -5,6 +5,7 @@ A reservation names its day, and days never go back: a clock that is set back ge
 ten minutes a counter for each ten seconds is kept, so the state stays small whatever the traffic.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -173,6 +174,8 @@ def shortage(
 
     `ahead`: jobs of the same price that start before; `own_ahead`: those of the same caller among them.
     """
+    if not limits.configured:
+        return None
     price, day = max(charge.micros, 1), _day(budget, now)
     spent, own = budget.total.on(day), limits.callers.get(charge.caller or "")
     found = [
@@ -222,6 +225,20 @@ def _in_window(limit: int, recent: Mapping[int, int], price: int, ahead: int, no
         spent -= recent[part]
         at = _EPOCH + part * PART + WINDOW + PART
     return Shortage(at + rounds * (WINDOW + PART), alone=False)
+
+
+def startable(budget: Budget, limits: SpendLimits, caller: str, now: datetime) -> float:
+    """Return how many of the cheapest jobs of a caller its own limits admit now; infinity without any."""
+    own = limits.callers.get(caller)
+    if own is None:
+        return math.inf
+    spent, price = budget.callers.get(caller, NOTHING).on(_day(budget, now)), max(limits.lowest, 1)
+    left = [
+        (own.per_day, own.per_day - spent.starts),
+        (own.spend_per_day, (own.spend_per_day - spent.today) // price),
+        (own.spend_per_month, (own.spend_per_month - spent.this_month) // price),
+    ]
+    return min((max(count, 0) for limit, count in left if limit), default=math.inf)
 
 
 def exhausted(budget: Budget, limits: SpendLimits, now: datetime) -> bool:

@@ -16,7 +16,7 @@ class CostSource(StrEnum):
 
     PRICE = "price"  # `pricePerImage` of the workflow
     CREDITS = "credits"  # the credits that Wireflow reports, at USD_PER_CREDIT each
-    ESTIMATE = "estimate"  # the list price in the table of models
+    ESTIMATE = "estimate"  # the credits of the model in Wireflow's list, at USD_PER_CREDIT each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

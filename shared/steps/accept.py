@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
@@ -17,10 +16,9 @@ from shared.steps.chain import link
 from shared.steps.dispatch import send, triggered
 from shared.steps.input_images import find_inputs, store_inputs
 from shared.steps.new_job import job_id_for, new_job
-from shared.steps.placing import check_room, has_room, sharers
+from shared.steps.placing import check_room, has_room, placed_or_held, sharers
 from shared.steps.prepare import prepare_at_once
 from shared.steps.receivers import add_receivers, with_receivers
-from shared.steps.waiting import held_by_limit
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 from shared.submission import Submission, SubmissionRefused
@@ -58,7 +56,8 @@ async def accept(submission: Submission, deps: Deps, admit: Admit | None = None)
 async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Accepted:
     job_id = await job_id_for(submission, deps)
     async with deps.queue.recent(sharers(submission.caller, deps)) as places:
-        if _is_looked_up_first(submission, admit, places, deps) and (existing := await deps.store.get(job_id)):
+        looked_up = _is_looked_up_first(submission, admit, places, deps)
+        if looked_up and (existing := await deps.store.get(job_id)):
             return await _replay(existing, submission, deps)
         if places.head is not None or submission.files:  # it will wait
             check_room(places, 1, submission.caller, deps)
@@ -67,14 +66,11 @@ async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Ac
             await admit(job_id)
         images = await store_inputs(job_id, found, deps)
         job = prepare_at_once(new_job(job_id, submission, images, deps), deps)
-        slot = await deps.admission.try_acquire(job) if job.prepared and places.head is None else None
-        if slot is None:
-            check_room(places, 1, submission.caller, deps)
-            held = await _held_by_limit(job, deps)
-            job = held or job.placed(*places.next(share_of(job.caller), deps.clock.now()))
-        else:
-            job = triggered(job, slot, deps)
+        slot = None
         try:
+            if job.prepared and places.head is None:
+                slot = await _slot(job, submission, deps, looked_up=looked_up)
+            job = triggered(job, slot, deps) if slot else placed_or_held(job, places, deps)
             job = await (_create(job, deps) if slot else wake_up_meanwhile(_create(job, deps), deps.clock.now(), deps))
         except AlreadyExists as error:
             await _release(slot, deps)
@@ -90,14 +86,20 @@ async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Ac
 def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Places, deps: Deps) -> bool:
     """Whether a repeated request must be recognized before anything else is done for it.
 
-    Otherwise the store recognizes it when the job is created, which saves a read.
+    Otherwise the store recognizes it when the job is created, which saves a read; `_slot` does before it reserves one.
     """
     if submission.key is None:
         return False
     costs = admit is not None or bool(submission.files) or submission.from_job is not None
-    limits = deps.config.limits
-    reserves = places.head is None and (limits.exist or limits.spending.configured)
-    return costs or reserves or not has_room(places, 1, submission.caller, deps)
+    return costs or not has_room(places, 1, submission.caller, deps)
+
+
+async def _slot(job: Job, submission: Submission, deps: Deps, *, looked_up: bool) -> Slot | None:
+    """Return a slot if the gate admits the job at once. Raise AlreadyExists instead of reserving one for a repeat."""
+    may_be_repeated = submission.key is not None and not looked_up
+    if may_be_repeated and deps.admission.reserves(job) and (existing := await deps.store.get(job.id)):
+        raise AlreadyExists(existing)
+    return await deps.admission.try_acquire(job)
 
 
 def replay(job: Job, submission: Submission) -> Accepted:
@@ -115,13 +117,6 @@ def replay(job: Job, submission: Submission) -> Accepted:
 
 async def _replay(job: Job, submission: Submission, deps: Deps) -> Accepted:
     return Accepted(await add_receivers(replay(job, submission).job, submission, deps), replayed=True)
-
-
-async def _held_by_limit(job: Job, deps: Deps) -> Job | None:
-    """Return the job out of the queue if its caller is at a limit: it must not hold up others."""
-    if not (job.prepared and deps.config.limits.spending.configured):
-        return None
-    return held_by_limit(job, await deps.admission.shortage(job), deps.clock.now())
 
 
 async def _create(job: Job, deps: Deps) -> Job:

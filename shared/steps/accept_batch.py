@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.callers import share_of
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
@@ -11,7 +10,7 @@ from shared.steps.accept import Accepted, replay
 from shared.steps.chain import link
 from shared.steps.input_images import find_inputs, store_inputs
 from shared.steps.new_job import job_id_for, new_job
-from shared.steps.placing import check_room, sharers
+from shared.steps.placing import accepted_places, sharers
 from shared.steps.prepare import prepare_at_once
 from shared.steps.receivers import add_receivers
 from shared.steps.wake_up import wake_up_meanwhile
@@ -37,10 +36,7 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
     Without `partial`, raise ItemRefused for the first bad item. Raise QueueFull if not all of them may wait.
     """
     for _ in range(MAX_TRIES):
-        outcomes = await plan(submissions, deps)
-        for index, outcome in enumerate(outcomes):
-            if isinstance(outcome, Exception) and not partial:
-                raise ItemRefused(index, outcome)
+        outcomes = await plan(submissions, deps, partial=partial)
         try:
             stored = await _with_receivers(await _store(outcomes, deps), submissions, deps)
         except AlreadyExists:
@@ -50,8 +46,11 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
 
-async def plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
-    """Return for each item the existing job, a new one (not stored yet), or why it is refused."""
+async def plan(submissions: Sequence[Submission], deps: Deps, *, partial: bool) -> list[Outcome]:
+    """Return for each item the existing job, a new one (not stored yet), or why it is refused.
+
+    Without `partial`, raise ItemRefused for the first bad item.
+    """
     ids = [await job_id_for(submission, deps) for submission in submissions]
     keyed = [job_id for job_id, submission in zip(ids, submissions, strict=True) if submission.key]
     known = {job.id: job for job in await asyncio.gather(*map(deps.store.get, dict.fromkeys(keyed))) if job}
@@ -65,6 +64,8 @@ async def plan(submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
             known[job_id] = prepare_at_once(new_job(job_id, submission, images, deps, index), deps)
             outcomes.append(Accepted(known[job_id]))
         except SubmissionRefused as refusal:
+            if not partial:
+                raise ItemRefused(index, refusal) from refusal
             outcomes.append(refusal)
     return outcomes
 
@@ -75,8 +76,7 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
     if not new:
         return list(outcomes)
     async with deps.queue.recent(sharers(new[0].caller, deps)) as places:
-        check_room(places, len(new), new[0].caller, deps)
-        given = places.next(share_of(new[0].caller), deps.clock.now(), len(new))
+        given = accepted_places(len(new), new[0].caller, places, deps)
         placed = [job.placed(place) for job, place in zip(new, given, strict=True)]
         stored = await wake_up_meanwhile(create_all(placed, deps), deps.clock.now(), deps)
         created = {job.id: job for job in stored}

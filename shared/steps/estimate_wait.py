@@ -10,6 +10,7 @@ from shared.listed_job import ListedJob
 from shared.runtime.dependencies import Deps
 from shared.runtime.places import Places
 from shared.spending import gate
+from shared.spending.budget import Shortage
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +35,34 @@ async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None
         return None
     if job.queue_at is None:
         return Wait(job.wait_reason, job.due_at) if job.wait_reason else None
-    now, limits, charge = deps.clock.now(), deps.config.limits, deps.admission.charge(job)
-    if job.held and job.wait_reason is ErrorCode.SPEND_LIMIT and (short := await deps.admission.shortage(job)):
-        return Wait(ErrorCode.SPEND_LIMIT, short.until)
-    if job.held:
-        return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now))
-    places = places or await deps.queue.refreshed()
-    ahead, least = places.ahead(job.queue_at, share_of(job.caller)), places.least_ahead(job.queue_at)
-    state = deps.admission.known
+    places = places or await deps.queue.refreshed(job.caller)
+    own_ahead = places.own_ahead(job.place or job.queue_at, job.caller)
+    short = deps.admission.shortage(job, own_ahead)
+    if short and short.until is None:  # its price is above the limit
+        return Wait(ErrorCode.SPEND_LIMIT, None)
+    return _hold(job, short, deps) if job.held else _wait_in_queue(job, job.queue_at, own_ahead, places, deps)
+
+
+def _hold(job: ListedJob, short: Shortage | None, deps: Deps) -> Wait:
+    if short and job.wait_reason is ErrorCode.SPEND_LIMIT:
+        return Wait(job.wait_reason, short.until)
+    now = deps.clock.now()
+    return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now))
+
+
+def _wait_in_queue(job: ListedJob, place: datetime, own_ahead: int, places: Places, deps: Deps) -> Wait:
+    now, limits, state = deps.clock.now(), deps.config.limits, deps.admission.known
     if state is None:  # the store does not respond: a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
+    ahead, charge = places.ahead(place, share_of(job.caller), deps.admission.startable), deps.admission.charge(job)
     reason = gate.wait_reason(state, limits, now, job.workflow, charge) or job.wait_reason
     if reason is ErrorCode.PAUSED:
         return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    own = places.own_ahead(job.queue_at)
-    first, last = (gate.estimate_start(state, limits, n, now, job.workflow, charge, own) for n in (least, ahead))
-    at = max(first + (last - first) / 2, job.queue_at)
+    numbers = (places.least_ahead(place, deps.admission.startable), ahead)
+    first, last = (gate.estimate_start(state, limits, n, now, job.workflow, charge, own_ahead) for n in numbers)
+    at = max(first + (last - first) / 2, place)
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
 
 
@@ -60,8 +71,8 @@ def estimate_start(job: ListedJob, place: datetime, places: Places, deps: Deps) 
     now, state = deps.clock.now(), deps.admission.known
     if state is None:
         return now
-    ahead = places.ahead(place, share_of(job.caller))
-    charge, own_ahead = deps.admission.charge(job), places.own_ahead(place)
+    ahead = places.ahead(place, share_of(job.caller), deps.admission.startable)
+    charge, own_ahead = deps.admission.charge(job), places.own_ahead(place, job.caller)
     return gate.estimate_start(state, deps.config.limits, ahead, now, job.workflow, charge, own_ahead)
 
 

@@ -10,6 +10,7 @@ from shared.job import Job
 from shared.job_parts import InputImage, Then
 from shared.job_states import Status
 from shared.runtime.dependencies import Deps
+from shared.spending.money import Cost
 from shared.steps.receivers import callbacks_of
 from shared.submission import Submission
 from shared.workflows import estimated_cost
@@ -47,7 +48,7 @@ def new_job(job_id: str, submission: Submission, images: Sequence[InputImage], d
         alt_text=submission.alt_text,
         metadata=submission.metadata,
         callbacks=callbacks_of(submission),
-        estimated_cost=estimated_cost(config.workflow(submission.workflow), submission.input),
+        estimated_cost=_price(submission.workflow, submission.input, config),
         previous_job=submission.from_job,
         then=_then(submission, deps),
         created_at=now,
@@ -58,13 +59,17 @@ def new_job(job_id: str, submission: Submission, images: Sequence[InputImage], d
         due_at=now + max_wait,
         wait_reason=ErrorCode.RATE_LIMITED,
     )
-    return job.with_input_images(images)
+    return job.with_input_images(images) if images else job
 
 
 def _then(submission: Submission, deps: Deps) -> Then | None:
     if submission.then is None:
         return None
-    return Then(workflow=submission.then, estimated_cost=estimated_cost(deps.config.workflow(submission.then), "{}"))
+    return Then(workflow=submission.then, estimated_cost=_price(submission.then, "{}", deps.config))
+
+
+def _price(workflow: str, text: str, config: Config) -> Cost | None:
+    return estimated_cost(config.workflow(workflow), text, config.usd_per_credit)
 
 
 def expiry(now: datetime, max_wait: timedelta, config: Config) -> datetime:

@@ -7,7 +7,6 @@ attempt, and the write is conditional. So of all requests that name one attempt,
 import json
 from datetime import timedelta
 
-from shared.callers import share_of
 from shared.error_codes import ErrorCode
 from shared.job import Job
 from shared.job_states import Status
@@ -17,7 +16,7 @@ from shared.steps.action_refused import NotRetryable
 from shared.steps.input_images import check_input
 from shared.steps.new_job import expiry
 from shared.steps.paid_call import unknown_workflow
-from shared.steps.placing import check_room, sharers
+from shared.steps.placing import accepted_places, sharers
 from shared.steps.prepare import prepare_at_once
 from shared.steps.usage import invalidate_usage
 from shared.steps.wake_up import wake_up_meanwhile
@@ -35,9 +34,8 @@ async def retry(job: Job, attempt: int, deps: Deps) -> Job:
     await invalidate_usage(job, deps)
     now = deps.clock.now()
     async with deps.queue.recent(sharers(job.caller, deps)) as places:
-        check_room(places, 1, job.caller, deps)
         queued = prepare_at_once(_next_attempt(job, deps), deps)
-        queued = queued.placed(*places.next(share_of(job.caller), now))
+        queued = queued.placed(*accepted_places(1, job.caller, places, deps))
         saved = await wake_up_meanwhile(_save(queued, deps), now, deps)
     deps.log.info(Event.JOB_RETRIED, "A job is retried.", attempt=saved.attempt, **saved.log_fields())
     return saved
@@ -69,7 +67,7 @@ def _next_attempt(job: Job, deps: Deps) -> Job:
     now, text = deps.clock.now(), _requested_input(job, workflow)
     longest = timedelta(hours=deps.config.max_queue_hours)
     max_wait = min(job.give_up_at - (job.retried_at or job.created_at), longest)
-    cost = estimated_cost(workflow, text)
+    cost = estimated_cost(workflow, text, deps.config.usd_per_credit)
     return job.next_attempt(now, now + max_wait, expiry(now, max_wait, deps.config), text, cost)
 
 

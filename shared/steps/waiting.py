@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from shared.error_codes import Charged, ErrorCode
 from shared.job import Job
@@ -12,11 +12,10 @@ from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.spending import gate, suspensions
-from shared.spending.budget import Shortage
 from shared.spending.gate_state import Gate
 from shared.steps.finish import finish
 from shared.steps.paid_call import log_failure
-from shared.steps.placing import next_place
+from shared.steps.placing import held_by_limit, next_place
 from shared.store_errors import Conflict, StoreUnavailable
 
 WAITED_HINT = "The job waited for its maximum time. Fix the cause, then retry this job."
@@ -33,15 +32,8 @@ def held(job: Job, state: Gate, deps: Deps) -> Job | None:
     candidate = deps.admission.candidate(job)
     if suspension := gate.hold(state, now, candidate):
         return job.held_until(suspensions.held_until(suspension, candidate), suspension.reason)
-    return held_by_limit(job, gate.shortage(state, deps.config.limits, candidate.charge, now), now)
-
-
-def held_by_limit(job: Job, short: Shortage | None, now: datetime) -> Job | None:
-    """Return the job out of the queue if it waits for a limit that concerns it or its caller alone, else None."""
-    if short is None or not short.alone:
-        return None
-    longest = now + suspensions.MAX_TRIAL
-    return job.held_until(min(short.until or longest, longest), ErrorCode.SPEND_LIMIT)
+    short = gate.shortage(state, deps.config.limits, candidate.charge, now)
+    return held_by_limit(job, short, now) if short and short.alone else None
 
 
 async def hold_back(jobs: Sequence[Job], deps: Deps) -> list[Job]:

@@ -1,7 +1,7 @@
 """The image models of Wireflow: what each accepts, what it costs, and what replaces it. The only such table.
 
-Collected in November 2026. Prices are from Wireflow's list of 8 October 2026 (1 credit = $0.01), which no longer has
-the models without a price. Wireflow publishes no such table: WIREFLOW_MODELS corrects this one.
+Collected in November 2026. Credits are from Wireflow's list of 8 October 2026, which no longer has the models without
+them. Wireflow publishes no such table: WIREFLOW_MODELS corrects this one.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class Model:
     """A model; its node is `generate:NAME`. The first resolution and the first aspect ratio are the defaults.
 
     Without `resolutions` or `aspect_ratios` there is no choice, and none is sent. `input_images`: how many it accepts.
-    `price`: dollars per image, None if it is not known. A model that is not active has a successor.
+    `credits`: of one image, None if they are not known. A model that is not active has a successor.
     """
 
     name: str
     resolutions: tuple[str, ...] = ()
     aspect_ratios: tuple[str, ...] = TEN_RATIOS
     input_images: int = 0
-    price: float | None = None
+    credits: int | None = None
     status: ModelStatus = ModelStatus.ACTIVE
     successor: str | None = None
 
@@ -68,18 +68,18 @@ _TABLE = (
         resolutions=("1K", "2K", "4K"),
         aspect_ratios=FOURTEEN_RATIOS,
         input_images=14,
-        price=0.20,
+        credits=20,
     ),
     Model(  # gemini-3.1-flash-lite-image; a resolution must not be sent
         name="nano_banana_2_lite",
         aspect_ratios=FOURTEEN_RATIOS,
-        price=0.16,
+        credits=16,
     ),
     Model(  # gemini-3-pro-image
         name="nano_banana_pro",
         resolutions=("1K", "2K", "4K"),
         input_images=14,
-        price=0.20,
+        credits=20,
     ),
 )
 MODELS: dict[str, Model] = {model.name: model for model in _TABLE}

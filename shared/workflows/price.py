@@ -10,11 +10,11 @@ from shared.workflows.workflow import Mode, Workflow
 RESOLUTION = "resolution"
 
 
-def estimated_cost(workflow: Workflow | None, text: str) -> Cost | None:
-    """Return the cost of one image: by `pricePerImage`, else by the list price of the model; None if neither is known.
+def estimated_cost(workflow: Workflow | None, text: str, usd_per_credit: int) -> Cost | None:
+    """Return the cost of one image: by `pricePerImage`, else by the credits that Wireflow's list has for the model.
 
-    `text`: the JSON object of the fields for Wireflow. A resolution without a price of its own counts as the most
-    expensive one.
+    None if neither is known. `text`: the JSON object of the fields for Wireflow; `usd_per_credit`: in micro-dollars. A
+    resolution without a price of its own counts as the most expensive one.
     """
     if workflow is None:
         return None
@@ -27,7 +27,9 @@ def estimated_cost(workflow: Workflow | None, text: str) -> Cost | None:
         return Cost(micros=micros(price), source=CostSource.PRICE)
     name = fields.get("model") or workflow.model
     model = next((model for model in workflow.models if model.name == name), None)
-    return Cost(micros=micros(model.price), source=CostSource.ESTIMATE) if model and model.price else None
+    if model is None or model.credits is None:
+        return None
+    return Cost(micros=model.credits * usd_per_credit, source=CostSource.ESTIMATE)
 
 
 def highest_price(workflow: Workflow) -> int | None:

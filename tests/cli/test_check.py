@@ -104,7 +104,7 @@ def test_a_deprecated_or_retired_model_is_a_warning_that_names_its_successor(com
     assert "The model nano_banana is retired. Set model to nano_banana_2_lite in WIREFLOW_WORKFLOWS." in result.out
     assert "The model nano_banana_2 is deprecated. Set model to nano_banana_2_1 in WIREFLOW_WORKFLOWS." in result.out
     assert result.out.count("the model of the workflow with-") == 2
-    assert "$0.20, the list price of nano_banana_2_1" in result.out
+    assert "$0.20, the 20 credits of nano_banana_2_1" in result.out
 
 
 def test_the_price_of_each_workflow_is_shown(command: Command, wireflow: str):

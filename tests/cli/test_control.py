@@ -1,5 +1,6 @@
 """`control` acts on the job store of `serve`, or on that of JOBS_URL."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from shared.jobs.sqlite import SqliteJobs
 from shared.spending.gate_state import ResumeOn
 from tests.cli.command import Command
+from tests.jobs.places import NOW, a_job
 
 
 @pytest.fixture
@@ -26,6 +28,19 @@ async def test_pause_status_and_resume(command: Command) -> None:
     assert command.run("control", "resume", JOBS_URL=url).code == 0
     assert (await store.read_gate()).suspension is None
     await store.close()
+
+
+async def test_json_is_the_status_after_the_command(command: Command) -> None:
+    url = f"sqlite:///{command.folder}/deployed.db"
+    paused = json.loads(command.run("control", "pause", "--json", JOBS_URL=url).out)
+    (suspension,) = paused["suspensions"]
+    assert (suspension["workflow"], suspension["reason"], suspension["until"]) == (None, "paused", None)
+    assert json.loads(command.run("control", "status", "--json", JOBS_URL=url).out) == paused
+    assert json.loads(command.run("control", "resume", "--json", JOBS_URL=url).out)["suspensions"] == []
+    store = SqliteJobs(command.folder / "deployed.db")
+    job = await store.create(a_job("0" * 31 + "1", queue_at=NOW, due_at=NOW))
+    await store.close()
+    assert json.loads(command.run("control", "trial", job.id, "--json", JOBS_URL=url).out) == {"id": job.id}
 
 
 def test_without_a_store_it_says_what_to_do(command: Command) -> None:

@@ -1,6 +1,7 @@
 """`usage` prints the usage of a job store."""
 
 import csv
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +45,11 @@ async def test_csv_has_a_header_and_a_row_for_each_key(command: Command) -> None
     (row,) = csv.DictReader(result.out.splitlines())
     assert (row["key"], row["jobs"], row["cost"], row["currency"]) == ("zap", "3", "0.39", "USD")
     assert "zap" in command.run("usage", *options, JOBS_URL=url).out
+    found = json.loads(command.run("usage", *options, "--json", JOBS_URL=url).out)
+    assert list(found) == ["from", "to", "groupBy", "rows"]
+    assert [(row["key"], row["jobs"], row["cost"]["amount"]) for row in found["rows"]] == [("zap", 3, 0.39)]
+    both = command.run("usage", "--csv", "--json", JOBS_URL=url)
+    assert (both.code, "--csv and --json cannot be used together" in both.err) == (2, True)
 
 
 def test_an_invalid_range_is_named(command: Command) -> None:

@@ -18,7 +18,7 @@ def workflow(**entry: object) -> Workflow:
 
 
 def estimate(workflow: Workflow, **fields: object) -> tuple[int, str] | None:
-    cost = estimated_cost(workflow, json.dumps(fields))
+    cost = estimated_cost(workflow, json.dumps(fields), micros(0.01))
     return cost and (cost.micros, str(cost.source))
 
 
@@ -47,12 +47,13 @@ def test_an_unknown_resolution_counts_as_the_most_expensive_one():
     assert estimate(workflow(pricePerImage=prices), resolution=["1K"]) == (240_000, "price")
 
 
-def test_without_a_price_the_estimate_is_the_list_price_of_the_model():
+def test_without_a_price_the_estimate_is_that_of_the_credits_of_the_model():
     lite = workflow(mode="execute", model="nano_banana_2_lite", overridable=["model"])
     assert estimate(lite) == (160_000, "estimate")
     assert estimate(lite, model="nano_banana_pro") == (200_000, "estimate")
     assert estimate(lite, model="nano_banana") is None
     assert estimate(workflow()) is None
+    assert estimated_cost(lite, "{}", micros(0.02)) == Cost(micros=320_000, source=CostSource.ESTIMATE)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from functions.cli.control import rows
+from functions.cli.control_status import gate_status, rows
 from shared.steps import control
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
@@ -101,3 +101,17 @@ async def test_the_status_names_suspensions_and_spend(open_world: OpenWorld) -> 
         assert shown["spent today"] == "$0.10 of $5.00"
         assert shown["caller zap"] == "0 starts today (no limit)"
         assert {"since", "next trial", "ends", "credits", "executions today"} <= shown.keys()
+        status = gate_status(gate, world.deps.config.limits, world.clock.now())
+        (suspension,) = status["suspensions"]
+        assert (suspension["workflow"], suspension["reason"]) == ("default", "insufficient_credits")
+        assert suspension["until"] == shown["next trial"]
+        assert status["spend"]["today"] == {"spent": 0.1, "limit": 5.0}
+        assert status["spend"]["thisMonth"] == {"spent": 0.1, "limit": None}
+        no_limit = {"spent": 0.0, "limit": None}
+        zap = {"name": "zap", "startsToday": 0, "startsPerDay": None, "today": {"spent": 0.0, "limit": 2.0}}
+        assert status["callers"] == [zap | {"thisMonth": no_limit}]
+
+
+async def test_without_limits_the_status_has_no_spend(world: World) -> None:
+    status = gate_status(await world.deps.admission.read(), world.deps.config.limits, world.clock.now())
+    assert list(status.values()) == [[], 0, None, None, None]

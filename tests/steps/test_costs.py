@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from functions.simulator.settings import Settings
+from shared.config import ConfigurationError
 from tests.steps.conftest import OpenWorld
 
 PRICED = json.dumps({"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.13}})
@@ -71,3 +73,23 @@ async def test_an_estimate_is_never_asked_for(open_world: OpenWorld) -> None:
     async with open_world(WIREFLOW_WORKFLOWS=PRICED) as world:
         await world.end_of(await world.accepted())
         assert {call.endpoint for call in world.vendor.calls} == {"trigger", "poll", "cdn"}
+
+
+async def test_without_a_price_the_credits_of_the_model_are_the_estimate_until_the_run_reports_its_own(
+    open_world: OpenWorld,
+) -> None:
+    pro = {"mode": "execute", "id": Settings().execute_id, "model": "nano_banana_pro"}
+    async with open_world(WIREFLOW_WORKFLOWS=json.dumps({"pro": pro}), USD_PER_CREDIT="0.02", credits=7.0) as world:
+        request = {"prompt": "a cat", "workflow": "pro"}
+        quote = (await world.http.post("/", json={**request, "dryRun": True})).json()
+        assert quote["estimatedCost"] == usd(0.4, "estimate")
+        (job,) = await world.end_of((await world.http.post("/", json=request)).json()["id"])
+        assert (job["estimatedCost"], job["cost"]) == (usd(0.4, "estimate"), usd(0.14, "credits"))
+
+
+async def test_a_spend_limit_needs_a_price_and_not_only_credits(open_world: OpenWorld) -> None:
+    pro = {"mode": "execute", "id": Settings().execute_id, "model": "nano_banana_pro"}
+    workflows = json.dumps({**json.loads(PRICED), "pro": pro})
+    with pytest.raises(ConfigurationError, match='"pro" has no pricePerImage'):
+        async with open_world(WIREFLOW_WORKFLOWS=workflows, DAILY_SPEND_USD="5"):
+            pass

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.harness.virtual_time import NOON
-from tests.harness.world import World, moment
+from tests.harness.world import SMALL, World, moment
 from tests.steps.conftest import OpenWorld
 
 ENTRY = {"mode": "webhook", "id": "demo-webhook"}
@@ -105,3 +105,75 @@ async def test_a_quote_is_the_same_request_as_the_job(world: World) -> None:
 
 async def test_without_a_price_the_cost_is_not_known(world: World) -> None:
     assert (await world.post(dryRun=True)).json()["estimatedCost"] is None
+
+
+async def differs_from_post(world: World, url: str, body: Any, **request: Any) -> tuple[int, dict[str, Any]]:
+    """Return the status and the problem of a quote, which must be those of the request itself."""
+    before = await stored(world)
+    separator = "&" if "?" in url else "?"
+    quote = await world.http.post(f"{url}{separator}dryRun=true", json=body, headers=BEARER, **request)
+    assert await stored(world) == before
+    answer = await world.http.post(url, json=body, headers=BEARER, **request)
+    assert (quote.status_code, quote.json()) == (answer.status_code, answer.json())
+    assert quote.headers.get("Retry-After") == answer.headers.get("Retry-After")
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize("bound", [{"MAX_QUEUED_JOBS": "2"}, {"CALLER_LIMITS": '{"zap": {"maxQueued": 2}}'}])
+async def test_a_quote_beyond_the_bound_of_the_queue_is_rejected_as_the_job_is(
+    open_world: OpenWorld, bound: dict[str, str]
+) -> None:
+    async with open_world(
+        WIREFLOW_WORKFLOWS=PRICED, TRIGGER_TOKENS=TOKENS, EXECUTIONS_PER_MINUTE="1", **bound
+    ) as world:
+        key = BEARER | {"Idempotency-Key": "k"}
+        for _ in range(2):
+            await world.http.post("/", json={"prompt": "a cat", **SMALL}, headers=BEARER)
+        await world.http.post("/", json={"prompt": "the last one", **SMALL}, headers=key)
+        cat = {"prompt": "a cat", **SMALL}
+        for url, body in [("/", cat), ("/", [cat, cat]), ("/?partial=true", [cat, {"prompt": ""}])]:
+            status, problem = await differs_from_post(world, url, body)
+            assert (status, problem["errorCode"]) == (429, "rate_limited")
+        assert await differs_from_post(world, "/", {**cat, "fromJob": "0" * 32}) == (429, problem)
+        rows = b"prompt\na cat\n"
+        upload = {"headers": {**BEARER, "Content-Type": "text/csv", "Idempotency-Key": "rows"}, "content": rows}
+        quote = await world.http.post("/batches?dryRun=true", **upload)
+        assert (quote.status_code, quote.json()) == (429, problem)
+        repeated = await world.http.post("/?dryRun=true", json={"prompt": "the last one", **SMALL}, headers=key)
+        assert repeated.json()["count"] == 0
+
+
+async def test_a_quote_of_a_job_that_would_start_needs_no_room_in_the_queue(open_world: OpenWorld) -> None:
+    settings = {"WIREFLOW_WORKFLOWS": PRICED, "TRIGGER_TOKENS": TOKENS, "EXECUTIONS_PER_MINUTE": "10"}
+    async with open_world(**settings, MAX_QUEUED_JOBS="1") as world:
+        assert (await quoted(world, {"prompt": "a cat", "dryRun": True}, headers=BEARER))["startsNow"]
+        two = {"prompts": ["a cat", "a dog"], "dryRun": True}
+        assert (await world.http.post("/", json=two, headers=BEARER)).status_code == 429
+
+
+async def test_a_quote_says_that_the_job_starts_only_if_it_would_start_on_arrival(open_world: OpenWorld) -> None:
+    async with open_world(WIREFLOW_WORKFLOWS=PRICED, WIREFLOW_PLAN="free", EXECUTIONS_PER_MINUTE="10") as world:
+        for status in ("running", "queued"):
+            quote = await quoted(world, {"prompt": "a cat", "dryRun": True})
+            job = (await world.post()).json()
+            assert (quote["startsNow"], job["status"]) == (status == "running", status)
+
+
+async def test_a_quote_above_a_limit_has_no_start_as_the_job_has_none(open_world: OpenWorld) -> None:
+    async with open_world(WIREFLOW_WORKFLOWS=PRICED, DAILY_SPEND_USD="0.2") as world:
+        quote = await quoted(world, {"prompt": "a cat", "workflow": "dear", "dryRun": True})
+        job = (await world.post(workflow="dear")).json()
+        for told in (quote, job):
+            assert (told["waitReason"], told["estimatedStartAt"], told["queuePosition"]) == ("spend_limit", None, None)
+
+
+async def test_a_quote_of_a_caller_at_its_limit_is_that_of_the_job(open_world: OpenWorld) -> None:
+    settings = {"WIREFLOW_WORKFLOWS": PRICED, "TRIGGER_TOKENS": TOKENS, "CALLER_LIMITS": '{"zap": {"perDay": 2}}'}
+    async with open_world(**settings) as world:
+        told = ("waitReason", "estimatedStartAt", "queuePosition")
+        for number in range(7):
+            quote = await quoted(world, {"prompt": "a cat", "dryRun": True}, headers=BEARER)
+            job = (await world.http.post("/", json={"prompt": "a cat", **SMALL}, headers=BEARER)).json()
+            assert [quote[name] for name in told] == [job[name] for name in told]
+            midnight = datetime.combine(NOON.date(), datetime.min.time(), UTC) + timedelta(days=number // 2)
+            assert number < 2 or moment(job["estimatedStartAt"]) == midnight

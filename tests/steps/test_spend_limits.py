@@ -218,3 +218,47 @@ async def test_the_jobs_of_a_canceled_request_cost_nothing(open_world: OpenWorld
         waiting = await world.accepted()
         response: httpx.Response = await world.http.delete(f"/jobs/{waiting}")
         assert response.json()["cost"]["amount"] == 0
+
+
+# --- what a job is told that cannot start --------------------------------------------------------------------------
+
+DEAR = json.dumps({"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.3}})
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"DAILY_SPEND_USD": "0.2"},
+        {"MONTHLY_SPEND_USD": "0.2"},
+        {"SPEND_PER_10_MINUTES_USD": "0.2"},
+        {"CALLER_LIMITS": '{"zap": {"usdPerDay": 0.2}}'},
+        {"CALLER_LIMITS": '{"zap": {"usdPerMonth": 0.2}}'},
+    ],
+)
+async def test_a_job_whose_price_is_above_a_limit_says_so(open_world: OpenWorld, limit: dict[str, str]) -> None:
+    async with open_world(WIREFLOW_WORKFLOWS=DEAR, TRIGGER_TOKENS=json.dumps(TOKENS), **limit) as world:
+        http = world.caller("127.0.0.1", Authorization="Bearer zap")
+        first = (await http.post("/", json={"prompt": "a cat", "deadlineSeconds": 7_200})).json()
+        rows = (await http.post("/", json=[{"prompt": "a cat"}, {"prompt": "a dog"}])).json()["jobs"]
+        await world.run_for(timedelta(minutes=2))
+        later = [(await http.get(f"/jobs/{job['id']}")).json() for job in (first, *rows)]
+        for job in (first, *rows, *later):
+            assert "Its price is above a spend limit." in job["message"]
+            assert "cannot start before its deadline" in job["message"]
+            assert (job["waitReason"], job["estimatedStartAt"], job["queuePosition"]) == ("spend_limit", None, None)
+        await world.run_for(timedelta(hours=2))
+        ended = (await http.get(f"/jobs/{first['id']}")).json()
+        assert (ended["errorCode"], ended["errorCharged"], world.paid) == ("spend_limit", "no", 0)
+
+
+async def test_the_page_of_a_job_and_its_visitors_are_told_that_it_is_too_late(open_world: OpenWorld) -> None:
+    settings = limits(DAILY_SPEND_USD="0.1", FORM_ORIGINS="https://shop.example")
+    async with open_world(**settings) as world:
+        visitor = world.caller("127.0.0.1", Origin="https://shop.example")
+        await visitor.post("/", json={"prompt": "a cat"})
+        late = (await visitor.post("/", json={"prompt": "a cat", "deadlineSeconds": 60})).json()
+        in_time = (await visitor.post("/", json={"prompt": "a cat"})).json()
+        told = "As things are, it cannot be generated in time."
+        assert (told in late["message"], told in in_time["message"]) == (True, False)
+        page = await visitor.get(f"/jobs/{late['id']}", headers={"Accept": "text/html"})
+        assert told in page.text

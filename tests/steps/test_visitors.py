@@ -288,7 +288,7 @@ async def test_a_job_that_waits_for_credits_says_so_to_its_owner_only(guarded: W
 def test_visitors_are_told_nothing_of_the_deployment(code: ErrorCode) -> None:
     job = Job(id=NO_ONE, status=Status.QUEUED, prompt="a cat", created_at=NOON, expire_at=NOON, give_up_at=NOON)
     failed = job.failed(JobError.of(code, charged=Charged.NO, message="WIREFLOW_API_KEY"), NOON)
-    assert not FOR_OPERATORS.search(visitor_message(failed, None) + visitor_message(job, code))
+    assert not FOR_OPERATORS.search(visitor_message(failed, None, None) + visitor_message(job, code, None))
 
 
 @pytest.mark.parametrize("code", ErrorCode)

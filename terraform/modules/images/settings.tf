@@ -73,7 +73,7 @@ variable "daily_executions" {
 }
 
 variable "usd_per_credit" {
-  description = "US dollars for one credit of Wireflow, for the cost that is reported of a job."
+  description = "US dollars for one credit of Wireflow, for the cost of a job and for its estimate without pricePerImage."
   type        = number
   default     = null
 
