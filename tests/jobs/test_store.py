@@ -67,10 +67,6 @@ def everything(job_id: str = "full") -> Job:
             InputImage(source="https://example.com/dog.png", stored="inputs/job1-2"),
             InputImage(source="inputs/job1-3", stored="inputs/job1-3", hosted_url="https://cdn.example/3.png"),
         ),
-        responses=(
-            VendorResponse(attempt=1, call=VendorCall.START, at=NOW, error_code=ErrorCode.UPSTREAM_UNREACHABLE),
-            VendorResponse(attempt=2, call=VendorCall.START, at=NOW, http_status=200, request_id="req_2"),
-        ),
         prepared=False,
         preparing_tries=2,
         steps=(Step(label="Prompt", status="COMPLETED", progress=100), Step(label="Generate 🦊", progress=0.5), Step()),
