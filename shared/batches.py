@@ -71,7 +71,7 @@ class Batch:
         """Return the state of the batch. `rows`: all that are stored."""
         if self.canceled_at:
             return BatchStatus.CANCELED
-        if not self.stored:
+        if not self.stored and len(rows) < self.total:  # `stored` is lost if a server dies after the last commit
             return BatchStatus.STORING
         return BatchStatus.DONE if all(row.status in FINAL for row in rows) else BatchStatus.OPEN
 

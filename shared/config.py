@@ -104,24 +104,16 @@ class Config:
 def load(environ: Mapping[str, str]) -> Config:
     """Return the settings in `environ`; raise ConfigurationError with every fault."""
     read = _SettingReader(environ)
-    private = read.value("ALLOW_PRIVATE_NETWORK", flag, False)
-    if private and read.text("K_SERVICE"):
-        read.faults.append("ALLOW_PRIVATE_NETWORK: is only allowed for local runs; remove it on Cloud Run")
-    requests, per_minute, per_day = read.value("WIREFLOW_PLAN", _plan, PLANS["free"])
+    private = _allow_private_network(read)
     webhook_id = read.required("WIREFLOW_WEBHOOK_ID", webhook_name, "")
     workflows = _workflows(read, webhook_id)
-    limits = Limits(
-        per_minute=read.value("EXECUTIONS_PER_MINUTE", count, per_minute),
-        per_day=read.value("DAILY_EXECUTIONS", count, per_day),
-        spending=_spend_limits(read, workflows),
-        at_once=max(requests // STARTS_AT_ONCE, 1),
-    )
+    limits, requests_per_minute = _limits(read, workflows)
     config = Config(
         wireflow_base_url=read.value("WIREFLOW_BASE_URL", lambda text: base_url(text, private), BASE_URL),
         webhook_id=webhook_id,
         api_key=read.required("WIREFLOW_API_KEY", ascii_word, ""),
         limits=limits,
-        requests_per_minute=requests if limits.per_minute else 0,
+        requests_per_minute=requests_per_minute,
         usd_per_credit=micros(read.value("USD_PER_CREDIT", number_between(0.0001, 1_000), 0.01)),
         on_unknown=read.value("ON_UNKNOWN", _on_unknown, OnUnknown.RETRY),
         jobs=read.required("JOBS_URL", jobs_location, NO_LOCATION),
@@ -162,6 +154,13 @@ def _retention_faults(config: Config) -> list[str]:
     ]
 
 
+def _allow_private_network(read: "_SettingReader") -> bool:
+    private = read.value("ALLOW_PRIVATE_NETWORK", flag, False)
+    if private and read.text("K_SERVICE"):
+        read.faults.append("ALLOW_PRIVATE_NETWORK: is only allowed for local runs; remove it on Cloud Run")
+    return private
+
+
 def _workflows(read: "_SettingReader", webhook_id: str) -> tuple[Workflow, ...]:
     """Return the configured workflows, with the webhook as "default" unless one of them has that name."""
     models = read.value("WIREFLOW_MODELS", parse_models, parse_models("{}"))
@@ -170,6 +169,18 @@ def _workflows(read: "_SettingReader", webhook_id: str) -> tuple[Workflow, ...]:
     if any(workflow.name == DEFAULT for workflow in configured):
         return configured
     return (Workflow(name=DEFAULT, mode=Mode.WEBHOOK, id=webhook_id), *configured)
+
+
+def _limits(read: "_SettingReader", workflows: Sequence[Workflow]) -> tuple[Limits, int]:
+    """Return the limits, and the requests per minute (0: no limit). The plan has the defaults."""
+    requests, per_minute, per_day = read.value("WIREFLOW_PLAN", _plan, PLANS["free"])
+    limits = Limits(
+        per_minute=read.value("EXECUTIONS_PER_MINUTE", count, per_minute),
+        per_day=read.value("DAILY_EXECUTIONS", count, per_day),
+        spending=_spend_limits(read, workflows),
+        at_once=max(requests // STARTS_AT_ONCE, 1),
+    )
+    return limits, requests if limits.per_minute else 0
 
 
 def _spend_limits(read: "_SettingReader", workflows: Sequence[Workflow]) -> SpendLimits:

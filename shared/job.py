@@ -330,11 +330,11 @@ class Job(FinalJob):
     def trimmed(self) -> "Job":
         """The record without merely informative fields."""
         callbacks = tuple(dataclasses.replace(callback, last_body=None) for callback in self.callbacks)
-        return self.evolve(steps=(), last_response=None, callbacks=callbacks)
+        return self.evolve(steps=(), last_response=None, responses=(), callbacks=callbacks)
 
     def reduced(self) -> "Job":
         """The record of a job that ends now, with no more than what callers see."""
-        return self.evolve(steps=(), last_response=None, input="{}")
+        return self.evolve(steps=(), last_response=None, responses=(), input="{}")
 
     def abandoned(self) -> "Job":
         """Nothing more is done for a final job, not even what was left to do."""

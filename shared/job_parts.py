@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Self, get_args, get_type_hints
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
@@ -15,6 +16,7 @@ MESSAGE_LIMIT = 500  # characters of an error's message
 # know.
 RECORD_BYTES = 1024 * 1024 - 88 * 1024
 MAX_ATTEMPTS = 10  # earlier runs, the newest
+MAX_RESPONSES = 12  # of Wireflow, the newest
 MAX_NEXT_JOBS = 100  # ids, the newest
 MAX_IMAGES, IMAGE_BYTES = 100, 800  # of an image without its URL: its place, what is measured, its last error
 
@@ -25,6 +27,7 @@ _DATETIME_FIELDS: dict[type, tuple[str, ...]] = {}  # by class, filled by `requi
 class Image:
     """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64.
 
+    `stored_at`: when it was copied; unknown if an earlier version stored it.
     `copy_error`: why its URL is not allowed, as a sentence for callers.
     `place`: its node and position in the responses of Wireflow, such as `gen-1/0`, or None if they name no node.
     """
@@ -42,6 +45,7 @@ class Image:
     error: ErrorCode | None = None
     gone_since: datetime | None = None
     copy_error: str | None = None
+    stored_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """Reject naive datetimes."""
@@ -122,6 +126,32 @@ class Attempt:
     error_charged: Charged | None = None
     credits_used: float | None = None
     cost: Cost | None = None
+
+    def __post_init__(self) -> None:
+        """Reject naive datetimes."""
+        require_aware(self)
+
+
+class VendorCall(StrEnum):
+    """A call to Wireflow whose response is kept: the paid call, or the poll that reported the end of the run."""
+
+    START = "start"
+    RESULT = "result"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorResponse:
+    """A response of Wireflow that decided what became of a run. `http_status`: None if there was none.
+
+    `error_code`: why no run was started, or why that is not known.
+    """
+
+    attempt: int
+    call: VendorCall
+    at: datetime
+    http_status: int | None = None
+    request_id: str | None = None
+    error_code: ErrorCode | None = None
 
     def __post_init__(self) -> None:
         """Reject naive datetimes."""

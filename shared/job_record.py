@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.error_codes import Charged, ErrorCode
-from shared.job_parts import RECORD_BYTES, InputImage, Refusal, Then, bytes_of, require_aware
+from shared.job_parts import (
+    MAX_RESPONSES,
+    RECORD_BYTES,
+    InputImage,
+    Refusal,
+    Then,
+    VendorResponse,
+    bytes_of,
+    require_aware,
+)
 from shared.job_states import RESTARTS, TRANSITIONS, Status
 from shared.listed_job import ListedJob
 from shared.spending.budget import Reservation
@@ -49,6 +58,7 @@ class JobRecord(ListedJob):
     model: str | None = None  # as Wireflow names it: it may have replaced a retired one
     reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
     refusal: Refusal | None = None
+    responses: tuple[VendorResponse, ...] = ()  # of all attempts, the newest MAX_RESPONSES
     retried_at: datetime | None = None  # when the current attempt was confirmed by a person; None for the first one
     recopied_at: datetime | None = None  # when copying was last started again
     triggered_at: datetime | None = None
@@ -82,13 +92,27 @@ class JobRecord(ListedJob):
 
         For a notification, the job that follows it, its recheck, its input image, or its images once it is erased.
         """
-        times = [self.erase_images_at, *(callback.next_attempt_at for callback in self.callbacks)]
+        return min(filter(None, (self.notify_at, self._other_work_at)), default=None)
+
+    @property
+    def notify_at(self) -> datetime | None:
+        """When the next notification of a final job is due; None if none is pending."""
+        return min(filter(None, (callback.next_attempt_at for callback in self.callbacks)), default=None)
+
+    @property
+    def _other_work_at(self) -> datetime | None:
+        times = [self.erase_images_at, self.input_due_at]
         if self.next_to_start:
             times.append(self.completed_at)
         if self.needs_recheck:
             times.append(self.recheck_at or self.due_at)  # earlier versions stored `due_at` only
-        times.append(self.input_due_at)
         return min(filter(None, times), default=None)
+
+    def is_only_to_notify(self, now: datetime) -> bool:
+        """Whether all that a due job needs now are notifications, and no worker has taken it for that before."""
+        other = self._other_work_at
+        is_free = self.due_at is not None and self.due_at == self.notify_at and not self.claims
+        return is_free and (other is None or other > now)
 
     @property
     def input_due_at(self) -> datetime | None:
@@ -169,6 +193,10 @@ class JobRecord(ListedJob):
         return self.evolve(
             image1=first.source, stored_input=first.stored, hosted_url=first.hosted_url, more_inputs=tuple(more)
         )
+
+    def responded(self, response: VendorResponse) -> Self:
+        """Return a copy with a response of Wireflow, for the story of the job; the newest are kept."""
+        return self.evolve(responses=(*self.responses, response)[-MAX_RESPONSES:])
 
     def evolve(self, **changes: Any) -> Self:
         """Return a copy with exactly `changes`. Raise ValueError for a status that may not follow."""

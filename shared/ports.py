@@ -280,6 +280,7 @@ class Started:
 
     execution_id: str
     request_id: str | None = None
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +303,7 @@ class RunResponse:
     credits_used: float | None = None
     model: str | None = None  # the model, or several, that the response names: a retired one may have been replaced
     request_id: str | None = None
+    http_status: int | None = None
     unknown_shapes: tuple[str, ...] = ()  # statuses and names that are in no published shape
     raw: str = ""  # the first 4,096 characters of the response
     steps: tuple[Step, ...] = ()  # one for each node

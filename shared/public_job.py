@@ -10,7 +10,8 @@ from typing import Any
 from shared.callbacks import Callback
 from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
-from shared.job_parts import Attempt, Image, JobError, Step
+from shared.job import Job
+from shared.job_parts import Attempt, Image, JobError, Step, VendorResponse
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.money import public_cost
@@ -50,11 +51,7 @@ def public_job(
     estimated_start: datetime | None = None,
     position: int | None = None,
 ) -> dict[str, Any]:
-    """Return the job as JSON values.
-
-    `base_url`: of our own routes; `owner`: whether the reader may see what only the caller of the job knows;
-    the others: of a queued job.
-    """
+    """Return the job as JSON values: an `owner` sees what only its caller knows. The last three: of a queued job."""
     url = f"{base_url}/jobs/{job.id}"
     from_form = is_visitor(job.caller)
     message = (visitor_message if from_form else _message)(job, wait_reason, estimated_start)
@@ -73,23 +70,26 @@ def public_job(
         "possibleDuplicate": job.possible_duplicate or bool(job.earlier_duplicate),
         **_error(job, url),
         "requestId": job.request_id,
-        "creditsUsed": job.credits_used,
-        "estimatedCost": public_cost(job.estimated_cost),
-        "cost": public_cost(job.total_cost),
+        **_costs(job),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
-        "callbacks": [_callback(callback) for callback in job.callbacks] if owner else None,
-        "attempts": [_attempt(run) for run in job.runs] if owner else None,
-        "previousJob": job.previous_job if owner else None,
-        "nextJobs": [*job.next_jobs] if owner else None,
-        "createdAt": timestamp(job.created_at),
-        "startedAt": timestamp(job.started_at),
-        "completedAt": timestamp(job.completed_at),
-        "runSeconds": _run_seconds(job),
+        **_owner_fields(job, owner=owner),
+        **_times(job),
         "waitReason": wait_reason and str(wait_reason),
         "estimatedStartAt": timestamp(estimated_start),
         "queuePosition": position,
         "statusUrl": url,
+    }
+
+
+def history(job: Job) -> dict[str, Any]:
+    """Return as JSON values what the story of a job needs besides the public job.
+
+    That is Wireflow's responses, and when each image was stored.
+    """
+    return {
+        "responses": [_response(response) for response in job.responses],
+        "images": [{"index": one.index, "storedAt": timestamp(one.stored_at)} for one in job.images if one.stored_at],
     }
 
 
@@ -201,6 +201,34 @@ def hint(job: ListedJob, error: JobError, url: str) -> str:
     return " ".join(parts)
 
 
+def _costs(job: ListedJob) -> dict[str, Any]:
+    return {
+        "creditsUsed": job.credits_used,
+        "estimatedCost": public_cost(job.estimated_cost),
+        "cost": public_cost(job.total_cost),
+    }
+
+
+def _owner_fields(job: ListedJob, *, owner: bool) -> dict[str, Any]:
+    """Return what only the caller of the job knows of its past; null for other readers."""
+    fields = {
+        "callbacks": [_callback(callback) for callback in job.callbacks],
+        "attempts": [_attempt(run) for run in job.runs],
+        "previousJob": job.previous_job,
+        "nextJobs": [*job.next_jobs],
+    }
+    return fields if owner else dict.fromkeys(fields)
+
+
+def _times(job: ListedJob) -> dict[str, Any]:
+    return {
+        "createdAt": timestamp(job.created_at),
+        "startedAt": timestamp(job.started_at),
+        "completedAt": timestamp(job.completed_at),
+        "runSeconds": _run_seconds(job),
+    }
+
+
 def _image(image: Image, url: str) -> dict[str, Any]:
     return {
         "index": image.index,
@@ -245,6 +273,17 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "errorCharged": attempt.error_charged and str(attempt.error_charged),
         "creditsUsed": attempt.credits_used,
         "cost": public_cost(attempt.cost),
+    }
+
+
+def _response(response: VendorResponse) -> dict[str, Any]:
+    return {
+        "attempt": response.attempt,
+        "call": str(response.call),
+        "at": timestamp(response.at),
+        "httpStatus": response.http_status,
+        "requestId": response.request_id,
+        "errorCode": response.error_code and str(response.error_code),
     }
 
 

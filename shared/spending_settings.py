@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.spending.budget import MAX_CALLERS, CallerLimits, SpendLimits
@@ -48,11 +49,8 @@ def with_prices(limits: SpendLimits, workflows: Sequence[Workflow]) -> tuple[Spe
     """Return the limits with the prices of the workflows, and a fault for each workflow without one."""
     prices = {workflow.name: highest_price(workflow) for workflow in workflows}
     known = [price for price in prices.values() if price is not None]
-    priced = SpendLimits(
-        per_day=limits.per_day,
-        per_month=limits.per_month,
-        per_10_minutes=limits.per_10_minutes,
-        callers=limits.callers,
+    priced = replace(
+        limits,
         lowest=min((micros(price) for workflow in workflows for _, price in workflow.prices), default=0),
         highest=max(known, default=0),
     )

@@ -19,7 +19,7 @@ from shared import config as settings
 from shared.config import Config, ConfigurationError
 from shared.log import Event, Log, quiet_libraries
 from shared.notifications.port import Receivers
-from shared.ports import INPUT_SECONDS, ImageSource, ImageStore, ImageStream, JobStore, WakeUp
+from shared.ports import INPUT_SECONDS, Clock, ImageSource, ImageStore, ImageStream, JobStore, WakeUp, Wireflow
 from shared.runtime.admission import Admission
 from shared.runtime.batch_rows import BatchRows
 from shared.runtime.dependencies import Deps
@@ -87,20 +87,12 @@ def log_outdated_models(config: Config, log: Log) -> None:
 
 
 def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None = None) -> Deps:
-    """Return the dependencies of an instance; its events go to `log`, by default to standard output.
-
-    `wake_up`: what wakes the poller up, by default what the settings say. Nothing is called yet: clients connect on
-    first use.
-    """
-    from shared.wireflow.client import WireflowClient
-
-    clock, log = SystemClock(), log or Log()
-    store = job_store(config)
+    """Return the dependencies of an instance, by default those of the settings. Clients connect on first use."""
+    clock, log, store = SystemClock(), log or Log(), job_store(config)
     window = WindowEnd(clock)
     requests = RequestLimiter(config.requests_per_minute, clock, window, config.limits.on_arrival.per_minute)
     admission = Admission(store, config.limits, clock, log)
-    workflow_ids = [workflow.id for workflow in config.workflows]
-    wireflow = WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, secrets=workflow_ids)
+    wireflow = wireflow_client(config, clock)
     return Deps(
         config=config,
         clock=clock,
@@ -145,6 +137,14 @@ def job_store(config: Config) -> JobStore:
     from shared.jobs.sqlite import SqliteJobs
 
     return SqliteJobs(config.jobs.path)
+
+
+def wireflow_client(config: Config, clock: Clock) -> Wireflow:
+    """Return the client of Wireflow, which redacts the ids of the workflows from its errors."""
+    from shared.wireflow.client import WireflowClient
+
+    workflow_ids = [workflow.id for workflow in config.workflows]
+    return WireflowClient(config.wireflow_base_url, config.webhook_id, config.api_key, clock, secrets=workflow_ids)
 
 
 def wake_up_of(config: Config, log: Log) -> WakeUp:

@@ -12,7 +12,7 @@ import httpx
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.cli.errors import RequestFailed, RequestRejected, rejection
+from functions.cli.errors import RequestFailed, RequestRejected, SetupError, rejection
 from functions.cli.place import Place
 from functions.cli.stores import open_store
 from functions.cli.text import printable
@@ -26,6 +26,7 @@ NO_CREDENTIAL = (
     "Google Cloud rejected the request. A private deployment needs an identity token: "
     'WIREFLOW_IMAGES_TOKEN="$(gcloud auth print-identity-token)".'
 )
+NOT_A_TRIGGER = "Is it the URL of a trigger?"
 
 
 class Api:
@@ -50,7 +51,9 @@ class Api:
     async def _send(self, method: str, path: str, **options: Any) -> Any:
         try:
             response = await self._http.request(method, path, **options)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.TimeoutException as error:
+            raise RequestFailed(f"{self._http.base_url} did not respond within {RESPONSE_SECONDS:g} s.") from error
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # of the resolver, for a name that is none
             cause = str(error) or type(error).__name__
             raise RequestFailed(f"{self._http.base_url} did not respond: {cause}") from error
         return json_of(response)
@@ -67,7 +70,7 @@ def json_of(response: httpx.Response) -> Any:
     try:
         return response.json() if response.content else None
     except ValueError as error:
-        raise RequestFailed(f"The response of {response.url.host} is not JSON. Is it the URL of a trigger?") from error
+        raise RequestFailed(f"The response of {response.url.host} is not JSON. {NOT_A_TRIGGER}") from error
 
 
 def _reason(response: httpx.Response) -> str:
@@ -77,7 +80,9 @@ def _reason(response: httpx.Response) -> str:
         if isinstance(problem["detail"], str):
             return rejection(printable(problem["detail"]), problem.get("field"))
     hint = f" {NO_CREDENTIAL}" if response.status_code in (401, 403) else ""
-    return f"The request was not accepted: HTTP {response.status_code}.{hint}"
+    if response.is_redirect or response.status_code == 404:
+        hint = f" {NOT_A_TRIGGER}"
+    return f"The request was not accepted by {response.url.host}: HTTP {response.status_code}.{hint}"
 
 
 @asynccontextmanager
@@ -85,7 +90,11 @@ async def open_api(place: Place, environ: Mapping[str, str]) -> AsyncIterator[Ap
     """Open the API of a deployment, or of the job store that `open_store` opens. Raises SetupError."""
     if place.url:
         headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
-        async with httpx.AsyncClient(base_url=place.url, headers=headers, timeout=RESPONSE_SECONDS) as http:
+        try:
+            client = httpx.AsyncClient(base_url=place.url, headers=headers, timeout=RESPONSE_SECONDS)
+        except httpx.InvalidURL as error:
+            raise SetupError(f"--url: {place.url!r} is not a URL: {error}") from error
+        async with client as http:
             yield Api(http)
         return
     async with open_store(environ, live=place.live) as deps:

@@ -3,9 +3,9 @@
 import asyncio
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -15,6 +15,7 @@ from functions.cli.errors import RequestFailed, RequestRejected
 
 Json = dict[str, Any]
 Row = Mapping[str, str]  # of results.csv
+T = TypeVar("T")
 
 SECONDS = 120.0  # for an upload: a thousand rows are stored in ten commits
 FIRST_PAUSE, MAX_PAUSE = 1.0, 15.0  # seconds between two tries
@@ -22,51 +23,63 @@ SHOWN_ERRORS = 20
 
 
 class BatchClient:
-    """The batches of one trigger. `defaults`: fields of all rows."""
+    """The batches of one trigger.
 
-    def __init__(self, http: httpx.AsyncClient, defaults: Mapping[str, str]) -> None:
-        self._http, self._defaults = http, defaults
+    `defaults`: fields of all rows; `say` gets each cause for which the trigger cannot be used, once.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, defaults: Mapping[str, str], say: Callable[[str], None]) -> None:
+        self._http, self._defaults, self._say = http, defaults, say
+        self._trouble = ""
 
     async def quote(self, file: BatchFile) -> Json:
         """Return what the upload would cost, and when it would end. Raises RequestRejected and RequestFailed."""
         return await self._upload(file, dryRun="true")
 
-    async def submit(self, file: BatchFile, say: Callable[[str], None]) -> Json:
+    async def submit(self, file: BatchFile) -> Json:
         """Upload the rows and return the batch. Raises RequestRejected.
 
-        An upload that breaks off is sent again, for as long as it takes: it continues where it was. `say` is told why.
+        An upload that breaks off is sent again, for as long as it takes: it continues where it was.
         """
         pause = FIRST_PAUSE
-        while True:
-            try:
-                return await self._upload(file)
-            except RequestFailed as error:
-                say(f"{error} Trying again in {pause:g} s.")
+        while (batch := await self._try(self._upload(file))) is None:
             await asyncio.sleep(pause)
             pause = min(2 * pause, MAX_PAUSE)
+        return batch
 
     async def status(self, batch: Json) -> Json:
         """Return the batch as it is now, or unchanged if the trigger cannot say."""
-        with suppress(RequestFailed):
-            found: Json = json_of(await self._get(f"/batches/{batch['batchId']}"))
-            return found
-        return batch
+        return await self._try(self._json(f"/batches/{batch['batchId']}")) or batch
 
     async def results(self, batch: Json) -> Sequence[Row] | None:
         """Return the lines of results.csv, or None if the trigger cannot say."""
-        with suppress(RequestFailed):
-            response = await self._get(f"/batches/{batch['batchId']}/results.csv")
-            if response.is_success:
-                return [*csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"), newline=""))]
-            json_of(response)
-        return None
+        return await self._try(self._rows(f"/batches/{batch['batchId']}/results.csv"))
 
     async def job(self, job_id: str) -> Json | None:
         """Return a job, or None if the trigger cannot say."""
-        with suppress(RequestFailed):
-            job: Json = json_of(await self._get(f"/jobs/{job_id}"))
-            return job
-        return None
+        return await self._try(self._json(f"/jobs/{job_id}"))
+
+    async def _try(self, request: Coroutine[Any, Any, T]) -> T | None:
+        """Return the result of a request, or None if it may succeed later."""
+        try:
+            result = await request
+        except RequestFailed as error:
+            if str(error) != self._trouble:
+                self._say(f"{error} Trying again.")
+            self._trouble = str(error)
+            return None
+        self._trouble = ""
+        return result
+
+    async def _json(self, path: str) -> Json:
+        found: Json = json_of(await self._get(path))
+        return found
+
+    async def _rows(self, path: str) -> Sequence[Row]:
+        response = await self._get(path)
+        if not response.is_success:
+            json_of(response)  # raises
+        return [*csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"), newline=""))]
 
     async def _get(self, path: str) -> httpx.Response:
         try:
@@ -89,7 +102,7 @@ class BatchClient:
 
 
 def _no_response(http: httpx.AsyncClient, error: Exception) -> str:
-    return f"{http.base_url} did not respond: {str(error) or type(error).__name__}"
+    return f"{http.base_url} did not respond: {str(error).rstrip('.') or type(error).__name__}."
 
 
 def _row_errors(response: httpx.Response) -> list[Json]:
@@ -100,6 +113,11 @@ def _row_errors(response: httpx.Response) -> list[Json]:
 
 def _rejection(file: BatchFile, errors: Sequence[Json]) -> str:
     """Every row to correct, on a line of its own."""
-    lines = [f"  row {error['row']}: {error['detail']}" for error in errors[:SHOWN_ERRORS]]
+    lines = [f"  row {error['row']}: {_with_field(error)}" for error in errors[:SHOWN_ERRORS]]
     more = [f"  and {len(errors) - SHOWN_ERRORS} more"] if len(errors) > SHOWN_ERRORS else []
-    return "\n".join([f"{file.path} cannot be sent; nothing was stored. Correct these rows:", *lines, *more])
+    return "\n".join([f"{file.name} cannot be sent; nothing was stored. Correct these rows:", *lines, *more])
+
+
+def _with_field(error: Json) -> str:
+    field, detail = error["field"], error["detail"]
+    return f"{field}: {detail}" if field and field not in detail else str(detail)

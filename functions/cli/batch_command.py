@@ -25,9 +25,16 @@ from functions.cli.tasks import run_until_interrupted
 def batch(file: Path, url: str | None, token: str | None, out: Path, workflow: str | None, yes: bool) -> None:
     """Create an image for each row of FILE, a table in CSV or .xlsx.
 
-    The first row names the columns: one of them is prompt. Run the same command again to continue after an
-    interruption; nothing is paid twice.
-    """
+    The first row names the columns: one of them is prompt. Others are fields of the request, such as aspect_ratio,
+    or your own data:
+
+    \b
+        prompt,aspect_ratio,SKU
+        "A red fox, asleep",16:9,4711
+        A lighthouse at dusk,1:1,4712
+
+    Run the same command again to continue after an interruption; nothing is paid twice.
+    """  # noqa: D301 - click needs the control character
     from functions.cli.batch import BatchOptions
     from functions.cli.batch import batch as batch_command
     from functions.cli.batch_output import BatchOutput

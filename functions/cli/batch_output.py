@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,13 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
-from functions.cli.text import dollars_text
+from functions.cli.errors import SaveFailed
+from functions.cli.text import dollars_text, printable
 from shared.job_states import Status
 
 RESULTS = "results.csv"
 TABLE_ROWS = 20  # of a longer batch only those that did not succeed are shown
 PROMPT_WIDTH = 36  # characters
-COLORS = {Status.SUCCEEDED: "green", Status.FAILED: "red", Status.CANCELED: "yellow"}
+COLORS: Mapping[str, str] = {Status.SUCCEEDED: "green", Status.FAILED: "red", Status.CANCELED: "yellow"}
 
 Row = Mapping[str, str]  # of results.csv, and the path of the first file as `file`
 
@@ -60,7 +62,7 @@ class BatchOutput:
 
     def failure(self, row: Row) -> None:
         """Print why a row has no image. What to do is in results.csv."""
-        why = row["errorMessage"] or "It was canceled."
+        why = printable(row["errorMessage"]) or "It was canceled."
         text = Text.assemble(f"row {row['row']}  ", (row["errorCode"] or row["status"], "red"), f"  {why}")
         self._console.print(text, soft_wrap=not self._console.is_terminal)
 
@@ -71,21 +73,27 @@ class BatchOutput:
         prompt, image_column = Column("prompt", max_width=PROMPT_WIDTH), Column("image", no_wrap=True)
         table = Table("row", prompt, "status", image_column, box=None, header_style="bold", pad_edge=False)
         for row in shown[:TABLE_ROWS]:
-            status = Text(row["status"], COLORS.get(Status(row["status"]), ""))
+            status = Text(row["status"], COLORS.get(row["status"], ""))
             image = row["file"] or row["errorCode"]
-            table.add_row(row["row"], Text(row["prompt"], overflow="ellipsis", no_wrap=True), status, Text(image))
+            table.add_row(
+                row["row"], Text(printable(row["prompt"]), overflow="ellipsis", no_wrap=True), status, Text(image)
+            )
         if shown:
             self._console.print("", table, "", sep="\n")
         if len(shown) > TABLE_ROWS:
             self.say(f"… and {len(shown) - TABLE_ROWS} more, see {RESULTS}")
 
-    def summary(self, batch: Mapping[str, Any], folder: Path) -> None:
+    def summary(self, batch: Mapping[str, Any], folder: Path, *, simulated: bool) -> None:
         """Print the figures, and where the files are. The path of results.csv goes to standard output."""
         counts, cost = batch["counts"], batch["cost"]
-        parts = [f"{counts['succeeded']} of {counts['total']} images"]
-        parts += [f"{counts[name]} {name}" for name in ("failed", "canceled") if counts[name]]
-        parts += [dollars_text(cost["amount"])] if cost else []
-        self.say(f"{', '.join(parts)}, in {folder}")
+        rows = f"{counts['total']:,} {'row' if counts['total'] == 1 else 'rows'}"
+        parts = [f"{counts['succeeded']:,} of {rows} succeeded"]
+        parts += [f"{counts[name]:,} {name}" for name in ("failed", "canceled") if counts[name]]
+        note = " (simulated)" if simulated else ""
+        spent = f" Cost: {dollars_text(cost['amount'])}{note}." if cost else ""
+        self.say(f"{', '.join(parts)}.{spent}")
+        if counts["succeeded"]:
+            self.say(f"The images are in the folder {folder if folder.name else folder.resolve()}.")
         click.echo(folder / RESULTS)
 
 
@@ -98,13 +106,31 @@ def quote_text(quote: Mapping[str, Any]) -> str:
 
 
 def write_results(rows: Sequence[Row], folder: Path) -> None:
-    """Write results.csv: what the trigger says of each row, and the file of its image. No reader sees half of it."""
-    part = folder / f".{RESULTS}.part"
-    with part.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte order mark
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["row"])
-        writer.writeheader()
-        writer.writerows(rows)
-    part.replace(folder / RESULTS)
+    """Write results.csv: what the trigger says of each row, and the file of its image. No reader sees half of it.
+
+    A file with this name that is not of these rows is kept as `results-1.csv`. Raises SaveFailed.
+    """
+    path, part = folder / RESULTS, folder / f".{RESULTS}.part"
+    try:
+        _keep_other(path, rows)
+        with part.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte order mark
+            writer = csv.DictWriter(file, list(rows[0]) if rows else ["row"])
+            writer.writeheader()
+            writer.writerows(rows)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SaveFailed(f"Cannot write {path}: {error.strerror}. Close it if another program has it open.") from error
+
+
+def _keep_other(path: Path, rows: Sequence[Row]) -> None:
+    """Rename results.csv if it names no job of the rows."""
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    if not any(row["jobId"].encode() in content for row in rows):
+        names = (path.with_stem(f"{path.stem}-{number}") for number in count(1))
+        path.rename(next(name for name in names if not name.exists()))
 
 
 def _end_of(document: Mapping[str, Any]) -> str:

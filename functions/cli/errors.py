@@ -8,6 +8,7 @@ ClickException
 ├── JobFailed         1  the job failed, or was canceled
 ├── ServerStopped     1  a server stopped while it was needed
 ├── SaveFailed        1  the image exists, but its file could not be written
+│   └── FetchFailed   1  the trigger did not send the image, or other bytes; trying again may succeed
 ├── JobUnfinished     3  the job was not finished before the timeout
 └── Interrupted     130  Ctrl-C, SIGTERM, or SIGHUP
 """
@@ -55,6 +56,10 @@ class SaveFailed(click.ClickException):
     """The image exists, but its file could not be written."""
 
     exit_code = 1
+
+
+class FetchFailed(SaveFailed):
+    """The trigger did not send the image, or other bytes. Trying again may succeed."""
 
 
 class JobUnfinished(click.ClickException):

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import httpx
 
 from functions.cli.client import PublicJob
-from functions.cli.errors import SaveFailed
+from functions.cli.errors import FetchFailed, SaveFailed
 from shared.images.formats import FORMATS
 
 EXTENSIONS = {kind.content_type: kind.extension for kind in FORMATS}
@@ -53,8 +53,8 @@ def _save(http: httpx.Client, image: Mapping[str, Any], folder: Path, stem: str)
             fetch_image(http, image, file)
     except BaseException as error:
         path.unlink()
-        if isinstance(error, httpx.HTTPError | OSError):
-            raise SaveFailed(f"Cannot write {path}: fetching the image failed ({error}).") from error
+        if isinstance(error, OSError):
+            raise SaveFailed(f"Cannot write {path}: {error.strerror}.") from error
         raise
     return path
 
@@ -71,12 +71,15 @@ def _new_file(folder: Path, stem: str, extension: str) -> tuple[Path, BinaryIO]:
 
 
 def fetch_image(http: httpx.Client, image: Mapping[str, Any], file: BinaryIO) -> None:
-    """Download the image to `file`. Raises SaveFailed if its checksum is not that of the job."""
+    """Download the image to `file`. Raises FetchFailed, also if its checksum is not that of the job, and OSError."""
     digest = hashlib.sha256()
-    with http.stream("GET", image["url"]) as response:
-        response.raise_for_status()
-        for chunk in response.iter_bytes():
-            digest.update(chunk)
-            file.write(chunk)
+    try:
+        with http.stream("GET", image["url"]) as response:
+            response.raise_for_status()
+            for chunk in response.iter_bytes():
+                digest.update(chunk)
+                file.write(chunk)
+    except httpx.HTTPError as error:
+        raise FetchFailed(f"Cannot fetch {image['url']}: {str(error) or type(error).__name__}") from error
     if digest.hexdigest() != image["sha256"]:
-        raise SaveFailed(f"Image {image['index']}: the checksum of the downloaded bytes does not match the job.")
+        raise FetchFailed(f"Image {image['index']}: the checksum of the downloaded bytes does not match the job.")

@@ -4,12 +4,13 @@ import os
 
 import click
 
+from functions.cli.ids import HOOK_ID
 from functions.cli.place import Place, at_place
 from functions.cli.tasks import run_until_interrupted
 
 EVENTS = ("image.completed", "image.failed", "image.canceled")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
-HOOK = click.argument("hook_id", metavar="HOOK")
+HOOK = click.argument("hook_id", metavar="HOOK", type=HOOK_ID)
 
 
 @click.group()

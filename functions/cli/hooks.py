@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -40,18 +39,14 @@ async def add_hook(fields: Mapping[str, Any], place: Place, environ: Mapping[str
 async def remove_hook(hook_id: str, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:
     """Delete a hook; it may be deleted already. Raises the errors of `Api`."""
     async with open_api(place, environ) as api:
-        await api.delete(_path(hook_id))
+        await api.delete(f"/hooks/{hook_id}")
     click.echo(json.dumps({"id": hook_id}) if as_json else "The hook is deleted.")
 
 
 async def rotate_hook(hook_id: str, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:
     """Print a hook with its new secret. Raises the errors of `Api`."""
     async with open_api(place, environ) as api:
-        _print_with_secret(await api.post(f"{_path(hook_id)}/secret"), as_json=as_json)
-
-
-def _path(hook_id: str) -> str:
-    return f"/hooks/{quote(hook_id, safe='')}"
+        _print_with_secret(await api.post(f"/hooks/{hook_id}/secret"), as_json=as_json)
 
 
 def _print_with_secret(hook: Hook, *, as_json: bool) -> None:

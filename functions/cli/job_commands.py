@@ -6,34 +6,22 @@ from typing import Any
 
 import click
 
+from functions.cli.ids import JOB_ID
 from functions.cli.place import Place, at_place
 from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
 
-STATUSES = ("queued", "triggering", "running", "copying", "succeeded", "failed", "canceled")
+FINAL_STATUSES = ("succeeded", "failed", "canceled")
+STATUSES = ("queued", "triggering", "running", "copying", *FINAL_STATUSES)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
-SINCE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
 
 
-class JobIdType(click.ParamType[str, Any]):
-    """The type of JOB."""
-
-    name = "JOB"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the ID. Raises click.BadParameter if it is none."""
-        if len(value) != 32 or not set(value) <= set("0123456789abcdef"):
-            self.fail(
-                f"{value!r} is not the ID of a job: 32 hexadecimal digits, as `jobs list` prints them.", param, ctx
-            )
-        return str(value)
-
-
-JOB = click.argument("job_id", metavar="JOB", type=JobIdType())
+JOB = click.argument("job_id", metavar="JOB", type=JOB_ID)
 
 
 @click.group()
 def jobs() -> None:
-    """List, follow, cancel, and recover jobs.
+    """List, follow, cancel, recover, and erase jobs.
 
     They are those of the deployment at --url, or else those of JOBS_URL, or else those of `serve` in this folder.
     """
@@ -42,7 +30,7 @@ def jobs() -> None:
 @jobs.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only jobs with this status.")
 @click.option("--workflow", metavar="NAME", help="Only jobs of this workflow.")
-@click.option("--since", type=SINCE, metavar="TIME", help="Only jobs created since this day, or time in UTC.")
+@click.option("--since", type=TIME, metavar="TIME", help="Only jobs created since this day, or time in UTC.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many jobs.")
 @JSON
 @at_place
@@ -113,11 +101,37 @@ def retry(place: Place, job_id: str, yes: bool, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_id", metavar="[JOB]", type=JobIdType(), required=False)
+@click.argument("job_id", metavar="[JOB]", type=JOB_ID, required=False)
+@click.option("--caller", metavar="NAME", help="Erase final jobs of this caller. Needs a token of an admin.")
+@click.option("--status", type=click.Choice(FINAL_STATUSES), help="Erase jobs with this status.")
+@click.option("--workflow", metavar="NAME", help="Erase final jobs of this workflow.")
+@click.option("--since", type=TIME, metavar="TIME", help="Erase final jobs created since this day, or time in UTC.")
+@click.option("--until", type=TIME, metavar="TIME", help="Erase final jobs created before this day, or time in UTC.")
+@click.option("--yes", is_flag=True, help="Erase without being asked.")
+@JSON
+@at_place
+def erase(place: Place, job_id: str | None, yes: bool, as_json: bool, **chosen: Any) -> None:
+    """Erase JOB, or all final jobs that the options choose: the record, the images, and the input images.
+
+    Several options choose the jobs that match all of them. Says how many there are, and asks first.
+    """
+    from functions.cli.erase import erase_all, erase_one
+
+    given = {name: value for name, value in chosen.items() if value}
+    if bool(job_id) == bool(given):
+        raise click.UsageError("Name a job, or choose jobs by --caller, --status, --workflow, --since, or --until.")
+    if job_id:
+        run_until_interrupted(erase_one(job_id, place, os.environ, yes=yes, as_json=as_json))
+    else:
+        run_until_interrupted(erase_all(given, place, os.environ, yes=yes, as_json=as_json))
+
+
+@jobs.command()
+@click.argument("job_id", metavar="[JOB]", type=JOB_ID, required=False)
 @JSON
 @at_place
 def watch(place: Place, job_id: str | None, as_json: bool) -> None:
-    """Follow JOB until it is final, or the newest 100 jobs until Ctrl-C. Prints a line for each change."""
+    """Follow JOB until it is final, or all jobs that are not final until Ctrl-C. Prints a line for each change."""
     from functions.cli.watch import watch_all, watch_job
 
     if job_id:

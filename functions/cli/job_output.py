@@ -1,24 +1,23 @@
 """What the commands on jobs print. Hashes and URLs are never wrapped; everything else fits the terminal."""
 
 import json
-import shutil
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.cells import cell_len, set_cell_size
 
 from functions.cli.job_story import Entry, story_of
-from functions.cli.output import print_rows
-from functions.cli.text import dollars_text, printable
+from functions.cli.place import Place
+from functions.cli.text import columns, cut, dollars_text, printable, wrapped
 from shared.job_states import FINAL, Status
 
 Job = Mapping[str, Any]
 
 ID_WIDTH, STATUS_WIDTH, AGE_WIDTH, COST_WIDTH = 32, 10, 6, 6
-INDENT = " " * 10  # of text below the time of an entry; of hashes and URLs it is less, so that they fit
+HERE = Place()
+NAME_WIDTH = 13  # with the space after it
+INDENT = 10  # of text below the time of an entry; of hashes and URLs it is less, so that they fit
 SHORT_INDENT = " " * 4
 
 
@@ -37,12 +36,14 @@ def print_jobs(jobs: Sequence[Job], now: datetime, *, as_json: bool) -> None:
             click.echo(_line(job["id"], job["status"], _age(job["createdAt"], now), cost, printable(text)))
 
 
-def print_job(job: Job, *, as_json: bool) -> None:
-    """Print a job and its story, or the job as JSON."""
+def print_job(job: Job, *, as_json: bool, place: Place = HERE) -> None:
+    """Print a job and its story, or the job as JSON. `place`: where it is, for the commands that are suggested."""
     if as_json:
         click.echo(json.dumps(job))
         return
-    print_rows(_summary(job))
+    for name, value in _summary(job):
+        text = wrapped(value, NAME_WIDTH, f"{name:<{NAME_WIDTH - 1}} ")
+        click.echo(click.style(name, bold=True) + text.removeprefix(name))
     day = None
     for entry in story_of(job):
         if entry.at.date() != day:
@@ -50,10 +51,10 @@ def print_job(job: Job, *, as_json: bool) -> None:
             click.echo(f"\n{day} (UTC)")
         _print_entry(entry)
     if next_step := job["errorHint"] or (job["message"] if job["status"] not in FINAL else ""):
-        click.echo(f"\n{_wrapped(next_step, '')}")
+        click.echo(f"\n{wrapped(next_step, 0)}")
     for action in ("redeliver", "recopy", "retry"):
         if f"/jobs/{job['id']}/{action}" in next_step:
-            click.echo(f"    python -m functions jobs {action} {job['id']}")
+            click.echo(f"    python -m functions jobs {action} {job['id']}{place.options}")
 
 
 def print_action(action: str, job: Job, *, as_json: bool) -> None:
@@ -76,7 +77,7 @@ def print_change(job: Job, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(job))
     else:
-        click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {job['id']}  {state_of(job)}")
+        click.echo(cut(f"{datetime.now().astimezone():%H:%M:%S}  {job['id']}  {state_of(job)}", columns()))
 
 
 def state_of(job: Job) -> str:
@@ -105,10 +106,7 @@ def _cost(job: Job) -> str:
 
 def _line(job_id: str, status: str, age: str, cost: str, prompt: str) -> str:
     start = f"{job_id:<{ID_WIDTH}}  {status:<{STATUS_WIDTH}}  {age:>{AGE_WIDTH}}  {cost:>{COST_WIDTH}}  "
-    room = _columns() - len(start)
-    if cell_len(prompt) > room:
-        prompt = set_cell_size(prompt, room - 1).rstrip() + "…"
-    return f"{start}{prompt}".rstrip()
+    return f"{start}{cut(prompt, columns() - len(start))}".rstrip()
 
 
 def _age(created_at: str, now: datetime) -> str:
@@ -140,18 +138,6 @@ def _summary(job: Job) -> Iterator[tuple[str, str]]:
 
 def _print_entry(entry: Entry) -> None:
     time = f"{entry.at.astimezone(UTC):%H:%M:%S}"
-    click.echo(f"{time}  {_wrapped(entry.text, INDENT)}")
+    click.echo(wrapped(entry.text, INDENT, f"{time}  "))
     for line in entry.lines:
         click.echo(f"{SHORT_INDENT}{printable(line)}")
-
-
-def _wrapped(text: str, indent: str) -> str:
-    """Wrap a text between words only. Its first line begins after `indent`."""
-    width = _columns() - len(indent)
-    lines = textwrap.wrap(printable(text), width, break_long_words=False, break_on_hyphens=False)
-    return f"\n{indent}".join(lines)
-
-
-def _columns() -> int:
-    """Return the width of the terminal, 80 if there is none."""
-    return max(shutil.get_terminal_size((80, 24)).columns, 40)

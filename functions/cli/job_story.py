@@ -1,6 +1,6 @@
 """The story of a job in order: its attempts, Wireflow's responses, its images, and their delivery."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,10 +23,14 @@ class Entry:
 
 
 def story_of(job: Json) -> list[Entry]:
-    """Return the story of a public job, oldest first. What its reader may not see is left out."""
-    entries = [_accepted(job)]
+    """Return the story of a public job, oldest first. What its reader may not see is left out.
+
+    Without `history`, of an earlier version or for other readers, the responses of Wireflow are not known.
+    """
+    responses = (job.get("history") or {}).get("responses", ())
+    entries = [_accepted(job), *(_response(response, job) for response in responses)]
     for attempt in _attempts(job):
-        entries += _attempt(attempt)
+        entries += _attempt(attempt, responses)
     entries += [*_images(job), *_end(job)]
     for callback in job["callbacks"] or ():
         entries += _callback(callback)
@@ -47,11 +51,31 @@ def _attempts(job: Json) -> Iterator[Json]:
         yield {**dict.fromkeys(("errorCharged", "errorCode", "errorMessage", "creditsUsed")), **job}
 
 
-def _attempt(attempt: Json) -> Iterator[Entry]:
-    """Yield the start and the end of a paid run. A paid call with an unknown outcome has no start."""
-    name, request = f"attempt {attempt['attempt']}", attempt["requestId"]
-    responses = (f"Wireflow's request {request}",) if request else ()
-    if attempt["startedAt"]:
+def _response(response: Json, job: Json) -> Entry:
+    """Return what Wireflow responded to a paid call, or to the poll that found the end of a run."""
+    name, code = f"attempt {response['attempt']}", response["errorCode"]
+    status = f"HTTP {response['httpStatus']}" if response["httpStatus"] else "no response"
+    if response["call"] == "result":
+        text = f"{name}: {status}, the run has ended"
+    elif code:
+        text = f"{name}: {status}, no run was confirmed ({code})"
+    else:
+        ids = [attempt["executionId"] for attempt in _attempts(job) if attempt["attempt"] == response["attempt"]]
+        text = f"{name}: {status}, Wireflow started {''.join(filter(None, ids)) or 'a run'}"
+    return Entry(_time(response["at"]), text, _request_line(response["requestId"]))
+
+
+def _request_line(request_id: str | None) -> tuple[str, ...]:
+    return (f"Wireflow's request {request_id}",) if request_id else ()
+
+
+def _attempt(attempt: Json, responses: Sequence[Json]) -> Iterator[Entry]:
+    """Yield the start and the end of a paid run, as far as they are not among the responses of Wireflow.
+
+    A paid call with an unknown outcome has no start.
+    """
+    name, known = f"attempt {attempt['attempt']}", [one for one in responses if one["attempt"] == attempt["attempt"]]
+    if attempt["startedAt"] and not any(one["call"] == "start" and not one["errorCode"] for one in known):
         execution = f": Wireflow started {attempt['executionId']}" if attempt["executionId"] else " started"
         yield Entry(_time(attempt["startedAt"]), f"{name}{execution}")
     if not attempt["completedAt"] or attempt["status"] not in FINAL:
@@ -60,7 +84,9 @@ def _attempt(attempt: Json) -> Iterator[Entry]:
     if attempt["startedAt"]:
         seconds = (_time(attempt["completedAt"]) - _time(attempt["startedAt"])).total_seconds()
         took = f" after {seconds:.1f} s"
-    yield Entry(_time(attempt["completedAt"]), f"{name} {attempt['status']}{took}{_outcome(attempt)}", responses)
+    told = attempt["requestId"] in [one["requestId"] for one in known]
+    lines = () if told else _request_line(attempt["requestId"])
+    yield Entry(_time(attempt["completedAt"]), f"{name} {attempt['status']}{took}{_outcome(attempt)}", lines)
 
 
 def _outcome(attempt: Json) -> str:
@@ -72,12 +98,14 @@ def _outcome(attempt: Json) -> str:
 
 
 def _images(job: Json) -> Iterator[Entry]:
-    """Yield the stored images. When each was copied is not known, only when the last one was."""
+    """Yield the stored images. If an earlier version copied one, only the end of the job is known."""
+    copied = {one["index"]: one["storedAt"] for one in (job.get("history") or {}).get("images", ())}
     for image in job["images"]:
-        if image["url"] and job["completedAt"]:
+        at = copied.get(image["index"], job["completedAt"])
+        if image["url"] and at:
             size = f", {image['width']} x {image['height']}" if image["width"] else ""
             text = f"image {image['index']} stored: {image['contentType']}{size}, {image['bytes']:,} bytes"
-            yield Entry(_time(job["completedAt"]), text, (f"sha256 {image['sha256']}", image["url"]))
+            yield Entry(_time(at), text, (f"sha256 {image['sha256']}", image["url"]))
 
 
 def _end(job: Json) -> Iterator[Entry]:

@@ -1,12 +1,14 @@
 """`jobs`: list, show, cancel, and recover jobs."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from functions.cli.api import Api, open_api
 from functions.cli.confirm import confirm
+from functions.cli.errors import RequestRejected
 from functions.cli.job_output import print_action, print_job, print_jobs
 from functions.cli.place import Place
 from functions.cli.text import dollars_text
@@ -55,7 +57,10 @@ async def find_jobs(wanted: JobFilter, api: Api) -> list[dict[str, Any]]:
 async def show(job_id: str, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:
     """Print the story of a job. Raises the errors of `Api`."""
     async with open_api(place, environ) as api:
-        print_job(await api.get(f"/jobs/{job_id}"), as_json=as_json)
+        job = await api.get(f"/jobs/{job_id}")
+        with suppress(RequestRejected):  # other readers do not see it, nor does an earlier version have it
+            job["history"] = await api.get(f"/jobs/{job_id}/history")
+        print_job(job, as_json=as_json, place=place)
 
 
 async def cancel(job_id: str, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:

@@ -23,6 +23,11 @@ class Place:
     token: str | None = field(default=None, repr=False)
     live: bool = False
 
+    @property
+    def options(self) -> str:
+        """The options that name this place in a command, apart from the token."""
+        return f" --url {self.url}" if self.url else " --live" * self.live
+
     @classmethod
     def of(cls, url: str | None, token: str | None, *, live: bool) -> Self:
         """Return the place that the options name. Raises SetupError if they contradict each other."""
@@ -32,7 +37,7 @@ class Place:
             return cls(live=live)
         if live:
             raise SetupError("--live is for the state of this machine: leave out --url or --live.")
-        return cls(url=_checked(url), token=token or os.environ.get(TOKEN_VARIABLE) or None)
+        return cls(url=_checked(url), token=_checked_token(token or os.environ.get(TOKEN_VARIABLE) or ""))
 
 
 def at_place(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,8 +62,20 @@ def _checked(url: str) -> str:
         parts = urlsplit(url)
         secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
         valid = secure and parts.hostname and not (parts.query or parts.fragment or parts.username)
+        valid = valid and parts.port != 0 and url.isprintable() and " " not in url  # a port above 65535 raises
     except ValueError:
         valid = False
     if not valid:
         raise SetupError(f"--url: {url!r} must begin with https:// (http:// only for this machine), without a query.")
     return url.rstrip("/")
+
+
+def _checked_token(token: str) -> str | None:
+    """Return the token without surrounding white space, such as the line end of a file; None if nothing is left.
+
+    Raises SetupError, which does not quote it, if it has characters that no header can have.
+    """
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise SetupError(f"The token (--token or {TOKEN_VARIABLE}) has characters that no token has. Copy it again.")
+    return token or None

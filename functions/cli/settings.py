@@ -81,7 +81,7 @@ def stored_config(environ: Mapping[str, str], state: Path, *, live: bool) -> Con
     """
     given = {name: value for name, value in environ.items() if value.strip()}
     if "JOBS_URL" not in given:
-        given |= _local_state(given, state / ("live" if live else "serve"), live=live)
+        given = {**DEFAULTS, **given, **_local_state(given, state / ("live" if live else "serve"), live=live)}
     try:
         return config.load({**UNUSED, **without((*DEPLOYMENT_SETTINGS, *AUTH_SETTINGS), given)})
     except config.ConfigurationError as error:

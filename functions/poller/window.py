@@ -44,6 +44,9 @@ MAX_CLAIMS = 100  # in one scan
 CLAIMS_AT_ONCE = 16
 MAX_FINAL, MAX_FINAL_BYTES = 64, 8 * 1024 * 1024  # final jobs that are held to tell their receivers, and their memory
 MAX_PREPARING = 32  # unpaid jobs that are held; all others are polled and copied without waiting for them
+# Notifications are made without a claim, so that a round of attempts costs one write, that of its results, unless they
+# are due for longer than this: then a worker that took them may have died, and claims are counted.
+ON_TIME = timedelta(seconds=90)
 # Seconds. A worker holds a job during a pause of up to this length; for a longer one it releases the job.
 MAX_HOLD = 30.0
 RECONSIDER_SECONDS = 1.0  # how often it is decided again whether a run is polled now
@@ -194,17 +197,18 @@ class Window:
         job = await self._deps.scans.read(row.id)
         if job is None or job.due_at is None or job.due_at > max(self._clock.now(), row.due_at or job.due_at):
             return None
-        store, seconds = self._deps.store, self._deps.config.lease
+        store, seconds, late = self._deps.store, self._deps.config.lease, self._clock.now() - job.due_at
+        unclaimed = Lease(job, store, self._clock, seconds)
         try:
-            lease = await Lease.claim(job, store, self._clock, seconds)
+            is_free = late < ON_TIME and job.is_only_to_notify(self._clock.now())
+            lease = unclaimed if is_free else await Lease.claim(job, store, self._clock, seconds)
         except RecordTooLarge as error:
-            await self._handle_error(Lease(job, store, self._clock, seconds), error)
+            await self._handle_error(unclaimed, error)
             return None
         if lease:
             if notes := self._notes.pop(job.id, None):
                 lease.notes = notes.continued()
-            late = (self._clock.now() - job.due_at).total_seconds()  # below 0 if the clock was set back
-            lease.notes.due_at = self._clock.monotonic() - max(late, 0.0)
+            lease.notes.due_at = self._clock.monotonic() - max(late.total_seconds(), 0.0)  # the clock may be set back
         self._counts.claimed += lease is not None
         return lease
 

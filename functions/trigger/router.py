@@ -25,7 +25,7 @@ from .routes.health import health
 from .routes.hooks import create_hook, delete_hook, list_hooks, read_hook, rotate_secret
 from .routes.images import image, image_file
 from .routes.job_list import list_jobs
-from .routes.jobs import delete_job, read_job
+from .routes.jobs import delete_job, read_history, read_job
 from .routes.next_job import post_next
 from .routes.pages import playground
 from .routes.recovery import recopy_job, redeliver_job, retry_job
@@ -47,6 +47,7 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(rf"/jobs/{ID}/recopy"), {"POST": recopy_job}),
     (re.compile(rf"/jobs/{ID}/retry"), {"POST": retry_job}),
     (re.compile(rf"/jobs/{ID}"), {"GET": read_job, "DELETE": delete_job}),
+    (re.compile(rf"/jobs/{ID}/history"), {"GET": read_history}),
     (re.compile(rf"/jobs/{ID}/next"), {"POST": post_next}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?"), {"GET": image}),
     (re.compile(rf"/jobs/{ID}/image(/(?P<index>\d{{1,4}}))?\.(png|jpe?g|webp|gif|avif)"), {"GET": image_file}),

@@ -41,7 +41,14 @@ from shared.jobs.documents import (
 )
 from shared.jobs.firestore_database import BuildQuery, Database, WriteConflict
 from shared.jobs.hook_documents import MAX_READ, hook_to_document
-from shared.jobs.job_documents import LISTED_FIELDS, ROW_FIELDS, listed_from_document, row_from_document, to_document
+from shared.jobs.job_documents import (
+    LISTED_FIELDS,
+    ROW_FIELDS,
+    listed_from_document,
+    row_from_document,
+    to_document,
+    without_defaults,
+)
 from shared.jobs.usage_documents import (
     USAGE_FIELDS,
     usage_from_document,
@@ -79,7 +86,8 @@ class FirestoreJobs:
         """See the port. One commit, which Firestore applies as a whole; its limit is 10 MiB."""
         check_batch(jobs)
         try:
-            revisions = await self._database.write({f"jobs/{job.id}": to_document(job) for job in jobs}, revision=None)
+            documents = {f"jobs/{job.id}": without_defaults(to_document(job)) for job in jobs}
+            revisions = await self._database.write(documents, revision=None)
         except WriteConflict as conflict:
             if not conflict.rows:
                 raise StoreUnavailable("a job expired while it was created") from conflict
@@ -95,7 +103,8 @@ class FirestoreJobs:
         """See the port."""
         if job.revision is None:
             raise Conflict(f"job {job.id} was never read from the store")
-        (revision,) = await self._database.write({f"jobs/{job.id}": to_document(job)}, job.revision)
+        document = without_defaults(to_document(job), job.revision.fields)
+        (revision,) = await self._database.write({f"jobs/{job.id}": document}, job.revision)
         return dataclasses.replace(job, revision=revision)
 
     async def due(

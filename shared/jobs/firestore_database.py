@@ -58,7 +58,7 @@ class Database:
         self._connecting = asyncio.Lock()
         self._concurrency = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._client: AsyncClient | None = None
-        self._calls: Any = None  # made with the client
+        self._calls: Any = None  # firestore_rpc.Calls, made with the client
 
     async def read(self, path: str) -> Row | None:
         """Return the document at `path`, or None."""
@@ -125,10 +125,9 @@ class Database:
             for name, fields in named.items()
         ]
         request = firestore_rpc.CommitRequest(database=database, writes=writes)
-        metadata = _metadata(client, "database", database)
 
         async def send() -> list[Any]:
-            response = await self._calls.commit(request, timeout=self._seconds, metadata=metadata)
+            response = await self._calls.commit(request, timeout=self._seconds, metadata=self._calls.metadata)
             return [result.update_time for result in response.write_results]
 
         return await self._retried(send)
@@ -174,14 +173,15 @@ class Database:
         async with self._connecting:
             if self._client is None:
                 client = await asyncio.to_thread(AsyncClient, project=self._project, database=self._database)
-                self._calls = firestore_rpc.Calls(client._firestore_api.transport.grpc_channel)
+                channel, metadata = client._firestore_api.transport.grpc_channel, _metadata(client)
+                self._calls = firestore_rpc.Calls(channel, metadata)
                 self._client = client
             return self._client
 
 
-def _metadata(client: AsyncClient, name: str, value: str) -> list[tuple[str, str]]:
-    """Return the headers of a call that concerns the resource `value`."""
-    routing = to_grpc_metadata({name: value})  # type: ignore[no-untyped-call]
+def _metadata(client: AsyncClient) -> list[tuple[str, str]]:
+    """Return the headers of each call that concerns the database."""
+    routing = to_grpc_metadata({"database": client._database_string})  # type: ignore[no-untyped-call]
     return [*client._rpc_metadata, routing]
 
 

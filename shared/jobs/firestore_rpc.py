@@ -3,7 +3,7 @@
 https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from google.cloud.firestore_v1.types import document as document_types
 from google.cloud.firestore_v1.types import firestore as request_types
 from google.cloud.firestore_v1.types import write as write_types
+from grpc.aio import Metadata  # type: ignore[import-untyped]
 
 Value = document_types.Value.pb()
 Write = write_types.Write.pb()
@@ -63,14 +64,17 @@ def update(name: str, fields: Mapping[str, Any], revision: Revision) -> Any:
 
 
 class Calls:
-    """The methods of a gRPC channel. Both take the metadata and the timeout of a call."""
+    """The methods of a gRPC channel, which take the `metadata` and the timeout of a call."""
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, metadata: Sequence[tuple[str, str]]) -> None:
+        self.metadata = Metadata.from_tuple(tuple(metadata))
         self.commit = channel.unary_unary(
             "/google.firestore.v1.Firestore/Commit",
             request_serializer=CommitRequest.SerializeToString,
             response_deserializer=request_types.CommitResponse.pb().FromString,
         )
+        # The client library has one that logs calls; even if nothing is logged, it makes a second task of each.
+        self.commit._interceptors = []
 
 
 def set_value(target: Any, value: Any) -> None:

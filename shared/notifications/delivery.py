@@ -24,6 +24,7 @@ DELAYS = (
 )
 JITTER = 0.1  # of a delay, by which an attempt may be later
 MAX_RETRY_AFTER = timedelta(hours=24)
+SECONDS_DIGITS = 9  # of `Retry-After`: more are more than a day, too
 GONE = 410
 THROTTLING = frozenset({429, 502, 503, 504})
 TIMED_OUT = "The receiver did not respond in time."
@@ -61,7 +62,7 @@ def retry_after(response: ReceiverResponse, now: datetime) -> datetime | None:
     """Return when a receiver asks to be called again, at most a day from now; None if it does not say."""
     text = (response.retry_after or "").strip()
     try:
-        at = now + timedelta(seconds=int(text)) if text.isdecimal() else parsedate_to_datetime(text)
+        at = now + timedelta(seconds=int(text[:SECONDS_DIGITS])) if text.isdecimal() else parsedate_to_datetime(text)
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -64,7 +64,9 @@ class Endpoints:
     @asynccontextmanager
     async def acquire(self, url: str, share: str) -> AsyncIterator[None]:
         """Occupy a place at the endpoint of `url`, at its host, and of `share`. Raise Postponed if none is free."""
-        endpoint, host, own = self._endpoint(url), self._host(url), self._of(f"share of {share}", MAX_DELIVERIES // 2)
+        endpoint = self._endpoint(url)
+        host = self._of(urlsplit(url).netloc.lower(), PER_HOST)
+        own = self._of(f"share of {share}", MAX_DELIVERIES // 2)
         async with self._place(endpoint), self._place(host), self._place(own), self._deliveries:
             began = self._clock.monotonic()
             try:
@@ -110,9 +112,6 @@ class Endpoints:
     def _endpoint(self, url: str) -> _Endpoint:
         """Return what is known of a URL without its query: receivers of many people share a host."""
         return self._of(url.partition("?")[0], PER_ENDPOINT)
-
-    def _host(self, url: str) -> _Endpoint:
-        return self._of(urlsplit(url).netloc.lower(), PER_HOST)
 
     def _of(self, key: str, limit: int) -> _Endpoint:
         endpoint = self._known.setdefault(key, _Endpoint(limit))

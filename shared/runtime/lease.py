@@ -45,7 +45,10 @@ class Notes:
 
 
 class Lease:
-    """A claimed job. `job` is the newest record."""
+    """A job that a worker holds. `job` is the newest record.
+
+    Without a claim another worker may take the job, too: only one of them can write what it has done.
+    """
 
     def __init__(self, job: Job, store: JobStore, clock: Clock, seconds: float) -> None:
         self.job = job
@@ -84,6 +87,8 @@ class Lease:
         """Write `job` with its own `due_at` and end the lease. Raise LeaseLost if the lease was lost."""
         async with self._writing:
             self._released = True
+            if job.progressed() == self.job:  # it was taken without a claim
+                return self.job
             return await self._write(job.progressed(), renew=False)
 
     async def keep(self) -> None:

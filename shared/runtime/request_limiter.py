@@ -81,8 +81,10 @@ class RequestLimiter:
     # --- other requests --------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def acquire(self, before: datetime | None = None, *, overdue: bool = False) -> AsyncIterator[None]:
+    async def acquire(self, before: datetime | None = None, *, overdue: bool = False) -> AsyncIterator[datetime]:
         """Wait, first come first served, until a paid run may be polled, and count the request.
+
+        Yield its time for `observe`.
 
         `overdue`: the run was not polled for a minute; others wait for it. Raise Throttled instead of waiting beyond
         `before` (a run's deadline) or the end of the window, WindowOver if there is no slot before that end.
@@ -92,10 +94,10 @@ class RequestLimiter:
             try:
                 async with self._overdue if overdue else self._polling:
                     await self._wait(before)
-                    self.record()
+                    sent_at = self.record()
             finally:
                 self._polls_waiting -= 1
-            yield
+            yield sent_at
 
     @asynccontextmanager
     async def acquire_behind_polls(self, before: datetime | None = None) -> AsyncIterator[None]:
@@ -109,15 +111,20 @@ class RequestLimiter:
                 self.record()
             yield
 
-    def record(self) -> None:
-        """Count a request that is sent now."""
-        self._quota = rules.after_request(self._quota, self._now())
+    def record(self) -> datetime:
+        """Count a request that is sent now. Return its time by the monotonic clock."""
+        now = self._now()
+        self._quota = rules.after_request(self._quota, now)
+        return now
 
     # --- what Wireflow says ----------------------------------------------------------------------------------------
 
-    def observe(self, headers: Mapping[str, int]) -> None:
-        """Apply the rate limit headers of a response: `limit`, `remaining`, `reset` (epoch seconds)."""
-        self._quota = rules.after_headers(self._quota, headers, self._now(), self._clock.now())
+    def observe(self, headers: Mapping[str, int], sent_at: datetime) -> None:
+        """Apply the rate limit headers of a response: `limit`, `remaining`, `reset` (epoch seconds).
+
+        `sent_at`: when `acquire` let its request be sent.
+        """
+        self._quota = rules.after_headers(self._quota, headers, sent_at, self._now(), self._clock.now())
 
     def pause(self, until: datetime) -> None:
         """Send nothing before `until`, as Wireflow asked."""

@@ -21,6 +21,7 @@ MAX_ROWS = 1_600  # of one scan
 WIDEN = 4  # a scan that finds too little asks for so many times as many rows
 LEFT_TO_OTHERS = timedelta(hours=1)  # another deployment on the same store may know the workflow
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FINAL_PAGE = "final"
 MAX_REMEMBERED = 10_000  # ids of unreadable jobs
 MAX_MARKED = 32  # jobs of unknown workflows in one scan: the others are marked by the next ones
 
@@ -37,7 +38,7 @@ class Scans:
         self._clock = clock
         self._log = log
         self._unreadable: set[str] = set()
-        self._passed: dict[str, datetime] = {}  # by field, where the next scan begins
+        self._passed: dict[str, datetime] = {}  # by field, or for FINAL_PAGE, where the next scan begins
         self._furthest = self._ahead()
         self._crowded = False  # most due jobs are final: those in flight are searched for beside them
         self._early: set[str] = set()  # the jobs that were taken before their time, once each
@@ -61,7 +62,7 @@ class Scans:
         before = self.latest() + span if self.latest() > now + span else now
         crowded, self._crowded = self._crowded, False  # an index that is still being built fails one scan of two
         final = await self._final(before, limit) if crowded else []
-        fetch = partial(self._store.due, before, in_flight=True) if crowded else partial(self._store.due, before)
+        fetch = partial(self._store.due, before, in_flight=crowded)
 
         def due(rows: Sequence[JobRow]) -> list[JobRow]:
             rows = [*final, *rows]
@@ -73,7 +74,12 @@ class Scans:
         return chosen
 
     async def _final(self, before: datetime, limit: int) -> list[JobRow]:
-        rows = await self._store.due(before, limit)
+        """Return a page of the due jobs that are final. Each scan reads the next page: one caller's may fill many."""
+        since = self._passed.pop(FINAL_PAGE, None)
+        rows = await self._store.due(before, limit, since)
+        first, last = (rows[0].due_at, rows[-1].due_at) if len(rows) == limit else (None, None)
+        if first and last:
+            self._passed[FINAL_PAGE] = max(last, first + timedelta.resolution)
         return [row for row in rows if row.status in FINAL and row.id not in self._unreadable]
 
     def _is_due_early(self, row: JobRow, span: timedelta) -> bool:

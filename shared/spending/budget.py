@@ -174,6 +174,8 @@ def shortage(
 
     `ahead`: jobs of the same price that start before; `own_ahead`: those of the same caller among them.
     """
+    if not limits.configured:
+        return None
     price, day = max(charge.micros, 1), _day(budget, now)
     spent, own = budget.total.on(day), limits.callers.get(charge.caller or "")
     found = [

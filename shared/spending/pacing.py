@@ -17,7 +17,7 @@ TAIL = 0.01  # share of runs that take longer than a summary can tell about
 BISECTIONS = 12  # of a pause of at most a minute: 15 ms
 # The price of a poll in seconds of lag, found with `python -m tests.bench pacing`: without a limit, with 60 polls a
 # minute, how it grows when a plan allows fewer, and how it grows when a limit is nearly used up.
-UNLIMITED_PRICE, PRICE, SCARCITY, PRESSURE, STEEPNESS = 0.2, 0.2, 0.675, 2.2, 4
+UNLIMITED_PRICE, PRICE, SCARCITY, PRESSURE, STEEPNESS = 0.2, 0.2, 0.675, 2.4, 4
 PATIENT_SECONDS = 20.0  # that a job may wait for room to start before polls become less frequent
 
 Summary = Sequence[float]  # how long runs of one workflow took lately, in seconds, the oldest first

@@ -48,28 +48,20 @@ async def act(action: Action, job: Job, attempt: int, deps: Deps) -> Job:
     raise Conflict(f"job {job.id} is being changed by other writers")
 
 
-async def _redeliver(job: Job, _attempt: int, deps: Deps) -> Job:
-    return await redeliver(job, deps)
+def _in_any_attempt(run: Callable[[Job, Deps], Awaitable[Job]]) -> Run:
+    return lambda job, _attempt, deps: run(job, deps)
 
 
-async def _recopy(job: Job, _attempt: int, deps: Deps) -> Job:
-    return await recopy(job, deps)
-
-
-async def _cancel(job: Job, _attempt: int, deps: Deps) -> Job:
+async def _cancel(job: Job, deps: Deps) -> Job:
     if job.status is not Status.QUEUED:
         raise NotCancelable(f"The status of the job is {job.status}. Only queued jobs can be canceled.")
     return await cancel(job, deps)
 
 
-async def _erase(job: Job, _attempt: int, deps: Deps) -> Job:
-    return await erase(job, deps)
-
-
 ACTIONS: Mapping[str, Action] = {
-    "redeliver": Action(_redeliver, lambda job: job.finished and bool(job.callbacks)),
-    "recopy": Action(_recopy, lambda job: job.recopyable),
+    "redeliver": Action(_in_any_attempt(redeliver), lambda job: job.finished and bool(job.callbacks)),
+    "recopy": Action(_in_any_attempt(recopy), lambda job: job.recopyable),
     "retry": Action(retry, lambda job: job.retryable, paid=True),
-    "cancel": Action(_cancel, lambda job: job.status is Status.QUEUED),
-    "erase": Action(_erase, lambda job: job.finished),
+    "cancel": Action(_in_any_attempt(_cancel), lambda job: job.status is Status.QUEUED),
+    "erase": Action(_in_any_attempt(erase), lambda job: job.finished),
 }

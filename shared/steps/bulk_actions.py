@@ -1,13 +1,14 @@
 """Apply an action to every job that a filter selects, at most `limit` at a time.
 
 A paid action happens once for its idempotency key: the jobs and their attempts are stored before the first of them is
-changed. A repeat, also after a crash in between, retries only those that are still in that attempt.
+changed. A repeat, after a crash in between or while the queue was full, retries only those of them that are still in
+that attempt. Once each of these jobs was retried or skipped, a repeat gets the same response.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared import idempotency
@@ -29,6 +30,8 @@ from shared.store_errors import Conflict
 MAX_EXAMINED = 10_000  # jobs of one request, the newest
 PAGE = 200
 AT_ONCE = 8
+STEP = timedelta(microseconds=1)  # `until` is exclusive
+CONFLICT_SECONDS = 5  # until others have stopped changing a job
 FIRST_ID = "0"  # sorts before every job id
 
 
@@ -59,21 +62,36 @@ class BulkRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """`jobs`: the first ones to which the action applies; `skipped`: how many it does not apply to."""
+    """`jobs`: the first ones to which the action applies; `skipped`: how many it does not apply to.
+
+    `next_until`: older jobs were not examined, and a filter with this `until` selects from them; None if all were.
+    """
 
     matched: int
     skipped: int
     jobs: Sequence[ListedJob]
+    next_until: datetime | None = None
 
 
 @dataclass(slots=True)
 class _Outcomes:
+    """`retry_seconds`: until those that are neither done nor skipped may be tried again; None if there are none."""
+
     done: dict[str, Job]
     skipped: int = 0
+    retry_seconds: int | None = None
 
 
-async def act_on_all(request: BulkRequest, deps: Deps) -> dict[str, Any]:
-    """Return what was done, as JSON values; with `dry_run` what would be done.
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What was done, as JSON values. `retry_seconds`: until the same request continues, None if it has ended."""
+
+    response: Mapping[str, Any]
+    retry_seconds: int | None = None
+
+
+async def act_on_all(request: BulkRequest, deps: Deps) -> BulkResult:
+    """Return what was done; with `dry_run` what would be done.
 
     Raise KeyReused if the key was used with another request, or StoreUnavailable: then the same request continues.
     """
@@ -84,28 +102,32 @@ async def act_on_all(request: BulkRequest, deps: Deps) -> dict[str, Any]:
     if request.dry_run:
         estimates = [cost for job in selected.jobs for cost in job.estimates] if action.paid else []
         ids = [job.id for job in selected.jobs]
-        return _response(request, selected.matched, selected.skipped, ids, estimates, done=0)
+        response = _response(request, selected.matched, selected.skipped, ids, estimates, done=0)
+        return BulkResult(response | _next(selected))
     plan = {job.id: job.attempt for job in selected.jobs}
     outcomes = await _run(action, plan, deps)
-    return _summary(request, action, selected.matched, selected.skipped, outcomes)
+    response = _summary(request, action, selected.matched, selected.skipped, outcomes)
+    return BulkResult(response | _next(selected), outcomes.retry_seconds)
 
 
-async def _act_once(request: BulkRequest, action: Action, key: str, deps: Deps) -> dict[str, Any]:
-    """Do what was planned under this key; plan it if nothing was."""
+async def _act_once(request: BulkRequest, action: Action, key: str, deps: Deps) -> BulkResult:
+    """Do what was planned under this key; plan it if nothing was. The response is final once nothing of it is left."""
     secret = await deps.store.id_secret()
     action_id = idempotency.job_id(IdempotencyKey("action", key), request.sender, secret)
     planned = await deps.store.read_action(action_id) or await _plan(request, action, action_id, deps)
     if planned.fingerprint != request.fingerprint:
         raise KeyReused
     if planned.response is not None:
-        return dict(planned.response)
+        return BulkResult(planned.response)
     outcomes = await _run(action, planned.plan, deps)
     response = _summary(request, action, planned.matched, planned.skipped, outcomes)
+    if outcomes.retry_seconds:
+        return BulkResult(response, outcomes.retry_seconds)
     try:
         await deps.store.save_action(replace(planned, response=response))
     except Conflict:  # an equal request at the same time was faster
         planned = await deps.store.read_action(action_id) or planned
-    return dict(planned.response or response)
+    return BulkResult(planned.response or response)
 
 
 async def _plan(request: BulkRequest, action: Action, action_id: str, deps: Deps) -> BulkAction:
@@ -146,13 +168,13 @@ async def _select(wanted: JobFilter, action: Action, deps: Deps) -> _Selection:
             elif len(chosen) < wanted.limit:
                 chosen.append(job)
         if len(page) < PAGE:
-            break
+            return _Selection(matched, skipped, chosen)
         before = (page[-1].created_at, page[-1].id)
-    return _Selection(matched, skipped, chosen)
+    return _Selection(matched, skipped, chosen, before and before[0] + STEP)
 
 
 async def _run(action: Action, plan: Mapping[str, int], deps: Deps) -> _Outcomes:
-    """Apply the action to the jobs of a plan. Those that are neither done nor skipped may be tried again."""
+    """Apply the action to the jobs of a plan."""
     outcomes, slots = _Outcomes({}), asyncio.Semaphore(AT_ONCE)
 
     async def run(job_id: str, attempt: int) -> None:
@@ -168,10 +190,17 @@ async def _run(action: Action, plan: Mapping[str, int], deps: Deps) -> _Outcomes
     errors = await asyncio.gather(*(run(*item) for item in plan.items()), return_exceptions=True)
     outcomes.skipped += sum(isinstance(error, ActionRefused) for error in errors)
     for error in errors:
-        if isinstance(error, BaseException) and not isinstance(error, ActionRefused | QueueFull | Conflict):
+        if isinstance(error, QueueFull | Conflict):
+            seconds = error.retry_seconds if isinstance(error, QueueFull) else CONFLICT_SECONDS
+            outcomes.retry_seconds = max(outcomes.retry_seconds or 1, seconds)
+        elif isinstance(error, BaseException) and not isinstance(error, ActionRefused):
             raise error
     outcomes.done = {job_id: outcomes.done[job_id] for job_id in plan if job_id in outcomes.done}
     return outcomes
+
+
+def _next(selected: _Selection) -> dict[str, Any]:
+    return {"nextUntil": selected.next_until.isoformat()} if selected.next_until else {}
 
 
 def _summary(request: BulkRequest, action: Action, matched: int, skipped: int, outcomes: _Outcomes) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from shared.batches import Batch
-from shared.job_states import FINAL, Status
+from shared.batches import Batch, BatchStatus
+from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.steps.cancel import cancel
 from shared.store_errors import Conflict, StoreUnavailable
@@ -15,7 +15,7 @@ MAX_TRIES = 5  # for a document that others change
 async def cancel_batch(batch: Batch, deps: Deps) -> Batch:
     """Return the batch, canceled; one whose jobs are all final is unchanged. A repeat continues an interrupted one."""
     rows = await deps.batch_rows.refreshed(batch.id)
-    if batch.stored and all(row.status in FINAL for row in rows):
+    if batch.status(rows) is BatchStatus.DONE:
         return batch
     canceled = await _mark(batch, deps)  # first, so that no request goes on storing rows
     await cancel_rows(canceled, deps)

@@ -7,6 +7,7 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobQuery
 from shared.runtime.dependencies import Deps
+from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import Conflict
 
 PAGE, MAX_PAGES = 100, 1_000  # of queued jobs
@@ -26,7 +27,7 @@ async def resume(deps: Deps) -> None:
 
     If the cause is still there, the next refusal suspends again.
     """
-    await deps.admission.resume_all()
+    await wake_up_meanwhile(deps.admission.resume_all(), deps.clock.now(), deps)
     before = None
     for _ in range(MAX_PAGES):
         jobs = await deps.store.list_jobs(JobQuery(limit=PAGE, status=Status.QUEUED, before=before))
@@ -53,4 +54,5 @@ async def start_one(job_id: str, deps: Deps) -> Job:
     if job.status is not Status.QUEUED or not job.prepared:
         state = job.status if job.prepared else "still being prepared"
         raise NotWaiting(f"The job is not waiting for its start: it is {state}.")
-    return await deps.store.save(job.chosen_for_trial(deps.clock.now()))
+    now = deps.clock.now()
+    return await wake_up_meanwhile(deps.store.save(job.chosen_for_trial(now)), now, deps)

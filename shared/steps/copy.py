@@ -5,6 +5,7 @@ The images are paid for, so a failed copy is retried with growing pauses for a d
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from shared.callers import share_of
@@ -63,10 +64,11 @@ async def _try(image: Image, job: Job, deps: Deps) -> Image:
     try:
         async with deps.copies.acquire_for(share_of(job.caller)):
             # A try whose result was lost may have stored it. Since then the CDN may have deleted it, or encode it anew.
-            for name in await deps.images.names(job.id):
-                if name.startswith(f"{base}."):
-                    return await loop.run_in_executor(deps.copy_threads, measure_stored, image, name, deps.images)
-            return await loop.run_in_executor(deps.copy_threads, copy_one, image, base, job, deps)
+            name = next((name for name in await deps.images.names(job.id) if name.startswith(f"{base}.")), None)
+            measure = name and partial(measure_stored, image, name, deps.images)
+            work = measure or partial(copy_one, image, base, job, deps)
+            image = await loop.run_in_executor(deps.copy_threads, work)
+            return image.evolve(stored_at=deps.clock.now())
     except ImageRefused as error:
         return image.evolve(error=error.code)
     except ImageGone:

@@ -19,17 +19,24 @@ from shared.notifications.port import DELIVERY_SECONDS, DeliveryFailed, Receiver
 from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
 from shared.runtime.endpoints import Postponed
+from shared.runtime.slots import WindowOver
 from shared.store_errors import StoreError
 
-MIN_SECONDS = 1.0  # of the window that must be left: an attempt ends with it
+MIN_SECONDS = 5.0  # of the window, or half of a short one, that must be left: most receivers respond in that time
+FULL = timedelta(seconds=DELIVERY_SECONDS)
 SECRETS_AGAIN = timedelta(minutes=1)  # after the store did not respond
+
+
+def has_time(deps: Deps) -> bool:
+    """Whether a delivery may begin: an attempt ends with the window, and is then repeated."""
+    return deps.window.left() >= min(MIN_SECONDS, deps.config.poll_window / 2)
 
 
 async def deliver(job: Job, deps: Deps) -> list[Callback]:
     """Notify the receivers of a final job that are due. Return the callbacks after their attempts."""
     now = deps.clock.now()
     due = [callback for callback in job.callbacks if callback.is_due(now)]
-    if not due or deps.window.left() < MIN_SECONDS:
+    if not due or not has_time(deps):
         return []
     message = message_of(job, deps)
     return await asyncio.gather(*(_deliver(job, callback, message, deps) for callback in due))
@@ -72,22 +79,26 @@ async def _secrets(job: Job, callback: Callback, deps: Deps) -> Sequence[str]:
 
 
 async def _attempt(job: Job, callback: Callback, message: Message, secrets: Sequence[str], deps: Deps) -> Callback:
-    """Send the message once, in at most 15 s and before the window ends, so that other jobs do not wait for it."""
+    """Send the message once, in at most 15 s and before the window ends, so that other jobs do not wait for it.
+
+    An attempt that is cut off by the window's end does not count: it is due in the next window, which begins with it.
+    It counts if it was due for 15 s when it began, so that windows shorter than that do not repeat it forever.
+    """
     began_at = deps.clock.now()
     body, content_type = body_of(message, callback.format)
     headers = headers_of(message, body, int(began_at.timestamp()), secrets) | {"content-type": content_type}
-    seconds = min(deps.window.left(), DELIVERY_SECONDS)
     try:
-        async with asyncio.timeout(seconds):
-            response = await deps.receivers.post(callback.url, headers, body)
-    except (DeliveryFailed, TimeoutError) as error:
+        response = await deps.window.bound(deps.receivers.post(callback.url, headers, body), DELIVERY_SECONDS)
+    except (DeliveryFailed, TimeoutError, WindowOver) as error:
+        if isinstance(error, WindowOver) and not callback.is_due(began_at - FULL):
+            return callback
         deps.endpoints.failed(callback.url)
         words = str(error) or TIMED_OUT
         after = after_failure(callback, words, began_at, deps.clock.now(), deps.random())
     else:
         after = after_response(callback, response, began_at, deps.clock.now(), deps.random())
         await _record_response(callback, response, after, deps)
-    _log(job, after, deps)
+    log_delivery(job, after, deps)
     return after
 
 
@@ -105,8 +116,8 @@ async def _record_response(callback: Callback, response: ReceiverResponse, after
         await deps.hooks.end(callback.hook_id)
 
 
-def _log(job: Job, after: Callback, deps: Deps) -> None:
-    """Log the attempt with the host of the receiver: paths and queries may hold secrets."""
+def log_delivery(job: Job, after: Callback, deps: Deps) -> None:
+    """Log the state of a delivery with the host of the receiver: paths and queries may hold secrets."""
     fields = {
         **job.log_fields(),
         "host": urlsplit(after.url).hostname,
@@ -121,7 +132,7 @@ def _log(job: Job, after: Callback, deps: Deps) -> None:
         case CallbackStatus.ENDED:
             deps.log.warning(Event.CALLBACK_FAILED, "A receiver ended its notifications (410).", **fields)
         case CallbackStatus.UNDELIVERED:
-            message = "A notification could not be delivered in any attempt. It is not retried."
+            message = "A notification could not be delivered. It is not retried."
             deps.log.error(Event.CALLBACK_UNDELIVERED, message, **fields)
         case _:
             deps.log.warning(Event.CALLBACK_FAILED, "A notification could not be delivered. It is retried.", **fields)

@@ -6,19 +6,21 @@ from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.saving import save_over
+from shared.steps.deliver import has_time
 from shared.store_errors import StoreUnavailable
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between tries to read the hooks
 
 
 async def finish(lease: Lease, job: Job, deps: Deps) -> Job:
-    """Save a leased job that has become final. The lease ends, unless receivers are due or another job starts now.
+    """Save a leased job that has become final. The lease ends, unless it is notified of or another job starts now.
 
     Raise StoreUnavailable if the hooks cannot be read for several seconds: the job then becomes final later.
     """
     job = await _with_hooks_patiently(job, deps)
     now = deps.clock.now()
-    if job.next_to_start or any(callback.is_due(now) for callback in job.callbacks):
+    is_to_notify = has_time(deps) and any(callback.is_due(now) for callback in job.callbacks)
+    if job.next_to_start or is_to_notify:
         return await lease.save(job)
     return await lease.release(job)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import Image, JobError
+from shared.job_parts import Image, JobError, VendorCall, VendorResponse
 from shared.job_states import Status
 from shared.log import Event
 from shared.ports import RunResponse, RunState
@@ -62,7 +62,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
     """
     job, notes = lease.job, lease.notes
     before = run_deadline(job, deps) if job.status is Status.RUNNING else None
-    async with deps.requests.acquire(before, overdue=_is_overdue(lease, deps)):
+    async with deps.requests.acquire(before, overdue=_is_overdue(lease, deps)) as sent_at:
         lease.check()
         notes.polls += 1
         if details:
@@ -70,9 +70,12 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
         request = deps.wireflow.details if details else deps.wireflow.poll
         try:
             response = await request(job.execution_id or "")
+        except errors.PollError as error:
+            deps.requests.observe(error.rate_limit, sent_at)
+            raise
         finally:
             notes.polled_at = deps.clock.monotonic()  # not when it was sent: it may have arrived late
-    deps.requests.observe(response.rate_limit)
+    deps.requests.observe(response.rate_limit, sent_at)
     await deps.admission.poll_succeeded(job)
     return response
 
@@ -185,8 +188,7 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
         lease.notes.running_at = lease.notes.polled_at
         return
     # An unknown field name alone is not worth a write of its own: the response is saved with this one.
-    cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
-    job = lease.job.with_run_details(response.request_id, response.credits_used, response.model, cost)
+    job = with_result(lease.job, response, deps)
     job = job.with_last_response(lease.notes.unknown_response)
     images, now = result_images(job, response), deps.clock.now()
     error = None if response.state is RunState.COMPLETED else _run_error(job, response, images)
@@ -200,6 +202,20 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
         lease.notes.empty_at = deps.clock.monotonic()  # completed without an image: poll again
     else:
         await _fail(lease, job.failed(_without_image(job, response), now), deps)
+
+
+def with_result(job: Job, response: RunResponse, deps: Deps) -> Job:
+    """Return the job with the response that reported the end of its run, and what it says about the run as a whole."""
+    result = VendorResponse(
+        attempt=job.attempt,
+        call=VendorCall.RESULT,
+        at=deps.clock.now(),
+        http_status=response.http_status,
+        request_id=response.request_id,
+    )
+    cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
+    job = job.responded(result)
+    return job.with_run_details(response.request_id, response.credits_used, response.model, cost)
 
 
 async def _record_run_time(lease: Lease, deps: Deps) -> None:

@@ -59,7 +59,7 @@ def new_job(job_id: str, submission: Submission, images: Sequence[InputImage], d
         due_at=now + max_wait,
         wait_reason=ErrorCode.RATE_LIMITED,
     )
-    return job.with_input_images(images)
+    return job.with_input_images(images) if images else job
 
 
 def _then(submission: Submission, deps: Deps) -> Then | None:

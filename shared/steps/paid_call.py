@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from shared.config import OnUnknown
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
-from shared.job_parts import JobError
+from shared.job_parts import JobError, VendorCall, VendorResponse
 from shared.log import Event
 from shared.ports import Started
 from shared.runtime.dependencies import Deps
@@ -55,19 +55,36 @@ async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
     except errors.Refused as error:
         alone = await deps.admission.is_refused_alone(job, error, slot)
         await _update_gate(deps.admission.call_refused(job, error, slot, alone=alone), deps)
-        after, event, code = await _after_refusal(job, error, alone, deps), Event.UPSTREAM_REFUSED, error.code
+        after = await _after_refusal(_responded(job, error, deps), error, alone, deps)
+        event, code = Event.UPSTREAM_REFUSED, error.code
     except errors.OutcomeUnknown as error:
         await _update_gate(deps.admission.outcome_unknown(error), deps)
-        after, event, code = after_unknown(job, error, deps), Event.OUTCOME_UNKNOWN, error.code
+        after, event, code = after_unknown(_responded(job, error, deps), error, deps), Event.OUTCOME_UNKNOWN, error.code
     else:
         await _update_gate(deps.admission.call_started(job, slot), deps)
-        after = await _after_start(job, started, deps)
+        after = await _after_start(_responded(job, started, deps), started, deps)
         deps.log.info(Event.JOB_STARTED, "Wireflow started the run.", **after.log_fields())
         return after
     log_failure(event, code, after, deps)
     if after.error:
         log_failure(Event.JOB_FAILED, after.error.code, after, deps)
     return after
+
+
+def _responded(job: Job, result: Started | errors.WireflowError, deps: Deps) -> Job:
+    """Return the job with the response to its paid call; unchanged if none was made."""
+    code = None if isinstance(result, Started) else result.code
+    if isinstance(result, errors.RequestRefused) and result.http_status is None:
+        return job
+    response = VendorResponse(
+        attempt=job.attempt,
+        call=VendorCall.START,
+        at=deps.clock.now(),
+        http_status=result.http_status,
+        request_id=result.request_id,
+        error_code=code,
+    )
+    return job.responded(response)
 
 
 def log_failure(event: Event, code: ErrorCode, job: Job, deps: Deps) -> None:
@@ -99,7 +116,9 @@ async def _call(job: Job, deps: Deps) -> Started:
         raise errors.RequestRefused(f"{error.field}: {error}") from error
     started = await deps.wireflow.start(workflow, body, job.idempotency_key)
     if (owner := deps.executions.owner(started.execution_id, job.id)) != job.id:
-        raise execution_of_another_job(job, owner, started.request_id, deps)
+        disputed = execution_of_another_job(job, owner, started.request_id, deps)
+        disputed.http_status = started.http_status
+        raise disputed
     return started
 
 

@@ -28,6 +28,7 @@ from shared.workflows import IMAGES, FieldRefused, Mode, NodeInput, call_body
 
 FIRST_PAUSE, MAX_PAUSE = 5.0, 600.0  # seconds between two tries
 
+NO_LONGER_STORED = "The input image is no longer stored. The job that it is an image of may have been erased."
 HINT = "Nothing was charged. Change the request and send it with a new Idempotency-Key."
 
 T = TypeVar("T")
@@ -95,10 +96,10 @@ async def _host_input(index: int, lease: Lease, deps: Deps) -> None:
         return
     if "://" in image.source and image.stored is None:
         async with deps.fetches.acquire_for(share_of(lease.job.caller)):
-            name = await _input_errors_translated(fetch_input(lease.job, index, deps), IMAGES[index], lease, deps)
+            name = await _input_errors_translated(fetch_input(lease.job, index, deps), index, lease, deps)
         image = (await lease.save(lease.job.input_stored(index, name))).input_images[index]
     async with deps.uploads.acquire_for(share_of(lease.job.caller)):
-        content, content_type = await _input_errors_translated(_content(image, deps), IMAGES[index], lease, deps)
+        content, content_type = await _input_errors_translated(_content(image, deps), index, lease, deps)
         async with deps.requests.acquire_behind_polls(lease.job.give_up_at):
             url = await _translated(deps.window.bound(deps.wireflow.upload_image(content, content_type)))
     await lease.save(lease.job.input_hosted(index, url))
@@ -110,8 +111,9 @@ async def _content(image: InputImage, deps: Deps) -> tuple[bytes, str]:
     return content, deps.image_from_bytes(content).content_type
 
 
-async def _input_errors_translated(work: Awaitable[T], name: str, lease: Lease, deps: Deps) -> T:
-    """Await work on the input image of the field `name` and raise its errors as ours."""
+async def _input_errors_translated(work: Awaitable[T], index: int, lease: Lease, deps: Deps) -> T:
+    """Await work on an input image and raise its errors as ours."""
+    name = IMAGES[index]
     try:
         return await work
     except UrlNotAllowed as error:
@@ -121,18 +123,19 @@ async def _input_errors_translated(work: Awaitable[T], name: str, lease: Lease, 
         message = f"{name}: {error}. Send a PNG, JPEG, WebP, GIF or AVIF image of at most 25 MiB."
         raise _Rejected(error.code, message) from error
     except ImageGone as error:
-        await _record_gone(lease, error, deps)
+        await _record_gone(lease, index, error, deps)
         raise _Unavailable(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
     except CopyError as error:
         raise _Unavailable(ErrorCode.INPUT_IMAGE_UNAVAILABLE) from error
 
 
-async def _record_gone(lease: Lease, error: ImageGone, deps: Deps) -> None:
+async def _record_gone(lease: Lease, index: int, error: ImageGone, deps: Deps) -> None:
     """Record since when the image is gone. Raise _Rejected after ten minutes."""
-    now = deps.clock.now()
+    now, code = deps.clock.now(), ErrorCode.INPUT_IMAGE_UNAVAILABLE
     if now - (lease.job.input_gone_since or now) >= GONE_FOR:
-        code = ErrorCode.INPUT_IMAGE_UNAVAILABLE
-        raise _Rejected(code, EXPLANATIONS[code].message, EXPLANATIONS[code].hint) from error
+        is_url = "://" in lease.job.input_images[index].source
+        message, hint = (EXPLANATIONS[code].message, EXPLANATIONS[code].hint) if is_url else (NO_LONGER_STORED, HINT)
+        raise _Rejected(code, message, hint) from error
     if lease.job.input_gone_since is None:
         await lease.save(lease.job.input_gone(now))
 

@@ -1,5 +1,7 @@
 """The receivers that a request names: those of a new job, and those that a repeated request adds to its job."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 from shared.callbacks import MAX_CALLBACKS, Callback, CallbackFormat
@@ -9,6 +11,7 @@ from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import Conflict, StoreUnavailable
 from shared.submission import Submission, SubmissionRefused
 
+AT_ONCE = 16  # jobs
 TRIES = 10  # to add receivers to a job that a worker changes at the same time
 
 
@@ -23,7 +26,9 @@ def callbacks_of(submission: Submission) -> tuple[Callback, ...]:
 
 
 def with_receivers(job: Job, submission: Submission, now: datetime) -> Job:
-    """Return an existing job with the receivers of a repeated request. Raise TooManyReceivers."""
+    """Return an existing job with the receivers of a repeated request; erased, it has none. Raise TooManyReceivers."""
+    if job.erased_at:
+        return job
     changed = job.with_callbacks(callbacks_of(submission), now)
     if changed != job and sum(callback.hook_id is None for callback in changed.callbacks) > MAX_CALLBACKS:
         raise TooManyReceivers
@@ -50,3 +55,17 @@ async def add_receivers(job: Job, submission: Submission, deps: Deps) -> Job:
             break
         job = stored
     raise StoreUnavailable(f"the receivers of job {job.id} could not be stored")
+
+
+async def add_all_receivers(requests: Sequence[tuple[str, Submission]], deps: Deps) -> None:
+    """Add the receivers of repeated requests to their jobs, as far as these exist. Raise as `add_receivers`."""
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def add(job_id: str, submission: Submission) -> None:
+        async with limit:
+            if submission.callback_urls and (job := await deps.store.get(job_id)):
+                await add_receivers(job, submission, deps)
+
+    results = await asyncio.gather(*(add(*request) for request in requests), return_exceptions=True)
+    for error in filter(None, results):
+        raise error

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from shared.ports import RunResponse, RunState
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
-from shared.spending.money import cost_of_credits
-from shared.steps.follow import fetch_run
+from shared.steps.follow import fetch_run, with_result
 from shared.steps.results import result_images
 from shared.steps.settle import settle
 from shared.wireflow import errors
@@ -28,8 +27,7 @@ async def recheck(lease: Lease, deps: Deps) -> datetime | None:
     if response is None or not images:
         await lease.release(job.rechecked())
         return None
-    cost = cost_of_credits(response.credits_used, deps.config.usd_per_credit)
-    job = job.with_run_details(response.request_id, response.credits_used, response.model, cost)
+    job = with_result(job, response, deps)
     failed = response.state in {RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
     error = job.error if failed else None
     before = lease.job

@@ -12,6 +12,7 @@ from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.steps import follow
 from shared.steps.copy import give_up_copying
+from shared.steps.deliver import log_delivery
 from shared.steps.finish import finish
 from shared.steps.paid_call import log_failure, outcome_unknown
 from shared.steps.recheck import GIVE_UP_AFTER
@@ -56,8 +57,12 @@ async def end_early(lease: Lease, code: ErrorCode, deps: Deps) -> None:
 
     The request is kept for a retry, unless it makes the record too large.
     """
-    if lease.job.finished:  # only its input image was to be deleted, or a late result to be looked for
-        await lease.release(lease.job.trimmed().abandoned())
+    if lease.job.finished:
+        pending = {callback.key for callback in lease.job.callbacks if callback.next_attempt_at}
+        abandoned = await lease.release(lease.job.trimmed().abandoned())
+        for callback in abandoned.callbacks:
+            if callback.key in pending:
+                log_delivery(abandoned, callback, deps)
         return
     job = lease.job.reduced() if code is ErrorCode.RECORD_TOO_LARGE else lease.job.trimmed()
     error = JobError.of(code, charged=job.charged(CHARGED[job.status]), request_id=job.request_id)

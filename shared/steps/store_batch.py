@@ -25,6 +25,7 @@ from shared.steps.input_images import InputRefused, find_inputs, store_inputs
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, sharers
 from shared.steps.prepare import prepare_at_once
+from shared.steps.receivers import add_all_receivers
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, Conflict, StoreUnavailable
 from shared.submission import BatchSubmission, Submission
@@ -70,11 +71,12 @@ class PlannedBatch:
 async def store_batch(submission: BatchSubmission, deps: Deps, *, partial: bool) -> StoredBatch:
     """Store the batch and a job for each row that is not stored yet. With `partial` refused rows are left out.
 
-    Raise KeyReused, RowsRefused, QueueFull if not all rows may wait, and StoreUnavailable; sending the upload again
-    then continues it.
+    Raise KeyReused, RowsRefused, TooManyReceivers, QueueFull if not all rows may wait, and StoreUnavailable; sending
+    the upload again then continues it.
     """
     planned = await plan_batch(submission, deps)
     if planned.existing and not planned.existing.storing:
+        await _add_receivers(submission, (), deps)
         return StoredBatch(planned.existing, {}, replayed=True)
     check_refused(planned, partial=partial)
     if planned.jobs:
@@ -83,11 +85,15 @@ async def store_batch(submission: BatchSubmission, deps: Deps, *, partial: bool)
     batch = planned.existing or await deps.store.create_batch(_new_batch(planned, submission, deps))
     if batch.fingerprint != submission.fingerprint:  # another request has just created it
         raise KeyReused
-    last = batch.expire_at
+    created = list[Job]()
     for start in range(0, len(planned.jobs), CHUNK):
-        last = max(last, await _store(planned.jobs[start : start + CHUNK], deps))
-    completed = await _complete(batch, last, deps)
+        created += await _store(planned.jobs[start : start + CHUNK], deps)
+        batch = await deps.store.get_batch(batch.id) or batch
+        if batch.canceled_at:
+            break
+    completed = await _complete(batch, max([batch.expire_at, *(job.expire_at for job in created)]), deps)
     deps.batch_rows.forget(batch.id)
+    await _add_receivers(submission, created, deps)
     return StoredBatch(completed, planned.refused, replayed=planned.existing is not None)
 
 
@@ -163,8 +169,8 @@ def _new_batch(planned: PlannedBatch, submission: BatchSubmission, deps: Deps) -
     )
 
 
-async def _store(jobs: Sequence[Job], deps: Deps) -> datetime:
-    """Store jobs in one commit; return when the last of them expires. Another request may store some of them first."""
+async def _store(jobs: Sequence[Job], deps: Deps) -> Sequence[Job]:
+    """Store jobs in one commit; return those that were created. Another request may store some of them first."""
     for _ in range(MAX_TRIES):
         async with deps.queue.recent(sharers(jobs[0].caller, deps)) as places:
             given = places.accept(jobs[0].caller, deps.clock.now(), len(jobs))
@@ -177,19 +183,26 @@ async def _store(jobs: Sequence[Job], deps: Deps) -> datetime:
         for job in created:
             deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
         if created or not (jobs := [job for job in jobs if await deps.store.get(job.id) is None]):
-            return max((job.expire_at for job in created), default=deps.clock.now())
+            return created
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
+
+
+async def _add_receivers(submission: BatchSubmission, created: Sequence[Job], deps: Deps) -> None:
+    """Add the receivers of a repeated upload to the jobs that an earlier one has created."""
+    new = {job.id for job in created}
+    rows = [(await job_id_for(row, deps), row) for row in submission.rows]
+    await add_all_receivers([(job_id, row) for job_id, row in rows if job_id not in new], deps)
 
 
 async def _complete(batch: Batch, expire_at: datetime, deps: Deps) -> Batch:
     """Record that every row is stored, unless another request has done so or has canceled the batch meanwhile."""
     for _ in range(MAX_TRIES):
-        try:
-            return await deps.store.save_batch(batch.completed(expire_at))
-        except Conflict:
-            batch = await deps.store.get_batch(batch.id) or batch
         if batch.canceled_at:
             await cancel_rows(batch, deps)
         if not batch.storing:
             return batch
+        try:
+            return await deps.store.save_batch(batch.completed(expire_at))
+        except Conflict:
+            batch = await deps.store.get_batch(batch.id) or batch
     raise StoreUnavailable("the batch is being changed by other requests at the same time")

@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 async def wake_up_meanwhile(work: Awaitable[T], moment: datetime, deps: Deps) -> T:
     """Await `work`, and meanwhile let the poller be called at `moment`. Both are over when this returns or raises."""
+    if not deps.wake_up.interval:
+        return await work
     waking = asyncio.create_task(deps.wake_up.at(moment))
     try:
         return await work

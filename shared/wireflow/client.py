@@ -98,7 +98,7 @@ class WireflowClient:
         started = await self._interpret(protocol.read_trigger, response, errors.NoExecutionId)
         if started.execution_id in self._redact.secrets:  # the response contains only the id of the workflow
             message = "Wireflow accepted the call but returned no execution id."
-            raise errors.NoExecutionId(message, request_id=started.request_id)
+            raise errors.NoExecutionId(message, request_id=started.request_id, http_status=response.status)
         return started
 
     # --- free calls before it --------------------------------------------------------------------------------------
@@ -162,7 +162,8 @@ class WireflowClient:
             response = await self._call("GET", path, POLL_SECONDS, self._authorization)
         except CALL_ERRORS as error:
             raise errors.PollError(_unreachable_message(error), code=ErrorCode.UPSTREAM_UNREACHABLE) from error
-        return self._redact_run(await self._interpret(protocol.read_run, response, errors.PollError))
+        run = await self._interpret(protocol.read_run, response, errors.PollError)
+        return replace(self._redact_run(run), http_status=response.status)
 
     async def _call_free(
         self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any
@@ -197,9 +198,11 @@ class WireflowClient:
                 return await asyncio.to_thread(reader, *arguments)
         except errors.WireflowError as error:
             error.args = (self._redact(str(error)),)
+            error.http_status = response.status
             raise
         except LOWER_LEVEL as error:
-            raise unreadable(f"The response of Wireflow cannot be read ({type(error).__name__}).") from error
+            message = f"The response of Wireflow cannot be read ({type(error).__name__})."
+            raise unreadable(message, http_status=response.status) from error
 
     def _redact_run(self, run: RunResponse) -> RunResponse:
         """Redact every text. The URLs of images stay unchanged: a redacted URL could not be fetched."""

@@ -15,8 +15,10 @@ WireflowError
     └── PollRateLimited      429
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from shared.error_codes import ErrorCode
 
@@ -29,7 +31,10 @@ class Scope(StrEnum):
 
 
 class WireflowError(Exception):
-    """Base class. `code` is for the job, `request_id` for Wireflow support, `retry_at` the time Wireflow asked for."""
+    """Base class. `code` is for the job, `request_id` for Wireflow support, `retry_at` the time Wireflow asked for.
+
+    `http_status`: of the response, None if there was none.
+    """
 
     code = ErrorCode.UPSTREAM_ERROR
 
@@ -40,11 +45,13 @@ class WireflowError(Exception):
         code: ErrorCode | None = None,
         request_id: str | None = None,
         retry_at: datetime | None = None,
+        http_status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code or self.code
         self.request_id = request_id
         self.retry_at = retry_at
+        self.http_status = http_status
 
 
 class Refused(WireflowError):
@@ -109,7 +116,12 @@ class NoExecutionId(OutcomeUnknown):
 
 
 class PollError(WireflowError):
-    """A poll failed. It never ends a job on its own: the run may have been charged."""
+    """A poll failed. It never ends a job on its own: the run may have been charged.
+
+    `rate_limit`: the rate limit headers of the response, as in RunResponse.
+    """
+
+    rate_limit: Mapping[str, int] = MappingProxyType({})
 
 
 class RunNotFound(PollError):

@@ -129,8 +129,7 @@ def messages(error: Any) -> Iterator[str]:
 def leaves(error: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield every plain value of an error with its nearest name ("" if none), except below the names in ECHOES."""
     if isinstance(error, str) and error.lstrip().startswith(("{", "[")):
-        nested = parse(error.encode("utf-8", "replace"))
-        error = nested if nested else error
+        error = parse(error.encode("utf-8", "replace")) or error
     if depth > DEPTH_LIMIT:
         return
     if isinstance(error, dict):

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from shared.error_codes import ErrorCode
 from shared.ports import RunResponse, Started
 from shared.wireflow import errors, json_paths
-from shared.wireflow.run_responses import LABEL_LIMIT, run_response
+from shared.wireflow.run_responses import LABEL_LIMIT, rate_limit, run_response
 from shared.wireflow.run_results import URL_LIMIT
 from shared.workflows import NodeInput
 
@@ -52,7 +52,7 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
         if execution_id is None:
             message = f"Wireflow responded with HTTP {status} but without an execution id."
             raise errors.NoExecutionId(message, request_id=request_id)
-        return Started(execution_id=execution_id, request_id=request_id)
+        return Started(execution_id=execution_id, request_id=request_id, http_status=status)
     raise _trigger_error(status, headers, body, now)
 
 
@@ -217,22 +217,28 @@ def _free_call_document(status: int, headers: Headers, body: bytes, now: datetim
 
 def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunResponse:
     """Return the state of a run from any 2xx with JSON (a gateway may send HTML); else raise PollError."""
-    request_id = headers.get("x-request-id")
     document = json_paths.parse(body)
     if 200 <= status < 300 and isinstance(document, dict | list):
         return run_response(document, body, headers)
+    error = _poll_error(status, headers, document, now)
+    error.rate_limit = rate_limit(headers)
+    raise error
+
+
+def _poll_error(status: int, headers: Headers, document: Any, now: datetime) -> errors.PollError:
+    request_id = headers.get("x-request-id")
     if 300 <= status < 400:
         message = _redirect_message(status, headers)
         retry_at = _retry_after(headers, now)
-        raise errors.PollError(message, code=ErrorCode.CONFIGURATION, request_id=request_id, retry_at=retry_at)
+        return errors.PollError(message, code=ErrorCode.CONFIGURATION, request_id=request_id, retry_at=retry_at)
     message = json_paths.error_message(document) or f"Wireflow responded with HTTP {status}."
     if status == 404:
-        raise errors.RunNotFound(message, request_id=request_id)
+        return errors.RunNotFound(message, request_id=request_id)
     if status == 429:
         at = retry_time(headers, document, now)
-        raise errors.PollRateLimited(message, request_id=request_id, retry_at=at)
+        return errors.PollRateLimited(message, request_id=request_id, retry_at=at)
     code = ErrorCode.KEY_REFUSED if status in {401, 403} else ErrorCode.UPSTREAM_ERROR
-    raise errors.PollError(message, code=code, request_id=request_id, retry_at=_retry_after(headers, now))
+    return errors.PollError(message, code=code, request_id=request_id, retry_at=_retry_after(headers, now))
 
 
 # --- times ---------------------------------------------------------------------------------------------------------

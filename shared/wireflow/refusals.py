@@ -73,11 +73,11 @@ def _without_quotations(error: str, prompts: list[str]) -> str:
         return "" if inner.strip().casefold() in whole else match[0]
 
     error = _QUOTED.sub(replace, error)
-    runs = {run for prompt in prompts for run in _runs(_words(prompt))}
+    runs = {run for prompt in prompts for run in _runs(_WORD.findall(prompt))}
     words = list(_WORD.finditer(error))
     quoted = {
         index + offset
-        for index, run in enumerate(_runs([word[0].casefold() for word in words]))
+        for index, run in enumerate(_runs([word[0] for word in words]))
         if run in runs
         for offset in range(QUOTE_WORDS)
     }
@@ -86,10 +86,7 @@ def _without_quotations(error: str, prompts: list[str]) -> str:
     return error
 
 
-def _words(text: str) -> list[str]:
-    return [word.casefold() for word in _WORD.findall(text)]
-
-
 def _runs(words: list[str]) -> list[tuple[str, ...]]:
-    """Return all runs of QUOTE_WORDS words."""
-    return [tuple(words[index : index + QUOTE_WORDS]) for index in range(len(words) - QUOTE_WORDS + 1)]
+    """Return all runs of QUOTE_WORDS words, to be compared without regard to case."""
+    folded = [word.casefold() for word in words]
+    return [tuple(folded[index : index + QUOTE_WORDS]) for index in range(len(folded) - QUOTE_WORDS + 1)]

@@ -51,9 +51,6 @@ def run_response(document: Any, body: bytes, headers: Mapping[str, str]) -> RunR
     state, unknown_states = _run_state(document, shows_images=bool(images))
     failed = state in {RunState.FAILED, RunState.CANCELLED, RunState.TIMEOUT}
     error, error_codes = run_errors(document, failed=failed)
-    rate_limit = {
-        name: json_paths.number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining", "reset")
-    }
     return RunResponse(
         state=state,
         images=images,
@@ -66,11 +63,17 @@ def run_response(document: Any, body: bytes, headers: Mapping[str, str]) -> RunR
         unknown_shapes=(*unknown_states, *_unknown_names(document)),
         steps=tuple(_steps(document))[:STEPS_LIMIT],
         raw=body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT],
-        rate_limit={name: int(number) for name, number in rate_limit.items() if number is not None},
+        rate_limit=rate_limit(headers),
     )
 
 
 # --- state ---------------------------------------------------------------------------------------------------------
+
+
+def rate_limit(headers: Mapping[str, str]) -> dict[str, int]:
+    """Return the rate limit headers: requests a minute, how many are left, and until when (epoch seconds)."""
+    found = {name: json_paths.number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining", "reset")}
+    return {name: int(number) for name, number in found.items() if number is not None}
 
 
 def _run_state(document: Any, *, shows_images: bool) -> tuple[RunState | None, tuple[str, ...]]:

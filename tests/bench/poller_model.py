@@ -257,6 +257,7 @@ class Model:
     def _poll(self, run: Run) -> None:
         self._quota = quotas.after_request(self._quota, self._moment())
         self._count_request()
+        self._observe()
         before, run.polled = run.polled, self.now
         run.polls, run.waits = run.polls + 1, False
         if self.now < run.ended:
@@ -267,6 +268,13 @@ class Model:
         self.took = pacing.after_run(self.took, before - run.started, self.now - run.started)
         self._held.remove(run)
         self._running.remove(run)
+
+    def _observe(self) -> None:
+        """Read the headers of a response as the product does."""
+        remaining = max(self.plan.requests - len(self._requests), 0)
+        reset = math.ceil(self._requests[0] + 60 + EPOCH.timestamp())
+        headers = {"limit": self.plan.requests, "remaining": remaining, "reset": reset}
+        self._quota = quotas.after_headers(self._quota, headers, self._moment(), self._moment())
 
 
 class GuideSchedule(Model):

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from shared.error_codes import ErrorCode
 from shared.job_states import FINAL, Status
 from shared.log import Event
 from shared.spending import gate
@@ -27,6 +28,7 @@ from shared.store_errors import StoreError
 from tests.crash.input_images import inputs_in, is_kept_for_a_retry, job_of
 from tests.crash.senders import BEARER, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
+from tests.processes.spend_watch import SpendWatch
 
 SHARE = 0.2
 SECRET_WORD = "saffron"  # part of every prompt, must be in no log
@@ -70,6 +72,7 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)  # with faults, and without them afterwards
     output: dict[str, str] = field(default_factory=dict)  # standard output of each function
     errors: dict[str, str] = field(default_factory=dict)  # standard error of each function
+    spending: SpendWatch = field(default_factory=SpendWatch)
     reserved: int = 0  # micro-dollars in the gate at the end
     vendor: str = ""  # URL of the simulator
 
@@ -98,6 +101,7 @@ class Report:
             f"({self.paid_by('trigger')} by the trigger), {marked} jobs marked, "
             f"{sum(times > 1 for times in self.paid.values())} prompts paid twice; "
             + ", ".join(f"{name} {count}" for name, count in ends.most_common())
+            + f"; {self.spending}"
         )
 
 
@@ -118,7 +122,8 @@ class ChaosRun:
     async def run(self) -> Report:
         """Return the report. AssertionError for an unexpected response on the way."""
         try:
-            async with self._product.running() as caller, self._waits_shortened():
+            watching = self._report.spending.watching(self._store, self._places.sqlite)
+            async with self._product.running() as caller, watching, self._waits_shortened():
                 caller.http.headers.update(BEARER)
                 await self._with_faults(caller)
                 await self._without_faults(caller)
@@ -254,7 +259,8 @@ class ChaosRun:
         now = datetime.now(UTC)
         for row in await self._store.due(now + timedelta(hours=2), 10_000):
             job = await self._store.get(row.id)
-            waits = job and (job.status in IN_FLIGHT or not job.prepared or job.held or job.stored_input)
+            held = job and job.held and job.wait_reason is not ErrorCode.SPEND_LIMIT  # SpendWatch lets it go
+            waits = job and (job.status in IN_FLIGHT or not job.prepared or held or job.stored_input)
             if job and waits and job.due_at and job.due_at > now + LONGEST_WAIT:
                 await self._store.save(job.evolve(due_at=now))
                 self._report.shortened[job.status] += 1

@@ -12,6 +12,7 @@ from shared.steps import prepare
 from shared.wireflow.signed_urls import unsigned
 from tests.chaos.chaos_run import SECRET_WORD, Report
 from tests.processes.product import API_KEY, WEBHOOK_ID
+from tests.processes.spend_watch import LIMITS
 
 FREE = {"moderation", "content_checker", "failed", "error_word"}  # a model that failed is not charged
 
@@ -50,6 +51,12 @@ def test_the_gate_counts_at_least_what_the_jobs_have_cost(report: Report) -> Non
     costs = [job["cost"]["amount"] for job in report.jobs.values() if job["cost"]]
     assert sum(costs) > 0
     assert report.reserved >= sum(map(micros, costs))
+
+
+def test_limits_in_money_hold_jobs_and_no_state_of_the_gate_exceeds_one(report: Report) -> None:
+    assert report.spending.held.keys() == LIMITS.keys()
+    assert report.spending.states
+    assert report.spending.exceeded == []
 
 
 def test_each_run_begins_with_the_image_that_its_caller_sent(report: Report) -> None:

@@ -30,8 +30,12 @@ PROMPTS = (
     "An aerial view of a river delta",
 )
 THEMES: dict[str, TerminalTheme] = {"light": DEFAULT_TERMINAL_THEME, "dark": SVG_EXPORT_THEME}
+# Of the page around the terminal, as on GitHub, and of the frame that sets the two apart.
+PAGES = {"light": "#ffffff", "dark": "#0d1117"}
+FRAMES = {"light": "#8c959f", "dark": "#6e7681"}
 COLUMNS, WIDTH = 96, 860  # characters, pixels
-COLORS = 64
+COLORS = 128
+RICH_FRAME = "rgba(255,255,255,0.35)"  # invisible on a white page
 
 
 class _Still(BatchOutput):
@@ -65,14 +69,16 @@ def main() -> None:
             asyncio.run(batch(options, {}, _Still(console)))
         for scheme, theme in THEMES.items():
             svg = console.export_svg(title="python -m functions batch prompts.csv", theme=theme, clear=False)
-            (FOLDER / f"batch-{scheme}.png").write_bytes(_png(svg, Path(name)))
+            framed = svg.replace(RICH_FRAME, FRAMES[scheme])
+            (FOLDER / f"batch-{scheme}.png").write_bytes(_png(framed, PAGES[scheme], Path(name)))
 
 
-def _png(svg: str, folder: Path) -> bytes:
+def _png(svg: str, background: str, folder: Path) -> bytes:
     """Draw the SVG without the fonts that it would fetch; few colors make a small file."""
     svg = re.sub(r"@font-face\s*{[^}]*}", "", svg)
     page = folder / "page.html"
-    page.write_text(f"<!doctype html><style>body{{margin:0}}svg{{width:{WIDTH}px;display:block}}</style>{svg}")
+    style = f"body{{margin:0;background:{background}}}svg{{width:{WIDTH}px;display:block}}"
+    page.write_text(f"<!doctype html><style>{style}</style>{svg}")
     with browser(folder / "profile", javascript=True) as chrome:
         chrome.get(page.as_uri())
         height = chrome.execute_script("return document.querySelector('svg').getBoundingClientRect().height")

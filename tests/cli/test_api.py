@@ -2,9 +2,11 @@
 
 import httpx
 import pytest
+from click import ClickException
 
-from functions.cli.api import Api, json_of
-from functions.cli.errors import RequestFailed, RequestRejected
+from functions.cli.api import Api, json_of, open_api
+from functions.cli.errors import RequestFailed, RequestRejected, SetupError
+from functions.cli.place import Place
 
 PROBLEM = {"detail": "Must be one of 1K, 2K.", "field": "resolution"}
 
@@ -38,10 +40,32 @@ def test_a_success_without_json_is_not_from_a_trigger():
         json_of(response(200, text="<html>"))
 
 
-async def test_a_server_that_cannot_be_reached_is_named():
-    def refuse(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("", request=request)
+@pytest.mark.parametrize("status", [302, 404])
+def test_a_page_of_something_else_asks_whether_the_url_is_right(status: int):
+    with pytest.raises(ClickException, match=f"t.example: HTTP {status}. Is it the URL of a trigger"):
+        json_of(response(status, text="<html>", headers={"location": "https://login.example/?secret=1"}))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (httpx.ConnectError(""), r"https://t\.example.* did not respond: ConnectError"),
+        (httpx.ReadTimeout(""), r"https://t\.example.* did not respond within 30 s\."),
+        (httpx.ConnectTimeout(""), r"https://t\.example.* did not respond within 30 s\."),
+        (UnicodeError("label too long"), r"https://t\.example.* did not respond: label too long"),
+    ],
+)
+async def test_a_server_that_cannot_be_reached_is_named(error: Exception, message: str):
+    def refuse(_request: httpx.Request) -> httpx.Response:
+        raise error
 
     async with httpx.AsyncClient(base_url="https://t.example", transport=httpx.MockTransport(refuse)) as http:
-        with pytest.raises(RequestFailed, match=r"https://t\.example.* did not respond: ConnectError"):
+        with pytest.raises(RequestFailed, match=message):
             await Api(http).get("/jobs", limit=None)
+
+
+@pytest.mark.parametrize("url", ["https://xn--a", f"https://{'a' * 300}.example"])
+async def test_a_name_that_no_host_has_is_no_crash(url: str):
+    with pytest.raises((SetupError, RequestFailed)):
+        async with open_api(Place(url=url), {}) as api:
+            await api.get("/jobs")

@@ -48,7 +48,7 @@ def test_each_row_becomes_a_file_named_by_its_number_and_prompt(command: Command
     assert done.out == "images/results.csv\n"
     assert "2 images for about $0.40" in done.err
     assert "nothing is paid" in done.err
-    assert "2 of 2 images, $0.80, in images" in done.err
+    assert "2 of 2 rows succeeded. Cost: $0.80 (simulated).\nThe images are in the folder images.\n" in done.err
     stem = "0003-a-cat-asleep-fault-several-images"
     assert files(command.folder / "images") == ["0002-a-red-fox.png", f"{stem}-2.png", f"{stem}-3.png", f"{stem}.png"]
     first, second = results(command.folder / "images")
@@ -59,7 +59,7 @@ def test_each_row_becomes_a_file_named_by_its_number_and_prompt(command: Command
 def test_a_row_that_fails_has_a_line_and_the_exit_code_is_1(command: Command) -> None:
     done = command.run("batch", table(command, "a cat", "a dog [fault:moderation]"), "--out", "o", **FAST)
     assert (done.code, "row 3  moderation" in done.err) == (1, True)
-    assert done.err.endswith("Error: 1 of 2 rows have no image.\n")
+    assert done.err.endswith("1 of 2 rows have no image. The column errorHint of o/results.csv says what to do.\n")
     assert [row["status"] for row in results(command.folder / "o")] == ["succeeded", "failed"]
 
 
@@ -103,12 +103,6 @@ def test_invalid_rows_are_listed_and_nothing_is_submitted(command: Command, cont
     assert not (command.folder / ".local/batch/wireflow.jsonl").exists() or not paid(command)
 
 
-def test_a_workbook_that_is_none_is_reported(command: Command) -> None:
-    (command.folder / "p.xlsx").write_text("prompt\na cat\n")
-    done = command.run("batch", "p.xlsx")
-    assert (done.code, "not a workbook" in done.err) == (2, True)
-
-
 def test_after_ctrl_c_the_same_command_continues(command: Command) -> None:
     name = table(command, *(f"cat {number}" for number in range(12)))
     pace = {"SIMULATOR_RUN_SECONDS": "2", "EXECUTIONS_PER_MINUTE": "0"}
@@ -121,6 +115,14 @@ def test_after_ctrl_c_the_same_command_continues(command: Command) -> None:
     assert done.code == 0, done.err
     assert len(files(command.folder / "images")) == 12
     assert sorted(paid(command)) == sorted(f"cat {number}" for number in range(12))
+
+
+def test_results_do_not_replace_the_file_that_they_are_the_results_of(command: Command) -> None:
+    (command.folder / "images").mkdir()
+    (command.folder / "images/results.csv").write_text("prompt\na cat\n")
+    done = command.run("batch", "images/results.csv")
+    assert (done.code, "would replace images/results.csv" in done.err) == (2, True)
+    assert (command.folder / "images/results.csv").read_text() == "prompt\na cat\n"
 
 
 # --- a deployment --------------------------------------------------------------------------------------------------

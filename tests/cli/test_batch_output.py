@@ -17,6 +17,7 @@ ROW = {
     "prompt": "a cat",
     "errorCode": "",
     "errorMessage": "",
+    "jobId": "26bee1",
     "file": "0002-a-cat.png",
 }
 
@@ -69,10 +70,34 @@ def test_the_table_of_a_large_batch_has_only_what_did_not_succeed() -> None:
     assert "0002-a-cat.png" in file.getvalue()
 
 
-def test_the_figures_are_those_of_the_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_of_others_stay_on_their_line_and_do_not_reach_the_terminal() -> None:
     shown, file = output(terminal=False)
-    shown.summary(batch(succeeded=37, failed=2, canceled=1), tmp_path)
-    assert file.getvalue() == f"37 of 40 images, 2 failed, 1 canceled, $0.40, in {tmp_path}\n"
+    shown.table([ROW | {"prompt": "two\nlines\x1b[2J"}])
+    shown.failure(ROW | {"status": "failed", "errorCode": "moderation", "errorMessage": "no\x1b[2J\nway"})
+    assert "\x1b" not in file.getvalue()
+    assert "two lines [2J" in file.getvalue()
+    assert file.getvalue().splitlines()[-1] == "row 2  moderation  no [2J way"
+
+
+@pytest.mark.parametrize(
+    ("counts", "simulated", "words"),
+    [
+        (
+            {"succeeded": 37, "failed": 2, "canceled": 1},
+            True,
+            "37 of 40 rows succeeded, 2 failed, 1 canceled. Cost: $0.40 (simulated).\nThe images are in the folder {}.",
+        ),
+        ({"total": 1, "succeeded": 1}, False, "1 of 1 row succeeded. Cost: $0.40.\nThe images are in the folder {}."),
+        ({"total": 2, "failed": 2, "cost": None}, False, "0 of 2 rows succeeded, 2 failed."),
+    ],
+)
+def test_the_figures_are_those_of_the_batch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], counts: dict[str, Any], simulated: bool, words: str
+) -> None:
+    shown, file = output(terminal=False)
+    cost = {"amount": 0.4} if counts.pop("cost", True) else None
+    shown.summary({**batch(**counts), "cost": cost}, tmp_path, simulated=simulated)
+    assert file.getvalue() == words.format(tmp_path) + "\n"
     assert capsys.readouterr().out == f"{tmp_path}/results.csv\n"
 
 
@@ -82,3 +107,15 @@ def test_results_are_written_as_a_whole(tmp_path: Path) -> None:
     text = (tmp_path / "results.csv").read_bytes()
     assert text.startswith(b"\xef\xbb\xbf")
     assert [*csv.DictReader(io.StringIO(text.decode("utf-8-sig")))] == [ROW]
+
+
+def test_results_of_another_batch_are_kept(tmp_path: Path) -> None:
+    results = tmp_path / "results.csv"
+    results.write_text("notes of my own")
+    write_results([ROW], tmp_path)
+    write_results([ROW | {"file": ""}], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results-1.csv", "results.csv"]
+    write_results([ROW | {"jobId": "ff2d41"}], tmp_path)
+    assert (tmp_path / "results-1.csv").read_text() == "notes of my own"
+    assert "26bee1" in (tmp_path / "results-2.csv").read_text()
+    assert "ff2d41" in results.read_text()

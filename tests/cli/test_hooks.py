@@ -47,12 +47,12 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_a_hook_is_added_notified_rotated_and_removed(command: Command, receiver: Receiver):
-    settings = {"CALLBACK_HOSTS": receiver.host, "SIMULATOR_RUN_SECONDS": "0.2"}
+    settings = {"SIMULATOR_RUN_SECONDS": "0.2"}
     url, port = f"http://{receiver.host}/images?secret=1", free_port()
     with command.started("serve", "--port", str(port), **settings) as process:
         read_until(process, "Ctrl-C")
         assert command.invoke("hooks", "list").out == "No hooks.\n"
-        added = command.invoke("hooks", "add", url, "--event", "image.completed", **settings)
+        added = command.invoke("hooks", "add", url, "--event", "image.completed")
         assert added.code == 0, added.err
         hook_id, secret = (added.out.split(f"{name} ")[1].split()[0] for name in ("hook", "secret"))
         assert f"URL          {url}\n" in added.out
@@ -78,6 +78,13 @@ def test_a_hook_is_added_notified_rotated_and_removed(command: Command, receiver
             assert command.invoke("hooks", "remove", hook_id).out == "The hook is deleted.\n"
         unknown = command.invoke("hooks", "rotate", hook_id)
         assert (unknown.code, "no hook with this id" in unknown.err) == (2, True)
+
+
+@pytest.mark.parametrize("hook_id", ["foo", "../jobs", "F" * 32])
+def test_what_is_not_the_id_of_a_hook_is_invalid_usage(command: Command, hook_id: str):
+    for name in ("remove", "rotate"):
+        result = command.invoke("hooks", name, hook_id)
+        assert (result.code, "`hooks list`" in result.err) == (2, True)
 
 
 def test_what_the_trigger_does_not_accept_is_invalid_usage(command: Command):

@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from functions.cli.job_output import print_action, print_change, print_job, print_jobs, state_of
+from functions.cli.place import Place
 from functions.cli.text import dollars_text
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -120,6 +121,66 @@ def test_the_story_tells_attempts_images_and_deliveries_in_order(capsys: pytest.
     )
 
 
+def response(attempt: int, call: str, at: str, status: int | None, code: str | None = None) -> dict[str, Any]:
+    """A response of Wireflow; at the end of a run it has the request id of the attempt."""
+    number = attempt if call == "result" else attempt + 100
+    fields = {"httpStatus": status, "requestId": status and f"req_{number:016d}", "errorCode": code}
+    return {"attempt": attempt, "call": call, "at": f"2026-03-01T12:{at}.000Z", **fields}
+
+
+def test_the_story_tells_each_response_of_wireflow_and_each_copy_with_its_time(capsys: pytest.CaptureFixture[str]):
+    responses = [
+        response(1, "start", "00:01", None, "outcome_unknown"),
+        response(1, "start", "00:09", 202),
+        response(1, "result", "00:17", 200),
+        response(2, "start", "10:01", 202),
+        response(2, "result", "10:15", 200),
+    ]
+    history = {"responses": responses, "images": [{"index": 0, "storedAt": "2026-03-01T12:10:16.000Z"}]}
+    print_job(job(history=history), as_json=False)
+    story = capsys.readouterr().out.partition("2026-03-01 (UTC)\n")[2]
+    assert (
+        story
+        == f"""\
+12:00:00  accepted, estimated cost $0.20
+12:00:01  attempt 1: no response, no run was confirmed (outcome_unknown)
+12:00:09  attempt 1: HTTP 202, Wireflow started exec_0000000000000001
+    Wireflow's request req_0000000000000101
+12:00:17  attempt 1: HTTP 200, the run has ended
+    Wireflow's request req_0000000000000001
+12:00:17  attempt 1 failed after 16.0 s, not charged: moderation. The provider's
+          safety system rejected the prompt: content policy violation
+          (moderation).
+12:10:01  attempt 2: HTTP 202, Wireflow started exec_0000000000000002
+    Wireflow's request req_0000000000000102
+12:10:15  attempt 2: HTTP 200, the run has ended
+    Wireflow's request req_0000000000000002
+12:10:16  image 0 stored: image/png, 1024 x 1024, 25,164 bytes
+    sha256 {SHA256}
+    {URL}/image/0
+12:10:18  attempt 2 succeeded after 17.5 s, $0.20, 20 credits
+12:10:24  image.completed delivered: HTTP 204, 2 attempts
+    {LONG_URL}
+"""
+    )
+
+
+def test_a_refused_call_is_told_before_the_attempt_that_followed_it(capsys: pytest.CaptureFixture[str]):
+    refused = response(1, "start", "00:00", 402, "insufficient_credits")
+    print_job(job(history={"responses": [refused], "images": []}, attempts=[]), as_json=False)
+    out = capsys.readouterr().out
+    assert "attempt 1: HTTP 402, no run was confirmed (insufficient_credits)\n" in out
+
+
+@pytest.mark.parametrize(
+    ("place", "options"), [(Place(), ""), (Place(live=True), " --live"), (Place(url=URL), f" --url {URL}")]
+)
+def test_the_suggested_command_acts_where_the_job_is(place: Place, options: str, capsys: pytest.CaptureFixture[str]):
+    hint = f'To pay for another run: POST {URL}/retry with {{"confirm": true, "attempt": 1}}.'
+    print_job(job(status="failed", errorHint=hint), as_json=False, place=place)
+    assert capsys.readouterr().out.endswith(f"\n    python -m functions jobs retry {job()['id']}{options}\n")
+
+
 def test_a_reader_without_the_owners_token_sees_the_current_attempt(capsys: pytest.CaptureFixture[str]):
     print_job(job(attempts=None, callbacks=None, metadata=None), as_json=False)
     out = capsys.readouterr().out
@@ -151,9 +212,30 @@ def test_related_jobs_are_named(capsys: pytest.CaptureFixture[str]):
     assert rows == [["batch", ids[0]], ["previous job", ids[1]], ["next job", ids[2]], ["next job", ids[3]]]
 
 
-def test_every_line_that_is_neither_a_hash_nor_a_url_fits_80_columns(capsys: pytest.CaptureFixture[str]):
-    print_job(job(prompt="a cat", message="word " * 100, status="running"), as_json=False)
-    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines() if LONG_URL not in line)
+@pytest.mark.parametrize("text", ["a cat", "word " * 100, "猫" * 500, "x" * 500, "🦊 fox, " * 60, "two\nlines"])
+def test_every_line_that_is_neither_a_hash_nor_a_url_fits_80_columns(text: str, capsys: pytest.CaptureFixture[str]):
+    failed = {**job()["attempts"][0], "errorMessage": text}
+    names = {"caller": "c" * 64, "workflow": "w" * 64, "metadata": {"k" * 40: text, "order": text}}
+    hint = f'{text} To pay for another run: POST {URL}/retry with {{"confirm": true, "attempt": 1}}.'
+    print_job(job(prompt=text, attempts=[failed], status="failed", errorHint=hint, **names), as_json=False)
+    out = capsys.readouterr().out
+    assert all(cell_len(line) <= 80 for line in out.splitlines() if LONG_URL not in line)
+    assert f"{URL}/retry" in out
+    assert "".join(text.split()) in "".join(out.split()), "nothing is lost"
+
+
+def test_a_long_name_of_a_caller_s_own_field_does_not_run_into_its_value(capsys: pytest.CaptureFixture[str]):
+    print_job(job(metadata={"customer-reference": "1042"}), as_json=False)
+    assert "customer-reference 1042\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("label", ["Generate", "猫" * 200, "x" * 200])
+def test_a_change_is_one_line_of_at_most_80_columns(label: str, capsys: pytest.CaptureFixture[str]):
+    steps = [{"label": label, "status": "RUNNING", "progress": 40.0}] * 5
+    print_change(job(status="running", steps=steps), as_json=False)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert cell_len(line) <= 80
+    assert job()["id"] in line
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "word " * 100, "猫" * 100, "x" * 4000, "two\nlines"])

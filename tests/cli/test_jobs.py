@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.cli import erase
 from functions.cli.api import Api
 from functions.cli.jobs import JobFilter, find_jobs
 from tests.cli.command import Command, Result, eventually, read_until, result_of
@@ -45,10 +46,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = Command(tmp_path_factory.mktemp("served"))
     port = free_port()
     quick = {"SIMULATOR_RUN_SECONDS": "0.3", "EXECUTIONS_PER_MINUTE": "0", "DAILY_EXECUTIONS": "0"}
-    with command.started("serve", "--port", str(port), "--log-format", "json", **quick) as process:
-        assert process.stderr is not None
-        while "Ctrl-C" not in process.stderr.readline():
-            assert process.poll() is None
+    with command.in_background("serve", "--port", str(port), **quick):
+        eventually(lambda: "Ctrl-C" in (command.folder / "output.txt").read_text())
         yield Served(command, f"http://127.0.0.1:{port}")
 
 
@@ -97,6 +96,8 @@ def test_the_story_of_a_job_is_shown(served: Served, jobs: Callable[..., Result]
     out = jobs("show", job_id).out
     for text in (job["executionId"], job["requestId"], *job["imageUrls"], *(one["sha256"] for one in job["images"])):
         assert f"{text}\n" in out
+    assert "attempt 1: HTTP 202, Wireflow started " in out
+    assert "attempt 1: HTTP 200, the run has ended\n" in out
     assert json.loads(jobs("show", job_id, "--json").out)["images"] == job["images"]
 
 
@@ -167,10 +168,77 @@ def test_missing_images_are_copied_again(served: Served, jobs: Callable[..., Res
     eventually(lambda: served.job(job_id)["status"] in FINAL)
 
 
-@pytest.mark.parametrize("command", ["show", "watch", "cancel", "redeliver", "recopy", "retry"])
+def test_a_job_is_erased_with_an_agreement(served: Served, jobs: Callable[..., Result]):
+    job_id = served.finished("a cat [fault:bad_request]")
+    asked = jobs("erase", job_id)
+    assert (asked.code, asked.out, f"Erase job {job_id}?" in asked.err) == (2, "", True)
+    assert served.job(job_id)["status"] == "failed"
+    assert jobs("erase", job_id, "--yes").out == "The job is erased.\n"
+    assert json.loads(jobs("erase", job_id, "--yes", "--json").out) == {"id": job_id}, "a repeat does nothing"
+    shown = jobs("show", job_id)
+    assert (shown.code, "The job was erased" in shown.err) == (2, True)
+    assert job_id not in jobs("list").out
+
+
+def test_jobs_are_erased_by_their_workflow_status_and_age(served: Served, jobs: Callable[..., Result]):
+    ids = [served.submit(f"cat {number} [fault:bad_request]", workflow="pro") for number in range(3)]
+    eventually(lambda: all(served.job(job_id)["status"] == "failed" for job_id in ids))
+    chosen = ("--workflow", "pro", "--status", "failed")
+    asked = jobs("erase", *chosen)
+    assert (asked.code, "Erase 3 jobs?" in asked.err) == (2, True)
+    assert jobs("erase", *chosen, "--until", "2020-01-01", "--yes").out == "0 jobs erased.\n"
+    done = json.loads(jobs("erase", *chosen, "--since", "2020-01-01", "--yes", "--json").out)
+    assert (done["action"], done["dryRun"], done["done"], sorted(done["jobs"])) == ("erase", False, 3, sorted(ids))
+    assert jobs("list", "--workflow", "pro").out == "No jobs.\n"
+
+
+def test_a_job_that_is_not_final_is_not_erased(served: Served, jobs: Callable[..., Result]):
+    assert served.command.invoke("control", "pause").code == 0
+    try:
+        job_id = served.submit("a cat")
+        result = jobs("erase", job_id, "--yes")
+        assert (result.code, "Only final jobs can be erased" in result.err) == (2, True)
+        assert jobs("cancel", job_id).code == 0
+    finally:
+        assert served.command.invoke("control", "resume").code == 0
+
+
+def test_what_is_erased_must_be_chosen_in_one_way(jobs: Callable[..., Result]):
+    for arguments in ([], ["0" * 32, "--status", "failed"]):
+        result = jobs("erase", *arguments, "--yes")
+        assert (result.code, "Name a job, or choose jobs by --caller" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize(("dry_run", "requests", "done"), [(False, 4, 350), (True, 2, 0)])
+async def test_more_jobs_than_a_request_examines_or_erases_are_counted_and_erased(
+    dry_run: bool, requests: int, done: int
+):
+    left, bodies = {"2026-03-01T00:00:00Z": 250, "2026-02-01T00:00:00Z": 100}, []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        until = bodies[-1]["filter"]["until"]
+        matched = left[until]
+        erased = 0 if bodies[-1]["dryRun"] else min(matched, 100)
+        left[until] -= erased
+        ids = [f"{len(bodies)}-{number}" for number in range(erased)]
+        further = {"nextUntil": "2026-02-01T00:00:00Z"} if until.startswith("2026-03") else {}
+        counts = {"matched": matched + 2, "done": erased, "skipped": 2, "jobs": ids, **further}
+        return httpx.Response(200, json=counts)
+
+    async with httpx.AsyncClient(base_url="http://trigger.test", transport=httpx.MockTransport(respond)) as http:
+        wanted = {"status": "failed", "until": "2026-03-01T00:00:00Z"}
+        result = await erase._sum(wanted, Api(http), dry_run=dry_run)
+    assert (len(bodies), result["matched"], result["skipped"]) == (requests, 354, 4)
+    assert result["done"] == len(set(result["jobs"])) == done
+    assert {body["filter"]["status"] for body in bodies} == {"failed"}
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "erase", "cancel", "redeliver", "recopy", "retry"])
 def test_an_unknown_job_is_invalid_usage(served: Served, command: str):
     for job_id in ("0" * 32, "1f3a9c"):
-        result = served.command.invoke("jobs", command, job_id)
+        agreed = ["--yes"] if command == "erase" else []
+        result = served.command.invoke("jobs", command, job_id, *agreed)
         assert (result.code, result.out) == (2, "")
 
 

@@ -32,6 +32,10 @@ def test_without_a_url_the_environments_token_is_not_used():
         ("https://user@t.example", None, False),
         ("https://t.example?token=1", None, False),
         ("https://[", None, False),
+        ("https://t.example:0", None, False),
+        ("https://t.example:65536", None, False),
+        ("https://t example", None, False),
+        ("https://t.example/\x07", None, False),
         ("t.example", None, False),
         ("https://t.example", None, True),
         (None, "mine", False),
@@ -40,6 +44,19 @@ def test_without_a_url_the_environments_token_is_not_used():
 def test_what_is_unsafe_or_contradictory_is_refused(url: str | None, token: str | None, live: bool):
     with pytest.raises(SetupError):
         Place.of(url, token, live=live)
+
+
+def test_white_space_around_a_token_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch):
+    assert Place.of("https://t.example", " mine\r\n", live=False).token == "mine"
+    monkeypatch.setenv(TOKEN_VARIABLE, "\n")
+    assert Place.of("https://t.example", None, live=False).token is None
+
+
+@pytest.mark.parametrize("token", ["min\ne", "müne", "mine\x00"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_quoted(token: str):
+    with pytest.raises(SetupError, match="WIREFLOW_IMAGES_TOKEN") as error:
+        Place.of("https://t.example", token, live=False)
+    assert token not in error.value.message
 
 
 def test_a_token_is_not_shown():

@@ -24,6 +24,7 @@ from shared.spending.budget import NOTHING, Spent
 from tests.crash.input_images import inputs_in, is_kept_for_a_retry, job_of
 from tests.crash.senders import BEARER, KINDS, SETTINGS, Post, Sender, ids_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
+from tests.processes.spend_watch import CALLER, SpendWatch
 
 LEASE_SECONDS = 20  # the shortest that is allowed: an open paid call waits for its end
 SETTLE_SECONDS = 240.0
@@ -67,6 +68,7 @@ class Report:
     inputs: list[str] = field(default_factory=list)  # names of input images left at the end, partial files included
     uploads: int = 0  # to the vendor
     runs: list[dict[str, Any]] = field(default_factory=list)  # paid
+    spending: SpendWatch = field(default_factory=SpendWatch)
     reserved: Spent = NOTHING
     reserved_by_caller: Spent = NOTHING
     served: dict[str, str] = field(default_factory=dict)  # sha256 of the image of each succeeded job, by id
@@ -101,7 +103,7 @@ class Report:
             f"{len(self.marked)} jobs marked, {len(self.paid_twice)} prompts paid twice, "
             f"{len(self.unknown)} outcomes unknown; "
             f"{sum(bool(run['input']) for run in self.runs)} runs from an image, {self.uploads} uploads, "
-            f"{len(self.inputs)} input images left"
+            f"{len(self.inputs)} input images left; {self.spending}"
         )
 
 
@@ -127,7 +129,8 @@ class CrashRun:
         """Return the report. AssertionError for an unexpected response on the way."""
         store = self._places.jobs()
         try:
-            async with self._product.running() as caller:
+            watching = self._report.spending.watching(store, self._places.sqlite)
+            async with self._product.running() as caller, watching:
                 caller.http.headers.update(BEARER)
                 await self._slow_down(caller)
                 for turn, callers in enumerate(CALLERS):
@@ -245,7 +248,7 @@ class CrashRun:
         report.stored = [job for job in found if job]
         report.runs = await caller.runs()
         budget = (await store.read_gate()).budget
-        report.reserved, report.reserved_by_caller = budget.total, budget.callers["tests"]
+        report.reserved, report.reserved_by_caller = budget.total, budget.callers[CALLER]
         report.uploads = (await caller.stats())["endpoints"]["upload"]
         for job_id, job in report.jobs.items():
             if job["status"] == "succeeded":

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from tests.processes import spend_watch
 from tests.processes.product import WEBHOOK_ID
 
 TOKEN = "token-of-these-callers"
@@ -20,12 +21,10 @@ PROMPTS = 3  # in a batch
 KINDS = 7  # of requests
 SIDE = 96  # pixels of an input image; it is noise, so that no two are equal
 # A batch needs a token. The models draw their smallest images; the ids are the simulator's own.
-PRICE = 0.1  # dollars of one image
+PRICE = spend_watch.PRICE / 1e6  # dollars of one image
 SETTINGS = {
-    "DAILY_SPEND_USD": "1000",
-    "SPEND_PER_10_MINUTES_USD": "1000",
-    "CALLER_LIMITS": json.dumps({"tests": {"usdPerMonth": 1000}}),
-    "TRIGGER_TOKENS": json.dumps({"tests": hashlib.sha256(TOKEN.encode()).hexdigest()}),
+    **spend_watch.SETTINGS,
+    "TRIGGER_TOKENS": json.dumps({spend_watch.CALLER: hashlib.sha256(TOKEN.encode()).hexdigest()}),
     "WIREFLOW_WORKFLOWS": json.dumps(
         {
             "default": {"mode": "webhook", "id": WEBHOOK_ID, "pricePerImage": PRICE},

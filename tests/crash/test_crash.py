@@ -7,6 +7,7 @@ from shared.spending.money import micros
 from tests.crash.crash_run import Report
 from tests.crash.input_images import PARTIAL, job_of
 from tests.crash.senders import PRICE
+from tests.processes.spend_watch import LIMITS
 
 
 def test_every_accepted_job_ends(report: Report) -> None:
@@ -48,6 +49,12 @@ def test_every_paid_run_was_reserved_before(report: Report) -> None:
     """A kill may leave a reservation without a run, never a run without a reservation."""
     assert report.reserved.this_month >= micros(PRICE) * len(report.runs)
     assert report.reserved_by_caller.this_month == report.reserved.this_month
+
+
+def test_limits_in_money_hold_jobs_and_no_state_of_the_gate_exceeds_one(report: Report) -> None:
+    assert report.spending.held.keys() == LIMITS.keys()
+    assert report.spending.states
+    assert report.spending.exceeded == []
 
 
 def test_each_run_begins_with_the_image_that_its_caller_sent(report: Report) -> None:

@@ -3,12 +3,10 @@
 Only the sockets are replaced. Settings go through `shared.config`, copies through `shared.egress`.
 """
 
-import asyncio
 import io
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from datetime import datetime, timedelta
@@ -27,14 +25,12 @@ from functions.simulator.app import Simulator
 from functions.simulator.settings import Settings
 from functions.trigger import router
 from functions.trigger.context import Context, create_context
-from shared import config, egress, wiring
+from shared import config, wiring
 from shared.images.directory import DirectoryImages
-from shared.images.download import COPY_SECONDS, Downloader
 from shared.job import Job
 from shared.jobs.sqlite import SqliteJobs
 from shared.log import Log
-from shared.notifications.receivers import HttpReceivers
-from shared.ports import INPUT_SECONDS, JobStore
+from shared.ports import JobStore
 from shared.runtime.admission import Admission
 from shared.runtime.batch_rows import BatchRows
 from shared.runtime.dependencies import Deps
@@ -52,16 +48,15 @@ from shared.runtime.workflow_inputs import WorkflowInputs
 from shared.store_errors import StoreUnavailable
 from shared.wake_up.in_process import InProcessWakeUp, NoWakeUp
 from shared.wireflow.client import WireflowClient
+from tests.harness.internet import downloader, receivers
 from tests.harness.leaks import Leaks
 from tests.harness.vendor import Vendor
-from tests.harness.virtual_time import NOON, ForThreads, Threads, VirtualClock, VirtualLoop, threads_done
-from tests.simulator.in_process import InProcess, InProcessSync
+from tests.harness.virtual_time import NOON, Threads, VirtualClock, threads_done
+from tests.simulator.in_process import InProcess
 
 VENDOR = "https://wireflow.test"
 PUBLIC_URL = "https://images.test"
 LOCAL_URL = "http://localhost:8080"
-PUBLIC_ADDRESS = "93.184.216.34"  # every name resolves to it; nothing connects
-PRIVATE_ADDRESS = "10.0.0.7"  # for names that contain "private"
 MINUTE = timedelta(minutes=1)
 # The simulator's smallest image takes a millisecond to draw and copy.
 SMALL = {"aspect_ratio": "64:1"}
@@ -225,7 +220,7 @@ class World:
             log=log,
             store=store,
             images=DirectoryImages(Path(settings.images.path)),
-            source=_source(settings, self.vendor),
+            source=downloader(settings, self.vendor),
             wireflow=wireflow,
             admission=admission,
             queue=QueueSnapshot(store, admission, clock, limits.spending.callers),
@@ -233,13 +228,13 @@ class World:
             requests=requests,
             run_times=RunTimes(admission),
             wake_up=self._wake_up,
-            receivers=_receivers(settings, self.vendor),
+            receivers=receivers(settings, self.vendor),
             endpoints=Endpoints(clock, Random(1).random),
             executions=Executions(),
             scans=Scans(store, [workflow.name for workflow in settings.workflows], clock, log),
             unknown_shapes=UnknownShapes(log),
             workflow_inputs=WorkflowInputs(wireflow, requests, clock),
-            inputs=_source(settings, self.vendor, inputs=True),
+            inputs=downloader(settings, self.vendor, inputs=True),
             image_from_bytes=wiring.image_from_bytes,
             usage_days=UsageDays(store, clock),
             batch_rows=BatchRows(store, clock),
@@ -305,54 +300,6 @@ def _settings(folder: Path, environ: Mapping[str, str]) -> config.Config:
         "PUBLIC_URL": PUBLIC_URL,
     }
     return config.load({**ours, **environ})
-
-
-def _source(settings: config.Config, vendor: Vendor, *, inputs: bool = False) -> Downloader:
-    """Create downloads as in production, except for the sockets."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
-    client = httpx.Client(transport=_Internet(settings, vendor, loop, inputs=inputs), timeout=egress.TIMEOUT)
-    base_url = None if inputs else settings.wireflow_base_url
-    limit = wiring.MAX_INPUT_BYTES if inputs else settings.max_image_bytes
-    seconds = INPUT_SECONDS if inputs else COPY_SECONDS
-    return Downloader(client, base_url=base_url, max_bytes=limit, seconds=seconds, monotonic=loop.time)
-
-
-def _address_of(host: str) -> str:
-    return PRIVATE_ADDRESS if "private" in host else PUBLIC_ADDRESS
-
-
-def _receivers(settings: config.Config, vendor: Vendor) -> HttpReceivers:
-    """Create the receivers as in production, except for the sockets: they are `vendor.sites`."""
-    receivers = HttpReceivers(
-        settings.callbacks.hosts,
-        ThreadPoolExecutor(1),  # of which the virtual loop makes no thread
-        allow_private=settings.allow_private_network,
-        resolve=lambda host, _port: [host if host[0].isdigit() else _address_of(host)],
-    )
-    receivers.transport.__dict__["_transport"] = vendor  # instead of its sockets
-    return receivers
-
-
-class _Internet(egress.Egress):
-    """Checks all that `Egress` checks, then connects to the simulator or to a site of the test."""
-
-    def __init__(self, settings: config.Config, vendor: Vendor, loop: VirtualLoop, *, inputs: bool) -> None:
-        super().__init__(
-            settings.image_hosts,
-            allow_private=False,
-            any_public=inputs,
-            resolve=lambda host, _port: [_address_of(host)],
-        )
-        self._transport = _Connections(vendor, ForThreads(loop))  # instead of its sockets
-
-
-class _Connections(InProcessSync):
-    """A worker thread's transport to `vendor`."""
-
-    def __init__(self, vendor: Vendor, loop: ForThreads) -> None:
-        self._inner = vendor
-        self._loop = loop
 
 
 def _app(context: Context, leaks: Leaks) -> ASGIApp:

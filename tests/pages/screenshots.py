@@ -17,7 +17,7 @@ PROMPTS = (
     "A lighthouse on a cliff at dusk, watercolor",
     "A valley in the snow at dawn, soft light",
 )
-WIDTH, HEIGHT = 1280, 944
+WIDTH, HEIGHT = 1280, 904
 COLORS = 256
 
 

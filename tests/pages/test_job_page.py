@@ -8,10 +8,9 @@ import pytest
 from selenium.webdriver import Chrome
 
 from tests.pages.conftest import TOKEN, Person, sha256
-from tests.recipes.browser import screen, soon
+from tests.recipes.browser import SCREENS, screen, soon
 from tests.recipes.deployment import ADMIN_TOKEN, Deployment, deployed
 
-SCREENS = pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1280, False), (1280, True)])
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -64,12 +63,21 @@ def test_every_state_of_a_job_is_clear_to_everyone_on_every_screen(person: Perso
 
 
 @pytest.mark.slow
-def test_without_javascript_the_page_reloads_itself_until_the_image_is_there(plain_person: Person) -> None:
-    job_id = post(plain_person.deployment, "a heron that is awaited without JavaScript")
-    plain_person.opens(f"/jobs/{job_id}")
-    assert plain_person.finds(".stages")
-    plain_person.sees(f'img[src="/jobs/{job_id}/image/0"]')
-    assert not plain_person.finds(".stages")
+@SCREENS
+def test_without_javascript_the_page_reloads_itself_until_the_job_is_final(
+    plain_person: Person, width: int, dark: bool
+) -> None:
+    with screen(plain_person.chrome, width, dark=dark):
+        for prompt, status in (("a heron without JavaScript", "succeeded"), ("[fault:moderation] heron", "failed")):
+            job_id = post(plain_person.deployment, prompt)
+            plain_person.opens(f"/jobs/{job_id}")
+            assert plain_person.finds(".stages")
+            plain_person.sees(f'.job[data-status="{status}"]')
+            assert not plain_person.finds(".stages")
+            assert not plain_person.finds("button")
+            plain_person.check()
+        plain_person.opens("/jobs/nowhere")
+        plain_person.check()
 
 
 @pytest.mark.slow
@@ -148,13 +156,24 @@ def test_a_failed_job_is_retried_after_its_price_is_confirmed(person: Person, pa
 
 
 @pytest.mark.slow
-def test_without_javascript_a_private_job_leads_to_its_image(
-    browsers: Callable[[bool], Chrome], guarded: Deployment
+@SCREENS
+def test_without_javascript_a_deployed_playground_takes_a_token_and_leads_to_the_image(
+    browsers: Callable[[bool], Chrome], guarded: Deployment, width: int, dark: bool
 ) -> None:
-    person = Person(browsers(False), guarded)
-    job_id = post(guarded, "a private heron without JavaScript", **BEARER)
-    guarded.finished("a private heron without JavaScript")
-    person.opens(f"/jobs/{job_id}")
-    assert not person.finds("#token")
-    person.clicks("open the image")
-    soon(person.chrome, lambda chrome: chrome.current_url.endswith(f"/jobs/{job_id}/image"))
+    person, prompt = (
+        Person(browsers(False), guarded, javascript=False),
+        f"a private heron without JavaScript, {width}, {dark}",
+    )
+    with screen(person.chrome, width, dark=dark):
+        person.opens()
+        person.check()
+        person.sees("#token").send_keys(TOKEN)
+        person.types(prompt)
+        person.sees("#composer .primary").click()
+        soon(person.chrome, lambda chrome: "/jobs/" in chrome.current_url)
+        assert not person.finds("#token")
+        person.check()
+        job = guarded.finished(prompt)
+        assert job["caller"] == "person"
+        person.clicks("open the image")
+        soon(person.chrome, lambda chrome: chrome.current_url.endswith(f"/jobs/{job['id']}/image"))

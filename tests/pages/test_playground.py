@@ -9,7 +9,7 @@ from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 
 from tests.pages.conftest import Person
-from tests.recipes.browser import screen, soon
+from tests.recipes.browser import SCREENS, screen, soon
 
 PASTE = """
 const given = new DataTransfer();
@@ -29,11 +29,6 @@ window.fetch = async (...request) => {
   if (status) return new Response(JSON.stringify({ detail: "Later." }), { status });
   throw new TypeError("the connection is broken");
 };"""
-SCREENS = pytest.mark.parametrize(
-    ("width", "dark"),
-    [(width, dark) for width in (390, 1280) for dark in (False, True)],
-    ids=lambda value: {True: "dark", False: "light"}.get(value, str(value)) if isinstance(value, bool) else str(value),
-)
 
 
 @pytest.fixture
@@ -85,16 +80,31 @@ def test_every_state_is_clear_to_everyone_on_every_screen(person: Person, width:
 
 
 @pytest.mark.slow
-def test_without_javascript_the_form_leads_to_the_page_of_the_job(plain_person: Person) -> None:
-    plain_person.opens()
-    assert not plain_person.finds("#hints")
-    plain_person.types("a heron without JavaScript")
-    plain_person.chooses("aspect_ratio", "16:9")
-    plain_person.sees("#composer .primary").click()
-    soon(plain_person.chrome, lambda chrome: "/jobs/" in chrome.current_url)
-    assert plain_person.sees('figure img[alt="a heron without JavaScript"]').get_attribute("naturalWidth") != "0"
-    assert plain_person.finds("a[download]")
-    plain_person.deployment.finished("a heron without JavaScript")
+@SCREENS
+def test_without_javascript_the_form_leads_to_the_page_of_the_job(
+    plain_person: Person, heron: Path, width: int, dark: bool
+) -> None:
+    prompt = f"a heron without JavaScript, {width}, {dark}"
+    with screen(plain_person.chrome, width, dark=dark):
+        plain_person.opens()
+        assert not plain_person.finds("#hints")
+        plain_person.check()
+        plain_person.types("   ")
+        plain_person.sees("#composer .primary").click()
+        plain_person.reads('[role="alert"]', "The prompt is missing or blank.")
+        plain_person.check()
+        plain_person.opens()
+        plain_person.types(prompt)
+        plain_person.chooses("aspect_ratio", "16:9")
+        plain_person.sees("#image1").send_keys(str(heron))
+        plain_person.sees("#composer .primary").click()
+        soon(plain_person.chrome, lambda chrome: "/jobs/" in chrome.current_url)
+        assert plain_person.sees(f'figure img[alt="{prompt}"]').get_property("naturalWidth") != 0
+        assert plain_person.finds("a[download]")
+        plain_person.check()
+    plain_person.deployment.finished(prompt)
+    (run,) = plain_person.deployment.runs_of(prompt)
+    assert run["input"]
 
 
 @pytest.mark.slow
@@ -130,9 +140,10 @@ def test_a_workflow_offers_its_choices_with_their_prices(person: Person) -> None
     person.opens()
     person.reads("#price", "$0.20 per image")
     person.chooses("workflow", "pro")
-    person.reads("#price", "$0.13 per image")
+    person.reads("#price", "$0.20 per image")
     options = [one.text for one in person.finds('[name="resolution"] option')]
-    assert options == ["2K (default)", "1K, $0.13", "2K, $0.13", "4K, $0.24"]
+    assert options == ["1K, $0.20", "2K, $0.20", "4K, $0.24"]
+    assert person.sees('[name="resolution"]').get_property("value") == "2K"
     person.chooses("resolution", "4K")
     person.reads("#price", "$0.24 per image")
     person.chooses("aspect_ratio", "9:16")
@@ -148,13 +159,37 @@ def test_an_input_image_may_be_chosen_pasted_or_dropped(person: Person, heron: P
     if way == "file":
         person.sees("#image1").send_keys(str(heron))
     else:
-        person.chrome.execute_script(PASTE, way, base64.b64encode(heron.read_bytes()).decode())
+        give(person, heron, way)
     person.reads("#input", "heron.png")
     person.check()
     person.creates(f"a heron by {way}")
     person.deployment.finished(f"a heron by {way}")
     (run,) = person.deployment.runs_of(f"a heron by {way}")
     assert run["input"]
+
+
+def give(person: Person, file: Path, way: str) -> None:
+    """Paste the file, or drop it."""
+    person.chrome.execute_script(PASTE, way, base64.b64encode(file.read_bytes()).decode())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_a_workflow_without_an_input_image_gets_none(person: Person, heron: Path, way: str) -> None:
+    person.opens()
+    give(person, heron, way)
+    person.reads("#input", "heron.png")
+    person.chooses("workflow", "text-only")
+    assert not person.finds("#image-field")
+    give(person, heron, way)
+    first = person.creates(f"a heron without an input by {way}")
+    person.deployment.finished(f"a heron without an input by {way}")
+    (run,) = person.deployment.runs_of(f"a heron without an input by {way}")
+    assert not run["input"]
+    person.sees_image(first)
+    person.clicks("Use as input")  # which leads to a workflow that accepts one
+    person.reads("#input", "An image of an earlier job")
+    assert person.sees('[name="workflow"]').get_property("value") == "default"
 
 
 @pytest.mark.slow
@@ -190,6 +225,49 @@ def test_creating_it_again_asks_before_it_pays(person: Person) -> None:
     person.clicks("Create again")
     person.clicks("Create it")
     soon(person.chrome, lambda _: len(person.deployment.jobs_of(prompt)) == 2)
+
+
+@pytest.mark.slow
+def test_what_failed_is_changed_and_not_paid_again_unasked(person: Person) -> None:
+    person.opens()
+    person.chooses("aspect_ratio", "9:16")
+    person.creates("a heron to change [fault:moderation]")
+    person.sees('.job[data-status="failed"]')
+    person.opens()
+    person.finds("#gallery a")[0].click()
+    person.clicks("Start over")
+    assert person.sees('[name="aspect_ratio"]').get_property("value") == "9:16"
+    assert person.sees("#prompt").get_property("value") == "a heron to change [fault:moderation]"
+    assert person.chrome.switch_to.active_element.get_attribute("id") == "prompt"
+    assert not person.finds("dialog")
+
+
+@pytest.mark.slow
+def test_every_image_appears_in_the_gallery_when_it_is_ready_whichever_is_shown(person: Person) -> None:
+    person.opens()
+    person.creates("the first of two herons")
+    person.creates("the second of two herons")
+    person.reads("#gallery li:last-child", "In progress")
+    person.check()
+    soon(person.chrome, lambda _: len(person.finds("#gallery img")) == 2)
+    person.reads(".job .prompt", "the second of two herons")
+
+
+@pytest.mark.slow
+def test_a_lost_connection_is_said_and_the_job_is_followed_when_it_is_back(person: Person) -> None:
+    person.opens()
+    job_id = person.creates("a heron, and a lost connection")
+    offline = {"offline": True, "latency": 0, "download_throughput": 0, "upload_throughput": 0}
+    person.chrome.set_network_conditions(**offline)
+    try:
+        person.reads(".job .lost", "The connection is lost. Trying again")
+        person.check()
+        person.finds("#gallery a")[0].click()
+        person.reads("dialog", "The service cannot be reached.")
+        person.clicks("OK")
+    finally:
+        person.chrome.delete_network_conditions()
+    person.sees_image(job_id)
 
 
 @pytest.mark.slow

@@ -31,12 +31,13 @@ class Function:
         environ: Mapping[str, str],
         *,
         name: str | None = None,
+        port: int | None = None,
         folder: Path = ROOT,
         source: str | None = None,
         ready: str = "/health",
     ) -> None:
         self.name = name or target
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.out = logs / f"{self.name}.out"
         self.err = logs / f"{self.name}.err"

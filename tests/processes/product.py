@@ -36,12 +36,13 @@ class Places:
     jobs: Callable[[], JobStore]
     environ: Mapping[str, str] = field(default_factory=dict)
     bucket: str = ""
+    sqlite: Path | None = None  # the file of the jobs
 
     @classmethod
     def local(cls, folder: Path) -> Self:
         """Return a SQLite file and a folder for images."""
         file = folder / "jobs.db"
-        return cls(f"sqlite:///{file}", f"file://{folder / 'images'}", lambda: SqliteJobs(file, SECONDS))
+        return cls(f"sqlite:///{file}", f"file://{folder / 'images'}", lambda: SqliteJobs(file, SECONDS), sqlite=file)
 
     @classmethod
     def cloud(cls, firestore: str, storage: str) -> Self:
@@ -56,8 +57,8 @@ class Places:
 class Product:
     """The processes; `settings` go to triggers and pollers, `simulator` to the simulator.
 
-    Another source than the function's own is a file that loads it and changes it.
-    `leaks`: the secrets that no response to `client` and no log file may contain.
+    Another source than the function's own is a file that loads it and changes it. `port`: of the first trigger, if a
+    setting has to name it. `leaks`: the secrets that no response to `client` and no log file may contain.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Product:
         poller_source: str = "functions/poller/main.py",
         triggers: int = 1,
         pollers: int = 1,
+        port: int | None = None,
     ) -> None:
         self.places = places
         repository = {"PYTHONPATH": str(ROOT)}
@@ -86,10 +88,13 @@ class Product:
         environ = repository | self._settings() | dict(places.environ) | dict(settings or {})
         self.leaks = Leaks.of(config.load(environ))
 
-        def function(target: str, name: str, source: str) -> Function:
-            return Function(target, folder, environ, name=name, source=source)
+        def function(target: str, name: str, source: str, port: int | None = None) -> Function:
+            return Function(target, folder, environ, name=name, source=source, port=port)
 
-        self.triggers = [function("trigger", f"trigger{number or ''}", trigger_source) for number in range(triggers)]
+        ports = [port, *[None] * triggers][:triggers]
+        self.triggers = [
+            function("trigger", f"trigger{number or ''}", trigger_source, port) for number, port in enumerate(ports)
+        ]
         self.pollers = [function("poller", f"poller{number}", poller_source) for number in range(pollers)]
 
     def _settings(self) -> dict[str, str]:

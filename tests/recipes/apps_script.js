@@ -1,12 +1,15 @@
 // Stand-ins for what a script of Google Sheets may call. The first argument is the script, the second the sheet as
-// JSON: its rows. Then each further argument is a function of the script to run. Prints the rows afterwards.
+// JSON: its rows. Then each further argument is a function of the script to run; "!" before it loses the response of
+// its request. Prints the rows afterwards, and what was shown: messages and errors.
 // https://developers.google.com/apps-script/reference/url-fetch/url-fetch-app#advanced-parameters
 const { execFileSync } = require("node:child_process");
+const { randomUUID } = require("node:crypto");
 const vm = require("node:vm");
 
 const [script, cells, ...calls] = process.argv.slice(2);
 const rows = JSON.parse(cells);
 const shown = [];
+let lost = false;
 
 class Range {
   constructor(row, column) { this.row = row; this.column = column; }
@@ -15,7 +18,13 @@ class Range {
   getDisplayValues() { return rows.map((row) => [...row]); }
 }
 
-const sheet = { getDataRange: () => new Range(1, 1), getRange: (row, column) => new Range(row, column) };
+const sheet = {
+  getDataRange: () => new Range(1, 1),
+  getRange: (row, column) => new Range(row, column),
+  getRangeList: (names) => ({
+    setValue: (value) => names.map((name) => new Range(...name.match(/\d+/g).map(Number))).forEach((range) => range.setValue(value)),
+  }),
+};
 const menu = { addItem: () => menu, addToUi: () => undefined };
 
 function fetch(url, options) {
@@ -26,6 +35,7 @@ function fetch(url, options) {
   const method = ["-X", (options.method || "get").toUpperCase()];
   const curl = ["-sS", "--noproxy", "*", ...method, ...named, ...body, "-w", "\n%{http_code}", url];
   const text = execFileSync("curl", curl, { input: options.payload, encoding: "utf8", maxBuffer: 1e9 });
+  if (lost) throw new Error("Timeout");
   const end = text.lastIndexOf("\n");
   const code = Number(text.slice(end + 1));
   if (code >= 400 && !options.muteHttpExceptions) throw new Error(`Request failed, returned code ${code}.`);
@@ -50,10 +60,19 @@ const context = vm.createContext({
     getActiveSheet: () => sheet,
     getActive: () => ({ toast: (text) => shown.push(text) }),
     getUi: () => ({ createMenu: () => menu }),
+    flush: () => undefined,
   },
+  LockService: { getDocumentLock: () => ({ tryLock: () => true }) },
   UrlFetchApp: { fetch },
-  Utilities: { parseCsv },
+  Utilities: { parseCsv, getUuid: randomUUID },
 });
 vm.runInContext(script, context);
-for (const call of calls) vm.runInContext(`${call}()`, context);
+for (const call of calls) {
+  lost = call.startsWith("!");
+  try {
+    vm.runInContext(`${call.replace("!", "")}()`, context);
+  } catch (error) {
+    shown.push(String(error));
+  }
+}
 console.log(JSON.stringify({ rows, shown }));

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -30,23 +31,27 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-BLOCKED = 2  # a content setting of Chromium
+AXE = files("axe_core_python").joinpath("axe.min.js").read_text()
+SCREENS = pytest.mark.parametrize(
+    ("width", "dark"),
+    [(width, dark) for width in (390, 1280) for dark in (False, True)],
+    ids=[f"{width} px, {scheme}" for width in (390, 1280) for scheme in ("light", "dark")],
+)
 
 
 @contextmanager
-def browser(profile: Path, *, javascript: bool) -> Iterator[Chrome]:
+def browser(profile: Path, *flags: str, javascript: bool) -> Iterator[Chrome]:
     """A new browser with a profile of its own; skips the test where there is no Chromium."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
         pytest.skip("the browser tests need chromium and chromedriver (Debian: chromium, chromium-driver)")
     options = ChromeOptions()
     options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
+    for flag in (*FLAGS, *flags, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
         options.add_argument(flag)
-    if not javascript:
-        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": BLOCKED})
     chrome = Chrome(options, ChromeService(driver))
     try:
+        set_javascript(chrome, on=javascript)
         yield chrome
     finally:
         chrome.quit()
@@ -67,6 +72,11 @@ def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[boo
         yield get
 
 
+def set_javascript(chrome: Chrome, *, on: bool) -> None:
+    """Switch the scripts of pages on or off, from the next page on; those of the tests run in any case."""
+    chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not on})
+
+
 @contextmanager
 def screen(chrome: Chrome, width: int, *, dark: bool = False) -> Iterator[None]:
     """A screen of this width in CSS pixels, a phone's below 600, with a color scheme."""
@@ -85,6 +95,18 @@ def soon(chrome: Chrome, look: Callable[[Chrome], T | Literal[False]]) -> T:
     """What `look` finds once it finds something, on a page that may change at any moment."""
     wait = WebDriverWait(chrome, SECONDS, 0.2, [StaleElementReferenceException])
     return wait.until(lambda _: look(chrome))
+
+
+def check_page(chrome: Chrome) -> None:
+    """Check that axe finds nothing on the page, and that it is not wider than the screen."""
+    chrome.execute_script(AXE)
+    # It takes the text in a <noscript> for hidden, even without JavaScript.
+    script = 'axe.run({ exclude: ["noscript"] }).then(arguments[0], (error) => arguments[0](String(error)))'
+    found = chrome.execute_async_script(script)
+    faults = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+    assert not faults, faults
+    assert found["passes"]
+    assert chrome.execute_script("return document.documentElement.scrollWidth <= innerWidth")
 
 
 def image(chrome: Chrome) -> WebElement | Literal[False]:

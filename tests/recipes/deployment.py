@@ -58,8 +58,11 @@ class Deployment:
 
 
 @contextmanager
-def deployed(folder: Path, **settings: str) -> Iterator[Deployment]:
-    """A deployment that lives as long as the block. Its pollers work in a thread, so tests may block."""
+def deployed(folder: Path, *, port: int | None = None, **settings: str) -> Iterator[Deployment]:
+    """A deployment that lives as long as the block. Its pollers work in a thread, so tests may block.
+
+    `port`: of the trigger, if a setting has to name it.
+    """
     tokens = {"zapier": _sha256(TOKEN), "admin": {"sha256": _sha256(ADMIN_TOKEN), "admin": True}}
     auth = {
         "TRIGGER_TOKENS": json.dumps(tokens),
@@ -72,7 +75,8 @@ def deployed(folder: Path, **settings: str) -> Iterator[Deployment]:
         "CALLBACK_HOSTS": "127.0.0.1",
     }
     simulator = {"SIMULATOR_RUN_SECONDS": "1"}
-    product = Product(folder, Places.local(folder), settings={**UNLIMITED, **auth, **settings}, simulator=simulator)
+    settings = {**UNLIMITED, **auth, **settings}
+    product = Product(folder, Places.local(folder), settings=settings, simulator=simulator, port=port)
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(product.running()),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,15 +11,21 @@ from PIL import Image
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 
-from tests.recipes.browser import image, screen, soon
+from tests.recipes.browser import SCREENS, check_page, image, screen, set_javascript, soon
 from tests.recipes.deployment import Deployment, deployed
 from tests.recipes.readme_blocks import blocks, filled_in
 from tests.recipes.small_server import Answer, Request, serving
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">{head}<title>A page</title></head>
-<body><noscript><p id="without">without JavaScript</p></noscript>
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">{head}<title>A page</title>
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"></head>
+<body><main><h1>A page</h1><noscript><p id="without">without JavaScript</p></noscript>
 {body}
-</body></html>"""
+</main></body></html>"""
+TWO_FORMS = """<form action="{trigger}/" method="post" data-wireflow-images><p id="help">In English, please.</p>
+<label>First <input name="prompt" aria-describedby="help"></label> <input type="submit" value="Create"></form>
+<form action="{trigger}/" method="post" data-wireflow-images>
+<label>Second <input name="prompt"></label> <button>Create</button></form>"""
+HASTE = "<script>{ const real = setTimeout; window.setTimeout = (call, ms) => real(call, ms / 100); }</script>"
 LOSE_THE_FIRST_ANSWER = """
 const real = window.fetch;
 window.fetch = async (...request) => {
@@ -199,19 +205,26 @@ def test_what_went_wrong_is_said_beside_the_field_and_the_next_try_is_a_new_one(
 
 
 @pytest.mark.slow
-def test_without_javascript_an_error_is_a_page_with_the_form_again(plain_visitor: Visitor) -> None:
-    chrome = plain_visitor.chrome
-    plain_visitor.opens(FORM)
-    plain_visitor.types("   ")
-    plain_visitor.clicks()
-    area = soon(
-        chrome, lambda chrome: urlsplit(chrome.current_url).path == "/" and chrome.find_element(By.NAME, "prompt")
-    )
-    assert "blank" in chrome.find_element(By.TAG_NAME, "body").text
-    assert chrome.find_element(By.TAG_NAME, "a").get_attribute("href") == f"{plain_visitor.site.allowed}/"
-    area.send_keys("then a heron on a page")
-    chrome.find_element(By.TAG_NAME, "button").click()
-    assert plain_visitor.sees_its_image("   then a heron on a page")
+@SCREENS
+def test_without_javascript_an_error_is_a_page_with_the_form_again(
+    plain_visitor: Visitor, width: int, dark: bool
+) -> None:
+    chrome, more = plain_visitor.chrome, f"then a heron on a page, {width}, {dark}"
+    with screen(chrome, width, dark=dark):
+        plain_visitor.opens(FORM)
+        plain_visitor.types("   ")
+        plain_visitor.clicks()
+        area = soon(
+            chrome, lambda chrome: urlsplit(chrome.current_url).path == "/" and chrome.find_element(By.NAME, "prompt")
+        )
+        assert "blank" in chrome.find_element(By.TAG_NAME, "body").text
+        assert chrome.find_element(By.TAG_NAME, "a").get_attribute("href") == f"{plain_visitor.site.allowed}/"
+        set_javascript(chrome, on=True)  # for axe
+        check_page(chrome)
+        set_javascript(chrome, on=False)
+        area.send_keys(more)
+        chrome.find_element(By.TAG_NAME, "button").click()
+        assert plain_visitor.sees_its_image(f"   {more}")
 
 
 @pytest.mark.slow
@@ -223,29 +236,94 @@ def test_a_job_that_fails_says_why_on_the_page(visitor: Visitor) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 1280])
-def test_all_images_of_a_job_are_shown_and_fit_into_the_page(visitor: Visitor, width: int) -> None:
-    with screen(visitor.chrome, width):
+@SCREENS
+def test_errors_and_all_images_of_a_job_are_clear_to_everyone_on_every_screen(
+    visitor: Visitor, width: int, dark: bool
+) -> None:
+    prompt = f"herons at {width}, {dark} [fault:several_images]"
+    with screen(visitor.chrome, width, dark=dark):
         visitor.opens(FORM, SCRIPT)
-        visitor.types(f"herons at {width} [fault:several_images]")
+        check_page(visitor.chrome)
+        visitor.types(" ")
+        visitor.clicks()
+        visitor.reads(lambda text: "blank" in text)
+        check_page(visitor.chrome)
+        visitor.types(prompt)
         visitor.clicks()
         images = soon(visitor.chrome, lambda chrome: chrome.find_elements(By.CSS_SELECTOR, ".wireflow-images img"))
-        job = visitor.deployment.finished(f"herons at {width} [fault:several_images]")
+        job = visitor.deployment.finished(f" {prompt}")
         assert [one.get_attribute("src") for one in images] == job["imageUrls"]
         assert len(images) > 1
-        assert visitor.chrome.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        check_page(visitor.chrome)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("allowed", [True, False], ids=["a page of FORM_ORIGINS", "any other page"])
-def test_an_image_of_a_job_appears_on_a_page_as_soon_as_it_is_stored(visitor: Visitor, allowed: bool) -> None:
-    post = {"data": {"prompt": f"a heron that is awaited, {allowed}"}, "headers": {"Origin": visitor.site.allowed}}
-    job = visitor.deployment.http.post(visitor.deployment.trigger, **post).json()  # type: ignore[arg-type]
-    code = "\n".join(blocks("Web form", "html")[SCRIPT:])
-    body = filled_in(code, visitor.deployment.trigger).replace('"ID"', f'"{job["id"]}"')
+def test_each_form_of_a_page_has_its_own_error_beside_what_the_page_says_itself(visitor: Visitor) -> None:
+    chrome, trigger = visitor.chrome, visitor.deployment.trigger
+    body = TWO_FORMS.format(trigger=trigger) + filled_in(blocks("Web form", "html")[SCRIPT], trigger)
     visitor.site.pages["/page"] = PAGE.format(head="", body=body).encode()
+    chrome.get(f"{visitor.site.allowed}/page")
+    fields = chrome.find_elements(By.NAME, "prompt")
+    buttons = chrome.find_elements(By.CSS_SELECTOR, "[type=submit], button")
+    for field_, button in zip(fields, buttons, strict=True):
+        field_.send_keys(" ")
+        button.click()
+        soon(chrome, lambda _: field_.get_attribute("aria-invalid"))  # noqa: B023 - used at once
+    described = [str(one.get_attribute("aria-describedby")).split() for one in fields]
+    assert (described[0][0], len(described[0]), len(described[1])) == ("help", 2, 1)
+    assert described[0][1] != described[1][0]
+    assert buttons[0].get_attribute("value") == "Create"
+    check_page(chrome)
+
+
+def embedded(visitor: Visitor, job: dict[str, Any], *, allowed: bool, attributes: str = "", head: str = "") -> None:
+    """Open a page that shows the image of the job by the recipe."""
+    code = "\n".join(blocks("Web form", "html")[SCRIPT:])
+    body = filled_in(code, visitor.deployment.trigger).replace('"ID"', f'"{job["id"]}" {attributes}')
+    visitor.site.pages["/page"] = PAGE.format(head=head, body=body).encode()
     visitor.chrome.get(f"{visitor.site.allowed if allowed else visitor.site.foreign}/page")
-    assert soon(visitor.chrome, image).get_attribute("src") == job["imageUrl"]
+
+
+def posted(visitor: Visitor, prompt: str) -> dict[str, Any]:
+    headers = {"Origin": visitor.site.allowed}
+    job = visitor.deployment.http.post(visitor.deployment.trigger, data={"prompt": prompt}, headers=headers).json()
+    return dict(job)
+
+
+ORIGINS = pytest.mark.parametrize("allowed", [True, False], ids=["a page of FORM_ORIGINS", "any other page"])
+STILL_ASKS = "return document.querySelector('[aria-busy]') !== null"
+
+
+@pytest.mark.slow
+@ORIGINS
+@pytest.mark.parametrize("placeholder", [False, True], ids=["without an address", "with its address"])
+def test_an_image_of_a_job_appears_on_a_page_as_soon_as_it_is_stored(
+    visitor: Visitor, allowed: bool, placeholder: bool
+) -> None:
+    job = posted(visitor, f"a heron that is awaited, {allowed}, {placeholder}")
+    embedded(visitor, job, allowed=allowed, attributes=f'src="{job["imageUrl"]}"' if placeholder else "")
+    soon(visitor.chrome, lambda chrome: not chrome.execute_script(STILL_ASKS))
+    shown = soon(visitor.chrome, image)
+    assert shown.get_property("naturalWidth") not in (0, 96)
+    assert str(shown.get_attribute("src")).startswith(job["imageUrl"])
+    check_page(visitor.chrome)
+
+
+@pytest.mark.slow
+@ORIGINS
+def test_an_image_of_a_job_that_failed_says_so_and_is_no_longer_asked_for(visitor: Visitor, allowed: bool) -> None:
+    job = posted(visitor, f"a heron that fails, {allowed} [fault:moderation]")
+    embedded(visitor, job, allowed=allowed)
+    assert soon(visitor.chrome, image).get_property("naturalHeight") == 95
+    soon(visitor.chrome, lambda chrome: not chrome.execute_script(STILL_ASKS))
+
+
+@pytest.mark.slow
+@ORIGINS
+def test_an_image_of_an_unknown_job_is_not_asked_for_without_end(visitor: Visitor, allowed: bool) -> None:
+    embedded(visitor, {"id": "unknown"}, allowed=allowed, head=HASTE)
+    soon(visitor.chrome, lambda chrome: not chrome.execute_script(STILL_ASKS))
+    assert visitor.chrome.execute_script("return document.querySelector('[data-job]').src").endswith("/image")
 
 
 @pytest.mark.slow

@@ -68,7 +68,29 @@ def test_rows_that_are_added_later_are_sent_alone(deployment: Deployment) -> Non
     assert [len(deployment.runs_of(f"Sheets: {name}")) for name in ("first", "second")] == [1, 1]
 
 
-def test_a_problem_is_shown_in_its_words(deployment: Deployment) -> None:
+def test_rows_of_a_run_that_was_interrupted_are_sent_again_alone_and_paid_once(deployment: Deployment) -> None:
+    rows = run(deployment, [HEADER, ["Sheets: lost", "", "", "", ""]], "!sendRows")["rows"]
+    assert rows[1][2].startswith("sending-")
+    added = [*rows, ["Sheets: added", "", "", "", ""]]
+    sent = run(deployment, added, "getResults", "sendRows", "sendRows", "sendRows")
+    assert sent["shown"] == ["1 rows were sent.", "1 rows were sent.", "There are no new rows."]
+    with_images(deployment, sent["rows"])
+    assert [len(deployment.runs_of(f"Sheets: {name}")) for name in ("lost", "added")] == [1, 1]
+
+
+def test_a_thousand_rows_are_sent_at_once_and_then_the_others(deployment: Deployment) -> None:
+    rows = [HEADER, *([f"Sheets: {n}", "", "", "", ""] for n in range(1002))]
+    sent = run(deployment, rows, "sendRows")
+    assert sent["shown"] == ["1000 rows were sent. Send rows again for the others."]
+    batch_id = sent["rows"][1][2]
+    assert [bool(row[2]) for row in sent["rows"][1:]] == [True] * 1000 + [False] * 2
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert deployment.http.delete(f"{deployment.trigger}/batches/{batch_id}", headers=headers).status_code == 200
+
+
+def test_a_problem_is_shown_in_its_words_and_the_rows_can_be_sent_again(deployment: Deployment) -> None:
     rows = [HEADER, ["Sheets: a stranger", "", "", "", ""]]
-    with pytest.raises(AssertionError, match="The token is unknown"):
-        run(deployment, rows, "sendRows", token="wrong")
+    rejected = run(deployment, rows, "sendRows", token="wrong")
+    (shown,) = rejected["shown"]
+    assert "The token is unknown" in shown
+    assert rejected["rows"] == rows

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from shared.store_errors import StoreUnavailable
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 
+MINUTE = timedelta(minutes=1)
 PRICED = json.dumps({"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.1}})
 TOKENS = {
     name: {"sha256": hashlib.sha256(name.encode()).hexdigest(), "admin": name == "boss"}
@@ -128,6 +130,26 @@ async def test_more_jobs_than_a_page_are_counted(world: World, monkeypatch: pyte
     assert (await act(world, "retry", dryRun=True, filter={"limit": 1})).json()["matched"] == 5
     monkeypatch.setattr(bulk_actions, "MAX_EXAMINED", 4)
     assert (await act(world, "retry", dryRun=True)).json()["matched"] == 4
+
+
+async def test_jobs_that_were_not_examined_are_left_and_selected_by_the_next_until(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await failed_jobs(world, 7)
+    monkeypatch.setattr(bulk_actions, "PAGE", 1)
+    monkeypatch.setattr(bulk_actions, "MAX_EXAMINED", 3)
+    erased: list[str] = []
+    selected = {"status": "failed"}
+    for _ in range(10):
+        response = await act(world, "erase", filter=selected)
+        result = response.json()
+        erased += result["jobs"]
+        assert response.status_code == (202 if "nextUntil" in result else 200)
+        if "nextUntil" not in result:
+            break
+        selected = {"status": "failed", "until": result["nextUntil"]}
+    assert erased == ids
+    assert (await act(world, "erase", dryRun=True, filter={"status": "failed"})).json()["matched"] == 0
 
 
 async def test_a_caller_acts_on_its_own_jobs_and_an_admin_on_all(open_world: OpenWorld) -> None:
@@ -245,6 +267,41 @@ async def test_a_full_queue_leaves_the_rest(open_world: OpenWorld) -> None:
         response = await retry_all(world)
         result = response.json()
         assert (response.status_code, result["matched"], result["done"], result["skipped"]) == (202, 4, 2, 0)
+
+
+async def test_while_the_queue_is_full_a_repeat_with_the_same_key_continues(open_world: OpenWorld) -> None:
+    async with open_world(MAX_QUEUED_JOBS="2") as world:
+        ids = await failed_jobs(world, 5)
+        first, done, responses = await retry_all(world, limit=4), 2, 0
+        assert (first.status_code, first.json()["done"], first.json()["jobs"]) == (202, 2, ids[:2])
+        assert int(first.headers["retry-after"]) >= 1
+        while done < 4:
+            await world.run_for(MINUTE)
+            again = await asyncio.gather(*(retry_all(world, limit=4) for _ in range(3)))
+            done, responses = max(response.json()["done"] for response in again), responses + 1
+            assert {response.status_code for response in again} == {202}
+            assert responses < 10
+        await world.end_of(*ids)
+        last = await retry_all(world, limit=4)
+        assert "retry-after" not in last.headers, "one is left beyond the limit"
+        result = last.json()
+        assert (last.status_code, result["matched"], result["done"], result["jobs"]) == (202, 5, 4, ids[:4])
+        assert [(await world.job(job_id))["attempt"] for job_id in ids] == [2, 2, 2, 2, 1]
+        assert world.paid == 9
+
+
+async def test_a_job_that_failed_again_is_not_retried_by_the_repeat_that_continues(open_world: OpenWorld) -> None:
+    async with open_world(MAX_QUEUED_JOBS="2") as world:
+        ids = await failed_jobs(world, 3)
+        await world.simulated("/_faults", fault="failed", times=2)
+        assert (await retry_all(world)).json()["jobs"] == ids[:2]
+        await world.end_of(*ids[:2])
+        result = (await retry_all(world)).json()
+        assert (result["done"], result["jobs"]) == (3, ids)
+        await world.end_of(*ids)
+        assert [(await world.job(job_id))["attempt"] for job_id in ids] == [2, 2, 2]
+        assert (await retry_all(world)).json() == result
+        assert world.paid == 6
 
 
 async def test_a_key_is_not_used_for_another_request(world: World) -> None:

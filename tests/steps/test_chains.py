@@ -184,6 +184,40 @@ async def test_readers_without_the_token_see_no_links(open_world: OpenWorld) -> 
         assert (await world.http.get(f"/jobs/{first}")).json()["nextJobs"] is None
 
 
+async def test_a_job_whose_source_is_erased_before_it_starts_fails_free_of_charge_and_says_why(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(**SETTINGS) as world:
+        first = await finished(world, workflow="draft")
+        second = (await continued(world, first["id"])).json()
+        assert (await world.http.delete(f"/jobs/{first['id']}?erase=true")).status_code == 204
+        await world.deps.images.delete_job(first["id"])
+        (second,) = await world.end_of(second["id"])
+        assert (second["status"], second["errorCode"], second["errorCharged"], world.paid) == (
+            "failed",
+            "input_image_unavailable",
+            "no",
+            1,
+        )
+        assert "may have been erased" in second["errorMessage"]
+        assert "publicly reachable" not in second["errorHint"]
+        body = {"confirm": True, "attempt": second["attempt"]}
+        assert (await world.http.post(f"/jobs/{second['id']}/retry", json=body)).json()["errorCode"] == "input_gone"
+
+
+async def test_a_retry_keeps_what_follows_and_its_price(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        await world.simulated("/_faults", fault="moderation", times=1)
+        (first,) = await world.end_of(await world.accepted(workflow="draft", then="best"))
+        assert (first["status"], first["nextJobs"]) == ("failed", [])
+        plan = {"action": "retry", "filter": {}, "dryRun": True}
+        quote = (await world.http.post("/jobs/actions", json=plan)).json()
+        assert quote["estimatedCost"]["amount"] == 0.24
+        await world.http.post(f"/jobs/{first['id']}/retry", json={"confirm": True, "attempt": 1})
+        await world.end_of(first["id"])
+        assert (await next_of(world, first["id"]))["status"] == "succeeded"
+
+
 # --- automatically -------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +238,16 @@ async def test_with_then_a_job_follows_with_the_first_image(open_world: OpenWorl
         assert moment(second["createdAt"]) - moment(first["completedAt"]) < timedelta(seconds=3)
         await world.run_window()
         assert (second["nextJobs"], world.paid, (await world.record(first["id"])).due_at) == ([], 2, None)
+
+
+async def test_what_follows_a_private_job_is_private(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH, **SETTINGS) as world:
+        stranger = world.caller("127.0.0.1")
+        world.http.headers.update(bearer("zap"))
+        first = await finished(world, workflow="draft", then="best")
+        second = await next_of(world, first["id"])
+        answers = [await stranger.get(f"/jobs/{job['id']}") for job in (first, second)]
+        assert [answer.status_code for answer in answers] == [401, 401]
 
 
 @pytest.mark.parametrize("prompt", ["[fault:moderation]", "[fault:completed_without_image]"])

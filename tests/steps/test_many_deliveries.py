@@ -3,13 +3,14 @@
 import asyncio
 import dataclasses
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
 from shared.callbacks import CallbackStatus
 from tests.harness.counting import WatchedJobs
+from tests.harness.receivers import Receiver, failing
 from tests.harness.world import SMALL, World
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, bearer
@@ -64,17 +65,42 @@ async def test_thousands_of_deliveries_that_are_due_delay_no_image_and_no_other_
         normal, _ = await seconds_of_image(world)
         job_id = await submit(world, "ci", callbackUrl="https://dead.test/")
         await world.run_until(lambda: final(world, job_id))
-        job, now = await world.record(job_id), world.clock.now()
-        callback = dataclasses.replace(job.callbacks[0], status=CallbackStatus.PENDING, next_attempt_at=now)
-        job = job.evolve(callbacks=(callback,), due_at=now, revision=None)
-        jobs = [job.evolve(id=f"{number:032x}") for number in range(PENDING)]
-        for start in range(0, PENDING, 100):
-            await world.store.create_all(jobs[start : start + 100])
+        await store_due_deliveries(world, job_id, PENDING, ["https://dead.test/"])
         world.store.reset()
         seconds, later = await seconds_of_image(world)
         assert seconds <= 1.1 * normal
         assert later < 5
         assert world.store.reads < 2 * PENDING, "the scans read few of them"
+
+
+async def test_a_retry_is_not_delayed_by_thousands_of_due_deliveries_to_dead_receivers_of_another_caller(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(**AUTH, wake_ups=True) as world:
+        for number in range(40):
+            world.vendor.sites[f"dead{number}.test"] = dead
+        receiver = Receiver(world, "flaky.test", failing(1))
+        job_id = await submit(world, "ci", callbackUrl="https://dead0.test/")
+        await world.run_until(lambda: final(world, job_id))
+        await world.clock.sleep(1.0)
+        await store_due_deliveries(world, job_id, PENDING, [f"https://dead{number}.test/" for number in range(40)])
+        flaky = await submit(world, "zap", callbackUrl=receiver.url)
+        await world.run_until(lambda: asyncio.sleep(0, receiver.pauses), timedelta(minutes=10))
+        completed_at = (await world.record(flaky)).completed_at
+        assert completed_at
+        assert receiver.deliveries[1].at - completed_at < timedelta(minutes=1)
+
+
+async def store_due_deliveries(world: World, job_id: str, count: int, urls: list[str]) -> None:
+    """Store copies of a final job that are due to notify these URLs in turn."""
+    job, now = await world.record(job_id), world.clock.now()
+    for start in range(0, count, 100):
+        jobs = []
+        for number in range(start, start + 100):
+            at, url = now - timedelta(milliseconds=count - number), urls[number % len(urls)]
+            callback = dataclasses.replace(job.callbacks[0], url=url, status=CallbackStatus.PENDING, next_attempt_at=at)
+            jobs.append(job.evolve(id=f"{number:032x}", callbacks=(callback,), due_at=at, revision=None))
+        await world.store.create_all(jobs)
 
 
 async def test_a_caller_whose_receivers_are_all_dead_does_not_delay_those_of_others(open_world: OpenWorld) -> None:

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.world import World
+from tests.harness.world import SMALL, World
+from tests.images.sample_images import encoded
+from tests.steps.test_prefer_wait import polling
 
 
 @pytest.mark.parametrize("key", [None, "k"])
@@ -41,6 +43,33 @@ async def test_another_value_is_rejected_before_anything_is_stored(world: World,
     answer = await world.post(onFailure=value)
     assert (answer.status_code, answer.json()["field"]) == (422, "onFailure")
     assert world.paid == 0
+
+
+FAILING = {"prompt": "a cat [fault:moderation]", **SMALL}
+FORM = {name: str(value) for name, value in FAILING.items()}
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("/", {"json": {**FAILING, "onFailure": "error"}}),
+        ("/", {"data": {**FORM, "onFailure": "error"}}),
+        ("/", {"data": {**FORM, "onFailure": "error"}, "files": {"image1": ("a.png", encoded("png", 4, 3))}}),
+        ("/?onFailure=error", {"json": FAILING}),
+        ("/?onFailure=error", {"data": FORM}),
+    ],
+    ids=["JSON", "form", "multipart", "query", "form with query"],
+)
+async def test_a_job_that_fails_while_the_caller_waits_is_answered_as_a_problem(
+    world: World, url: str, body: dict[str, Any]
+) -> None:
+    async with polling(world):
+        answer = await world.http.post(url, headers={"Prefer": "wait=25"}, **body)
+    assert (answer.status_code, answer.json()["errorCode"]) == (422, "job_failed"), answer.text
+    assert answer.json()["jobErrorCode"] == "moderation"
+    assert answer.headers["preference-applied"].startswith("wait=")
+    assert (await world.http.get(answer.json()["statusUrl"])).json()["status"] == "failed"
+    assert "onFailure" not in str([run.input for run in world.simulator.state.runs.all()])
 
 
 async def test_it_may_be_in_the_query(world: World) -> None:

@@ -1,20 +1,24 @@
 """Our pages as the server renders them: the playground, the page of a job, and what both load."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from functions.trigger.responses.assets import PAGES
 from tests.harness.world import LOCAL_URL, World
+from tests.images.sample_images import encoded
 from tests.steps.conftest import OpenWorld
 from tests.steps.test_callers import AUTH, BROWSER, SHOP, bearer
 
 HTML = {"Accept": BROWSER["Accept"]}
+TURNSTILE = {"TURNSTILE_SECRET": "0x4-turnstile-secret", "TURNSTILE_SITE_KEY": "0x4AAA"}
 ASSETS = ["/pages/page.css", "/pages/page.js", "/embed.js"]
 BYTES = 60 * 1024  # of all files together
 
@@ -185,7 +189,7 @@ async def test_a_page_of_another_origin_of_forms_gets_no_form_token_as_our_own(o
 
 @pytest.mark.parametrize("site_key", ["", "0x4AAA"])
 async def test_turnstile_is_the_one_thing_that_comes_from_elsewhere(open_world: OpenWorld, site_key: str) -> None:
-    own = AUTH | {"FORM_ORIGINS": LOCAL_URL, "TURNSTILE_SECRET": "0x4-turnstile-secret", "TURNSTILE_SITE_KEY": site_key}
+    own = AUTH | TURNSTILE | {"FORM_ORIGINS": LOCAL_URL, "TURNSTILE_SITE_KEY": site_key}
     async with open_world(**own, PLAYGROUND="true") as world:
         response = await world.http.get("/", headers=HTML)
         document = Document(response)
@@ -195,15 +199,53 @@ async def test_turnstile_is_the_one_thing_that_comes_from_elsewhere(open_world: 
         assert any(one.get("data-sitekey") == site_key for one in document.all("div")) is bool(site_key)
 
 
+@pytest.mark.parametrize("settings", [{"FORM_REQUIRE_TOKEN": "true"}, TURNSTILE], ids=["form token", "Turnstile"])
+@pytest.mark.parametrize("own", [True, False], ids=["for everyone", "with a token"])
+async def test_a_form_that_a_plain_browser_cannot_send_says_so(
+    open_world: OpenWorld, settings: dict[str, str], own: bool
+) -> None:
+    origins = {"FORM_ORIGINS": LOCAL_URL if own else SHOP}
+    async with open_world(**AUTH | origins | settings, PLAYGROUND="true") as world:
+        text = (await world.http.get("/", headers=HTML)).text
+        assert ("needs JavaScript" in text) is own
+        assert ('<div class="send" data-js hidden>' in text) is own
+
+
 @pytest.mark.parametrize(
     ("prices", "shown"),
-    [('{"1K": 0.13, "2K": 0.13, "4K": 0.24}', ["4K, $0.24", "1K, $0.13"]), ("0.135", ["$0.135 per image"])],
+    [
+        ('{"1K": 0.13, "2K": 0.13, "4K": 0.24}', ["4K, $0.24", "1K, $0.13", "Default, $0.24", "$0.24 per image"]),
+        ("0.135", ["$0.135 per image"]),
+    ],
 )
 async def test_each_resolution_has_its_price(open_world: OpenWorld, prices: str, shown: list[str]) -> None:
     default = f'{{"mode": "webhook", "id": "demo-webhook", "pricePerImage": {prices}}}'
     async with open_world(PLAYGROUND="true", WIREFLOW_WORKFLOWS=f'{{"default": {default}}}') as world:
         text = (await world.http.get("/", headers=HTML)).text
         assert all(words in text for words in shown)
+
+
+async def test_a_workflow_without_a_price_has_that_of_its_model(open_world: OpenWorld) -> None:
+    default = '{"mode": "execute", "id": "demo-execute", "model": "nano_banana_pro", "overridable": ["resolution"]}'
+    async with open_world(PLAYGROUND="true", WIREFLOW_WORKFLOWS=f'{{"default": {default}}}') as world:
+        text = (await world.http.get("/", headers=HTML)).text
+        assert '<option value="1K" selected>1K, $0.20</option>' in text
+        assert "$0.20 per image" in text
+
+
+@pytest.mark.parametrize(("model", "hidden"), [("nano_banana_2_lite", True), ("nano_banana_pro", False)])
+async def test_an_input_image_is_asked_for_only_where_the_model_takes_one(
+    open_world: OpenWorld, model: str, hidden: bool
+) -> None:
+    default = f'{{"mode": "execute", "id": "demo-execute", "model": "{model}"}}'
+    async with open_world(PLAYGROUND="true", WIREFLOW_WORKFLOWS=f'{{"default": {default}}}') as world:
+        (field,) = [one for one in (await page(world)).all("div") if one.get("id") == "image-field"]
+        assert ("hidden" in field) is hidden
+
+
+async def test_an_error_leads_back_to_the_playground(world: World) -> None:
+    response = await world.http.get("/jobs/unknown", headers=HTML)
+    assert "/" in [one["href"] for one in Document(response).all("a")]
 
 
 # --- the page of a job -----------------------------------------------------------------------------------------------
@@ -245,6 +287,39 @@ async def test_a_finished_job_shows_every_image_and_what_can_be_done_with_it(wor
         assert f"/?fromJob={job}&fromImage={number}" in links
     assert f"/?again={job}" in links
     assert document.all("main")
+
+
+async def test_one_image_has_all_actions_in_one_row(world: World) -> None:
+    job = await world.accepted()
+    await world.end_of(job)
+    text = (await world.http.get(f"/jobs/{job}", headers=HTML)).text
+    caption, rest = re.search(r"<figcaption.*?</figcaption>", text, re.DOTALL), text.partition("</figcaption>")[2]
+    assert caption
+    for action in ("copy", "use", "again", "share"):
+        assert f'data-do="{action}"' in caption.group()
+        assert f'data-do="{action}"' not in rest
+
+
+async def test_a_page_tells_the_playground_how_to_make_its_image_again(world: World) -> None:
+    options = {"aspect_ratio": "9:16", "style": "of the caller only", "seed": 7}
+    first = await world.accepted("a cat", **options)
+    await world.end_of(first)
+    assert await request_of(world, first) == {
+        "fields": {"prompt": "a cat", "workflow": "default", "aspect_ratio": "9:16"},
+        "file": False,
+    }
+    second = await world.accepted("a dog", aspect_ratio="1:1", fromJob=first)
+    source = {"aspect_ratio": "1:1", "fromJob": first, "fromImage": "0"}
+    expected = {"fields": {"prompt": "a dog", "workflow": "default", **source}, "file": False}
+    assert await request_of(world, second) == expected
+    sent = await world.http.post("/", data={"prompt": "a fox"}, files={"image1": ("cat.png", encoded("png", 8, 8))})
+    expected = {"fields": {"prompt": "a fox", "workflow": "default"}, "file": True}
+    assert await request_of(world, sent.json()["id"]) == expected
+
+
+async def request_of(world: World, job: str) -> dict[str, Any]:
+    (article,) = (await page(world, f"/jobs/{job}")).all("article")
+    return dict(json.loads(article["data-request"] or ""))
 
 
 async def test_a_link_to_a_public_job_shows_its_image(world: World) -> None:

@@ -1,5 +1,6 @@
 """Copying missing images again costs nothing; delivering an event again changes nothing but its callbacks."""
 
+import asyncio
 from datetime import timedelta
 
 import httpx
@@ -44,6 +45,33 @@ async def test_a_recopy_is_tried_for_another_day(world: World) -> None:
     assert (await world.job(job_id))["status"] == "copying"
     await world.run_for(2 * HOUR)
     assert (await world.job(job_id))["errorCode"] == "copy_failed"
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+async def test_a_recopy_from_urls_that_have_expired_says_so_and_names_the_retry(world: World, status: int) -> None:
+    job_id = await uncopied(world)
+    for endpoint in ("cdn", "download"):  # Wireflow's own proxy is the last route
+        world.vendor.answer(endpoint, lambda _call: httpx.Response(status))
+    assert (await world.http.post(f"/jobs/{job_id}/recopy")).status_code == 202
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "image_expired", "yes")
+    assert f"POST {job['statusUrl']}/retry" in job["errorHint"]
+    world.vendor.reset()
+    body = {"confirm": True, "attempt": 1}
+    assert (await world.http.post(f"/jobs/{job_id}/retry", json=body)).status_code == 202
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["attempt"], world.paid) == ("succeeded", 2, 2)
+
+
+async def test_of_a_recopy_and_a_retry_at_once_one_happens(world: World) -> None:
+    job_id = await uncopied(world)
+    body = {"confirm": True, "attempt": 1}
+    recopied, retried = await asyncio.gather(
+        world.http.post(f"/jobs/{job_id}/recopy"), world.http.post(f"/jobs/{job_id}/retry", json=body)
+    )
+    assert sorted((recopied.status_code, retried.status_code)) == [202, 409]
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], world.paid) == ("succeeded", 2 if retried.status_code == 202 else 1)
 
 
 async def test_the_missing_images_of_a_job_that_succeeded_partly_are_copied(world: World) -> None:

@@ -16,12 +16,15 @@ from shared.job_parts import (
     MAX_ATTEMPTS,
     MAX_IMAGES,
     MAX_NEXT_JOBS,
+    MAX_RESPONSES,
     Attempt,
     Image,
     InputImage,
     JobError,
     Step,
     Then,
+    VendorCall,
+    VendorResponse,
     fitting,
 )
 from shared.job_states import Status
@@ -65,12 +68,23 @@ EARLIER = Attempt(
 )
 
 
+RESPONSE = VendorResponse(
+    attempt=10,
+    call=VendorCall.RESULT,
+    at=NOON,
+    http_status=504,
+    request_id="x" * 1_024,
+    error_code=ErrorCode.COMPLETED_WITHOUT_IMAGE,
+)
+
+
 def largest(request: int, url_bytes: int) -> Job:
     """A job with a request of so many bytes, and as much as it can have in every other field."""
     urls = (f"https://cdn.example/{n}?".ljust(url_bytes, "x") for n in range(200))
     images = fitting(tuple(Image(index=n, source_url=url) for n, url in enumerate(urls)), request + 16_000)
     stored = {
         "content_type": "image/png",
+        "stored_at": NOON,
         "width": 1,
         "height": 1,
         "bytes": 1,
@@ -98,6 +112,7 @@ def largest(request: int, url_bytes: int) -> Job:
         last_response=FOX * RAW_LIMIT,
         callbacks=(RECEIVER,) * MAX_CALLBACKS,
         attempts=(EARLIER,) * MAX_ATTEMPTS,
+        responses=(RESPONSE,) * MAX_RESPONSES,
     )
 
 
@@ -117,7 +132,7 @@ async def test_a_record_with_too_much_that_is_only_good_to_know_is_saved_without
     lease = await Lease.claim(stored, world.store, world.clock, 60.0)
     assert lease
     saved = await lease.save(record)
-    assert (saved.steps, saved.last_response, saved.attempts) == ((), None, record.attempts)
+    assert (saved.steps, saved.last_response, saved.responses, saved.attempts) == ((), None, (), record.attempts)
     with pytest.raises(RecordTooLarge):
         await lease.save(record.evolve(input="x" * 1_048_000))
 
@@ -141,7 +156,7 @@ def test_a_document_that_firestore_would_reject_is_refused() -> None:
 async def test_a_job_whose_record_outgrows_the_store_ends_with_what_fits(world: World, room: int, charged: str) -> None:
     """A job of an earlier version may hold more than is accepted today: up to the claim, the images, the end."""
     job_id = await world.accepted()
-    record = (await world.record(job_id)).evolve(input="")
+    record = (await world.record(job_id)).evolve(input="", responses=())
     free = MAX_BYTES - OVERHEAD - size_of(to_document(record)) + size_of({"schemaVersion": 1}) - room
     await world.store.save(record.evolve(input='"' + "x" * (free - 2) + '"'))
     (job,) = await world.end_of(job_id, patience=timedelta(minutes=5))

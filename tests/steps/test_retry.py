@@ -258,6 +258,53 @@ async def test_a_job_with_a_stored_image_or_in_flight_cannot_be_retried(world: W
     assert (response.status_code, response.json()["errorCode"]) == (409, "not_retryable")
 
 
+@pytest.mark.parametrize("status", ["queued", "running", "copying", "succeeded"])
+async def test_a_retry_is_rejected_in_every_state_but_failed_and_canceled(open_world: OpenWorld, status: str) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE="1") as world:
+        job_id = await world.accepted()
+        if status == "queued":
+            job_id = await world.accepted()
+        elif status == "copying":
+            world.vendor.answer("cdn", lambda _call: httpx.Response(503))
+            await world.run_for(timedelta(minutes=2))
+        elif status == "succeeded":
+            await world.end_of(job_id)
+        assert (await world.job(job_id))["status"] == status
+        response = await retry(world, job_id)
+        assert (response.status_code, response.json()["errorCode"]) == (409, "not_retryable")
+        assert (await world.job(job_id))["attempt"] == 1
+
+
+async def test_a_retry_and_a_cancellation_at_once_leave_one_attempt_that_is_queued_or_canceled(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE="1") as world:
+        await world.accepted()
+        job_id = await world.accepted()
+        await world.http.delete(f"/jobs/{job_id}")
+        retried, canceled = await asyncio.gather(retry(world, job_id), world.http.delete(f"/jobs/{job_id}"))
+        job = await world.job(job_id)
+        assert (retried.status_code, job["attempt"]) == (202, 2)
+        assert (canceled.status_code, job["status"]) in ((200, "canceled"), (409, "queued"))
+        await world.http.delete(f"/jobs/{job_id}")
+        assert (await retry(world, job_id, attempt=1)).status_code == 409
+        assert (await retry(world, job_id, attempt=2)).status_code == 202
+        (job,) = await world.end_of(job_id)
+        assert (job["status"], job["attempt"], world.paid) == ("succeeded", 3, 2)
+        assert [run["attempt"] for run in job["attempts"]] == [3], "a canceled attempt was never paid"
+
+
+async def test_of_a_retry_and_an_erasure_at_once_one_happens(world: World) -> None:
+    job_id = await failed_job(world)
+    retried, erased = await asyncio.gather(retry(world, job_id), world.http.delete(f"/jobs/{job_id}?erase=true"))
+    await world.run_for(HOUR)
+    record = await world.record(job_id)
+    if erased.status_code == 204:
+        assert (retried.status_code in (409, 410), record.erased_at is not None, world.paid) == (True, True, 1)
+    else:
+        assert (retried.status_code, erased.json()["errorCode"], world.paid) == (202, "not_erasable", 2)
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

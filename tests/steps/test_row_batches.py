@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.batches import Batch
 from shared.job import Job
 from shared.ports import JobStore
 from shared.store_errors import StoreUnavailable
@@ -140,10 +141,10 @@ async def test_a_row_that_names_no_job_of_the_caller_is_invalid(world: World) ->
 
 
 class Breaking:
-    """A store that fails after some commits of several jobs."""
+    """A store that fails after some commits of several jobs, or with `saves` False when a batch is saved."""
 
-    def __init__(self, store: JobStore, commits: int) -> None:
-        self._store, self.commits, self.sizes = store, commits, list[int]()
+    def __init__(self, store: JobStore, commits: int, *, saves: bool = True) -> None:
+        self._store, self.commits, self.sizes, self.saves = store, commits, list[int](), saves
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -154,6 +155,11 @@ class Breaking:
         self.commits -= 1
         self.sizes.append(len(jobs))
         return await self._store.create_all(jobs)
+
+    async def save_batch(self, batch: Batch) -> Batch:
+        if not self.saves:
+            raise StoreUnavailable("as the test wants it")
+        return await self._store.save_batch(batch)
 
 
 async def test_an_upload_that_breaks_off_is_continued_by_sending_it_again(open_world: OpenWorld) -> None:
@@ -177,6 +183,30 @@ async def test_an_upload_that_breaks_off_is_continued_by_sending_it_again(open_w
         assert store.sizes == [100, 100, 100, 100, 50]
         jobs = await jobs_of(world, whole)
         assert [job["prompt"] for job in jobs] == [f"cat {number}" for number in range(450)]
+
+
+async def test_a_batch_whose_first_commit_fails_is_storing_and_can_be_continued(open_world: OpenWorld) -> None:
+    stores: list[Breaking] = []
+
+    def breaking(store: JobStore) -> JobStore:
+        stores.append(Breaking(store, 0))
+        return stores[0]  # type: ignore[return-value]
+
+    async with open_world(wrap=breaking) as world:
+        assert (await upload(world, table(3))).status_code == 503
+        stores[0].commits = 1
+        whole = await uploaded(world, table(3))
+        assert (whole["status"], whole["counts"]["total"], len(await jobs_of(world, whole))) == ("open", 3, 3)
+
+
+async def test_a_batch_whose_server_dies_after_the_last_commit_is_done_in_the_end(open_world: OpenWorld) -> None:
+    async with open_world(wrap=lambda store: Breaking(store, 9, saves=False)) as world:  # type: ignore[arg-type,return-value]
+        assert (await upload(world, table(3))).status_code == 503
+        (batch_id,) = {job["batchId"] for job in (await world.http.get("/jobs")).json()["jobs"]}
+        assert (await batch(world, {"batchId": batch_id}))["status"] == "open"
+        done = await ended(world, {"batchId": batch_id})
+        assert (done["status"], done["counts"]["succeeded"]) == ("done", 3)
+        assert (await world.http.delete(f"/batches/{batch_id}")).json()["status"] == "done"
 
 
 async def test_two_equal_uploads_at_once_are_one_batch(open_world: OpenWorld) -> None:
@@ -282,7 +312,7 @@ async def test_a_batch_that_is_done_stays_done(world: World) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "done")
 
 
-async def test_an_upload_that_goes_on_after_the_delete_leaves_nothing_waiting(open_world: OpenWorld) -> None:
+async def test_an_upload_stops_at_the_delete_and_leaves_nothing_waiting(open_world: OpenWorld) -> None:
     class Late(Breaking):
         async def create_all(self, jobs: list[Job]) -> list[Job]:
             created = await super().create_all(jobs)
@@ -293,7 +323,8 @@ async def test_an_upload_that_goes_on_after_the_delete_leaves_nothing_waiting(op
 
     async with open_world(wrap=lambda store: Late(store, 9), EXECUTIONS_PER_MINUTE="10") as world:  # type: ignore[arg-type,return-value]
         found = await uploaded(world, table(300))
-        assert (found["status"], found["counts"]["canceled"]) == ("canceled", 300)
+        assert (found["status"], found["counts"]["total"], found["counts"]["canceled"]) == ("canceled", 300, 200)
+        assert len(await jobs_of(world, found)) == 200
 
 
 # --- results.csv ---------------------------------------------------------------------------------------------------
@@ -320,6 +351,23 @@ async def test_no_cell_of_the_results_is_a_formula(world: World, start: str) -> 
     found = (await world.http.post("/batches", json=body)).json()
     ((line),) = await results(world, found)
     assert (line["prompt"], line["sku"]) == (f"'{start}1+1", f"'{start}cmd|' /C calc'!A0")
+
+
+async def test_results_sent_again_make_the_same_requests(open_world: OpenWorld) -> None:
+    workflows = {
+        "best": {"mode": "webhook", "id": "demo-webhook"},
+        "default": {"mode": "webhook", "id": "demo-webhook"},
+    }
+    async with open_world(WIREFLOW_WORKFLOWS=json.dumps(workflows)) as world:
+        content = b"prompt,workflow,Status,file,Website\n=a cat,best,new,a.png,+1\na dog,,,,\n"
+        first = await uploaded(world, content)
+        url = f"/batches/{first['batchId']}/results.csv"
+        again = await uploaded(world, (await world.http.get(url)).content)
+        before, after = await jobs_of(world, first), await jobs_of(world, again)
+        for name in ("prompt", "workflow", "metadata"):
+            assert [job[name] for job in after] == [job[name] for job in before]
+        lines = await results(world, again)
+        assert (lines[0]["prompt"], lines[0]["Website"], lines[0]["metadata.file"]) == ("'=a cat", "'+1", "a.png")
 
 
 # --- callers -------------------------------------------------------------------------------------------------------

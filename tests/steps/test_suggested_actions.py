@@ -10,7 +10,10 @@ from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import JobError
 from shared.job_states import Status
+from shared.steps.control import resume
 from tests.harness.world import World
+from tests.steps.conftest import OpenWorld
+from tests.vendor.consequences import CONSEQUENCES
 
 RETRIES = [code for code in ErrorCode if re.search(r"\bretry (this|a failed) job\b", EXPLANATIONS[code].hint, re.I)]
 RECOPIES = [code for code in ErrorCode if re.search(r"\brecopy\b", EXPLANATIONS[code].hint, re.I)]
@@ -32,6 +35,39 @@ async def failed(world: World, code: ErrorCode, *, with_image_url: bool = False)
     images = tuple(replace(image, name=None, error=ErrorCode.COPY_FAILED) for image in done.images)
     stored = replace(done, status=Status.FAILED, error=error, images=images if with_image_url else ())
     return await world.store.save(stored)
+
+
+LONG = {"redirect_to_private"}  # its copy is tried for a day
+FAILING = [
+    pytest.param(fault, marks=[pytest.mark.slow] if fault in LONG else [])
+    for fault, row in CONSEQUENCES.items()
+    if row.status == "failed"
+]
+SHORT = {"MAX_QUEUE_HOURS": "1", "MAX_IMAGE_BYTES": "1000000", "large_bytes": 2_000_000}
+
+
+@pytest.mark.parametrize("fault", FAILING)
+async def test_once_a_fault_is_over_the_requests_of_the_hint_lead_to_the_image(
+    open_world: OpenWorld, fault: str
+) -> None:
+    async with open_world(**SHORT) as world:
+        await world.simulated("/_faults", fault=fault)
+        (job,) = await world.end_of(await world.accepted())
+        assert (job["status"], job["errorCode"]) == ("failed", CONSEQUENCES[fault].code)
+        paid = world.paid
+        world.simulator.schedule.rules.clear()
+        await resume(world.deps)
+        suggested = re.findall(r"POST https://\S+/(recopy|retry)\b(?: with (\{.*\})\.)?", job["errorHint"])
+        assert suggested[-1] == ("retry", f'{{"confirm": true, "attempt": {job["attempt"]}}}')
+        for action, body in suggested:
+            headers = {"Content-Type": "application/json"} if body else {}
+            response = await world.http.post(f"/jobs/{job['id']}/{action}", content=body, headers=headers)
+            assert response.status_code == 202, response.text
+            (job,) = await world.end_of(job["id"])
+            if job["status"] == "succeeded":
+                break
+        assert (job["status"], job["imageCount"] > 0, job["errorCode"]) == ("succeeded", True, None)
+        assert world.paid - paid == (action == "retry")
 
 
 @pytest.mark.parametrize("code", RETRIES)

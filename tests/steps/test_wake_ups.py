@@ -2,13 +2,19 @@
 
 import asyncio
 import statistics
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
+
+from shared.steps import control
+from tests.harness.receivers import Receiver
 from tests.harness.vendor import Call
 from tests.harness.world import World, moment
 from tests.steps.conftest import OpenWorld
+from tests.steps.test_callers import AUTH, bearer
 
 MINUTE = timedelta(minutes=1)
 RUN_SECONDS = (10.0, 20.0)
@@ -106,6 +112,81 @@ async def test_a_burst_makes_one_call_of_the_poller(open_world: OpenWorld) -> No
         await until_final(world, *job_ids)
         await world.clock.sleep(120)
         assert len(world.log("window")) <= 2
+
+
+# --- what becomes due in the trigger, or by command ----------------------------------------------------------------
+
+
+async def post(world: World, path: str, **body: Any) -> None:
+    (await world.http.post(path, **body)).raise_for_status()
+
+
+async def erase(world: World, job_id: str) -> None:
+    (await world.http.delete(f"/jobs/{job_id}?erase=true")).raise_for_status()
+
+
+EVENT = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/tests", "ce-type": "image"}
+CSV = {"content": b"prompt\na cat\n", "headers": {"content-type": "text/csv"}}
+ACTIONS: dict[str, Callable[[World, str], Awaitable[Any]]] = {
+    "a prompt": lambda world, _: post(world, "/", json={"prompt": "a cat"}),
+    "an array": lambda world, _: post(world, "/", json={"prompts": ["a cat", "a dog"]}),
+    "rows": lambda world, _: post(world, "/batches", **CSV),
+    "an event": lambda world, _: post(world, "/", json={"prompt": "a cat"}, headers=EVENT),
+    "retry": lambda world, job_id: post(world, f"/jobs/{job_id}/retry", json={"confirm": True, "attempt": 1}),
+    "redeliver": lambda world, job_id: post(world, f"/jobs/{job_id}/redeliver"),
+    "erase": erase,
+    "resume": lambda world, _: control.resume(world.deps),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+@pytest.mark.parametrize("starts", [True, False], ids=["starts", "waits"])
+async def test_whatever_becomes_due_wakes_the_poller_up(
+    open_world: OpenWorld, action: Callable[[World, str], Awaitable[Any]], starts: bool
+) -> None:
+    async with open_world(wake_ups=True, run_seconds=(3.0, 3.0), **AUTH) as world:
+        world.http.headers.update(bearer("zap"))  # an array needs a token
+        receiver = Receiver(world, "receiver.test")
+        job_id = await world.accepted("[fault:moderation]", callbackUrl=receiver.url)
+        await world.clock.sleep(600)
+        if not starts:
+            await control.pause(world.deps)
+        before = len(world.log("window"))
+        await action(world, job_id)
+        await world.clock.sleep(20)
+        assert len(world.log("window")) > before
+
+
+async def test_a_recopy_wakes_the_poller_up(open_world: OpenWorld) -> None:
+    async with open_world(wake_ups=True, run_seconds=(3.0, 3.0)) as world:
+        world.vendor.always("cdn", 503)
+        (job,) = await world.end_of(await world.accepted())
+        assert job["errorCode"] == "copy_failed"
+        world.vendor.reset()
+        await world.clock.sleep(600)
+        await post(world, f"/jobs/{job['id']}/recopy")
+        await world.clock.sleep(7)
+        assert (await world.job(job["id"]))["status"] == "succeeded"
+
+
+async def test_a_job_that_the_operator_lets_through_starts_within_seconds(open_world: OpenWorld) -> None:
+    async with open_world(wake_ups=True) as world:
+        await control.pause(world.deps)
+        job_id = await world.accepted()
+        await world.clock.sleep(600)
+        await control.start_one(job_id, world.deps)
+        await world.clock.sleep(7)
+        assert (await world.job(job_id))["status"] == "running"
+
+
+async def test_a_suspension_that_ends_outside_a_window_begins_one(open_world: OpenWorld) -> None:
+    async with open_world(wake_ups=True) as world:
+        job_id = (await world.post("a cat [fault:rate_limited_seconds]")).json()["id"]
+        await until_final(world, job_id)
+        assert (await lags(world, [job_id]))[0] < 8
+
+
+# --- figures -------------------------------------------------------------------------------------------------------
 
 
 async def test_half_of_100_images_are_stored_within_2_5_s_of_the_end_of_their_run(open_world: OpenWorld) -> None:

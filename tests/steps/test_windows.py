@@ -17,7 +17,8 @@ from shared.job_states import Status
 from tests.harness.slow import SlowJobs
 from tests.harness.vendor import Call
 from tests.harness.virtual_time import VirtualClock
-from tests.harness.world import World
+from tests.harness.world import VENDOR, World
+from tests.simulator.in_process import InProcess
 from tests.steps.conftest import OpenWorld
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -272,3 +273,41 @@ async def test_a_job_whose_deadline_passes_while_it_is_dispatched_never_stops_th
         assert {job["status"] for job in jobs} <= {"succeeded", "failed"}
         paid = Counter(run.prompt for run in world.simulator.state.runs.all())
         assert all(paid[job["prompt"]] == (job["status"] == "succeeded") for job in jobs)
+
+
+# --- the limit of requests -----------------------------------------------------------------------------------------
+
+
+async def rate_limited(world: World) -> int:
+    return int((await world.simulated("_stats"))["rateLimited"])
+
+
+async def test_a_plan_that_is_smaller_than_configured_is_learned_from_the_first_response(open_world: OpenWorld) -> None:
+    configured = {"WIREFLOW_PLAN": "pro", "EXECUTIONS_PER_MINUTE": "10"}
+    async with open_world(plan="free", run_seconds=(20.0, 60.0), wake_ups=True, **configured) as world:
+        await world.end_of(await world.accepted())
+        job_ids = [await world.accepted(f"prompt {number}") for number in range(6)]
+        jobs = await world.end_of(*job_ids)
+        assert {job["status"] for job in jobs} == {"succeeded"}
+        assert await rate_limited(world) == 0
+
+
+async def test_what_another_user_of_the_key_sends_causes_no_429_of_our_own(open_world: OpenWorld) -> None:
+    limits = {"WIREFLOW_PLAN": "free", "EXECUTIONS_PER_MINUTE": "10"}
+    async with open_world(plan="free", run_seconds=(40.0, 90.0), wake_ups=True, **limits) as world:
+        transport, theirs = InProcess(world.simulator), list[int]()
+
+        async def other_user() -> None:
+            async with httpx.AsyncClient(transport=transport, base_url=VENDOR) as http:
+                headers = {"Authorization": "Bearer sk-simulator"}
+                while True:
+                    url = "/api/v1/workflows/executions/theirs/poll"
+                    theirs.append((await http.get(url, headers=headers)).status_code)
+                    await world.clock.sleep(10)
+
+        other = asyncio.create_task(other_user())
+        jobs = await world.end_of(*[await world.accepted(f"prompt {number}") for number in range(6)])
+        other.cancel()
+        assert {job["status"] for job in jobs} == {"succeeded"}
+        assert theirs.count(429) > 0, "there was too little for all"
+        assert await rate_limited(world) == theirs.count(429)

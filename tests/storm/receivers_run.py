@@ -35,16 +35,12 @@ def _entry(name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Case:
-    """`jobs`: posted over `seconds`; `slow_seconds`: of a slow receiver; `settled`: receivers that it waits for.
-
-    A retry of a flaky one may be due in minutes: of many jobs at once, it is broken and tried by one at a time.
-    """
+    """`jobs`: posted over `seconds`; `slow_seconds`: of a slow receiver."""
 
     jobs: int
     seconds: float
     run_seconds: str
     slow_seconds: int
-    settled: tuple[str, ...] = GOOD
 
 
 @dataclass
@@ -205,7 +201,7 @@ class ReceiversRun:
             answer = await self._http.get(f"{self._site.url}/_receivers")
             self._report.messages = answer.raise_for_status().json()["messages"]
             self._report.jobs = await self._jobs()
-            is_done = not self._report.missing() and self._report.states(*self._case.settled) <= {"delivered"}
+            is_done = not self._report.missing() and self._report.states(*GOOD) <= {"delivered"}
             if is_done or time.monotonic() > deadline:
                 return
             await asyncio.sleep(FOLLOW_SECONDS)

@@ -26,9 +26,11 @@ async def pro_fields(workflow: str) -> list[str]:
     return ["prompt", "image1", "Brand color"] if workflow == "pro" else []
 
 
-async def parsed(request: Request, caller: Caller = TOKEN, fields: Any = no_fields) -> ParsedUpload:
+async def parsed(
+    request: Request, caller: Caller = TOKEN, fields: Any = no_fields, check: Any = any_fields
+) -> ParsedUpload:
     authenticator = cast("Authenticator", AlwaysCaller(caller))
-    return await parse_upload(request, authenticator, config.load(SETTINGS), any_fields, fields)
+    return await parse_upload(request, authenticator, config.load(SETTINGS), check, fields)
 
 
 def file(content: bytes, url: str = URL, content_type: str = "text/csv", **headers: str) -> Request:
@@ -69,11 +71,13 @@ FILES = {
     "Excel: Unicode text": b"\xff\xfe" + table(SEMICOLONS, "\t").encode("utf-16-le"),
     "Unicode text, big-endian": b"\xfe\xff" + table(SEMICOLONS, "\t").encode("utf-16-be"),
     "Unicode text whose mark is lost": table(SEMICOLONS, "\t").encode("utf-16-le"),
+    "big-endian Unicode text whose mark is lost": table(SEMICOLONS, "\t").encode("utf-16-be"),
     "Numbers: CSV in UTF-8": table(QUOTED, end="\r\n").encode(),
     "Google Sheets: CSV": table(QUOTED).rstrip("\r\n").encode(),
     "Google Sheets: TSV": table([cell.replace("\n", " ") for cell in PROMPTS], "\t").encode(),
     "Macintosh line ends": table(QUOTED, end="\r").encode(),
     "Unix line ends": table(QUOTED, end="\n").encode(),
+    "typed with spaces after commas": ("Nr, Prompt\n" + "".join(f"7, {cell}\n" for cell in QUOTED)).encode(),
     "a line sep=": b"sep=;\r\n" + table(SEMICOLONS, ";").encode(),
     "a line sep= of a delimiter that no header shows": b"sep=|\r\n" + table(SEMICOLONS, "|").encode(),
     "blank rows and columns at the end": table(QUOTED, end=",,,\r\n").encode() + b",,,,\r\n,,,,\r\n\r\n",
@@ -86,6 +90,15 @@ async def test_a_file_is_read_as_spreadsheets_write_it(name: str) -> None:
     lines = [prompt.replace("\n", " ") for prompt in PROMPTS] if "TSV" in name else PROMPTS
     assert rows(found) == dict(enumerate(lines, 2))
     assert [row.metadata for row in found.batch.rows] == [{"Nr": "7"}] * 3
+
+
+async def test_a_header_in_another_script_does_not_hide_the_order_of_bytes() -> None:
+    text = "番号\tプロンプト\tprompt\n一\t二\ta cat\n"
+    assert await prompts(text.encode("utf-16-be")) == await prompts(text.encode("utf-16-le")) == ["a cat"]
+
+
+async def test_a_stray_zero_byte_makes_no_file_utf_16() -> None:
+    assert await prompts(b"prompt,n\na cat,\x00\na dog,1\n") == ["a cat", "a dog"]
 
 
 @pytest.mark.parametrize("charset", ["windows-1252", "iso-8859-1", "unknown-to-everyone"])
@@ -105,6 +118,7 @@ async def test_another_code_page_needs_its_declaration() -> None:
     [
         *("text/csv", "application/csv", "text/tab-separated-values", "text/plain", "application/vnd.ms-excel"),
         "application/x-www-form-urlencoded",  # curl --data-binary @prompts.csv
+        "application/octet-stream",
         "",
     ],
 )
@@ -119,6 +133,20 @@ async def test_a_form_holds_one_file_and_defaults() -> None:
     assert (row.prompt, row.workflow, row.deadline_seconds) == ("a cat", "pro", 60.0)
     alone = await parsed(file(b"prompt\na cat", f"{URL}?workflow=pro&deadlineSeconds=60"))
     assert alone.batch == found.batch
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"Content-Type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}, "sends workbooks"),
+        ({"Content-Type": "text/html"}, "Send CSV"),
+        ({"Content-Type": "text/csv", "Content-Encoding": "gzip"}, "uncompressed"),
+    ],
+)
+async def test_what_is_no_upload_is_rejected_with_what_to_send(headers: dict[str, str], words: str) -> None:
+    with pytest.raises(Problem, match=words) as raised:
+        await parsed(sent(URL, content=b"prompt\na cat", headers={**BEARER, **headers}))
+    assert raised.value.code == "unsupported_media_type"
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 and more", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
@@ -170,6 +198,25 @@ async def test_an_empty_cell_is_not_sent_and_the_query_has_defaults() -> None:
     assert (first.workflow, second.workflow, first.metadata) == ("pro", "saved", {})
 
 
+# --- results.csv ---------------------------------------------------------------------------------------------------
+
+RESULTS = (
+    "row,status,prompt,imageUrl,imageUrls,errorCode,errorMessage,errorHint,cost,jobId,workflow,SKU,metadata.status,file\n"
+    "2,failed,'=a cat,,,moderation,Why,What to do,0.2,26bee1,pro,'-7,own,0002-a-cat.png\n"
+)
+
+
+async def test_results_are_sent_again_without_what_the_rows_received() -> None:
+    (row,) = (await parsed(file(RESULTS.encode()))).batch.rows
+    assert (row.prompt, row.workflow) == ("=a cat", "pro")
+    assert row.metadata == {"SKU": "-7", "status": "own"}
+
+
+async def test_a_table_with_some_of_the_names_of_results_is_the_callers_own() -> None:
+    (row,) = (await parsed(file(b"prompt,status,file\n'=a cat,new,a.png"))).batch.rows
+    assert (row.prompt, row.metadata) == ("'=a cat", {"status": "new", "file": "a.png"})
+
+
 # --- invalid rows --------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +237,9 @@ async def test_an_empty_cell_is_not_sent_and_the_query_has_defaults() -> None:
         ("Title,Prompts\na,b", [(1, None)]),
         ("prompt,Prompt\na,b", [(1, None)]),
         ("prompt,Order No,Order_No\na,b,c", [(1, None)]),
+        ("prompt,Aspect Ratio,aspect_ratio\na,1:1,16:9", [(1, None)]),
+        ("prompt,n\na cat,#REF!\n#REF!,1\n#N/A,2\n#hashtags,3", [(3, "prompt"), (4, "prompt")]),
+        (",".join(["prompt", *map(str, range(21))]) + "\na" + ",x" * 20 + "\na" + ",x" * 21, [(3, "metadata")]),
         ('prompt,n\n"a cat,1\na dog,2', [(2, None)]),
         ('prompt,n\na cat,1\n"a" dog,2', [(3, None)]),
         ("prompt,n\n" + "x" * 140_000 + ",1", [(2, None)]),
@@ -209,6 +259,14 @@ async def test_the_first_error_is_in_the_detail_and_nothing_is_stored() -> None:
     assert document["detail"].startswith(
         "2 of 3 rows cannot be accepted; nothing was stored. Row 3: The prompt is missing"
     )
+
+
+async def test_the_detail_names_the_field_of_the_first_error() -> None:
+    async def refuse(*_arguments: Any) -> None:
+        raise Problem.wrong("Must be one of 1:1, 16:9.", "aspect_ratio")
+
+    with pytest.raises(Problem, match=r"Row 2: aspect_ratio: Must be one of 1:1, 16:9\."):
+        await parsed(file(b"prompt,aspect_ratio\na cat,17:9"), check=refuse)
 
 
 async def test_partial_leaves_invalid_rows_out_unless_none_is_left() -> None:

@@ -42,7 +42,7 @@ def check_may_cancel(job: Job | Batch, caller: Caller | None, settings: AuthSett
 
 
 def check_may_act(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
-    """Check that the caller may change the job: with the token of its caller or of an admin.
+    """Check that the caller may change the job or read its history: with the token of its caller or of an admin.
 
     Raises Problem as `check_may_read` does, and 403 for another caller or without any authentication.
     """
@@ -71,9 +71,9 @@ def _check_owns(job: Job | Batch, caller: Caller | None, settings: AuthSettings)
             raise no_authentication()
         return
     if caller is None or caller.kind is not CallerKind.TOKEN:
-        raise unauthorized("To change this job, send the token of its caller, or of an admin.")
+        raise unauthorized("Send the token of the caller of this job, or of an admin.")
     if not _owns(job, caller):
-        raise Problem("forbidden", "Only the caller of this job or an admin may change it.")
+        raise Problem("forbidden", "Only the caller of this job or an admin may do this.")
 
 
 def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:

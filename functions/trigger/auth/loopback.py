@@ -30,7 +30,7 @@ def is_local(request: Request) -> bool:
     """
     hosts = request.headers.getlist("host")
     peer = request.client.host if request.client else ""
-    is_forwarded = any(_FORWARDING.fullmatch(name) for name in request.headers)
+    is_forwarded = any(map(_tells_of_forwarding, request.headers))
     is_forwarded |= len(hosts) != 1 or not {"/", "?", "#"}.isdisjoint(hosts[0])  # no client writes such a Host
     return not is_forwarded and _names_loopback(f"http://{hosts[0]}") and _is_loopback(peer)
 
@@ -45,6 +45,11 @@ def _is_own(origin: str, request: Request, public_url: str | None) -> bool:
         return True
     host = request.headers.get("host", "")
     return _names_loopback(origin) and origin in (origin_of(f"http://{host}"), origin_of(f"https://{host}"))
+
+
+@lru_cache(256)
+def _tells_of_forwarding(header: str) -> bool:
+    return _FORWARDING.fullmatch(header) is not None
 
 
 @lru_cache(256)

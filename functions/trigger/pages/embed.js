@@ -3,7 +3,10 @@
 
 const HOME = new URL(import.meta.url).origin;
 const FINAL = ["succeeded", "failed", "canceled"];
-const PLACEHOLDER = 96; // pixels: the width and height of the image that stands for one that is not there yet
+// The width and height in pixels of the images that stand for one that is not there yet, or that failed.
+const PLACEHOLDERS = { "96x96": "waiting", "96x95": "failed" };
+const MAX_ERRORS = 10; // in a row, in about three minutes
+let errorCount = 0; // in the ids of errors: a page may have several forms
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
 /** Seconds until the next look: more as the job ages. */
@@ -12,7 +15,8 @@ const delay = (begin) => Math.min(Math.max((Date.now() - begin) / 20000, 2), 30)
 // --- forms --------------------------------------------------------------------------------------------------------
 
 function enliven(form) {
-  const button = form.querySelector('button:not([type="button"]), [type="submit"]');
+  const button = form.querySelector('button:not([type="button"], [type="reset"]), [type="submit"]');
+  const label = button?.matches("input") ? "value" : "textContent";
   const result = document.createElement("div"), status = document.createElement("p");
   result.className = "wireflow-images";
   status.setAttribute("role", "status");
@@ -22,7 +26,8 @@ function enliven(form) {
 
   /** Send a request. Throws an Error; if the server rejects the request, with `status` and the name of the `field`. */
   async function send(path, options) {
-    const response = await fetch(new URL(path, form.action), options);
+    const target = form.getAttribute("action") ?? ""; // `form.action` may be a field of this name
+    const response = await fetch(new URL(path, new URL(target, document.baseURI)), options);
     const body = await response.json().catch(() => ({}));
     if (response.ok) return body;
     const text = body.detail ?? "The service is not available at the moment. Please try again.";
@@ -52,30 +57,37 @@ function enliven(form) {
       result.append(imagesOf(job));
     } catch (error) {
       if (error.status < 500 || !data.has("formToken")) token = null; // else the next submit is the same request
-      const lost = error instanceof TypeError ? "The connection was lost. Please try again." : error.message;
-      showError(form.elements[error.field] ?? button, lost);
+      throw error instanceof TypeError ? new Error("The connection was lost. Please try again.") : error;
     }
   }
 
   function showError(field, text) {
     const error = document.createElement("p"), control = field instanceof Element ? field : button;
-    error.id = `wireflow-images-error-${control.name || "form"}`;
+    error.id = `wireflow-images-error-${(errorCount += 1)}`;
     error.className = "wireflow-images-error";
     error.textContent = text;
     error.style.fontWeight = "bold";
     error.setAttribute("role", "alert");
-    control.setAttribute("aria-describedby", error.id);
+    describe(control, error.id);
     if (control !== button) control.setAttribute("aria-invalid", "true");
     (control.closest("label") ?? control).after(error);
+    control.focus();
+  }
+
+  /** Set what describes a control, beside what the page has written itself. */
+  function describe(control, id) {
+    const own = (control.getAttribute("aria-describedby") ?? "").split(/\s+/);
+    const ids = own.filter((one) => one && !one.startsWith("wireflow-images-error")).concat(id ?? []);
+    if (ids.length) control.setAttribute("aria-describedby", ids.join(" "));
+    else control.removeAttribute("aria-describedby");
   }
 
   function clear() {
-    form.querySelectorAll(".wireflow-images-error").forEach((error) => {
-      const control = form.querySelector(`[aria-describedby="${error.id}"]`);
-      control?.removeAttribute("aria-describedby");
-      control?.removeAttribute("aria-invalid");
-      error.remove();
-    });
+    for (const error of form.querySelectorAll(".wireflow-images-error")) error.remove();
+    for (const control of form.querySelectorAll('[aria-describedby*="wireflow-images-error"]')) {
+      describe(control);
+      control.removeAttribute("aria-invalid");
+    }
     result.replaceChildren(status);
   }
 
@@ -83,16 +95,15 @@ function enliven(form) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.disabled) return;
-    const words = button.textContent;
+    const words = button[label];
     clear();
     button.disabled = true;
-    button.textContent = status.textContent = "Sending…";
-    await submit();
+    button[label] = status.textContent = "Sending…";
+    const error = await submit().catch((reason) => reason);
     button.disabled = false;
-    button.textContent = words;
-    const error = form.querySelector(".wireflow-images-error");
+    button[label] = words;
     if (error) status.textContent = "";
-    if (error) form.querySelector(`[aria-describedby="${error.id}"]`).focus();
+    if (error) showError(form.elements[error.field] ?? button, error.message);
     window.turnstile?.reset();
   });
 }
@@ -119,34 +130,40 @@ async function wait(image) {
   const { job, index } = image.dataset, begin = Date.now();
   const url = `${HOME}/jobs/${job}/image${index ? `/${index}` : ""}`;
   image.setAttribute("aria-busy", "true");
-  for (let state = "waiting"; state === "waiting" && image.isConnected; ) {
+  for (let state = "waiting", errors = 0; state === "waiting" && image.isConnected; ) {
     state = await look(url);
-    if (state === "ready") image.src = url;
-    if (state === "waiting") await pause(delay(begin));
-    else image.dispatchEvent(new CustomEvent(`wireflow-images:${state}`, { bubbles: true }));
+    errors = state === "error" ? errors + 1 : 0;
+    if (state === "error") state = errors < MAX_ERRORS ? "waiting" : "failed";
+    if (state === "waiting") await pause(Math.max(delay(begin), Math.min(2 ** errors, 30)));
+    else show(image, url, state);
   }
   image.removeAttribute("aria-busy");
 }
 
-/** Ask for the state of an image: "ready", "failed", or "waiting". */
+/** Show the image, or the one that says that it failed. A placeholder that is shown under this URL is replaced. */
+function show(image, url, state) {
+  image.src = image.src === url ? `${url}?${state}` : url;
+  image.dispatchEvent(new CustomEvent(`wireflow-images:${state}`, { bubbles: true }));
+}
+
+/** Ask for the state of an image: "ready", "failed", "waiting", or "error". */
 let readable = true; // only pages of FORM_ORIGINS may read responses; every page may load the image
 async function look(url) {
   if (readable) try {
     const headers = { Accept: "application/json" };
     const { status, type } = await fetch(url, { method: "HEAD", headers, redirect: "manual" });
     if (status === 200 || type === "opaqueredirect") return "ready";
-    return [404, 410].includes(status) ? "failed" : "waiting";
+    return { 404: "failed", 409: "waiting", 410: "failed" }[status] ?? "error";
   } catch {
     readable = false;
   }
-  return size(url);
+  return load(url);
 }
 
-const size = (url) => new Promise((done) => {
+const load = (url) => new Promise((done) => {
   const probe = new Image();
-  const isPlaceholder = () => probe.naturalWidth === PLACEHOLDER && probe.naturalHeight === PLACEHOLDER;
-  probe.onload = () => done(isPlaceholder() ? "waiting" : "ready");
-  probe.onerror = () => done("waiting");
+  probe.onload = () => done(PLACEHOLDERS[`${probe.naturalWidth}x${probe.naturalHeight}`] ?? "ready");
+  probe.onerror = () => done("error");
   probe.src = `${url}?at=${Date.now()}`;
 });
 

@@ -18,7 +18,7 @@ const setToken = (text) => (text ? sessionStorage.setItem(TOKEN, text) : session
 async function send(path, { headers = {}, ...options } = {}) {
   const token = getToken(), authorization = token ? { Authorization: `Bearer ${token}` } : {};
   const all = { Accept: "application/json", ...authorization, ...headers };
-  const response = await fetch(path, { ...options, headers: all });
+  const response = await fetch(path, { ...options, headers: all }).catch(() => Promise.reject(new Error(UNREACHABLE)));
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({ detail: UNAVAILABLE }));
   throw Object.assign(new Error(problem.detail), { problem, status: response.status });
@@ -27,6 +27,7 @@ const sendJson = async (path, options) => (await send(path, options)).json();
 const UNKNOWN_TOKEN = "This token is not accepted. Check it, or ask the operator of this service for one.";
 const LOST = "The connection was lost. Press the button again: it is the same request, and is paid once.";
 const DELETED = "It was deleted.";
+const UNREACHABLE = "The service cannot be reached. Check the connection, and try again.";
 const UNAVAILABLE = "The service is not available. Try again in a minute.";
 const hex = (byte) => byte.toString(16).padStart(2, "0");
 const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(hex).join("");
@@ -202,6 +203,8 @@ function createPlayground(main) {
   const file = $("#image1"), preview = $("#input"), choices = $("#choices"), place = $("#job");
   const models = JSON.parse(main.dataset.models), files = new Map();
   let workflows = [], key = null, source = null, busy = false;
+  file.disabled = $("#image-field").hidden;
+  $("#chooser").classList.add("live");
 
   // --- the fields of the chosen workflow
 
@@ -243,36 +246,37 @@ function createPlayground(main) {
     const first = names.length > 1 ? [select("workflow", "Workflow", names)] : [];
     choices.replaceChildren(...first, ...fieldsOf(flow, models[model || flow.model]));
     if (first.length) form.elements.workflow.value = flow.name;
-    $("#image-field").hidden = Boolean(flow.fields) && !flow.fields.some((field) => field.name === "image1");
+    file.disabled = $("#image-field").hidden = !takesImage(flow);
   }
+
+  const takesImage = ({ fields }) => !fields || fields.some((field) => field.name === "image1");
 
   /** The fields beside the prompt and the image. A webhook gets every field, whether it has such an input or not. */
   function fieldsOf(flow, model) {
+    const defaults = { aspect_ratio: flow.aspectRatio, resolution: flow.resolution, model: flow.model };
     const fields = flow.fields ?? ["aspect_ratio", "resolution"].map((name) => ({ name, type: "select" }));
     return fields.filter(({ name }) => !["prompt", "image1", "image2", "image3"].includes(name)).flatMap((field, number) => {
       if (flow.mode === "run" || !LABELS[field.name]) return [input(field, number)];
-      const values = valuesOf(field.name, flow, model);
-      const given = { aspect_ratio: flow.aspectRatio, resolution: flow.resolution, model: flow.model }[field.name];
-      const standard = ["", given ? `${given} (default)` : "Default"];
-      return values.length ? [select(field.name, LABELS[field.name], [standard, ...values])] : [];
+      const values = valuesOf(field.name, flow, model), standard = defaults[field.name];
+      const priced = (value) => (field.name === "resolution" && priceOf(flow, value, model)) || [];
+      const options = [...(standard ? [] : [""]), ...values].map((value) => {
+        return [value, [value || "Default"].concat(priced(value)).join(", ")];
+      });
+      return values.length ? [select(field.name, LABELS[field.name], options, standard)] : [];
     });
   }
 
-  /** The values of a choice, with their labels. */
+  /** The values of a choice. */
   function valuesOf(name, flow, model) {
     const known = Object.values(models), fewest = Math.min(...known.map((one) => one.aspectRatios.length));
-    if (name === "model") return Object.keys(models).map((value) => [value, value]);
-    if (name === "aspect_ratio") {
-      const ratios = (model ?? known.find((one) => one.aspectRatios.length === fewest)).aspectRatios;
-      return ratios.map((value) => [value, value]);
-    }
-    const resolutions = model?.resolutions ?? Object.keys(Object(flow.pricePerImage));
-    return resolutions.map((value) => [value, [value, priceOf(flow, value)].filter(Boolean).join(", ")]);
+    if (name === "model") return Object.keys(models);
+    if (name === "resolution") return model?.resolutions ?? Object.keys(Object(flow.pricePerImage));
+    return (model ?? known.find((one) => one.aspectRatios.length === fewest)).aspectRatios;
   }
 
-  function select(name, label, options) {
+  function select(name, label, options, standard) {
     const list = Object.assign(document.createElement("select"), { id: name, name });
-    list.append(...options.map(([value, text]) => new Option(text, value)));
+    list.append(...options.map(([value, text]) => new Option(text, value, value === standard, value === standard)));
     return labeled(label, list);
   }
 
@@ -298,17 +302,17 @@ function createPlayground(main) {
     if (control.selectedIndex === -1) control.selectedIndex = 0; // another model does not have this choice
   }
 
-  /** The price of an image as text; of the most expensive resolution if this one has none. */
-  function priceOf({ pricePerImage: prices }, resolution) {
-    if (typeof prices === "number") return dollars(prices);
-    return prices ? dollars(prices[resolution] ?? Math.max(...Object.values(prices))) : "";
+  /** The price of an image as text: of the most expensive resolution if this one has none, or that of the model. */
+  function priceOf({ pricePerImage: prices }, resolution, model) {
+    const price = Object(prices) === prices ? prices[resolution] ?? Math.max(...Object.values(prices)) : prices;
+    return price ?? model?.price ? dollars(price ?? model.price) : "";
   }
 
   function showPrice() {
     const flow = chosen();
     if (!flow) return;
     const model = models[form.elements.model?.value || flow.model];
-    const text = priceOf(flow, form.elements.resolution?.value || flow.resolution || model?.resolutions[0]);
+    const text = priceOf(flow, form.elements.resolution?.value || flow.resolution || model?.resolutions[0], model);
     price.textContent = text && `${text} per image`;
   }
 
@@ -349,13 +353,16 @@ function createPlayground(main) {
 
   function showInputOf(url, name) {
     preview.hidden = !url;
-    file.hidden = Boolean(url && source);
+    $("#chooser").hidden = Boolean(url);
     if (!url) return;
     $("img", preview).src = url;
     $("span", preview).textContent = name;
   }
 
-  function use(job, index) {
+  async function use(job, index) {
+    const other = file.disabled && workflows.find(takesImage);
+    if (other) showFields({ ...collect(), workflow: other.name });
+    if (file.disabled) return tell("No workflow accepts an input image", "The operator of this service can add one.");
     source = { fromJob: job, fromImage: index };
     file.value = "";
     key = null;
@@ -367,12 +374,17 @@ function createPlayground(main) {
 
   // --- sending
 
-  /** The fields as they are now, without empty ones and the file. */
+  /** The fields as they are now, without the file and those that are empty or have their default. */
   function collect() {
-    const sent = Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value));
+    const isDefault = (name) => form.elements[name]?.selectedOptions?.[0].defaultSelected;
+    const texts = [...new FormData(form)].filter(([, value]) => typeof value === "string" && value);
+    const sent = Object.fromEntries(texts.filter(([name]) => !isDefault(name)));
     delete sent.token; // it is sent as a header
-    return { ...sent, ...source };
+    return { ...sent, ...(file.disabled ? {} : source) };
   }
+
+  /** The file to send; none if the workflow has no input image. */
+  const inputFile = () => (file.disabled ? undefined : file.files[0]);
 
   function bodyOf(fields, given, more = {}) {
     const body = new FormData();
@@ -393,7 +405,7 @@ function createPlayground(main) {
       const job = await sendJson("/", { method: "POST", body: bodyOf(fields, given, more), headers });
       if (given) files.set(job.id, given);
       const { "cf-turnstile-response": _, ...kept } = fields;
-      remember({ id: job.id, prompt: fields.prompt, fields: kept, file: Boolean(given) });
+      remember({ id: job.id, prompt: fields.prompt, status: job.status, fields: kept, file: Boolean(given) });
       await show(job.id, true);
       key = null;
     } catch (error) {
@@ -425,26 +437,30 @@ function createPlayground(main) {
 
   /** Create an earlier image again: the form shows its fields, and nothing is sent before the price is confirmed. */
   async function again(id) {
-    const entry = gallery().find((one) => one.id === id);
-    fill(entry?.fields ?? (await fieldsOfJob(id)), files.get(id));
-    if (entry?.file && !files.has(id)) {
-      showError(file, "Choose the input image again, then press the button.");
-      file.focus();
-      return;
-    }
+    if (!(await edit(id))) return;
     try {
-      const body = bodyOf(collect(), file.files[0], { dryRun: "true", ...(await credential()) });
+      const body = bodyOf(collect(), inputFile(), { dryRun: "true", ...(await credential()) });
       const words = inWords(await sendJson("/", { method: "POST", body }));
-      if (await ask("Create this image again?", words, "Create it")) await create(collect(), file.files[0]);
+      if (await ask("Create this image again?", words, "Create it")) await create(collect(), inputFile());
     } catch (error) {
       reject(error);
     }
   }
 
-  async function fieldsOfJob(id) {
-    const job = await sendJson(`/jobs/${id}`);
-    return { prompt: job.prompt, workflow: job.workflow };
+  /** Show the fields of an earlier job in the form, to be changed; false if its input image has to be chosen again. */
+  async function edit(id) {
+    const { fields, file: needsFile } = gallery().find((one) => one.id === id) ?? (await requestOf(id));
+    fill(fields, files.get(id));
+    form.scrollIntoView({ block: "start" });
+    prompt.focus();
+    const complete = !needsFile || file.disabled || files.has(id);
+    if (!complete) showError(file, "Choose the input image again, then press the button.");
+    if (!complete) file.focus();
+    return complete;
   }
+
+  /** What a job of another browser was created from, as far as its page tells. */
+  const requestOf = async (id) => JSON.parse($(".job", await fetchPage(`/jobs/${id}`)).dataset.request);
 
   /** What a quote says. */
   function inWords({ estimatedCost, startsNow, queuePosition }) {
@@ -456,6 +472,9 @@ function createPlayground(main) {
   function fill({ fromJob, fromImage, ...fields }, given) {
     source = fromJob ? { fromJob, fromImage } : null;
     prompt.value = fields.prompt ?? "";
+    for (const list of $$("select", choices)) {
+      list.selectedIndex = Math.max([...list.options].findIndex((option) => option.defaultSelected), 0);
+    }
     showFields(fields);
     takeFile(given);
     key = null;
@@ -468,7 +487,7 @@ function createPlayground(main) {
     reveal(article);
     place.className = "";
     place.replaceChildren(article);
-    showGallery(id);
+    showGallery();
     if (focus) {
       $("#result").focus({ preventScroll: true });
       $("#result").scrollIntoView({ block: "nearest" });
@@ -496,26 +515,45 @@ function createPlayground(main) {
 
   function settle(id, status) {
     const entries = gallery(), entry = entries.find((one) => one.id === id);
-    if (!entry || entry.final === FINAL.includes(status)) return;
-    entry.final = FINAL.includes(status);
+    if (!entry || entry.status === status) return;
+    entry.status = status;
     store(entries);
-    showGallery(id);
+    showGallery();
   }
 
-  function showGallery(current) {
-    const entries = gallery();
+  const shown = () => $(".job", place)?.dataset.job;
+
+  function showGallery() {
+    const entries = gallery(), focused = document.activeElement.closest("#gallery li a")?.pathname;
     $("#gallery").hidden = !entries.length;
-    $("#gallery ul").replaceChildren(...entries.map(({ id, prompt: text, final }) => {
-      const item = document.createElement("li"), link = document.createElement("a"), image = new Image();
-      const src = `/jobs/${id}/image${final ? "" : "?pending"}`; // another URL, so that the placeholder is replaced
-      Object.assign(image, { loading: "lazy", decoding: "async", alt: text, src });
+    $("#gallery ul").replaceChildren(...entries.map(({ id, prompt: text, status }) => {
+      const item = document.createElement("li"), link = document.createElement("a");
       link.href = `/jobs/${id}`;
       link.dataset.do = "open";
-      if (id === current) link.setAttribute("aria-current", "true");
-      link.append(image);
+      if (id === shown()) link.setAttribute("aria-current", "true");
+      const image = { loading: "lazy", decoding: "async", alt: text, src: `/jobs/${id}/image` };
+      if (status === "succeeded") link.append(Object.assign(new Image(), image));
+      else for (const words of [text, { failed: "No image", canceled: "Canceled" }[status] ?? "In progress"]) {
+        link.append(Object.assign(document.createElement("span"), { textContent: words }));
+      }
       item.append(link);
       return item;
     }));
+    if (focused) $(`#gallery a[href="${focused}"]`)?.focus();
+  }
+
+  /** Follow the jobs of the gallery that are not shown, one at a time. */
+  async function watch() {
+    for (let turn = 0; ; turn += 1) {
+      await pause(5);
+      await visible();
+      const open = gallery().filter(({ id, status }) => !FINAL.includes(status) && id !== shown());
+      if (!open.length) continue;
+      const { id } = open[turn % open.length];
+      const gone = ({ status }) => ([404, 410].includes(status) ? "failed" : null);
+      const status = await sendJson(`/jobs/${id}`).then((job) => job.status, gone);
+      if (status) settle(id, status);
+    }
   }
 
   async function open(id) {
@@ -533,7 +571,7 @@ function createPlayground(main) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    create(collect(), file.files[0]);
+    create(collect(), inputFile());
   });
   form.addEventListener("input", ({ target }) => {
     key = null;
@@ -559,14 +597,15 @@ function createPlayground(main) {
   });
   document.addEventListener("paste", (event) => {
     const given = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
-    if (!given) return;
+    if (!given || file.disabled) return;
     event.preventDefault();
     takeFile(given);
   });
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     form.addEventListener(kind, (event) => {
       if (!event.dataTransfer.types.includes("Files")) return;
-      event.preventDefault();
+      event.preventDefault(); // else the browser leaves the page to show the file
+      if (file.disabled) return;
       $("#drop").classList.toggle("over", kind.startsWith("drage") || kind === "dragover");
       if (kind === "drop") takeFile(event.dataTransfer.files[0]);
     });
@@ -579,9 +618,11 @@ function createPlayground(main) {
     showGallery();
     await loadWorkflows();
     const newest = gallery()[0];
-    if (asked.has("fromJob")) use(asked.get("fromJob"), asked.get("fromImage") ?? "0");
+    watch();
+    if (asked.has("fromJob")) await use(asked.get("fromJob"), asked.get("fromImage") ?? "0");
     else if (asked.has("again")) await again(asked.get("again")).catch(fail);
-    else if (newest && !newest.final) await show(newest.id, false).catch(() => {});
+    else if (asked.has("edit")) await edit(asked.get("edit")).catch(fail);
+    else if (newest && !FINAL.includes(newest.status)) await show(newest.id, false).catch(() => {});
   }
 
   function remove() {
@@ -597,7 +638,7 @@ function createPlayground(main) {
     showGallery();
   }
 
-  return { start, use, again, open, settle, remove, forget };
+  return { start, use, again, edit, open, settle, remove, forget };
 }
 
 // --- every page ---------------------------------------------------------------------------------------------------
@@ -612,6 +653,7 @@ const ACTIONS = {
 const LINKS = {
   use: (link) => playground.use(...["fromJob", "fromImage"].map((name) => new URL(link.href).searchParams.get(name))),
   again: (link) => playground.again(new URL(link.href).searchParams.get("again")),
+  edit: (link) => playground.edit(new URL(link.href).searchParams.get("edit")),
   open: (link) => playground.open(link.pathname.split("/").pop()),
 };
 

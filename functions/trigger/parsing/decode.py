@@ -68,21 +68,21 @@ def _from_json(raw: bytes) -> DecodedBody:
     if not isinstance(body, dict | list):
         detail = 'The request body must be a JSON object such as {"prompt": "a cat"}, or an array of them.'
         raise Problem.wrong(detail)
-    return _checked(DecodedBody(body=body), len(raw))
+    return DecodedBody(body=_checked(body, len(raw)))
 
 
 def _from_event(event: events.Event) -> DecodedBody:
-    return _checked(DecodedBody(body=event.body, event_key=event.key), event.size)
+    return DecodedBody(body=_checked(event.body, event.size), event_key=event.key)
 
 
-def _checked(decoded: DecodedBody, size: int) -> DecodedBody:
+def _checked(body: dict[str, Any] | list[Any], size: int) -> dict[str, Any] | list[Any]:
     """The body without our empty fields, if it is not too large: only a batch may have more than 512 KiB."""
-    if isinstance(decoded.body, list):
-        return decoded
-    body = present(decoded.body)
-    if size > BODY_LIMIT and "prompts" not in body:
+    if isinstance(body, list):
+        return body
+    fields = present(body)
+    if size > BODY_LIMIT and "prompts" not in fields:
         raise too_large("request", BODY_LIMIT)
-    return replace(decoded, body=body)
+    return fields
 
 
 def without_token(decoded: D) -> D:

@@ -10,7 +10,10 @@ from shared.problems import Problem
 
 from . import events
 
-UPLOADS = "CSV (text/csv), a form with a CSV file (multipart/form-data), or JSON (application/json) with prompts"
+UPLOADS = (
+    "CSV (text/csv), a form with a CSV file (multipart/form-data), or JSON (application/json) with prompts. "
+    "`python -m functions batch` sends workbooks"
+)
 SUPPORTED = (
     "JSON (application/json), a form (application/x-www-form-urlencoded or multipart/form-data), a CloudEvent "
     "(application/cloudevents+json, or ce- headers with JSON; no batch), or a Pub/Sub push"
@@ -36,6 +39,7 @@ class BodyKind(Enum):
 
 # Windows calls CSV application/vnd.ms-excel. Excel's "Unicode text" is a .txt file.
 _TABLES = {"text/csv", "application/csv", "text/tab-separated-values", "text/plain", "application/vnd.ms-excel"}
+_UNKNOWN = {"", "application/octet-stream"}  # to which any file may be given
 _FORMS = {"application/x-www-form-urlencoded": BodyKind.URLENCODED, "multipart/form-data": BodyKind.MULTIPART}
 
 
@@ -50,8 +54,7 @@ def content_type(headers: Headers) -> str:
 
 def body_kind(headers: Headers) -> BodyKind:
     """Return the kind of a request's body; no Content-Type means JSON. Problem 415 if it is not supported."""
-    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-        raise Problem("unsupported_media_type", "Send the body uncompressed, without Content-Encoding.")
+    _check_uncompressed(headers)
     media_type = _media_type(content_type(headers)) or "application/json"
     if media_type == "application/octet-stream" and _is_scheduler(headers):
         media_type = "application/json"
@@ -66,22 +69,33 @@ def body_kind(headers: Headers) -> BodyKind:
         return _FORMS[media_type]
     if is_json:
         return BodyKind.JSON
-    raise _unsupported(media_type)
+    tables = ". CSV belongs to POST /batches" if media_type in _TABLES else ""
+    raise _unsupported(media_type, f"{SUPPORTED}{tables}")
 
 
 def upload_kind(headers: Headers) -> BodyKind:
     """Return the kind of an uploaded batch. Problem 415 if it is not supported.
 
-    URLENCODED is what the body looks like: `curl --data-binary` calls every body a form.
+    URLENCODED is what the body looks like: `curl --data-binary` calls every body a form, and others do not say.
     """
+    _check_uncompressed(headers)
     media_type = _media_type(content_type(headers))
     if media_type in _TABLES:
         return BodyKind.TABLE
-    if not media_type:
+    if media_type in _UNKNOWN:
         return BodyKind.URLENCODED
-    if (kind := body_kind(headers)) is BodyKind.EVENT:
+    try:
+        kind = body_kind(headers)
+    except Problem:
+        kind = BodyKind.EVENT
+    if kind is BodyKind.EVENT:
         raise _unsupported(media_type, UPLOADS)
     return kind
+
+
+def _check_uncompressed(headers: Headers) -> None:
+    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise Problem("unsupported_media_type", "Send the body uncompressed, without Content-Encoding.")
 
 
 def _media_type(value: str) -> str:

@@ -11,8 +11,9 @@ from shared.problems import Problem
 from shared.submission import Submission
 from shared.workflows import DEFAULT, OVERRIDES
 
-from .fields import FIELDS, batch_items, present, read_text_fields
-from .table import BadTable, Table, normalized
+from ..result_table import RECEIVED, holds_results, normalized, unescaped
+from .fields import FIELDS, METADATA_KEYS, batch_items, present, read_text_fields
+from .table import BadTable, Table
 from .upload import DecodedUpload
 
 # Of a whole batch, or of a browser: a row must not have them.
@@ -25,6 +26,10 @@ WorkflowFields = Callable[[str], Awaitable[Collection[str]]]
 _METADATA = "metadata."
 _OURS = {normalized(name): name for name, field in FIELDS.items() if not field.browser_only}
 _OVERRIDES = {normalized(name): name for name in OVERRIDES}
+IGNORED = " "  # no name of a field
+_IGNORED = {normalized(name): IGNORED for name in RECEIVED}
+# What Excel and Google Sheets show in place of a result, in English, German, and French among others.
+_FORMULA_ERROR = re.compile(r"#(?:[A-ZÀ-Þ]+[!?]|DIV/0!|N/[AD]|NV)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ def rows_problem(errors: Sequence[RowError], total: int) -> Problem:
     first = errors[0]
     counted = "The file cannot be read" if not total else f"{len(errors):,} of {total:,} rows cannot be accepted"
     hint = "Correct them, or add ?partial=true to leave them out." if total else "Correct it, and send it again."
-    detail = f"{counted}; nothing was stored. Row {first.row}: {first.detail} {hint}"
+    named = f"{first.field}: " if first.field and first.field not in first.detail else ""
+    detail = f"{counted}; nothing was stored. Row {first.row}: {named}{first.detail} {hint}"
     return Problem("invalid_field", detail, field=first.field, members={"errors": [one.document() for one in errors]})
 
 
@@ -68,7 +74,8 @@ async def read_rows(
     if upload.table is not None:
         columns = _Columns(upload.table, workflow_fields)
         for row, cells in upload.table.rows:
-            yield row, _caught(_row_fields, await columns.of(cells, defaults), cells, defaults)
+            fields_of_row = _caught(_row_fields, columns, await columns.of(cells, defaults), cells)
+            yield row, fields_of_row if isinstance(fields_of_row, Problem) else {**defaults, **fields_of_row}
     else:
         prompts = upload.body if isinstance(upload.body, list) else fields.get("prompts")
         for row, element in enumerate(batch_items("prompts", prompts, MAX_ROWS), FIRST_ROW):
@@ -96,29 +103,32 @@ class _Columns:
         self._header = [name.strip() for name in table.header]
         self._workflow_fields = workflow_fields
         self._fields = dict[str, list[str]]()  # by workflow
-        ours = _fields(self._header, _OURS)
+        self.has_results = holds_results(self._header)
+        ours = self._meaning(_OURS)
         if "prompt" not in ours:
             shown = ", ".join(self._header)[:200] or "nothing"
             raise BadTable(f"The first row must name the columns, one of them prompt. It has: {shown}.")
-        if twice := next((name for name in ours if name and ours.count(name) > 1), None):
-            raise BadTable(f"Two columns mean {twice}. Remove or rename one of them.")
         if not table.rows:
             raise BadTable("The file has a header and no rows.", FIRST_ROW)
         self._workflow = ours.index("workflow") if "workflow" in ours else len(ours)
 
     async def of(self, cells: Sequence[str], defaults: Mapping[str, Any]) -> list[str]:
-        """Return the field that each column sets in a row."""
+        """Return the field that each column sets in a row. Raise BadTable if two columns set the same."""
         named = cells[self._workflow].strip() if self._workflow < len(cells) else ""
         workflow = named or str(defaults.get("workflow", DEFAULT))
         if workflow not in self._fields:
             inputs = {normalized(name): name for name in await self._workflow_fields(workflow)}
-            self._fields[workflow] = _fields(self._header, {**_OVERRIDES, **inputs, **_OURS})
+            self._fields[workflow] = self._meaning({**_OVERRIDES, **inputs, **_OURS})
         return self._fields[workflow]
 
-
-def _fields(header: Sequence[str], known: Mapping[str, str]) -> list[str]:
-    """The field of each column: a known one, or one of the caller's own metadata. "" for a column without a name."""
-    return [known.get(normalized(name)) or (name and _own_field(name, number)) for number, name in enumerate(header, 1)]
+    def _meaning(self, known: Mapping[str, str]) -> list[str]:
+        """The field of each column: a known one, or the caller's own metadata. "" for a column without a name."""
+        known = {**known, **_IGNORED} if self.has_results else known
+        names = enumerate(self._header, 1)
+        fields = [known.get(normalized(name)) or (name and _own_field(name, number)) for number, name in names]
+        if twice := next((name for name in fields if name and name != IGNORED and fields.count(name) > 1), None):
+            raise BadTable(f"Two columns mean {twice}. Remove or rename one of them.")
+        return fields
 
 
 def _own_field(name: str, number: int) -> str:
@@ -129,16 +139,26 @@ def _own_field(name: str, number: int) -> str:
     return f"{_METADATA}{key or f'column_{number}'}"
 
 
-def _row_fields(columns: Sequence[str], cells: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _row_fields(columns: _Columns, fields: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
+    """The fields of a row. `fields`: what its columns set."""
     pairs = []
     for number, cell in enumerate(cells):
         if not (text := cell.strip()):
             continue
-        if number >= len(columns) or not columns[number]:
+        if number >= len(fields) or not fields[number]:
             detail = f"Column {number + 1} has no name in the first row. A comma within a cell needs quotation marks."
             raise Problem.wrong(detail)
-        pairs.append((columns[number], text))
-    return {**defaults, **_checked(read_text_fields(pairs))}
+        text = unescaped(text) if columns.has_results else text
+        if fields[number] == "prompt" and _FORMULA_ERROR.fullmatch(text):
+            raise Problem.wrong(f"The cell shows the error {text}. Correct its formula.", "prompt")
+        if fields[number] != IGNORED:
+            pairs.append((fields[number], text))
+    if (own := sum(name.startswith(_METADATA) for name, _ in pairs)) > METADATA_KEYS:
+        detail = (
+            f"The row has {own} columns of your own; the limit is {METADATA_KEYS}. Remove some, or empty their cells."
+        )
+        raise Problem.wrong(detail, "metadata")
+    return _checked(read_text_fields(pairs))
 
 
 def _checked(fields: dict[str, Any]) -> dict[str, Any]:

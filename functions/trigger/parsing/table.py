@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from shared.batches import MAX_ROWS
 from shared.problems import Problem
 
+from ..result_table import normalized
+
 COLUMNS_LIMIT = 100
 DELIMITERS = ",;\t"
+HEADER_BYTES = 1_024  # that tell the encoding
 # Of a table with one column: a control character that is in no text, so that a comma needs no quotes.
 NO_DELIMITER = "\x1f"
 
@@ -40,11 +43,6 @@ class BadTable(Exception):
         self.row = row
 
 
-def normalized(name: str) -> str:
-    """Return the name of a column without case, spaces, and punctuation: `Aspect Ratio` is `aspect_ratio`."""
-    return re.sub(r"[\W_]+", "", name).casefold()
-
-
 def read_table(raw: bytes, content_type: str) -> Table:
     """Parse a file. Raise BadTable, or Problem 415 for a workbook. CPU-bound: run it in a thread if large."""
     if raw.startswith(_WORKBOOKS):
@@ -65,7 +63,8 @@ def read_table(raw: bytes, content_type: str) -> Table:
 def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """The records with something in them, numbered from the first, without the blank cells at their ends."""
     number = 0
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    # A space before a quotation mark is none of RFC 4180, but people type it.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
         for record in reader:
             cells = _trimmed(record)
@@ -115,9 +114,15 @@ def _decode(raw: bytes, content_type: str) -> str:
     for mark, name in _BYTE_ORDER_MARKS.items():
         if raw.startswith(mark):
             return _decoded(raw[len(mark) :], [name])
-    if b"\x00" in raw[:64]:  # UTF-16 whose byte order mark is lost: the header is ASCII
-        return _decoded(raw, ["utf-16-be" if raw.startswith(b"\x00") else "utf-16-le"])
-    return _decoded(raw, [*_declared(content_type), "utf-8", "cp1252"])
+    return _decoded(raw, [*_utf_16(raw[:HEADER_BYTES]), *_declared(content_type), "utf-8", "cp1252"])
+
+
+def _utf_16(head: bytes) -> list[str]:
+    """UTF-16 whose byte order mark is lost: each of the letters of `prompt` has a byte of zero, on the same side."""
+    surplus = head[1::2].count(0) - head[::2].count(0)
+    if abs(surplus) < len("prompt"):
+        return []
+    return ["utf-16-le" if surplus > 0 else "utf-16-be"]
 
 
 def _decoded(raw: bytes, names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from shared.submission import BatchSubmission, Submission
 
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_upload
-from .fields import read_field
+from .fields import FIELDS, is_ours, read_field
 from .media_type import upload_kind
 from .pipeline import BATCH_LIMIT, Received, Rules, WorkflowCheck, receive, validate_request
 from .read import MIB, upload_limit
@@ -91,12 +91,18 @@ def _or_raise(fields: Mapping[str, Any] | Problem) -> Mapping[str, Any]:
 
 
 def _key(received: Received[DecodedUpload]) -> IdempotencyKey:
-    """The key of the request, by default the file and the fields beside its rows: the same upload, the same batch."""
+    """The key of the request, by default the file and what is compared of the fields beside its rows."""
     if received.key:
         return IdempotencyKey("batch", json.dumps([received.key.kind, received.key.value]))
-    beside = {name: value for name, value in received.fields.items() if name not in {"prompts", "dryRun"}}
-    sha256 = received.decoded.sha256
+    beside = {name: value for name, value in received.fields.items() if name != "prompts" and _is_compared(name)}
+    body, sha256 = received.decoded.body, received.decoded.sha256
+    if isinstance(body, dict) and received.decoded.table is None and not all(map(_is_compared, body)):
+        sha256 = fingerprint({name: value for name, value in body.items() if _is_compared(name)})
     return IdempotencyKey("batch", json.dumps(["file", sha256, fingerprint(beside)] if beside else sha256))
+
+
+def _is_compared(name: str) -> bool:
+    return not is_ours(name, browser=False) or FIELDS[name].compared
 
 
 def _batch(rows: Mapping[int, Submission], key: IdempotencyKey, received: Received[DecodedUpload]) -> BatchSubmission:

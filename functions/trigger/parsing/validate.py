@@ -18,6 +18,7 @@ from .near_misses import missing_prompt
 from .read import KIB
 from .urls import check_callback_url, check_image_url, check_redirect_url
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # Of the fields for Wireflow: `1e15` is longer when it is serialized again, and a document may have 1 MiB.
 STORED_LIMIT = 900 * KIB
 
@@ -93,7 +94,7 @@ def _fingerprint(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
 
 
 def _serialize(fields: Mapping[str, Any]) -> str:
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    text = _COMPACT.encode(fields)
     if len(text.encode()) > STORED_LIMIT:
         detail = f"The serialized request is larger than {STORED_LIMIT // KIB} KiB. Send large inputs as URLs."
         raise Problem("body_too_large", detail)

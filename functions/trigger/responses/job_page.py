@@ -4,6 +4,7 @@ pages/page.js asks for the page again and replaces the parts that changed. Witho
 often as the job ages.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,18 +20,20 @@ from shared.job_parts import Step
 from shared.job_states import Status
 from shared.problems import PROBLEMS, Problem
 from shared.public_job import SENTENCES, sentence, visitor_message
+from shared.workflows import OVERRIDES
 
 from .html import Html, fill, html_page, join
 
 MIN_REFRESH, MAX_REFRESH = 3, 60  # seconds
 TITLES = {Status.SUCCEEDED: "Your image", Status.FAILED: "No image", Status.CANCELED: "No image"}
-UNFINISHED_TITLE = "Your image is being generated"
+UNFINISHED_TITLE = "Your image is on its way"
 STAGES = {
     Status.QUEUED: "Queued",
     Status.TRIGGERING: "Starting",
     Status.RUNNING: "Generating",
     Status.COPYING: "Saving",
 }
+_EARLIER_IMAGE = re.compile(r"jobs/(?P<job>[^/]+)/\d+/(?P<index>\d+)\.")  # the name of an image of a job
 CHARGED = {"yes": "It was charged.", "no": "It was not charged.", "unknown": "It may have been charged."}
 
 
@@ -51,19 +54,21 @@ class JobView:
 
 def job_page(view: JobView) -> HTMLResponse:
     """Return the page of a job."""
-    job = view.job
+    job, stored, actions = view.job, _stored(view), join(_actions(view))
     title = TITLES.get(job.status, UNFINISHED_TITLE)
+    beside = len(stored) == 1  # the actions are in one row with those of the only image
     content = fill(
         "job",
         id=job.id,
         status=job.status,
         attempt=job.attempt,
+        request=json.dumps(_request(view)) if view.playground else "",
         message=_message(view),
         wait=_wait(view),
         stages=Html() if job.finished else _stages(job),
-        images=join(_image(view, image) for image in _stored(view)),
+        images=join(_image(view, image, actions if beside else Html()) for image in stored),
         error=_explanation(view),
-        actions=join(_actions(view)),
+        actions=Html() if beside else actions,
         prompt=job.prompt,
         facts=join(fill("fact", name=name, value=value) for name, value in _facts(view)),
         access=fill("access", form=fill("access_form")) if _may_be_unlocked(view) else Html(),
@@ -173,7 +178,8 @@ def _stored(view: JobView) -> list[dict[str, Any]]:
     return list(view.public["images"]) if view.job.finished else []
 
 
-def _image(view: JobView, image: dict[str, Any]) -> Html:
+def _image(view: JobView, image: dict[str, Any], more: Html) -> Html:
+    """An image with what can be done with it, and `more`."""
     job, index = view.job, image["index"]
     sized = image["width"] and image["height"]
     return fill(
@@ -183,6 +189,7 @@ def _image(view: JobView, image: dict[str, Any]) -> Html:
         alt=view.public["altText"],
         size=fill("size", width=image["width"], height=image["height"]) if sized else Html(),
         use=fill("use", id=job.id, index=index) if view.playground else Html(),
+        more=more,
     )
 
 
@@ -205,11 +212,25 @@ def _actions(view: JobView) -> Iterator[Html]:
         cost = view.public["estimatedCost"]
         yield fill("retry", cost=price(cost["amount"]) if cost else "")
     if view.playground and job.finished:
-        yield fill("again", id=job.id, label="Create again" if job.status is Status.SUCCEEDED else "Start over")
+        yield fill("again" if job.status is Status.SUCCEEDED else "edit", id=job.id)
     if not job.private and _stored(view):
         yield fill("share", url=view.public["statusUrl"])
     if job.status is Status.QUEUED and (view.owner or is_visitor(job.caller)):
         yield fill("cancel")
+
+
+def _request(view: JobView) -> dict[str, Any]:
+    """What the form of the playground sends to create the image again.
+
+    `fields`: those that everyone with the id may know; `file`: whether an input image has to be chosen again.
+    """
+    job, sent = view.job, json.loads(view.job.input)
+    fields = {"prompt": job.prompt, "workflow": job.workflow}
+    fields |= {name: sent[name] for name in OVERRIDES if isinstance(sent.get(name), str)}
+    source = _EARLIER_IMAGE.match(job.image1 or "") if view.owner and job.previous_job else None
+    if source:
+        fields |= {"fromJob": source["job"], "fromImage": source["index"]}
+    return {"fields": fields, "file": bool(job.input_images) and source is None}
 
 
 def _facts(view: JobView) -> Iterator[tuple[str, str]]:

@@ -1,8 +1,11 @@
 """Conditional and content negotiation headers of a request. A header may occur several times (RFC 9110, 5.3)."""
 
+import re
 from collections.abc import Iterator
 
 from starlette.requests import Request
+
+_ZERO_QUALITY = re.compile(r"q=[0.]+")
 
 
 def matches(request: Request, etag: str) -> bool:
@@ -26,13 +29,9 @@ def _accepted(request: Request) -> list[str]:
     accepted = []
     for item in _items(request, "accept"):
         media_type, *parameters = (part.strip().lower() for part in item.split(";"))
-        if not any(parameter.startswith("q=") and _is_zero(parameter[2:]) for parameter in parameters):
+        if not any(map(_ZERO_QUALITY.fullmatch, parameters)):
             accepted.append(media_type)
     return accepted
-
-
-def _is_zero(quality: str) -> bool:
-    return bool(quality) and set(quality) <= {"0", "."}
 
 
 def _items(request: Request, name: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Placeholder images for an `<img>` whose image is not ready or has failed: two PNG files of 96 by 96 pixels.
+"""Placeholder images for an `<img>` whose image is not ready or has failed: PNG files, 96 pixels wide.
 
 They are text because the deployed package contains only text files.
 """
@@ -12,11 +12,11 @@ WAITING = base64.b64decode(
     b"knIBwEtEf7AAAAAASUVORK5CYII="
 )
 
-# A red cross.
+# A red cross. It is one pixel lower: pages that may not read responses, as embed.js on any origin, tell it by that.
 FAILED = base64.b64decode(
-    b"iVBORw0KGgoAAAANSUhEUgAAAGAAAABgCAMAAADVRocKAAAACVBMVEXs7/GQpK7GKCgPJzAeAAAA5klEQVR4nO2XSQ7DMAwDA/3/"
-    b"0T3WiTfF4vRQkOfOUECTWL4ux3Ecx3H+KQEjcVLwgomzgjQUpwVJKs4LUlhUChJc1Aq2YFQLNmTUC5ZowZ+CS/4EXvRvBWX/RiHw"
-    b"LyUS/0Ij8k9FMv9EJfQPZVL/QCf2d0K5/6EE/Dcp4m+0kL9vUPufDXr/vYHwtw2MHy/45V/AP0T8a4C9yPyniP+Y8scBf6DxRzK/"
-    b"VPBrEb/Y8aspv1zz1wP+gsNf0WoNObTQkASrBbJBJqBykhEnHqXD9LPcKWSYBnr1Y2qb/DbQBY7jOI7j1PIBrgAGTVOD/9QAAAAA"
-    b"SUVORK5CYII="
+    b"iVBORw0KGgoAAAANSUhEUgAAAGAAAABfAgMAAABq2irTAAAACVBMVEXs7/GQpK7GKCgPJzAeAAABEUlEQVR42u2UQY7EIAwEWz7xDI6rfaXf"
+    b"s6/yM3yy9hACbUOkOY/CJVEqUJOhG+Ad75B06Qu0BNoCPc3/Xbd/aQa0KOa1F8UErSrqzLlmfSDVdS/REAnYLenwBPy+UVgCMSSyyfSSTMUE"
+    b"QzIVEwzJVExwSeT4gZ0VCxgaKxbwax3bQAAqh30BFJ0UBAyNFAQcQgoCkbaeABSkYGAgBQMHKRgcIzwS1I+gpwjnXyUnIE/f0RBKEiGFG0n4"
+    b"3zWvK9+JitN+tCsP/RBqpwinlBhFOBVHV4RT1YIinMrpqSeUdks9oZNDuSd0ZETqCR0yXspIoc5lrD3fahBPJ4OXJamc9Y2ng2yMn+0d2Raw"
+    b"D7L5jq8c/4ycUA/2gUFHAAAAAElFTkSuQmCC"
 )

@@ -34,10 +34,6 @@ def preference_applied(seconds: int | None) -> dict[str, str]:
     return {} if seconds is None else {"Preference-Applied": f"wait={seconds}"}
 
 
-def _is_final(job: Job) -> bool:
-    return job.finished
-
-
 class Waits:
     """The delayed responses of one instance. They are bounded, because each occupies one of its concurrent requests."""
 
@@ -46,7 +42,7 @@ class Waits:
         self._waiting = 0
 
     async def wait(
-        self, request: Request, job: Job, condition: Callable[[Job], bool] = _is_final
+        self, request: Request, job: Job, condition: Callable[[Job], bool] = lambda job: job.finished
     ) -> tuple[Job, int | None]:
         """Delay the response as the request prefers, until the condition holds. Return the job's latest state.
 

@@ -33,19 +33,24 @@ Code = TypeVar("Code", bound=StrEnum)
 
 
 async def act_on_jobs(request: Request, context: Context) -> Response:
-    """Handle `POST /jobs/actions`: 202 while selected jobs are left, else 200."""
+    """Handle `POST /jobs/actions`: 202 while matching jobs are left, else 200.
+
+    With `Retry-After` the same request continues; without, those that are left are beyond `limit` or older.
+    """
     deps = context.deps
     caller = check_may_list(await context.authenticator.reader(request), deps.config.auth)
     body = await read_object(request, FIELDS)
     wanted = _request(body, key_from_header(request.headers, "Idempotency-Key"), caller)
     try:
-        response = await act_on_all(wanted, deps)
+        result = await act_on_all(wanted, deps)
     except KeyReused as error:
         detail = "The same Idempotency-Key was sent with another request before. Send a new one with a new request."
         raise Problem("idempotency_key_reused", detail) from error
-    left = response["matched"] - response["done"] - response["skipped"]
+    response = result.response
+    left = response["matched"] > response["done"] + response["skipped"] or "nextUntil" in response
     status = 202 if left and not response["dryRun"] else 200
-    return JSONResponse(response, status, headers={"Cache-Control": "no-store"})
+    again = {"Retry-After": str(result.retry_seconds)} if result.retry_seconds else {}
+    return JSONResponse(response, status, headers={"Cache-Control": "no-store", **again})
 
 
 def _request(body: Mapping[str, Any], key: str | None, caller: Caller) -> BulkRequest:

@@ -12,28 +12,20 @@ from shared.listed_job import ListedJob
 from shared.ports import JobQuery, JobStore
 from shared.public_job import public_job
 from shared.spending.money import dollars
+from shared.workflows import DEFAULT, OVERRIDES
 
 from ..auth.authorize import is_owner
 from ..context import Context
+from ..parsing.fields import FIELDS
 from ..responses.job_representation import base_url
+from ..result_table import COLUMNS, FILE, escaped, normalized
 from .batches import find_batch
 
 AT_ONCE = 100  # jobs in one query
 BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as Windows-1252
-# https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-COLUMNS = (
-    "row",
-    "status",
-    "prompt",
-    "imageUrl",
-    "imageUrls",
-    "errorCode",
-    "errorMessage",
-    "errorHint",
-    "cost",
-    "jobId",
-)
+# Names that a column of the caller's own must not have: sent again, the table would mean something else.
+_FIELDS = [name for name, field in FIELDS.items() if not field.browser_only]
+TAKEN = frozenset(normalized(name) for name in (*COLUMNS, FILE, *_FIELDS, *OVERRIDES))
 
 
 async def batch_results(request: Request, context: Context, batch_id: str) -> Response:
@@ -64,9 +56,10 @@ async def _jobs(batch_id: str, store: JobStore) -> list[ListedJob]:
 
 
 def _lines(jobs: Sequence[ListedJob], url: str, *, owned: bool) -> Iterator[list[str]]:
-    """The header and a line for each job. The caller's own columns come last, for its owner only."""
+    """The header and a line for each job. What its owner has sent comes last, for the owner only."""
     own = list(dict.fromkeys(name for job in jobs for name in job.metadata)) if owned else []
-    yield [*COLUMNS, *(name if name not in COLUMNS else f"metadata.{name}" for name in own)]
+    workflow = ["workflow"] if owned and any(job.workflow != DEFAULT for job in jobs) else []
+    yield [*COLUMNS, *workflow, *(f"metadata.{name}" if normalized(name) in TAKEN else name for name in own)]
     for job in jobs:
         public = public_job(job, url, owner=owned)
         values = public | {
@@ -76,7 +69,7 @@ def _lines(jobs: Sequence[ListedJob], url: str, *, owned: bool) -> Iterator[list
             "imageUrls": " ".join(public["imageUrls"]),
             "cost": dollars(job.cost.micros) if job.cost else None,
         }
-        yield [*(_text(values[name]) for name in COLUMNS), *(job.metadata.get(name, "") for name in own)]
+        yield [*(_text(values[name]) for name in (*COLUMNS, *workflow)), *(job.metadata.get(name, "") for name in own)]
 
 
 def _text(value: object) -> str:
@@ -85,10 +78,5 @@ def _text(value: object) -> str:
 
 def _csv(lines: Iterator[Sequence[str]]) -> bytes:
     file = io.StringIO()
-    csv.writer(file).writerows([_inert(cell) for cell in line] for line in lines)
+    csv.writer(file).writerows([escaped(cell) for cell in line] for line in lines)
     return (BYTE_ORDER_MARK + file.getvalue()).encode()
-
-
-def _inert(cell: str) -> str:
-    """The text so that no spreadsheet runs it as a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell

@@ -16,6 +16,7 @@ from shared.steps.batch_progress import batch_progress
 from shared.steps.cancel_batch import cancel_batch
 from shared.steps.placing import QueueFull
 from shared.steps.quote import quote_rows
+from shared.steps.receivers import TooManyReceivers
 from shared.steps.store_batch import RowsRefused, check_refused, plan_batch, store_batch
 
 from ..auth.authorize import UNKNOWN_BATCH, check_may_cancel, check_may_read
@@ -24,7 +25,7 @@ from ..context import Context
 from ..parsing.rows import RowError, rows_problem
 from ..parsing.upload_pipeline import ParsedUpload, parse_upload
 from ..responses.job_representation import base_url
-from ..responses.refusals import queue_full, reused_key
+from ..responses.refusals import queue_full, refusal_problem, reused_key
 from .job_list import page_of_jobs, parse_query
 from .quote import quote_document
 from .workflows import workflow_check, workflow_fields
@@ -49,6 +50,8 @@ async def post_batch(request: Request, context: Context) -> Response:
         raise queue_full(full) from full
     except KeyReused as reused:
         raise reused_key(parsed.batch.key.kind) from reused
+    except TooManyReceivers as refusal:
+        raise refusal_problem(refusal, parsed.batch.rows[0]) from refusal
     except RowsRefused as refused:
         raise rows_problem(_errors(parsed, refused.refused), parsed.total) from refused
     content = await _document(request, stored.batch, deps)

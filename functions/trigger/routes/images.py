@@ -21,6 +21,7 @@ from ..responses.prefer import preference_applied
 from ..responses.ranges import first_bytes, requested_range
 
 IMMUTABLE = "private, max-age=31536000, immutable"
+CHECKED = "private, no-cache"  # by the ETag
 RETRY_SECONDS = 5
 UNKNOWN_IMAGE = "There is no job with this id, or it has no image with this index."
 
@@ -52,6 +53,8 @@ async def image(request: Request, context: Context, job_id: str, index: str | No
         if stored is None:
             raise Problem("not_found", "The image was deleted from the image store.")
         response = _serve(request, stored, disposition)
+        if job and number is None and job.images[0].name is None:  # it is copied again, and then this is its URL
+            response.headers["Cache-Control"] = CHECKED
     response.headers.update(preference_applied(seconds))
     return response
 
@@ -59,10 +62,10 @@ async def image(request: Request, context: Context, job_id: str, index: str | No
 def _name_in(job: Job, number: int | None) -> str | None:
     """Return the name of a stored image, or None.
 
-    Without a number it is the first one. Until the job is final, only image 0 is certain to be the first.
+    Without a number it is the first one. Until the job is final for the first time, only image 0 is certain to be it.
     """
     stored = [image for image in job.images if image.name]
-    if number is None and not job.finished:
+    if number is None and not job.finished and job.recopied_at is None:
         number = 0
     matching = stored if number is None else [image for image in stored if image.index == number]
     return matching[0].name if matching else None

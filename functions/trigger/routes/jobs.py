@@ -1,17 +1,18 @@
-"""`GET /jobs/{id}` and `DELETE /jobs/{id}`: read or cancel one job."""
+"""`GET /jobs/{id}`, `GET /jobs/{id}/history`, and `DELETE /jobs/{id}`: read, cancel, or erase one job."""
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from shared.job import Job
 from shared.job_states import Status
 from shared.problems import Problem
+from shared.public_job import history
 from shared.steps.action_refused import ActionRefused
 from shared.steps.actions import ACTIONS, act
 from shared.steps.cancel import cancel
 from shared.store_errors import Conflict
 
-from ..auth.authorize import UNKNOWN_JOB, check_may_cancel, check_may_erase, check_may_read, is_owner
+from ..auth.authorize import UNKNOWN_JOB, check_may_act, check_may_cancel, check_may_erase, check_may_read, is_owner
 from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.fields import flag
@@ -55,6 +56,13 @@ async def _view(request: Request, job: Job, context: Context, caller: Caller | N
         tokens=bool(deps.config.auth.tokens),
         now=deps.clock.now(),
     )
+
+
+async def read_history(request: Request, context: Context, job_id: str) -> Response:
+    """Handle `GET /jobs/{id}/history`: Wireflow's responses, and when each image was stored."""
+    job, caller = await _find(request, job_id, context)
+    check_may_act(job, caller, context.deps.config.auth)
+    return JSONResponse(history(job), headers={"Cache-Control": "private, no-store"})
 
 
 async def delete_job(request: Request, context: Context, job_id: str) -> Response:

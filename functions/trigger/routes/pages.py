@@ -24,6 +24,7 @@ async def playground(request: Request, context: Context) -> Response:
             workflows=config.workflows if may_see_workflows(await context.authenticator.reader(request)) else (),
             default=config.workflow(DEFAULT) or config.workflows[0],
             models=models,
+            usd_per_credit=config.usd_per_credit,
             asks_token=_asks_token(request, auth),
             form_token=auth.form_token_required,
             turnstile_key=auth.turnstile_site_key if auth.turnstile_secret else None,
