@@ -32,7 +32,7 @@ SETTINGS = {
     "CALLER_LIMITS": json.dumps({CALLER: {CALLERS_DAY: LIMITS[CALLERS_DAY] / 1e6}}),
 }
 UNSTARTED = (Status.QUEUED, Status.TRIGGERING)  # one waits for the retry of its call
-HOLDS = 2.0  # seconds for which a limit holds jobs
+HOLDS = 1.0  # seconds for which a limit holds jobs
 BETWEEN_STATES = 0.1  # seconds, of a store that tells only its current state
 HISTORY = """
 CREATE TABLE gates (document TEXT NOT NULL);
