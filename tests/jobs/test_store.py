@@ -110,10 +110,6 @@ def everything(job_id: str = "full") -> Job:
             ),
             Callback(url="https://receiver.example/?a=2", next_attempt_at=NOW),
         ),
-        responses=(
-            VendorResponse(attempt=3, call=VendorCall.RESULT, at=NOW, http_status=200, request_id="req_2"),
-            VendorResponse(attempt=2, call=VendorCall.START, at=NOW, error_code=ErrorCode.OUTCOME_UNKNOWN),
-        ),
         attempts=(
             Attempt(
                 attempt=2,
