@@ -324,6 +324,21 @@ def test_the_images_of_this_browser_are_kept_until_they_are_cleared(person: Pers
 
 
 @pytest.mark.slow
+def test_a_request_whose_response_was_lost_is_the_same_after_a_reload(person: Person) -> None:
+    prompt = "a heron whose page was reloaded"
+    person.opens()
+    person.chrome.execute_script(SPOIL_THE_FIRST, "POST", None)
+    person.types(prompt)
+    person.sees("#composer .primary").click()
+    person.reads("#composer .error", "The connection was lost")
+    person.opens()
+    job_id = person.creates(prompt)
+    person.sees_image(job_id)
+    assert [job["id"] for job in person.deployment.jobs_of(prompt)] == [job_id]
+    assert person.creates(prompt) != job_id
+
+
+@pytest.mark.slow
 def test_a_job_goes_on_to_be_followed_after_the_page_was_reloaded(person: Person) -> None:
     person.opens()
     job_id = person.creates("a heron, and a reload")

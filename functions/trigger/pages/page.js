@@ -22,7 +22,7 @@ const session = storage("sessionStorage"), local = storage("localStorage");
 
 // --- requests ---------------------------------------------------------------------------------------------------
 
-const TOKEN = "wireflow-images-token";
+const TOKEN = "wireflow-images-token", SENT = "wireflow-images-sent";
 const getToken = () => $("#composer #token")?.value.trim() || session.getItem(TOKEN);
 const setToken = (text) => (text ? session.setItem(TOKEN, text) : session.removeItem(TOKEN));
 
@@ -405,23 +405,36 @@ function createPlayground(main) {
     return body;
   }
 
+  /** The key of a request: the same one if it was sent before the page was reloaded, and its response was lost. */
+  function keyOf(fields, given) {
+    const request = JSON.stringify(fields), [sent, sentKey] = JSON.parse(session.getItem(SENT) ?? "[]");
+    const found = request === sent && !given ? sentKey : newKey();
+    session.setItem(SENT, JSON.stringify([request, found]));
+    return found;
+  }
+
+  function forgetKey() {
+    key = null;
+    session.removeItem(SENT);
+  }
+
   async function create(fields, given) {
     if (busy) return;
     busy = button.disabled = true;
     button.textContent = "Sending…";
     [button, ...$$("[aria-invalid]", form)].forEach((field) => showError(field, ""));
     try {
-      key ??= newKey();
+      const { "cf-turnstile-response": _, ...kept } = fields;
+      key ??= keyOf(kept, given);
       const more = await credential();
       const headers = { "Idempotency-Key": key };
       const job = await sendJson("/", { method: "POST", body: bodyOf(fields, given, more), headers });
       if (given) files.set(job.id, given);
-      const { "cf-turnstile-response": _, ...kept } = fields;
       remember({ id: job.id, prompt: fields.prompt, status: job.status, fields: kept, file: Boolean(given) });
       await show(job.id, true);
-      key = null;
+      forgetKey();
     } catch (error) {
-      if (error.status < 500) key = null; // otherwise the job may be stored: the same key finds it
+      if (error.status < 500) forgetKey(); // otherwise the job may be stored: the same key finds it
       reject(error);
     } finally {
       window.turnstile?.reset();
