@@ -16,8 +16,6 @@ from shared.job_parts import (
     Refusal,
     Step,
     Then,
-    VendorCall,
-    VendorResponse,
 )
 from shared.job_states import Status
 from shared.ports import JobStore
