@@ -33,6 +33,7 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
     Status.FAILED: "The image could not be generated. Please try again later.",
     Status.CANCELED: "The image was canceled.",
 }
+UNCLEAR = "Wireflow did not respond clearly."
 TOO_LATE = "As things are, it cannot start before its deadline, {}, and will fail then."
 ABOVE_LIMIT = "Its price is above a spend limit."
 SLOW = "It takes longer than expected."
@@ -123,15 +124,16 @@ def timestamp(moment: datetime | None) -> str | None:
 def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: datetime | None) -> str:
     if job.status is Status.FAILED and job.error:
         return f"{sentence(job.error.message)} {job.error.hint}"
-    if job.status is Status.QUEUED and wait_reason:
+    unclear = job.status is Status.TRIGGERING and job.outcome_unknown
+    if (job.status is Status.QUEUED or unclear) and wait_reason:
         known = EXPLANATIONS[wait_reason]
-        words = [SENTENCES[job.status], known.message, known.hint]
+        words = [UNCLEAR if unclear else SENTENCES[job.status], known.message, known.hint]
         if _is_too_late(job, wait_reason, estimated_start):
             words += [] if estimated_start else [ABOVE_LIMIT]
             words.append(TOO_LATE.format(timestamp(job.give_up_at)))
         return " ".join(words)
-    if job.status is Status.TRIGGERING and job.outcome_unknown:
-        return "Wireflow did not respond clearly. The job resumes automatically when Wireflow responds again."
+    if unclear:
+        return f"{UNCLEAR} The job resumes automatically when Wireflow responds again."
     if job.status is Status.COPYING and job.copy_tries:
         return _copy_message(job)
     lost = [image for image in job.images if image.error]
@@ -142,8 +144,8 @@ def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: dat
 
 
 def _is_too_late(job: ListedJob, wait_reason: str | None, estimated_start: datetime | None) -> bool:
-    """Whether a queued job cannot start before its deadline; without a start its price is above a spend limit."""
-    if job.status is not Status.QUEUED:
+    """Whether a waiting job cannot start before its deadline; without a start its price is above a spend limit."""
+    if job.status not in (Status.QUEUED, Status.TRIGGERING):
         return False
     if estimated_start is None:
         return wait_reason == ErrorCode.SPEND_LIMIT

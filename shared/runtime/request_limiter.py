@@ -37,7 +37,7 @@ class RequestLimiter:
         self._polls = Slots(MAX_POLLS, window)
         self._preparations = Slots(MAX_PREPARATIONS, window)
         self._overdue, self._polling, self._preparing = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
-        self._polls_waiting = 0
+        self._polls_waiting = self._overdue_waiting = 0
         self._waiting_since: float | None = None
 
     def price_of_poll(self) -> float:
@@ -82,21 +82,24 @@ class RequestLimiter:
 
     @asynccontextmanager
     async def acquire(self, before: datetime | None = None, *, overdue: bool = False) -> AsyncIterator[datetime]:
-        """Wait, first come first served, until a paid run may be polled, and count the request.
-
-        Yield its time for `observe`.
+        """Wait, first come first served, until a paid run may be polled, and count the request; yield its time.
 
         `overdue`: the run was not polled for a minute; others wait for it. Raise Throttled instead of waiting beyond
         `before` (a run's deadline) or the end of the window, WindowOver if there is no slot before that end.
         """
         async with self._polls.acquire():
             self._polls_waiting += 1
+            self._overdue_waiting += overdue
             try:
                 async with self._overdue if overdue else self._polling:
                     await self._wait(before)
+                    while self._overdue_waiting and not overdue:
+                        await self._clock.sleep(0)
+                        await self._wait(before)
                     sent_at = self.record()
             finally:
                 self._polls_waiting -= 1
+                self._overdue_waiting -= overdue
             yield sent_at
 
     @asynccontextmanager

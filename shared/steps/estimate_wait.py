@@ -26,11 +26,13 @@ class Wait:
 
 
 async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None) -> Wait | None:
-    """Return the wait of a queued job, or None for any other job and for one that is about to be prepared.
+    """Return the wait of a job for its start, or None if it has started, is about to be prepared, or is being sent.
 
     It is an estimate from what the instance knows: counting the jobs before this one would take too long. `places`: if
     the job has one that the queue does not know.
     """
+    if job.status is Status.TRIGGERING and job.outcome_unknown:
+        return await _wait_for_retry(job, deps)
     if job.status is not Status.QUEUED:
         return None
     if job.queue_at is None:
@@ -41,6 +43,19 @@ async def estimate_wait(job: ListedJob, deps: Deps, places: Places | None = None
     if short and short.until is None:  # its price is above the limit
         return Wait(ErrorCode.SPEND_LIMIT, None)
     return _hold(job, short, deps) if job.held else _wait_in_queue(job, job.queue_at, own_ahead, places, deps)
+
+
+async def _wait_for_retry(job: ListedJob, deps: Deps) -> Wait | None:
+    """Return what keeps a paid call with an unknown outcome from being retried, or None if the gate does not."""
+    await deps.queue.refreshed(job.caller)
+    now, limits, state = deps.clock.now(), deps.config.limits, deps.admission.known
+    charge, short = deps.admission.charge(job), deps.admission.shortage(job, 0)
+    reason = gate.wait_reason(state, limits, now, job.workflow, charge) if state else None
+    if state is None or reason is None:
+        return None
+    if reason is ErrorCode.PAUSED or (short and short.until is None):
+        return Wait(reason, None)
+    return Wait(reason, gate.estimate_start(state, limits, 0, now, job.workflow, charge))
 
 
 def _hold(job: ListedJob, short: Shortage | None, deps: Deps) -> Wait:
@@ -55,12 +70,12 @@ def _wait_in_queue(job: ListedJob, place: datetime, own_ahead: int, places: Plac
     if state is None:  # the store does not respond: a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
     ahead, charge = places.ahead(place, share_of(job.caller), deps.admission.startable), deps.admission.charge(job)
-    reason = gate.wait_reason(state, limits, now, job.workflow, charge) or job.wait_reason
+    numbers = (places.least_ahead(place, deps.admission.startable), ahead)
+    reason = gate.wait_reason(state, limits, now, job.workflow, charge, numbers[0], own_ahead) or job.wait_reason
     if reason is ErrorCode.PAUSED:
         return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    numbers = (places.least_ahead(place, deps.admission.startable), ahead)
     first, last = (gate.estimate_start(state, limits, n, now, job.workflow, charge, own_ahead) for n in numbers)
     at = max(first + (last - first) / 2, place)
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)

@@ -34,6 +34,11 @@ class Served:
         job: dict[str, Any] = httpx.get(f"{self.url}/jobs/{job_id}", timeout=30).json()
         return job
 
+    def wait_reason(self) -> str | None:
+        """Return why a job would not start now, as the trigger knows it."""
+        quote: dict[str, Any] = httpx.post(self.url, json={"prompt": "a cat", "dryRun": True}, timeout=30).json()
+        return quote["waitReason"]
+
     def finished(self, prompt: str) -> str:
         """Submit a job, wait until it is final, and return its ID."""
         job_id = self.submit(prompt)
@@ -195,6 +200,7 @@ def test_jobs_are_erased_by_their_workflow_status_and_age(served: Served, jobs: 
 def test_a_job_that_is_not_final_is_not_erased(served: Served, jobs: Callable[..., Result]):
     assert served.command.invoke("control", "pause").code == 0
     try:
+        eventually(lambda: served.wait_reason() == "paused")
         job_id = served.submit("a cat")
         result = jobs("erase", job_id, "--yes")
         assert (result.code, "Only final jobs can be erased" in result.err) == (2, True)

@@ -24,7 +24,10 @@ WEBHOOK_ID, API_KEY = "hook-of-these-tests", "sk-of-these-tests"
 PATIENCE = httpx.Timeout(60.0)  # seconds, for a busy machine
 WINDOW_PATIENCE = httpx.Timeout(180.0)
 SECONDS = 30.0
+MINUTE = 60.0
 UNLIMITED = {"EXECUTIONS_PER_MINUTE": "0", "DAILY_EXECUTIONS": "0"}
+
+Watch = Callable[[httpx.Response], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Places:
 class Product:
     """The processes; `settings` go to triggers and pollers, `simulator` to the simulator.
 
+    `scheduled`: each poller is called once a minute, as by Cloud Scheduler; otherwise again and again.
     Another source than the function's own is a file that loads it and changes it. `port`: of the first trigger, if a
     setting has to name it. `leaks`: the secrets that no response to `client` and no log file may contain.
     """
@@ -73,9 +77,11 @@ class Product:
         poller_source: str = "functions/poller/main.py",
         triggers: int = 1,
         pollers: int = 1,
+        scheduled: bool = False,
         port: int | None = None,
     ) -> None:
         self.places = places
+        self._calls = scheduled_calls if scheduled else polling
         repository = {"PYTHONPATH": str(ROOT)}
         vendor = {"SIMULATOR_WEBHOOK_ID": WEBHOOK_ID, "SIMULATOR_API_KEY": API_KEY, **(simulator or {})}
         self.simulator = Function(
@@ -131,7 +137,7 @@ class Product:
                 stack.push_async_callback(asyncio.to_thread, function.kill)
             await asyncio.gather(*(asyncio.to_thread(function.start) for function in self.functions))
             for poller in self.pollers:
-                await stack.enter_async_context(polling(poller.url, self.watch))
+                await stack.enter_async_context(self._calls(poller.url, self.watch))
             client = self.client(self.trigger)
             yield Caller(await stack.enter_async_context(client), self.simulator.url)
         self.check_leaks()
@@ -167,9 +173,6 @@ class Product:
         self.leaks.check()
 
 
-Watch = Callable[[httpx.Response], Awaitable[None]]
-
-
 @asynccontextmanager
 async def polling(url: str, *watch: Watch) -> AsyncIterator[None]:
     """Call a poller again and again, even while it is down or fails."""
@@ -179,6 +182,26 @@ async def polling(url: str, *watch: Watch) -> AsyncIterator[None]:
     finally:
         calls.cancel()
         await asyncio.gather(calls, return_exceptions=True)
+
+
+@asynccontextmanager
+async def scheduled_calls(url: str, *watch: Watch) -> AsyncIterator[None]:
+    """Call a poller once a minute, whether or not it is busy."""
+
+    async def call_forever() -> None:
+        hooks = {"response": list(watch)}
+        http = httpx.AsyncClient(timeout=WINDOW_PATIENCE, trust_env=False, event_hooks=hooks)
+        async with http, asyncio.TaskGroup() as calls:
+            while True:
+                calls.create_task(http.post(url))
+                await asyncio.sleep(MINUTE)
+
+    calling = asyncio.create_task(call_forever())
+    try:
+        yield
+    finally:
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
 
 
 async def _call_forever(url: str, watch: Sequence[Watch]) -> None:

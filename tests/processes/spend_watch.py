@@ -31,7 +31,8 @@ SETTINGS = {
     DAY: str(LIMITS[DAY] / 1e6),
     "CALLER_LIMITS": json.dumps({CALLER: {CALLERS_DAY: LIMITS[CALLERS_DAY] / 1e6}}),
 }
-HOLDS = 2.0  # seconds for which a limit holds jobs
+UNSTARTED = (Status.QUEUED, Status.TRIGGERING)  # one waits for the retry of its call
+HOLDS = 1.0  # seconds for which a limit holds jobs
 BETWEEN_STATES = 0.1  # seconds, of a store that tells only its current state
 HISTORY = """
 CREATE TABLE gates (document TEXT NOT NULL);
@@ -85,7 +86,7 @@ class SpendWatch:
                 state = await store.read_gate()
                 self._check(state)
                 full = [name for name, spent in _spent(state).items() if spent + PRICE > LIMITS[name]]
-                waits = full and await store.list_jobs(JobQuery(limit=1, status=Status.QUEUED))
+                waits = full and any([await store.list_jobs(JobQuery(limit=1, status=status)) for status in UNSTARTED])
                 since = {name: since.get(name, clock()) for name in full if waits}
                 for name in [name for name, at in since.items() if clock() - at >= HOLDS]:
                     await self._let_go(name, state, store)

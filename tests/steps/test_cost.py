@@ -94,7 +94,7 @@ async def row(world: World) -> str:
 # Beyond those of an image. A repeated request: the attempt to create the job again. A receiver: the result of the
 # delivery. A row: the batch when it begins and when all rows are stored.
 MORE_WRITES = {repeated: 1, notified: 1, row: 2}
-MORE_READS = {repeated: 1, row: 4}  # the job that exists; the batch and the list of its jobs
+MORE_READS = {repeated: 1, row: 5}  # the job that exists; the batch again and again, and the list of its jobs
 
 
 @pytest.mark.parametrize("way", [prompt, repeated, notified, event, array, row])

@@ -44,6 +44,18 @@ async def test_at_the_daily_limit_jobs_wait_until_midnight(open_world: OpenWorld
         assert (last["status"], moment(last["startedAt"]) >= MIDNIGHT) == ("succeeded", True)
 
 
+async def test_a_call_without_a_clear_response_waits_for_the_limit_too_and_says_so(open_world: OpenWorld) -> None:
+    async with open_world(**limits(DAILY_SPEND_USD="0.1")) as world:
+        job_id = await world.accepted("a cat [fault:server_error_once]")
+        await world.run_for(timedelta(minutes=5))
+        job = await world.job(job_id)
+        assert (job["status"], job["waitReason"]) == ("triggering", "spend_limit")
+        assert moment(job["estimatedStartAt"]) == MIDNIGHT
+        assert job["message"].startswith("Wireflow did not respond clearly. A spend limit")
+        (job,) = await world.end_of(job_id)
+        assert (job["status"], job["possibleDuplicate"]) == ("succeeded", True)
+
+
 async def test_ten_minutes_have_a_limit_of_their_own(open_world: OpenWorld) -> None:
     async with open_world(**limits(SPEND_PER_10_MINUTES_USD="0.2")) as world:
         jobs = [(await world.post()).json() for _ in range(4)]
@@ -262,3 +274,17 @@ async def test_the_page_of_a_job_and_its_visitors_are_told_that_it_is_too_late(o
         assert (told in late["message"], told in in_time["message"]) == (True, False)
         page = await visitor.get(f"/jobs/{late['id']}", headers={"Accept": "text/html"})
         assert told in page.text
+
+
+async def test_a_queued_job_that_waits_for_a_limit_behind_others_says_that_it_is_a_limit(open_world: OpenWorld) -> None:
+    settings = limits(CALLER_LIMITS='{"zap": {"perDay": 3}}', TRIGGER_TOKENS=json.dumps(TOKENS))
+    async with open_world(**settings, EXECUTIONS_PER_MINUTE="1") as world:
+        jobs = await posted_by(world, "zap", 5)
+        assert [job["waitReason"] for job in jobs] == [
+            None,
+            "rate_limited",
+            "rate_limited",
+            "spend_limit",
+            "spend_limit",
+        ]
+        assert [moment(job["estimatedStartAt"]) for job in jobs[3:]] == [MIDNIGHT, MIDNIGHT]
