@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.cli.errors import RequestFailed, RequestRejected, SetupError, rejection
-from functions.cli.place import Place
+from functions.cli.place import TOKEN_VARIABLE, Place
 from functions.cli.stores import open_store
 from functions.cli.text import printable
 from functions.trigger import router
@@ -26,6 +26,7 @@ NO_CREDENTIAL = (
     "Google Cloud rejected the request. A private deployment needs an identity token: "
     'WIREFLOW_IMAGES_TOKEN="$(gcloud auth print-identity-token)".'
 )
+HOW_TO_SEND = f"Commands send the token of {TOKEN_VARIABLE}, or of --token."
 NOT_A_TRIGGER = "Is it the URL of a trigger?"
 
 
@@ -78,7 +79,8 @@ def _reason(response: httpx.Response) -> str:
     with suppress(ValueError, KeyError, TypeError):
         problem = response.json()
         if isinstance(problem["detail"], str):
-            return rejection(printable(problem["detail"]), problem.get("field"))
+            how = f" {HOW_TO_SEND}" if response.status_code == 401 else ""
+            return f"{rejection(printable(problem['detail']), problem.get('field'))}{how}"
     hint = f" {NO_CREDENTIAL}" if response.status_code in (401, 403) else ""
     if response.is_redirect or response.status_code == 404:
         hint = f" {NOT_A_TRIGGER}"

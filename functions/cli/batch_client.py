@@ -12,6 +12,7 @@ import httpx
 from functions.cli.api import json_of
 from functions.cli.batch_file import CSV_TYPE, BatchFile
 from functions.cli.errors import RequestFailed, RequestRejected
+from functions.cli.text import printable
 
 Json = dict[str, Any]
 Row = Mapping[str, str]  # of results.csv
@@ -119,5 +120,5 @@ def _rejection(file: BatchFile, errors: Sequence[Json]) -> str:
 
 
 def _with_field(error: Json) -> str:
-    field, detail = error["field"], error["detail"]
-    return f"{field}: {detail}" if field and field not in detail else str(detail)
+    field, detail = error["field"], printable(error["detail"])
+    return f"{field}: {detail}" if field and field not in detail else detail

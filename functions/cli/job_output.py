@@ -14,7 +14,7 @@ from shared.job_states import FINAL, Status
 
 Job = Mapping[str, Any]
 
-ID_WIDTH, STATUS_WIDTH, AGE_WIDTH, COST_WIDTH = 32, 10, 6, 6
+ID_WIDTH, STATUS_WIDTH, AGE_WIDTH, COST_WIDTH = 32, 10, 6, 7
 HERE = Place()
 NAME_WIDTH = 13  # with the space after it
 INDENT = 10  # of text below the time of an entry; of hashes and URLs it is less, so that they fit

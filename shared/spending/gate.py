@@ -258,13 +258,22 @@ def shortage(
 
 
 def wait_reason(
-    gate: Gate, limits: Limits, now: datetime, workflow: str | None = None, charge: Charge | None = None
+    gate: Gate,
+    limits: Limits,
+    now: datetime,
+    workflow: str | None = None,
+    charge: Charge | None = None,
+    ahead: int = 0,
+    own_ahead: int = 0,
 ) -> ErrorCode | None:
-    """Return what keeps a job of `workflow` from starting now, or None. Without `charge`: the cheapest job."""
+    """Return what keeps a job of `workflow` from starting now, or after the jobs before it, or None.
+
+    `ahead`: these jobs; `own_ahead`: those of its caller among them. Without `charge`: the cheapest job.
+    """
     if suspension := blocked_by(gate, now, workflow):
         return suspension.reason
     charge = charge or Charge(caller=None, micros=limits.spending.lowest)
-    if shortage(gate, limits, charge, now):
+    if shortage(gate, limits, charge, now, ahead, own_ahead):
         return ErrorCode.SPEND_LIMIT
     return ErrorCode.RATE_LIMITED if not free_slots(gate, limits, now) else None
 

@@ -70,12 +70,12 @@ def _wait_in_queue(job: ListedJob, place: datetime, own_ahead: int, places: Plac
     if state is None:  # the store does not respond: a rough estimate is better than an error
         return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
     ahead, charge = places.ahead(place, share_of(job.caller), deps.admission.startable), deps.admission.charge(job)
-    reason = gate.wait_reason(state, limits, now, job.workflow, charge) or job.wait_reason
+    numbers = (places.least_ahead(place, deps.admission.startable), ahead)
+    reason = gate.wait_reason(state, limits, now, job.workflow, charge, numbers[0], own_ahead) or job.wait_reason
     if reason is ErrorCode.PAUSED:
         return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    numbers = (places.least_ahead(place, deps.admission.startable), ahead)
     first, last = (gate.estimate_start(state, limits, n, now, job.workflow, charge, own_ahead) for n in numbers)
     at = max(first + (last - first) / 2, place)
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)

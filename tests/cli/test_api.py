@@ -15,7 +15,12 @@ def response(status: int, **content: object) -> httpx.Response:
     return httpx.Response(status, request=httpx.Request("GET", "https://t.example"), **content)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422])
+def test_a_missing_or_wrong_token_says_how_commands_send_it():
+    with pytest.raises(RequestRejected, match=r"1K, 2K\. Commands send the token of WIREFLOW_IMAGES_TOKEN"):
+        json_of(response(401, json=PROBLEM))
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422])
 def test_a_request_that_must_be_changed_is_rejected_with_the_reason(status: int):
     with pytest.raises(RequestRejected, match=r"^The request was rejected: resolution: Must be one of 1K, 2K\.$"):
         json_of(response(status, json=PROBLEM))

@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.command import Command, Result, eventually, result_of
 from tests.processes.product import UNLIMITED, Places, Product
+from tests.recipes.small_server import Answer, Request, serving
 from tests.servers.process import free_port
 
 FAST = {"SIMULATOR_RUN_SECONDS": "0.5", "EXECUTIONS_PER_MINUTE": "0"}
@@ -142,6 +143,25 @@ def test_a_deployment_is_asked_for_its_price_first(command: Command) -> None:
         done = command.run(*options, "--yes", "--token", token)
     assert done.code == 0, done.err
     assert files(command.folder / "images") == ["0002-a-cat.png"]
+
+
+def test_an_upload_that_does_not_succeed_is_tried_until_ctrl_c(command: Command) -> None:
+    quote = {"count": 1, "estimatedCost": {"amount": 0.2}, "estimatedEndAt": None}
+    tries: list[str] = []
+
+    def respond(request: Request) -> Answer:
+        if "dryRun" in request.path:
+            return Answer(json.dumps(quote).encode())
+        tries.append(request.path)
+        return Answer(json.dumps({"detail": "The store does not respond."}).encode(), status=503)
+
+    with serving(respond) as url, command.started("batch", table(command, "a cat"), "--url", url, "--yes") as process:
+        eventually(lambda: len(tries) > 1)
+        process.send_signal(signal.SIGINT)
+        stopped = result_of(process)
+    assert stopped.code == 130
+    assert stopped.err.count("The store does not respond. Trying again.") == 1
+    assert "Run the same command again to go on. Rows that were submitted continue" in stopped.err
 
 
 @pytest.mark.slow

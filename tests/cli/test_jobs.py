@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,20 @@ class Served:
     def job(self, job_id: str) -> dict[str, Any]:
         job: dict[str, Any] = httpx.get(f"{self.url}/jobs/{job_id}", timeout=30).json()
         return job
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No job starts. The trigger notices a pause a second later."""
+        assert self.command.invoke("control", "pause").code == 0
+        try:
+            eventually(lambda: self._wait_reason() == "paused")
+            yield
+        finally:
+            assert self.command.invoke("control", "resume").code == 0
+
+    def _wait_reason(self) -> str | None:
+        quote: dict[str, Any] = httpx.post(self.url, json={"prompt": "a cat", "dryRun": True}, timeout=30).json()
+        return quote["waitReason"]
 
     def finished(self, prompt: str) -> str:
         """Submit a job, wait until it is final, and return its ID."""
@@ -117,26 +132,24 @@ def test_watching_a_job_that_fails_ends_with_1_and_says_why(served: Served, jobs
 
 
 def test_all_jobs_are_watched_until_the_interrupt_which_is_no_failure(served: Served):
-    assert served.command.invoke("control", "pause").code == 0
-    job_id = served.submit("a cat")
-    with served.command.started("jobs", "watch") as process:
-        read_until(process, f"{job_id}  queued  paused")
-        assert served.command.invoke("control", "resume").code == 0
-        read_until(process, f"{job_id}  succeeded")
-        process.send_signal(signal.SIGINT)
-        result = result_of(process)
+    with ExitStack() as paused:
+        paused.enter_context(served.paused())
+        job_id = served.submit("a cat")
+        with served.command.started("jobs", "watch") as process:
+            read_until(process, f"{job_id}  queued  paused")
+            paused.close()
+            read_until(process, f"{job_id}  succeeded")
+            process.send_signal(signal.SIGINT)
+            result = result_of(process)
     assert (result.code, result.err) == (0, "Stopped.\n")
 
 
 def test_a_queued_job_is_canceled(served: Served, jobs: Callable[..., Result]):
-    assert served.command.invoke("control", "pause").code == 0
-    try:
+    with served.paused():
         job_id = served.submit("a cat")
         assert jobs("cancel", job_id).out == "The job is canceled.\n"
         again = jobs("cancel", job_id)
         assert (again.code, "Only queued jobs can be canceled" in again.err) == (2, True)
-    finally:
-        assert served.command.invoke("control", "resume").code == 0
 
 
 def test_a_retry_shows_its_price_and_is_paid_once_with_an_agreement(served: Served, jobs: Callable[..., Result]):
@@ -193,14 +206,11 @@ def test_jobs_are_erased_by_their_workflow_status_and_age(served: Served, jobs: 
 
 
 def test_a_job_that_is_not_final_is_not_erased(served: Served, jobs: Callable[..., Result]):
-    assert served.command.invoke("control", "pause").code == 0
-    try:
+    with served.paused():
         job_id = served.submit("a cat")
         result = jobs("erase", job_id, "--yes")
         assert (result.code, "Only final jobs can be erased" in result.err) == (2, True)
         assert jobs("cancel", job_id).code == 0
-    finally:
-        assert served.command.invoke("control", "resume").code == 0
 
 
 def test_what_is_erased_must_be_chosen_in_one_way(jobs: Callable[..., Result]):

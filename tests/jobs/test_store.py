@@ -16,8 +16,6 @@ from shared.job_parts import (
     Refusal,
     Step,
     Then,
-    VendorCall,
-    VendorResponse,
 )
 from shared.job_states import Status
 from shared.ports import JobStore
@@ -45,6 +43,7 @@ def everything(job_id: str = "full") -> Job:
             bytes=2_500_000,
             sha256="ab" * 32,
             crc32c="yZRlqg==",
+            stored_at=NOW,
         ),
     )
     error = JobError.of(ErrorCode.IMAGE_EXPIRED, charged=Charged.YES, message="gone", request_id="req_1")
@@ -65,10 +64,6 @@ def everything(job_id: str = "full") -> Job:
         more_inputs=(
             InputImage(source="https://example.com/dog.png", stored="inputs/job1-2"),
             InputImage(source="inputs/job1-3", stored="inputs/job1-3", hosted_url="https://cdn.example/3.png"),
-        ),
-        responses=(
-            VendorResponse(attempt=1, call=VendorCall.START, at=NOW, error_code=ErrorCode.UPSTREAM_UNREACHABLE),
-            VendorResponse(attempt=2, call=VendorCall.START, at=NOW, http_status=200, request_id="req_2"),
         ),
         prepared=False,
         preparing_tries=2,

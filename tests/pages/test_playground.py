@@ -19,6 +19,10 @@ const event = arguments[0] === "paste"
   ? new ClipboardEvent("paste", { clipboardData: given, bubbles: true, cancelable: true })
   : new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true });
 document.querySelector("#prompt").dispatchEvent(event);"""
+BLOCK_STORAGE = """
+for (const name of ["sessionStorage", "localStorage"]) {
+  Object.defineProperty(window, name, { get() { throw new DOMException("blocked", "SecurityError"); } });
+}"""
 # The first request with the method is handled by the server; then it fails, or gets another response.
 SPOIL_THE_FIRST = """
 const real = window.fetch, [method, status] = arguments;
@@ -254,6 +258,18 @@ def test_every_image_appears_in_the_gallery_when_it_is_ready_whichever_is_shown(
 
 
 @pytest.mark.slow
+def test_a_browser_that_may_not_store_anything_makes_images_too(person: Person) -> None:
+    blocked = {"source": BLOCK_STORAGE}
+    script = person.chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", blocked)
+    try:
+        person.opens()
+        person.sees_image(person.creates("a heron that is not remembered"))
+    finally:
+        person.chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+        person.opens()
+
+
+@pytest.mark.slow
 def test_a_lost_connection_is_said_and_the_job_is_followed_when_it_is_back(person: Person) -> None:
     person.opens()
     job_id = person.creates("a heron, and a lost connection")
@@ -305,6 +321,21 @@ def test_the_images_of_this_browser_are_kept_until_they_are_cleared(person: Pers
     soon(person.chrome, lambda _: not person.finds("#gallery"))
     person.opens()
     assert not person.finds("#gallery")
+
+
+@pytest.mark.slow
+def test_a_request_whose_response_was_lost_is_the_same_after_a_reload(person: Person) -> None:
+    prompt = "a heron whose page was reloaded"
+    person.opens()
+    person.chrome.execute_script(SPOIL_THE_FIRST, "POST", None)
+    person.types(prompt)
+    person.sees("#composer .primary").click()
+    person.reads("#composer .error", "The connection was lost")
+    person.opens()
+    job_id = person.creates(prompt)
+    person.sees_image(job_id)
+    assert [job["id"] for job in person.deployment.jobs_of(prompt)] == [job_id]
+    assert person.creates(prompt) != job_id
 
 
 @pytest.mark.slow

@@ -91,6 +91,20 @@ def test_everyone_makes_an_image_without_a_token(
 
 
 @pytest.mark.slow
+def test_a_visitor_uses_an_image_as_the_input_of_the_next_one(
+    visitor: Callable[..., Person], unchecked: Deployment
+) -> None:
+    person, prompt = visitor(unchecked, javascript=True), "a public heron that follows another"
+    person.opens()
+    person.sees_image(person.creates("a public heron that comes first"))
+    person.clicks("Use as input")
+    person.creates(prompt)
+    unchecked.finished(prompt)
+    (run,) = unchecked.runs_of(prompt)
+    assert run["input"]
+
+
+@pytest.mark.slow
 def test_a_form_token_and_a_solved_challenge_are_sent_along(
     visitor: Callable[..., Person], checked: Deployment
 ) -> None:

@@ -174,6 +174,23 @@ def test_another_try_after_a_broken_connection_is_the_same_job(visitor: Visitor)
 
 
 @pytest.mark.slow
+def test_a_job_is_followed_again_when_a_lost_connection_is_back(visitor: Visitor) -> None:
+    prompt = "a heron, and a lost connection"
+    visitor.opens(FORM, SCRIPT)
+    visitor.types(prompt)
+    visitor.clicks()
+    soon(visitor.chrome, lambda _: visitor.deployment.jobs_of(prompt))
+    status = visitor.chrome.find_element(By.CSS_SELECTOR, ".wireflow-images [role=status]")
+    soon(visitor.chrome, lambda _: status.text not in ("", "Sending…"))
+    visitor.chrome.set_network_conditions(offline=True, latency=0, download_throughput=0, upload_throughput=0)
+    try:
+        soon(visitor.chrome, lambda _: "The connection is lost." in status.text)
+    finally:
+        visitor.chrome.delete_network_conditions()
+    assert visitor.sees_its_image(prompt)
+
+
+@pytest.mark.slow
 def test_a_second_image_is_a_second_job(visitor: Visitor) -> None:
     visitor.opens(FORM, SCRIPT)
     for prompt in ("a first heron", "a first heron and another"):

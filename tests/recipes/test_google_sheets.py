@@ -94,3 +94,10 @@ def test_a_problem_is_shown_in_its_words_and_the_rows_can_be_sent_again(deployme
     (shown,) = rejected["shown"]
     assert "The token is unknown" in shown
     assert rejected["rows"] == rows
+
+
+def test_an_invalid_row_is_named_by_its_number_in_the_sheet(deployment: Deployment) -> None:
+    rows = [HEADER, ["sent before", "", "0" * 32, "", ""], ["new", "", "", "", ""], ["x" * 4001, "", "", "", ""]]
+    rejected = run(deployment, rows, "sendRows")
+    assert rejected["shown"] == ["Error: Row 4: The prompt has 4,001 characters; the limit is 4,000."]
+    assert rejected["rows"] == rows

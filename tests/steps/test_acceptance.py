@@ -35,9 +35,9 @@ class Calls:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
 
-        async def call(*arguments: Any) -> Any:
+        async def call(*arguments: Any, **options: Any) -> Any:
             self.counts[name] += 1
-            return await method(*arguments)
+            return await method(*arguments, **options)
 
         return method if name in ("close", "id_secret") else call
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +13,8 @@ import httpx
 import pytest
 
 from functions.trigger.responses.assets import PAGES
+from shared.job_parts import Step
+from shared.job_states import Status
 from tests.harness.world import LOCAL_URL, World
 from tests.images.sample_images import encoded
 from tests.steps.conftest import OpenWorld
@@ -272,6 +275,18 @@ async def test_a_queued_job_says_its_place_and_when_it_may_start(open_world: Ope
         assert "It is number 2 in the queue." in text
         assert "It is expected to start in about" in text
         assert 'aria-current="step">Queued' in text
+
+
+async def test_the_steps_of_a_run_are_shown_as_far_as_they_have_names(world: World) -> None:
+    job = await world.accepted()
+    steps = (Step(label="Upscale <4x>", progress=40.0), Step(label="Crop", status="PENDING"), Step(status="RUNNING"))
+    await world.store.save(replace(await world.record(job), status=Status.RUNNING, steps=steps))
+    text = (await world.http.get(f"/jobs/{job}", headers=HTML)).text
+    assert 'aria-current="step">Generating' in text
+    assert re.findall(r"<li><span>(.*)</span> <span>(.*)</span></li>", text) == [
+        ("Upscale &lt;4x&gt;", "40 %"),
+        ("Crop", "pending"),
+    ]
 
 
 async def test_a_finished_job_shows_every_image_and_what_can_be_done_with_it(world: World) -> None:

@@ -274,3 +274,17 @@ async def test_the_page_of_a_job_and_its_visitors_are_told_that_it_is_too_late(o
         assert (told in late["message"], told in in_time["message"]) == (True, False)
         page = await visitor.get(f"/jobs/{late['id']}", headers={"Accept": "text/html"})
         assert told in page.text
+
+
+async def test_a_queued_job_that_waits_for_a_limit_behind_others_says_that_it_is_a_limit(open_world: OpenWorld) -> None:
+    settings = limits(CALLER_LIMITS='{"zap": {"perDay": 3}}', TRIGGER_TOKENS=json.dumps(TOKENS))
+    async with open_world(**settings, EXECUTIONS_PER_MINUTE="1") as world:
+        jobs = await posted_by(world, "zap", 5)
+        assert [job["waitReason"] for job in jobs] == [
+            None,
+            "rate_limited",
+            "rate_limited",
+            "spend_limit",
+            "spend_limit",
+        ]
+        assert [moment(job["estimatedStartAt"]) for job in jobs[3:]] == [MIDNIGHT, MIDNIGHT]

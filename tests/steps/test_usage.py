@@ -19,6 +19,7 @@ SHA = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("zap", "shop
 TOKENS = json.dumps({**SHA, "boss": {"sha256": SHA["boss"], "admin": True}})
 SETTINGS = {"WIREFLOW_WORKFLOWS": WORKFLOWS, "TRIGGER_TOKENS": TOKENS}
 TODAY = NOON.date().isoformat()
+DAY = {"from": TODAY, "to": TODAY}
 
 
 async def send(world: World, caller: str, prompt: str = "a cat", **fields: Any) -> None:
@@ -127,6 +128,55 @@ async def test_a_retry_is_counted_although_its_day_was_closed(open_world: OpenWo
         assert await world.store.read_usage(f"{TODAY}.1")
 
 
+async def test_an_erased_job_is_counted_as_before(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        await a_day_of_jobs(world)
+        before = await read(world, groupBy="caller", **DAY)
+        boss = world.caller("127.0.0.1", Authorization="Bearer boss")
+        for job in (await boss.get("/jobs")).json()["jobs"]:
+            answer = await boss.delete(f"/jobs/{job['id']}?erase=true")
+            assert answer.status_code == 204, answer.text
+        await world.run_for(timedelta(minutes=3))
+        assert await read(world, groupBy="caller", **DAY) == before
+        await world.run_for(timedelta(hours=14))
+        assert await world.store.read_usage(TODAY)
+        assert await read(world, groupBy="caller", **DAY) == before
+
+
+@pytest.mark.parametrize(
+    ("query", "period", "jobs"),
+    [
+        ({"from": TODAY}, (TODAY, TODAY), 1),
+        ({"from": TODAY, "to": "2027-03-02"}, (TODAY, "2027-03-02"), 1),
+        ({"to": "2026-04-05"}, ("2026-04-01", "2026-04-05"), 0),
+        ({"from": "2026-03-01", "to": "2026-03-01"}, ("2026-03-01", "2026-03-01"), 0),
+        ({"from": "", "to": ""}, ("2026-03-01", TODAY), 1),
+        ({"from": "0001-01-01", "to": "0001-01-02"}, ("0001-01-01", "0001-01-02"), 0),
+        ({"from": "9999-12-31", "to": "9999-12-31"}, ("9999-12-31", "9999-12-31"), 0),
+    ],
+)
+async def test_both_days_of_a_period_are_included_and_future_days_have_no_rows(
+    open_world: OpenWorld, query: dict[str, str], period: tuple[str, str], jobs: int
+) -> None:
+    async with open_world(**SETTINGS) as world:
+        await send(world, "zap")
+        found = await read(world, **query)
+        assert (found["from"], found["to"]) == period
+        assert sum(row["jobs"] for row in found["rows"]) == jobs
+
+
+async def test_a_job_belongs_to_its_day_in_utc(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS, now=NOON.replace(hour=23, minute=59, second=59)) as world:
+        await send(world, "zap")
+        await world.clock.sleep(1)
+        await send(world, "zap")
+        await world.run_for(timedelta(hours=16))
+        rows = (await read(world, **{"from": TODAY}))["rows"]
+        tomorrow = (NOON.date() + timedelta(days=1)).isoformat()
+        assert [(row["key"], row["jobs"], row["images"]) for row in rows] == [(TODAY, 1, 1), (tomorrow, 1, 1)]
+        assert await world.store.read_usage(TODAY), "the first day is closed"
+
+
 async def test_a_day_is_not_stored_while_one_of_its_jobs_may_change(open_world: OpenWorld) -> None:
     async with open_world(**SETTINGS, DAILY_EXECUTIONS="1", EXECUTIONS_PER_MINUTE="10") as world:
         for _ in range(3):
@@ -147,6 +197,8 @@ async def test_a_day_is_not_stored_while_one_of_its_jobs_may_change(open_world: 
         ({"to": "2026-02-30"}, "to"),
         ({"from": "2026-03-02", "to": "2026-03-01"}, "from"),
         ({"from": "2024-01-01", "to": "2026-01-01"}, "from"),
+        ({"from": "2026-03-02T00:00:00Z"}, "from"),
+        ({"from": "2026-04-01"}, "from"),
     ],
 )
 async def test_an_invalid_query_is_422(world: World, query: dict[str, str], field: str) -> None:

@@ -97,8 +97,20 @@ async def test_a_header_in_another_script_does_not_hide_the_order_of_bytes() -> 
     assert await prompts(text.encode("utf-16-be")) == await prompts(text.encode("utf-16-le")) == ["a cat"]
 
 
-async def test_a_stray_zero_byte_makes_no_file_utf_16() -> None:
-    assert await prompts(b"prompt,n\na cat,\x00\na dog,1\n") == ["a cat", "a dog"]
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"prompt,n\na cat,\x00\na dog,1\n",
+        "\ufeffprompt\na cat".encode("utf-32-le"),
+        b"prompt,n\n" + b"a,1\n" * 999 + b"\x00",
+    ],
+)
+async def test_a_file_with_zero_bytes_is_no_text(content: bytes) -> None:
+    assert await errors(file(content)) == [(1, None)]
+
+
+async def test_the_end_of_a_file_of_ms_dos_is_no_row() -> None:
+    assert await prompts(b"prompt\r\na cat\r\n\x1a") == ["a cat"]
 
 
 @pytest.mark.parametrize("charset", ["windows-1252", "iso-8859-1", "unknown-to-everyone"])

@@ -48,7 +48,7 @@ function enliven(form) {
         await pause(delay(begin));
         job = await send(`/jobs/${job.id}`).catch((error) => {
           if (error.status < 500) throw error;
-          return job; // the connection was lost: look again
+          return { ...job, message: "The connection is lost. Trying again …" };
         });
       }
       token = null;

@@ -8,11 +8,23 @@ const FINAL = ["succeeded", "failed", "canceled"];
 const LABELS = { aspect_ratio: "Aspect ratio", resolution: "Resolution", model: "Model" };
 const MAX_FILE = 25 * 1024 * 1024, MAX_GALLERY = 48;
 
+/** A storage of the browser, or one that ends with the page where the browser allows none. */
+function storage(name) {
+  try {
+    return window[name];
+  } catch {
+    const kept = new Map();
+    const [getItem, setItem, removeItem] = ["get", "set", "delete"].map((action) => kept[action].bind(kept));
+    return { getItem, setItem, removeItem };
+  }
+}
+const session = storage("sessionStorage"), local = storage("localStorage");
+
 // --- requests ---------------------------------------------------------------------------------------------------
 
-const TOKEN = "wireflow-images-token";
-const getToken = () => $("#composer #token")?.value.trim() || sessionStorage.getItem(TOKEN);
-const setToken = (text) => (text ? sessionStorage.setItem(TOKEN, text) : sessionStorage.removeItem(TOKEN));
+const TOKEN = "wireflow-images-token", SENT = "wireflow-images-sent";
+const getToken = () => $("#composer #token")?.value.trim() || session.getItem(TOKEN);
+const setToken = (text) => (text ? session.setItem(TOKEN, text) : session.removeItem(TOKEN));
 
 /** Send a request with the token, if there is one. Throws an Error with `problem` if the server rejects it. */
 async function send(path, { headers = {}, ...options } = {}) {
@@ -393,23 +405,36 @@ function createPlayground(main) {
     return body;
   }
 
+  /** The key of a request: the same one if it was sent before the page was reloaded, and its response was lost. */
+  function keyOf(fields, given) {
+    const request = JSON.stringify(fields), [sent, sentKey] = JSON.parse(session.getItem(SENT) ?? "[]");
+    const found = request === sent && !given ? sentKey : newKey();
+    session.setItem(SENT, JSON.stringify([request, found]));
+    return found;
+  }
+
+  function forgetKey() {
+    key = null;
+    session.removeItem(SENT);
+  }
+
   async function create(fields, given) {
     if (busy) return;
     busy = button.disabled = true;
     button.textContent = "Sending…";
     [button, ...$$("[aria-invalid]", form)].forEach((field) => showError(field, ""));
     try {
-      key ??= newKey();
+      const { "cf-turnstile-response": _, ...kept } = fields;
+      key ??= keyOf(kept, given);
       const more = await credential();
       const headers = { "Idempotency-Key": key };
       const job = await sendJson("/", { method: "POST", body: bodyOf(fields, given, more), headers });
       if (given) files.set(job.id, given);
-      const { "cf-turnstile-response": _, ...kept } = fields;
       remember({ id: job.id, prompt: fields.prompt, status: job.status, fields: kept, file: Boolean(given) });
       await show(job.id, true);
-      key = null;
+      forgetKey();
     } catch (error) {
-      if (error.status < 500) key = null; // otherwise the job may be stored: the same key finds it
+      if (error.status < 500) forgetKey(); // otherwise the job may be stored: the same key finds it
       reject(error);
     } finally {
       window.turnstile?.reset();
@@ -499,16 +524,16 @@ function createPlayground(main) {
   const STORE = "wireflow-images-jobs";
   function gallery() {
     try {
-      return JSON.parse(localStorage.getItem(STORE)) ?? [];
+      return [].concat(JSON.parse(local.getItem(STORE) ?? "[]"));
     } catch {
-      return []; // not allowed to store anything, or written by something else
+      return []; // written by something else
     }
   }
   function store(entries) {
     try {
-      localStorage.setItem(STORE, JSON.stringify(entries.slice(0, MAX_GALLERY)));
+      local.setItem(STORE, JSON.stringify(entries.slice(0, MAX_GALLERY)));
     } catch {
-      return; // the images are still at their URLs
+      return; // it is full: the images are still at their URLs
     }
   }
   const remember = (entry) => store([entry, ...gallery().filter((one) => one.id !== entry.id)]);
@@ -612,7 +637,7 @@ function createPlayground(main) {
   }
 
   async function start() {
-    const asked = new URLSearchParams(location.search), stored = sessionStorage.getItem(TOKEN);
+    const asked = new URLSearchParams(location.search), stored = session.getItem(TOKEN);
     if ($("#token") && stored) $("#token").value = stored;
     if (location.search) history.replaceState(null, "", "/");
     showGallery();

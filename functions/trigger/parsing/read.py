@@ -12,7 +12,7 @@ BODY_LIMIT = 512 * KIB
 CREDENTIAL_LIMIT = 4 * MIB  # of a body that may be a batch
 MULTIPART_LIMIT = 26 * MIB
 
-HINT = "Send large inputs as URLs."
+HINT = "Send large inputs as URLs, and split a batch."
 
 
 def body_limit(kind: BodyKind, credential: bool, visitor: Caller | None) -> int:

@@ -48,7 +48,10 @@ def read_table(raw: bytes, content_type: str) -> Table:
     if raw.startswith(_WORKBOOKS):
         detail = "The file is a workbook, not CSV. Save it as CSV, or send it with `python -m functions batch`."
         raise Problem("unsupported_media_type", detail)
-    records = _numbered(*_dialect(_decode(raw, content_type).rstrip("\r\n")))
+    text = _decode(raw, content_type).rstrip("\r\n\x1a")  # Ctrl-Z, with which MS-DOS ended a file
+    if "\x00" in text:
+        raise BadTable("The file has characters that are in no text (NUL). Save it as CSV in UTF-8.")
+    records = _numbered(*_dialect(text))
     _, header = next(records, (1, ()))
     if len(header) > COLUMNS_LIMIT:
         raise BadTable(f"The header has {len(header):,} columns; the limit is {COLUMNS_LIMIT}.")

@@ -26,7 +26,9 @@ async def usage(request: Request, context: Context) -> Response:
     last = _parse_date("to", parameters.get("to")) or today
     period = Period(_parse_date("from", parameters.get("from")) or last.replace(day=1), last)
     if not timedelta() <= period.last - period.first < timedelta(days=MAX_DAYS):
-        raise Problem("invalid_field", f"from must be at most {MAX_DAYS - 1} days before to.", field="from")
+        raise Problem(
+            "invalid_field", f"from must not be after to, and at most {MAX_DAYS - 1} days before it.", field="from"
+        )
     content = await read_usage(period, GroupBy(group_by), None if caller.lists_all else caller.name, context.deps)
     return JSONResponse(content, headers={"Cache-Control": "private, no-store"})
 
