@@ -87,7 +87,7 @@ async def test_a_row_that_names_no_job_of_the_caller_is_invalid(world: World) ->
     assert alone.status_code == 422
 
 
-# --- canceling -------------------------------------------------------------------------------------------------------
+# --- canceling -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_delete_cancels_what_waits(open_world: OpenWorld) -> None:
@@ -128,7 +128,7 @@ async def test_an_upload_stops_at_the_delete_and_leaves_nothing_waiting(open_wor
         assert len(await jobs_of(world, found)) == 200
 
 
-# --- results.csv -----------------------------------------------------------------------------------------------------
+# --- results.csv ---------------------------------------------------------------------------------------------------
 
 
 async def test_results_have_a_line_for_each_row_in_order(open_world: OpenWorld) -> None:
@@ -171,7 +171,7 @@ async def test_results_sent_again_make_the_same_requests(open_world: OpenWorld) 
         assert (lines[0]["prompt"], lines[0]["Website"], lines[0]["metadata.file"]) == ("'=a cat", "'+1", "a.png")
 
 
-# --- callers ---------------------------------------------------------------------------------------------------------
+# --- callers -------------------------------------------------------------------------------------------------------
 
 
 async def test_a_batch_is_its_callers_and_admins(open_world: OpenWorld) -> None:
@@ -196,7 +196,7 @@ async def test_there_is_no_batch_of_another_id(world: World) -> None:
         assert (answer.status_code, answer.json()["errorCode"]) == (404, "not_found")
 
 
-# --- quotes ----------------------------------------------------------------------------------------------------------
+# --- quotes --------------------------------------------------------------------------------------------------------
 
 
 async def test_a_dry_run_says_what_it_costs_and_when_it_ends(open_world: OpenWorld) -> None:
