@@ -22,7 +22,6 @@ from tests.steps.row_batches import (
     upload,
     uploaded,
 )
-from tests.steps.row_batches import SMALL as SMALL  # test_repeated_batches.py imports it from here
 
 
 async def test_rows_become_jobs_and_the_batch_is_done_when_they_are(open_world: OpenWorld) -> None:
