@@ -46,7 +46,7 @@ def problems() -> str:
 def models() -> str:
     """The models, what they accept, and what replaces them."""
     rows = [
-        f"| `{model.name}` | {', '.join(model.resolutions) or 'none is sent'} | {len(model.aspect_ratios)} "
+        f"| `{model.name}` | {', '.join(model.resolutions) or 'fixed; not sent'} | {len(model.aspect_ratios)} "
         f"| {f'up to {model.input_images}' if model.input_images else 'none'} "
         f"| {model.credits or 'no longer listed'} "
         f"| {model.status}{f', use `{model.successor}`' if model.successor else ''} |"
