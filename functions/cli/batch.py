@@ -66,7 +66,8 @@ async def batch(options: BatchOptions, environ: Mapping[str, str], output: Batch
         submitted: Json | None = None
         try:
             submitted = await client.submit(file)
-            follower = BatchFollower(client, files, submitted, folder, output)
+            ends = None if options.place.url else str(http.base_url).rstrip("/")
+            follower = BatchFollower(client, files, submitted, folder, output, ends=ends)
             return await follower.finish(pause=_pause(submitted, options))
         except (asyncio.CancelledError, SaveFailed):
             output.say(_how_to_go_on(submitted, options))
