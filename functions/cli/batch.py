@@ -26,12 +26,8 @@ from functions.cli.settings import AUTH_SETTINGS, without
 from functions.cli.sockets import listen_on_saved_port
 from functions.cli.tasks import first_completed
 
-# The simulator's own figures are those of Wireflow's free plan: 50 images a day.
-SIMULATED = {
-    "SIMULATOR_RUN_SECONDS": "2",
-    "WIREFLOW_PLAN": "enterprise",
-    "EXECUTIONS_PER_MINUTE": "60",
-}
+# Every plan of Wireflow has ten starts a minute, and runs of about 15 seconds.
+SIMULATED = {"SIMULATOR_RUN_SECONDS": "2", "EXECUTIONS_PER_MINUTE": "60"}
 LOCAL_SECONDS, REMOTE_SECONDS = 0.5, 3.0  # between two looks, at least
 ROWS_PER_SECOND = 100
 
@@ -70,7 +66,8 @@ async def batch(options: BatchOptions, environ: Mapping[str, str], output: Batch
         submitted: Json | None = None
         try:
             submitted = await client.submit(file)
-            follower = BatchFollower(client, files, submitted, folder, output)
+            ends = None if options.place.url else str(http.base_url).rstrip("/")
+            follower = BatchFollower(client, files, submitted, folder, output, ends=ends)
             return await follower.finish(pause=_pause(submitted, options))
         except (asyncio.CancelledError, SaveFailed):
             output.say(_how_to_go_on(submitted, options))

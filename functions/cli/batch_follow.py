@@ -10,6 +10,7 @@ import httpx
 from functions.cli.batch_client import BatchClient, Json, Row
 from functions.cli.batch_images import save_row
 from functions.cli.batch_output import BatchOutput, write_results
+from functions.cli.batch_rows import without_urls
 from functions.cli.errors import FetchFailed, SaveFailed
 from shared.job_states import Status
 
@@ -21,10 +22,18 @@ class BatchFollower:
     """Follows one batch, and writes its images and results.csv to `folder`. `files` fetches images."""
 
     def __init__(
-        self, client: BatchClient, files: httpx.Client, batch: Json, folder: Path, output: BatchOutput
+        self,
+        client: BatchClient,
+        files: httpx.Client,
+        batch: Json,
+        folder: Path,
+        output: BatchOutput,
+        *,
+        ends: str | None = None,
     ) -> None:
+        """`ends`: the URL of the trigger, if it ends with the command."""
         self._client, self._files, self._batch = client, files, batch
-        self._folder, self._output = folder, output
+        self._folder, self._output, self._ends = folder, output, ends
         self._paths: dict[str, str] = {}  # by row: the name of its first file
         self._reported: set[str] = set()  # rows without an image; some may be retried meanwhile
         self._fetch_tries = 0
@@ -82,4 +91,5 @@ class BatchFollower:
         self._paths[row["row"]] = paths[0].name if paths else ""
 
     def _with_files(self, rows: Sequence[Row]) -> list[Row]:
-        return [{**row, "file": self._paths.get(row["row"], "")} for row in rows]
+        lasting = [without_urls(row, self._ends) for row in rows] if self._ends else rows
+        return [{**row, "file": self._paths.get(row["row"], "")} for row in lasting]

@@ -9,11 +9,12 @@ import click
 from functions.cli.ids import JOB_ID
 from functions.cli.place import Place, at_place
 from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
+from functions.cli.times import TIME
 
 FINAL_STATUSES = ("succeeded", "failed", "canceled")
 STATUSES = ("queued", "triggering", "running", "copying", *FINAL_STATUSES)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
-TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+TIME_HELP = "a day or time in UTC such as 2026-01-31, or how long ago: 30m, 1h, 2d."
 
 
 JOB = click.argument("job_id", metavar="JOB", type=JOB_ID)
@@ -30,7 +31,7 @@ def jobs() -> None:
 @jobs.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only jobs with this status.")
 @click.option("--workflow", metavar="NAME", help="Only jobs of this workflow.")
-@click.option("--since", type=TIME, metavar="TIME", help="Only jobs created since this day, or time in UTC.")
+@click.option("--since", type=TIME, metavar="TIME", help=f"Only jobs created since then: {TIME_HELP}")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many jobs.")
 @JSON
 @at_place
@@ -105,8 +106,8 @@ def retry(place: Place, job_id: str, yes: bool, as_json: bool) -> None:
 @click.option("--caller", metavar="NAME", help="Erase final jobs of this caller. Needs a token of an admin.")
 @click.option("--status", type=click.Choice(FINAL_STATUSES), help="Erase jobs with this status.")
 @click.option("--workflow", metavar="NAME", help="Erase final jobs of this workflow.")
-@click.option("--since", type=TIME, metavar="TIME", help="Erase final jobs created since this day, or time in UTC.")
-@click.option("--until", type=TIME, metavar="TIME", help="Erase final jobs created before this day, or time in UTC.")
+@click.option("--since", type=TIME, metavar="TIME", help=f"Erase final jobs created since then: {TIME_HELP}")
+@click.option("--until", type=TIME, metavar="TIME", help=f"Erase final jobs created before then: {TIME_HELP}")
 @click.option("--yes", is_flag=True, help="Erase without being asked.")
 @JSON
 @at_place

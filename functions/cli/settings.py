@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from functions.cli.errors import SetupError
 from functions.cli.sockets import saved_url
-from functions.simulator.settings import Settings
+from functions.simulator.settings import Plan, Settings
 from shared import config
 from shared.config import Config
 from shared.workflows import DEFAULT
@@ -51,6 +51,7 @@ def function_config(
     """
     settings = {
         **DEFAULTS,
+        **(_plan_of(simulated) if simulated else {}),
         **without(DEPLOYMENT_SETTINGS, environ),
         **(_simulated_wireflow(simulated) if simulated else {}),
         "JOBS_URL": f"sqlite:///{quote(str(folder.absolute() / 'jobs.db'))}",
@@ -81,7 +82,9 @@ def stored_config(environ: Mapping[str, str], state: Path, *, live: bool) -> Con
     """
     given = {name: value for name, value in environ.items() if value.strip()}
     if "JOBS_URL" not in given:
-        given = {**DEFAULTS, **given, **_local_state(given, state / ("live" if live else "serve"), live=live)}
+        folder = state / ("live" if live else "serve")
+        plan = {} if live else _plan_of(Simulated("", simulator_settings(given, folder)))
+        given = {**DEFAULTS, **plan, **given, **_local_state(given, folder, live=live)}
     try:
         return config.load({**UNUSED, **without((*DEPLOYMENT_SETTINGS, *AUTH_SETTINGS), given)})
     except config.ConfigurationError as error:
@@ -115,6 +118,11 @@ def simulator_settings(environ: Mapping[str, str], folder: Path) -> Settings:
 def without(names: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without these variables."""
     return {name: value for name, value in environ.items() if name not in names}
+
+
+def _plan_of(simulated: Simulated) -> dict[str, str]:
+    """Return the default plan: that of the simulator, or without its limits the largest, so that nothing waits."""
+    return {"WIREFLOW_PLAN": simulated.settings.plan or Plan.ENTERPRISE}
 
 
 def _simulated_wireflow(simulated: Simulated) -> dict[str, str]:

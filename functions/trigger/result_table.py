@@ -18,8 +18,9 @@ COLUMNS = (
 FILE = "file"  # which the command `batch` adds
 # What a row has received rather than sent.
 RECEIVED = frozenset({*COLUMNS, FILE} - {"prompt"})
-# A table with these columns holds results, also if some of the others were removed.
-SIGNS = frozenset({"row", "status", "imageUrl", "jobId"})
+# A table with these columns and one of IMAGES holds results, also if some of the others were removed.
+SIGNS = frozenset({"row", "status", "jobId"})
+IMAGES = frozenset({"imageUrl", FILE})  # the command `batch` leaves URLs out if they do not outlive it
 # https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -33,7 +34,8 @@ def normalized(name: str) -> str:
 
 def holds_results(header: Collection[str]) -> bool:
     """Return whether a table is a results.csv."""
-    return {normalized(name) for name in SIGNS} <= {normalized(name) for name in header}
+    names = {normalized(name) for name in header}
+    return {normalized(name) for name in SIGNS} <= names and not names.isdisjoint(map(normalized, IMAGES))
 
 
 def escaped(cell: str) -> str:

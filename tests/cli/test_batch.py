@@ -62,6 +62,10 @@ def test_a_row_that_fails_has_a_line_and_the_exit_code_is_1(command: Command) ->
     assert (done.code, "row 3  moderation" in done.err) == (1, True)
     assert done.err.endswith("1 of 2 rows have no image. The column errorHint of o/results.csv says what to do.\n")
     assert [row["status"] for row in results(command.folder / "o")] == ["succeeded", "failed"]
+    done_row, failed = results(command.folder / "o")
+    assert not {"imageUrl", "imageUrls"} & done_row.keys()
+    assert failed["errorHint"].endswith("To run it again, send a file with only this row.")
+    assert "127.0.0.1" not in (command.folder / "o/results.csv").read_text()
 
 
 def test_the_same_command_again_pays_nothing_and_fetches_what_is_missing(command: Command) -> None:

@@ -96,6 +96,15 @@ def test_settings_of_the_environment_reach_functions_and_simulator(tmp_path: Pat
     assert simulator_settings(environ, tmp_path).seed == 7
 
 
+def test_the_plan_is_the_largest_or_that_of_the_simulator_or_of_the_environment(tmp_path: Path):
+    free = simulated(tmp_path, {"WIREFLOW_PLAN": "free"})
+    largest = simulated(tmp_path, {})
+    assert (free.limits.per_day, free.limits.at_once) == (50, 1)
+    assert (largest.limits.per_day, largest.limits.at_once) == (0, 20)
+    assert simulated(tmp_path, {"SIMULATOR_PLAN": "free"}).limits == free.limits
+    assert live(tmp_path, MINE).limits.per_day == 50
+
+
 def test_job_urls_lead_to_the_local_trigger(tmp_path: Path):
     assert simulated(tmp_path, {"PUBLIC_URL": "https://images.example"}).public_url == TRIGGER
 

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,32 @@ def signed(body: str = "{}") -> dict[str, str]:
 
 
 # --- several credentials ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (SETTINGS, ["TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS"]),
+        (replace(SETTINGS, tokens=()), ["TRIGGER_SIGNING_SECRETS"]),
+        (replace(SETTINGS, signing_secrets=()), ["TRIGGER_TOKENS"]),
+        (AuthSettings(event_account="a@b.iam.gserviceaccount.com"), ["EVENT_SERVICE_ACCOUNT"]),
+        (AuthSettings(origins=SETTINGS.origins), ["The operator can set TRIGGER_TOKENS"]),
+    ],
+)
+def test_a_request_without_a_credential_is_told_the_kinds_that_are_configured(
+    settings: AuthSettings, words: list[str]
+) -> None:
+    detail = Instance(settings=settings).authenticator.missing_credential(request()).detail
+    every = ("TRIGGER_TOKENS", "TRIGGER_SIGNING_SECRETS", "EVENT_SERVICE_ACCOUNT")
+    assert all(word in detail for word in words)
+    assert [word for word in every if word in detail] == [word for word in every if word in " ".join(words)]
+
+
+def test_a_listing_names_no_token_if_none_is_configured() -> None:
+    for settings, start in ((SETTINGS, "Send a token"), (replace(SETTINGS, tokens=()), "No credential")):
+        with pytest.raises(Problem) as caught:
+            check_may_list(None, settings)
+        assert caught.value.detail.startswith(start)
 
 
 async def test_a_token_takes_precedence_over_a_signature():

@@ -116,6 +116,75 @@ async def test_a_name_in_half_characters_can_be_quoted() -> None:
     assert problem.response().status_code == 422
 
 
+# --- misspelled names ----------------------------------------------------------------------------------------------
+
+MISSPELLED = {
+    "dryrun": "dryRun",
+    "dry_run": "dryRun",
+    "Dry-Run": "dryRun",
+    "callbackURL": "callbackUrl",
+    "callback_url": "callbackUrl",
+    "callback_format": "callbackFormat",
+    "idempotency_key": "idempotencyKey",
+    "Idempotency-Key": "idempotencyKey",
+    "deadline_seconds": "deadlineSeconds",
+    "redirectURL": "redirectUrl",
+    "from_job": "fromJob",
+    "ALTTEXT": "altText",
+    "__on__failure__": "onFailure",
+}
+
+
+def said_of(name: str) -> str:
+    return f"There is no field {name}. Did you mean {MISSPELLED[name]}?"
+
+
+@pytest.mark.parametrize("name", MISSPELLED)
+@pytest.mark.parametrize("value", ["true", ""])
+async def test_a_misspelled_field_of_ours_is_rejected(name: str, value: str) -> None:
+    fields = {**CAT, name: value}
+    for request in (
+        sent(json=fields),
+        sent(data=fields),
+        sent(files={key: (None, text) for key, text in fields.items()}),
+        sent(json=fields, headers={"x-goog-pubsub-message-id": "1"}),
+        sent(f"https://images.test/?{name}={value}", json=CAT),
+    ):
+        problem = await rejection(request)
+        assert (problem.code, problem.field, problem.detail) == ("invalid_field", name, said_of(name))
+
+
+@pytest.mark.parametrize("name", MISSPELLED)
+async def test_a_misspelled_field_in_a_batch_is_rejected(name: str) -> None:
+    for body, path in (
+        ([CAT, {**CAT, name: "x"}], f"[1].{name}"),
+        ({"prompts": ["a dog", {**CAT, name: "x"}]}, f"prompts[1].{name}"),
+        ({"prompts": ["a dog"], name: "x"}, name),
+    ):
+        problem = await rejection(sent(json=body))
+        assert (problem.code, problem.field, problem.detail) == ("invalid_field", path, said_of(name))
+
+
+async def test_a_long_misspelled_name_is_shortened() -> None:
+    problem = await rejection(sent(json={**CAT, f"dry{'_' * 1_000}run": True}))
+    assert len(problem.field or "") == 80
+
+
+async def test_names_of_one_word_and_names_in_metadata_are_no_mistakes() -> None:
+    inputs = {
+        "Workflow": "x",
+        "meta_data": "x",
+        "IMAGE1": "x",
+        "web-site": "x",
+        "dry_runs": "x",
+        "Cf_Turnstile_Response": "x",
+    }
+    own = {"dry_run": "x", "callback_url": "x"}
+    made = await submission(sent(json={**CAT, **inputs, "options": own, "metadata": own}))
+    assert (json.loads(made.input), made.metadata) == ({**inputs, "options": own}, own)
+    assert (await submission(sent(data={**CAT, "metadata.dry_run": "x"}))).metadata == {"dry_run": "x"}
+
+
 # --- what browsers add ---------------------------------------------------------------------------------------------
 
 ADDED = {

@@ -28,6 +28,24 @@ async def test_names_of_columns_ignore_case_spaces_and_punctuation() -> None:
     assert row.metadata == {"Order_No.": "4711", "Grosse": "XL", "sku": "s-1"}
 
 
+async def test_columns_are_ours_with_underscores_and_hyphens_too() -> None:
+    header = "prompt,callback_url,from-image,FROM_JOB,deadline__seconds"
+    cells = f"a cat,https://shop.example/hook,1,{'0' * 32},60"
+    (row,) = (await parsed(file(f"{header}\n{cells}".encode()))).batch.rows
+    assert (row.from_image, row.from_job, row.deadline_seconds, row.input) == (1, "0" * 32, 60.0, "{}")
+    assert row.callback_urls == ["https://shop.example/hook"]
+    assert await errors(file(b"prompt,dry_run\na cat,true")) == [(2, "dryRun")]
+
+
+async def test_a_misspelled_field_beside_the_rows_or_in_a_row_of_json_is_rejected() -> None:
+    form = {"files": {"file": ("p.csv", b"prompt\na cat", "text/csv")}, "data": {"dry_run": "true"}}
+    assert await errors(sent(URL, headers=BEARER, **form)) == [(2, "dry_run")]
+    for body in ({"prompts": ["a cat"], "dry_run": True}, [{"prompt": "a cat", "dry_run": True}]):
+        assert await errors(sent(URL, json=body, headers=BEARER)) == [(2, "dry_run")]
+    with pytest.raises(Problem, match="Did you mean dryRun"):
+        await parsed(file(b"prompt\na cat", f"{URL}?dry_run=true"))
+
+
 async def test_the_inputs_of_a_workflow_are_columns_of_its_rows_only() -> None:
     content = b"prompt,workflow,brand color\na cat,pro,red\na dog,,blue"
     first, second = (await parsed(file(content), fields=pro_fields)).batch.rows
@@ -54,8 +72,9 @@ RESULTS = (
 )
 
 
-async def test_results_are_sent_again_without_what_the_rows_received() -> None:
-    (row,) = (await parsed(file(RESULTS.encode()))).batch.rows
+@pytest.mark.parametrize("content", [RESULTS, RESULTS.replace(",imageUrl,imageUrls", "").replace("cat,,,", "cat,")])
+async def test_results_are_sent_again_without_what_the_rows_received(content: str) -> None:
+    (row,) = (await parsed(file(content.encode()))).batch.rows
     assert (row.prompt, row.workflow) == ("=a cat", "pro")
     assert row.metadata == {"SKU": "-7", "status": "own"}
 

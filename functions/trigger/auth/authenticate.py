@@ -20,8 +20,8 @@ from .caller import Caller, CallerKind, preferred
 from .certificates import Certificates
 from .google_tokens import GoogleTokens, signature_removed
 from .rejections import (
-    CREDENTIAL_NEEDED,
     ORIGIN_NOT_ALLOWED,
+    credential_needed,
     invalid_credential,
     no_authentication,
     origin_not_allowed,
@@ -127,7 +127,7 @@ class Authenticator:
         """Return the problem of a request that has no credential and needs one."""
         if "origin" in request.headers:
             return unauthorized(ORIGIN_NOT_ALLOWED)
-        return unauthorized(CREDENTIAL_NEEDED)
+        return credential_needed(self._settings, CallerKind.TOKEN, CallerKind.SIGNATURE, CallerKind.EVENT)
 
     async def reader(self, request: Request) -> Caller | None:
         """Return the caller of a GET or DELETE, or None without a credential.

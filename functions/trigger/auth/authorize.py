@@ -8,7 +8,7 @@ from shared.listed_job import ListedJob
 from shared.problems import Problem
 
 from .caller import Caller, CallerKind
-from .rejections import CREDENTIAL_NEEDED, no_authentication, unauthorized
+from .rejections import credential_needed, no_authentication, unauthorized
 
 UNKNOWN_JOB = "There is no job with this id. Jobs are deleted after their retention time."
 UNKNOWN_BATCH = "There is no batch with this id. Batches are deleted after the retention time of their jobs."
@@ -82,7 +82,7 @@ def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:
         return caller
     if not settings.configured:
         raise no_authentication()
-    raise unauthorized("Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN.")
+    raise credential_needed(settings, CallerKind.TOKEN)
 
 
 def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> None:
@@ -91,7 +91,7 @@ def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> N
         return
     if not settings.configured:
         raise no_authentication()
-    raise unauthorized(CREDENTIAL_NEEDED)
+    raise credential_needed(settings, CallerKind.TOKEN, CallerKind.SIGNATURE)
 
 
 def may_see_workflows(caller: Caller | None) -> bool:

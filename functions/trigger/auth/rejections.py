@@ -1,18 +1,32 @@
 """The problems of authentication and authorization, with their challenges (RFC 6750, section 3)."""
 
+from shared.auth_settings import AuthSettings
 from shared.problems import Problem
 
+from .caller import CallerKind
+
 CHALLENGE = 'Bearer realm="wireflow-images"'
-CREDENTIAL_NEEDED = (
-    "Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN, or sign the request (Standard Webhooks) with a "
-    "secret of TRIGGER_SIGNING_SECRETS."
-)
+NONE_CONFIGURED = "No credential for this request is configured. The operator can set TRIGGER_TOKENS."
 ORIGIN_NOT_ALLOWED = "Pages of this origin may not call this service. The operator can add it to FORM_ORIGINS."
 
 
 def unauthorized(detail: str) -> Problem:
     """401: the request has no credential."""
     return Problem("unauthorized", detail, headers={"WWW-Authenticate": CHALLENGE})
+
+
+def credential_needed(settings: AuthSettings, *accepted: CallerKind) -> Problem:
+    """401: the request has no credential, and needs one of the accepted kinds; those that are configured are named."""
+    ways = {
+        CallerKind.TOKEN: (settings.tokens, "send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN"),
+        CallerKind.SIGNATURE: (
+            settings.signing_secrets,
+            "sign the request (Standard Webhooks) with a secret of TRIGGER_SIGNING_SECRETS",
+        ),
+        CallerKind.EVENT: (settings.event_account, "send an ID token of EVENT_SERVICE_ACCOUNT for EVENT_AUDIENCE"),
+    }
+    words = ", or ".join(way for kind in accepted for configured, way in (ways[kind],) if configured)
+    return unauthorized(f"{words[0].upper()}{words[1:]}." if words else NONE_CONFIGURED)
 
 
 def invalid_credential(detail: str) -> Problem:

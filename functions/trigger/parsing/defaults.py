@@ -10,6 +10,7 @@ from starlette.requests import Request
 from shared.problems import Problem
 
 from .fields import flag, is_text_field, read_text_fields
+from .near_misses import check_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,14 @@ class Query:
 def read_query(request: Request, *, signed: bool) -> Query:
     """Return our fields in the query string; names that are not ours are ignored.
 
-    Problem 422 if one is invalid, or for any query string of a signed request. The signature does not cover it: a
-    captured request could be sent again with another one.
+    Problem 422 if one is invalid, for a name that is nearly one of ours, or for any query string of a signed request.
+    The signature does not cover it: a captured request could be sent again with another one.
     """
     if signed and request.scope["query_string"]:
         raise Problem.wrong("A signed request must not have a query string. Move its fields to the body.")
     text = request.scope["query_string"].decode("utf-8", "surrogateescape")
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+    check_names(name for name, _ in pairs)
     partial = [flag(name, value) for name, value in pairs if name == "partial"]
     defaults = read_text_fields((name, value) for name, value in pairs if is_text_field(name) and name != "token")
     return Query(defaults, any(partial))

@@ -1,11 +1,13 @@
-"""Why a request has no prompt: what its sender probably meant to send as one."""
+"""What a sender probably meant by a misspelled name of a field, and by a request without a prompt."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from shared.problems import Problem
+
+from .fields import FIELDS
 
 EXAMPLE = '{"prompt": "a cat"}'
 SEARCHED = 1_000  # values
@@ -14,6 +16,26 @@ SIMILARITY = 0.65  # of 1: `promt` and `user_prompt` are similar, `negative_prom
 LONGEST = 80  # characters of a name that are compared and shown
 
 _JSON_TEXT = re.compile(r'\s*[{\[].{0,1000}?"prompts?"\s*:', re.DOTALL)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+# Names of one word are no mistakes: a workflow may have an input such as `Workflow` or `meta_data`.
+_OF_MORE_WORDS = {_plain(name): name for name in FIELDS if name != name.lower()}
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise Problem 422 for a name that differs from one of ours only in case, `_`, and `-`.
+
+    Such a field would be paid for without its effect: `dry_run` would start the job.
+    """
+    for name in names:
+        meant = _OF_MORE_WORDS.get(_plain(name), name)
+        if name != meant:
+            shown = name[:LONGEST]
+            raise Problem.wrong(f"There is no field {shown}. Did you mean {meant}?", shown)
 
 
 def missing_prompt(fields: Mapping[str, Any]) -> Problem:

@@ -14,7 +14,7 @@ from shared.workflows import IMAGES
 from ..auth.caller import Caller
 from .fields import FIELDS, is_blank, is_ours, read_field
 from .json_body import check_unicode
-from .near_misses import missing_prompt
+from .near_misses import check_names, missing_prompt
 from .read import KIB
 from .urls import check_callback_url, check_image_url, check_redirect_url
 
@@ -30,6 +30,7 @@ def validate(
     if is_blank(fields.get("prompt")):
         raise missing_prompt(fields)
     check_unicode(fields)
+    check_names(fields)
     values = {
         field.attribute: read_field(name, fields)
         for name, field in FIELDS.items()

@@ -1,0 +1,38 @@
+"""The type of the options --since and --until."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+_AGO = re.compile(r"(?P<count>\d{1,4})(?P<unit>[mhd])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+class TimeType(click.DateTime):
+    """A day or a time in UTC, or how long ago it was: `30m`, `1h`, `2d`. Its value is a naive datetime in UTC."""
+
+    name = "time"
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the time. Raises click.BadParameter if the text is none."""
+        ago = _AGO.fullmatch(value) if isinstance(value, str) else None
+        if ago:
+            return self._ago(ago, datetime.now(UTC))
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is no day or time such as 2026-01-31 or 2026-01-31T18:30 (UTC), 30m, 1h, or 2d.", param, ctx
+            )
+
+    def _ago(self, ago: re.Match[str], now: datetime) -> datetime:
+        before = timedelta(**{_UNITS[ago["unit"]]: int(ago["count"])})
+        return (now - before).replace(tzinfo=None)
+
+
+TIME = TimeType()
