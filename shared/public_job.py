@@ -127,7 +127,7 @@ def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: dat
     unclear = job.status is Status.TRIGGERING and job.outcome_unknown
     if (job.status is Status.QUEUED or unclear) and wait_reason:
         known = EXPLANATIONS[wait_reason]
-        words = [UNCLEAR if unclear else SENTENCES[job.status], known.message, known.hint]
+        words = [UNCLEAR if unclear else SENTENCES[job.status], known.message, known.wait_hint]
         if _is_too_late(job, wait_reason, estimated_start):
             words += [] if estimated_start else [ABOVE_LIMIT]
             words.append(TOO_LATE.format(timestamp(job.give_up_at)))

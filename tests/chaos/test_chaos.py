@@ -30,7 +30,7 @@ def test_every_job_is_final_or_says_what_it_waits_for(report: Report) -> None:
     for job in report.unfinished:
         known = EXPLANATIONS[ErrorCode(job["waitReason"])]
         assert known.message in job["message"]
-        assert known.hint in job["message"]
+        assert known.wait_hint in job["message"]
         assert job["estimatedStartAt"]
 
 
@@ -95,7 +95,7 @@ def test_nothing_is_reported_that_is_not_there(report: Report) -> None:
 
 def hint_of(known: Explanation, job: dict[str, Any]) -> str:
     """Return the pattern of the hint: what to do, and the requests that do it."""
-    what = "|".join(map(re.escape, (known.hint, prepare.HINT)))
+    what = "|".join(map(re.escape, (known.failed_hint, prepare.HINT)))
     url, body = job["statusUrl"], json.dumps({"confirm": True, "attempt": job["attempt"]})
     retry = f"To pay for another run: POST {url}/retry with {body}."
     recopy = f"To copy the missing images again, for free: POST {url}/recopy."

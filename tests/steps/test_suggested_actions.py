@@ -15,9 +15,9 @@ from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 from tests.vendor.consequences import CONSEQUENCES
 
-RETRIES = [code for code in ErrorCode if re.search(r"\bretry (this|a failed) job\b", EXPLANATIONS[code].hint, re.I)]
-RECOPIES = [code for code in ErrorCode if re.search(r"\brecopy\b", EXPLANATIONS[code].hint, re.I)]
-REQUESTS = [code for code in ErrorCode if re.search(r"\bnew request\b", EXPLANATIONS[code].hint)]
+RETRIES = [code for code in ErrorCode if re.search(r"\bretry this job\b", EXPLANATIONS[code].failed_hint, re.I)]
+RECOPIES = [code for code in ErrorCode if re.search(r"\brecopy\b", EXPLANATIONS[code].failed_hint, re.I)]
+REQUESTS = [code for code in ErrorCode if re.search(r"\bnew request\b", EXPLANATIONS[code].failed_hint)]
 
 
 def test_every_hint_suggests_what_to_do_with_a_failed_job():

@@ -162,7 +162,7 @@ def _explanation(view: JobView) -> Html:
     if reason in (None, ErrorCode.RATE_LIMITED):
         return Html()
     known = EXPLANATIONS[ErrorCode(reason)]
-    return fill("error", message=known.message, hint=known.hint, detail=f"Reason for the wait: {reason}.")
+    return fill("error", message=known.message, hint=known.wait_hint, detail=f"Reason for the wait: {reason}.")
 
 
 def _refresh(view: JobView) -> Html:
