@@ -40,6 +40,7 @@ SLOW = "It takes longer than expected."
 TOO_LATE_FOR_VISITORS = "As things are, it cannot be generated in time."
 EXPIRED = "Its URL may have expired: look for the image in the Wireflow dashboard."
 CHECK_COPIES = "Check IMAGE_HOSTS and the permissions of the image store."
+WOULD_FAIL_AGAIN = "The same request would probably fail again."
 ALT_TEXT_LIMIT = 500  # characters
 
 
@@ -197,7 +198,9 @@ def hint(job: ListedJob, error: JobError, url: str) -> str:
     if job.recopyable:
         parts.append(f"To copy the missing images again, for free: POST {url}/recopy.")
     if job.retryable:
-        parts.append(f'To pay for another run: POST {url}/retry with {{"confirm": true, "attempt": {job.attempt}}}.')
+        pay = "Or, to pay for another run" if job.recopyable else "To pay for another run"
+        pay = pay if error.retryable else f"{WOULD_FAIL_AGAIN} To pay for another run anyway"
+        parts.append(f'{pay}: POST {url}/retry with {{"confirm": true, "attempt": {job.attempt}}}.')
     else:
         parts.append("The job cannot be retried: send a new request with a new Idempotency-Key for another run.")
     return " ".join(parts)

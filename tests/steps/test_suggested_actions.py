@@ -111,6 +111,20 @@ async def test_a_request_with_the_key_of_a_failed_job_is_told_how_to_retry_it(wo
     assert "/retry with" in hint or "new Idempotency-Key" in hint
 
 
+@pytest.mark.parametrize("code", ErrorCode)
+@pytest.mark.parametrize("recopyable", [False, True])
+async def test_a_retry_that_would_fail_again_says_so_and_comes_after_a_free_recopy(
+    world: World, code: ErrorCode, *, recopyable: bool
+) -> None:
+    job = await failed(world, code, with_image_url=recopyable)
+    hint = (await world.job(job.id))["errorHint"]
+    again = job.retryable and not EXPLANATIONS[code].retryable
+    assert ("The same request would probably fail again." in hint) is again
+    assert ("run anyway: POST" in hint) is again
+    assert re.findall(r"/(recopy|retry)\b", hint) == ["recopy"] * recopyable + ["retry"] * job.retryable
+    assert ("Or, to pay for another run" in hint) is (recopyable and job.retryable and not again)
+
+
 async def test_a_replay_of_a_failed_request_names_the_retry_and_pays_nothing(world: World) -> None:
     await world.simulated("/_faults", fault="failed", times=1)
     (job,) = await world.end_of((await world.post(key="k")).json()["id"])
