@@ -181,6 +181,74 @@ def test_the_suggested_command_acts_where_the_job_is(place: Place, options: str,
     assert capsys.readouterr().out.endswith(f"\n    python -m functions jobs retry {job()['id']}{options}\n")
 
 
+def test_what_is_suggested_is_the_command_and_not_the_request_too(capsys: pytest.CaptureFixture[str]):
+    pay = f'Or, to pay for another run: POST {URL}/retry with {{"confirm": true, "attempt": 1}}.'
+    hint = f"Check IMAGE_HOSTS. To copy the missing images again, for free: POST {URL}/recopy. {pay}"
+    print_job(job(status="failed", errorHint=hint), as_json=False)
+    assert capsys.readouterr().out.endswith(
+        f"""
+Check IMAGE_HOSTS. To copy the missing images again, for free:
+    python -m functions jobs recopy {job()["id"]}
+Or, to pay for another run:
+    python -m functions jobs retry {job()["id"]}
+"""
+    )
+
+
+def test_a_failure_that_was_not_charged_has_no_source_of_its_cost(capsys: pytest.CaptureFixture[str]):
+    print_job(job(cost={**PRICE, "amount": 0}), as_json=False)
+    print_job(job(), as_json=False)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cost")]
+    assert rows == ["cost         $0.00", "cost         $0.20 (price)"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"lastStatus": 503},
+            "12:10:24 image.completed not delivered yet: HTTP 503, 1 attempt, next attempt at 23:15:25",
+        ),
+        ({"attempts": 0, "lastAttemptAt": None}, "12:10:18 image.completed: next attempt at 23:15:25"),
+        (
+            {"attempts": 0, "lastAttemptAt": None, "nextAttemptAt": "2026-03-02T01:15:25.000Z"},
+            "12:10:18 image.completed: next attempt at 2026-03-02 01:15:25",
+        ),
+    ],
+)
+def test_a_future_delivery_is_not_told_as_if_it_had_happened(
+    changes: dict[str, Any], line: str, capsys: pytest.CaptureFixture[str]
+):
+    pending = {"status": "pending", "attempts": 1, "nextAttemptAt": "2026-03-01T23:15:25.000Z"}
+    print_job(job(callbacks=[{**job()["callbacks"][0], **pending, **changes}]), as_json=False)
+    out = capsys.readouterr().out
+    assert line in " ".join(out.split())
+    assert "\n23:15:25  " not in out
+    assert "\n2026-03-02" not in out
+
+
+@pytest.mark.parametrize(
+    ("statuses", "words"),
+    [
+        ([], "This job has no receivers."),
+        (["pending"], "1 delivery is pending."),
+        (["pending", "pending"], "2 deliveries are pending."),
+    ],
+)
+def test_a_redelivery_says_how_many_receivers_it_has(
+    statuses: list[str], words: str, capsys: pytest.CaptureFixture[str]
+):
+    callbacks = [{**job()["callbacks"][0], "status": status} for status in statuses]
+    print_action("redeliver", job(callbacks=callbacks), as_json=False)
+    assert capsys.readouterr().out == f"{words}\n"
+
+
+def test_a_recopy_is_part_of_the_story(capsys: pytest.CaptureFixture[str]):
+    history = {"responses": [], "images": [], "recopiedAt": "2026-03-01T12:20:00.000Z"}
+    print_job(job(history=history), as_json=False)
+    assert "12:20:00  copying the missing images was started again by request\n" in capsys.readouterr().out
+
+
 def test_a_reader_without_the_owners_token_sees_the_current_attempt(capsys: pytest.CaptureFixture[str]):
     print_job(job(attempts=None, callbacks=None, metadata=None), as_json=False)
     out = capsys.readouterr().out
@@ -220,7 +288,7 @@ def test_every_line_that_is_neither_a_hash_nor_a_url_fits_80_columns(text: str, 
     print_job(job(prompt=text, attempts=[failed], status="failed", errorHint=hint, **names), as_json=False)
     out = capsys.readouterr().out
     assert all(cell_len(line) <= 80 for line in out.splitlines() if LONG_URL not in line)
-    assert f"{URL}/retry" in out
+    assert f"python -m functions jobs retry {job()['id']}" in out
     assert "".join(text.split()) in "".join(out.split()), "nothing is lost"
 
 

@@ -179,7 +179,7 @@ def test_what_is_not_possible_is_invalid_usage(served: Served, jobs: Callable[..
 
 def test_missing_images_are_copied_again(served: Served, jobs: Callable[..., Result]):
     job_id = served.finished("a cat [fault:not_an_image]")
-    assert jobs("recopy", job_id).out == "The images are copied again.\n"
+    assert jobs("recopy", job_id).out == "The images are being copied again.\n"
     eventually(lambda: served.job(job_id)["status"] in FINAL)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -387,6 +388,16 @@ async def test_the_primary_action_is_free_or_a_paid_run_that_can_succeed(
     assert [name for name, kind in actions.items() if "primary" in (kind or "")] == [primary]
     assert "retry" in actions
     assert ("would probably fail again" in text) is (fault != "failed")
+
+
+async def test_while_copying_fails_the_page_says_why_to_the_owner_only(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH) as world:
+        world.vendor.answer("cdn", lambda _call: httpx.Response(503))
+        job = (await world.http.post("/", data={"prompt": "a cat"}, headers={"Origin": SHOP})).json()["id"]
+        await world.run_for(timedelta(minutes=10))
+        pages = [await world.http.get(f"/jobs/{job}", headers={**HTML, **who}) for who in ({}, bearer("admin"))]
+        for text in ("could not be copied in", "Check IMAGE_HOSTS", "Copying is retried automatically."):
+            assert [text in one.text for one in pages] == [False, True]
 
 
 async def test_a_retry_is_offered_to_the_owner_of_a_job_that_has_no_image(open_world: OpenWorld) -> None:

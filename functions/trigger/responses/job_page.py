@@ -19,7 +19,7 @@ from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
 from shared.problems import PROBLEMS, Problem
-from shared.public_job import SENTENCES, WOULD_FAIL_AGAIN, sentence, visitor_message
+from shared.public_job import SENTENCES, WOULD_FAIL_AGAIN, copy_problem, sentence, visitor_message
 from shared.workflows import OVERRIDES
 
 from .html import Html, fill, html_page, join
@@ -151,9 +151,15 @@ def _state(step: Step) -> str:
 
 
 def _explanation(view: JobView) -> Html:
-    """Why the job failed or waits, and the next step: for its owner, who can change the deployment or tell who can."""
+    """Why the job failed, waits, or cannot be copied, and the next step.
+
+    For its owner, who can change the deployment or tell who can.
+    """
     if not view.owner:
         return Html()
+    if view.job.status is Status.COPYING and view.job.copy_tries:
+        what, retried, advice = copy_problem(view.job)
+        return fill("error", message=what, hint=advice, detail=retried)
     if error := view.job.error:
         detail = f"{CHARGED[error.charged]} Error code: {error.code}."
         hint = error.hint.replace(CHANGED, "start over.")  # the page has a button for it, and for each action
