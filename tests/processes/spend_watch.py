@@ -17,6 +17,7 @@ from pathlib import Path
 from shared.error_codes import ErrorCode
 from shared.job_states import Status
 from shared.jobs.documents import gate_from_document
+from shared.jobs.sqlite import GATE
 from shared.ports import JobQuery, JobStore
 from shared.spending.budget import Budget, Spent
 from shared.spending.gate_state import Gate
@@ -34,11 +35,11 @@ SETTINGS = {
 UNSTARTED = (Status.QUEUED, Status.TRIGGERING)  # one waits for the retry of its call
 HOLDS = 1.0  # seconds for which a limit holds jobs
 BETWEEN_STATES = 0.1  # seconds, of a store that tells only its current state
-HISTORY = """
+HISTORY = f"""
 CREATE TABLE gates (document TEXT NOT NULL);
-CREATE TRIGGER first_gate AFTER INSERT ON control WHEN new.id = 'gate'
+CREATE TRIGGER first_gate AFTER INSERT ON control WHEN new.id = '{GATE}'
     BEGIN INSERT INTO gates VALUES (new.document); END;
-CREATE TRIGGER next_gate AFTER UPDATE ON control WHEN new.id = 'gate'
+CREATE TRIGGER next_gate AFTER UPDATE ON control WHEN new.id = '{GATE}'
     BEGIN INSERT INTO gates VALUES (new.document); END;
 """
 
@@ -49,7 +50,8 @@ class SpendWatch:
 
     held: Counter[str] = field(default_factory=Counter)
     states: int = 0
-    exceeded: list[str] = field(default_factory=list)
+    exceeded: list[str] = field(default_factory=list)  # limits that a start exceeded; actual costs may
+    starts: int = 0  # of the day, in the last state that was checked
 
     def __str__(self) -> str:
         held = ", ".join(f"{name} {times}" for name, times in sorted(self.held.items()))
@@ -65,7 +67,7 @@ class SpendWatch:
             await store.read_gate()  # creates the tables
             with closing(sqlite3.connect(sqlite)) as sql:
                 sql.executescript(HISTORY)
-        watching = asyncio.create_task(self._watch(store))
+        watching = asyncio.create_task(self._watch(store, sqlite))
         try:
             yield
         finally:
@@ -77,14 +79,15 @@ class SpendWatch:
             for text in texts:
                 self._check(gate_from_document({"budget": json.loads(text).get("budget")}, None))
 
-    async def _watch(self, store: JobStore) -> None:
+    async def _watch(self, store: JobStore, sqlite: Path | None) -> None:
         since: dict[str, float] = {}
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(BETWEEN_STATES)
             with suppress(StoreError):  # a function was faster: try again
                 state = await store.read_gate()
-                self._check(state)
+                if sqlite is None:
+                    self._check(state)
                 full = [name for name, spent in _spent(state).items() if spent + PRICE > LIMITS[name]]
                 waits = full and any([await store.list_jobs(JobQuery(limit=1, status=status)) for status in UNSTARTED])
                 since = {name: since.get(name, clock()) for name in full if waits}
@@ -105,8 +108,11 @@ class SpendWatch:
                     await store.save(job.due(now))
 
     def _check(self, state: Gate) -> None:
+        """Check a state after a start: a run with more images than expected may cost more than was reserved."""
+        started, self.starts = state.budget.total.starts > self.starts, state.budget.total.starts
         self.states += 1
-        self.exceeded += [f"{name}: {spent}" for name, spent in _spent(state).items() if spent > LIMITS[name]]
+        over = [f"{name}: {spent}" for name, spent in _spent(state).items() if spent > LIMITS[name]]
+        self.exceeded += over if started else []
 
 
 def _spent(state: Gate) -> dict[str, int]:

@@ -13,11 +13,11 @@ import pytest
 from shared.copy_errors import CopyError
 from shared.job import Job
 from tests.harness.world import SMALL, World
-from tests.steps import test_row_batches as rows
+from tests.steps import row_batches as rows
+from tests.steps.chains import SETTINGS
 from tests.steps.conftest import OpenWorld
 from tests.steps.input_images import CAT
 from tests.steps.test_callers import AUTH, SHOP, bearer, submit
-from tests.steps.test_chains import SETTINGS
 
 # What a tombstone keeps of a record, beside what has its default.
 KEPT = {

@@ -10,7 +10,7 @@ from tests.harness.receivers import Receiver
 from tests.harness.world import SMALL as SMALL_IMAGE
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
-from tests.steps.test_row_batches import AUTH, COUNTS, SMALL, TOKENS, Breaking, ended, jobs_of, table, upload, uploaded
+from tests.steps.row_batches import AUTH, COUNTS, SMALL, TOKENS, Breaking, ended, jobs_of, table, upload, uploaded
 
 
 def adding(receiver: Receiver) -> str:

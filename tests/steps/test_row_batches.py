@@ -1,78 +1,27 @@
-"""`POST /batches` and what follows: rows become jobs, and an upload that breaks off is continued."""
+"""`POST /batches` and what follows: rows become jobs, which are canceled, listed as results, and quoted."""
 
-import csv
-import hashlib
-import io
 import json
 from datetime import timedelta
-from typing import Any
 
-import httpx
 import pytest
 
-from shared.batches import Batch
 from shared.job import Job
-from shared.ports import JobStore
-from shared.store_errors import StoreUnavailable
 from tests.harness.world import PUBLIC_URL, World, moment
 from tests.steps.conftest import OpenWorld
-
-DAY = timedelta(days=1)
-COUNTS = ("total", "queued", "running", "succeeded", "failed", "canceled")
-SMALL = "aspect_ratio=64:1"  # not a field that a table could have for a webhook
-TOKENS = {name: f"token-of-{name}" for name in ("ann", "bob", "root")}
-AUTH = {
-    "TRIGGER_TOKENS": json.dumps(
-        {
-            name: {"sha256": hashlib.sha256(token.encode()).hexdigest(), "admin": name == "root"}
-            for name, token in TOKENS.items()
-        }
-    )
-}
-PRICED = {
-    "WIREFLOW_WORKFLOWS": json.dumps({"default": {"mode": "webhook", "id": "demo-webhook", "pricePerImage": 0.13}})
-}
-
-
-def table(count: int, first: int = 0) -> bytes:
-    return ("prompt,sku\n" + "".join(f"cat {number},s-{number}\n" for number in range(first, first + count))).encode()
-
-
-async def upload(world: World, content: bytes, query: str = "", **headers: str) -> httpx.Response:
-    return await world.http.post(f"/batches?{query}", content=content, headers={"Content-Type": "text/csv", **headers})
-
-
-async def uploaded(world: World, content: bytes, query: str = "", **headers: str) -> dict[str, Any]:
-    answer = await upload(world, content, query, **headers)
-    assert answer.status_code == 202, answer.text
-    return dict(answer.json())
-
-
-async def batch(world: World, found: dict[str, Any]) -> dict[str, Any]:
-    return dict((await world.http.get(f"/batches/{found['batchId']}")).raise_for_status().json())
-
-
-async def jobs_of(world: World, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """All jobs of a batch, by row."""
-    jobs, cursor = [], ""
-    while True:
-        page = (await world.http.get(f"/batches/{found['batchId']}/jobs?limit=100&cursor={cursor}")).json()
-        jobs += page["jobs"]
-        if not (cursor := page["nextCursor"]):
-            return jobs[::-1]
-
-
-async def results(world: World, found: dict[str, Any]) -> list[dict[str, str]]:
-    answer = await world.http.get(f"/batches/{found['batchId']}/results.csv")
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.content.startswith(b"\xef\xbb\xbf")
-    return [*csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))]
-
-
-async def ended(world: World, found: dict[str, Any]) -> dict[str, Any]:
-    await world.end_of(*(job["id"] for job in await jobs_of(world, found)))
-    await world.clock.sleep(11)
-    return await batch(world, found)
+from tests.steps.row_batches import (
+    AUTH,
+    COUNTS,
+    PRICED,
+    TOKENS,
+    Breaking,
+    batch,
+    ended,
+    jobs_of,
+    results,
+    table,
+    upload,
+    uploaded,
+)
 
 
 async def test_rows_become_jobs_and_the_batch_is_done_when_they_are(open_world: OpenWorld) -> None:
@@ -135,155 +84,6 @@ async def test_a_row_that_names_no_job_of_the_caller_is_invalid(world: World) ->
     assert (await uploaded(world, content, "partial=true"))["counts"]["total"] == 1
     alone = await upload(world, f"prompt,fromJob\na dog,{'0' * 32}\n".encode(), "partial=true")
     assert alone.status_code == 422
-
-
-# --- uploads that break off ----------------------------------------------------------------------------------------
-
-
-class Breaking:
-    """A store that fails after some commits of several jobs, or with `saves` False when a batch is saved."""
-
-    def __init__(self, store: JobStore, commits: int, *, saves: bool = True) -> None:
-        self._store, self.commits, self.sizes, self.saves = store, commits, list[int](), saves
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def create_all(self, jobs: list[Job]) -> list[Job]:
-        if self.commits == 0:
-            raise StoreUnavailable("as the test wants it")
-        self.commits -= 1
-        self.sizes.append(len(jobs))
-        return await self._store.create_all(jobs)
-
-    async def save_batch(self, batch: Batch) -> Batch:
-        if not self.saves:
-            raise StoreUnavailable("as the test wants it")
-        return await self._store.save_batch(batch)
-
-
-async def test_an_upload_that_breaks_off_is_continued_by_sending_it_again(open_world: OpenWorld) -> None:
-    stores: list[Breaking] = []
-
-    def breaking(store: JobStore) -> JobStore:
-        stores.append(Breaking(store, 2))
-        return stores[0]  # type: ignore[return-value]
-
-    async with open_world(wrap=breaking, EXECUTIONS_PER_MINUTE="10") as world:
-        (store,) = stores
-        assert (await upload(world, table(450))).status_code == 503
-        (listed,) = {job["batchId"] for job in (await world.http.get("/jobs")).json()["jobs"]}
-        half = await batch(world, {"batchId": listed})
-        assert (half["status"], half["counts"]["total"], half["counts"]["queued"]) == ("storing", 450, 200)
-        store.commits = 1
-        assert (await upload(world, table(450))).status_code == 503
-        store.commits = 100
-        whole = await uploaded(world, table(450))
-        assert (whole["batchId"], whole["status"], whole["counts"]["queued"]) == (listed, "open", 450)
-        assert store.sizes == [100, 100, 100, 100, 50]
-        jobs = await jobs_of(world, whole)
-        assert [job["prompt"] for job in jobs] == [f"cat {number}" for number in range(450)]
-
-
-async def test_a_batch_whose_first_commit_fails_is_storing_and_can_be_continued(open_world: OpenWorld) -> None:
-    stores: list[Breaking] = []
-
-    def breaking(store: JobStore) -> JobStore:
-        stores.append(Breaking(store, 0))
-        return stores[0]  # type: ignore[return-value]
-
-    async with open_world(wrap=breaking) as world:
-        assert (await upload(world, table(3))).status_code == 503
-        stores[0].commits = 1
-        whole = await uploaded(world, table(3))
-        assert (whole["status"], whole["counts"]["total"], len(await jobs_of(world, whole))) == ("open", 3, 3)
-
-
-async def test_a_batch_whose_server_dies_after_the_last_commit_is_done_in_the_end(open_world: OpenWorld) -> None:
-    async with open_world(wrap=lambda store: Breaking(store, 9, saves=False)) as world:  # type: ignore[arg-type,return-value]
-        assert (await upload(world, table(3))).status_code == 503
-        (batch_id,) = {job["batchId"] for job in (await world.http.get("/jobs")).json()["jobs"]}
-        assert (await batch(world, {"batchId": batch_id}))["status"] == "open"
-        done = await ended(world, {"batchId": batch_id})
-        assert (done["status"], done["counts"]["succeeded"]) == ("done", 3)
-        assert (await world.http.delete(f"/batches/{batch_id}")).json()["status"] == "done"
-
-
-async def test_two_equal_uploads_at_once_are_one_batch(open_world: OpenWorld) -> None:
-    import asyncio
-
-    async with open_world() as world, open_world(simulator=world.simulator) as second:
-        answers = await asyncio.gather(*(upload(one, table(250)) for one in (world, second, world)))
-        assert {answer.status_code for answer in answers} == {202}
-        assert len({answer.json()["batchId"] for answer in answers}) == 1
-        jobs = await jobs_of(world, answers[0].json())
-        assert sorted(job["prompt"] for job in jobs) == sorted(f"cat {number}" for number in range(250))
-
-
-# --- limits --------------------------------------------------------------------------------------------------------
-
-
-async def test_a_batch_for_which_the_queue_has_no_room_is_not_begun(open_world: OpenWorld) -> None:
-    async with open_world(MAX_QUEUED_JOBS="120", EXECUTIONS_PER_MINUTE="10") as world:
-        answer = await upload(world, table(121))
-        assert (answer.status_code, answer.json()["errorCode"]) == (429, "rate_limited")
-        assert int(answer.headers["retry-after"]) >= 5
-        found = await uploaded(world, table(120))
-        again = await uploaded(world, table(120))
-        assert again["batchId"] == found["batchId"], "a repeat needs no room"
-
-
-async def test_a_caller_has_its_own_limit(open_world: OpenWorld) -> None:
-    limits = {"CALLER_LIMITS": json.dumps({"ann": {"maxQueued": 2}}), **AUTH}
-    async with open_world(**limits) as world:
-        ann, bob = (world.caller("127.0.0.1", Authorization=f"Bearer {TOKENS[name]}") for name in ("ann", "bob"))
-        csv_type = {"Content-Type": "text/csv"}
-        assert (await ann.post("/batches", content=table(2), headers=csv_type)).status_code == 202
-        assert (await ann.post("/batches", content=table(1), headers=csv_type)).status_code == 429
-        assert (await bob.post("/batches", content=table(9), headers=csv_type)).status_code == 202
-
-
-async def test_deadlines_of_a_large_batch_count_from_the_estimated_start(open_world: OpenWorld) -> None:
-    """On the free plan, 50 starts a day, the last of 300 rows starts on the sixth day after it was sent."""
-    async with open_world(WIREFLOW_PLAN="free", EXECUTIONS_PER_MINUTE="10", RETENTION_DAYS="7") as world:
-        now = world.clock.now()
-        found = await uploaded(world, table(300))
-        records = [await world.record(job["id"]) for job in await jobs_of(world, found)]
-        assert records[0].give_up_at - now < timedelta(hours=72, minutes=2)
-        assert timedelta(days=5, hours=72) - DAY < records[-1].give_up_at - now < timedelta(days=6, hours=72)
-        assert all(one.expire_at - one.give_up_at >= timedelta(days=3) for one in records)
-        stored = await world.store.get_batch(found["batchId"])
-        assert stored
-        assert stored.expire_at == max(one.expire_at for one in records)
-        assert timedelta(days=5) - DAY < moment(found["estimatedEndAt"]) - now < timedelta(days=6)
-        for _ in range(2 * 24 * 7):  # a window each half hour
-            await world.run_window()
-            await world.clock.sleep(1_800)
-        done = await batch(world, found)
-        assert (done["status"], done["counts"]["succeeded"], world.paid) == ("done", 300, 300)
-
-
-async def test_a_deadline_of_the_request_counts_from_the_estimated_start_too(open_world: OpenWorld) -> None:
-    async with open_world(EXECUTIONS_PER_MINUTE="10") as world:
-        found = await uploaded(world, table(100), "deadlineSeconds=120")
-        done = await ended(world, found)
-        assert done["counts"]["succeeded"] == 100
-
-
-@pytest.mark.parametrize(
-    "limit",
-    [{"DAILY_SPEND_USD": "1.3"}, {"CALLER_LIMITS": json.dumps({"ann": {"usdPerDay": 1.3}})}],
-    ids=["all", "own"],
-)
-async def test_deadlines_of_a_batch_that_a_spend_limit_spreads_over_days(open_world: OpenWorld, limit: Any) -> None:
-    """Ten images a day: the last of 40 rows starts on the fourth day."""
-    async with open_world(**PRICED, **AUTH, **limit) as world:
-        ann = world.caller("127.0.0.1", Authorization=f"Bearer {TOKENS['ann']}", **{"Content-Type": "text/csv"})
-        now, found = world.clock.now(), (await ann.post("/batches", content=table(40))).json()
-        jobs = (await ann.get(f"/batches/{found['batchId']}/jobs?limit=100")).json()["jobs"]
-        last = await world.record(jobs[0]["id"])
-        assert timedelta(days=2, hours=72) < last.give_up_at - now < timedelta(days=3, hours=72)
-        assert timedelta(days=2) < moment(found["estimatedEndAt"]) - now < timedelta(days=3)
 
 
 # --- canceling -----------------------------------------------------------------------------------------------------
