@@ -47,6 +47,7 @@ class ErrorCode(StrEnum):
 class Explanation:
     """`message`: what happened. `hint`: what to do. `retryable`: whether the same request can succeed later.
 
+    `waitable`: whether jobs also wait for this reason, until what the hint says is done.
     `visitor`: what a visitor of a form is told, who can change the request but not the deployment.
 
     A request with the same Idempotency-Key returns the failed job, so hints ask for a new key where another request is
@@ -57,10 +58,20 @@ class Explanation:
     hint: str
     retryable: bool
     visitor: str = "The image could not be generated. Please try again later."
+    waitable: bool = False
+
+    @property
+    def wait_hint(self) -> str:
+        """The hint of a waiting job, which needs no retry."""
+        return f"{self.hint} {RESUMES}" if self.waitable else RESUMES
+
+    @property
+    def failed_hint(self) -> str:
+        """The hint of a failed job, which does not resume."""
+        return f"{self.hint} {RETRY}" if self.waitable else self.hint
 
 
-# A code may be why a job waits, and why it failed.
-RESUME = " Waiting jobs resume automatically. Retry a failed job."
+RESUMES, RETRY = "The job resumes automatically.", "Then retry this job."
 CHANGED = "send a new request with a new Idempotency-Key."
 
 EXPLANATIONS: dict[ErrorCode, Explanation] = {
@@ -77,39 +88,46 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.INSUFFICIENT_CREDITS: Explanation(
         "The Wireflow account has too few credits.",
-        "Add credits in Wireflow." + RESUME,
+        "Add credits in Wireflow.",
         True,
+        waitable=True,
     ),
     ErrorCode.RATE_LIMITED: Explanation(
         "Waiting for other jobs or for the plan's execution limit.",
-        "A larger Wireflow plan raises the limits." + RESUME,
+        "The operator can choose a larger Wireflow plan, which raises the limits.",
         True,
+        waitable=True,
     ),
     ErrorCode.SPEND_LIMIT: Explanation(
         "A spend limit of this deployment or of the caller is reached.",
         "The operator can raise the limit: DAILY_SPEND_USD, MONTHLY_SPEND_USD, SPEND_PER_10_MINUTES_USD, or "
-        "CALLER_LIMITS." + RESUME,
+        "CALLER_LIMITS.",
         True,
+        waitable=True,
     ),
     ErrorCode.PAUSED: Explanation(
         "The operator has paused new runs.",
-        "Wait until the operator resumes them." + RESUME,
+        "The operator must resume them.",
         True,
+        waitable=True,
     ),
     ErrorCode.KEY_REFUSED: Explanation(
         "Wireflow rejected the API key or the webhook.",
-        "The operator must set a valid WIREFLOW_API_KEY and WIREFLOW_WEBHOOK_ID." + RESUME,
+        "The operator must set a valid WIREFLOW_API_KEY and WIREFLOW_WEBHOOK_ID.",
         True,
+        waitable=True,
     ),
     ErrorCode.WORKFLOW_INACTIVE: Explanation(
         "The Wireflow workflow is not active.",
-        "The operator must activate the workflow in Wireflow." + RESUME,
+        "The operator must activate the workflow in Wireflow.",
         True,
+        waitable=True,
     ),
     ErrorCode.WORKFLOW_NOT_FOUND: Explanation(
         "The Wireflow workflow does not exist.",
-        "The operator must set WIREFLOW_WEBHOOK_ID, or the id in WIREFLOW_WORKFLOWS, to an existing workflow." + RESUME,
+        "The operator must set WIREFLOW_WEBHOOK_ID, or the id in WIREFLOW_WORKFLOWS, to an existing workflow.",
         True,
+        waitable=True,
     ),
     ErrorCode.INVALID_REQUEST: Explanation(
         "Wireflow rejected the request.",
@@ -123,8 +141,9 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.UPSTREAM_UNREACHABLE: Explanation(
         "Wireflow cannot be reached.",
-        "Wait until Wireflow responds again." + RESUME,
+        "Check whether Wireflow is available.",
         True,
+        waitable=True,
     ),
     ErrorCode.OUTCOME_UNKNOWN: Explanation(
         "Wireflow did not confirm whether the run was started.",
@@ -167,14 +186,16 @@ EXPLANATIONS: dict[ErrorCode, Explanation] = {
     ),
     ErrorCode.INPUT_IMAGE_UNAVAILABLE: Explanation(
         "The input image could not be fetched.",
-        "Make the URL of the input image publicly reachable." + RESUME,
+        "Make the URL of the input image publicly reachable.",
         True,
         "The input image could not be read. Please send another one.",
+        waitable=True,
     ),
     ErrorCode.CONFIGURATION: Explanation(
         "The Wireflow base URL or the workflow configuration is invalid.",
-        "The operator must check WIREFLOW_BASE_URL and WIREFLOW_WORKFLOWS." + RESUME,
+        "The operator must check WIREFLOW_BASE_URL and WIREFLOW_WORKFLOWS.",
         True,
+        waitable=True,
     ),
     ErrorCode.WORKER_LOST: Explanation(
         "Every worker that claimed the job stopped before it made any progress.",

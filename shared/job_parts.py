@@ -94,7 +94,7 @@ class JobError:
         """Return the error for `code`; `message` (the vendor's words) and `hint` replace the general ones."""
         known = EXPLANATIONS[code]
         words = (message or known.message)[:MESSAGE_LIMIT]
-        return cls(code, words, known.retryable, charged, hint or known.hint, request_id)
+        return cls(code, words, known.retryable, charged, hint or known.failed_hint, request_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ SLOW = "It takes longer than expected."
 TOO_LATE_FOR_VISITORS = "As things are, it cannot be generated in time."
 EXPIRED = "Its URL may have expired: look for the image in the Wireflow dashboard."
 CHECK_COPIES = "Check IMAGE_HOSTS and the permissions of the image store."
+WOULD_FAIL_AGAIN = "The same request would probably fail again."
 ALT_TEXT_LIMIT = 500  # characters
 
 
@@ -86,11 +87,12 @@ def public_job(
 def history(job: Job) -> dict[str, Any]:
     """Return as JSON values what the story of a job needs besides the public job.
 
-    That is Wireflow's responses, and when each image was stored.
+    That is Wireflow's responses, when each image was stored, and when copying was last started again by request.
     """
     return {
         "responses": [_response(response) for response in job.responses],
         "images": [{"index": one.index, "storedAt": timestamp(one.stored_at)} for one in job.images if one.stored_at],
+        "recopiedAt": timestamp(job.recopied_at),
     }
 
 
@@ -107,6 +109,15 @@ def visitor_message(job: ListedJob, wait_reason: str | None, estimated_start: da
     if job.status is Status.SUCCEEDED and (lost := sum(bool(image.error) for image in job.images)):
         return f"{len(job.images) - lost} of {len(job.images)} images are ready."
     return words
+
+
+def copy_problem(job: ListedJob) -> tuple[str, str, str]:
+    """Return what is wrong with a job whose copies failed, that they are retried (for up to a day), and the advice."""
+    gone = any(image.gone_since for image in job.images)
+    not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
+    tries = "1 try" if job.copy_tries == 1 else f"{job.copy_tries} tries"
+    what = f"The image is ready but could not be copied in {tries}."
+    return what, "Copying is retried automatically.", not_allowed or (EXPIRED if gone else CHECK_COPIES)
 
 
 def sentence(text: str) -> str:
@@ -127,7 +138,7 @@ def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: dat
     unclear = job.status is Status.TRIGGERING and job.outcome_unknown
     if (job.status is Status.QUEUED or unclear) and wait_reason:
         known = EXPLANATIONS[wait_reason]
-        words = [UNCLEAR if unclear else SENTENCES[job.status], known.message, known.hint]
+        words = [UNCLEAR if unclear else SENTENCES[job.status], known.message, known.wait_hint]
         if _is_too_late(job, wait_reason, estimated_start):
             words += [] if estimated_start else [ABOVE_LIMIT]
             words.append(TOO_LATE.format(timestamp(job.give_up_at)))
@@ -135,7 +146,7 @@ def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: dat
     if unclear:
         return f"{UNCLEAR} The job resumes automatically when Wireflow responds again."
     if job.status is Status.COPYING and job.copy_tries:
-        return _copy_message(job)
+        return " ".join(copy_problem(job))
     lost = [image for image in job.images if image.error]
     if job.status is Status.SUCCEEDED and lost:
         missing = ", ".join(f"image {image.index} ({image.error})" for image in lost)
@@ -150,15 +161,6 @@ def _is_too_late(job: ListedJob, wait_reason: str | None, estimated_start: datet
     if estimated_start is None:
         return wait_reason == ErrorCode.SPEND_LIMIT
     return estimated_start >= job.give_up_at
-
-
-def _copy_message(job: ListedJob) -> str:
-    """Return the message of a job whose copies failed: they are retried for up to a day, and the advice may help."""
-    gone = any(image.gone_since for image in job.images)
-    not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
-    advice = not_allowed or (EXPIRED if gone else CHECK_COPIES)
-    tries = "1 try" if job.copy_tries == 1 else f"{job.copy_tries} tries"
-    return f"The image is ready but could not be copied in {tries}. Copying is retried automatically. {advice}"
 
 
 def _shorten(prompt: str) -> str:
@@ -197,7 +199,9 @@ def hint(job: ListedJob, error: JobError, url: str) -> str:
     if job.recopyable:
         parts.append(f"To copy the missing images again, for free: POST {url}/recopy.")
     if job.retryable:
-        parts.append(f'To pay for another run: POST {url}/retry with {{"confirm": true, "attempt": {job.attempt}}}.')
+        pay = "Or, to pay for another run" if job.recopyable else "To pay for another run"
+        pay = pay if error.retryable else f"{WOULD_FAIL_AGAIN} To pay for another run anyway"
+        parts.append(f'{pay}: POST {url}/retry with {{"confirm": true, "attempt": {job.attempt}}}.')
     else:
         parts.append("The job cannot be retried: send a new request with a new Idempotency-Key for another run.")
     return " ".join(parts)

@@ -27,7 +27,7 @@ READMES = {
 def error_codes() -> str:
     """Why a job failed or is queued."""
     rows = [
-        f"| `{code}` | {known.message} | {known.hint} | {'yes' if known.retryable else 'no'} |"
+        f"| `{code}` | {known.message} | {known.failed_hint} | {'yes' if known.retryable else 'no'} |"
         for code, known in EXPLANATIONS.items()
     ]
     return "\n".join(["| Code | What happened | What to do | Retryable |", "|---|---|---|---|", *rows])

@@ -1,6 +1,7 @@
 """The job record: its transitions, its document, and its public form."""
 
 import dataclasses
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,6 +31,17 @@ def test_every_state_has_transitions_and_a_sentence():
 def test_every_error_code_has_a_message_and_a_hint():
     assert set(EXPLANATIONS) == set(ErrorCode)
     assert all(text.message.endswith(".") and text.hint.endswith(".") for text in EXPLANATIONS.values())
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_a_waiting_job_is_not_told_to_retry_and_a_failed_one_not_to_wait(code: ErrorCode):
+    waiting = public_job(job(wait_reason=code), "https://a.test", owner=True, wait_reason=code)["message"]
+    assert "resumes automatically" in waiting
+    assert "retry" not in waiting.lower()
+    failed = job().failed(JobError.of(code, charged=Charged.NO), NOON)
+    message = public_job(failed, "https://a.test", owner=True)["message"]
+    assert "resumes automatically" not in message
+    assert not re.search(r"\bwait (until|for)\b", message, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("status", list(Status))

@@ -37,11 +37,13 @@ async def pause(environ: Mapping[str, str], *, live: bool, as_json: bool) -> Non
 async def resume(environ: Mapping[str, str], *, live: bool, as_json: bool) -> None:
     """End every suspension; as JSON, print the status after that. Raises SetupError."""
     async with open_store(environ, live=live) as deps:
-        await steps.resume(deps)
+        gate = await deps.admission.read()
+        await steps.resume(deps)  # in any case: it lets held jobs back into the queue
         if as_json:
             await _print_json(deps)
             return
-        click.echo("Resumed: jobs may start again.")
+        suspended = gate.suspension or gate.workflows
+        click.echo("Resumed: jobs may start again." if suspended else "Nothing was suspended.")
 
 
 async def trial(job_id: str, environ: Mapping[str, str], *, live: bool, as_json: bool) -> None:

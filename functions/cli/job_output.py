@@ -1,6 +1,7 @@
 """What the commands on jobs print. Hashes and URLs are never wrapped; everything else fits the terminal."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ import click
 
 from functions.cli.job_story import Entry, story_of
 from functions.cli.place import Place
-from functions.cli.text import columns, cut, dollars_text, printable, wrapped
+from functions.cli.text import columns, cost_text, cut, dollars_text, printable, wrapped
 from shared.job_states import FINAL, Status
 
 Job = Mapping[str, Any]
@@ -19,6 +20,7 @@ HERE = Place()
 NAME_WIDTH = 13  # with the space after it
 INDENT = 10  # of text below the time of an entry; of hashes and URLs it is less, so that they fit
 SHORT_INDENT = " " * 4
+_REQUEST = re.compile(r"POST https?://\S+/jobs/\w+/(redeliver|recopy|retry)\b(?: with \{[^{}]*\})?\.")
 
 
 def print_jobs(jobs: Sequence[Job], now: datetime, *, as_json: bool) -> None:
@@ -51,10 +53,8 @@ def print_job(job: Job, *, as_json: bool, place: Place = HERE) -> None:
             click.echo(f"\n{day} (UTC)")
         _print_entry(entry)
     if next_step := job["errorHint"] or (job["message"] if job["status"] not in FINAL else ""):
-        click.echo(f"\n{wrapped(next_step, 0)}")
-    for action in ("redeliver", "recopy", "retry"):
-        if f"/jobs/{job['id']}/{action}" in next_step:
-            click.echo(f"    python -m functions jobs {action} {job['id']}{place.options}")
+        click.echo()
+        _print_next_step(next_step, job["id"], place)
 
 
 def print_action(action: str, job: Job, *, as_json: bool) -> None:
@@ -62,14 +62,20 @@ def print_action(action: str, job: Job, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(job))
         return
-    pending = sum(callback["status"] == "pending" for callback in job["callbacks"] or ())
     done = {
         "cancel": "The job is canceled.",
-        "redeliver": f"{pending} {'delivery is' if pending == 1 else 'deliveries are'} pending.",
-        "recopy": "The images are copied again.",
+        "redeliver": _deliveries(job),
+        "recopy": "The images are being copied again.",
         "retry": f"Attempt {job['attempt']} is {job['status']}.",
     }
     click.echo(done[action])
+
+
+def _deliveries(job: Job) -> str:
+    if not job["callbacks"]:
+        return "This job has no receivers."
+    pending = sum(callback["status"] == "pending" for callback in job["callbacks"])
+    return f"{pending} {'delivery is' if pending == 1 else 'deliveries are'} pending."
 
 
 def print_change(job: Job, *, as_json: bool) -> None:
@@ -130,10 +136,20 @@ def _summary(job: Job) -> Iterator[tuple[str, str]]:
     for name, value in (job["metadata"] or {}).items():
         yield name, value
     if job["cost"]:
-        yield "cost", f"{_cost(job)} ({job['cost']['source']})"
+        yield "cost", cost_text(job["cost"])
     if job["possibleDuplicate"]:
         yield "note", "A paid call with an unknown outcome was repeated: it may have been charged twice."
     yield "URL", job["statusUrl"]
+
+
+def _print_next_step(text: str, job_id: str, place: Place) -> None:
+    """Print what to do, with the command in place of each request that the text suggests."""
+    before, *suggested = _REQUEST.split(text)
+    click.echo(wrapped(before, 0))
+    for action, after in zip(suggested[::2], suggested[1::2], strict=True):
+        click.echo(f"    python -m functions jobs {action} {job_id}{place.options}")
+        if after.strip():
+            click.echo(wrapped(after, 0))
 
 
 def _print_entry(entry: Entry) -> None:

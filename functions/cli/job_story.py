@@ -31,9 +31,9 @@ def story_of(job: Json) -> list[Entry]:
     entries = [_accepted(job), *(_response(response, job) for response in responses)]
     for attempt in _attempts(job):
         entries += _attempt(attempt, responses)
-    entries += [*_images(job), *_end(job)]
+    entries += [*_recopy(job), *_images(job), *_end(job)]
     for callback in job["callbacks"] or ():
-        entries += _callback(callback)
+        entries += _callback(callback, job)
     return sorted(entries, key=lambda entry: entry.at)  # entries of the same time stay in this order
 
 
@@ -97,6 +97,12 @@ def _outcome(attempt: Json) -> str:
     return f"{costs}: {attempt['errorCode']}. {attempt['errorMessage']}" if attempt["errorCode"] else costs
 
 
+def _recopy(job: Json) -> Iterator[Entry]:
+    """Yield the last time that copying was started again by request, which an earlier version does not tell."""
+    if at := (job.get("history") or {}).get("recopiedAt"):
+        yield Entry(_time(at), "copying the missing images was started again by request")
+
+
 def _images(job: Json) -> Iterator[Entry]:
     """Yield the stored images. If an earlier version copied one, only the end of the job is known."""
     copied = {one["index"]: one["storedAt"] for one in (job.get("history") or {}).get("images", ())}
@@ -115,16 +121,24 @@ def _end(job: Json) -> Iterator[Entry]:
         yield Entry(_time(job["completedAt"]), f"{job['status']}{_outcome(job)}")
 
 
-def _callback(callback: Json) -> Iterator[Entry]:
-    """Yield the last attempt to deliver an event, and the next one."""
+def _callback(callback: Json, job: Json) -> Iterator[Entry]:
+    """Yield the last attempt to deliver an event, with the time of the next one, which has not happened yet.
+
+    Before the first attempt that is told at the end of the job.
+    """
+    at = _time(callback["lastAttemptAt"] or job["completedAt"] or job["createdAt"])
+    following = ""
+    if callback["nextAttemptAt"]:
+        due = _time(callback["nextAttemptAt"])
+        following = f"next attempt at {due:%H:%M:%S}" if due.date() == at.date() else f"next attempt at {due:%F %T}"
     tries = "1 attempt" if callback["attempts"] == 1 else f"{callback['attempts']} attempts"
     if callback["lastAttemptAt"]:
         response = f"HTTP {callback['lastStatus']}" if callback["lastStatus"] else "no response"
         words = {"delivered": "delivered", "undelivered": "not delivered", "ended": "rejected permanently"}
         text = f"{callback['event']} {words.get(callback['status'], 'not delivered yet')}: {response}, {tries}"
-        yield Entry(_time(callback["lastAttemptAt"]), text, (callback["url"],))
-    if callback["nextAttemptAt"]:
-        yield Entry(_time(callback["nextAttemptAt"]), f"{callback['event']}: next attempt", (callback["url"],))
+        yield Entry(at, ", ".join(filter(None, (text, following))), (callback["url"],))
+    elif following:
+        yield Entry(at, f"{callback['event']}: {following}", (callback["url"],))
 
 
 def _time(text: str) -> datetime:

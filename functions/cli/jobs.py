@@ -13,7 +13,7 @@ from functions.cli.job_output import print_action, print_job, print_jobs
 from functions.cli.place import Place
 from functions.cli.text import dollars_text
 from shared.job_states import Status
-from shared.public_job import timestamp
+from shared.public_job import WOULD_FAIL_AGAIN, timestamp
 
 PAGE = 100  # jobs, the maximum of a request
 CHARGED = {"yes": "It was charged.", "no": "It was not charged.", "unknown": "It may have been charged."}
@@ -94,5 +94,6 @@ def _question(job: Mapping[str, Any]) -> str:
     charged = f" {CHARGED[job['errorCharged']]}" if job["errorCharged"] else ""
     price, so_far = job["estimatedCost"], job["cost"]
     paid = f" The job has cost {dollars_text(so_far['amount'])} so far." if so_far and so_far["amount"] else ""
+    again = f" {WOULD_FAIL_AGAIN}" if job["errorRetryable"] is False else ""
     costs = f"costs about {dollars_text(price['amount'])}" if price else "costs money (the price is not known)"
-    return f"Attempt {job['attempt']} {ended}{code}.{charged}{paid} A retry {costs}. Retry the job?"
+    return f"Attempt {job['attempt']} {ended}{code}.{charged}{paid}{again} A retry {costs}. Retry the job?"

@@ -21,7 +21,7 @@ from functions.cli.client import PublicJob
 from functions.cli.events import LogFormat
 from functions.cli.example_request import example_request
 from functions.cli.local import LocalFunctions
-from functions.cli.text import dollars_text, printable
+from functions.cli.text import cost_text, printable
 from functions.cli.tokens import NewToken
 from shared.auth_settings import AuthSettings
 from shared.job_states import Status
@@ -205,7 +205,7 @@ def _rows(job: PublicJob) -> Iterator[tuple[str, str]]:
         if job[name] is not None:
             yield label, str(job[name])
     if job["cost"] is not None:
-        yield "cost", f"{dollars_text(job['cost']['amount'])} ({job['cost']['source']})"
+        yield "cost", cost_text(job["cost"])
     if job["possibleDuplicate"]:
         yield "note", "The paid call was retried after an unknown outcome; it may have been charged twice."
     for image in job["images"]:

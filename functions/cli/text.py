@@ -1,6 +1,8 @@
 """Texts that several commands print. Widths are in columns: some characters take two."""
 
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
@@ -16,6 +18,12 @@ def dollars_text(amount: float) -> str:
     """Return an amount with at least two digits after the point, and at most six: `$0.20`, `$0.0395`."""
     whole, _, digits = f"{amount:.6f}".rstrip("0").partition(".")
     return f"${whole}.{digits:0<2}"
+
+
+def cost_text(cost: Mapping[str, Any]) -> str:
+    """Return a public cost with its source, which does not matter if nothing was paid: `$0.20 (price)`, `$0.00`."""
+    amount = dollars_text(cost["amount"])
+    return f"{amount} ({cost['source']})" if cost["amount"] else amount
 
 
 def columns() -> int:

@@ -134,7 +134,8 @@ async def _record_gone(lease: Lease, index: int, error: ImageGone, deps: Deps) -
     now, code = deps.clock.now(), ErrorCode.INPUT_IMAGE_UNAVAILABLE
     if now - (lease.job.input_gone_since or now) >= GONE_FOR:
         is_url = "://" in lease.job.input_images[index].source
-        message, hint = (EXPLANATIONS[code].message, EXPLANATIONS[code].hint) if is_url else (NO_LONGER_STORED, HINT)
+        known = EXPLANATIONS[code]
+        message, hint = (known.message, known.failed_hint) if is_url else (NO_LONGER_STORED, HINT)
         raise _Rejected(code, message, hint) from error
     if lease.job.input_gone_since is None:
         await lease.save(lease.job.input_gone(now))

@@ -7,6 +7,7 @@ from typing import Any
 from functions.simulator.faults import FAULTS
 from shared.error_codes import EXPLANATIONS, ErrorCode, Explanation
 from shared.log import Event
+from shared.public_job import WOULD_FAIL_AGAIN
 from shared.spending.money import micros
 from shared.steps import prepare
 from shared.wireflow.signed_urls import unsigned
@@ -30,7 +31,7 @@ def test_every_job_is_final_or_says_what_it_waits_for(report: Report) -> None:
     for job in report.unfinished:
         known = EXPLANATIONS[ErrorCode(job["waitReason"])]
         assert known.message in job["message"]
-        assert known.hint in job["message"]
+        assert known.wait_hint in job["message"]
         assert job["estimatedStartAt"]
 
 
@@ -95,12 +96,13 @@ def test_nothing_is_reported_that_is_not_there(report: Report) -> None:
 
 def hint_of(known: Explanation, job: dict[str, Any]) -> str:
     """Return the pattern of the hint: what to do, and the requests that do it."""
-    what = "|".join(map(re.escape, (known.hint, prepare.HINT)))
+    what = "|".join(map(re.escape, (known.failed_hint, prepare.HINT)))
     url, body = job["statusUrl"], json.dumps({"confirm": True, "attempt": job["attempt"]})
-    retry = f"To pay for another run: POST {url}/retry with {body}."
+    again = f"(Or, to|To) pay for another run: POST {re.escape(url)}/retry with {re.escape(body)}\\."
+    retry = again if known.retryable else f"{WOULD_FAIL_AGAIN} {again}".replace("run:", "run anyway:")
     recopy = f"To copy the missing images again, for free: POST {url}/recopy."
     new = "The job cannot be retried: send a new request with a new Idempotency-Key for another run."
-    return f"({what})( {re.escape(recopy)})? ({re.escape(retry)}|{re.escape(new)})"
+    return f"({what})( {re.escape(recopy)})? ({retry}|{re.escape(new)})"
 
 
 def test_a_job_that_failed_says_why_whether_it_cost_money_and_what_to_do(report: Report) -> None:

@@ -90,14 +90,14 @@ def check_unfinished(job: dict[str, Any], code: str, message: str) -> None:
     assert job["message"] in message
     if job["status"] == "queued":
         assert known.message in message
-        assert known.hint in message
+        assert known.wait_hint in message
     else:  # the code is not final: the image may still be copied
         assert f"Copying is retried automatically. {ADVICE[ErrorCode(code)]}" in message
 
 
 def check_failed(job: dict[str, Any], code: str, message: str) -> None:
     assert job["errorCode"] == code
-    for text in (code, job["errorMessage"], EXPLANATIONS[ErrorCode(code)].hint, CHARGED[job["errorCharged"]]):
+    for text in (code, job["errorMessage"], EXPLANATIONS[ErrorCode(code)].failed_hint, CHARGED[job["errorCharged"]]):
         assert text in message
     assert job["requestId"] in message or "requestId" not in job["errorHint"]
 

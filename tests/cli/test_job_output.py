@@ -97,81 +97,6 @@ def _columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def test_the_story_tells_attempts_images_and_deliveries_in_order(capsys: pytest.CaptureFixture[str]):
-    print_job(job(), as_json=False)
-    story = capsys.readouterr().out.partition("2026-03-01 (UTC)\n")[2]
-    assert (
-        story
-        == f"""\
-12:00:00  accepted, estimated cost $0.20
-12:00:01  attempt 1: Wireflow started exec_0000000000000001
-12:00:17  attempt 1 failed after 16.0 s, not charged: moderation. The provider's
-          safety system rejected the prompt: content policy violation
-          (moderation).
-    Wireflow's request req_0000000000000001
-12:10:01  attempt 2: Wireflow started exec_0000000000000002
-12:10:18  attempt 2 succeeded after 17.5 s, $0.20, 20 credits
-    Wireflow's request req_0000000000000002
-12:10:18  image 0 stored: image/png, 1024 x 1024, 25,164 bytes
-    sha256 {SHA256}
-    {URL}/image/0
-12:10:24  image.completed delivered: HTTP 204, 2 attempts
-    {LONG_URL}
-"""
-    )
-
-
-def response(attempt: int, call: str, at: str, status: int | None, code: str | None = None) -> dict[str, Any]:
-    """A response of Wireflow; at the end of a run it has the request id of the attempt."""
-    number = attempt if call == "result" else attempt + 100
-    fields = {"httpStatus": status, "requestId": status and f"req_{number:016d}", "errorCode": code}
-    return {"attempt": attempt, "call": call, "at": f"2026-03-01T12:{at}.000Z", **fields}
-
-
-def test_the_story_tells_each_response_of_wireflow_and_each_copy_with_its_time(capsys: pytest.CaptureFixture[str]):
-    responses = [
-        response(1, "start", "00:01", None, "outcome_unknown"),
-        response(1, "start", "00:09", 202),
-        response(1, "result", "00:17", 200),
-        response(2, "start", "10:01", 202),
-        response(2, "result", "10:15", 200),
-    ]
-    history = {"responses": responses, "images": [{"index": 0, "storedAt": "2026-03-01T12:10:16.000Z"}]}
-    print_job(job(history=history), as_json=False)
-    story = capsys.readouterr().out.partition("2026-03-01 (UTC)\n")[2]
-    assert (
-        story
-        == f"""\
-12:00:00  accepted, estimated cost $0.20
-12:00:01  attempt 1: no response, no run was confirmed (outcome_unknown)
-12:00:09  attempt 1: HTTP 202, Wireflow started exec_0000000000000001
-    Wireflow's request req_0000000000000101
-12:00:17  attempt 1: HTTP 200, the run has ended
-    Wireflow's request req_0000000000000001
-12:00:17  attempt 1 failed after 16.0 s, not charged: moderation. The provider's
-          safety system rejected the prompt: content policy violation
-          (moderation).
-12:10:01  attempt 2: HTTP 202, Wireflow started exec_0000000000000002
-    Wireflow's request req_0000000000000102
-12:10:15  attempt 2: HTTP 200, the run has ended
-    Wireflow's request req_0000000000000002
-12:10:16  image 0 stored: image/png, 1024 x 1024, 25,164 bytes
-    sha256 {SHA256}
-    {URL}/image/0
-12:10:18  attempt 2 succeeded after 17.5 s, $0.20, 20 credits
-12:10:24  image.completed delivered: HTTP 204, 2 attempts
-    {LONG_URL}
-"""
-    )
-
-
-def test_a_refused_call_is_told_before_the_attempt_that_followed_it(capsys: pytest.CaptureFixture[str]):
-    refused = response(1, "start", "00:00", 402, "insufficient_credits")
-    print_job(job(history={"responses": [refused], "images": []}, attempts=[]), as_json=False)
-    out = capsys.readouterr().out
-    assert "attempt 1: HTTP 402, no run was confirmed (insufficient_credits)\n" in out
-
-
 @pytest.mark.parametrize(
     ("place", "options"), [(Place(), ""), (Place(live=True), " --live"), (Place(url=URL), f" --url {URL}")]
 )
@@ -179,6 +104,43 @@ def test_the_suggested_command_acts_where_the_job_is(place: Place, options: str,
     hint = f'To pay for another run: POST {URL}/retry with {{"confirm": true, "attempt": 1}}.'
     print_job(job(status="failed", errorHint=hint), as_json=False, place=place)
     assert capsys.readouterr().out.endswith(f"\n    python -m functions jobs retry {job()['id']}{options}\n")
+
+
+def test_what_is_suggested_is_the_command_and_not_the_request_too(capsys: pytest.CaptureFixture[str]):
+    pay = f'Or, to pay for another run: POST {URL}/retry with {{"confirm": true, "attempt": 1}}.'
+    hint = f"Check IMAGE_HOSTS. To copy the missing images again, for free: POST {URL}/recopy. {pay}"
+    print_job(job(status="failed", errorHint=hint), as_json=False)
+    assert capsys.readouterr().out.endswith(
+        f"""
+Check IMAGE_HOSTS. To copy the missing images again, for free:
+    python -m functions jobs recopy {job()["id"]}
+Or, to pay for another run:
+    python -m functions jobs retry {job()["id"]}
+"""
+    )
+
+
+def test_a_failure_that_was_not_charged_has_no_source_of_its_cost(capsys: pytest.CaptureFixture[str]):
+    print_job(job(cost={**PRICE, "amount": 0}), as_json=False)
+    print_job(job(), as_json=False)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cost")]
+    assert rows == ["cost         $0.00", "cost         $0.20 (price)"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "words"),
+    [
+        ([], "This job has no receivers."),
+        (["pending"], "1 delivery is pending."),
+        (["pending", "pending"], "2 deliveries are pending."),
+    ],
+)
+def test_a_redelivery_says_how_many_receivers_it_has(
+    statuses: list[str], words: str, capsys: pytest.CaptureFixture[str]
+):
+    callbacks = [{**job()["callbacks"][0], "status": status} for status in statuses]
+    print_action("redeliver", job(callbacks=callbacks), as_json=False)
+    assert capsys.readouterr().out == f"{words}\n"
 
 
 def test_a_reader_without_the_owners_token_sees_the_current_attempt(capsys: pytest.CaptureFixture[str]):
@@ -220,7 +182,7 @@ def test_every_line_that_is_neither_a_hash_nor_a_url_fits_80_columns(text: str, 
     print_job(job(prompt=text, attempts=[failed], status="failed", errorHint=hint, **names), as_json=False)
     out = capsys.readouterr().out
     assert all(cell_len(line) <= 80 for line in out.splitlines() if LONG_URL not in line)
-    assert f"{URL}/retry" in out
+    assert f"python -m functions jobs retry {job()['id']}" in out
     assert "".join(text.split()) in "".join(out.split()), "nothing is lost"
 
 

@@ -156,8 +156,10 @@ def test_a_retry_shows_its_price_and_is_paid_once_with_an_agreement(served: Serv
     job_id = served.finished("a cat [fault:moderation]")
     asked = jobs("retry", job_id)
     assert (asked.code, asked.out) == (2, "")
-    question = "Attempt 1 failed (moderation). It was not charged. A retry costs about $0.20. Retry the job?"
-    assert question in asked.err
+    assert (
+        "Attempt 1 failed (moderation). It was not charged. The same request would probably fail again. " in asked.err
+    )
+    assert "again. A retry costs about $0.20. Retry the job?" in asked.err
     assert served.job(job_id)["attempt"] == 1
 
     assert jobs("retry", job_id, "--yes").out == "Attempt 2 is queued.\n"
@@ -177,7 +179,7 @@ def test_what_is_not_possible_is_invalid_usage(served: Served, jobs: Callable[..
 
 def test_missing_images_are_copied_again(served: Served, jobs: Callable[..., Result]):
     job_id = served.finished("a cat [fault:not_an_image]")
-    assert jobs("recopy", job_id).out == "The images are copied again.\n"
+    assert jobs("recopy", job_id).out == "The images are being copied again.\n"
     eventually(lambda: served.job(job_id)["status"] in FINAL)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -371,6 +372,32 @@ async def test_the_owner_is_told_why_a_job_failed_and_what_to_do(world: World) -
     assert "Error code: moderation" in text
     assert 'data-do="retry"' in text
     assert 'data-do="recopy"' not in text
+
+
+PRIMARY = {"moderation": "edit", "failed": "retry", "not_an_image": "recopy"}
+
+
+@pytest.mark.parametrize(("fault", "primary"), PRIMARY.items())
+async def test_the_primary_action_is_free_or_a_paid_run_that_can_succeed(
+    world: World, fault: str, primary: str
+) -> None:
+    job = await world.accepted(f"[fault:{fault}]")
+    await world.end_of(job)
+    document, text = await page(world, f"/jobs/{job}"), (await world.http.get(f"/jobs/{job}", headers=HTML)).text
+    actions = {one["data-do"]: one["class"] for one in document.all("button") + document.all("a") if "data-do" in one}
+    assert [name for name, kind in actions.items() if "primary" in (kind or "")] == [primary]
+    assert "retry" in actions
+    assert ("would probably fail again" in text) is (fault != "failed")
+
+
+async def test_while_copying_fails_the_page_says_why_to_the_owner_only(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH) as world:
+        world.vendor.answer("cdn", lambda _call: httpx.Response(503))
+        job = (await world.http.post("/", data={"prompt": "a cat"}, headers={"Origin": SHOP})).json()["id"]
+        await world.run_for(timedelta(minutes=10))
+        pages = [await world.http.get(f"/jobs/{job}", headers={**HTML, **who}) for who in ({}, bearer("admin"))]
+        for text in ("could not be copied in", "Check IMAGE_HOSTS", "Copying is retried automatically."):
+            assert [text in one.text for one in pages] == [False, True]
 
 
 async def test_a_retry_is_offered_to_the_owner_of_a_job_that_has_no_image(open_world: OpenWorld) -> None:

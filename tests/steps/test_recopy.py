@@ -37,6 +37,15 @@ async def test_a_job_whose_copies_failed_succeeds_after_a_recopy_without_another
     assert len(world.log("job_recopied")) == 1
 
 
+async def test_the_history_has_the_time_of_the_last_recopy(world: World) -> None:
+    job_id = await uncopied(world)
+    failed_at = (await world.job(job_id))["completedAt"]
+    assert (await world.http.get(f"/jobs/{job_id}/history")).json()["recopiedAt"] is None
+    await world.http.post(f"/jobs/{job_id}/recopy")
+    (job,) = await world.end_of(job_id)
+    assert failed_at <= (await world.http.get(f"/jobs/{job_id}/history")).json()["recopiedAt"] <= job["completedAt"]
+
+
 async def test_a_recopy_is_tried_for_another_day(world: World) -> None:
     job_id = await uncopied(world)
     world.vendor.answer("cdn", lambda _call: httpx.Response(503))

@@ -15,9 +15,9 @@ from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 from tests.vendor.consequences import CONSEQUENCES
 
-RETRIES = [code for code in ErrorCode if re.search(r"\bretry (this|a failed) job\b", EXPLANATIONS[code].hint, re.I)]
-RECOPIES = [code for code in ErrorCode if re.search(r"\brecopy\b", EXPLANATIONS[code].hint, re.I)]
-REQUESTS = [code for code in ErrorCode if re.search(r"\bnew request\b", EXPLANATIONS[code].hint)]
+RETRIES = [code for code in ErrorCode if re.search(r"\bretry this job\b", EXPLANATIONS[code].failed_hint, re.I)]
+RECOPIES = [code for code in ErrorCode if re.search(r"\brecopy\b", EXPLANATIONS[code].failed_hint, re.I)]
+REQUESTS = [code for code in ErrorCode if re.search(r"\bnew request\b", EXPLANATIONS[code].failed_hint)]
 
 
 def test_every_hint_suggests_what_to_do_with_a_failed_job():
@@ -109,6 +109,20 @@ async def test_a_request_with_the_key_of_a_failed_job_is_told_how_to_retry_it(wo
     hint = (await world.job(job.id))["errorHint"]
     assert ("/retry with" in hint) is job.retryable
     assert "/retry with" in hint or "new Idempotency-Key" in hint
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+@pytest.mark.parametrize("recopyable", [False, True])
+async def test_a_retry_that_would_fail_again_says_so_and_comes_after_a_free_recopy(
+    world: World, code: ErrorCode, *, recopyable: bool
+) -> None:
+    job = await failed(world, code, with_image_url=recopyable)
+    hint = (await world.job(job.id))["errorHint"]
+    again = job.retryable and not EXPLANATIONS[code].retryable
+    assert ("The same request would probably fail again." in hint) is again
+    assert ("run anyway: POST" in hint) is again
+    assert re.findall(r"/(recopy|retry)\b", hint) == ["recopy"] * recopyable + ["retry"] * job.retryable
+    assert ("Or, to pay for another run" in hint) is (recopyable and job.retryable and not again)
 
 
 async def test_a_replay_of_a_failed_request_names_the_retry_and_pays_nothing(world: World) -> None:

@@ -294,7 +294,7 @@ def test_visitors_are_told_nothing_of_the_deployment(code: ErrorCode) -> None:
 @pytest.mark.parametrize("code", ErrorCode)
 def test_a_hint_never_says_to_send_the_same_request_again(code: ErrorCode) -> None:
     """The same key gets the same failed job."""
-    hint = EXPLANATIONS[code].hint
+    hint = EXPLANATIONS[code].failed_hint
     assert not re.search(r"send (the|it|your) .*again|retry the (job|request)|try again", hint, re.IGNORECASE)
     if re.search(r"\bsend\b", hint, re.IGNORECASE):
         assert "new Idempotency-Key" in hint

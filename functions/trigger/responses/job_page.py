@@ -19,7 +19,7 @@ from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
 from shared.problems import PROBLEMS, Problem
-from shared.public_job import SENTENCES, sentence, visitor_message
+from shared.public_job import SENTENCES, WOULD_FAIL_AGAIN, copy_problem, sentence, visitor_message
 from shared.workflows import OVERRIDES
 
 from .html import Html, fill, html_page, join
@@ -151,18 +151,26 @@ def _state(step: Step) -> str:
 
 
 def _explanation(view: JobView) -> Html:
-    """Why the job failed or waits, and the next step: for its owner, who can change the deployment or tell who can."""
+    """Why the job failed, waits, or cannot be copied, and the next step.
+
+    For its owner, who can change the deployment or tell who can.
+    """
     if not view.owner:
         return Html()
+    if view.job.status is Status.COPYING and view.job.copy_tries:
+        what, retried, advice = copy_problem(view.job)
+        return fill("error", message=what, hint=advice, detail=retried)
     if error := view.job.error:
         detail = f"{CHARGED[error.charged]} Error code: {error.code}."
         hint = error.hint.replace(CHANGED, "start over.")  # the page has a button for it, and for each action
+        if view.job.retryable and not error.retryable:
+            hint += f" {WOULD_FAIL_AGAIN}"
         return fill("error", message=sentence(error.message), hint=hint, detail=detail)
     reason = view.public["waitReason"]
     if reason in (None, ErrorCode.RATE_LIMITED):
         return Html()
     known = EXPLANATIONS[ErrorCode(reason)]
-    return fill("error", message=known.message, hint=known.hint, detail=f"Reason for the wait: {reason}.")
+    return fill("error", message=known.message, hint=known.wait_hint, detail=f"Reason for the wait: {reason}.")
 
 
 def _refresh(view: JobView) -> Html:
@@ -205,18 +213,29 @@ def _open_graph(view: JobView) -> Html | None:
 
 
 def _actions(view: JobView) -> Iterator[Html]:
-    job = view.job
+    job, primary = view.job, _primary(view)
     if view.owner and job.recopyable:
         yield fill("recopy")
     if view.owner and job.retryable:
         cost = view.public["estimatedCost"]
-        yield fill("retry", cost=price(cost["amount"]) if cost else "")
+        kind = "primary" if primary == "retry" else ""
+        yield fill("retry", kind=kind, cost=price(cost["amount"]) if cost else "")
     if view.playground and job.finished:
-        yield fill("again" if job.status is Status.SUCCEEDED else "edit", id=job.id)
+        again = job.status is Status.SUCCEEDED
+        kind = "primary" if primary == "edit" else ""
+        yield fill("again", id=job.id) if again else fill("edit", id=job.id, kind=kind)
     if not job.private and _stored(view):
         yield fill("share", url=view.public["statusUrl"])
     if job.status is Status.QUEUED and (view.owner or is_visitor(job.caller)):
         yield fill("cancel")
+
+
+def _primary(view: JobView) -> str:
+    """The next step of the owner: a free one first, and no paid run of a request that would fail again."""
+    if view.job.recopyable:
+        return "recopy"
+    error = view.job.error if view.owner else None
+    return "edit" if error and not error.retryable else "retry"
 
 
 def _request(view: JobView) -> dict[str, Any]:
