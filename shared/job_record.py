@@ -195,7 +195,7 @@ class JobRecord(ListedJob):
         )
 
     def responded(self, response: VendorResponse) -> Self:
-        """Return a copy with a response of Wireflow, for the story of the job; the newest are kept."""
+        """Return a copy with a response of Wireflow, for the history of the job; the newest are kept."""
         return self.evolve(responses=(*self.responses, response)[-MAX_RESPONSES:])
 
     def evolve(self, **changes: Any) -> Self:

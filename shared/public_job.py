@@ -85,7 +85,7 @@ def public_job(
 
 
 def history(job: Job) -> dict[str, Any]:
-    """Return as JSON values what the story of a job needs besides the public job.
+    """Return as JSON values what the history of a job needs besides the public job.
 
     That is Wireflow's responses, when each image was stored, and when copying was last started again by request.
     """

@@ -50,7 +50,7 @@ def list_(
 @JSON
 @at_place
 def show(place: Place, job_id: str, as_json: bool) -> None:
-    """Show the story of JOB: its attempts, Wireflow's responses, its images, and their delivery."""
+    """Show the history of JOB: its attempts, Wireflow's responses, its images, and their delivery."""
     from functions.cli.jobs import show as show_command
 
     run_until_interrupted(show_command(job_id, place, os.environ, as_json=as_json))

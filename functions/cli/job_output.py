@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from functions.cli.job_story import Entry, story_of
+from functions.cli.job_history import Entry, history_of
 from functions.cli.place import Place
 from functions.cli.text import columns, cost_text, cut, dollars_text, printable, wrapped
 from shared.job_states import FINAL, Status
@@ -39,7 +39,7 @@ def print_jobs(jobs: Sequence[Job], now: datetime, *, as_json: bool) -> None:
 
 
 def print_job(job: Job, *, as_json: bool, place: Place = HERE) -> None:
-    """Print a job and its story, or the job as JSON. `place`: where it is, for the commands that are suggested."""
+    """Print a job and its history, or the job as JSON. `place`: where it is, for the commands that are suggested."""
     if as_json:
         click.echo(json.dumps(job))
         return
@@ -47,7 +47,7 @@ def print_job(job: Job, *, as_json: bool, place: Place = HERE) -> None:
         text = wrapped(value, NAME_WIDTH, f"{name:<{NAME_WIDTH - 1}} ")
         click.echo(click.style(name, bold=True) + text.removeprefix(name))
     day = None
-    for entry in story_of(job):
+    for entry in history_of(job):
         if entry.at.date() != day:
             day = entry.at.date()
             click.echo(f"\n{day} (UTC)")

@@ -55,7 +55,7 @@ async def find_jobs(wanted: JobFilter, api: Api) -> list[dict[str, Any]]:
 
 
 async def show(job_id: str, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:
-    """Print the story of a job. Raises the errors of `Api`."""
+    """Print the history of a job. Raises the errors of `Api`."""
     async with open_api(place, environ) as api:
         job = await api.get(f"/jobs/{job_id}")
         with suppress(RequestRejected):  # other readers do not see it, nor does an earlier version have it

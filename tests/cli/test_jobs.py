@@ -105,7 +105,7 @@ async def test_a_list_goes_over_several_pages(limit: int, pages: list[int]):
     assert asked == pages
 
 
-def test_the_story_of_a_job_is_shown(served: Served, jobs: Callable[..., Result]):
+def test_the_history_of_a_job_is_shown(served: Served, jobs: Callable[..., Result]):
     job_id = served.finished("a cat [fault:several_images]")
     job = served.job(job_id)
     out = jobs("show", job_id).out

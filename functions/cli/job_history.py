@@ -1,4 +1,4 @@
-"""The story of a job in order: its attempts, Wireflow's responses, its images, and their delivery."""
+"""The history of a job in order: its attempts, Wireflow's responses, its images, and their delivery."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Entry:
     lines: tuple[str, ...] = ()
 
 
-def story_of(job: Json) -> list[Entry]:
-    """Return the story of a public job, oldest first. What its reader may not see is left out.
+def history_of(job: Json) -> list[Entry]:
+    """Return the history of a public job, oldest first. What its reader may not see is left out.
 
     Without `history`, of an earlier version or for other readers, the responses of Wireflow are not known.
     """

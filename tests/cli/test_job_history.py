@@ -1,4 +1,4 @@
-"""The story of a job, as `jobs show` prints it: what has happened, in order."""
+"""The history of a job, as `jobs show` prints it: what has happened, in order."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ def _columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def test_the_story_tells_attempts_images_and_deliveries_in_order(capsys: pytest.CaptureFixture[str]):
+def test_the_history_tells_attempts_images_and_deliveries_in_order(capsys: pytest.CaptureFixture[str]):
     print_job(job(), as_json=False)
-    story = capsys.readouterr().out.partition("2026-03-01 (UTC)\n")[2]
+    history = capsys.readouterr().out.partition("2026-03-01 (UTC)\n")[2]
     assert (
-        story
+        history
         == f"""\
 12:00:00  accepted, estimated cost $0.20
 12:00:01  attempt 1: Wireflow started exec_0000000000000001
@@ -44,7 +44,7 @@ def response(attempt: int, call: str, at: str, status: int | None, code: str | N
     return {"attempt": attempt, "call": call, "at": f"2026-03-01T12:{at}.000Z", **fields}
 
 
-def test_the_story_tells_each_response_of_wireflow_and_each_copy_with_its_time(capsys: pytest.CaptureFixture[str]):
+def test_the_history_tells_each_response_of_wireflow_and_each_copy_with_its_time(capsys: pytest.CaptureFixture[str]):
     responses = [
         response(1, "start", "00:01", None, "outcome_unknown"),
         response(1, "start", "00:09", 202),
@@ -54,9 +54,9 @@ def test_the_story_tells_each_response_of_wireflow_and_each_copy_with_its_time(c
     ]
     history = {"responses": responses, "images": [{"index": 0, "storedAt": "2026-03-01T12:10:16.000Z"}]}
     print_job(job(history=history), as_json=False)
-    story = capsys.readouterr().out.partition("2026-03-01 (UTC)\n")[2]
+    history = capsys.readouterr().out.partition("2026-03-01 (UTC)\n")[2]
     assert (
-        story
+        history
         == f"""\
 12:00:00  accepted, estimated cost $0.20
 12:00:01  attempt 1: no response, no run was confirmed (outcome_unknown)
@@ -113,7 +113,7 @@ def test_a_future_delivery_is_not_told_as_if_it_had_happened(
     assert "\n2026-03-02" not in out
 
 
-def test_a_recopy_is_part_of_the_story(capsys: pytest.CaptureFixture[str]):
+def test_a_recopy_is_part_of_the_history(capsys: pytest.CaptureFixture[str]):
     history = {"responses": [], "images": [], "recopiedAt": "2026-03-01T12:20:00.000Z"}
     print_job(job(history=history), as_json=False)
     assert "12:20:00  copying the missing images was started again by request\n" in capsys.readouterr().out
