@@ -20,7 +20,7 @@ LATER = NOW + timedelta(days=3)
 KEPT = {
     *("id", "prompt", "created_at", "workflow", "caller", "alt_text", "metadata", "fingerprint", "private", "image1"),
     *("stored_input", "allow_partial", "base_url", "batch_id", "batch_row", "revision"),
-    *("then", "previous_job", "next_jobs", "erased_at", "erase_images_at"),
+    *("then", "previous_job", "next_jobs", "erased_at", "erase_images_at", "responses"),
 }
 # What `next_attempt` sets.
 SET = {

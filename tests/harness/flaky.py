@@ -23,9 +23,9 @@ class FlakyJobs:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
 
-        async def perhaps(*args: Any) -> Any:
+        async def perhaps(*args: Any, **kwargs: Any) -> Any:
             if name != "close" and name in (self.only or [name]) and self._chance.random() < self.share:
                 raise StoreUnavailable(f"{name}: the store is unavailable")
-            return await method(*args)
+            return await method(*args, **kwargs)
 
         return perhaps

@@ -16,6 +16,8 @@ from shared.job_parts import (
     Refusal,
     Step,
     Then,
+    VendorCall,
+    VendorResponse,
 )
 from shared.job_states import Status
 from shared.ports import JobStore
@@ -107,6 +109,10 @@ def everything(job_id: str = "full") -> Job:
                 last_attempt_at=NOW,
             ),
             Callback(url="https://receiver.example/?a=2", next_attempt_at=NOW),
+        ),
+        responses=(
+            VendorResponse(attempt=3, call=VendorCall.RESULT, at=NOW, http_status=200, request_id="req_2"),
+            VendorResponse(attempt=2, call=VendorCall.START, at=NOW, error_code=ErrorCode.OUTCOME_UNKNOWN),
         ),
         attempts=(
             Attempt(
