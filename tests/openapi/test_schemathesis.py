@@ -17,7 +17,7 @@ use_after_free.enabled = false
 
 # An erased job is gone, whatever is asked of it.
 [[operations]]
-include-path = ["/jobs/{id}", "/jobs/{id}/redeliver", "/jobs/{id}/recopy", "/jobs/{id}/retry"]
+include-path = ["/jobs/{id}", "/jobs/{id}/history", "/jobs/{id}/redeliver", "/jobs/{id}/recopy", "/jobs/{id}/retry"]
 [operations.checks]
 positive_data_acceptance.expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 410, 429, "5xx"]
 negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 410, 415, 422, 428, 429, "5xx"]
