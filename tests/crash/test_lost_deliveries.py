@@ -12,6 +12,7 @@ import pytest
 from shared.ports import JobStore
 from tests.crash.kills import end_leases_of_killed_workers, lines_of, places_of
 from tests.crash.senders import SMALL
+from tests.harness.background import meanwhile
 from tests.processes.product import UNLIMITED, Product
 
 JOBS, MAX_KILLS = 4, 2  # the number of kills is that of forgetful_poller.py
@@ -40,8 +41,8 @@ async def test_each_message_arrives_at_least_once_with_one_id_and_the_same_bytes
         poller_source="tests/crash/forgetful_poller.py",
     )
     jobs = places.jobs()
-    async with _receiver() as (url, messages), product.running() as caller:
-        expiring = asyncio.create_task(end_leases_of_killed_workers(kills, jobs))
+    expiring = meanwhile(end_leases_of_killed_workers(kills, jobs))
+    async with _receiver() as (url, messages), product.running() as caller, expiring:
         answers = [
             await caller.http.post("/", json={"prompt": f"cat {number}", "callbackUrl": url, **SMALL})
             for number in range(JOBS)
@@ -51,8 +52,6 @@ async def test_each_message_arrives_at_least_once_with_one_id_and_the_same_bytes
             if await _all_delivered(ids, jobs):
                 break
             await asyncio.sleep(PAUSE)
-        expiring.cancel()
-        await asyncio.gather(expiring, return_exceptions=True)
     await jobs.close()
 
     assert len(lines_of(kills)) == MAX_KILLS

@@ -1,12 +1,12 @@
 """A job that kills each worker process that works on it: it runs alone, then it fails, and the others succeed."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.crash.kills import end_leases_of_killed_workers, lines_of, places_of
 from tests.crash.senders import SMALL
+from tests.harness.background import meanwhile
 from tests.processes.product import UNLIMITED, Product
 
 HEALTHY = 8
@@ -31,13 +31,10 @@ async def test_a_job_that_kills_its_workers_fails_and_takes_no_other_along(
         poller_source="tests/crash/deadly_poller.py",
     )
     jobs = places.jobs()
-    async with product.running() as caller:
-        expiring = asyncio.create_task(end_leases_of_killed_workers(kills, jobs))
+    async with product.running() as caller, meanwhile(end_leases_of_killed_workers(kills, jobs)):
         prompts = ["a [deadly] cat", *(f"cat {number}" for number in range(HEALTHY))]
         answers = [await caller.http.post("/", json={"prompt": prompt, **SMALL}) for prompt in prompts]
         deadly, *healthy = [await caller.finished(answer.json()["id"], SECONDS) for answer in answers]
-        expiring.cancel()
-        await asyncio.gather(expiring, return_exceptions=True)
     await jobs.close()
 
     assert (deadly["status"], deadly["errorCode"], deadly["errorCharged"]) == ("failed", "worker_lost", "unknown")

@@ -17,6 +17,7 @@ from shared.job_states import FINAL
 from shared.jobs.firestore import FirestoreJobs
 from shared.jobs.sqlite import SqliteJobs
 from shared.ports import JobStore
+from tests.harness.background import meanwhile
 from tests.harness.leaks import Leaks
 from tests.processes.function import ROOT, Function
 
@@ -176,12 +177,8 @@ class Product:
 @asynccontextmanager
 async def polling(url: str, *watch: Watch) -> AsyncIterator[None]:
     """Call a poller again and again, even while it is down or fails."""
-    calls = asyncio.create_task(_call_forever(url, watch))
-    try:
+    async with meanwhile(_call_forever(url, watch)):
         yield
-    finally:
-        calls.cancel()
-        await asyncio.gather(calls, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -196,12 +193,8 @@ async def scheduled_calls(url: str, *watch: Watch) -> AsyncIterator[None]:
                 calls.create_task(http.post(url))
                 await asyncio.sleep(MINUTE)
 
-    calling = asyncio.create_task(call_forever())
-    try:
+    async with meanwhile(call_forever()):
         yield
-    finally:
-        calling.cancel()
-        await asyncio.gather(calling, return_exceptions=True)
 
 
 async def _call_forever(url: str, watch: Sequence[Watch]) -> None:

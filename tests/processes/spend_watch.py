@@ -22,6 +22,7 @@ from shared.ports import JobQuery, JobStore
 from shared.spending.budget import Budget, Spent
 from shared.spending.gate_state import Gate
 from shared.store_errors import StoreError
+from tests.harness.background import meanwhile
 
 CALLER = "tests"
 PRICE = 100_000  # micro-dollars of one image
@@ -67,12 +68,8 @@ class SpendWatch:
             await store.read_gate()  # creates the tables
             with closing(sqlite3.connect(sqlite)) as sql:
                 sql.executescript(HISTORY)
-        watching = asyncio.create_task(self._watch(store, sqlite))
-        try:
+        async with meanwhile(self._watch(store, sqlite)):
             yield
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
         if sqlite:
             with closing(sqlite3.connect(sqlite)) as sql:
                 texts = [text for (text,) in sql.execute("SELECT document FROM gates")]

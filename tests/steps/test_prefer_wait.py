@@ -1,6 +1,5 @@
 """`Prefer: wait`: a request that waits for its job, or for its image."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -9,6 +8,7 @@ import pytest
 
 from functions.trigger.responses.prefer import MAX_WAIT
 from shared.ports import JobStore
+from tests.harness.background import meanwhile
 from tests.harness.lossy import LossyJobs
 from tests.harness.world import SMALL, World
 from tests.steps.conftest import OpenWorld
@@ -23,12 +23,8 @@ async def polling(world: World) -> AsyncIterator[None]:
             await world.run_window()
             await world.clock.sleep(1)
 
-    poller = asyncio.create_task(poll())
-    try:
+    async with meanwhile(poll()):
         yield
-    finally:
-        poller.cancel()
-        await asyncio.gather(poller, return_exceptions=True)
 
 
 async def test_prefer_wait_returns_the_finished_job(world: World) -> None:

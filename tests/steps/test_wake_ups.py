@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.steps import control
+from tests.harness.background import meanwhile
 from tests.harness.receivers import Receiver
 from tests.harness.vendor import Call
 from tests.harness.world import World, moment
@@ -30,12 +31,8 @@ async def scheduler(world: World) -> AsyncIterator[None]:
                 calls.create_task(world.call_poller())
                 await world.clock.sleep(60)
 
-    calling = asyncio.create_task(call_forever())
-    try:
+    async with meanwhile(call_forever()):
         yield
-    finally:
-        calling.cancel()
-        await asyncio.gather(calling, return_exceptions=True)
 
 
 async def until_final(world: World, *job_ids: str) -> None:

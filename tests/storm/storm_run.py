@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from shared.job_states import FINAL
+from tests.harness.background import meanwhile
 from tests.processes.product import PATIENCE, UNLIMITED, Places, Product
 from tests.storm.hostile import HONEST_IMAGE, POISONS, SMALL, input_images, poisons, send_anonymous_bodies
 
@@ -171,12 +172,8 @@ class StormRun:
             yield
             return
         urls = [trigger.url for trigger in self._product.triggers]
-        sending = asyncio.create_task(send_anonymous_bodies(urls, self._report.anonymous))
-        try:
+        async with meanwhile(send_anonymous_bodies(urls, self._report.anonymous)):
             yield
-        finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
 
 
 def _request(number: int, images: str) -> dict[str, Any]:
