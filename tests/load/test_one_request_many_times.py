@@ -19,6 +19,7 @@ import pytest
 
 from shared.ports import JobQuery
 from tests.harness.measurements import note
+from tests.load.sending import send
 from tests.load.ways_in import ORIGIN, SIGNING_SECRET, TOKEN, WAYS, Post, Senders, prompts_of
 from tests.processes.product import UNLIMITED, Caller, Places, Product
 from tests.recipes.google import ACCOUNT, AUDIENCE, Google, google
@@ -91,10 +92,11 @@ async def outcome_of(folder: Path, places: Places, signer: Google, times: int) -
         clients = [await stack.enter_async_context(product.client(trigger)) for trigger in product.triggers]
         senders = Senders(signer.token(), await new_form_token(clients[0]))
         began = time.monotonic()
-        answers = {name: await send(clients, list(way(name, times, senders))) for name, way in WAYS.items()}
+        answers = {name: await send_all(clients, list(way(name, times, senders))) for name, way in WAYS.items()}
         seconds = time.monotonic() - began
         await all_ended(caller, answers)
         runs = Counter(run["prompt"] for run in await caller.runs())
+        assert not [line for function in product.functions for line in function.lost_workers()]
         return Outcome(answers, await jobs_in(places), runs), seconds
 
 
@@ -127,15 +129,15 @@ async def new_form_token(client: httpx.AsyncClient) -> str:
     return str(response.raise_for_status().json()["formToken"])
 
 
-async def send(clients: list[httpx.AsyncClient], posts: list[Post]) -> list[httpx.Response]:
+async def send_all(clients: list[httpx.AsyncClient], posts: list[Post]) -> list[httpx.Response]:
     """Send all at once, to each trigger in turn, over open connections."""
     turns = [clients[number % len(clients)] for number in range(len(posts))]
     await asyncio.gather(*(client.get("/health") for client in turns))
     sent = (
-        client.post("/", content=post.content, headers=dict(post.headers))
+        send(client, content=post.content, headers=dict(post.headers))
         for client, post in zip(turns, posts, strict=True)
     )
-    return await asyncio.gather(*sent)
+    return [response for response, _ in await asyncio.gather(*sent)]
 
 
 async def all_ended(caller: Caller, answers: dict[str, list[httpx.Response]]) -> None:

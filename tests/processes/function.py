@@ -43,7 +43,9 @@ class Function:
         self.err = logs / f"{self.name}.err"
         self._command = [str(FRAMEWORK), "--target", target, "--host", "127.0.0.1", "--port", str(self.port)]
         self._command += ["--source", source] if source else []
-        self._environ = {"PATH": os.environ["PATH"], "LOG_EXECUTION_ID": "false", **environ}
+        # At this level gunicorn tells of workers that died.
+        quiet = {"LOG_EXECUTION_ID": "false", "GUNICORN_LOG_LEVEL": "warning"}
+        self._environ = {"PATH": os.environ["PATH"], **quiet, **environ}
         self._folder = folder
         self._ready = self.url + ready
         self._process: subprocess.Popen[bytes] | None = None
@@ -85,6 +87,10 @@ class Function:
             return 0
         pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
         return sum(_peak_memory(pid) for pid in pids if _group(pid) == self._process.pid)
+
+    def lost_workers(self) -> list[str]:
+        """Return what gunicorn logged about workers that died of a signal or exited with an error."""
+        return [line for line in self.err.read_text().splitlines() if "Worker (pid:" in line]
 
     def kill(self) -> None:
         """Kill the framework and its workers, if they run; return when the port is free again."""

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.command import eventually
@@ -62,3 +63,27 @@ def test_a_failed_start_is_reported_with_the_last_output(tmp_path: Path):
 
 def test_killing_a_function_that_does_not_run_is_harmless(tmp_path: Path):
     stubborn(tmp_path).kill()
+
+
+MORTAL = """
+import os, signal
+import functions_framework.aio
+
+@functions_framework.aio.http
+async def mortal(request):
+    if request.url.path == "/die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return "ok"
+"""
+
+
+def test_a_worker_that_died_is_told(tmp_path: Path):
+    (tmp_path / "main.py").write_text(MORTAL)
+    function = Function("mortal", tmp_path, {}, folder=tmp_path, ready="/").start()
+    try:
+        assert function.lost_workers() == []
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{function.url}/die", trust_env=False)
+        eventually(lambda: any("SIGSEGV" in line for line in function.lost_workers()))
+    finally:
+        function.kill()
