@@ -137,7 +137,7 @@ async def send_all(clients: list[httpx.AsyncClient], posts: list[Post]) -> list[
         send(client, content=post.content, headers=dict(post.headers))
         for client, post in zip(turns, posts, strict=True)
     )
-    return [response for response, _ in await asyncio.gather(*sent)]
+    return await asyncio.gather(*sent)
 
 
 async def all_ended(caller: Caller, answers: dict[str, list[httpx.Response]]) -> None:

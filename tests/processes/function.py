@@ -43,9 +43,9 @@ class Function:
         self.err = logs / f"{self.name}.err"
         self._command = [str(FRAMEWORK), "--target", target, "--host", "127.0.0.1", "--port", str(self.port)]
         self._command += ["--source", source] if source else []
-        # At this level gunicorn tells of workers that died.
-        quiet = {"LOG_EXECUTION_ID": "false", "GUNICORN_LOG_LEVEL": "warning"}
-        self._environ = {"PATH": os.environ["PATH"], **quiet, **environ}
+        # At the default level, error, gunicorn does not say that a worker died of a signal.
+        logging = {"LOG_EXECUTION_ID": "false", "GUNICORN_LOG_LEVEL": "warning"}
+        self._environ = {"PATH": os.environ["PATH"], **logging, **environ}
         self._folder = folder
         self._ready = self.url + ready
         self._process: subprocess.Popen[bytes] | None = None
