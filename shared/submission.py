@@ -1,7 +1,7 @@
 """A submission: a validated request for one job. A batch has one for each row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from shared.idempotency import IdempotencyKey
 
@@ -51,10 +51,6 @@ class Submission:
         """How many input images there are."""
         return len(self.further_images) + (self.from_job is not None)
 
-    def reached_at(self, base_url: str) -> "Submission":
-        """Return the submission with the URL at which its sender has reached us."""
-        return replace(self, base_url=base_url)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSubmission:
@@ -65,7 +61,3 @@ class BatchSubmission:
     rows: tuple[Submission, ...]
     caller: str | None = None
     private: bool = False
-
-    def reached_at(self, base_url: str) -> "BatchSubmission":
-        """Return the batch with the URL at which its sender has reached us."""
-        return replace(self, rows=tuple(row.reached_at(base_url) for row in self.rows))

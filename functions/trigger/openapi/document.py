@@ -18,8 +18,8 @@ from shared.auth_settings import AuthSettings
 from shared.workflows import DEFAULT, IMAGES, Mode, NodeInput, Workflow, public_workflow
 
 from ..auth.authorize import may_see_workflows
+from ..base_url import base_url
 from ..context import Context
-from ..responses.job_representation import base_url
 from ..routes.workflows import inputs_of
 
 Schema = dict[str, Any]
@@ -35,7 +35,7 @@ async def openapi(request: Request, context: Context) -> Response:
     workflows = deps.config.workflows if may_see_workflows(await context.authenticator.reader(request)) else ()
     inputs = await asyncio.gather(*(inputs_of(workflow, deps) for workflow in workflows))
     config, described = deps.config, list(zip(workflows, inputs, strict=True))
-    document = deployed(base_url(request, deps), described, config.auth, playground=config.playground)
+    document = deployed(base_url(request, config), described, config.auth, playground=config.playground)
     return JSONResponse(document, headers={"Cache-Control": "private, no-cache"})
 
 

@@ -1,7 +1,7 @@
 """Batches: many requests in one body. The fields beside them are their defaults."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from shared.problems import Problem
@@ -17,11 +17,6 @@ class Batch:
     requests: tuple[Submission | Problem, ...]  # a problem only if `partial`
     paths: tuple[str, ...]
     partial: bool = False
-
-    def reached_at(self, base_url: str) -> "Batch":
-        """Return the batch with the URL at which its sender has reached us."""
-        requests = [one.reached_at(base_url) if isinstance(one, Submission) else one for one in self.requests]
-        return replace(self, requests=tuple(requests))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from shared.submission import Submission
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_send_batches
 from ..auth.caller import Caller, preferred
+from ..base_url import base_url
 from ..responses.negotiation import wants_page
 from . import notifications
 from .batch import Batch, BatchItem, is_batch, split_batch
@@ -58,11 +59,12 @@ class ParsedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What requests are validated against. `size`: of the body, in bytes."""
+    """What requests are validated against. `base_url`: at which they have reached us; `size`: of the body, in bytes."""
 
     caller: Caller
     config: Config
     check_workflow: WorkflowCheck
+    base_url: str
     size: int
 
 
@@ -92,7 +94,7 @@ async def parse_request(
     caller, decoded, fields, key = received.caller, received.decoded, received.fields, received.key
     if complete:
         fields = await complete(caller, dict(fields))
-    rules = Rules(caller, config, check_workflow, received.size)
+    rules = Rules(caller, config, check_workflow, base_url(request, config), received.size)
     content: Submission | Batch
     if is_batch(decoded.body, fields):
         content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=received.query.partial)
@@ -141,7 +143,8 @@ async def validate_request(
     fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, rules: Rules
 ) -> Submission:
     """Return the submission of one request. Problem 413 or 422 if a field is invalid, alone or for its workflow."""
-    submission = await run_step(rules.size, validate, fields, files, key, rules.caller, rules.config)
+    given = (rules.caller, rules.config, rules.base_url)
+    submission = await run_step(rules.size, validate, fields, files, key, *given)
     images = submission.image_count
     await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), images)
     if submission.then is not None:

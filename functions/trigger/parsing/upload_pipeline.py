@@ -15,6 +15,7 @@ from shared.submission import BatchSubmission, Submission
 
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_upload
+from ..base_url import base_url
 from .fields import FIELDS, is_ours, read_field
 from .media_type import upload_kind
 from .pipeline import BATCH_LIMIT, Received, Rules, WorkflowCheck, receive, validate_request
@@ -47,7 +48,7 @@ async def parse_upload(
         kind = upload_kind(request.headers)
         received = await receive(request, authenticator, kind, upload_limit, decode_upload)
         check_may_upload(received.caller)
-        rules = Rules(received.caller, config, check_workflow, received.size)
+        rules = Rules(received.caller, config, check_workflow, base_url(request, config), received.size)
         dry_run = bool(read_field("dryRun", received.fields))
         valid, errors = await _validate_rows(received, rules, workflow_fields)
     except BadTable as bad:

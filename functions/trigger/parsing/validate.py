@@ -24,7 +24,12 @@ STORED_LIMIT = 900 * KIB
 
 
 def validate(
-    fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, caller: Caller, config: Config
+    fields: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    key: IdempotencyKey | None,
+    caller: Caller,
+    config: Config,
+    base_url: str | None = None,
 ) -> Submission:
     """Return the submission of one request. Problem 413 or 422 for the first invalid field. CPU-bound, as `decode`."""
     if is_blank(fields.get("prompt")):
@@ -48,6 +53,7 @@ def validate(
         files=files,
         input=_serialize(wireflow_fields(fields, caller)),
         fingerprint=_fingerprint(fields, files),
+        base_url=base_url,
         key=key,
         caller=caller.name,
         private=caller.private,

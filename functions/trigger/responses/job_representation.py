@@ -14,18 +14,9 @@ from shared.steps.estimate_wait import estimate_wait
 
 from ..auth.authorize import is_owner
 from ..auth.caller import Caller
+from ..base_url import base_url
 
-MAX_HOST = 261  # characters of a name with its port: what is longer is none, and would be stored with each job
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 5, 60
-
-
-def base_url(request: Request, deps: Deps) -> str:
-    """Return PUBLIC_URL, or the URL of the request, with https if a proxy reports it."""
-    if deps.config.public_url:
-        return deps.config.public_url
-    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.scope.get("scheme", "http")
-    host = request.headers.get("host") or request.url.netloc
-    return f"{scheme}://{host[:MAX_HOST]}"
 
 
 async def document(
@@ -35,7 +26,7 @@ async def document(
     wait = await estimate_wait(job, deps)
     public = public_job(
         job,
-        base_url(request, deps),
+        base_url(request, deps.config),
         owner=is_owner(job, reader),
         wait_reason=wait.reason if wait else None,
         estimated_start=wait.until if wait else None,

@@ -15,9 +15,9 @@ from shared.spending.money import dollars
 from shared.workflows import DEFAULT, OVERRIDES
 
 from ..auth.authorize import is_owner
+from ..base_url import base_url
 from ..context import Context
 from ..parsing.fields import FIELDS
-from ..responses.job_representation import base_url
 from ..result_table import COLUMNS, FILE, escaped, normalized
 from .batches import find_batch
 
@@ -33,7 +33,7 @@ async def batch_results(request: Request, context: Context, batch_id: str) -> Re
     batch, caller = await find_batch(request, batch_id, context)
     jobs = await _jobs(batch.id, context.deps.store)
     owned = is_owner(batch, caller)
-    lines = _lines(jobs, base_url(request, context.deps), owned=owned)
+    lines = _lines(jobs, base_url(request, context.deps.config), owned=owned)
     headers = {
         "Content-Disposition": f'attachment; filename="results-{batch.id[:6]}.csv"',
         "Cache-Control": "private, no-store",

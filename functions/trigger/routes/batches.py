@@ -21,10 +21,10 @@ from shared.steps.store_batch import RowsRefused, check_refused, plan_batch, sto
 
 from ..auth.authorize import UNKNOWN_BATCH, check_may_cancel, check_may_read
 from ..auth.caller import Caller
+from ..base_url import base_url
 from ..context import Context
 from ..parsing.rows import RowError, rows_problem
 from ..parsing.upload_pipeline import ParsedUpload, parse_upload
-from ..responses.job_representation import base_url
 from ..responses.refusals import queue_full, refusal_problem, reused_key
 from .job_list import page_of_jobs, parse_query
 from .quote import quote_document
@@ -44,8 +44,7 @@ async def post_batch(request: Request, context: Context) -> Response:
     try:
         if parsed.dry_run:
             return await _quote(parsed, deps)
-        batch = parsed.batch.reached_at(base_url(request, deps))
-        stored = await store_batch(batch, deps, partial=parsed.partial)
+        stored = await store_batch(parsed.batch, deps, partial=parsed.partial)
     except QueueFull as full:
         raise queue_full(full) from full
     except KeyReused as reused:
@@ -112,7 +111,7 @@ async def _document(request: Request, batch: Batch, deps: Deps) -> dict[str, Any
         "estimatedCost": public_cost(batch.estimated_cost),
         "cost": public_cost(progress.cost),
         "estimatedEndAt": timestamp(progress.estimated_end),
-        "statusUrl": f"{base_url(request, deps)}/batches/{batch.id}",
+        "statusUrl": f"{base_url(request, deps.config)}/batches/{batch.id}",
     }
 
 

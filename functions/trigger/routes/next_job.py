@@ -14,7 +14,6 @@ from ..context import Context
 from ..parsing.batch import Batch
 from ..parsing.fields import image_index, integer, read_field
 from ..parsing.pipeline import Complete, parse_request
-from ..responses.job_representation import base_url
 from ..responses.refusals import input_problem
 from .quote import quote_response
 from .submit import submit
@@ -30,7 +29,7 @@ async def post_next(request: Request, context: Context, job_id: str) -> Response
         raise Problem.wrong("This URL starts one job. Send a JSON object, without prompts.")
     if read_field("dryRun", parsed.fields):
         return await quote_response(parsed, context)
-    return await submit(request, parsed.content.reached_at(base_url(request, deps)), parsed, context)
+    return await submit(request, parsed.content, parsed, context)
 
 
 def _from_job(job_id: str, context: Context) -> Complete:

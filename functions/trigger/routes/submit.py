@@ -20,11 +20,12 @@ from shared.submission import Submission, SubmissionRefused
 
 from ..auth.caller import Caller
 from ..auth.form_admission import fills_honeypot
+from ..base_url import base_url
 from ..context import Context
 from ..parsing.batch import Batch
 from ..parsing.fields import read_field
 from ..parsing.pipeline import ParsedRequest, parse_request
-from ..responses.job_representation import base_url, document, job_response
+from ..responses.job_representation import document, job_response
 from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied
 from ..responses.refusals import queue_full, refusal_problem
@@ -40,10 +41,9 @@ async def post(request: Request, context: Context) -> Response:
     parsed = await parse_request(request, context.authenticator, context.deps.config, workflow_check(context.deps))
     if read_field("dryRun", parsed.fields):
         return await quote_response(parsed, context)
-    content = parsed.content.reached_at(base_url(request, context.deps))
-    if isinstance(content, Batch):
-        return await _submit_batch(request, content, parsed.caller, context)
-    return await submit(request, content, parsed, context)
+    if isinstance(parsed.content, Batch):
+        return await _submit_batch(request, parsed.content, parsed.caller, context)
+    return await submit(request, parsed.content, parsed, context)
 
 
 # --- a single request ----------------------------------------------------------------------------------------------
@@ -90,9 +90,9 @@ async def _respond(
     if url := _redirect_url(request, job, parsed):
         return RedirectResponse(url, 303, headers)
     if job.status is Status.SUCCEEDED and wants_image(request):
-        return RedirectResponse(f"{base_url(request, deps)}/jobs/{job.id}/image", 303, headers)
+        return RedirectResponse(f"{base_url(request, deps.config)}/jobs/{job.id}/image", 303, headers)
     if job.status is Status.FAILED and job.error and read_field("onFailure", parsed.fields):
-        raise _job_failed(job, job.error, base_url(request, deps), headers)
+        raise _job_failed(job, job.error, base_url(request, deps.config), headers)
     ready = job.finished and (accepted.replayed or seconds is not None)
     headers["Location"] = f"/jobs/{job.id}"
     return await job_response(request, job, deps, parsed.caller, status=200 if ready else 202, headers=headers)
