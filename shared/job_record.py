@@ -19,6 +19,7 @@ from shared.job_parts import (
 )
 from shared.job_states import RESTARTS, TRANSITIONS, Status
 from shared.listed_job import ListedJob
+from shared.records import changed
 from shared.spending.budget import Reservation
 from shared.spending.money import dollars
 
@@ -204,7 +205,7 @@ class JobRecord(ListedJob):
         restarts = status in RESTARTS.get(self.status, ())
         if not (status is self.status or status in TRANSITIONS[self.status] or restarts):
             raise ValueError(f"a job that is {self.status} cannot become {status}")
-        return dataclasses.replace(self, **changes)
+        return changed(self, changes)
 
 
 FRESH = {field.name: field.default for field in dataclasses.fields(JobRecord) if field.name in OF_ATTEMPT}

@@ -47,7 +47,6 @@ from shared.jobs.job_documents import (
     listed_from_document,
     row_from_document,
     to_document,
-    without_defaults,
 )
 from shared.jobs.usage_documents import (
     USAGE_FIELDS,
@@ -86,13 +85,13 @@ class FirestoreJobs:
         """See the port. One commit, which Firestore applies as a whole; its limit is 10 MiB."""
         check_batch(jobs)
         try:
-            documents = {f"jobs/{job.id}": without_defaults(to_document(job)) for job in jobs}
+            documents = {f"jobs/{job.id}": to_document(job, stored=()) for job in jobs}
             revisions = await self._database.write(documents, revision=None)
         except WriteConflict as conflict:
             if not conflict.rows:
                 raise StoreUnavailable("a job expired while it was created") from conflict
             raise AlreadyExists(job_of(conflict.rows[0])) from conflict
-        return [dataclasses.replace(job, revision=revision) for job, revision in zip(jobs, revisions, strict=True)]
+        return [job.evolve(revision=revision) for job, revision in zip(jobs, revisions, strict=True)]
 
     async def get(self, job_id: str) -> Job | None:
         """See the port."""
@@ -103,9 +102,9 @@ class FirestoreJobs:
         """See the port."""
         if job.revision is None:
             raise Conflict(f"job {job.id} was never read from the store")
-        document = without_defaults(to_document(job), job.revision.fields)
+        document = to_document(job, job.revision.fields)
         (revision,) = await self._database.write({f"jobs/{job.id}": document}, job.revision)
-        return dataclasses.replace(job, revision=revision)
+        return job.evolve(revision=revision)
 
     async def due(
         self, now: datetime, limit: int, since: datetime | None = None, *, in_flight: bool = False

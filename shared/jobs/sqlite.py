@@ -153,7 +153,7 @@ class SqliteJobs:
         if await self._write(CREATE_JOBS, documents) < len(jobs):
             (row,) = await self._rows(GET_ONE_OF, documents)
             raise AlreadyExists(job_of(row))
-        return [dataclasses.replace(job, revision=1) for job in jobs]
+        return [job.evolve(revision=1) for job in jobs]
 
     async def get(self, job_id: str) -> Job | None:
         """See the port."""
@@ -164,7 +164,7 @@ class SqliteJobs:
         """See the port."""
         if not await self._write(SAVE_JOB, _json(to_document(job)), job.id, job.revision):
             raise Conflict(f"job {job.id} was changed by another writer")
-        return dataclasses.replace(job, revision=job.revision + 1)
+        return job.evolve(revision=job.revision + 1)
 
     async def due(
         self, now: datetime, limit: int, since: datetime | None = None, *, in_flight: bool = False
