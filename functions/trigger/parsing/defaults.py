@@ -29,6 +29,8 @@ def read_query(request: Request, *, signed: bool) -> Query:
     """
     if signed and request.scope["query_string"]:
         raise Problem.wrong("A signed request must not have a query string. Move its fields to the body.")
+    if not request.scope["query_string"]:
+        return Query({}, partial=False)
     text = request.scope["query_string"].decode("utf-8", "surrogateescape")
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
     check_names(name for name, _ in pairs)

@@ -24,6 +24,7 @@ PUBSUB_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"
 
 _UNWRAPPED = "x-goog-pubsub-message-id"
 _REQUIRED = ("id", "source", "specversion", "type")
+_OF_EVENTS = {_UNWRAPPED, *(f"ce-{name}" for name in _REQUIRED)}
 _VERSIONS = ("1.0", "0.3")
 _INVALID_ENVELOPE = (
     'A CloudEvent needs the strings id, source, type, and specversion ("1.0"), as ce- headers or as JSON beside data.'
@@ -41,7 +42,7 @@ class Event:
 
 def is_event(headers: Mapping[str, str], media_type: str) -> bool:
     """Return whether the headers announce an event: CloudEvents' (one is enough) or those of an unwrapped push."""
-    return _UNWRAPPED in headers or media_type == STRUCTURED or any(f"ce-{name}" in headers for name in _REQUIRED)
+    return media_type == STRUCTURED or not _OF_EVENTS.isdisjoint(headers)
 
 
 def has_any_type(headers: Mapping[str, str]) -> bool:

@@ -29,9 +29,7 @@ def parse(raw: bytes | str) -> Any:
     """Return the value of a JSON text in UTF-8. NotJson if it has none."""
     text = raw if isinstance(raw, str) else _decode(raw)
     try:
-        return json.loads(
-            text, parse_constant=_reject_constant, parse_float=_finite_number, object_pairs_hook=_object_of_unique_names
-        )
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         reason = error.msg.removesuffix(" delimiter").removesuffix(" at").removesuffix(" starting").lower()
         reason = reason.replace("expecting value", "expected a value").replace("expecting", "expected")
@@ -79,7 +77,7 @@ def check_unicode(fields: Mapping[str, Any]) -> None:
 
 def _is_unicode(fields: Mapping[str, Any]) -> bool:
     try:
-        json.dumps(fields, ensure_ascii=False).encode()
+        _ENCODER.encode(fields).encode()
     except UnicodeEncodeError:
         return False
     return True
@@ -110,3 +108,10 @@ def _finite_number(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise _Rejected("a number is too large", json_position.literal(lambda literal: literal == text))
     return number
+
+
+# Made once: `json.loads` and `json.dumps` would make them for each request.
+_DECODER = json.JSONDecoder(
+    parse_constant=_reject_constant, parse_float=_finite_number, object_pairs_hook=_object_of_unique_names
+)
+_ENCODER = json.JSONEncoder(ensure_ascii=False)

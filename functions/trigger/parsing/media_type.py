@@ -3,6 +3,7 @@
 import json
 import re
 from enum import Enum, auto
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 
@@ -45,7 +46,12 @@ _FORMS = {"application/x-www-form-urlencoded": BodyKind.URLENCODED, "multipart/f
 
 def content_type(headers: Headers) -> str:
     """Return the Content-Type, "" without one. Senders repeat it: then all must name one media type. Problem 415."""
-    values = [item.strip() for line in headers.getlist("content-type") for item in _LIST_ITEM.findall(line)]
+    return _content_type(tuple(headers.getlist("content-type")))
+
+
+@lru_cache(64)
+def _content_type(lines: tuple[str, ...]) -> str:
+    values = [item.strip() for line in lines for item in _LIST_ITEM.findall(line)]
     types = dict.fromkeys(_media_type(value) for value in values if value)
     if len(types) > 1:
         raise _unsupported(", ".join(types))
