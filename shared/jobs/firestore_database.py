@@ -5,14 +5,19 @@ Each write stores a token in the document, which identifies it if its response i
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from google.api_core import exceptions as google
 from google.api_core.gapic_v1.routing_header import to_grpc_metadata
-from google.api_core.retry import AsyncRetry, if_exception_type
+from google.api_core.retry import (
+    AsyncRetry,
+    exponential_sleep_generator,
+    if_exception_type,
+    retry_target_async,
+)
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient, AsyncDocumentReference, AsyncQuery, DocumentSnapshot
 from grpc import RpcError  # type: ignore[import-untyped]
@@ -23,6 +28,7 @@ from shared.jobs.firestore_rpc import Revision
 from shared.store_errors import Conflict, RecordTooLarge, StoreUnavailable
 
 MAX_CONCURRENT_CALLS = 32  # more of them only delay each other
+FIRST_PAUSE, MAX_PAUSE = 0.1, 1.0  # seconds between two tries, at most
 
 # Errors that may be retried.
 # https://cloud.google.com/firestore/docs/understand-error-codes
@@ -33,7 +39,6 @@ _TRANSIENT = if_exception_type(
     google.ResourceExhausted,
     google.ServiceUnavailable,
 )
-T = TypeVar("T")
 Snapshot = DocumentSnapshot[AsyncDocumentReference]
 BuildQuery = Callable[[AsyncClient], AsyncQuery]
 
@@ -53,8 +58,8 @@ class Database:
         self._project = project
         self._database = database
         self._seconds = seconds
-        self._retry = AsyncRetry(_TRANSIENT, initial=0.1, maximum=1.0, timeout=seconds)
-        self._call: dict[str, Any] = {"timeout": seconds, "retry": self._retry}
+        retry = AsyncRetry(_TRANSIENT, initial=FIRST_PAUSE, maximum=MAX_PAUSE, timeout=seconds)
+        self._call: dict[str, Any] = {"timeout": seconds, "retry": retry}
         self._connecting = asyncio.Lock()
         self._concurrency = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._client: AsyncClient | None = None
@@ -127,21 +132,15 @@ class Database:
         request = firestore_rpc.CommitRequest(database=database, writes=writes)
 
         async def send() -> list[Any]:
-            response = await self._calls.commit(request, timeout=self._seconds, metadata=self._calls.metadata)
-            return [result.update_time for result in response.write_results]
-
-        return await self._retried(send)
-
-    async def _retried(self, send: Callable[[], Awaitable[T]]) -> T:
-        """Make a call, again after an error that may pass; raise the errors of the client library."""
-
-        async def translated() -> T:
             try:
-                return await send()
+                response = await self._calls.commit(request, timeout=self._seconds, metadata=self._calls.metadata)
             except RpcError as error:
                 raise google.from_grpc_error(error) from error  # type: ignore[no-untyped-call]
+            return [result.update_time for result in response.write_results]
 
-        return await self._retry(translated)()
+        pauses = exponential_sleep_generator(FIRST_PAUSE, MAX_PAUSE)
+        times: list[Any] = await retry_target_async(send, _TRANSIENT, pauses, self._seconds)
+        return times
 
     async def _get_all(self, client: AsyncClient, paths: Iterable[str]) -> dict[str, Row]:
         """Return the documents that exist, by path."""

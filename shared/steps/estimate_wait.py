@@ -76,8 +76,8 @@ def _wait_in_queue(job: ListedJob, place: datetime, own_ahead: int, places: Plac
         return Wait(reason, None)
     if reason is ErrorCode.RATE_LIMITED and ahead == 0 and gate.free_slots(state, limits, now):
         reason = None
-    first, last = (gate.estimate_start(state, limits, n, now, job.workflow, charge, own_ahead) for n in numbers)
-    at = max(first + (last - first) / 2, place)
+    starts = [gate.estimate_start(state, limits, n, now, job.workflow, charge, own_ahead) for n in {*numbers}]
+    at = max(min(starts) + (max(starts) - min(starts)) / 2, place)
     return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
 
 
