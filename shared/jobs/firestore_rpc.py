@@ -40,9 +40,10 @@ def create(name: str, fields: Mapping[str, Any]) -> Any:
     write = Write()
     write.update.name = name
     write.current_document.exists = False
+    stored = write.update.fields
     for key, value in fields.items():
         if value is not None:
-            set_value(write.update.fields[key], value)
+            set_value(stored[key], value)
     return write
 
 
@@ -54,12 +55,13 @@ def update(name: str, fields: Mapping[str, Any], revision: Revision) -> Any:
     write = Write()
     write.update.name = name
     write.current_document.update_time.CopyFrom(revision.update_time)
+    changed, stored = write.update_mask.field_paths, write.update.fields
     for key, value in fields.items():
         if value == revision.fields.get(key):
             continue
-        write.update_mask.field_paths.append(key)
+        changed.append(key)
         if value is not None:
-            set_value(write.update.fields[key], value)
+            set_value(stored[key], value)
     return write
 
 
