@@ -89,8 +89,9 @@ class QueueSnapshot:
 
     async def refreshed(self, caller: str | None = None) -> Places:
         """Return the places after refreshing what is due. `caller`: whose own jobs matter."""
-        async with self.recent():
-            pass
+        if not self._was_just_checked(()):
+            async with self.recent():
+                pass
         for part in self._own_jobs(caller):
             self._start(self._due([part], TOO_OLD))
             if part.reading:

@@ -65,7 +65,8 @@ class WireflowClient:
         self._large_response = asyncio.Lock()  # one at a time: parsed, 4 MiB may take 100 MiB
         self._http = httpx.AsyncClient(
             headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"},
-            # The server may close a kept connection just as a paid call is sent on it, which is an unknown outcome.
+            # The server may close a kept connection just as a paid call is sent on it, which is an unknown outcome, and
+            # httpx takes what follows a response on one for the response to the next request.
             limits=httpx.Limits(max_keepalive_connections=0),
             # A redirected POST may become a GET and lose its headers.
             follow_redirects=False,

@@ -14,6 +14,9 @@ class CallerKind(StrEnum):
     OPEN = "open"  # no authentication is configured
 
 
+_PRECEDENCE = {kind: rank for rank, kind in enumerate(CallerKind)}
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who sends a request. An `admin` may read the jobs of all callers."""
@@ -49,5 +52,4 @@ class Caller:
 
 def preferred(*callers: Caller | None) -> Caller | None:
     """Return the caller whose kind takes precedence, the first of equals; None if there is none."""
-    ranks = list(CallerKind)
-    return min(filter(None, callers), key=lambda caller: ranks.index(caller.kind), default=None)
+    return min(filter(None, callers), key=lambda caller: _PRECEDENCE[caller.kind], default=None)
