@@ -111,7 +111,11 @@ def _median(samples: list[Sample], name: str) -> float:
 
 def _sample(function: Function, count: int, seconds: float) -> Sample:
     before = function.cpu_seconds()
-    taken, lasted = clients.load(function.port, count, seconds)
+    try:
+        taken, lasted = clients.load(function.port, count, seconds)
+    except AssertionError as error:
+        error.add_note(f"{function.name}:\n{function.err.read_text()[-2000:]}")
+        raise
     cpu = function.cpu_seconds() - before
     taken.sort()
     return Sample(len(taken) / lasted, taken[len(taken) // 2], taken[len(taken) * 99 // 100], cpu / len(taken))
