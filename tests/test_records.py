@@ -36,5 +36,5 @@ def test_a_copy_is_checked_as_a_new_record() -> None:
 
 
 def test_a_field_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(TypeError, match="Job has no field colour"):
-        changed(JOB, {"colour": "red"})
+    with pytest.raises(TypeError, match="Job has no field color"):
+        changed(JOB, {"color": "red"})
