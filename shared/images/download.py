@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import chain
 from urllib.parse import quote
 
 import httpx
@@ -13,7 +12,7 @@ from shared.copy_errors import CopyError, HostNotAllowed, ImageGone, ImageRefuse
 from shared.egress import EgressRefused, HostNotListed, NeverAllowed
 from shared.error_codes import ErrorCode
 from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
-from shared.images.stream import MeasuredImageStream, too_large
+from shared.images.stream import MeasuredImageStream, prepended, too_large
 
 COPY_SECONDS = 240.0  # the poller waits so long for a copy after its window: terraform/modules/images/poller.tf
 MAX_REDIRECTS = 3
@@ -110,7 +109,7 @@ class Downloader:
             head += chunk
         image_format = sniff(head)
         if image_format:
-            return MeasuredImageStream(image_format, chain([head], body), framed=framed)
+            return MeasuredImageStream(image_format, prepended(head, body), framed=framed)
         if not head or (len(head) < MIN_HEAD_BYTES and not framed):
             raise CopyError(f"the body ended after {len(head)} bytes")
         if decoder.ignored:
@@ -131,6 +130,7 @@ class Downloader:
                     size += len(piece)
                     self._check_time(deadline)
                     yield piece
+                    del piece  # it would be in memory beside the next one
             decoder.finish()
 
     def _check_time(self, deadline: float) -> None:

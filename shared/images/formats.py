@@ -119,7 +119,8 @@ class ImageProbe:
             case Read(count):
                 return self._consume(count) if len(self._buffer) >= count else None
             case Skip(count):
-                remaining = count - len(self._consume(count))
+                remaining = count - min(count, len(self._buffer))
+                del self._buffer[:count]  # what is skipped is not copied
                 self._command = Skip(remaining)
                 return None if remaining else b""
             case FindMarker():
@@ -130,7 +131,7 @@ class ImageProbe:
         if marker:
             return self._consume(marker.end())[-1:]
         half_a_marker = self._buffer.endswith(b"\xff")
-        self._consume(len(self._buffer) - half_a_marker)
+        del self._buffer[: len(self._buffer) - half_a_marker]
         return None
 
     def _consume(self, count: int) -> bytes:

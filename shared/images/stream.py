@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 import google_crc32c
 
@@ -41,6 +40,7 @@ class MeasuredImageStream:
             crc32c = google_crc32c.extend(crc32c, chunk)
             self._probe.feed(chunk)
             yield chunk
+            del chunk  # it would be in memory beside the next one
         if not self._whole:
             self._check_end(size)
         self._measured = ImageMeasurements(
@@ -83,7 +83,14 @@ def image_from_store(chunks: Iterator[bytes]) -> MeasuredImageStream:
     image_format = sniff(head)
     if image_format is None:
         raise CopyError("the stored file is not in a supported image format")
-    return MeasuredImageStream(image_format, chain([head], chunks), whole=True)
+    return MeasuredImageStream(image_format, prepended(head, chunks), whole=True)
+
+
+def prepended(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield `head`, then the rest. `itertools.chain` would keep `head` in memory to the end."""
+    yield head
+    del head
+    yield from rest
 
 
 def too_large(size: str) -> ImageRefused:
