@@ -1,31 +1,21 @@
 """The recipe "Web form", pasted into a page and used in Chromium."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 
 from tests.recipes.browser import SCREENS, check_page, image, screen, set_javascript, soon
-from tests.recipes.deployment import Deployment, deployed
 from tests.recipes.readme_blocks import blocks, filled_in
-from tests.recipes.small_server import Answer, Request, serving
+from tests.recipes.visitors import FORM, PAGE, SCRIPT, Visitor
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">{head}<title>A page</title>
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"></head>
-<body><main><h1>A page</h1><noscript><p id="without">without JavaScript</p></noscript>
-{body}
-</main></body></html>"""
 TWO_FORMS = """<form action="{trigger}/" method="post" data-wireflow-images><p id="help">In English, please.</p>
 <label>First <input name="prompt" aria-describedby="help"></label> <input type="submit" value="Create"></form>
 <form action="{trigger}/" method="post" data-wireflow-images>
 <label>Second <input name="prompt"></label> <button>Create</button></form>"""
-HASTE = "<script>{ const real = setTimeout; window.setTimeout = (call, ms) => real(call, ms / 100); }</script>"
 LOSE_THE_FIRST_ANSWER = """
 const real = window.fetch;
 window.fetch = async (...request) => {
@@ -35,82 +25,6 @@ window.fetch = async (...request) => {
   throw new TypeError("the connection is broken");
 };"""
 NO_REFERRER = '<meta name="referrer" content="no-referrer">'
-FORM, SCRIPT = range(2)
-
-
-@dataclass
-class Site:
-    """A web site of somebody else, with two origins; FORM_ORIGINS names the first."""
-
-    allowed: str = ""
-    foreign: str = ""
-    pages: dict[str, bytes] = field(default_factory=dict)
-
-    def answer(self, request: Request) -> Answer:
-        body = self.pages.get(request.path)
-        return Answer(body or b"", {"Content-Type": "text/html"}, 200 if body else 404)
-
-
-@dataclass(frozen=True)
-class Visitor:
-    """Somebody at a browser."""
-
-    chrome: Chrome
-    site: Site
-    deployment: Deployment
-
-    def opens(self, *parts: int, origin: str | None = None, head: str = "") -> None:
-        """A page with these blocks of the recipe."""
-        code = "\n".join(blocks("Web form", "html")[part] for part in parts)
-        body = filled_in(code, self.deployment.trigger)
-        self.site.pages["/page"] = PAGE.format(head=head, body=body).encode()
-        self.chrome.get(f"{origin or self.site.allowed}/page")
-
-    def types(self, prompt: str) -> None:
-        self.chrome.find_element(By.NAME, "prompt").send_keys(prompt)
-
-    def clicks(self) -> None:
-        self.chrome.find_element(By.CSS_SELECTOR, "#image-form button").click()
-
-    def sees_its_image(self, prompt: str) -> bool:
-        """Whether there is, after a while, an image on the page, and it is that of the one job with this prompt."""
-        shown = soon(self.chrome, image)
-        job, alt = self.deployment.finished(prompt), " ".join(prompt.split())
-        return shown.get_attribute("alt") == alt and f"/jobs/{job['id']}/image" in str(shown.get_attribute("src"))
-
-    def reads(self, enough: Callable[[str], bool]) -> str:
-        """The error that the script shows, once that is enough."""
-
-        def said(chrome: Chrome) -> str | Literal[False]:
-            text = " ".join(one.text for one in chrome.find_elements(By.CLASS_NAME, "wireflow-images-error"))
-            return enough(text) and text
-
-        return soon(self.chrome, said)
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    site = Site()
-    with serving(site.answer) as site.allowed, serving(site.answer) as site.foreign:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def product(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    folder = tmp_path_factory.mktemp("deployment")
-    with deployed(folder, FORM_ORIGINS=site.allowed, FORM_PER_MINUTE="0") as deployment:
-        yield deployment
-
-
-@pytest.fixture
-def visitor(browsers: Callable[[bool], Chrome], site: Site, product: Deployment) -> Visitor:
-    return Visitor(browsers(True), site, product)
-
-
-@pytest.fixture
-def plain_visitor(browsers: Callable[[bool], Chrome], site: Site, product: Deployment) -> Visitor:
-    """One whose browser has JavaScript switched off."""
-    return Visitor(browsers(False), site, product)
 
 
 @pytest.mark.slow
@@ -291,56 +205,6 @@ def test_each_form_of_a_page_has_its_own_error_beside_what_the_page_says_itself(
     assert described[0][1] != described[1][0]
     assert buttons[0].get_attribute("value") == "Create"
     check_page(chrome)
-
-
-def embedded(visitor: Visitor, job: dict[str, Any], *, allowed: bool, attributes: str = "", head: str = "") -> None:
-    """Open a page that shows the image of the job by the recipe."""
-    code = "\n".join(blocks("Web form", "html")[SCRIPT:])
-    body = filled_in(code, visitor.deployment.trigger).replace('"ID"', f'"{job["id"]}" {attributes}')
-    visitor.site.pages["/page"] = PAGE.format(head=head, body=body).encode()
-    visitor.chrome.get(f"{visitor.site.allowed if allowed else visitor.site.foreign}/page")
-
-
-def posted(visitor: Visitor, prompt: str) -> dict[str, Any]:
-    headers = {"Origin": visitor.site.allowed}
-    job = visitor.deployment.http.post(visitor.deployment.trigger, data={"prompt": prompt}, headers=headers).json()
-    return dict(job)
-
-
-ORIGINS = pytest.mark.parametrize("allowed", [True, False], ids=["a page of FORM_ORIGINS", "any other page"])
-STILL_ASKS = "return document.querySelector('[aria-busy]') !== null"
-
-
-@pytest.mark.slow
-@ORIGINS
-@pytest.mark.parametrize("placeholder", [False, True], ids=["without an address", "with its address"])
-def test_an_image_of_a_job_appears_on_a_page_as_soon_as_it_is_stored(
-    visitor: Visitor, allowed: bool, placeholder: bool
-) -> None:
-    job = posted(visitor, f"a heron that is awaited, {allowed}, {placeholder}")
-    embedded(visitor, job, allowed=allowed, attributes=f'src="{job["imageUrl"]}"' if placeholder else "")
-    soon(visitor.chrome, lambda chrome: not chrome.execute_script(STILL_ASKS))
-    shown = soon(visitor.chrome, image)
-    assert shown.get_property("naturalWidth") not in (0, 96)
-    assert str(shown.get_attribute("src")).startswith(job["imageUrl"])
-    check_page(visitor.chrome)
-
-
-@pytest.mark.slow
-@ORIGINS
-def test_an_image_of_a_job_that_failed_says_so_and_is_no_longer_asked_for(visitor: Visitor, allowed: bool) -> None:
-    job = posted(visitor, f"a heron that fails, {allowed} [fault:moderation]")
-    embedded(visitor, job, allowed=allowed)
-    assert soon(visitor.chrome, image).get_property("naturalHeight") == 95
-    soon(visitor.chrome, lambda chrome: not chrome.execute_script(STILL_ASKS))
-
-
-@pytest.mark.slow
-@ORIGINS
-def test_an_image_of_an_unknown_job_is_not_asked_for_without_end(visitor: Visitor, allowed: bool) -> None:
-    embedded(visitor, {"id": "unknown"}, allowed=allowed, head=HASTE)
-    soon(visitor.chrome, lambda chrome: not chrome.execute_script(STILL_ASKS))
-    assert visitor.chrome.execute_script("return document.querySelector('[data-job]').src").endswith("/image")
 
 
 @pytest.mark.slow
