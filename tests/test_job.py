@@ -275,6 +275,15 @@ def test_a_job_survives_a_round_trip_through_its_document():
     assert from_document(full.id, document, None) == full
 
 
+def test_a_field_with_its_default_is_left_out_unless_it_is_stored_already():
+    always = {"status", "prompt", "workflow", "createdAt", "giveUpAt", "expireAt", "schemaVersion"}
+    new = to_document(job(), stored=())
+    assert set(new) == always
+    assert from_document(job().id, new, None) == job()
+    again = to_document(job(), stored={"attempt", "steps", "callbacks"})
+    assert again == {**new, "attempt": 1, "steps": [], "callbacks": None}
+
+
 def test_unknown_fields_of_a_document_are_ignored():
     assert from_document("b" * 32, {**to_document(job()), "later": 1}, None).id == "b" * 32
 

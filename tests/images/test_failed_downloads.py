@@ -214,7 +214,7 @@ def test_a_body_that_inflates_a_millionfold_is_refused_in_bounded_memory(downloa
     finally:
         tracemalloc.stop()
     assert raised.value.code is ErrorCode.IMAGE_TOO_LARGE
-    assert peak < (layers + 3) * PIECE
+    assert peak < (layers + 2) * PIECE
 
 
 def test_a_coding_whose_content_has_no_content_is_refused(downloads, cdn):
