@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -18,8 +19,10 @@ from shared.wireflow.response_body import read_body
 from shared.wireflow.timeout import responsive_timeout
 from shared.workflows import Mode, NodeInput, Workflow
 
-USER_AGENT = "wireflow-images/1.0"
+HEADERS = {"User-Agent": "wireflow-images/1.0", "Accept": "application/json", "Accept-Encoding": "identity"}
 START_SECONDS, POLL_SECONDS, UPLOAD_SECONDS, CONNECT_SECONDS = 8.0, 10.0, 60.0, 4.0
+# Nothing was sent yet when these expire, so they may be exact: the call is simply made again.
+NOT_SENT_TIMEOUT = httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS).as_dict()
 INLINE_LIMIT = 64 * 1024  # bytes of a response that are interpreted on the event loop; larger ones in a thread
 UPLOAD_LIMIT = 25 * 1024 * 1024  # bytes of an input image: github.com/wireflowINC/wireflow-skill
 
@@ -63,15 +66,12 @@ class WireflowClient:
         self._authorization = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
         self._large_response = asyncio.Lock()  # one at a time: parsed, 4 MiB may take 100 MiB
-        self._http = httpx.AsyncClient(
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"},
+        # Without httpx's client around it, which would add cookies, redirects, and a tenth of the time of a call.
+        self._transport = transport or httpx.AsyncHTTPTransport(
             # The server may close a kept connection just as a paid call is sent on it, which is an unknown outcome, and
             # httpx takes what follows a response on one for the response to the next request.
             limits=httpx.Limits(max_keepalive_connections=0),
-            # A redirected POST may become a GET and lose its headers.
-            follow_redirects=False,
             trust_env=False,
-            transport=transport,
         )
 
     # --- the paid call ---------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class WireflowClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     # --- requests and responses ------------------------------------------------------------------------------------
 
@@ -176,11 +176,12 @@ class WireflowClient:
             raise _unreachable(error) from error
 
     async def _call(self, method: str, path: str, seconds: float, headers: Mapping[str, str], **body: Any) -> _Response:
-        # Nothing was sent yet when these two expire, so they may be exact: the call is simply made again.
-        timeout = httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
-        request = self._http.stream(method, self._base_url + path, headers=headers, timeout=timeout, **body)
-        async with responsive_timeout(seconds, self._clock), request as response:
-            content = await read_body(response)
+        url, headers = self._base_url + path, {**HEADERS, **headers}
+        request = httpx.Request(method, url, headers=headers, extensions={"timeout": NOT_SENT_TIMEOUT}, **body)
+        async with responsive_timeout(seconds, self._clock):
+            response = await self._transport.handle_async_request(request)
+            async with aclosing(response):
+                content = await read_body(response)
         lower_case = {name.lower(): value[:HEADER_LIMIT] for name, value in response.headers.items()}
         return _Response(response.status_code, lower_case, content)
 
