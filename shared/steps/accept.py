@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
+from shared.runtime.meanwhile import meanwhile
 from shared.runtime.places import Places
 from shared.spending.gate_state import Slot
 from shared.steps.chain import link
-from shared.steps.dispatch import send, triggered
+from shared.steps.dispatch import Draft, send, triggered
 from shared.steps.input_images import find_inputs, store_inputs
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import check_room, has_room, placed_or_held, sharers
@@ -42,18 +43,22 @@ class JobErased(SubmissionRefused):
     """The idempotency key was used before, with the same request, and its job was erased."""
 
 
-async def accept(submission: Submission, deps: Deps, admit: Admit | None = None) -> Accepted:
+async def accept(
+    submission: Submission, deps: Deps, admit: Admit | None = None, draft: Draft | None = None
+) -> Accepted:
     """Store the job and, if the gate admits it at once, make the paid call.
+
+    `draft`: prepares the response meanwhile; the accepted job may be another one after all.
 
     Raise SubmissionRefused for a request that must be changed, QueueFull for one that may be sent later,
     StoreUnavailable if nothing could be stored.
     """
-    accepted = await _accept(submission, deps, admit)
+    accepted = await _accept(submission, deps, admit, draft)
     await link([accepted.job], deps)
     return accepted
 
 
-async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Accepted:
+async def _accept(submission: Submission, deps: Deps, admit: Admit | None, draft: Draft | None) -> Accepted:
     job_id = await job_id_for(submission, deps)
     async with deps.queue.recent(sharers(submission.caller, deps)) as places:
         looked_up = _is_looked_up_first(submission, admit, places, deps)
@@ -71,7 +76,7 @@ async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Ac
             if job.prepared and places.head is None:
                 slot = await _slot(job, submission, deps, looked_up=looked_up)
             job = triggered(job, slot, deps) if slot else placed_or_held(job, places, deps)
-            job = await (_create(job, deps) if slot else wake_up_meanwhile(_create(job, deps), deps.clock.now(), deps))
+            job = await (_create(job, deps) if slot else _create_waiting(job, deps, draft))
         except AlreadyExists as error:
             await _release(slot, deps)
             await _hand_over_input(job, error.job, deps)
@@ -80,7 +85,7 @@ async def _accept(submission: Submission, deps: Deps, admit: Admit | None) -> Ac
             await _release(slot, deps)
             raise
         deps.log.info(Event.JOB_ACCEPTED, "A job was accepted.", status=job.status, **job.log_fields())
-        return Accepted(await send(job, slot, deps) if slot else job)
+        return Accepted(await send(job, slot, deps, draft) if slot else job)
 
 
 def _is_looked_up_first(submission: Submission, admit: Admit | None, places: Places, deps: Deps) -> bool:
@@ -117,6 +122,12 @@ def replay(job: Job, submission: Submission) -> Accepted:
 
 async def _replay(job: Job, submission: Submission, deps: Deps) -> Accepted:
     return Accepted(await add_receivers(replay(job, submission).job, submission, deps), replayed=True)
+
+
+async def _create_waiting(job: Job, deps: Deps, draft: Draft | None) -> Job:
+    """Create a job that waits, and meanwhile let the poller be called and draft the response."""
+    creating = wake_up_meanwhile(_create(job, deps), deps.clock.now(), deps)
+    return await meanwhile(creating, draft and draft(job), deps.clock)
 
 
 async def _create(job: Job, deps: Deps) -> Job:

@@ -1,8 +1,10 @@
 """Start jobs: those that the gate admits on arrival, and those at the head of the queue."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.error_codes import ErrorCode
 from shared.job import Job
@@ -10,6 +12,7 @@ from shared.job_states import Status
 from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
+from shared.runtime.meanwhile import meanwhile
 from shared.runtime.saving import save_over
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
@@ -20,6 +23,7 @@ from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
 NEXT_TRY = timedelta(seconds=30)  # of a chosen job that the limits do not admit yet
+Draft = Callable[[Job], Coroutine[Any, Any, None]]  # called with a job while it is stored, to prepare a response
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 
 
@@ -29,7 +33,7 @@ def triggered(job: Job, slot: Slot, deps: Deps) -> Job:
     return job.triggered(now, now + timedelta(seconds=deps.config.lease), slot.reservation)
 
 
-async def send(job: Job, slot: Slot, deps: Deps) -> Job:
+async def send(job: Job, slot: Slot, deps: Deps, draft: Draft | None = None) -> Job:
     """Make the paid call of a job that was just stored as triggering, and store the outcome.
 
     If the outcome cannot be stored, the job stays triggering and is resolved like any unknown outcome.
@@ -40,7 +44,7 @@ async def send(job: Job, slot: Slot, deps: Deps) -> Job:
         try:
             if outcome.finished:
                 return await finish_unleased(job, outcome, deps)
-            return await save_over(job, outcome, deps.store)
+            return await meanwhile(save_over(job, outcome, deps.store), draft and draft(outcome), deps.clock)
         except StoreUnavailable:
             continue
         except StoreError:

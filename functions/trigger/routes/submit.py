@@ -12,8 +12,9 @@ from shared.job_parts import JobError
 from shared.job_states import Status
 from shared.problems import Problem
 from shared.public_job import hint, sentence
-from shared.steps.accept import Accepted, accept
+from shared.steps.accept import Accepted, Admit, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
+from shared.steps.dispatch import Draft
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import QueueFull
 from shared.submission import Submission, SubmissionRefused
@@ -27,7 +28,7 @@ from ..parsing.fields import read_field
 from ..parsing.pipeline import ParsedRequest, parse_request
 from ..responses.job_representation import document, job_response
 from ..responses.negotiation import wants_image, wants_page
-from ..responses.prefer import preference_applied
+from ..responses.prefer import preference_applied, preferred_wait
 from ..responses.refusals import queue_full, refusal_problem
 from .quote import quote_response
 from .workflows import workflow_check
@@ -57,17 +58,27 @@ async def submit(request: Request, submission: Submission, parsed: ParsedRequest
     if fills_honeypot(caller, read_field("website", parsed.fields)):
         return await _pretend(request, submission, parsed, context)
     headers: dict[str, str] = {}
+    drafts: list[tuple[Job, Response]] = []
 
     async def admit(job_id: str) -> None:
         headers.update(await context.forms.admit(request, job_id, turnstile_response, form_token))
 
+    async def draft(job: Job) -> None:
+        drafts.append((job, await _respond(request, Accepted(job), parsed, headers, context)))
+
+    immediate = preferred_wait(request) is None
+    accepted = await _accept(submission, context, admit if caller.browser else None, draft if immediate else None)
+    drafted = (response for job, response in drafts if Accepted(job) == accepted)
+    return next(drafted, None) or await _respond(request, accepted, parsed, headers, context)
+
+
+async def _accept(submission: Submission, context: Context, admit: Admit | None, draft: Draft | None) -> Accepted:
     try:
-        accepted = await accept(submission, context.deps, admit if caller.browser else None)
+        return await accept(submission, context.deps, admit, draft)
     except QueueFull as full:
         raise queue_full(full) from full
     except SubmissionRefused as refusal:
         raise refusal_problem(refusal, submission) from refusal
-    return await _respond(request, accepted, parsed, headers, context)
 
 
 async def _pretend(request: Request, submission: Submission, parsed: ParsedRequest, context: Context) -> Response:
@@ -84,7 +95,7 @@ async def _respond(
 ) -> Response:
     deps = context.deps
     job, seconds = await context.waits.wait(request, accepted.job)
-    headers |= preference_applied(seconds)
+    headers = {**headers, **preference_applied(seconds)}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
     if url := _redirect_url(request, job, parsed):

@@ -1,0 +1,51 @@
+"""Two things at the same time."""
+
+import asyncio
+
+import pytest
+
+from shared.runtime.meanwhile import meanwhile
+from shared.wiring import SystemClock
+
+
+async def test_the_work_begins_first_and_the_other_thing_is_done_while_it_waits() -> None:
+    done: list[str] = []
+    other_done = asyncio.Event()
+
+    async def work() -> str:
+        sending = asyncio.create_task(send())
+        await other_done.wait()
+        await sending
+        return "stored"
+
+    async def send() -> None:
+        done.append("sent")
+
+    async def other() -> None:
+        done.append("other")
+        other_done.set()
+
+    assert await asyncio.wait_for(meanwhile(work(), other(), SystemClock()), 5) == "stored"
+    assert done == ["sent", "other"]
+
+
+async def test_the_other_thing_is_over_when_the_work_has_failed() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        raise ConnectionError
+
+    async def other() -> None:
+        await asyncio.sleep(0)
+        done.append("other")
+
+    with pytest.raises(ConnectionError):
+        await meanwhile(work(), other(), SystemClock())
+    assert done == ["other"]
+
+
+async def test_without_another_thing_only_the_work_is_done() -> None:
+    async def work() -> str:
+        return "stored"
+
+    assert await meanwhile(work(), None, SystemClock()) == "stored"
