@@ -31,7 +31,8 @@ async def start(exchange: Exchange, state: State, schedule: FaultSchedule) -> Ru
     replay = await find_replay(exchange, state)
     if replay:
         return replay
-    check_execution(state.settings.plan, state.runs.starts(), exchange.now)
+    if state.settings.plan:
+        check_execution(state.settings.plan, state.runs.starts(), exchange.now)
     execution_id = f"exec_{state.new_id()}"
     faults = schedule.draw_run_faults(request.prompt)
     started_at = exchange.now.replace(microsecond=exchange.now.microsecond // 1000 * 1000)  # the ledger's precision

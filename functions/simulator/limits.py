@@ -44,10 +44,8 @@ def count_request(plan: Plan | None, requests: deque[datetime], now: datetime) -
     requests.append(now)
 
 
-def check_execution(plan: Plan | None, starts: Sequence[datetime], now: datetime) -> None:
+def check_execution(plan: Plan, starts: Sequence[datetime], now: datetime) -> None:
     """Raise Rejected if one more start exceeds the plan; `starts` are all starts so far, in order."""
-    if plan is None:
-        return
     allowance = PLANS[plan]
     recent = [start for start in starts if start > now - MINUTE]
     if len(recent) >= allowance.executions_per_minute:
