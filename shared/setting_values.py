@@ -89,6 +89,8 @@ def base_url(text: str, private: bool) -> str:
     """Parse a URL that must be https; `private`: http is allowed, too."""
     if urlsplit(text).scheme != "https" and not private:
         raise ValueError("must start with https:// (http:// only with ALLOW_PRIVATE_NETWORK=true)")
+    if "@" in urlsplit(text).netloc:
+        raise ValueError("must not contain a user or a password")
     return http_url(text)
 
 

@@ -56,6 +56,7 @@ def test_an_empty_setting_counts_as_unset():
     [
         ("WIREFLOW_BASE_URL", "http://www.wireflow.ai/api/v1"),
         ("WIREFLOW_BASE_URL", "www.wireflow.ai"),
+        ("WIREFLOW_BASE_URL", "https://user:secret@www.wireflow.ai/api/v1"),
         ("WIREFLOW_WEBHOOK_ID", "https://www.wireflow.ai/api/v1/workflow/x/trigger"),
         ("WIREFLOW_PLAN", "gold"),
         ("DAILY_EXECUTIONS", "many"),

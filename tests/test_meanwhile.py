@@ -1,6 +1,7 @@
 """Two things at the same time."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -25,7 +26,7 @@ async def test_the_work_begins_first_and_the_other_thing_is_done_while_it_waits(
         done.append("other")
         other_done.set()
 
-    assert await asyncio.wait_for(meanwhile(work(), other(), SystemClock()), 5) == "stored"
+    assert await asyncio.wait_for(meanwhile(work(), other, SystemClock()), 5) == "stored"
     assert done == ["sent", "other"]
 
 
@@ -40,7 +41,7 @@ async def test_the_other_thing_is_over_when_the_work_has_failed() -> None:
         done.append("other")
 
     with pytest.raises(ConnectionError):
-        await meanwhile(work(), other(), SystemClock())
+        await meanwhile(work(), other, SystemClock())
     assert done == ["other"]
 
 
@@ -49,3 +50,19 @@ async def test_without_another_thing_only_the_work_is_done() -> None:
         return "stored"
 
     assert await meanwhile(work(), None, SystemClock()) == "stored"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_failure_of_the_other_thing_does_not_take_the_place_of_the_work() -> None:
+    failed: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(repr(context["exception"])))
+
+    async def work() -> str:
+        return "stored"
+
+    async def other() -> None:
+        raise ValueError
+
+    assert await meanwhile(work(), other, SystemClock()) == "stored"
+    gc.collect()
+    assert failed == ["ValueError()"]

@@ -68,6 +68,7 @@ class QueueSnapshot:
         self._own: dict[str, _Part] = {}
         self._last_reads: deque[float] = deque(maxlen=MAX_READS)
         self._checked_at = -math.inf
+        self._reading = 0  # parts that are being read
 
     @asynccontextmanager
     async def recent(self, callers: Sequence[str | None] = ()) -> AsyncIterator[Places]:
@@ -97,6 +98,10 @@ class QueueSnapshot:
             if part.reading:
                 await asyncio.wait([part.reading])
         return self._places
+
+    def is_fresh(self, caller: str | None) -> bool:
+        """Return whether `refreshed` would return at once, and nothing is being read."""
+        return not self._reading and self._was_just_checked(()) and not self._due(self._own_jobs(caller), TOO_OLD)
 
     # --- what is due -----------------------------------------------------------------------------------------------
 
@@ -162,6 +167,7 @@ class QueueSnapshot:
             if part.reading or waits:
                 continue
             self._last_reads.extend([now] * part.calls)
+            self._reading += 1
             part.reading = asyncio.create_task(self._read(part))
             started.append(part.reading)
         return started
@@ -173,6 +179,7 @@ class QueueSnapshot:
             with suppress(StoreError):
                 await part.read()
         finally:
+            self._reading -= 1
             part.read_at, part.reading = self._clock.monotonic(), None
             lasting = 0.0 if part is self._gate else self._places.length / MAX_STARTS
             part.max_age = max(part.interval, lasting, PAUSE_AFTER_SLOW * (part.read_at - began))

@@ -6,6 +6,7 @@ A slot is reserved first, then the job is created: a crash in between costs a sl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from shared.job import Job
 from shared.log import Event
@@ -76,7 +77,7 @@ async def _accept(submission: Submission, deps: Deps, admit: Admit | None, draft
             if job.prepared and places.head is None:
                 slot = await _slot(job, submission, deps, looked_up=looked_up)
             job = triggered(job, slot, deps) if slot else placed_or_held(job, places, deps)
-            job = await (_create(job, deps) if slot else _create_waiting(job, deps, draft))
+            job = await (_create(job, deps) if slot else _create_waiting(job, places, deps, draft))
         except AlreadyExists as error:
             await _release(slot, deps)
             await _hand_over_input(job, error.job, deps)
@@ -124,10 +125,14 @@ async def _replay(job: Job, submission: Submission, deps: Deps) -> Accepted:
     return Accepted(await add_receivers(replay(job, submission).job, submission, deps), replayed=True)
 
 
-async def _create_waiting(job: Job, deps: Deps, draft: Draft | None) -> Job:
-    """Create a job that waits, and meanwhile let the poller be called and draft the response."""
+async def _create_waiting(job: Job, places: Places, deps: Deps, draft: Draft | None) -> Job:
+    """Create a job that waits, and meanwhile let the poller be called, and draft the response if the queue is known.
+
+    Otherwise the response is made afterwards: it needs what is being read, and a read must not miss the job.
+    """
+    drafting = partial(draft, job, places) if draft and deps.queue.is_fresh(job.caller) else None
     creating = wake_up_meanwhile(_create(job, deps), deps.clock.now(), deps)
-    return await meanwhile(creating, draft and draft(job), deps.clock)
+    return await meanwhile(creating, drafting, deps.clock)
 
 
 async def _create(job: Job, deps: Deps) -> Job:

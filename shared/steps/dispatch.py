@@ -1,10 +1,10 @@
 """Start jobs: those that the gate admits on arrival, and those at the head of the queue."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 
 from shared.error_codes import ErrorCode
 from shared.job import Job
@@ -13,6 +13,7 @@ from shared.log import Event
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease
 from shared.runtime.meanwhile import meanwhile
+from shared.runtime.places import Places
 from shared.runtime.saving import save_over
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
@@ -23,7 +24,8 @@ from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
 NEXT_TRY = timedelta(seconds=30)  # of a chosen job that the limits do not admit yet
-Draft = Callable[[Job], Coroutine[Any, Any, None]]  # called with a job while it is stored, to prepare a response
+# Prepares the response with a job while it is stored. With the queue that knows the place of a job that waits.
+Draft = Callable[[Job, Places | None], Awaitable[None]]
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 
 
@@ -44,7 +46,8 @@ async def send(job: Job, slot: Slot, deps: Deps, draft: Draft | None = None) -> 
         try:
             if outcome.finished:
                 return await finish_unleased(job, outcome, deps)
-            return await meanwhile(save_over(job, outcome, deps.store), draft and draft(outcome), deps.clock)
+            drafting = partial(draft, outcome, None) if draft and outcome.status is Status.RUNNING else None
+            return await meanwhile(save_over(job, outcome, deps.store), drafting, deps.clock)
         except StoreUnavailable:
             continue
         except StoreError:

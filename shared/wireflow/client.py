@@ -31,7 +31,7 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.U
 # What the libraries below httpx, and Python itself, raise for bytes, names, and numbers that they cannot handle.
 LOWER_LEVEL = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, RecursionError)
 # Everything a call can raise; httpx has no common base class for these.
-CALL_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, *LOWER_LEVEL)
+CALL_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, *LOWER_LEVEL)
 HEADER_LIMIT = 1_024  # characters of a header's value: the request id is stored with the job
 
 T = TypeVar("T")
@@ -66,7 +66,8 @@ class WireflowClient:
         self._authorization = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
         self._large_response = asyncio.Lock()  # one at a time: parsed, 4 MiB may take 100 MiB
-        # Without httpx's client around it, which would add cookies, redirects, and a tenth of the time of a call.
+        # Without httpx's client, which keeps cookies and takes a tenth of the time of a call. A transport follows no
+        # redirects, which may turn a POST into a GET.
         self._transport = transport or httpx.AsyncHTTPTransport(
             # The server may close a kept connection just as a paid call is sent on it, which is an unknown outcome, and
             # httpx takes what follows a response on one for the response to the next request.

@@ -1,10 +1,10 @@
 """Whether a claim costs the same however many jobs wait: the read of a job and the conditional write.
 
 On both stores; the sizes are measured in turn, and the best of all is compared: the others show what else the machine
-did. Everything on SQLite runs on one core: each file has a thread of its own, the system moves the one that worked most
-before to another core, and to wake it there takes a quarter of a claim, whatever the number of jobs. A scan finds the
-jobs of several claims, as in a window. It is measured too, with a target on SQLite only: the Firestore emulator has no
-indexes and walks the collection for every query, and then collects the garbage of that.
+did. SQLite is measured on one core: each file has a thread of its own, and waking a thread that the system has placed
+on another core takes a quarter of a claim, however many jobs wait. A scan finds the jobs of several claims, as in a
+window. It is measured too, with a target on SQLite only: the Firestore emulator has no indexes and walks the collection
+for every query, and then collects the garbage of that.
 """
 
 import asyncio

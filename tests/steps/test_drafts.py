@@ -1,6 +1,7 @@
 """The response to `POST /` is prepared while the job is stored, and is that of the job that was stored."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from functions.trigger.routes import submit
 from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobStore
+from shared.steps import accept
+from tests.harness import world as harness
 from tests.steps.conftest import OpenWorld
 
 SECONDS = 5  # real ones, only if a response is never prepared
@@ -35,6 +38,22 @@ class Patient:
         return await self._inner.save(job)
 
 
+class Late:
+    """A job store whose calls take time."""
+
+    def __init__(self, inner: JobStore) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        async def call(*arguments: Any, **options: Any) -> Any:
+            await asyncio.sleep(0.06 if name == "create" else 0.02)  # virtual seconds
+            return await method(*arguments, **options)
+
+        return method if name == "close" else call
+
+
 @pytest.mark.parametrize("status", ["queued", "running"])
 async def test_the_response_is_prepared_once_while_the_job_is_stored(
     open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch, status: str
@@ -52,6 +71,7 @@ async def test_the_response_is_prepared_once_while_the_job_is_stored(
     async with open_world(wrap=Patient, EXECUTIONS_PER_MINUTE="1") as world:
         if status == "queued":
             await world.accepted("takes the only start of this minute")
+            await world.accepted("waits, so that the queue is known")
             Patient.prepared.clear()
             made.clear()
         job = (await world.post("a dog")).json()
@@ -59,3 +79,36 @@ async def test_the_response_is_prepared_once_while_the_job_is_stored(
         assert len(made) == 1
         known = await world.job(job["id"])
         assert {**job, "estimatedStartAt": None} == {**known, "estimatedStartAt": None}
+
+
+async def test_what_other_instances_have_queued_meanwhile_is_in_the_response(
+    tmp_path: Path, open_world: OpenWorld
+) -> None:
+    settings = {"EXECUTIONS_PER_MINUTE": "10"}
+    async with open_world(**settings) as one:
+        for number in range(40):
+            await one.accepted(f"cat {number}")
+        async with harness.world(tmp_path, simulator=one.simulator, wrap=Late, **settings) as two:
+            first = (await two.post("on an instance that knows nothing")).json()
+            assert first["queuePosition"] == (await two.job(first["id"]))["queuePosition"] > 10
+            for number in range(100):
+                await one.accepted(f"dog {number}")
+            await one.clock.sleep(30)
+            later = (await two.post("after 100 on the other one")).json()
+            assert later["queuePosition"] == (await two.job(later["id"]))["queuePosition"] > 80
+
+
+async def test_the_queue_is_not_read_while_a_job_with_a_place_is_not_stored(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slowly(*_arguments: Any) -> list[Any]:
+        await world.clock.sleep(2)
+        return []
+
+    async with open_world(wrap=Late, EXECUTIONS_PER_MINUTE="1") as world:
+        await world.accepted("takes the only start of this minute")
+        await world.clock.sleep(3)
+        with monkeypatch.context() as patched:
+            patched.setattr(accept, "store_inputs", slowly)
+            assert (await world.post("slow")).json()["status"] == "queued"
+        assert (await world.post("next")).json()["queuePosition"] == 2

@@ -10,6 +10,7 @@ from shared.job import Job
 from shared.listed_job import ListedJob
 from shared.public_job import public_job
 from shared.runtime.dependencies import Deps
+from shared.runtime.places import Places
 from shared.steps.estimate_wait import estimate_wait
 
 from ..auth.authorize import is_owner
@@ -20,10 +21,13 @@ MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 5, 60
 
 
 async def document(
-    request: Request, job: ListedJob, deps: Deps, reader: Caller | None
+    request: Request, job: ListedJob, deps: Deps, reader: Caller | None, places: Places | None = None
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the public job as `reader` may see it, and the header `Retry-After` until the job is final."""
-    wait = await estimate_wait(job, deps)
+    """Return the public job as `reader` may see it, and the header `Retry-After` until the job is final.
+
+    `places`: the queue, if it need not be read again.
+    """
+    wait = await estimate_wait(job, deps, places)
     public = public_job(
         job,
         base_url(request, deps.config),
@@ -46,9 +50,10 @@ async def job_response(
     *,
     status: int = 200,
     headers: dict[str, str] | None = None,
+    places: Places | None = None,
 ) -> JSONResponse:
-    """Return the response with the public job as JSON."""
-    public, retry_after = await document(request, job, deps, reader)
+    """Return the response with the public job as JSON. `places`: see `document`."""
+    public, retry_after = await document(request, job, deps, reader, places)
     return JSONResponse(public, status, {**retry_after, **(headers or {})})
 
 

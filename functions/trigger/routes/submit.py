@@ -12,6 +12,7 @@ from shared.job_parts import JobError
 from shared.job_states import Status
 from shared.problems import Problem
 from shared.public_job import hint, sentence
+from shared.runtime.places import Places
 from shared.steps.accept import Accepted, Admit, accept
 from shared.steps.accept_batch import ItemRefused, Outcome, accept_batch
 from shared.steps.dispatch import Draft
@@ -63,8 +64,8 @@ async def submit(request: Request, submission: Submission, parsed: ParsedRequest
     async def admit(job_id: str) -> None:
         headers.update(await context.forms.admit(request, job_id, turnstile_response, form_token))
 
-    async def draft(job: Job) -> None:
-        drafts.append((job, await _respond(request, Accepted(job), parsed, headers, context)))
+    async def draft(job: Job, places: Places | None) -> None:
+        drafts.append((job, await _respond(request, Accepted(job), parsed, headers, context, places)))
 
     immediate = preferred_wait(request) is None
     accepted = await _accept(submission, context, admit if caller.browser else None, draft if immediate else None)
@@ -91,7 +92,12 @@ async def _pretend(request: Request, submission: Submission, parsed: ParsedReque
 
 
 async def _respond(
-    request: Request, accepted: Accepted, parsed: ParsedRequest, headers: dict[str, str], context: Context
+    request: Request,
+    accepted: Accepted,
+    parsed: ParsedRequest,
+    headers: dict[str, str],
+    context: Context,
+    places: Places | None = None,
 ) -> Response:
     deps = context.deps
     job, seconds = await context.waits.wait(request, accepted.job)
@@ -106,7 +112,8 @@ async def _respond(
         raise _job_failed(job, job.error, base_url(request, deps.config), headers)
     ready = job.finished and (accepted.replayed or seconds is not None)
     headers["Location"] = f"/jobs/{job.id}"
-    return await job_response(request, job, deps, parsed.caller, status=200 if ready else 202, headers=headers)
+    status = 200 if ready else 202
+    return await job_response(request, job, deps, parsed.caller, status=status, headers=headers, places=places)
 
 
 def _job_failed(job: Job, error: JobError, url: str, headers: dict[str, str]) -> Problem:
