@@ -31,7 +31,7 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.U
 # What the libraries below httpx, and Python itself, raise for bytes, names, and numbers that they cannot handle.
 LOWER_LEVEL = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, RecursionError)
 # Everything a call can raise; httpx has no common base class for these.
-CALL_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, *LOWER_LEVEL)
+CALL_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, *LOWER_LEVEL)
 HEADER_LIMIT = 1_024  # characters of a header's value: the request id is stored with the job
 
 T = TypeVar("T")
