@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from shared.job_states import Status
 from shared.ports import JobStore
 from shared.store_errors import StoreError
 from tests.processes.product import Places
 
 
 async def end_leases_of_killed_workers(kills: Path, store: JobStore) -> None:
-    """After each kill make the jobs due that the worker held, as if their leases had ended."""
+    """After each kill make the jobs due that the worker held, as if their leases had ended.
+
+    Those whose paid call is being made are the trigger's, which was not killed.
+    """
     seen = 0
     while True:
         if (count := len(lines_of(kills))) > seen:
@@ -21,7 +25,7 @@ async def end_leases_of_killed_workers(kills: Path, store: JobStore) -> None:
             now = datetime.now(UTC)
             for row in await store.due(now + timedelta(minutes=1), 100):
                 with suppress(StoreError):
-                    if (job := await store.get(row.id)) and job.due_at:
+                    if (job := await store.get(row.id)) and job.due_at and job.status is not Status.TRIGGERING:
                         await store.save(job.evolve(due_at=min(job.due_at, now)))
         await asyncio.sleep(0.1)
 
