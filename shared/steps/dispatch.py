@@ -24,7 +24,7 @@ from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
 NEXT_TRY = timedelta(seconds=30)  # of a chosen job that the limits do not admit yet
-# Prepares the response with a job while it is stored. With the queue that knows the place of a job that waits.
+# Prepares the response with a job that is being stored. The places: of the queue, if the job waits in it.
 Draft = Callable[[Job, Places | None], Awaitable[None]]
 LOOK_AHEAD = 20  # jobs among which a trial is chosen, and from which those of suspended workflows are held
 

@@ -12,6 +12,8 @@ from shared.job_states import Status
 from shared.ports import JobStore
 from shared.steps import accept
 from tests.harness import world as harness
+from tests.harness.slow import SlowJobs
+from tests.harness.virtual_time import VirtualClock
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 
@@ -39,20 +41,16 @@ class Patient:
         return await self._inner.save(job)
 
 
-class Late:
-    """A job store whose calls take time."""
+class SlowToCreate(SlowJobs):
+    """A job store that takes longer to create a job than to read."""
 
-    def __init__(self, inner: JobStore) -> None:
-        self._inner = inner
+    async def create(self, job: Job) -> Job:
+        await self._clock.sleep(0.3)
+        return await self._inner.create(job)
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._inner, name)
 
-        async def call(*arguments: Any, **options: Any) -> Any:
-            await asyncio.sleep(0.06 if name == "create" else 0.02)  # virtual seconds
-            return await method(*arguments, **options)
-
-        return method if name == "close" else call
+def slow(store: JobStore) -> SlowToCreate:
+    return SlowToCreate(store, VirtualClock(), seconds=0.1)
 
 
 @pytest.mark.parametrize("status", ["queued", "running"])
@@ -95,7 +93,7 @@ async def test_what_other_instances_have_queued_meanwhile_is_in_the_response(
     async with open_world(**settings) as one:
         for number in range(40):
             await accepted_later(one, f"cat {number}")
-        async with harness.world(tmp_path, simulator=one.simulator, wrap=Late, **settings) as two:
+        async with harness.world(tmp_path, simulator=one.simulator, wrap=slow, **settings) as two:
             first = (await two.post("on an instance that knows nothing")).json()
             assert first["queuePosition"] == (await two.job(first["id"]))["queuePosition"] > 25
             for number in range(100):
@@ -112,7 +110,7 @@ async def test_the_queue_is_not_read_while_a_job_with_a_place_is_not_stored(
         await world.clock.sleep(2)
         return []
 
-    async with open_world(wrap=Late, EXECUTIONS_PER_MINUTE="1") as world:
+    async with open_world(wrap=slow, EXECUTIONS_PER_MINUTE="1") as world:
         await world.accepted("takes the only start of this minute")
         await world.clock.sleep(3)
         with monkeypatch.context() as patched:
