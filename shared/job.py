@@ -99,8 +99,15 @@ class Job(FinalJob):
 
     def triggered(self, now: datetime, lease_ends_at: datetime, reservation: Reservation | None = None) -> "Job":
         """The paid call is about to be made by the holder of a lease."""
-        job = self.evolve(status=Status.TRIGGERING, queue_at=None, due_at=lease_ends_at, wait_reason=None)
-        return job.evolve(triggered_at=now, reservation=reservation, chosen=None)
+        return self.evolve(
+            status=Status.TRIGGERING,
+            queue_at=None,
+            due_at=lease_ends_at,
+            wait_reason=None,
+            triggered_at=now,
+            reservation=reservation,
+            chosen=None,
+        )
 
     def retried(self, now: datetime, reservation: Reservation | None = None) -> "Job":
         """The paid call is about to be retried after an unknown outcome; what was reserved for it stays reserved."""

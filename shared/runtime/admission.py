@@ -44,7 +44,7 @@ class Admission(KnownGate):
 
     def __init__(self, store: JobStore, limits: Limits, clock: Clock, log: Log) -> None:
         super().__init__(store, clock)
-        self._limits = limits
+        self._limits, self._on_arrival_limits = limits, limits.on_arrival
         self._log = log
         self._pending: list[_Pending] = []
         self._accepted_at: dict[str, datetime] = {}  # by workflow: when its last accepted call was sent
@@ -82,7 +82,7 @@ class Admission(KnownGate):
         """Return the gate after the arrival of a job, and its slot if it gets one, as this instance knows the gate."""
         if self._gate is None:
             return None, None
-        reserved, (slot,) = rules.reserve(self._gate, self._limits.on_arrival, [candidate], self._clock.now())
+        reserved, (slot,) = rules.reserve(self._gate, self._on_arrival_limits, [candidate], self._clock.now())
         return reserved, slot
 
     async def _admit_pending(self) -> None:
@@ -91,7 +91,7 @@ class Admission(KnownGate):
         candidates = [one.candidate for one in pending]
         for _ in range(2):
             gate = await self.recent()
-            reserved, slots = rules.reserve(gate, self._limits.on_arrival, candidates, self._clock.now())
+            reserved, slots = rules.reserve(gate, self._on_arrival_limits, candidates, self._clock.now())
             try:
                 if reserved != gate:
                     self._remember(await self._store.save_gate(reserved))
