@@ -4,6 +4,7 @@ Without a deployment it is the same trigger, in this process, on the job store o
 that is retried is queued, and started by the poller of `serve`.
 """
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -60,8 +61,15 @@ class Api:
         return json_of(response)
 
 
+class _Fields(dict[str, Any]):
+    """An object of a response. A field that it lacks is no fault of the command: another server has responded."""
+
+    def __missing__(self, name: str) -> Any:
+        raise RequestFailed(f"The response has no field {name!r}. {NOT_A_TRIGGER}")
+
+
 def json_of(response: httpx.Response) -> Any:
-    """Return the JSON of a successful response, or None without a body.
+    """Return the object in a successful response, or an empty one without a body.
 
     Raises RequestRejected for a 4xx except 408 and 429, which may succeed later, and RequestFailed for any other error.
     """
@@ -69,9 +77,12 @@ def json_of(response: httpx.Response) -> Any:
         later = response.status_code in (408, 429) or not response.is_client_error
         raise (RequestFailed if later else RequestRejected)(_reason(response))
     try:
-        return response.json() if response.content else None
-    except ValueError as error:
+        found = json.loads(response.content, object_hook=_Fields) if response.content else _Fields()
+    except (ValueError, RecursionError) as error:
         raise RequestFailed(f"The response of {response.url.host} is not JSON. {NOT_A_TRIGGER}") from error
+    if not isinstance(found, _Fields):
+        raise RequestFailed(f"The response of {response.url.host} is not an object. {NOT_A_TRIGGER}")
+    return found
 
 
 def _reason(response: httpx.Response) -> str:

@@ -40,9 +40,23 @@ def test_a_rejection_that_is_no_problem_document_names_the_status_and_identity_t
 
 
 def test_a_success_without_json_is_not_from_a_trigger():
-    assert json_of(response(204)) is None
+    assert json_of(response(204)) == {}
     with pytest.raises(RequestFailed, match="Is it the URL of a trigger"):
         json_of(response(200, text="<html>"))
+
+
+@pytest.mark.parametrize("document", [[], "text", 7, [{"jobs": []}]])
+def test_a_success_with_other_json_than_an_object_is_not_from_a_trigger(document: object):
+    with pytest.raises(RequestFailed, match=r"t\.example is not an object\. Is it the URL of a trigger"):
+        json_of(response(200, json=document))
+
+
+def test_a_response_without_a_field_that_a_command_reads_is_not_from_a_trigger():
+    found = json_of(response(200, json={"jobs": [{"id": "1"}]}))
+    assert (found["jobs"][0]["id"], found.get("nextCursor")) == ("1", None)
+    for read in (lambda: found["nextCursor"], lambda: found["jobs"][0]["status"]):
+        with pytest.raises(RequestFailed, match=r"no field '(nextCursor|status)'\. Is it the URL of a trigger"):
+            read()
 
 
 @pytest.mark.parametrize("status", [302, 404])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import ROOT, Command
+from tests.servers.process import free_port
 
 LIVE = {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "sk-1"}
 
@@ -32,7 +33,7 @@ LIVE = {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "sk-1"}
             "without --live, `run` starts with empty state and has no earlier jobs",
         ),
         (["run", "a cat", "--live"], LIVE | {"WIREFLOW_WORKFLOWS": "{"}, "WIREFLOW_WORKFLOWS"),
-        (["serve"], {"TRIGGER_TOKENS": "zapier"}, "TRIGGER_TOKENS"),
+        (["serve", "--port", str(free_port())], {"TRIGGER_TOKENS": "zapier"}, "TRIGGER_TOKENS"),
         (["token"], {}, "Missing argument 'NAME'"),
         (["simulate", "--port", "0"], {}, "'--port'"),
         (["simulate"], {"SIMULATOR_PLAN": "gold"}, "SIMULATOR_PLAN"),

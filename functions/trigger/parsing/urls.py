@@ -22,6 +22,10 @@ NAME = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z](?:[A-Za
 PORT = r"0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 REST = r"(?:[/?#][!-\[\]-~]*)?"
 
+# Below these no name is public: https://www.iana.org/assignments/special-use-domain-names, and by ICANN's resolution
+# 2024.07.29.06 `internal`, where the metadata servers of Google Cloud are.
+LOCAL_NAMES = ("localhost", "local", "home.arpa", "internal")
+
 _IP = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]+\]"
 _PLAIN = re.compile(rf"[Hh][Tt][Tt][Pp][Ss]?://(?:{NAME}|{_IP})(?::(?:{PORT})?)?{REST}")
 
@@ -95,8 +99,9 @@ def _is_known(host: str, urls: Iterable[str]) -> bool:
 
 
 def _is_private(host: str) -> bool:
-    """Whether this is an IP address that is not public; names are resolved later."""
+    """Whether this is an IP address that is not public, or a local name; other names are resolved later."""
+    name = host.removesuffix(".")
     try:
-        return not is_public(str(ip_address(host.removesuffix("."))))
+        return not is_public(str(ip_address(name)))
     except ValueError:
-        return False
+        return "." not in name or name.endswith(tuple(f".{one}" for one in LOCAL_NAMES))
