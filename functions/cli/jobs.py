@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.cli.api import Api, open_api
 from functions.cli.confirm import confirm
-from functions.cli.errors import RequestRejected
+from functions.cli.errors import RequestRejected, rejection
 from functions.cli.job_output import print_action, print_job, print_jobs
 from functions.cli.place import Place
 from functions.cli.text import dollars_text
@@ -82,6 +82,9 @@ async def retry(job_id: str, place: Place, environ: Mapping[str, str], *, yes: b
     """
     async with open_api(place, environ) as api:
         job = await api.get(f"/jobs/{job_id}")
+        if job["status"] not in (Status.FAILED, Status.CANCELED):  # not a question of money
+            status = f"The status of the job is {job['status']}."
+            raise RequestRejected(rejection(f"{status} Only failed and canceled jobs can be retried."))
         if not yes:
             await confirm(_question(job))
         confirmed = {"confirm": True, "attempt": job["attempt"]}

@@ -171,10 +171,11 @@ def test_a_retry_shows_its_price_and_is_paid_once_with_an_agreement(served: Serv
 
 def test_what_is_not_possible_is_invalid_usage(served: Served, jobs: Callable[..., Result]):
     job_id = served.finished("a cat")
-    for action in (["retry", "--yes"], ["recopy"]):
+    for action in (["retry"], ["retry", "--yes"], ["recopy"]):
         result = jobs(action[0], job_id, *action[1:])
         assert (result.code, result.out) == (2, "")
         assert "The request was rejected: " in result.err
+        assert "$" not in result.err  # no question about the price of a retry that is not possible
 
 
 def test_missing_images_are_copied_again(served: Served, jobs: Callable[..., Result]):
