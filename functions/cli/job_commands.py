@@ -106,6 +106,7 @@ def retry(place: Place, job_id: str, yes: bool, as_json: bool) -> None:
 @click.option("--caller", metavar="NAME", help="Erase final jobs of this caller. Needs a token of an admin.")
 @click.option("--status", type=click.Choice(FINAL_STATUSES), help="Erase jobs with this status.")
 @click.option("--workflow", metavar="NAME", help="Erase final jobs of this workflow.")
+@click.option("--batch", "batchId", metavar="ID", help="Erase final jobs of this batch.")
 @click.option("--since", type=TIME, metavar="TIME", help=f"Erase final jobs created since then: {TIME_HELP}")
 @click.option("--until", type=TIME, metavar="TIME", help=f"Erase final jobs created before then: {TIME_HELP}")
 @click.option("--yes", is_flag=True, help="Erase without being asked.")
@@ -120,7 +121,8 @@ def erase(place: Place, job_id: str | None, yes: bool, as_json: bool, **chosen: 
 
     given = {name: value for name, value in chosen.items() if value}
     if bool(job_id) == bool(given):
-        raise click.UsageError("Name a job, or choose jobs by --caller, --status, --workflow, --since, or --until.")
+        options = "--caller, --status, --workflow, --batch, --since, or --until"
+        raise click.UsageError(f"Name a job, or choose jobs by {options}.")
     if job_id:
         run_until_interrupted(erase_one(job_id, place, os.environ, yes=yes, as_json=as_json))
     else:

@@ -44,6 +44,7 @@ class JobFilter:
     status: Status | None = None
     error_code: ErrorCode | None = None
     workflow: str | None = None
+    batch_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -150,7 +151,12 @@ async def _plan(request: BulkRequest, action: Action, action_id: str, deps: Deps
 async def _select(wanted: JobFilter, action: Action, deps: Deps) -> _Selection:
     """Read the jobs of the filter, newest first."""
     query = JobQuery(
-        limit=PAGE, caller=wanted.caller, status=wanted.status, workflow=wanted.workflow, since=wanted.since
+        limit=PAGE,
+        caller=wanted.caller,
+        status=wanted.status,
+        workflow=wanted.workflow,
+        batch_id=wanted.batch_id,
+        since=wanted.since,
     )
     before = (wanted.until, FIRST_ID) if wanted.until else None
     matched = skipped = 0

@@ -202,7 +202,8 @@ def test_jobs_are_erased_by_their_workflow_status_and_age(served: Served, jobs: 
     chosen = ("--workflow", "pro", "--status", "failed")
     asked = jobs("erase", *chosen)
     assert (asked.code, "Erase 3 jobs?" in asked.err) == (2, True)
-    assert jobs("erase", *chosen, "--until", "2020-01-01", "--yes").out == "0 jobs erased.\n"
+    for others in (("--until", "2020-01-01"), ("--batch", "0" * 32)):
+        assert jobs("erase", *chosen, *others, "--yes").out == "0 jobs erased.\n"
     done = json.loads(jobs("erase", *chosen, "--since", "2020-01-01", "--yes", "--json").out)
     assert (done["action"], done["dryRun"], done["done"], sorted(done["jobs"])) == ("erase", False, 3, sorted(ids))
     assert jobs("list", "--workflow", "pro").out == "No jobs.\n"

@@ -1,5 +1,6 @@
 """`POST /jobs/actions`: an action on all jobs of the caller that a filter selects."""
 
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -24,9 +25,11 @@ from .job_list import WORKFLOW_NAME, parse_time
 
 MAX_LIMIT = 100  # jobs of one request
 FIELDS = ("action", "filter", "dryRun", "confirm")
-FILTER = ("caller", "status", "errorCode", "workflow", "since", "until", "limit")
+FILTER = ("caller", "status", "errorCode", "workflow", "batchId", "since", "until", "limit")
 
 CHOOSING = FILTER[:-1]  # which jobs
+
+BATCH_ID = re.compile(r"[0-9a-f]{32}")
 
 T = TypeVar("T")
 Code = TypeVar("Code", bound=StrEnum)
@@ -100,6 +103,7 @@ def _filter(fields: Any, caller: Caller) -> JobFilter:
         status=_parsed(fields, "status", lambda text: _one_of(Status, text, "status")),
         error_code=_parsed(fields, "errorCode", lambda text: _one_of(ErrorCode, text, "errorCode")),
         workflow=_parsed(fields, "workflow", _workflow),
+        batch_id=_parsed(fields, "batchId", _batch_id),
         since=_parsed(fields, "since", lambda text: parse_time(text, "filter.since")),
         until=_parsed(fields, "until", lambda text: parse_time(text, "filter.until")),
     )
@@ -134,4 +138,10 @@ def _one_of(values: type[Code], text: str, name: str) -> Code:
 def _workflow(text: str) -> str:
     if not WORKFLOW_NAME.fullmatch(text):
         raise Problem.wrong("workflow must be the name of a workflow, as in GET /workflows.", "filter.workflow")
+    return text
+
+
+def _batch_id(text: str) -> str:
+    if not BATCH_ID.fullmatch(text):
+        raise Problem.wrong("batchId must be that of a batch, as in the response of POST /batches.", "filter.batchId")
     return text

@@ -23,6 +23,7 @@ from ..auth.authorize import UNKNOWN_BATCH, check_may_cancel, check_may_read
 from ..auth.caller import Caller
 from ..base_url import base_url
 from ..context import Context
+from ..parsing.fields import flag
 from ..parsing.rows import RowError, rows_problem
 from ..parsing.upload_pipeline import ParsedUpload, parse_upload
 from ..responses.refusals import queue_full, refusal_problem, reused_key
@@ -31,6 +32,10 @@ from .quote import quote_document
 from .workflows import workflow_check, workflow_fields
 
 NO_STORE = {"Cache-Control": "private, no-store"}
+NOT_ERASED = (
+    'A batch is not erased as a whole. To erase its final jobs, send POST /jobs/actions with {{"action": "erase", '
+    '"filter": {{"batchId": "{}"}}}}.'
+)
 
 
 async def post_batch(request: Request, context: Context) -> Response:
@@ -78,6 +83,8 @@ async def list_batch_jobs(request: Request, context: Context, batch_id: str) -> 
 
 async def delete_batch(request: Request, context: Context, batch_id: str) -> Response:
     """Handle `DELETE /batches/{id}`: cancel the jobs that wait."""
+    if flag("erase", request.query_params.get("erase") or "false"):
+        raise Problem.wrong(NOT_ERASED.format(batch_id), "erase")
     batch, caller = await find_batch(request, batch_id, context)
     check_may_cancel(batch, caller, context.deps.config.auth)
     canceled = await cancel_batch(batch, context.deps)
