@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from typing import Any, TypeVar
@@ -87,9 +87,8 @@ def parse_origins(text: str) -> tuple[str, ...]:
     origins = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         if not (origin := _normalized(entry)):
-            raise ValueError(
-                f"{entry[:80]!r} must be http(s)://host or http(s)://host:port, without a path and without *"
-            )
+            shown = "an entry" if "@" in entry else repr(entry[:80])  # it may have a password
+            raise ValueError(f"{shown} must be http(s)://host or http(s)://host:port, without a path and without *")
         origins.append(origin)
     if not origins:
         raise ValueError("must be origins such as https://www.example.com, separated by commas")
@@ -127,22 +126,25 @@ def _normalized(text: str) -> str | None:
 # --- named entries of a JSON object ----------------------------------------------------------------------------------
 
 
-class _Pairs(list[tuple[str, Any]]):
+class Pairs(list[tuple[str, Any]]):
     """A JSON object as it is written: a dict would hide a repeated name."""
 
 
 def parse_entries(
-    text: str, example: str, parse: Callable[[str, Any], T], others: Collection[str] = ()
+    text: str,
+    example: str,
+    parse: Callable[[str, Any], T],
+    is_other: Callable[[str], bool] = frozenset[str]().__contains__,
 ) -> tuple[T, ...]:
     """Parse each entry of a JSON object; one ValueError reports the faults of all of them.
 
-    A name is that of a caller, or one of `others`.
+    A name is that of a token or a secret, or one that `is_other` admits.
     """
     try:
-        entries = json.loads(text, object_pairs_hook=_Pairs)
+        entries = json.loads(text, object_pairs_hook=Pairs)
     except (ValueError, RecursionError):
         entries = None
-    if not isinstance(entries, _Pairs) or not entries:
+    if not isinstance(entries, Pairs) or not entries:
         raise ValueError(f"must be a JSON object such as {example}")
     names = [name for name, _ in entries]
     parsed, faults = [], []
@@ -150,11 +152,11 @@ def parse_entries(
         try:
             if names.count(name) > 1:
                 raise ValueError("the name appears twice")
-            if name not in others:
+            if not is_other(name):
                 _check_name(name)
             parsed.append(parse(name, entry))
         except ValueError as error:
-            faults.append(f"{name if _is_name(name) or name in others else f'entry {number}'}: {error}")
+            faults.append(f"{name if _is_name(name) or is_other(name) else f'entry {number}'}: {error}")
     if faults:
         raise ValueError("; ".join(faults))
     return tuple(parsed)
@@ -173,7 +175,7 @@ def _check_name(name: str) -> None:
 
 
 def _token(name: str, entry: Any) -> Token:
-    fields = dict(entry) if isinstance(entry, _Pairs) else {"sha256": entry}
+    fields = dict(entry) if isinstance(entry, Pairs) else {"sha256": entry}
     digest, admin = fields.get("sha256"), fields.get("admin", False)
     if fields.keys() - {"sha256", "admin"} or not isinstance(admin, bool):
         raise ValueError('must be the SHA-256, or {"sha256": "…", "admin": true}')
@@ -183,7 +185,7 @@ def _token(name: str, entry: Any) -> Token:
 
 
 def _signing_secret(name: str, entry: Any) -> SigningSecret:
-    if not isinstance(entry, list) or isinstance(entry, _Pairs) or not entry:
+    if not isinstance(entry, list) or isinstance(entry, Pairs) or not entry:
         raise ValueError("must be a list of secrets")
     if not all(isinstance(secret, str) and _is_secret(secret) for secret in entry):
         raise ValueError(f"each secret must be whsec_ followed by at least {MIN_SECRET_BYTES} bytes in base64")

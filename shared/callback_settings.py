@@ -33,7 +33,7 @@ class CallbackSettings:
 
 def parse_callback_secrets(text: str) -> Mapping[str, tuple[str, ...]]:
     """Parse CALLBACK_SIGNING_SECRETS: a JSON object, name of a caller or `*` → list of `whsec_…`. Raise ValueError."""
-    return dict(parse_entries(text, '{"*": ["whsec_…"]}', _secrets, others={EVERYONE, "event"}))
+    return dict(parse_entries(text, '{"*": ["whsec_…"]}', _secrets, {EVERYONE, "event"}.__contains__))
 
 
 def parse_digests(text: str) -> frozenset[str]:

@@ -41,6 +41,7 @@ PLANS = {
     "pro": (60, 10, 1_000),
     "enterprise": (200, 10, 0),
 }
+MAX_PER_MINUTE = 10_000  # executions
 STARTS_AT_ONCE = 10  # one in so many of a minute's requests is kept free for starts on arrival
 MAX_COPY_TIME = timedelta(hours=24)  # of images that are paid for
 BASE_URL = "https://www.wireflow.ai/api/v1"
@@ -175,7 +176,7 @@ def _limits(read: "_SettingReader", workflows: Sequence[Workflow]) -> tuple[Limi
     """Return the limits, and the requests per minute (0: no limit). The plan has the defaults."""
     requests, per_minute, per_day = read.value("WIREFLOW_PLAN", _plan, PLANS["free"])
     limits = Limits(
-        per_minute=read.value("EXECUTIONS_PER_MINUTE", count, per_minute),
+        per_minute=read.value("EXECUTIONS_PER_MINUTE", _per_minute, per_minute),
         per_day=read.value("DAILY_EXECUTIONS", count, per_day),
         spending=_spend_limits(read, workflows),
         at_once=max(requests // STARTS_AT_ONCE, 1),
@@ -296,6 +297,13 @@ class _SettingReader:
         if not self.text(name):
             self.faults.append(f"{name}: is required")
         return self.value(name, parse, placeholder)
+
+
+def _per_minute(text: str) -> int:
+    """The starts of a minute are stored in the gate's document, one by one."""
+    if (number := count(text)) > MAX_PER_MINUTE:
+        raise ValueError(f"must be at most {MAX_PER_MINUTE:,}; 0 means no limit")
+    return number
 
 
 def _plan(text: str) -> tuple[int, int, int]:

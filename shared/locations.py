@@ -18,21 +18,30 @@ NO_LOCATION = Location("", "", "")
 
 def jobs_location(text: str) -> Location:
     """Parse JOBS_URL. Raise ValueError."""
-    parts = urlsplit(text)
-    path = unquote(parts.path[1:])
-    if parts.scheme == "firestore" and parts.netloc and path and "/" not in path:
-        return Location("firestore", parts.netloc, path)
-    if parts.scheme == "sqlite" and not parts.netloc and path:
+    scheme, host, path = _parts(text)
+    path = path[1:]
+    if scheme == "firestore" and host and path and "/" not in path:
+        return Location("firestore", host, path)
+    if scheme == "sqlite" and not host and path:
         return Location("sqlite", "", path)
     raise ValueError("must be firestore://PROJECT/DATABASE or sqlite:///PATH")
 
 
 def images_location(text: str) -> Location:
     """Parse IMAGES_URL. Raise ValueError."""
-    parts = urlsplit(text)
-    path = unquote(parts.path)
-    if parts.scheme == "gs" and parts.netloc:
-        return Location("gs", parts.netloc, path.strip("/"))
-    if parts.scheme == "file" and not parts.netloc and path.strip("/"):
+    scheme, host, path = _parts(text)
+    if scheme == "gs" and host:
+        return Location("gs", host, path.strip("/"))
+    if scheme == "file" and not host and path.strip("/"):
         return Location("file", "", path)
     raise ValueError("must be gs://BUCKET/PREFIX or file:///ABSOLUTE/PATH")
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """Return scheme, host, and path; nothing if this is no URL, because a fault must not repeat it."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "", "", ""
+    path = unquote(parts.path)
+    return (parts.scheme, parts.netloc, path) if path.isprintable() else ("", "", "")

@@ -3,8 +3,11 @@
 import math
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+MAX_DIGITS = 12
+_NUMBERS = re.compile(r"[0-9.]+")
 _HOST = re.compile(r"([a-z0-9_-]+\.)*[a-z0-9_-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
 
 
@@ -57,8 +60,8 @@ def number_between(minimum: float, maximum: float) -> Callable[[str], float]:
 
 def count(text: str) -> int:
     """Parse a whole number."""
-    if not text.isascii() or not text.isdigit():
-        raise ValueError("must be a whole number; 0 means no limit")
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
+        raise ValueError(f"must be a whole number of at most {MAX_DIGITS} digits; 0 means no limit")
     return int(text)
 
 
@@ -72,33 +75,38 @@ def size(text: str) -> int:
 def hosts(text: str) -> tuple[str, ...]:
     """Parse `host` or `host:port`, separated by commas."""
     hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
-    if not hosts or not all(_HOST.fullmatch(host) and _is_port_valid(f"//{host}") for host in hosts):
+    if not hosts or not all(_HOST.fullmatch(host) and _has_valid_host(f"//{host}") for host in hosts):
         raise ValueError("must be host or host:port, separated by commas, without scheme, path, or *")
     return hosts
 
 
-def _is_port_valid(url: str) -> bool:
-    """Whether the URL has no port or a valid one."""
+def _has_valid_host(url: str) -> bool:
+    """Whether the host of a URL is a name or a complete IP address, and its port is valid if it has one."""
     try:
-        return urlsplit(url).port != 0
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if ":" in host or _NUMBERS.fullmatch(host):
+            ip_address(host)
+        return bool(host) and parts.port != 0
     except ValueError:
         return False
 
 
 def base_url(text: str, private: bool) -> str:
     """Parse a URL that must be https; `private`: http is allowed, too."""
-    if urlsplit(text).scheme != "https" and not private:
+    if not text.startswith("https://") and not private:
         raise ValueError("must start with https:// (http:// only with ALLOW_PRIVATE_NETWORK=true)")
-    if "@" in urlsplit(text).netloc:
-        raise ValueError("must not contain a user or a password")
     return http_url(text)
 
 
 def http_url(text: str) -> str:
-    """Parse a URL without query and fragment."""
+    """Parse a URL without user, password, query, and fragment. No fault repeats the URL: it may contain a password."""
+    if not text.isascii() or not text.isprintable() or not _has_valid_host(text):
+        raise ValueError("must be an http:// or https:// URL with a valid host, in printable ASCII characters")
     parts = urlsplit(text)
-    invalid = parts.query or parts.fragment or not text.isascii() or " " in text or not _is_port_valid(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or invalid:
+    if "@" in parts.netloc:
+        raise ValueError("must not contain a user or a password")
+    if parts.scheme not in {"http", "https"} or parts.query or parts.fragment or " " in text:
         raise ValueError("must be an http:// or https:// URL without query or fragment")
     return text.rstrip("/")
 

@@ -1,11 +1,12 @@
 """The settings of limits in money: amounts in dollars, and the limits of single callers."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from shared.auth_settings import Pairs, origin_of, parse_entries
+from shared.callers import FORM_PREFIX, is_visitor
 from shared.spending.budget import MAX_CALLERS, CallerLimits, SpendLimits
 from shared.spending.money import micros
 from shared.workflows import Workflow, highest_price
@@ -31,18 +32,12 @@ def parse_dollars(text: str) -> int:
 
 def parse_caller_limits(text: str) -> dict[str, CallerLimits]:
     """Parse CALLER_LIMITS: a JSON object, name of a caller → limits. Raise ValueError with all faults."""
-    try:
-        entries = json.loads(text)
-    except (ValueError, RecursionError):
-        entries = None
-    if not isinstance(entries, dict):
-        raise ValueError(f"must be a JSON object such as {EXAMPLE}")
-    if len(entries) > MAX_CALLERS:
+    if text.strip() == "{}":
+        return {}
+    limits = dict(parse_entries(text, EXAMPLE, _entry, _is_caller))
+    if len(limits) > MAX_CALLERS:
         raise ValueError(f"must not name more than {MAX_CALLERS} callers")
-    faults = [f'"{name[:80]}": {fault}' for name, entry in entries.items() for fault in _faults(entry)]
-    if faults:
-        raise ValueError("; ".join(faults))
-    return {name: _limits(entry) for name, entry in entries.items()}
+    return limits
 
 
 def with_prices(limits: SpendLimits, workflows: Sequence[Workflow]) -> tuple[SpendLimits, list[str]]:
@@ -62,12 +57,26 @@ def with_prices(limits: SpendLimits, workflows: Sequence[Workflow]) -> tuple[Spe
     ]
 
 
-def _faults(entry: Any) -> Iterator[str]:
+def _is_caller(name: str) -> bool:
+    """Whether jobs may have this caller, beside those with a token or a secret."""
+    origin = name.removeprefix(FORM_PREFIX)
+    return name == "event" or (is_visitor(name) and origin_of(origin) == origin)
+
+
+def _entry(name: str, entry: Any) -> tuple[str, CallerLimits]:
     known = [*COUNTS, *AMOUNTS]
-    if not isinstance(entry, dict) or not entry or not entry.keys() <= set(known):
-        yield f"must be an object with any of {', '.join(known)}"
-        return
-    for name, value in entry.items():
+    fields = dict(entry) if isinstance(entry, Pairs) else {}
+    if not fields or len(fields) < len(entry) or not fields.keys() <= set(known):
+        raise ValueError(f"must be an object with any of {', '.join(known)}, each of them once")
+    if faults := list(_faults(fields)):
+        raise ValueError(", ".join(faults))
+    counts = {field: fields[name] for name, field in COUNTS.items() if name in fields}
+    amounts = {field: micros(fields[name]) for name, field in AMOUNTS.items() if name in fields}
+    return name, CallerLimits(**counts, **amounts)
+
+
+def _faults(fields: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
         if name in COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             yield f"{name} must be a whole number above 0; leave it out for no limit"
         elif name in AMOUNTS and not _is_amount(value):
@@ -76,10 +85,4 @@ def _faults(entry: Any) -> Iterator[str]:
 
 def _is_amount(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and value <= MAX_DOLLARS and micros(value) > 0
-
-
-def _limits(entry: Mapping[str, Any]) -> CallerLimits:
-    counts = {field: entry[name] for name, field in COUNTS.items() if name in entry}
-    amounts = {field: micros(entry[name]) for name, field in AMOUNTS.items() if name in entry}
-    return CallerLimits(**counts, **amounts)
+    return is_number and 0 < value <= MAX_DOLLARS and micros(value) > 0

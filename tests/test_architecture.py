@@ -78,7 +78,7 @@ ALLOWED = {
     "log": set(),
     "problems": set(),
     "locations": set(),
-    "spending_settings": {"spending", "workflows"},
+    "spending_settings": {"auth_settings", "callers", "spending", "workflows"},
     "callback_settings": {"auth_settings", "notifications.signing"},
     "config": {
         "auth_settings",

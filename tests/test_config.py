@@ -70,6 +70,16 @@ def test_an_empty_setting_counts_as_unset():
         ("MAX_IMAGE_BYTES", "50MiB"),
         ("IMAGE_HOSTS", "https://cdn.wireflow.ai"),
         ("IMAGE_HOSTS", "*.wireflow.ai"),
+        ("IMAGE_HOSTS", "cdn.wireflow.ai,10.0.0.256"),
+        ("IMAGE_HOSTS", "[::1::2]"),
+        ("CALLBACK_HOSTS", "1.2.3"),
+        ("WIREFLOW_BASE_URL", "https://999.1.1.1/api/v1"),
+        ("WIREFLOW_BASE_URL", "https://[::zz]/api/v1"),
+        ("WIREFLOW_BASE_URL", "https://www.wireflow.ai/api\t/v1"),
+        ("PUBLIC_URL", "https://images.example/a\nb"),
+        ("JOBS_URL", "sqlite:///a%00b"),
+        ("EXECUTIONS_PER_MINUTE", "1000000000"),
+        ("DAILY_EXECUTIONS", "1" * 5_000),
         ("ALLOW_PRIVATE_NETWORK", "yes"),
     ],
 )
@@ -103,6 +113,23 @@ def test_no_secret_is_in_the_repr_of_the_settings_or_in_a_fault():
     assert "sk-test" not in repr(load())
     assert "hook-1" not in repr(load())
     assert not any("two words" in fault for fault in faults(WIREFLOW_API_KEY="two words"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WIREFLOW_BASE_URL", "https://user:SECRET@www.wireflow.ai/api/v1"),
+        ("WIREFLOW_BASE_URL", "https://user:SECRET\u2100@www.wireflow.ai/api/v1"),
+        ("PUBLIC_URL", "https://user:SECRET@images.example"),
+        ("FORM_ORIGINS", "https://user:SECRET@shop.example"),
+        ("JOBS_URL", "firestore://user:SECRET\u2100@project/database"),
+        ("IMAGES_URL", "gs://user:SECRET\u2100@bucket"),
+        ("CALLER_LIMITS", '{"whsec_SECRET": {"perDay": 0}}'),
+    ],
+)
+def test_a_fault_does_not_repeat_a_password(name: str, value: str):
+    (fault,) = faults(**{name: value})
+    assert (fault.startswith(f"{name}: "), "SECRET" in fault) == (True, False)
 
 
 def test_on_unknown_is_retry_or_hold():

@@ -105,11 +105,15 @@ FREE = Charge(caller=None, micros=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """What the start of a job has reserved, on which day of the budget, and in which part of the window."""
+    """What the start of a job has reserved, on which day of the budget, and in which part of the window.
+
+    `of_caller`: also from the limits of its caller, which had some then.
+    """
 
     micros: int
     day: str
     part: int
+    of_caller: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +136,15 @@ def reserve(budget: Budget, limits: SpendLimits, charge: Charge, now: datetime) 
         return budget, None
     day, part = _day(budget, now), _part(now)
     callers = {name: spent for name, spent in budget.callers.items() if spent.day[:7] == day[:7]}
-    if charge.caller is not None and charge.caller in limits.callers:
+    of_caller = charge.caller is not None and charge.caller in limits.callers
+    if charge.caller is not None and of_caller:
         spent = callers.get(charge.caller, NOTHING).on(day)
         callers[charge.caller] = spent.plus(charge.micros, 1, day)
     recent = _recent(budget, now)
     recent[part] = recent.get(part, 0) + charge.micros
     total = budget.total.on(day).plus(charge.micros, 1, day)
     reserved = Budget(total=total, callers=callers, recent=tuple(sorted(recent.items())))
-    return reserved, Reservation(micros=charge.micros, day=day, part=part)
+    return reserved, Reservation(micros=charge.micros, day=day, part=part, of_caller=of_caller)
 
 
 def correct(budget: Budget, reservation: Reservation, caller: str | None, actual: int) -> Budget:
@@ -154,7 +159,7 @@ def release(budget: Budget, reservation: Reservation, caller: str | None) -> Bud
 
 def _changed(budget: Budget, reservation: Reservation, caller: str | None, micros: int, starts: int) -> Budget:
     callers = {
-        name: spent.plus(micros, starts, reservation.day) if name == caller else spent
+        name: spent.plus(micros, starts, reservation.day) if name == caller and reservation.of_caller else spent
         for name, spent in budget.callers.items()
     }
     recent = dict(budget.recent)

@@ -303,9 +303,9 @@ def estimate_start(
         return max(at, short.until)
     if limits.per_minute:
         occupied = [start + WINDOW for start in sorted(_recent_starts(gate, now)) if start + WINDOW > at]
-        free_at = [at] * (limits.per_minute - len(occupied)) + occupied
         rounds, place = divmod(ahead, limits.per_minute)
-        at = max(at, free_at[place]) + rounds * WINDOW
+        behind = place - max(limits.per_minute - len(occupied), 0)  # the first ones need not wait for earlier starts
+        at = max(at, occupied[behind] if behind >= 0 else at) + rounds * WINDOW
     return at
 
 

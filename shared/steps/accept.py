@@ -132,7 +132,7 @@ async def _create_waiting(job: Job, places: Places, deps: Deps, draft: Draft | N
     """
     drafting = partial(draft, job, places) if draft and deps.queue.is_fresh(job.caller) else None
     creating = wake_up_meanwhile(_create(job, deps), deps.clock.now(), deps)
-    return await meanwhile(creating, drafting, deps.clock)
+    return await meanwhile(creating, drafting, deps.clock, deps.log)
 
 
 async def _create(job: Job, deps: Deps) -> Job:

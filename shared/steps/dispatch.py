@@ -47,7 +47,7 @@ async def send(job: Job, slot: Slot, deps: Deps, draft: Draft | None = None) -> 
             if outcome.finished:
                 return await finish_unleased(job, outcome, deps)
             drafting = partial(draft, outcome, None) if draft and outcome.status is Status.RUNNING else None
-            return await meanwhile(save_over(job, outcome, deps.store), drafting, deps.clock)
+            return await meanwhile(save_over(job, outcome, deps.store), drafting, deps.clock, deps.log)
         except StoreUnavailable:
             continue
         except StoreError:

@@ -14,4 +14,4 @@ T = TypeVar("T")
 async def wake_up_meanwhile(work: Awaitable[T], moment: datetime, deps: Deps) -> T:
     """Await `work`, and meanwhile let the poller be called at `moment`. Both are over when this returns or raises."""
     wake_up = partial(deps.wake_up.at, moment) if deps.wake_up.interval else None
-    return await meanwhile(work, wake_up, deps.clock)
+    return await meanwhile(work, wake_up, deps.clock, deps.log)

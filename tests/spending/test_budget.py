@@ -110,6 +110,24 @@ def test_the_actual_cost_takes_the_place_of_the_estimate():
     assert rules.exceeded(rules.correct(corrected, reservations[1], "zap", 2 * DOLLAR), limits.spending, "zap", NOON)
 
 
+@pytest.mark.parametrize("actual", [0, None])
+def test_what_was_started_before_a_caller_had_limits_is_not_subtracted_from_what_it_spent(actual: int | None):
+    before, limits = (
+        limited(per_day=10 * DOLLAR),
+        limited(callers={"zap": CallerLimits(spend_per_day=CHEAP, per_day=1)}),
+    )
+    gate, (early,) = gate_rules.reserve(Gate(), before, [job()], NOON)
+    gate, started = reserve(gate, limits, job())
+    assert started == [True]
+    assert early
+    assert early.reservation
+    if actual is None:
+        gate = gate_rules.release(gate, [early])
+    else:
+        gate = replace(gate, budget=rules.correct(gate.budget, early.reservation, "zap", actual))
+    assert reserve(gate, limits, job())[1] == [False]
+
+
 def test_without_limits_nothing_is_counted():
     gate, started = reserve(Gate(), Limits(per_minute=0, per_day=0), *[job()] * 50)
     assert (started, gate.budget) == ([True] * 50, Budget())

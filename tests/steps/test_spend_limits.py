@@ -212,7 +212,8 @@ async def test_a_limit_of_starts_needs_no_price(open_world: OpenWorld) -> None:
 
 INVALID = (
     *("[]", "5", '{"zap": {}}', '{"zap": {"perday": 1}}', '{"zap": {"perDay": 0}}', '{"zap": {"perDay": true}}'),
-    *('{"zap": {"usdPerDay": "1"}}', '{"zap": {"usdPerDay": 1e-9}}'),
+    *('{"zap": {"usdPerDay": "1"}}', '{"zap": {"usdPerDay": 1e-9}}', '{"zap": {"usdPerDay": -Infinity}}'),
+    *('{"zap": {"usdPerDay": -1e305}}', '{"zap": {"usdPerDay": NaN}}', '{"zap": {"perDay": 1, "perDay": 2}}'),
     json.dumps({str(number): {"perDay": 1} for number in range(201)}),
 )
 
@@ -222,6 +223,27 @@ async def test_invalid_limits_of_callers_are_named(open_world: OpenWorld, text: 
     with pytest.raises(ConfigurationError, match=r"CALLER_LIMITS: .*must"):
         async with open_world(CALLER_LIMITS=text):
             pass
+
+
+@pytest.mark.parametrize("name", ["", "a b", "0" * 64, "form:shop.example", "form:https://shop.example/page"])
+async def test_limits_of_what_is_no_caller_are_named(open_world: OpenWorld, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"CALLER_LIMITS: entry 2: a name has"):
+        async with open_world(CALLER_LIMITS=json.dumps({"zap": {"perDay": 1}, name: {"perDay": 1}})):
+            pass
+
+
+async def test_limits_of_a_caller_may_not_be_repeated(open_world: OpenWorld) -> None:
+    with pytest.raises(ConfigurationError, match=r"CALLER_LIMITS: zap: the name appears twice"):
+        async with open_world(CALLER_LIMITS='{"zap": {"perDay": 1}, "zap": {"perDay": 500}}'):
+            pass
+
+
+async def test_callers_of_all_kinds_may_have_limits(open_world: OpenWorld) -> None:
+    names = ("zap", "event", "form:https://shop.example", "form:http://127.0.0.1:8000")
+    async with open_world(CALLER_LIMITS=json.dumps({name: {"perDay": 1} for name in names})) as world:
+        assert [*world.deps.config.limits.spending.callers] == [*names]
+    async with open_world(CALLER_LIMITS="{}") as world:
+        assert not world.deps.config.limits.spending.callers
 
 
 async def test_the_jobs_of_a_canceled_request_cost_nothing(open_world: OpenWorld) -> None:

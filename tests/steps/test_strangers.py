@@ -45,6 +45,17 @@ async def test_a_captured_signed_request_creates_no_second_job(open_world: OpenW
         assert world.paid == 1
 
 
+async def test_a_captured_signed_request_is_no_batch_of_rows(open_world: OpenWorld) -> None:
+    async with open_world(**SIGNED) as world:
+        body = json.dumps({"prompts": ["a cat", "a dog"], **SMALL})
+        headers = signed(world, body)
+        assert (await world.http.post("/", content=body, headers=headers)).status_code == 202
+        for kind in ("application/json", "text/csv"):
+            replayed = await world.http.post("/batches", content=body, headers={**headers, "Content-Type": kind})
+            assert (replayed.status_code, replayed.json()["errorCode"]) == (403, "forbidden")
+            assert "POST /" in replayed.json()["detail"]
+
+
 async def test_an_event_may_have_defaults_in_its_query(open_world: OpenWorld) -> None:
     """Neither its token nor any other covers the body, so a query string adds nothing to what its holder can do."""
     event = {"ce-id": "1", "ce-source": "/s", "ce-specversion": "1.0", "ce-type": "t", **bearer("zap")}

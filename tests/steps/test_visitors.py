@@ -1,5 +1,6 @@
 """Visitors of a form get pages in neutral words, with the status of the problem; the operator gets the detail."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -249,6 +250,15 @@ async def test_the_operator_finds_in_the_log_what_the_page_does_not_say(guarded:
     (line,) = guarded.log("request_rejected")
     assert (line["errorCode"], line["httpStatus"], line["field"]) == ("invalid_field", 422, "workflow")
     assert "no workflow" in line["message"].lower()
+
+
+@pytest.mark.parametrize("name", ["x" * 300_000, "my text"])
+async def test_a_name_that_a_visitor_wrote_does_not_fill_the_log(open_world: OpenWorld, name: str) -> None:
+    pro = {"mode": "execute", "id": "demo-execute", "model": "nano_banana_pro"}
+    async with open_world(**AUTH, WIREFLOW_WORKFLOWS=json.dumps({"pro": pro})) as world:
+        page_of(await post(world, {"prompt": "a cat", "workflow": "pro", name: "1"}), 422)
+        (line,) = world.log("request_rejected")
+        assert (line["field"], len(json.dumps(line)) < 2_000) == (None, True)
 
 
 async def test_a_failure_of_the_store_is_a_page_too(open_world: OpenWorld) -> None:

@@ -106,9 +106,15 @@ def check_may_send_batches(caller: Caller) -> None:
 
 
 def check_may_upload(caller: Caller) -> None:
-    """Check that the caller may upload a batch of rows: a visitor of a page may not. Raises Problem 403."""
+    """Check that the caller may upload a batch of rows: a visitor of a page may not. Raises Problem 403.
+
+    Nor a sender of signed requests: the signature does not cover the URL, and a captured `POST /` would be paid again.
+    """
     if caller.browser:
         raise Problem("forbidden", "A batch needs a token, a signature, or an event. Send a single prompt.")
+    if caller.kind is CallerKind.SIGNATURE:
+        detail = "A signature does not cover the URL, so signed requests are accepted at POST / only. Send a token."
+        raise Problem("forbidden", detail)
 
 
 def is_owner(job: ListedJob | Batch, caller: Caller | None) -> bool:

@@ -1,5 +1,7 @@
 """Problems as those who get them can read them: JSON for programs, a page in neutral words for visitors of a form."""
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,6 +22,7 @@ from .negotiation import wants_page
 
 TITLE = "Something went wrong"
 DETAIL_LIMIT = 500  # characters in the log
+_PLAIN_NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)  # others are left out of the log: visitors may write anything
 
 _FAULTY_FORM = "The form on this website is not set up correctly. Please tell the owner of the website."
 _NOT_NOW = "The service is not available at the moment. Please try again in a few minutes."
@@ -65,9 +68,8 @@ async def problem_response(problem: Problem, request: Request, context: Context)
         response.headers["Vary"] = "Accept"
         return response
     detail, status = problem.detail[:DETAIL_LIMIT], PROBLEMS[problem.code].status
-    context.deps.log.info(
-        Event.REQUEST_REJECTED, detail, errorCode=problem.code, httpStatus=status, field=problem.field
-    )
+    field = problem.field if problem.field and _PLAIN_NAME.fullmatch(problem.field) else None
+    context.deps.log.info(Event.REQUEST_REJECTED, detail, errorCode=problem.code, httpStatus=status, field=field)
     body: bytes = getattr(request.state, "body", b"")
     form = await run_step(len(body), _form, request, body)
     origins, referer = context.deps.config.auth.origins, request.headers.get("referer", "")

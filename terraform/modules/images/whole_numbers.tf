@@ -3,7 +3,7 @@
 
 locals {
   whole_numbers = merge({
-    executions_per_minute  = { value = var.executions_per_minute, min = 0 }
+    executions_per_minute  = { value = var.executions_per_minute, min = 0, max = 10000 }
     daily_executions       = { value = var.daily_executions, min = 0 }
     poll_window_seconds    = { value = var.poll_window_seconds, min = 10, max = 1500 } # Cloud Scheduler waits 30 minutes, longest copy included
     poll_idle_exit_seconds = { value = var.poll_idle_exit_seconds, min = 1 }
