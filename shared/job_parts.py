@@ -143,7 +143,7 @@ class VendorCall(StrEnum):
 class VendorResponse:
     """A response of Wireflow that decided what became of a run. `http_status`: None if there was none.
 
-    `error_code`: why no run was started, or why that is not known.
+    `error_code`: why no run was started, or why that is not known; `execution_id`: of the run that was started.
     """
 
     attempt: int
@@ -152,6 +152,7 @@ class VendorResponse:
     http_status: int | None = None
     request_id: str | None = None
     error_code: ErrorCode | None = None
+    execution_id: str | None = None
 
     def __post_init__(self) -> None:
         """Reject naive datetimes."""

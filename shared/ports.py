@@ -318,8 +318,13 @@ class RunResponse:
 class Wireflow(Protocol):
     """The API of Wireflow. Its errors are in shared/wireflow/errors.py."""
 
-    async def start(self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str) -> Started:
-        """Make the paid call within 8 s; raise Refused (nothing was started) or OutcomeUnknown."""
+    async def start(
+        self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str, *, patient: bool = False
+    ) -> Started:
+        """Make the paid call within 8 s, or 30 s if no caller waits for it (`patient`).
+
+        Raise Refused (nothing was started) or OutcomeUnknown.
+        """
 
     async def describe_inputs(self, workflow: Workflow) -> tuple[NodeInput, ...]:
         """Return the inputs of a saved workflow.

@@ -290,6 +290,7 @@ def _response(response: VendorResponse) -> dict[str, Any]:
         "httpStatus": response.http_status,
         "requestId": response.request_id,
         "errorCode": response.error_code and str(response.error_code),
+        "executionId": response.execution_id,
     }
 
 

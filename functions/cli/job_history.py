@@ -61,7 +61,8 @@ def _response(response: Json, job: Json) -> Entry:
         text = f"{name}: {status}, no run was confirmed ({code})"
     else:
         ids = [attempt["executionId"] for attempt in _attempts(job) if attempt["attempt"] == response["attempt"]]
-        text = f"{name}: {status}, Wireflow started {''.join(filter(None, ids)) or 'a run'}"
+        started = response.get("executionId") or "".join(filter(None, ids)) or "a run"  # earlier versions stored none
+        text = f"{name}: {status}, Wireflow started {started}"
     return Entry(_time(response["at"]), text, _request_line(response["requestId"]))
 
 

@@ -24,7 +24,7 @@ from shared.runtime.dependencies import Deps
 from shared.wake_up.in_process import InProcessWakeUp
 
 GRACE = 3  # seconds for open requests when a command ends
-LIVE_GRACE = 10  # a paid call takes up to 8 s, and one that is cut off may be paid twice
+LIVE_GRACE = 35  # a paid call takes up to 30 s, and one that is cut off may be paid twice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

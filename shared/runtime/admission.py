@@ -233,8 +233,8 @@ class Admission(KnownGate):
         error = errors.OutcomeUnknown("The health call failed.", code=ErrorCode.UPSTREAM_UNREACHABLE)
         await self.outcome_unknown(error)
 
-    async def poll_key_refused(self, job: Job) -> None:
-        """A poll was refused for its key: runs started now could not be followed.
+    async def run_not_followed(self, job: Job) -> None:
+        """A poll was refused for its key, or does not know a run that was started: new runs could not be followed.
 
         Unless a poll of another job has just succeeded: then something else is wrong with this run.
         """
@@ -299,10 +299,11 @@ class Admission(KnownGate):
             return
         write = self._log.error if suspension.resume_on is ResumeOn.TRIAL else self._log.warning
         explanation = EXPLANATIONS[suspension.reason]
+        advice = explanation.hint if explanation.waitable else "They resume automatically."
         whose = f"Starts of the workflow {suspension.workflow} are" if suspension.workflow else "Starts are"
         write(
             Event.GATE_CLOSED,
-            f"{whose} suspended. {explanation.message} {explanation.hint}",
+            f"{whose} suspended. {explanation.message} {advice}",
             errorCode=suspension.reason,
             workflow=suspension.workflow,
             until=suspension.until.isoformat(),

@@ -17,7 +17,7 @@ from shared.spending.gate_state import Candidate, Gate, Limits, ResumeOn, Slot, 
 # A start counts when it arrives, not when it was reserved: one second more than Wireflow's minute covers the latency.
 WINDOW = timedelta(seconds=61)
 UNLIMITED = 1_000  # executions that a gate without limits admits at once
-TRIAL_TAKES = timedelta(seconds=15)  # at most: the paid call and its recording
+TRIAL_TAKES = timedelta(seconds=35)  # at most: the paid call and its recording
 NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_WORKFLOWS = 100  # suspended at the same time; the oldest suspension is dropped
 

@@ -58,7 +58,7 @@ async def send(job: Job, slot: Slot, deps: Deps, draft: Draft | None = None) -> 
 
 async def send_leased(lease: Lease, slot: Slot, deps: Deps) -> None:
     """Make the paid call of a leased job and store the outcome; a started job stays leased."""
-    outcome = await make_paid_call(lease.job, slot, deps)
+    outcome = await make_paid_call(lease.job, slot, deps, patient=True)
     if outcome.status is Status.RUNNING:
         await lease.save(outcome)
     elif outcome.finished:

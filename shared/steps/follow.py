@@ -29,6 +29,7 @@ DETAILS_EVERY = 60.0  # seconds
 POLL_AGAIN_WHEN_EMPTY = 5.0
 CLOCK_SKEW = 0.05  # between two readings of both clocks
 MISSING_FOR = timedelta(seconds=60)
+LOST = "Wireflow does not know the run that it has started. WIREFLOW_API_KEY may be that of another account."
 
 
 async def follow(lease: Lease, deps: Deps) -> datetime | None:
@@ -146,7 +147,7 @@ async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) 
     if error.retry_at is not None:
         deps.requests.pause(error.retry_at)
     if error.code is ErrorCode.KEY_REFUSED:
-        await deps.admission.poll_key_refused(lease.job)
+        await deps.admission.run_not_followed(lease.job)
     fields = {**lease.job.log_fields(), "errorCode": error.code}
     deps.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {EXPLANATIONS[error.code].message}", **fields)
 
@@ -162,7 +163,8 @@ async def _handle_missing_run(lease: Lease, deps: Deps) -> None:
     elif job.images:
         await lease.save(job.copying(job.images, now))  # the run has reported its images
     else:
-        deps.log.warning(Event.OUTCOME_UNKNOWN, "Wireflow does not know the run.", **job.log_fields())
+        deps.log.error(Event.OUTCOME_UNKNOWN, LOST, **job.log_fields())
+        await deps.admission.run_not_followed(job)
         await lease.save(job.run_lost())
 
 

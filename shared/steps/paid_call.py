@@ -44,18 +44,20 @@ def unknown_workflow(job: Job) -> str:
     return f"The workflow {job.workflow!r} is not configured."
 
 
-async def make_paid_call(job: Job, slot: Slot, deps: Deps) -> Job:
+async def make_paid_call(job: Job, slot: Slot, deps: Deps, *, patient: bool = False) -> Job:
     """Make the call of a job that was stored as triggering. Return the job after it, not stored yet.
 
-    The gate is updated with the outcome.
+    The gate is updated with the outcome. `patient`: no caller waits for it.
     """
     deps.requests.record_start()
     try:
-        started = await _call(job, deps)
+        started = await _call(job, deps, patient=patient)
     except errors.Refused as error:
         alone = await deps.admission.is_refused_alone(job, error, slot)
         await _update_gate(deps.admission.call_refused(job, error, slot, alone=alone), deps)
         after = await _after_refusal(_responded(job, error, deps), error, alone, deps)
+        if isinstance(error, errors.Redirected):
+            deps.log.error(Event.CONFIGURATION, str(error), **job.log_fields())
         event, code = Event.UPSTREAM_REFUSED, error.code
     except errors.OutcomeUnknown as error:
         await _update_gate(deps.admission.outcome_unknown(error), deps)
@@ -83,6 +85,7 @@ def _responded(job: Job, result: Started | errors.WireflowError, deps: Deps) -> 
         http_status=result.http_status,
         request_id=result.request_id,
         error_code=code,
+        execution_id=result.execution_id if isinstance(result, Started) else None,
     )
     return job.responded(response)
 
@@ -93,17 +96,18 @@ def log_failure(event: Event, code: ErrorCode, job: Job, deps: Deps) -> None:
 
 
 def outcome_unknown(job: Job, error: errors.WireflowError | None, now: datetime) -> Job:
-    """Return the job, failed because the outcome of its paid call stays unknown."""
+    """Return the job, failed because the outcome of its paid call stays unknown, or because its run was lost."""
+    lost = f"Wireflow started the run {job.execution_id}, but does not know it." if job.execution_id else None
     job_error = JobError.of(
         ErrorCode.OUTCOME_UNKNOWN,
         charged=Charged.UNKNOWN,
-        message=str(error) if error else None,
+        message=str(error) if error else lost,
         request_id=error.request_id if error else job.request_id,
     )
     return job.failed(job_error, now)
 
 
-async def _call(job: Job, deps: Deps) -> Started:
+async def _call(job: Job, deps: Deps, *, patient: bool) -> Started:
     """Build the request from the current settings and send it. Raise RequestRefused if they no longer fit the job."""
     workflow = deps.config.workflow(job.workflow)
     if workflow is None:
@@ -114,7 +118,7 @@ async def _call(job: Job, deps: Deps) -> Started:
         body = {"inputs": fields} if prepared else call_body(workflow, job.prompt, fields, job.hosted_urls)
     except FieldRefused as error:
         raise errors.RequestRefused(f"{error.field}: {error}") from error
-    started = await deps.wireflow.start(workflow, body, job.idempotency_key)
+    started = await deps.wireflow.start(workflow, body, job.idempotency_key, patient=patient)
     if (owner := deps.executions.owner(started.execution_id, job.id)) != job.id:
         disputed = execution_of_another_job(job, owner, started.request_id, deps)
         disputed.http_status = started.http_status

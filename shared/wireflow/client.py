@@ -21,7 +21,10 @@ from shared.wireflow.timeout import responsive_timeout
 from shared.workflows import Mode, NodeInput, Workflow
 
 HEADERS = {"User-Agent": "wireflow-images/1.0", "Accept": "application/json", "Accept-Encoding": "identity"}
-START_SECONDS, POLL_SECONDS, UPLOAD_SECONDS, CONNECT_SECONDS = 8.0, 10.0, 60.0, 4.0
+POLL_SECONDS, UPLOAD_SECONDS, CONNECT_SECONDS = 10.0, 60.0, 4.0
+# Of the paid call: while a caller waits for it, and while no one does. A response that is not waited for is a paid run
+# without its id.
+START_SECONDS, PATIENT_SECONDS = 8.0, 30.0
 # Nothing was sent yet when these expire, so they may be exact: the call is simply made again.
 NOT_SENT_TIMEOUT = httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS).as_dict()
 INLINE_LIMIT = 64 * 1024  # bytes of a response that are interpreted on the event loop; larger ones in a thread
@@ -80,8 +83,10 @@ class WireflowClient:
 
     # --- the paid call ---------------------------------------------------------------------------------------------
 
-    async def start(self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str) -> Started:
-        """Make the paid call within 8 s; raise Refused (nothing was started) or OutcomeUnknown.
+    async def start(
+        self, workflow: Workflow, body: Mapping[str, Any], idempotency_key: str, *, patient: bool = False
+    ) -> Started:
+        """Make the paid call within 8 s, or 30 s; raise Refused (nothing was started) or OutcomeUnknown.
 
         A webhook takes no API key: https://www.wireflow.ai/docs/api/webhooks.
         """
@@ -94,7 +99,8 @@ class WireflowClient:
             raise errors.RequestRefused("The request cannot be written as JSON.") from error
         path = _path(workflow.mode, workflow.id)
         try:
-            response = await self._call("POST", path, START_SECONDS, headers, content=content)
+            seconds = PATIENT_SECONDS if patient else START_SECONDS
+            response = await self._call("POST", path, seconds, headers, content=content)
         except NOT_SENT as error:
             raise _unreachable(error) from error
         except CALL_ERRORS as error:

@@ -5,7 +5,8 @@ WireflowError
 │   ├── RequestRefused       fixed by the caller: 400, 413, 422, 415 for an upload, 409 on the first call
 │   │   └── KeyConflict      409; on a retry, the first call may have started a run
 │   ├── OperatorMustAct      fixed by the operator: credits, API key, workflow, base URL; `scope`: whose jobs
-│   │   └── OutOfCredits     402, with the amounts that Wireflow reports
+│   │   ├── OutOfCredits     402, with the amounts that Wireflow reports
+│   │   └── Redirected       3xx; the message names the new place
 │   ├── RateLimited          429; try again later
 │   └── Unavailable          503, a request that was never sent, or a free call that failed; try again later
 ├── OutcomeUnknown           the request was sent and got no clear response; a run may have started
@@ -91,6 +92,10 @@ class OutOfCredits(OperatorMustAct):
     code = ErrorCode.INSUFFICIENT_CREDITS
     required: float | None = None
     available: float | None = None
+
+
+class Redirected(OperatorMustAct):
+    """3xx. The message is ours: it names the new place, without the path, which may contain the webhook id."""
 
 
 class RateLimited(Refused):

@@ -83,7 +83,7 @@ def _trigger_error(status: int, headers: Headers, body: bytes, now: datetime) ->
         return errors.OutcomeUnknown(message, request_id=request_id, retry_at=_retry_after(headers, now))
     if status < 400:
         message = _redirect_message(status, headers)
-        return errors.OperatorMustAct(message, code=ErrorCode.CONFIGURATION, request_id=request_id)
+        return errors.Redirected(message, request_id=request_id)
     if status == 409:
         return errors.KeyConflict(message, request_id=request_id)
     if status in {413, 422} or (status == 400 and not _is_inactive(document, message)):

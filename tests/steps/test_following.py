@@ -153,6 +153,40 @@ async def test_a_run_that_stays_missing_is_charged_unknown(world: World) -> None
     (job,) = await world.end_of(await world.accepted())
     assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "outcome_unknown", "unknown")
     assert len(world.vendor.to("trigger")) == 2
+    assert job["errorMessage"] == f"Wireflow started the run {job['executionId']}, but does not know it."
+
+
+async def test_while_wireflow_knows_no_run_that_it_has_started_no_other_job_is_paid(world: World) -> None:
+    world.vendor.answer("poll", not_found)
+    world.vendor.answer("details", not_found)
+    await world.accepted()
+    await world.run_for(3 * MINUTE)
+    paid = len(world.vendor.to("trigger"))
+    others = [(await world.post()).json() for _ in range(5)]
+    assert {(job["status"], job["waitReason"]) for job in others} == {("queued", "key_refused")}
+    await world.run_for(3 * MINUTE)
+    assert len(world.vendor.to("trigger")) <= paid + 1, "only a trial"
+    errors = [line for line in world.log("outcome_unknown") if line["severity"] == "ERROR"]
+    assert "WIREFLOW_API_KEY" in errors[0]["message"]
+    world.vendor.reset()
+    ended = await world.end_of(*(job["id"] for job in others))
+    assert {job["status"] for job in ended} == {"succeeded"}
+
+
+async def test_a_lost_run_beside_one_that_is_known_suspends_nothing(world: World) -> None:
+    lost = await world.accepted()
+    run = (await world.record(lost)).execution_id
+
+    def unknown(call: Call) -> httpx.Response | None:
+        return not_found(call) if run and run in call.request.url.path else None
+
+    world.vendor.answer("poll", unknown)
+    world.vendor.answer("details", unknown)
+    for _ in range(8):
+        await world.accepted()
+        await world.run_for(20 * SECOND)
+    assert len([call for call in world.vendor.to("trigger") if call.key == f"{lost}.1"]) == 2
+    assert not world.log("gate_closed")
 
 
 async def test_with_on_unknown_hold_a_lost_run_is_not_retried(open_world: OpenWorld) -> None:

@@ -40,6 +40,20 @@ async def test_the_responses_to_the_paid_call_and_at_the_end_of_the_run_are_kept
     assert job["createdAt"] <= start["at"] <= job["startedAt"] < result["at"] <= job["completedAt"]
 
 
+async def test_each_paid_call_keeps_the_run_that_it_started(world: World):
+    def not_found(_call: Call) -> httpx.Response:
+        return httpx.Response(404, json={"error": "Execution not found"})
+
+    def started(call: Call) -> httpx.Response:
+        return httpx.Response(202, json={"executionId": f"run-{len(world.vendor.to('trigger'))}"}, request=call.request)
+
+    for endpoint, answer in (("poll", not_found), ("details", not_found), ("trigger", started)):
+        world.vendor.answer(endpoint, answer)
+    (job,) = await world.end_of(await world.accepted())
+    found = await history(world, job["id"])
+    assert [response["executionId"] for response in found["responses"]] == ["run-1", "run-2"]
+
+
 async def test_each_image_has_the_time_of_its_own_copy(world: World):
     tries: list[str] = []
 
