@@ -16,7 +16,7 @@ from zipfile import ZipFile
 from functions.cli.errors import SetupError
 
 LIMIT = 4 * 1024 * 1024  # bytes of an upload
-UNPACKED_LIMIT = 256 * 1024 * 1024  # bytes of XML in a workbook, of all its sheets
+UNPACKED_LIMIT = 256 * 1024 * 1024  # bytes by which a workbook may grow when it is unpacked
 CSV_TYPE = "text/csv"
 LINES = 100_000  # of a sheet that are looked at: formatting makes one seem longer than it is
 
@@ -70,9 +70,10 @@ def _read_workbook(path: Path) -> BatchFile:
 
 
 def _check_unpacked(path: Path) -> None:
+    """Refuse a zip bomb. Each part counts, because XML may have any name; images are about as large as in the file."""
     with ZipFile(path) as archive:
-        size = sum(part.file_size for part in archive.infolist() if part.filename.endswith(".xml"))
-    if size > UNPACKED_LIMIT:
+        size = sum(part.file_size for part in archive.infolist())
+    if size > UNPACKED_LIMIT + path.stat().st_size:
         raise SetupError(f"{path} is too large when it is unpacked. Save the sheet with the prompts as CSV.")
 
 

@@ -21,10 +21,14 @@ RECEIVED = frozenset({*COLUMNS, FILE} - {"prompt"})
 # A table with these columns and one of IMAGES holds results, also if some of the others were removed.
 SIGNS = frozenset({"row", "status", "jobId"})
 IMAGES = frozenset({"imageUrl", FILE})  # the command `batch` leaves URLs out if they do not outlive it
-# https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
-_ESCAPED = re.compile(r"'(?=[=+\-@\t\r])")
+# Where a formula may begin: at the start of a cell, and after what a spreadsheet may take for the end of one. In a line
+# that it splits at semicolons, the quotation marks of our cells do not count. Some programs strip spaces.
+# https://owasp.org/www-community/attacks/CSV_Injection
+_CELL_START = r"(?<![^,;\t\r\n])"
+_FORMULA = r"""(?=(?:['"]|[^\S\t\r\n])*[=+\-@])"""
+_UNESCAPED = re.compile(_CELL_START + _FORMULA)
+_ESCAPED = re.compile(_CELL_START + "'" + _FORMULA)
 
 
 def normalized(name: str) -> str:
@@ -39,10 +43,10 @@ def holds_results(header: Collection[str]) -> bool:
 
 
 def escaped(cell: str) -> str:
-    """Return the text so that no spreadsheet runs it as a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+    """Return the text so that no spreadsheet runs it, or a part of it, as a formula."""
+    return _UNESCAPED.sub("'", cell)
 
 
 def unescaped(cell: str) -> str:
     """Return the text that `escaped` was given."""
-    return _ESCAPED.sub("", cell, count=1) if cell.startswith("'") else cell
+    return _ESCAPED.sub("", cell)

@@ -2,17 +2,19 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from shared.ports import Clock, JobQuery, JobStore
-from shared.spending.usage import UsageDay, UsageRow, UsageVersions, usage_of_day
+from shared.spending.usage import UsageDay, UsageVersions
 from shared.store_errors import Conflict, StoreUnavailable
 
 MAX_AGE = 60.0  # seconds, of the usage of an open day
 CLOSE_MINUTE = 50  # of an hour, from which on days are closed
 PAGE = 500  # jobs of one read
+AT_ONCE = 16  # days that are read at the same time
 MAX_DAYS = 400  # that are remembered
 WRITTEN_AGO = 10.0  # seconds
 MAX_TRIES = 5  # while other instances do the same
@@ -31,14 +33,22 @@ class UsageDays:
         self._invalidated_at: dict[str, float] = {}  # by day: when this instance has last invalidated it
         self._closed_in: tuple[date, int] | None = None  # the last hour in which it was tried
 
-    async def read(self, day: date) -> UsageDay:
-        """Return the usage of a day. Raise StoreUnavailable."""
+    async def read(self, days: Sequence[date]) -> list[UsageDay]:
+        """Return the usage of each of the days. Raise StoreUnavailable."""
+        over = any(day < self._clock.now().date() for day in days)
+        versions = await self._recent_versions() if over else UsageVersions()
+        found = list[UsageDay]()
+        for start in range(0, len(days), AT_ONCE):
+            found += await asyncio.gather(*(self._read(day, versions) for day in days[start : start + AT_ONCE]))
+        return found
+
+    async def _read(self, day: date, versions: UsageVersions) -> UsageDay:
         name, seconds = day.isoformat(), self._clock.monotonic()
         if (known := self._computed.get(name)) and seconds - known[0] < MAX_AGE:
             return known[1]
         usage = None
         if day < self._clock.now().date():
-            usage = await self._store.read_usage((await self._recent_versions()).version(name))
+            usage = await self._store.read_usage(versions.version(name))
         usage = replace(usage, day=name) if usage else await self._compute(day)
         self._computed = {kept: known for kept, known in self._computed.items() if seconds - known[0] < MAX_AGE}
         if len(self._computed) < MAX_DAYS:
@@ -103,10 +113,10 @@ class UsageDays:
     async def _compute(self, day: date) -> UsageDay:
         """Read the jobs of a day, from the last one to the first one."""
         begins = datetime.combine(day, time(), UTC)
-        before, rows = (begins + timedelta(days=1), "0"), list[UsageRow]()
+        before, usage = (begins + timedelta(days=1), "0"), UsageDay(day.isoformat())
         while True:
             page = await self._store.usage_rows(JobQuery(limit=PAGE, since=begins, before=before))
-            rows += page
+            usage = usage.plus(page)
             if len(page) < PAGE:
-                return usage_of_day(day.isoformat(), rows)
+                return usage
             before = (page[-1].created_at, page[-1].id)

@@ -64,8 +64,17 @@ class UsageDay:
     """The usage of the jobs that were created on a (UTC) day, such as `2026-03-01`, or a later version of it."""
 
     day: str
-    tallies: Mapping[Key, Tally]
+    tallies: Mapping[Key, Tally] = field(default_factory=dict)
     settled: bool = True
+
+    def plus(self, rows: Iterable[UsageRow]) -> "UsageDay":
+        """Return it with more jobs; it is settled if each of its jobs is."""
+        tallies, settled = dict(self.tallies), self.settled
+        for row in rows:
+            key = (row.caller, row.workflow)
+            tallies[key] = tallies.get(key, Tally()).plus(_tally(row))
+            settled = settled and row.settled
+        return UsageDay(self.day, {key: tallies[key] for key in sorted(tallies, key=str)}, settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +91,6 @@ class UsageVersions:
     def version(self, day: str) -> str:
         """Return the name under which the usage of a day is stored now: `2026-03-01`, then `2026-03-01.1`."""
         return f"{day}.{self.days[day]}" if day in self.days else day
-
-
-def usage_of_day(day: str, rows: Iterable[UsageRow]) -> UsageDay:
-    """Return the usage of a day; it is settled if each of its jobs is."""
-    tallies: dict[Key, Tally] = {}
-    settled = True
-    for row in rows:
-        key = (row.caller, row.workflow)
-        tallies[key] = tallies.get(key, Tally()).plus(_tally(row))
-        settled = settled and row.settled
-    return UsageDay(day, {key: tallies[key] for key in sorted(tallies, key=str)}, settled)
 
 
 def grouped(days: Iterable[UsageDay], group_by: GroupBy, caller: str | None = None) -> dict[str | None, Tally]:

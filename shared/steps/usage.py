@@ -35,7 +35,8 @@ async def read_usage(period: Period, group_by: GroupBy, caller: str | None, deps
 
     A job belongs to the day on which it was created.
     """
-    days = [await deps.usage_days.read(day) for day in period.days if day <= deps.clock.now().date()]
+    today = deps.clock.now().date()
+    days = await deps.usage_days.read([day for day in period.days if day <= today])
     rows = [
         {
             "key": key,

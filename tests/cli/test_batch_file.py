@@ -4,6 +4,7 @@ import datetime
 import re
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -16,6 +17,8 @@ from functions.cli.batch_file import read_file
 from functions.cli.errors import SetupError
 
 SHEET = "xl/worksheets/sheet1.xml"
+TYPES = "[Content_Types].xml"
+NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 def workbook(path: Path, *rows: tuple[Any, ...], change: Callable[[Any], None] = lambda _book: None) -> Path:
@@ -30,10 +33,14 @@ def workbook(path: Path, *rows: tuple[Any, ...], change: Callable[[Any], None] =
     return path
 
 
+def parts_of(path: Path) -> dict[str, bytes]:
+    with ZipFile(path) as source:
+        return {name: source.read(name) for name in source.namelist()}
+
+
 def rewritten(path: Path, pattern: str, replacement: str) -> Path:
     """Change the XML of the first sheet, as another program would have written it."""
-    with ZipFile(path) as source:
-        parts = {name: source.read(name) for name in source.namelist()}
+    parts = parts_of(path)
     changed = re.sub(pattern.encode(), replacement.encode(), parts[SHEET])
     assert changed != parts[SHEET]
     with ZipFile(path, "w") as target:
@@ -132,3 +139,27 @@ def test_a_workbook_is_not_unpacked_without_a_limit(tmp_path: Path, monkeypatch:
         archive.writestr("xl/other.xml", "x" * 2000)
     with pytest.raises(SetupError, match="too large when it is unpacked"):
         read_file(path)
+
+
+def test_each_part_counts_as_unpacked_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = workbook(tmp_path / "p.xlsx", ("prompt",), ("a cat",))
+    rewritten(path, r'<c r="A2".*?</c>', '<c r="A2" t="s"><v>0</v></c>')
+    parts = parts_of(path)
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    types = parts[TYPES].decode().replace("</Types>", f'<Override PartName="/xl/ss.bin" ContentType="{kind}"/></Types>')
+    strings = f'<sst xmlns="{NAMESPACE}"><si><t>{"x" * 30_000}</t></si></sst>'
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, content in {**parts, TYPES: types, "xl/ss.bin": strings}.items():
+            archive.writestr(name, content)
+    assert lines(path) == ["prompt", "x" * 30_000]
+    monkeypatch.setattr(batch_file, "UNPACKED_LIMIT", 25_000)
+    with pytest.raises(SetupError, match="too large when it is unpacked"):
+        read_file(path)
+
+
+def test_images_in_a_workbook_do_not_count_as_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_file, "UNPACKED_LIMIT", 25_000)
+    path = workbook(tmp_path / "p.xlsx", ("prompt",), ("a cat",))
+    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/image1.jpeg", Random(1).randbytes(100_000))
+    assert lines(path) == ["prompt", "a cat"]

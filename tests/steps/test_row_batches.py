@@ -1,5 +1,7 @@
 """`POST /batches` and what follows: rows become jobs, which are canceled, listed as results, and quoted."""
 
+import csv
+import io
 import json
 from datetime import timedelta
 
@@ -145,12 +147,22 @@ async def test_results_have_a_line_for_each_row_in_order(open_world: OpenWorld) 
         assert lines[1]["errorHint"]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r="])
-async def test_no_cell_of_the_results_is_a_formula(world: World, start: str) -> None:
-    body = {"prompts": [{"prompt": f"{start}1+1", "metadata": {"sku": f"{start}cmd|' /C calc'!A0"}}]}
+STARTS = "= + - @ '= a;= a,+ a;\"- a;'@ =1;;=".split(" ")
+
+
+@pytest.mark.parametrize("start", [*STARTS, " =", "\t=", "\r=", "a; =", "a\t=", 'a\t""+', "a\n-", "a\r\n@"])
+async def test_no_cell_of_the_results_is_a_formula_whatever_splits_them(world: World, start: str) -> None:
+    text = f"{start}cmd|' /C calc'!A0;b\tc,d"
+    body = {"prompts": [{"prompt": text, "metadata": {"sku": text}}, {"prompt": "a dog; a cat, -5"}]}
     found = (await world.http.post("/batches", json=body)).json()
-    ((line),) = await results(world, found)
-    assert (line["prompt"], line["sku"]) == (f"'{start}1+1", f"'{start}cmd|' /C calc'!A0")
+    content = (await world.http.get(f"/batches/{found['batchId']}/results.csv")).content
+    for delimiter in ",;\t":
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter)
+        cells = [cell.strip() for line in lines for cell in line]
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    first, second = await jobs_of(world, await uploaded(world, content))
+    assert first["prompt"].strip() == first["metadata"]["sku"].strip() == text.strip()
+    assert second["prompt"] == "a dog; a cat, -5"
 
 
 async def test_results_sent_again_make_the_same_requests(open_world: OpenWorld) -> None:

@@ -1,13 +1,20 @@
 """The usage: by caller, workflow, and day; open days from their jobs, closed days from their document."""
 
+import asyncio
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from shared.ports import JobStore
+from shared.runtime import usage_days
+from shared.runtime.usage_days import AT_ONCE, UsageDays
+from shared.spending.usage import GroupBy
+from shared.steps.usage import Period, read_usage
 from tests.harness.counting import WatchedJobs
 from tests.harness.virtual_time import NOON
 from tests.harness.world import World
@@ -89,6 +96,55 @@ async def test_an_open_day_is_computed_at_most_once_a_minute(open_world: OpenWor
         await send(world, "zap")
         await world.clock.sleep(61)
         assert (await read(world, **{"from": TODAY}))["rows"][0]["jobs"] == 2
+
+
+class Concurrency:
+    """A store whose calls take a second. `most`: calls at the same time."""
+
+    def __init__(self, inner: JobStore) -> None:
+        self._inner = inner
+        self.calls = self.running = self.most = 0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            self.running += 1
+            self.most = max(self.most, self.running)
+            await asyncio.sleep(1)
+            try:
+                return await method(*args, **kwargs)
+            finally:
+                self.running -= 1
+
+        return call
+
+
+async def test_the_days_of_a_year_are_read_at_the_same_time_but_only_so_many(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        await a_day_of_jobs(world)
+        await world.run_for(timedelta(hours=14))
+        await send(world, "zap")
+        today = world.clock.now().date()
+        year = Period(today - timedelta(days=365), today)
+        slow = Concurrency(world.store)
+        began = world.clock.monotonic()
+        deps = replace(world.deps, usage_days=UsageDays(cast(JobStore, slow), world.clock))
+        rows = (await read_usage(year, GroupBy.DAY, None, deps))["rows"]
+        assert [(row["key"], row["jobs"]) for row in rows] == [(TODAY, 5), (today.isoformat(), 1)]
+        assert slow.most == AT_ONCE
+        assert world.clock.monotonic() - began < 2 * slow.calls / AT_ONCE
+
+
+async def test_a_day_with_more_jobs_than_are_read_at_once_is_summed_up(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(**SETTINGS) as world:
+        await a_day_of_jobs(world)
+        (whole,) = await world.deps.usage_days.read([NOON.date()])
+        monkeypatch.setattr(usage_days, "PAGE", 2)
+        assert await UsageDays(world.store, world.clock).read([NOON.date()]) == [whole]
 
 
 async def test_the_poller_stores_each_day_that_is_over_and_a_repeat_stores_the_same(open_world: OpenWorld) -> None:

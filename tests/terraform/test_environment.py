@@ -44,7 +44,6 @@ AUTH = {
     "TURNSTILE_SECRET",
     "TURNSTILE_SITE_KEY",
     "PLAYGROUND",
-    "FORM_ORIGINS",
     "FORM_PER_MINUTE",
     "FORM_PER_HOUR",
     "FORM_REQUIRE_TOKEN",
@@ -124,13 +123,13 @@ def test_a_function_understands_the_largest_environment(largest: State, name: st
     assert understood.image_hosts == ("cdn.wireflow.ai", "localhost:8090")
     assert understood.public_url == "https://images.example.com"
     assert understood.playground is (name == "trigger")
+    assert understood.auth.origins == ("https://example.com", "http://localhost:3000")
 
 
 def test_the_trigger_understands_its_authentication(largest: State) -> None:
     auth = load(largest.function("trigger")).auth
     assert [token.name for token in auth.tokens] == ["zap"]
     assert [secret.name for secret in auth.signing_secrets] == ["shop"]
-    assert auth.origins == ("https://example.com", "http://localhost:3000")
     assert (auth.form_per_minute, auth.form_per_hour, auth.form_token_required) == (2, 0, True)
     assert (auth.event_account, auth.event_audience) == (
         "theirs@example-project.iam.gserviceaccount.com",

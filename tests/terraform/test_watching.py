@@ -11,6 +11,7 @@ import pytest
 
 from shared.job import Job
 from shared.ports import JobQuery, JobStore
+from shared.store_errors import StoreUnavailable
 from tests.harness.virtual_time import run
 from tests.harness.world import Wrap, world
 from tests.steps.run_responses import run_response
@@ -31,24 +32,24 @@ class Case:
     status: int = 200
     body: Any = None
     late: float = 0  # seconds until the poller comes
-    bug: bool = False  # a request fails with an unexpected exception
+    failure: Exception | None = None  # with which a request fails
     undelivered: bool = False  # a receiver whose address is never allowed
     settings: Mapping[str, Any] = field(default_factory=dict)  # as of `world`
     alarms: Set[str] = frozenset()
     counted: Set[str] = frozenset()
 
 
-class BuggyJobs:
-    """A job store with a bug in `list_jobs`."""
+class FailingJobs:
+    """A job store whose `list_jobs` fails."""
 
-    def __init__(self, inner: JobStore) -> None:
-        self._inner = inner
+    def __init__(self, inner: JobStore, failure: Exception) -> None:
+        self._inner, self._failure = inner, failure
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     async def list_jobs(self, _query: JobQuery) -> list[Job]:
-        raise KeyError("a bug")
+        raise self._failure
 
 
 FAILED = {"status": "FAILED", "error": "The model is down."}
@@ -76,7 +77,10 @@ CASES = {
     "too many": Case("trigger", 429),
     "away": Case("trigger", 503),
     "punctual": Case(late=200, counted={"job_stored", "started", "on_time"}),
-    "a bug": Case(bug=True, alarms={"internal_error"}, counted={"job_stored", "started", "on_time"}),
+    "a bug": Case(failure=KeyError("a bug"), alarms={"internal_error"}, counted={"job_stored", "started", "on_time"}),
+    "no store": Case(
+        failure=StoreUnavailable("away"), alarms={"configuration"}, counted={"job_stored", "started", "on_time"}
+    ),
     "dearer": Case(settings=DEARER, alarms={"spend_limit"}, counted={"job_stored", "started", "on_time"}),
     "a dead receiver": Case(
         undelivered=True, alarms={"callback_undelivered"}, counted={"job_stored", "started", "on_time"}
@@ -87,7 +91,8 @@ CASES = {
 
 async def tell(case: Case, folder: Path) -> list[Line]:
     """The lines that the product writes about one job and one window of the poller."""
-    wrap: Wrap = (lambda store: cast(JobStore, BuggyJobs(store))) if case.bug else (lambda store: store)
+    failure = case.failure
+    wrap: Wrap = (lambda store: cast(JobStore, FailingJobs(store, failure))) if failure else (lambda store: store)
     async with world(folder, wrap=wrap, ON_UNKNOWN="hold", **case.settings) as here:
         if case.endpoint:
             here.vendor.always(case.endpoint, case.status, case.body)
@@ -97,7 +102,7 @@ async def tell(case: Case, folder: Path) -> list[Line]:
         while case.undelivered and (due_at := (await here.record(job_id)).due_at):
             await here.clock.sleep((due_at - here.clock.now()).total_seconds())
             await here.run_window()
-        assert (await here.http.get("/jobs")).status_code == (500 if case.bug else 200)
+        assert (await here.http.get("/jobs")).is_success == (failure is None)
         return here.log()
 
 
@@ -170,6 +175,15 @@ def test_a_call_of_the_poller_that_fails_raises_the_alarm_also_before_the_first_
     assert matches(query, attempt(job.values["name"], "ERROR"))
     assert not matches(query, attempt(job.values["name"], "INFO"))
     assert not matches(query, attempt("another-job", "ERROR"))
+
+
+def test_a_warning_about_the_configuration_raises_no_alarm(deployment: State) -> None:
+    queries = log_filters(deployment)
+    warning: Line = {"event": "configuration", "severity": "WARNING"}
+    for name in FUNCTIONS:
+        service = deployment.function(name).values["name"]
+        assert matching(queries, [warning], service) == set()
+        assert matching(queries, [warning | {"severity": "ERROR"}], service) == {"configuration"}
 
 
 def test_every_alert_writes_to_every_address(deployment: State, existing_resources: State) -> None:

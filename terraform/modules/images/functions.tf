@@ -43,6 +43,8 @@ locals {
     MAX_QUEUED_JOBS          = var.max_queued_jobs
     RETENTION_DAYS           = var.retention_days
     IMAGE_HOSTS              = var.image_hosts == null ? null : join(",", var.image_hosts)
+    # The poller gives places in the queue, too, where the visitors of all forms are one caller.
+    FORM_ORIGINS = var.form_origins == null ? null : join(",", var.form_origins)
   } : name => tostring(value) if value != null }
 
   # The service's URL is deterministic, so the function can be given its own URL.

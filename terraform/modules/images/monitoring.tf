@@ -63,6 +63,16 @@ locals {
         sent again with the same Idempotency-Key; a job in the poller is retried after five minutes.
       EOT
     }
+    configuration = {
+      title    = "a setting, a store, or an identity provider does not work"
+      severity = "ERROR"
+      filter   = "jsonPayload.event=\"configuration\" AND severity=\"ERROR\""
+      advice   = <<-EOT
+        The log entry says which. Correct a setting that it names, and apply: the function does not start until then. If
+        a store, Google's keys, or Turnstile failed, requests got 503 and can be sent again; if it goes on, check the
+        function's roles and the status of the service.
+      EOT
+    }
     spend_limit = {
       title    = "runs cost more than a spend limit allows"
       severity = "WARNING"

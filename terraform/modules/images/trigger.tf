@@ -12,7 +12,6 @@ locals {
   auth_settings = { for name, value in {
     # Always set: only with "false" does the function accept Google tokens whose signature Cloud Run has removed.
     TRIGGER_PUBLIC     = var.public
-    FORM_ORIGINS       = var.form_origins == null ? null : join(",", var.form_origins)
     FORM_PER_MINUTE    = var.form_per_minute
     FORM_PER_HOUR      = var.form_per_hour
     FORM_REQUIRE_TOKEN = var.form_require_token
