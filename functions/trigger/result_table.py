@@ -23,9 +23,10 @@ SIGNS = frozenset({"row", "status", "jobId"})
 IMAGES = frozenset({"imageUrl", FILE})  # the command `batch` leaves URLs out if they do not outlive it
 
 # Where a formula may begin: at the start of a cell, and after what a spreadsheet may take for the end of one. In a line
-# that it splits at semicolons, the quotation marks of our cells do not count. Some programs strip spaces.
+# that it splits at semicolons or tabs, the quotation marks of our cells do not count; they do where it splits at commas.
+# Some programs strip spaces.
 # https://owasp.org/www-community/attacks/CSV_Injection
-_CELL_START = r"(?<![^,;\t\r\n])"
+_CELL_START = r"(?<![^;\t\r\n])"
 _FORMULA = r"""(?=(?:['"]|[^\S\t\r\n])*[=+\-@])"""
 _UNESCAPED = re.compile(_CELL_START + _FORMULA)
 _ESCAPED = re.compile(_CELL_START + "'" + _FORMULA)
