@@ -134,7 +134,7 @@ async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
         except errors.PollError as error:
             await _handle_poll_error(error, lease, deps)
             return None
-        notes.poll_errors = 0
+        notes.poll_errors, notes.unusable = 0, None
         return response
     await _handle_missing_run(lease, deps)
     return None
@@ -142,13 +142,18 @@ async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
 
 async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) -> None:
     """Back off for as long as Wireflow asks. A refused key also suspends new executions."""
+    job, known = lease.job, EXPLANATIONS[error.code].message
     lease.notes.poll_errors += 1
     if error.retry_at is not None:
         deps.requests.pause(error.retry_at)
     if error.code is ErrorCode.KEY_REFUSED:
-        await deps.admission.poll_key_refused(lease.job)
-    fields = {**lease.job.log_fields(), "errorCode": error.code}
-    deps.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {EXPLANATIONS[error.code].message}", **fields)
+        await deps.admission.poll_key_refused(job)
+    if isinstance(error, errors.UnusableResponse):
+        known = lease.notes.unusable = str(error)
+        if job.last_response is None and error.raw:  # saved at once: another worker may see the run time out
+            job = await lease.save(job.with_last_response(error.raw))
+    fields = {**job.log_fields(), "errorCode": error.code}
+    deps.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {known}", **fields)
 
 
 async def _handle_missing_run(lease: Lease, deps: Deps) -> None:
@@ -268,7 +273,8 @@ async def time_out(lease: Lease, deps: Deps) -> None:
     if job.images:
         await lease.save(job.copying(job.images, now))
     else:
-        error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id=job.request_id)
+        message = lease.notes.unusable  # else that of the code
+        error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, message=message, request_id=job.request_id)
         await _fail(lease, job.failed(error, now, recheck_at=now + RECHECK_AFTER), deps)
 
 

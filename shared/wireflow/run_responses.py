@@ -62,9 +62,14 @@ def run_response(document: Any, body: bytes, headers: Mapping[str, str]) -> RunR
         request_id=headers.get("x-request-id"),
         unknown_shapes=(*unknown_states, *_unknown_names(document)),
         steps=tuple(_steps(document))[:STEPS_LIMIT],
-        raw=body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT],
+        raw=beginning(body),
         rate_limit=rate_limit(headers),
     )
+
+
+def beginning(body: bytes) -> str:
+    """Return as much of a response as is stored with a job."""
+    return body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT]
 
 
 # --- state ---------------------------------------------------------------------------------------------------------
