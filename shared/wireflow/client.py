@@ -226,6 +226,7 @@ class WireflowClient:
             images=tuple(replace(image, place=image.place and redact(image.place)) for image in run.images),
             texts=tuple(map(redact, run.texts)),
             error=run.error and redact(run.error),
+            node_error=run.node_error and redact(run.node_error),
             model=run.model and redact(run.model),
             error_codes=tuple(map(redact, run.error_codes)),
             unknown_shapes=tuple(map(redact, run.unknown_shapes)),
