@@ -206,7 +206,8 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     elif lease.notes.empty_at is None:
         lease.notes.empty_at = deps.clock.monotonic()  # completed without an image: poll again
     else:
-        await _fail(lease, job.failed(_without_image(job, response), now), deps)
+        failed = job.failed(_without_image(job, response), now)
+        await _fail(lease, failed.with_last_response(response.raw, final=True), deps)  # it may hold the image
 
 
 def with_result(job: Job, response: RunResponse, deps: Deps) -> Job:
@@ -253,14 +254,18 @@ def _run_error(job: Job, response: RunResponse, images: tuple[Image, ...]) -> Jo
 def _without_image(job: Job, response: RunResponse) -> JobError:
     """Return the error of a run that completed without an image: in its own words, or in those of its text.
 
-    A code of the provider, such as the finish reason IMAGE_SAFETY, says more than the missing image.
+    A node that has failed, or a code of the provider, such as the finish reason IMAGE_SAFETY, says more than the
+    missing image. What other nodes have cost is not known without the credits.
     """
     charged = Charged.UNKNOWN
     if response.credits_used is not None:
         charged = Charged.YES if response.credits_used else Charged.NO
-    refused = is_refusal(None, response.error_codes, ())
-    code = ErrorCode.MODERATION if refused else ErrorCode.COMPLETED_WITHOUT_IMAGE
+    code = ErrorCode.COMPLETED_WITHOUT_IMAGE
     words = "; ".join(filter(None, (response.error, result_text(job, response))))
+    if response.node_error or any(step.status == RunState.FAILED for step in response.steps):
+        code, words = ErrorCode.UPSTREAM_ERROR, response.node_error or words
+    if is_refusal(response.node_error, response.error_codes, request_texts(job)):
+        code = ErrorCode.MODERATION
     return JobError.of(code, charged=job.charged(charged), message=words, request_id=job.request_id)
 
 
