@@ -50,10 +50,13 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
     """Interpret the response to the paid call; raise Refused or OutcomeUnknown for an error."""
     request_id = headers.get("x-request-id")
     if 200 <= status < 300:
-        execution_id = _execution_id(json_paths.parse(body), headers)
+        document = json_paths.parse(body)
+        execution_id = _execution_id(document, headers)
         if execution_id is None:
-            message = f"Wireflow responded with HTTP {status} but without an execution id."
-            raise errors.NoExecutionId(message, request_id=request_id)
+            # No published 2xx says that nothing was started, whatever its error is.
+            words = json_paths.error_message(document)
+            message = f"Wireflow responded with HTTP {status} but without an execution id"
+            raise errors.NoExecutionId(f"{message}: {words}" if words else f"{message}.", request_id=request_id)
         return Started(execution_id=execution_id, request_id=request_id, http_status=status)
     raise _trigger_error(status, headers, body, now)
 

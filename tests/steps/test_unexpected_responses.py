@@ -1,7 +1,6 @@
 """Undocumented responses that Wireflow, a gateway, or an attacker may send."""
 
 import httpx
-import pytest
 
 from tests.harness.vendor import Call
 from tests.harness.world import World
@@ -113,3 +112,13 @@ async def test_the_result_of_another_run_is_not_that_of_a_job(world: World) -> N
     (job,) = await world.end_of(await world.accepted())
     assert (job["errorCode"], job["images"]) == ("timed_out", [])
     assert job["errorMessage"] == "The responses of Wireflow are about another run."
+
+
+async def test_the_error_of_a_start_without_an_execution_id_has_the_words_of_wireflow(world: World) -> None:
+    key = world.deps.config.api_key
+    said = {"status": "FAILED", "error": f"Insufficient credits for {key}", "insufficientCredits": True}
+    world.vendor.always("trigger", 200, said)
+    (job,) = await world.end_of(await world.accepted())
+    assert (job["errorCode"], job["errorCharged"]) == ("outcome_unknown", "unknown")
+    message = "Wireflow responded with HTTP 200 but without an execution id: Insufficient credits for [REDACTED]"
+    assert job["errorMessage"] == message
