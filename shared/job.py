@@ -176,9 +176,9 @@ class Job(FinalJob):
         request_id, model, cost = request_id or self.request_id, model or self.model, cost or self.cost
         return self.evolve(request_id=request_id, credits_used=credits_used, model=model, cost=cost)
 
-    def with_last_response(self, text: str | None) -> "Job":
-        """Keep a response that was not understood; the first one is kept."""
-        return self.evolve(last_response=self.last_response or text)
+    def with_last_response(self, text: str | None, *, final: bool = False) -> "Job":
+        """Keep a response that was not understood: the first one, or that of the end of a run without an image."""
+        return self.evolve(last_response=text if final else self.last_response or text)
 
     # --- final -----------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class JobRecord(ListedJob):
     missing_since: datetime | None = None  # since when Wireflow reports that it does not know the run
     recheck_at: datetime | None = None  # when Wireflow is asked for a late result
     recheck_done: bool = False
-    last_response: str | None = None  # the first response that was not understood, bounded
+    last_response: str | None = None  # that was not understood, or has no image; bounded
     claims: int | None = None  # by workers, since the last write that was not a claim or a renewal
     workflow_unknown_since: datetime | None = None  # since when a poller without this workflow has left it to others
     chosen: bool | None = None  # by the operator, to start through every suspension

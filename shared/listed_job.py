@@ -70,6 +70,11 @@ class ListedJob:
         return ended and not self.erased_at and not (self.error and self.error.code is ErrorCode.RECORD_TOO_LARGE)
 
     @property
+    def error_retryable(self) -> bool | None:
+        """Whether a retry is possible and may succeed; None without an error."""
+        return self.error.retryable and self.retryable if self.error else None
+
+    @property
     def recopyable(self) -> bool:
         """Whether missing images can be copied again from their saved source URLs."""
         return self.status in (Status.FAILED, Status.SUCCEEDED) and any(image.name is None for image in self.images)

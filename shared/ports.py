@@ -300,6 +300,7 @@ class RunResponse:
     texts: tuple[str, ...] = ()  # that nodes have produced, the prompt among them
     error: str | None = None
     error_codes: tuple[str, ...] = ()  # codes, types, and reasons of the errors
+    node_error: str | None = None  # the words of the nodes that have failed, which are in `error` too
     credits_used: float | None = None
     model: str | None = None  # the model, or several, that the response names: a retired one may have been replaced
     request_id: str | None = None

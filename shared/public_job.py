@@ -134,7 +134,7 @@ def timestamp(moment: datetime | None) -> str | None:
 
 def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: datetime | None) -> str:
     if job.status is Status.FAILED and job.error:
-        return f"{sentence(job.error.message)} {job.error.hint}"
+        return f"{sentence(job.error.message)} {advice(job, job.error)}"
     unclear = job.status is Status.TRIGGERING and job.outcome_unknown
     if (job.status is Status.QUEUED or unclear) and wait_reason:
         known = EXPLANATIONS[wait_reason]
@@ -188,14 +188,21 @@ def _error(job: ListedJob, url: str) -> dict[str, Any]:
         "errorCode": error and str(error.code),
         "errorMessage": error and error.message,
         "errorCharged": error and str(error.charged),
-        "errorRetryable": error and error.retryable,
+        "errorRetryable": error and job.error_retryable,
         "errorHint": hint(job, error, url) if error else None,
     }
 
 
+def advice(job: ListedJob, error: JobError) -> str:
+    """Return the hint of an error, which suggests another request in place of a retry that is not possible."""
+    if job.retryable:
+        return error.hint
+    return error.hint.replace("Retry this job", "Send a new request").replace("retry this job", "send a new request")
+
+
 def hint(job: ListedJob, error: JobError, url: str) -> str:
     """Return what to do about a failed job, with the requests that do it. `url`: of the job."""
-    parts = [error.hint]
+    parts = [advice(job, error)]
     if job.recopyable:
         parts.append(f"To copy the missing images again, for free: POST {url}/recopy.")
     if job.retryable:

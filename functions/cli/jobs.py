@@ -85,6 +85,9 @@ async def retry(job_id: str, place: Place, environ: Mapping[str, str], *, yes: b
         if job["status"] not in (Status.FAILED, Status.CANCELED):  # not a question of money
             status = f"The status of the job is {job['status']}."
             raise RequestRejected(rejection(f"{status} Only failed and canceled jobs can be retried."))
+        if job["imageCount"]:
+            reason = "The job has a stored image. Send a new request with a new Idempotency-Key."
+            raise RequestRejected(rejection(reason))
         if not yes:
             await confirm(_question(job))
         confirmed = {"confirm": True, "attempt": job["attempt"]}

@@ -37,6 +37,7 @@ class Notes:
     disputed_at: float | None = None  # when one was first seen
     empty_at: float | None = None  # when the run was first reported as completed without an image
     unknown_response: str | None = None
+    unusable: str | None = None  # why no response to a poll could be used since the last one that could, if any
     steps: tuple[Step, ...] = ()  # from the newest response; saved with the next write
 
     def continued(self) -> "Notes":

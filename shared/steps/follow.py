@@ -135,7 +135,7 @@ async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
         except errors.PollError as error:
             await _handle_poll_error(error, lease, deps)
             return None
-        notes.poll_errors = 0
+        notes.poll_errors, notes.unusable = 0, None
         return response
     await _handle_missing_run(lease, deps)
     return None
@@ -143,13 +143,18 @@ async def _poll(lease: Lease, deps: Deps) -> RunResponse | None:
 
 async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) -> None:
     """Back off for as long as Wireflow asks. A refused key also suspends new executions."""
+    job, known = lease.job, EXPLANATIONS[error.code].message
     lease.notes.poll_errors += 1
     if error.retry_at is not None:
         deps.requests.pause(error.retry_at)
     if error.code is ErrorCode.KEY_REFUSED:
-        await deps.admission.run_not_followed(lease.job)
-    fields = {**lease.job.log_fields(), "errorCode": error.code}
-    deps.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {EXPLANATIONS[error.code].message}", **fields)
+        await deps.admission.run_not_followed(job)
+    if isinstance(error, errors.UnusableResponse):
+        known = lease.notes.unusable = str(error)
+        if job.last_response is None and error.raw:  # saved at once: another worker may see the run time out
+            job = await lease.save(job.with_last_response(error.raw))
+    fields = {**job.log_fields(), "errorCode": error.code}
+    deps.log.warning(Event.UPSTREAM_REFUSED, f"A poll failed. {known}", **fields)
 
 
 async def _handle_missing_run(lease: Lease, deps: Deps) -> None:
@@ -203,7 +208,8 @@ async def _finish(lease: Lease, response: RunResponse, deps: Deps) -> None:
     elif lease.notes.empty_at is None:
         lease.notes.empty_at = deps.clock.monotonic()  # completed without an image: poll again
     else:
-        await _fail(lease, job.failed(_without_image(job, response), now), deps)
+        failed = job.failed(_without_image(job, response), now)
+        await _fail(lease, failed.with_last_response(response.raw, final=True), deps)  # it may hold the image
 
 
 def with_result(job: Job, response: RunResponse, deps: Deps) -> Job:
@@ -250,14 +256,18 @@ def _run_error(job: Job, response: RunResponse, images: tuple[Image, ...]) -> Jo
 def _without_image(job: Job, response: RunResponse) -> JobError:
     """Return the error of a run that completed without an image: in its own words, or in those of its text.
 
-    A code of the provider, such as the finish reason IMAGE_SAFETY, says more than the missing image.
+    A node that has failed, or a code of the provider, such as the finish reason IMAGE_SAFETY, says more than the
+    missing image. What other nodes have cost is not known without the credits.
     """
     charged = Charged.UNKNOWN
     if response.credits_used is not None:
         charged = Charged.YES if response.credits_used else Charged.NO
-    refused = is_refusal(None, response.error_codes, ())
-    code = ErrorCode.MODERATION if refused else ErrorCode.COMPLETED_WITHOUT_IMAGE
+    code = ErrorCode.COMPLETED_WITHOUT_IMAGE
     words = "; ".join(filter(None, (response.error, result_text(job, response))))
+    if response.node_error or any(step.status == RunState.FAILED for step in response.steps):
+        code, words = ErrorCode.UPSTREAM_ERROR, response.node_error or words
+    if is_refusal(response.node_error, response.error_codes, request_texts(job)):
+        code = ErrorCode.MODERATION
     return JobError.of(code, charged=job.charged(charged), message=words, request_id=job.request_id)
 
 
@@ -270,7 +280,8 @@ async def time_out(lease: Lease, deps: Deps) -> None:
     if job.images:
         await lease.save(job.copying(job.images, now))
     else:
-        error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, request_id=job.request_id)
+        message = lease.notes.unusable  # else that of the code
+        error = JobError.of(ErrorCode.TIMED_OUT, charged=Charged.UNKNOWN, message=message, request_id=job.request_id)
         await _fail(lease, job.failed(error, now, recheck_at=now + RECHECK_AFTER), deps)
 
 

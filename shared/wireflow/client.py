@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -156,11 +156,11 @@ class WireflowClient:
 
     async def poll(self, execution_id: str) -> RunResponse:
         """Return the state of a run: https://www.wireflow.ai/docs/api/executions. Raise PollError."""
-        return await self._get_run(f"/workflows/executions/{quote(execution_id, safe='')}/poll")
+        return await self._get_run(execution_id, "/poll")
 
     async def details(self, execution_id: str) -> RunResponse:
         """Return the same from the details endpoint, which also reports runs that failed silently. Raise PollError."""
-        return await self._get_run(f"/workflows/executions/{quote(execution_id, safe='')}")
+        return await self._get_run(execution_id)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -168,12 +168,14 @@ class WireflowClient:
 
     # --- requests and responses ------------------------------------------------------------------------------------
 
-    async def _get_run(self, path: str) -> RunResponse:
+    async def _get_run(self, execution_id: str, endpoint: str = "") -> RunResponse:
+        path = f"/workflows/executions/{quote(execution_id, safe='')}{endpoint}"
         try:
             response = await self._call("GET", path, POLL_SECONDS, self._authorization)
         except CALL_ERRORS as error:
             raise errors.PollError(_unreachable_message(error), code=ErrorCode.UPSTREAM_UNREACHABLE) from error
-        run = await self._interpret(protocol.read_run, response, errors.PollError)
+        reader = partial(protocol.read_run, execution_id=execution_id)
+        run = await self._interpret(reader, response, errors.UnusableResponse)
         return replace(self._redact_run(run), http_status=response.status)
 
     async def _call_free(
@@ -210,6 +212,8 @@ class WireflowClient:
                 return await asyncio.to_thread(reader, *arguments)
         except errors.WireflowError as error:
             error.args = (self._redact(str(error)),)
+            if isinstance(error, errors.UnusableResponse):
+                error.raw = self._redact(error.raw)
             error.http_status = response.status
             raise
         except LOWER_LEVEL as error:
@@ -228,6 +232,7 @@ class WireflowClient:
             images=tuple(replace(image, place=image.place and redact(image.place)) for image in run.images),
             texts=tuple(map(redact, run.texts)),
             error=run.error and redact(run.error),
+            node_error=run.node_error and redact(run.node_error),
             model=run.model and redact(run.model),
             error_codes=tuple(map(redact, run.error_codes)),
             unknown_shapes=tuple(map(redact, run.unknown_shapes)),

@@ -13,7 +13,8 @@ WireflowError
 │   └── NoExecutionId        2xx without an execution id
 └── PollError                the state of the run is not known; poll again
     ├── RunNotFound          404
-    └── PollRateLimited      429
+    ├── PollRateLimited      429
+    └── UnusableResponse     2xx that says nothing about the run: not JSON, or about another run
 """
 
 from collections.abc import Mapping
@@ -137,3 +138,12 @@ class PollRateLimited(PollError):
     """429 on a poll; `retry_at` is always set."""
 
     code = ErrorCode.RATE_LIMITED
+
+
+class UnusableResponse(PollError):
+    """A 2xx that says nothing about the run. Its message is a sentence for callers: every response may be like it.
+
+    `raw`: the beginning of the body.
+    """
+
+    raw = ""

@@ -11,6 +11,7 @@ DEPTH_LIMIT = 24  # levels
 ITEMS_LIMIT = 1_000  # of one list or object
 VALUES_LIMIT = 50_000  # of the whole document
 TEXT_LIMIT = 2_000  # characters of a text that are kept
+DIGITS_LIMIT = 256  # of an integer; a longer one is read as a float, and so as infinity
 WRAPPERS = ("data", "execution", "run", "result")
 
 # Names of an error's words, the most telling first (https://docs.fal.ai/model-apis/errors has `detail[].msg`).
@@ -23,11 +24,23 @@ ECHOES = frozenset({"input", "inputs", "prompt", "ctx", "loc", "params", "reques
 
 
 def parse(body: bytes) -> Any:
-    """Return the JSON value, cut to the limits above, or None if the body is not valid JSON."""
+    """Return the JSON value, cut to the limits above, or None if the body is not JSON.
+
+    One bad character in a text must not hide the execution id of a paid run: bytes that are not of the encoding are
+    replaced by U+FFFD, control characters within texts are kept, and no number is too long.
+    """
     try:
-        return _bounded(json.loads(body))
+        return _bounded(_DECODER.decode(body.decode(json.detect_encoding(body), "replace")))
     except (ValueError, RecursionError):
         return None
+
+
+def _integer(digits: str) -> int | float:
+    """Python rejects the whole document if an integer has more than 4,300 digits."""
+    return int(digits) if len(digits) <= DIGITS_LIMIT else float(digits)
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, strict=False)
 
 
 def _bounded(document: Any) -> Any:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from shared.error_codes import ErrorCode
 from shared.ports import RunResponse, Started
 from shared.wireflow import errors, json_paths
-from shared.wireflow.run_responses import LABEL_LIMIT, rate_limit, run_response
+from shared.wireflow.run_responses import LABEL_LIMIT, beginning, rate_limit, run_response
 from shared.wireflow.run_results import URL_LIMIT
 from shared.workflows import NodeInput
 
@@ -23,6 +23,8 @@ Headers = Mapping[str, str]  # names in lower case
 
 MIN_PAUSE, MAX_PAUSE, DEFAULT_PAUSE = timedelta(seconds=1), timedelta(hours=1), timedelta(seconds=30)
 INPUTS_LIMIT = 200
+UNREADABLE = "The responses of Wireflow could not be read."
+OF_ANOTHER_RUN = "The responses of Wireflow are about another run."
 
 # What Wireflow publishes. Only a whole message counts: any other text may quote the caller's prompt.
 _CREDIT_AMOUNTS = re.compile(
@@ -48,10 +50,13 @@ def read_trigger(status: int, headers: Headers, body: bytes, now: datetime) -> S
     """Interpret the response to the paid call; raise Refused or OutcomeUnknown for an error."""
     request_id = headers.get("x-request-id")
     if 200 <= status < 300:
-        execution_id = _execution_id(json_paths.parse(body), headers)
+        document = json_paths.parse(body)
+        execution_id = _execution_id(document, headers)
         if execution_id is None:
-            message = f"Wireflow responded with HTTP {status} but without an execution id."
-            raise errors.NoExecutionId(message, request_id=request_id)
+            # No published 2xx says that nothing was started, whatever its error is.
+            words = json_paths.error_message(document)
+            message = f"Wireflow responded with HTTP {status} but without an execution id"
+            raise errors.NoExecutionId(f"{message}: {words}" if words else f"{message}.", request_id=request_id)
         return Started(execution_id=execution_id, request_id=request_id, http_status=status)
     raise _trigger_error(status, headers, body, now)
 
@@ -215,14 +220,36 @@ def _free_call_document(status: int, headers: Headers, body: bytes, now: datetim
 # --- polls and details ---------------------------------------------------------------------------------------------
 
 
-def read_run(status: int, headers: Headers, body: bytes, now: datetime) -> RunResponse:
-    """Return the state of a run from any 2xx with JSON (a gateway may send HTML); else raise PollError."""
+def read_run(status: int, headers: Headers, body: bytes, now: datetime, execution_id: str | None = None) -> RunResponse:
+    """Return the state of a run from any 2xx with JSON (a gateway may send HTML); else raise PollError.
+
+    `execution_id`: of the run that was asked for; None if any will do.
+    """
     document = json_paths.parse(body)
-    if 200 <= status < 300 and isinstance(document, dict | list):
+    if not 200 <= status < 300:
+        error = _poll_error(status, headers, document, now)
+    elif not isinstance(document, dict | list):
+        error = _unusable(UNREADABLE, headers, body)
+    elif execution_id is not None and _is_of_another_run(document, execution_id):
+        error = _unusable(OF_ANOTHER_RUN, headers, body)
+    else:
         return run_response(document, body, headers)
-    error = _poll_error(status, headers, document, now)
     error.rate_limit = rate_limit(headers)
     raise error
+
+
+def _is_of_another_run(document: Any, execution_id: str) -> bool:
+    """Whether the response names a run, but not this one. Ids further inside are those of nodes and nested runs."""
+    data = document.get("data") if isinstance(document, dict) else None
+    parts = [part for part in (document, data) if isinstance(part, dict)]
+    named = {json_paths.text(part.get("executionId")) for part in parts} - {None}
+    return bool(named) and json_paths.text(execution_id) not in named
+
+
+def _unusable(message: str, headers: Headers, body: bytes) -> errors.UnusableResponse:
+    error = errors.UnusableResponse(message, request_id=headers.get("x-request-id"))
+    error.raw = beginning(body)
+    return error
 
 
 def _poll_error(status: int, headers: Headers, document: Any, now: datetime) -> errors.PollError:

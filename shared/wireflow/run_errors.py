@@ -38,6 +38,15 @@ def run_errors(document: Any, *, failed: bool) -> tuple[str | None, tuple[str, .
     return "; ".join(words)[:TEXT_LIMIT] or None, tuple(known)[:CODES_LIMIT]
 
 
+def failed_node_error(document: Any) -> str | None:
+    """Return the words of the nodes that have failed, which say why a run has no image even if it is COMPLETED."""
+    nodes = [node for node in json_paths.objects(document, {"text"}) if _has_failed(node)]
+    named = [value for node in nodes for name, value in json_paths.walk(node, {"text"}) if name in ERRORS and value]
+    values = named or [node[name] for node in nodes for name in BARE_ERRORS if node.get(name)]
+    words = dict.fromkeys(message for value in values for message in json_paths.messages(value))
+    return "; ".join(words)[:TEXT_LIMIT] or None
+
+
 def _is_code(text: str) -> bool:
     return len(text) <= CODE_LIMIT and 0 < len(text.split()) <= CODE_WORDS
 

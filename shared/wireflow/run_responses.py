@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.job_parts import Step
-from shared.ports import RunResponse, RunState
+from shared.ports import ResultImage, RunResponse, RunState
 from shared.wireflow import json_paths
-from shared.wireflow.run_errors import run_errors
-from shared.wireflow.run_results import result_images, result_texts
+from shared.wireflow.run_credits import credits_used
+from shared.wireflow.run_errors import failed_node_error, run_errors
+from shared.wireflow.run_results import IMAGES_LIMIT, result_images, result_texts
 
 RAW_LIMIT = 4_096  # characters of a response that are stored with a job
 UNKNOWN_NAMES_LIMIT, MODEL_LIMIT = 10, 200
@@ -29,7 +30,6 @@ KNOWN_NAMES = frozenset(
 # Values below these names belong to a node and may have any names.
 OPAQUE = frozenset({"output", "outputs", "finalOutput", "counts", "target", "error", "errors", "progress", "text"})
 MODEL_NAMES = frozenset({"model", "modelName", "modelId", "modelVersion", "model_name", "model_id", "model_version"})
-CREDITS = frozenset({"creditsUsed", "credits_used", "creditsCharged", "totalCredits"})
 # Lists of nodes. Where several describe the same field of a node, the first wins.
 NODE_LISTS = ("nodeStates", "outputs", "nodeRuns")
 
@@ -53,18 +53,24 @@ def run_response(document: Any, body: bytes, headers: Mapping[str, str]) -> RunR
     error, error_codes = run_errors(document, failed=failed)
     return RunResponse(
         state=state,
-        images=images,
+        images=images[:IMAGES_LIMIT],
         texts=result_texts(document),
         error=error,
         error_codes=error_codes,
-        credits_used=json_paths.number(json_paths.first(document, CREDITS)),
+        node_error=failed_node_error(document),
+        credits_used=credits_used(document),
         model=_models(document),
         request_id=headers.get("x-request-id"),
-        unknown_shapes=(*unknown_states, *_unknown_names(document)),
+        unknown_shapes=(*unknown_states, *_too_many(images), *_unknown_names(document)),
         steps=tuple(_steps(document))[:STEPS_LIMIT],
-        raw=body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT],
+        raw=beginning(body),
         rate_limit=rate_limit(headers),
     )
+
+
+def beginning(body: bytes) -> str:
+    """Return as much of a response as is stored with a job."""
+    return body[: 4 * RAW_LIMIT].decode("utf-8", "replace")[:RAW_LIMIT]
 
 
 # --- state ---------------------------------------------------------------------------------------------------------
@@ -97,6 +103,10 @@ def _run_state(document: Any, *, shows_images: bool) -> tuple[RunState | None, t
     if state and ("status" in parts[-1] or (shows_images and not _has_unfinished_node(document))):
         return state, _unpublished(statuses[-1:])
     return None, (_unpublished(statuses[:1]) or ("no status",))
+
+
+def _too_many(images: tuple[ResultImage, ...]) -> tuple[str, ...]:
+    return (f"more than {IMAGES_LIMIT} images",) if len(images) > IMAGES_LIMIT else ()
 
 
 def _word(status: Any) -> str:

@@ -18,9 +18,12 @@ IMAGES_LIMIT, URL_LIMIT, PLACE_LIMIT, TEXTS_LIMIT = 100, 4_096, 200, 20
 
 # Names under which a result is found, and names of URLs and of wrappers within a result; in lower case, without "_".
 RESULTS = frozenset({"finaloutput", "output", "outputs", "outputurl", "outputurls"})
-URL_NAMES = frozenset("url urls uri image images imageurl imageurls imageuri fileuri sample".split())
+URL_NAMES = frozenset(
+    "url urls uri src image images imageurl imageurls imageuri fileuri fileurl fileurls sample".split()
+)
 WITHIN = URL_NAMES | {"data", "result", "results", "response", "file", "files", "media", "artifacts", "value"}
-# `outputs` may be an object from the id of a node to its output; these are the other names that it has.
+# `outputs` may be an object from the id of a node to its output; these are the other names that it has. Of `output`
+# and `finalOutput` that is only assumed if every name is an id: they may have any names.
 NODE_FIELDS = frozenset({"nodeid", "nodetype", "id", "type", "label", "status", "progress", "error", "requestid"})
 # A result without a name of its own may be a URL or a text.
 UNNAMED = frozenset({"output", "outputs", "finaloutput"})
@@ -33,42 +36,59 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>\"]+", re.IGNORECASE)
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 _DATA = re.compile(r"data:image/[^\s,;]*", re.IGNORECASE)
 _URL_WITH_SPACES = re.compile(r"https?://(?:(?!://)[^\r\n\t<>\"])+", re.IGNORECASE)
+_NODE_ID = re.compile(r"[a-z]+(?:[-_:][a-z]+)*[-_:]\d+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _IMAGE_PATH = re.compile(r"[^?#]*\.(?:png|jpe?g|webp|gif|avif)(?:[?#]\S*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A text of a response: `name` is the nearest one, spelled as above, `node` the id of its node."""
+    """A text of a response: `name` is the nearest one, spelled as above, `node` the id of its node.
+
+    `document`: the JSON text that it is part of.
+    """
 
     value: str
     name: str
     node: str | None
     is_text: bool
+    document: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """The ids of the nodes of a response."""
+
+    inputs: frozenset[str]  # nodes that give what the request has
+    others: frozenset[str]
+
+    def names(self, key: str) -> bool:
+        """Whether a name is the id of a node, or looks like one."""
+        return key in self.inputs or key in self.others or _NODE_ID.fullmatch(key) is not None
 
 
 def result_images(document: Any) -> tuple[ResultImage, ...]:
     """Return each image once, those of the run's final output first; of several signed URLs the last one.
 
     Its place is its node, else the final output, and its position among the images there. URLs of other schemes (`gs:`,
-    `data:`) count only if there are no others: they may be the same images.
+    `data:`) count only if there are no others: they may be the same images. Callers keep the first IMAGES_LIMIT.
     """
     final = [{FINAL: part.get(FINAL)} for part in json_paths.envelopes(document)]
-    inputs = _input_nodes(document)
-    values = list(_texts(document, inputs))
+    nodes = _nodes(document)
+    values = list(_texts(document, nodes))
     texts = {found.value for found in values if found.is_text}
     by_node = list(_addresses(values, texts))
-    in_final = list(_addresses(_texts(final, inputs, node=FINAL), texts))
+    in_final = list(_addresses(_texts(final, nodes, node=FINAL), texts))
     places = _places([*by_node, *in_final])
     urls = {key: url for key, url, _ in [*in_final, *by_node]}
     web = {key: url for key, url in urls.items() if _WEB.match(url)}
     images = (ResultImage(url=url, place=places.get(key)) for key, url in (web or urls).items())
-    return tuple(images)[:IMAGES_LIMIT]
+    return tuple(images)
 
 
 def _addresses(values: Iterable[_Found], texts: Set[str]) -> Iterator[tuple[str, str, str | None]]:
     """Yield each URL that is a result: without its signature, as it is, and its node. `texts`: known to be texts."""
     for found in values:
-        is_text = found.is_text or (found.name in UNNAMED and found.value in texts)
+        is_text = found.is_text or found.document in texts or (found.name in UNNAMED and found.value in texts)
         url = None if is_text else _address(found)
         if url is not None:
             yield unsigned(url), url, found.node
@@ -87,7 +107,7 @@ def _places(addresses: list[tuple[str, str, str | None]]) -> dict[str, str]:
 
 def result_texts(document: Any) -> tuple[str, ...]:
     """Return the texts that nodes have produced."""
-    found = _texts(document, _input_nodes(document))
+    found = _texts(document, _nodes(document))
     texts = (json_paths.text(item.value) for item in found if item.is_text or _is_output_text(item))
     return tuple(dict.fromkeys(text for text in texts if text))[-TEXTS_LIMIT:]
 
@@ -96,28 +116,48 @@ def _is_output_text(found: _Found) -> bool:
     return found.name in {"output", "finaloutput"} and _address(found) is None
 
 
-def _texts(value: Any, inputs: Set[str], name: str = "", node: str | None = None, kind: str = "") -> Iterator[_Found]:
-    """Yield every text in a result and every text of a node, without those of `inputs`. `kind`: "result" or "text"."""
+def _texts(
+    value: Any, nodes: _Nodes, name: str = "", node: str | None = None, kind: str = "", within: str | None = None
+) -> Iterator[_Found]:
+    """Yield every text in a result and every text of a node, without those of input nodes.
+
+    `kind`: "result" or "text". `within`: the JSON text that the value is part of.
+    """
     if isinstance(value, str):
         if kind:
-            yield _Found(value, name, node, kind == "text")
+            yield _Found(value, name, node, kind == "text", within)
+        if kind == "result" and within is None and value.lstrip().startswith(("{", "[")):
+            yield from _texts(json_paths.parse(value.encode("utf-8", "replace")), nodes, name, node, kind, value)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item, inputs, name, node, kind)
-    elif isinstance(value, dict) and not _is_input(value, inputs):
+            yield from _texts(item, nodes, name, node, kind, within)
+    elif isinstance(value, dict) and not _is_input(value, nodes.inputs):
         node = _node_id(value) or node
-        for key, inner in value.items():
-            inner_name = key.replace("_", "").lower()
-            if not inner_name.startswith("input"):
-                yield from _texts(inner, inputs, inner_name, node, _kind(inner_name, name, kind))
+        for inner, inner_name, inner_kind in _members(value, nodes, name, kind):
+            yield from _texts(inner, nodes, inner_name, node, inner_kind, within)
+
+
+def _members(value: dict[str, Any], nodes: _Nodes, name: str, kind: str) -> Iterator[tuple[Any, str, str]]:
+    """Yield the values of an object that are not inputs, with their names and kinds."""
+    by_node = name in UNNAMED and all(map(nodes.names, value))
+    for key, inner in value.items():
+        inner_name = key.replace("_", "").lower()
+        inner_kind = _kind(inner_name, name, kind)
+        if inner_name.startswith("input"):
+            continue
+        is_node = by_node or (name == "outputs" and inner_name not in NODE_FIELDS)
+        if kind == "result" and is_node and not inner_kind and key not in nodes.inputs:
+            yield inner, name if isinstance(inner, str) else inner_name, kind  # an id tells no URL from a text
+        else:
+            yield inner, inner_name, inner_kind
 
 
 def _kind(name: str, outer_name: str, outer: str) -> str:
     """Return what the texts under a name are, given the name of the value around it and what that is."""
     if outer == "text" or name == TEXT or (outer and name in DESCRIPTIONS):
         return "text"
-    within = name in WITHIN or (outer_name == "outputs" and name not in NODE_FIELDS)
-    return "result" if name in RESULTS or (outer and within) else ""
+    is_index = name.isdecimal() and outer_name in URL_NAMES  # `{"images": {"0": …}}`
+    return "result" if name in RESULTS or (outer and (name in WITHIN or is_index)) else ""
 
 
 def _address(found: _Found) -> str | None:
@@ -142,11 +182,14 @@ def _node_id(node: dict[str, Any]) -> str | None:
     return json_paths.text(node.get("nodeId"))
 
 
-def _input_nodes(document: Any) -> frozenset[str]:
-    """Return the ids of the nodes that one of the lists describes as inputs, by their type or id."""
-    nodes = [node for node in json_paths.objects(document) if _is_input(node, frozenset())]
-    ids = (json_paths.text(node.get(name)) for node in nodes for name in ("nodeId", "id"))
-    return frozenset(node_id for node_id in ids if node_id)
+def _nodes(document: Any) -> _Nodes:
+    """Return the ids of all nodes; those that one of the lists describes as inputs, by their type or id, are inputs."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for item in json_paths.objects(document):
+        ids = (json_paths.text(item.get(name)) for name in ("nodeId", "id"))
+        is_input = _is_input(item, frozenset())
+        found[is_input].update(node_id for node_id in ids if node_id and (is_input or "nodeId" in item))
+    return _Nodes(frozenset(found[True]), frozenset(found[False] - found[True]))
 
 
 def _is_input(node: dict[str, Any], inputs: Set[str]) -> bool:

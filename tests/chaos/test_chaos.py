@@ -96,7 +96,10 @@ def test_nothing_is_reported_that_is_not_there(report: Report) -> None:
 
 def hint_of(known: Explanation, job: dict[str, Any]) -> str:
     """Return the pattern of the hint: what to do, and the requests that do it."""
-    what = "|".join(map(re.escape, (known.failed_hint, prepare.HINT)))
+    hints = [known.failed_hint, prepare.HINT]
+    if job["imageUrls"]:  # it cannot be retried
+        hints = [re.sub("retry this job", "send a new request", hint, flags=re.IGNORECASE) for hint in hints]
+    what = "|".join(map(re.escape, hints))
     url, body = job["statusUrl"], json.dumps({"confirm": True, "attempt": job["attempt"]})
     again = f"(Or, to|To) pay for another run: POST {re.escape(url)}/retry with {re.escape(body)}\\."
     retry = again if known.retryable else f"{WOULD_FAIL_AGAIN} {again}".replace("run:", "run anyway:")
@@ -111,8 +114,8 @@ def test_a_job_that_failed_says_why_whether_it_cost_money_and_what_to_do(report:
             assert job["errorCode"] is job["errorCharged"] is None
             continue
         known = EXPLANATIONS[ErrorCode(job["errorCode"])]
-        assert re.fullmatch(hint_of(known, job), job["errorHint"]), job["errorHint"]
-        assert job["errorRetryable"] is known.retryable
+        assert re.fullmatch(hint_of(known, job), job["errorHint"], re.IGNORECASE), job["errorHint"]
+        assert job["errorRetryable"] is (known.retryable and not job["imageUrls"])
         assert job["errorMessage"]
         assert not (job["possibleDuplicate"] and job["errorCharged"] == "no"), "the cost of the first call is unknown"
         paid = [run for run in report.runs if run["prompt"] == job["prompt"] and not FREE & set(run["faults"])]

@@ -17,6 +17,7 @@ from tests.harness.world import World
 from tests.images.sample_images import encoded
 from tests.steps.conftest import OpenWorld
 from tests.steps.rendered import HTML, page
+from tests.steps.run_responses import URL, run_response
 from tests.steps.test_callers import AUTH, SHOP, bearer
 
 
@@ -159,6 +160,17 @@ async def test_the_primary_action_is_free_or_a_paid_run_that_can_succeed(
     assert [name for name, kind in actions.items() if "primary" in (kind or "")] == [primary]
     assert "retry" in actions
     assert ("would probably fail again" in text) is (fault != "failed")
+
+
+async def test_the_page_of_a_failed_run_with_a_stored_image_suggests_no_retry(world: World) -> None:
+    job = await world.accepted()
+    world.vendor.always("poll", 200, run_response("FAILED", URL, error="the second node broke"))
+    await world.end_of(job)
+    document, text = await page(world, f"/jobs/{job}"), (await world.http.get(f"/jobs/{job}", headers=HTML)).text
+    assert "Send a new request. If it fails again" in text
+    assert "etry this job" not in text
+    (edit,) = [one for one in document.all("a") if one.get("data-do") == "edit"]
+    assert "primary" in (edit["class"] or "")
 
 
 async def test_while_copying_fails_the_page_says_why_to_the_owner_only(open_world: OpenWorld) -> None:

@@ -153,3 +153,78 @@ async def test_a_stored_response_is_bounded(world: World) -> None:
     world.vendor.always("poll", 200, {"status": "WARMING_UP", "noise": "x" * 1_000_000})
     await world.run_window()
     assert len(str((await world.record(job_id)).last_response)) <= 4_096
+
+
+# --- completed without an image ------------------------------------------------------------------------------------
+
+BLOCKED = "Your prompt was blocked by our content policy (safety system)."
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retryable"),
+    [
+        (BLOCKED, "moderation", False),
+        ("The model is overloaded", "upstream_error", True),
+        ({"message": "The model is overloaded"}, "upstream_error", True),
+    ],
+    ids=str,
+)
+async def test_a_failed_node_of_a_completed_run_says_why_there_is_no_image(
+    world: World, error: object, code: str, *, retryable: bool
+) -> None:
+    job_id = await world.accepted()
+    nodes = [{"nodeId": "gen-1", "status": "FAILED", "error": error}, {"nodeId": "text-1", "text": "a caption"}]
+    world.vendor.always("poll", 200, {"status": "COMPLETED", "error": None, "nodeStates": nodes})
+    (job,) = await world.end_of(job_id)
+    words = error["message"] if isinstance(error, dict) else error
+    assert (job["errorCode"], job["errorMessage"], job["errorRetryable"]) == (code, words, retryable)
+    assert job["errorCharged"] == "unknown", "other nodes may have been charged"
+
+
+async def test_a_failed_node_without_words_is_an_error_of_wireflow(world: World) -> None:
+    job_id = await world.accepted()
+    world.vendor.always("poll", 200, {"status": "COMPLETED", "nodeStates": [{"nodeId": "gen-1", "status": "FAILED"}]})
+    (job,) = await world.end_of(job_id)
+    assert (job["errorCode"], job["errorMessage"]) == ("upstream_error", "Wireflow or the model reported an error.")
+
+
+async def test_a_failed_node_that_quotes_the_prompt_is_not_a_moderation_refusal(world: World) -> None:
+    prompt = "a sign that says blocked by our content policy for safety"
+    job_id = await world.accepted(prompt)
+    nodes = [{"nodeId": "gen-1", "status": "FAILED", "error": f"No image for {prompt}"}]
+    world.vendor.always("poll", 200, {"status": "COMPLETED", "nodeStates": nodes})
+    (job,) = await world.end_of(job_id)
+    assert job["errorCode"] == "upstream_error"
+
+
+async def test_a_failed_node_beside_an_image_does_not_fail_the_job(world: World) -> None:
+    job_id = await world.accepted()
+    nodes = [{"nodeId": "caption-1", "status": "FAILED", "error": BLOCKED}]
+    world.vendor.always("poll", 200, run_response("COMPLETED", URL, nodeStates=nodes))
+    (job,) = await world.end_of(job_id)
+    assert (job["status"], job["imageCount"]) == ("succeeded", 1)
+
+
+async def test_the_last_response_of_a_run_without_an_image_is_kept_with_secrets_redacted(world: World) -> None:
+    key, job_id = world.deps.config.api_key, await world.accepted()
+    responses = [
+        {"status": "WARMING_UP"},
+        {"status": "COMPLETED", "output": {"artwork": "https://cdn.test/a"}, "error": f"key {key}"},
+    ]
+    world.vendor.answer(
+        "poll", lambda _call: httpx.Response(200, json=responses.pop(0) if len(responses) > 1 else responses[0])
+    )
+    (job,) = await world.end_of(job_id)
+    kept = str((await world.record(job_id)).last_response)
+    assert job["errorCode"] == "completed_without_image"
+    assert "https://cdn.test/a" in kept
+    assert "[REDACTED]" in kept
+    assert key not in kept
+
+
+async def test_more_than_100_images_are_logged(world: World) -> None:
+    job_id = await world.accepted()
+    world.vendor.always("poll", 200, run_response("COMPLETED", *(f"{URL}?n={n}" for n in range(101))))
+    await world.run_window()
+    (line,) = [line for line in world.log("unknown_shape") if line["severity"] == "WARNING"]
+    assert (line["kind"], line["jobId"]) == ("more than 100 images", job_id)

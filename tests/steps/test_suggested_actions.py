@@ -24,14 +24,18 @@ def test_every_hint_suggests_what_to_do_with_a_failed_job():
     assert {*RETRIES, *RECOPIES, *REQUESTS} == set(ErrorCode)
 
 
-async def failed(world: World, code: ErrorCode, *, with_image_url: bool = False) -> Job:
-    """Return a stored job that failed with this code; its image was generated but not stored, or not generated."""
+async def failed(
+    world: World, code: ErrorCode, *, with_image_url: bool = False, with_stored_image: bool = False
+) -> Job:
+    """Return a stored job that failed with this code; its image was not generated, not stored, or is stored."""
     job_id = await world.accepted()
     await world.end_of(job_id)
     done = await world.record(job_id)
+    error = JobError.of(code, charged=Charged.UNKNOWN)
+    if with_stored_image:
+        return await world.store.save(replace(done, status=Status.FAILED, error=error))
     for name in await world.deps.images.names(job_id):
         await world.deps.images.delete(name)
-    error = JobError.of(code, charged=Charged.UNKNOWN)
     images = tuple(replace(image, name=None, error=ErrorCode.COPY_FAILED) for image in done.images)
     stored = replace(done, status=Status.FAILED, error=error, images=images if with_image_url else ())
     return await world.store.save(stored)
@@ -123,6 +127,22 @@ async def test_a_retry_that_would_fail_again_says_so_and_comes_after_a_free_reco
     assert ("run anyway: POST" in hint) is again
     assert re.findall(r"/(recopy|retry)\b", hint) == ["recopy"] * recopyable + ["retry"] * job.retryable
     assert ("Or, to pay for another run" in hint) is (recopyable and job.retryable and not again)
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+@pytest.mark.parametrize("stored", [False, True])
+async def test_the_flag_and_the_hint_agree_with_what_a_retry_does(
+    world: World, code: ErrorCode, *, stored: bool
+) -> None:
+    job = await failed(world, code, with_stored_image=stored)
+    shown = await world.job(job.id)
+    response = await world.http.post(f"/jobs/{job.id}/retry", json={"confirm": True, "attempt": 1})
+    possible = response.status_code == 202
+    assert possible is job.retryable
+    assert shown["errorRetryable"] is (possible and EXPLANATIONS[code].retryable)
+    for text in (shown["errorHint"], shown["message"]):
+        assert possible or not re.search(r"\bretry (?:this|the) job\b|/retry\b", text, re.IGNORECASE), text
+    assert possible or "The job cannot be retried: send a new request" in shown["errorHint"]
 
 
 async def test_a_replay_of_a_failed_request_names_the_retry_and_pays_nothing(world: World) -> None:

@@ -67,3 +67,58 @@ async def test_the_run_of_a_retried_call_is_polled_at_once(world: World) -> None
     retried_at = world.vendor.times("trigger")[1]
     first, *_ = world.vendor.times("poll")
     assert (first - retried_at).total_seconds() <= 3
+
+
+# --- bytes that are not JSON -----------------------------------------------------------------------------------------
+
+
+async def test_a_start_with_a_byte_that_is_not_utf_8_is_paid_once(world: World) -> None:
+    run = '{"executionId":"exec_1","status":"queued","message":"Café queued"}'.encode("latin-1")
+    world.vendor.answer("trigger", lambda _call: httpx.Response(202, content=run))
+    job_id = await world.accepted()
+    await world.run_window()
+    job = await world.job(job_id)
+    assert (job["executionId"], job["possibleDuplicate"], len(world.vendor.to("trigger"))) == ("exec_1", False, 1)
+
+
+async def test_a_run_whose_responses_cannot_be_read_says_so_and_keeps_one(world: World) -> None:
+    body = f"<h1>Key {world.deps.config.api_key}</h1>".encode() + b"\xff" * 9_000
+    for endpoint in ("poll", "details"):
+        world.vendor.answer(endpoint, lambda _call: httpx.Response(200, content=body))
+    job_id = await world.accepted()
+    (job,) = await world.end_of(job_id)
+    assert (job["errorCode"], job["errorCharged"]) == ("timed_out", "unknown")
+    assert job["errorMessage"] == "The responses of Wireflow could not be read."
+    kept = (await world.record(job_id)).last_response
+    assert kept is not None
+    assert kept.startswith("<h1>Key [REDACTED]</h1>")
+    assert len(kept) <= 4_096
+
+
+async def test_a_response_that_was_unreadable_once_is_not_why_a_run_timed_out(world: World) -> None:
+    job_id = await world.accepted("a cat [fault:never_ends]")
+    world.vendor.answer("poll", lambda _call: httpx.Response(200, content=b"<h1>Sign in</h1>"))
+    await world.run_window()
+    world.vendor.reset()
+    (job,) = await world.end_of(job_id)
+    assert job["errorMessage"] == "The run did not complete in time."
+    assert (await world.record(job_id)).last_response == "<h1>Sign in</h1>"
+
+
+async def test_the_result_of_another_run_is_not_that_of_a_job(world: World) -> None:
+    other = run_response("COMPLETED", IMAGE.format(run="exec_9"), executionId="exec_9")
+    world.vendor.always("poll", 200, other)
+    world.vendor.always("details", 200, other)
+    (job,) = await world.end_of(await world.accepted())
+    assert (job["errorCode"], job["images"]) == ("timed_out", [])
+    assert job["errorMessage"] == "The responses of Wireflow are about another run."
+
+
+async def test_the_error_of_a_start_without_an_execution_id_has_the_words_of_wireflow(world: World) -> None:
+    key = world.deps.config.api_key
+    said = {"status": "FAILED", "error": f"Insufficient credits for {key}", "insufficientCredits": True}
+    world.vendor.always("trigger", 200, said)
+    (job,) = await world.end_of(await world.accepted())
+    assert (job["errorCode"], job["errorCharged"]) == ("outcome_unknown", "unknown")
+    message = "Wireflow responded with HTTP 200 but without an execution id: Insufficient credits for [REDACTED]"
+    assert job["errorMessage"] == message

@@ -190,3 +190,103 @@ def test_the_model_that_a_response_names_is_read(document: dict[str, Any], model
 def test_a_text_of_a_run_is_found(document: dict[str, Any]) -> None:
     body = json.dumps({"status": "COMPLETED", **document}).encode()
     assert read_run(200, {}, body, NOW).texts == ("I cannot draw that.",)
+
+
+# --- results in other wrappings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        json.dumps({"images": [{"url": URL}]}),
+        f"\n {json.dumps([URL])} ",
+        {"images": json.dumps([{"url": URL}])},
+        {"image": {"src": URL}},
+        {"file_url": URL},
+        {"fileUrls": [URL]},
+        {"images": {"0": {"url": URL}}},
+        {"images": {"0": URL}},
+        {"gen-1": {"url": URL}},
+        {"gen-1": URL, "input-1": OTHER},
+        {"3f2b8c1e-90ab-4cde-8123-0123456789ab": {"images": [{"url": URL}]}},
+    ],
+    ids=repr,
+)
+def test_a_result_is_found_in_a_json_text_under_an_index_and_under_the_id_of_a_node(output: Any) -> None:
+    assert images(nodeRuns=[node(output)]) == [(URL, "gen-1/0")]
+    assert images(data={"finalOutput": output}) == [(URL, "finalOutput/0")]
+    assert images(output=output) == [(URL, None)]
+
+
+def test_an_output_may_be_keyed_by_any_ids_that_its_response_has() -> None:
+    nodes = {"nodeStates": [{"nodeId": "painter"}], "nodeRuns": [{"id": "photo", "nodeType": "input:image"}]}
+    assert images(**nodes, output={"painter": {"url": URL}, "photo": {"url": OTHER}}) == [(URL, None)]
+    assert images(output={"painter": {"url": URL}}) == []
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        json.dumps({"documentation": URL}),
+        json.dumps({"input_image": {"url": URL}}),
+        json.dumps({"description": URL}),
+        json.dumps(json.dumps([URL])),
+        f'{{"url": "{URL}"',
+        {"docs": {"url": URL}},
+        {"docs-1": {"url": URL}, "links": [OTHER]},
+        {"script": {"src": URL}},
+        {"links": {"0": URL}},
+        {"gen-1": {"docs": URL}},
+        {"gen-1": f"See {URL}"},
+    ],
+    ids=repr,
+)
+def test_inputs_and_links_are_no_results_however_they_are_wrapped(output: Any) -> None:
+    assert images(nodeRuns=[node(output)]) == images(output=output) == []
+
+
+@pytest.mark.parametrize("output", [json.dumps({"url": URL}), {"text-1": URL}], ids=repr)
+def test_what_another_list_shows_to_be_a_text_is_a_text_in_these_wrappings_too(output: Any) -> None:
+    text = output if isinstance(output, str) else URL
+    assert images(output=output, nodeStates=[{"nodeId": "text-1", "text": text}]) == []
+
+
+def test_of_more_than_100_images_the_first_are_kept_and_the_response_is_reported() -> None:
+    for count, reported in ((100, ()), (101, ("more than 100 images",))):
+        output = {"images": [f"{URL}?n={n}" for n in range(count)]}
+        body = json.dumps({"status": "COMPLETED", "nodeRuns": [node(output)]}).encode()
+        response = read_run(200, {}, body, NOW)
+        assert (len(response.images), response.unknown_shapes) == (100, reported)
+
+
+# --- credits -------------------------------------------------------------------------------------------------------
+
+SIXTEEN, TWENTY = {"nodeId": "gen-1", "creditsUsed": 16}, {"nodeId": "gen-2", "creditsUsed": 20}
+
+
+@pytest.mark.parametrize(
+    ("document", "credits"),
+    [
+        ({"nodeRuns": [SIXTEEN, TWENTY]}, 36),
+        ({"data": {"nodeResults": {"nodeRuns": [SIXTEEN, TWENTY]}}}, 36),
+        ({"nodeRuns": [SIXTEEN, TWENTY], "creditsUsed": 40}, 40),
+        ({"nodeRuns": [SIXTEEN, TWENTY], "data": {"totalCredits": 40}}, 40),
+        ({"nodeResults": {"nodeRuns": [SIXTEEN, TWENTY], "totalCredits": 40}}, 40),
+        ({"nodeRuns": [SIXTEEN], "usage": {"creditsUsed": 40}}, 40),
+        ({"nodeRuns": [SIXTEEN, TWENTY], "creditsUsed": 0}, 0),
+        ({"nodeRuns": [SIXTEEN], "creditsUsed": None}, 16),
+        ({"nodeRuns": [SIXTEEN, TWENTY], "nodeStates": [TWENTY, SIXTEEN], "outputs": [SIXTEEN]}, 36),
+        ({"nodeRuns": [SIXTEEN], "nodeStates": [TWENTY]}, 36),
+        ({"nodeRuns": [{"creditsUsed": 16}, {"creditsUsed": 20}]}, 36),
+        ({"nodeResults": {"gen-1": {"creditsUsed": 16}, "gen-2": {"creditsUsed": 20}}}, 36),
+        ({"nodeRuns": [{**SIXTEEN, "output": {"creditsUsed": 16}}, {**TWENTY, "creditsUsed": "20"}]}, 36),
+        ({"nodeRuns": [SIXTEEN, {"nodeId": "gen-2", "creditsUsed": "many"}]}, 16),
+        ({"executionRuns": [{"nodeRuns": [SIXTEEN]}, {"nodeRuns": [SIXTEEN, TWENTY]}]}, 52),
+        ({"executionRuns": [{"creditsUsed": 7, "nodeRuns": [SIXTEEN]}, {"nodeRuns": [TWENTY]}]}, 27),
+        ({"executionRuns": [{"nodeRuns": [SIXTEEN]}], "nodeStates": [SIXTEEN]}, 16),
+        ({"nodeRuns": [{"nodeId": "gen-1"}]}, None),
+    ],
+    ids=repr,
+)
+def test_credits_are_those_of_the_run_or_the_sum_of_its_nodes(document: dict[str, Any], credits: float | None) -> None:
+    assert read_run(200, {}, json.dumps({"status": "COMPLETED", **document}).encode(), NOW).credits_used == credits

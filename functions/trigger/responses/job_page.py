@@ -19,7 +19,7 @@ from shared.job import Job
 from shared.job_parts import Step
 from shared.job_states import Status
 from shared.problems import PROBLEMS, Problem
-from shared.public_job import SENTENCES, WOULD_FAIL_AGAIN, copy_problem, sentence, visitor_message
+from shared.public_job import SENTENCES, WOULD_FAIL_AGAIN, advice, copy_problem, sentence, visitor_message
 from shared.workflows import OVERRIDES
 
 from .html import Html, fill, html_page, join
@@ -158,11 +158,12 @@ def _explanation(view: JobView) -> Html:
     if not view.owner:
         return Html()
     if view.job.status is Status.COPYING and view.job.copy_tries:
-        what, retried, advice = copy_problem(view.job)
-        return fill("error", message=what, hint=advice, detail=retried)
+        what, retried, step = copy_problem(view.job)
+        return fill("error", message=what, hint=step, detail=retried)
     if error := view.job.error:
         detail = f"{CHARGED[error.charged]} Error code: {error.code}."
-        hint = error.hint.replace(CHANGED, "start over.")  # the page has a button for it, and for each action
+        # The page has a button for it, and for each action.
+        hint = advice(view.job, error).replace(CHANGED, "start over.")
         if view.job.retryable and not error.retryable:
             hint += f" {WOULD_FAIL_AGAIN}"
         return fill("error", message=sentence(error.message), hint=hint, detail=detail)
@@ -234,8 +235,7 @@ def _primary(view: JobView) -> str:
     """The next step of the owner: a free one first, and no paid run of a request that would fail again."""
     if view.job.recopyable:
         return "recopy"
-    error = view.job.error if view.owner else None
-    return "edit" if error and not error.retryable else "retry"
+    return "edit" if view.owner and view.job.error_retryable is False else "retry"
 
 
 def _request(view: JobView) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from shared.job import Job
 from shared.job_states import Status
 from shared.ports import StoredImage
 from shared.problems import Problem
-from shared.public_job import sentence
+from shared.public_job import advice, sentence
 
 from ..auth.authorize import erased
 from ..context import Context
@@ -122,7 +122,7 @@ def _missing(request: Request, job: Job, number: int | None) -> Response:
 
 def _failure(job: Job) -> str:
     if job.error:
-        return f"{sentence(job.error.message)} {job.error.hint}"
+        return f"{sentence(job.error.message)} {advice(job, job.error)}"
     return "The job was canceled." if job.status is Status.CANCELED else "This image could not be copied."
 
 
