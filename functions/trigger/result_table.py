@@ -22,9 +22,8 @@ RECEIVED = frozenset({*COLUMNS, FILE} - {"prompt"})
 SIGNS = frozenset({"row", "status", "jobId"})
 IMAGES = frozenset({"imageUrl", FILE})  # the command `batch` leaves URLs out if they do not outlive it
 
-# Where a formula may begin: at the start of a cell, and after what a spreadsheet may take for the end of one. In a line
-# that it splits at semicolons or tabs, the quotation marks of our cells do not count; they do where it splits at commas.
-# Some programs strip spaces.
+# Where a formula may begin: at the start of a cell, and after what a spreadsheet may take for the end of one. Where it
+# splits at commas, the quotation marks of our cells count; at semicolons or tabs they do not. Some strip spaces.
 # https://owasp.org/www-community/attacks/CSV_Injection
 _CELL_START = r"(?<![^;\t\r\n])"
 _FORMULA = r"""(?=(?:['"]|[^\S\t\r\n])*[=+\-@])"""

@@ -230,7 +230,7 @@ def read_run(status: int, headers: Headers, body: bytes, now: datetime, executio
         error = _poll_error(status, headers, document, now)
     elif not isinstance(document, dict | list):
         error = _unusable(UNREADABLE, headers, body)
-    elif execution_id is not None and _is_of_another_run(document, execution_id):
+    elif execution_id and execution_id.encode() not in body and _names_a_run(document):
         error = _unusable(OF_ANOTHER_RUN, headers, body)
     else:
         return run_response(document, body, headers)
@@ -238,12 +238,11 @@ def read_run(status: int, headers: Headers, body: bytes, now: datetime, executio
     raise error
 
 
-def _is_of_another_run(document: Any, execution_id: str) -> bool:
-    """Whether the response names a run, but not this one. Ids further inside are those of nodes and nested runs."""
+def _names_a_run(document: Any) -> bool:
+    """Whether the response has the id of an execution. Ids further inside are those of nodes and nested runs."""
     data = document.get("data") if isinstance(document, dict) else None
     parts = [part for part in (document, data) if isinstance(part, dict)]
-    named = {json_paths.text(part.get("executionId")) for part in parts} - {None}
-    return bool(named) and json_paths.text(execution_id) not in named
+    return any(json_paths.text(part.get("executionId")) for part in parts)
 
 
 def _unusable(message: str, headers: Headers, body: bytes) -> errors.UnusableResponse:
