@@ -6,24 +6,34 @@ HOST_LIMIT = 260  # characters of `host:port`; a name has at most 253: https://w
 
 
 class CopyError(Exception):
-    """An image could not be copied.
+    """An image could not be copied. The text is for callers too, if it is not one of UrlNotAllowed.
 
-    CopyError            a temporary failure of the network or a store: retry
-    ├── ImageGone        403, 404, or 410 on every route: the image has probably expired
-    ├── ImageRefused     a retry does not help: not an image, or too large
-    ├── NameTaken        the image store holds another image under this name
-    └── UrlNotAllowed    the scheme, host, or address is not allowed, for the URL or for a redirect
+    CopyError                a temporary failure of the download: retry
+    ├── ImageGone            the image host does not serve the image, and no other route does: it has probably expired
+    ├── ProxyUnavailable     the image host does not serve the image, and the download proxy is unavailable: retry
+    ├── ImageRefused         a retry does not help: not an image, or too large
+    ├── ImageStoreFailed     the image store failed: retry
+    │   └── NameTaken        it holds another image under this name
+    └── UrlNotAllowed        the scheme, host, or address is not allowed, for the URL or for a redirect
         ├── HostNotAllowed   the host is not in IMAGE_HOSTS: retry, because the operator may add it
         └── UrlRefused       a retry does not help: the URL itself is not an https URL of a public host
     """
 
 
-class NameTaken(CopyError):
+class ImageStoreFailed(CopyError):
+    """The image store cannot be used: it does not respond, refuses, or has not what it should have."""
+
+
+class NameTaken(ImageStoreFailed):
     """The name holds another image. Stored images are never replaced."""
 
 
 class ImageGone(CopyError):
     """No route serves the image any more."""
+
+
+class ProxyUnavailable(CopyError):
+    """The download proxy may have the image, but it does not respond."""
 
 
 class ImageRefused(CopyError):

@@ -1,6 +1,7 @@
 """The parts of a job: its images, the steps of its run, its error, and its earlier runs."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,7 +29,7 @@ class Image:
     """One image of a job. Without `name` it is not stored yet. `bytes` is the size, `crc32c` base64.
 
     `stored_at`: when it was copied; unknown if an earlier version stored it.
-    `copy_error`: why its URL is not allowed, as a sentence for callers.
+    `copy_error`: why the last try to copy it failed, and what to do, as sentences for callers.
     `place`: its node and position in the responses of Wireflow, such as `gen-1/0`, or None if they name no node.
     """
 
@@ -182,6 +183,17 @@ class Then:
     workflow: str
     estimated_cost: Cost | None = None  # of one image
     job: str | None = None
+
+
+def copy_errors_of(images: Iterable[Image]) -> str:
+    """Return why images could not be copied: each reason once, and if there are several, with the images' indexes."""
+    reasons: dict[str, list[str]] = {}
+    for image in images:
+        if image.copy_error:
+            reasons.setdefault(image.copy_error, []).append(str(image.index))
+    if len(reasons) < 2:
+        return "".join(reasons)
+    return " ".join(f"Image {', '.join(indexes)}: {reason}" for reason, indexes in reasons.items())
 
 
 def bytes_of(image: Image) -> int:

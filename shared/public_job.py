@@ -11,7 +11,7 @@ from shared.callbacks import Callback
 from shared.callers import is_visitor
 from shared.error_codes import EXPLANATIONS, ErrorCode
 from shared.job import Job
-from shared.job_parts import Attempt, Image, JobError, Step, VendorResponse
+from shared.job_parts import Attempt, Image, JobError, Step, VendorResponse, copy_errors_of
 from shared.job_states import Status
 from shared.listed_job import ListedJob
 from shared.spending.money import public_cost
@@ -112,12 +112,16 @@ def visitor_message(job: ListedJob, wait_reason: str | None, estimated_start: da
 
 
 def copy_problem(job: ListedJob) -> tuple[str, str, str]:
-    """Return what is wrong with a job whose copies failed, that they are retried (for up to a day), and the advice."""
-    gone = any(image.gone_since for image in job.images)
-    not_allowed = next((image.copy_error for image in job.images if image.copy_error), None)
+    """Return what is wrong with a job whose copies failed, that they are retried (for up to a day), and the advice.
+
+    The advice says what made the last try fail, unless a version before this one made it.
+    """
+    pending = [image for image in job.images if image.pending]
+    causes, gone = copy_errors_of(pending), any(image.gone_since for image in pending)
+    advice = " ".join(filter(None, (causes, EXPIRED if gone else None))) or CHECK_COPIES
     tries = "1 try" if job.copy_tries == 1 else f"{job.copy_tries} tries"
     what = f"The image is ready but could not be copied in {tries}."
-    return what, "Copying is retried automatically.", not_allowed or (EXPIRED if gone else CHECK_COPIES)
+    return what, "Copying is retried automatically.", advice
 
 
 def sentence(text: str) -> str:
@@ -150,7 +154,8 @@ def _message(job: ListedJob, wait_reason: ErrorCode | None, estimated_start: dat
     lost = [image for image in job.images if image.error]
     if job.status is Status.SUCCEEDED and lost:
         missing = ", ".join(f"image {image.index} ({image.error})" for image in lost)
-        return f"{len(job.images) - len(lost)} of {len(job.images)} images are ready. Missing: {missing}."
+        ready = f"{len(job.images) - len(lost)} of {len(job.images)} images are ready. Missing: {missing}."
+        return " ".join(filter(None, (ready, copy_errors_of(lost))))
     return SENTENCES[job.status]
 
 

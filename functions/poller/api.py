@@ -13,7 +13,7 @@ ROUTES = {"/": ["POST"], "/health": ["GET", "HEAD"]}
 
 
 class Poller:
-    """The poller of one instance. It runs one window at a time."""
+    """The poller of one instance. One window at a time works; slow copies of earlier ones may go on beside it."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps

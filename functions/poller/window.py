@@ -2,12 +2,12 @@
 
 The scheduler calls at most once a minute and an image takes 10 to 20 seconds, so one call works for most of a minute. A
 failing job never stops the others. Nothing starts after the window's end: a paid call that was begun is recorded, a
-copy that was begun is finished, everything else continues in the next window.
+copy that was begun is finished, if need be beside the next window, everything else continues in the next window.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,10 +25,11 @@ from shared.spending.gate_state import Slot
 from shared.steps.advance import advance
 from shared.steps.dispatch import put_back, send_leased, take_from_queue
 from shared.steps.paid_call import WAKE_UP_SECONDS
-from shared.steps.set_aside import ALONE_AFTER, LOST_AFTER, end_early, set_aside
+from shared.steps.set_aside import LOST_AFTER, end_early, set_aside
 from shared.steps.usage import close_days
 from shared.store_errors import RecordTooLarge, StoreError
 
+from .choosing import is_suspect, shared_out, window_seconds
 from .report import Counts, report
 
 SCAN_SECONDS = 2.0
@@ -36,7 +37,6 @@ SCAN_SECONDS_WHILE_DISPATCHING = MIN_SCAN_SECONDS = 0.25
 SCHEDULER_SECONDS = 60.0  # between two calls of the scheduler
 # A run is released until a wake-up can reach its next poll in time.
 WAKE_UP_AHEAD = timedelta(seconds=WAKE_UP_SECONDS)
-BEFORE_WAKE_UP = 0.5  # seconds for the end of a window, so that the next one follows at once
 MAX_JOBS = 500  # held at the same time; more wait for the next scan
 MAX_BYTES = 64 * 1024 * 1024  # of memory for the jobs that are held
 LARGEST_JOB = 2 * 1024 * 1024  # bytes of memory: a record of 1 MiB, with text beyond Latin-1
@@ -65,6 +65,7 @@ class Window:
         self._notes = {} if notes is None else notes
         self._counts = Counts()
         self._held: dict[str, Lease] = {}
+        self._left = asyncio.Event()  # a job is not held any more
         self._started_at = self._busy_at = self._clock.monotonic()
         self._oldest_due = 0.0
         self._running: set[str] = set()
@@ -73,7 +74,6 @@ class Window:
         self._next_at: datetime | None = None  # when something becomes due that is not held
         self._called = False  # since the last scan
         self.working = True
-        deps.window.set(window_seconds(deps.config.poll_window, deps.wake_up.interval, self._clock.now()))
 
     def called(self) -> None:
         """The poller was called while this window works: there may be something new."""
@@ -81,6 +81,8 @@ class Window:
 
     async def run(self) -> dict[str, Any]:
         """Work until the window ends or has been idle for `POLL_IDLE_EXIT_SECONDS`. Return the counts."""
+        longest, interval = self._deps.config.poll_window, self._deps.wake_up.interval
+        self._deps.window.set(window_seconds(longest, interval, self._clock.now()))
         try:
             async with asyncio.TaskGroup() as workers:
                 await self._scan(workers)
@@ -88,8 +90,11 @@ class Window:
                     await self._clock.sleep(min(self._seconds_to_scan(), self._deps.window.left()))
                     if self._deps.window.left() > 0:
                         await self._scan(workers)
+                await self._finish_all_but_slow_copies()
+                self.working = False  # from now on a call makes a new window
+                await self._replace_scheduler()
         finally:
-            self.working = False  # from now on a call makes a new window
+            self.working = False
         await self._wake_up()
         await self._deps.run_times.save()
         await close_days(self._deps)
@@ -102,6 +107,25 @@ class Window:
             self._busy_at = now
         idle = now - self._busy_at >= self._deps.config.poll_idle_exit
         return self._deps.window.left() <= 0 or (idle and not self._called)
+
+    async def _finish_all_but_slow_copies(self) -> None:
+        """Wait for what may still be in progress at the end: paid calls, writes, and copies that end soon."""
+        await self._wait_until(lambda: not self._held, SCAN_SECONDS)
+        await self._wait_until(lambda: all(lease.job.status is Status.COPYING for lease in self._held.values()))
+
+    async def _replace_scheduler(self) -> None:
+        """Let windows begin while copies go on: the scheduler does not call before its last call has returned."""
+        while self._held:
+            await self._deps.wake_up.at(self._clock.now())
+            await self._wait_until(lambda: not self._held, SCHEDULER_SECONDS)
+
+    async def _wait_until(self, done: Callable[[], bool], seconds: float | None = None) -> None:
+        """Wait until `done`, which is asked whenever a job is not held any more, returns true; at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not done():
+                    self._left.clear()
+                    await self._left.wait()
 
     async def _wake_up(self) -> None:
         """Let the next window begin when something becomes due, unless the scheduler calls earlier."""
@@ -245,6 +269,7 @@ class Window:
             await asyncio.gather(keeper, worker, return_exceptions=True)
             if self._held.get(lease.job.id) is lease:  # a job may be both due and at the head of the queue
                 del self._held[lease.job.id]
+            self._left.set()
             self._counts.add(before, lease)
             if lease.released and lease.job.due_at:
                 self._due_later(lease.job.due_at)
@@ -301,30 +326,3 @@ class Window:
             return
         except Exception as second:  # a failing job never stops the window
             self._deps.log.internal_error(second, "A job could not be set aside", **lease.job.log_fields())
-
-
-def window_seconds(longest: float, interval: int, now: datetime) -> float:
-    """Return how long a window works that begins now: at most `longest`, and to just before a wake-up may follow it.
-
-    `interval`: wake-ups come at multiples of so many seconds; 0: there are none.
-    """
-    if longest < 2 * interval or not interval:
-        return longest
-    return longest - (now.timestamp() + longest + BEFORE_WAKE_UP) % interval
-
-
-def shared_out(rows: Sequence[JobRow], held: Sequence[Job], count: int) -> list[JobRow]:
-    """Return the first rows: with the jobs that are `held` at most `count`, and half as many of one caller."""
-    shares = Counter(share_of(job.caller) for job in held)
-    chosen = []
-    for row in rows:
-        share = share_of(row.caller)
-        if shares.total() < count and shares[share] < count // 2:
-            shares[share] += 1
-            chosen.append(row)
-    return chosen
-
-
-def is_suspect(row: JobRow) -> bool:
-    """Whether the job may be what kills its workers."""
-    return (row.claims or 0) >= ALONE_AFTER

@@ -5,7 +5,7 @@ import base64
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Protocol
 
-from shared.copy_errors import CopyError
+from shared.copy_errors import ImageStoreFailed
 
 CHUNK = 256 * 1024  # bytes
 
@@ -29,7 +29,7 @@ def iter_chunks(file: Readable) -> Iterator[bytes]:
 
 
 async def read_chunks(open_file: Callable[[], Readable], start: int = 0) -> AsyncIterator[bytes]:
-    """Yield the bytes of the file that `open_file` opens; every call on it runs in a thread. Raise CopyError."""
+    """Yield the bytes of the file that `open_file` opens; every call on it runs in a thread. Raise ImageStoreFailed."""
     try:
         file = await asyncio.to_thread(open_file)
         try:
@@ -39,7 +39,7 @@ async def read_chunks(open_file: Callable[[], Readable], start: int = 0) -> Asyn
         finally:
             await asyncio.to_thread(file.close)
     except Exception as error:  # of the image store's libraries
-        raise CopyError(f"the stored image cannot be read: {type(error).__name__}") from error
+        raise ImageStoreFailed(f"the stored image cannot be read: {type(error).__name__}") from error
 
 
 def encode_crc32c(checksum: int) -> str:

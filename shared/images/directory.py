@@ -12,7 +12,7 @@ from pathlib import Path
 
 import google_crc32c
 
-from shared.copy_errors import CopyError, NameTaken
+from shared.copy_errors import CopyError, ImageStoreFailed, NameTaken
 from shared.images.chunks import CHUNK, encode_crc32c, iter_chunks, read_chunks
 from shared.images.formats import HEAD_BYTES, sniff
 from shared.images.names import is_input_of
@@ -54,7 +54,7 @@ class DirectoryImages:
         """Start to read a stored image, in order to measure it; raise CopyError if it does not exist."""
         path = self._path(name)
         if path is None:
-            raise CopyError(f"{name!r} cannot be the name of an image")
+            raise ImageStoreFailed(f"{name!r} cannot be the name of an image")
         with _as_copy_errors(name), path.open("rb") as file:
             yield image_from_store(iter_chunks(file))
 
@@ -158,5 +158,7 @@ def _as_copy_errors(name: str) -> Iterator[None]:
         yield
     except CopyError:
         raise
-    except Exception as error:  # mostly OSError
-        raise CopyError(f"{name}: {type(error).__name__}: {error}") from error
+    except OSError as error:  # without its path, which is not for callers
+        raise ImageStoreFailed(f"{name}: {type(error).__name__}: {error.strerror}") from error
+    except Exception as error:
+        raise ImageStoreFailed(f"{name}: {type(error).__name__}") from error

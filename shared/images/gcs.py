@@ -14,7 +14,7 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from shared.copy_errors import CopyError, NameTaken
+from shared.copy_errors import CopyError, ImageStoreFailed, NameTaken
 from shared.images.chunks import iter_chunks, read_chunks
 from shared.images.names import is_input_of
 from shared.images.stream import image_from_store
@@ -121,7 +121,7 @@ class BucketImages:
         """
         stored = self._find(name)
         if stored is None:
-            raise CopyError(f"{name} could not be stored: {type(error).__name__}") from error
+            raise ImageStoreFailed(f"{name} could not be stored: {type(error).__name__}") from error
         source.drain()
         measured = image.measured()
         if (stored.size, stored.crc32c) != (measured.size, measured.crc32c):
@@ -313,4 +313,4 @@ def _as_copy_errors(name: str) -> Iterator[None]:
     except CopyError:
         raise
     except Exception as error:
-        raise CopyError(f"{name}: Cloud Storage failed with {type(error).__name__}") from error
+        raise ImageStoreFailed(f"{name}: Cloud Storage failed with {type(error).__name__}") from error

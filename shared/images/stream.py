@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import google_crc32c
 
-from shared.copy_errors import CopyError, ImageRefused
+from shared.copy_errors import CopyError, ImageRefused, ImageStoreFailed
 from shared.error_codes import ErrorCode
 from shared.images.chunks import CHUNK, encode_crc32c
 from shared.images.formats import HEAD_BYTES, Format, ImageProbe, sniff
@@ -76,13 +76,13 @@ def image_from_bytes(content: bytes, *, max_bytes: int) -> MeasuredImageStream:
 
 
 def image_from_store(chunks: Iterator[bytes]) -> MeasuredImageStream:
-    """Return the stored image that consists of `chunks`; raise CopyError if it is not an image."""
+    """Return the stored image that consists of `chunks`; raise ImageStoreFailed if it is not an image."""
     head = b""
     while len(head) < HEAD_BYTES and (chunk := next(chunks, b"")):
         head += chunk
     image_format = sniff(head)
     if image_format is None:
-        raise CopyError("the stored file is not in a supported image format")
+        raise ImageStoreFailed("the stored file is not in a supported image format")
     return MeasuredImageStream(image_format, prepended(head, chunks), whole=True)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -17,19 +18,22 @@ class WindowOver(Exception):
 
 
 class WindowEnd:
-    """When this instance stops starting work. The trigger has no windows: it never stops."""
+    """When the current task stops starting work. The trigger has no windows: it never stops.
+
+    Each window has its own end, which the tasks that it creates inherit: its last copies may go on beside the next one.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._at = math.inf  # by the monotonic clock
+        self._at = ContextVar("window_ends_at", default=math.inf)  # by the monotonic clock
 
     def set(self, seconds: float) -> None:
-        """The window ends in `seconds`."""
-        self._at = self._clock.monotonic() + seconds
+        """The window of this task, and of those that it creates from now on, ends in `seconds`."""
+        self._at.set(self._clock.monotonic() + seconds)
 
     def left(self) -> float:
         """Return the seconds until the end; zero or less if the window is over, infinity without a window."""
-        return self._at - self._clock.monotonic()
+        return self._at.get() - self._clock.monotonic()
 
     async def bound(self, work: Awaitable[T], seconds: float = math.inf) -> T:
         """Await `work`. Raise WindowOver at the end of the window, TimeoutError after `seconds`."""

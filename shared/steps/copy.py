@@ -4,17 +4,27 @@ The images are paid for, so a failed copy is retried with growing pauses for a d
 """
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
 from shared.callers import share_of
 from shared.config import MAX_COPY_TIME
-from shared.copy_errors import CopyError, HostNotAllowed, ImageGone, ImageRefused, UrlRefused
+from shared.copy_errors import (
+    CopyError,
+    HostNotAllowed,
+    ImageGone,
+    ImageRefused,
+    ImageStoreFailed,
+    ProxyUnavailable,
+    UrlNotAllowed,
+    UrlRefused,
+)
 from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.file_names import content_disposition
 from shared.job import Job
-from shared.job_parts import Image, JobError
+from shared.job_parts import Image, JobError, copy_errors_of
 from shared.log import Event
 from shared.ports import FileDetails, ImageStore, ImageStream
 from shared.runtime.dependencies import Deps
@@ -28,9 +38,24 @@ GONE_FOR = timedelta(minutes=10)  # after which an image that is not served coun
 MAX_PAUSE = 600.0  # seconds between two tries
 RECHECK_AFTER = timedelta(hours=1)  # a run that timed out is asked for a late result
 
+# Why a copy failed, and who can do what about it. Part of the record: at most 400 characters.
 URL_REFUSED = "The image URL is not allowed: it must be an https URL of a public host."
 HOST_NOT_ALLOWED = "The image is on {host}, which is not in IMAGE_HOSTS. The operator must add it."
+ADDRESS_NOT_ALLOWED = "The image URL leads to an address that is not allowed. The operator finds it in the log."
+STORE_FAILED = (
+    "The image store of this deployment failed: {reason}. The operator must check IMAGES_URL and the permissions of "
+    "the image store."
+)
+REJECTED = "The image was rejected: {reason}."
+GONE = "The image is not served: {reason}."
+DOWNLOAD_FAILED = (
+    "The download failed: {reason}. The fault is at the image host: if it persists, look for the image in the Wireflow "
+    "dashboard."
+)
+REASON_LIMIT = 240  # characters
+QUERY = re.compile(r"\?[^\s'\"]+")  # of a URL: it may hold a signature
 URL_REFUSED_HINT = "Look for the image in the Wireflow dashboard."
+CAUSE_KNOWN_HINT = "When the cause is gone, recopy the image. The Wireflow dashboard may still have it."
 
 
 async def copy(lease: Lease, deps: Deps) -> datetime | None:
@@ -69,14 +94,9 @@ async def _try(image: Image, job: Job, deps: Deps) -> Image:
             work = measure or partial(copy_one, image, base, job, deps)
             image = await loop.run_in_executor(deps.copy_threads, work)
             return image.evolve(stored_at=deps.clock.now())
-    except ImageRefused as error:
-        return image.evolve(error=error.code)
-    except ImageGone:
-        now = deps.clock.now()
-        since = image.gone_since or now
-        return image.evolve(gone_since=since, error=ErrorCode.IMAGE_EXPIRED if now - since >= GONE_FOR else None)
     except CopyError as error:
         _log_failure(error, job, deps)
+        image = image.evolve(copy_error=_explanation(error))
         return _after_failure(image, error, job, deps.clock.now())
 
 
@@ -126,30 +146,51 @@ def _stored(image: Image, name: str, stream: ImageStream) -> Image:
 
 
 def _log_failure(error: CopyError, job: Job, deps: Deps) -> None:
-    fields, cause = job.log_fields(), type(error).__name__
+    fields, cause = job.log_fields(), f"{type(error).__name__}: {_reason(error)}"
     if isinstance(error, HostNotAllowed):  # terraform/modules/images/monitoring.tf alerts on these fields
         fields |= {"host": error.host, "setting": "IMAGE_HOSTS"}
         cause = f"{error.host} is not in IMAGE_HOSTS"
     deps.log.warning(Event.UPSTREAM_REFUSED, f"A copy failed: {cause}.", **fields)
 
 
+def _reason(error: CopyError) -> str:
+    """Return the text of an error on one line, without the queries of URLs."""
+    line = " ".join(QUERY.sub("?[REDACTED]", str(error)).split())
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in line)[:REASON_LIMIT]
+
+
 def _after_failure(image: Image, error: CopyError, job: Job, now: datetime) -> Image:
-    """Return the image as pending, or as given up: after its time, or at once if its URL is refused."""
+    """Return the image as pending, or as given up: after its time, or at once if a retry does not help."""
+    if isinstance(error, ImageRefused):
+        return image.evolve(error=error.code)
+    gone = isinstance(error, ImageGone | ProxyUnavailable)
+    image = image.evolve(gone_since=(image.gone_since or now) if gone else None)
+    if isinstance(error, ImageGone) and image.gone_since and now - image.gone_since >= GONE_FOR:
+        return image.evolve(error=ErrorCode.IMAGE_EXPIRED)
     partial = job.allow_partial and any(image.name for image in job.images)
     limit = MAX_COPY_TIME_PARTIAL if partial else MAX_COPY_TIME
     expired = now - (job.copy_began_at or now) >= limit or isinstance(error, UrlRefused)
-    return image.evolve(
-        gone_since=None, error=ErrorCode.COPY_FAILED if expired else None, copy_error=_explanation(error)
-    )
+    return image.evolve(error=ErrorCode.COPY_FAILED if expired else None)
 
 
-def _explanation(error: CopyError) -> str | None:
+def _explanation(error: CopyError) -> str:
+    """Return why a copy failed, for callers."""
     match error:
         case UrlRefused():
             return URL_REFUSED
         case HostNotAllowed(host=host):
             return HOST_NOT_ALLOWED.format(host=host)
-    return None
+        case UrlNotAllowed():
+            return ADDRESS_NOT_ALLOWED
+        case ImageStoreFailed():
+            words = STORE_FAILED
+        case ImageRefused():
+            words = REJECTED
+        case ImageGone() | ProxyUnavailable():
+            words = GONE
+        case _:
+            words = DOWNLOAD_FAILED
+    return words.format(reason=_reason(error))
 
 
 async def give_up_copying(lease: Lease, deps: Deps) -> None:
@@ -176,6 +217,8 @@ async def _finish(lease: Lease, images: tuple[Image, ...], deps: Deps) -> None:
 def _copy_error(job: Job, images: tuple[Image, ...], missing: list[Image]) -> JobError | None:
     if not missing or (job.allow_partial and len(missing) < len(images)):
         return None
-    code, message = missing[0].error or ErrorCode.COPY_FAILED, missing[0].copy_error
-    hint = URL_REFUSED_HINT if message == URL_REFUSED else None
+    code, causes = missing[0].error or ErrorCode.COPY_FAILED, copy_errors_of(missing)
+    message = f"{EXPLANATIONS[code].message} {causes}" if causes else None
+    hint = CAUSE_KNOWN_HINT if causes and code is ErrorCode.COPY_FAILED else None
+    hint = URL_REFUSED_HINT if causes == URL_REFUSED else hint
     return JobError.of(code, charged=Charged.YES, message=message, hint=hint, request_id=job.request_id)

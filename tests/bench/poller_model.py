@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from functions.poller import window
+from functions.poller import choosing, window
 from shared.spending import gate, pacing
 from shared.spending import request_quota as quotas
 from shared.steps.paid_call import WAKE_UP_SECONDS
@@ -182,7 +182,7 @@ class Model:
         if self.now < self._window_ends:
             self._called = True
             return
-        ends = self.now + window.window_seconds(WINDOW_SECONDS, BUCKET_SECONDS, self._moment())
+        ends = self.now + choosing.window_seconds(WINDOW_SECONDS, BUCKET_SECONDS, self._moment())
         self._busy_at, self._window_ends = self.now, ends
         self._at(ends, lambda: self._end_window(ends))
         self._scan(ends)

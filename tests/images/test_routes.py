@@ -7,7 +7,15 @@ import httpx
 import pytest
 
 from shared import egress
-from shared.copy_errors import CopyError, HostNotAllowed, ImageGone, UrlNotAllowed, UrlRefused
+from shared.copy_errors import (
+    CopyError,
+    HostNotAllowed,
+    ImageGone,
+    ImageRefused,
+    ProxyUnavailable,
+    UrlNotAllowed,
+    UrlRefused,
+)
 from shared.images.download import BROWSER_AGENT, USER_AGENT, Downloader
 from tests.images.fetching import MAX_BYTES, fetched, refusal
 from tests.images.sample_images import png_of_size
@@ -63,7 +71,7 @@ def test_an_image_that_its_host_does_not_serve_comes_through_the_download_proxy(
     assert dict(proxied.params) == {"url": url}
 
 
-@pytest.mark.parametrize("direct", [403, 404, 410])
+@pytest.mark.parametrize("direct", [400, 401, 403, 404, 410])
 @pytest.mark.parametrize("proxied", [403, 404, 410])
 def test_an_image_that_no_route_serves_is_gone(downloads, cdn, wireflow, direct, proxied):
     wireflow.put("/api/download", response(proxied))
@@ -72,10 +80,30 @@ def test_an_image_that_no_route_serves_is_gone(downloads, cdn, wireflow, direct,
     assert [len(cdn.requests), len(wireflow.requests)] == [2, 1]
 
 
-@pytest.mark.parametrize("status", [400, 429, 503])
-def test_an_image_is_not_gone_while_the_proxy_fails(downloads, cdn, wireflow, status):
-    wireflow.put("/api/download", response(status))
-    assert type(refusal(downloads, cdn.put("/cat", response(403)))) is CopyError
+@pytest.mark.parametrize("raw", [response(408), response(429), response(503), response(504), b"", response(200)])
+def test_an_image_is_not_gone_while_the_proxy_is_unavailable(downloads, cdn, wireflow, raw):
+    wireflow.put("/api/download", raw)
+    assert type(refusal(downloads, cdn.put("/cat", response(403)))) is ProxyUnavailable
+
+
+@pytest.mark.parametrize("proxied", [response(400), response(500), response(502), response(200, b"<html>Not found")])
+def test_a_failure_of_the_proxy_does_not_overrule_what_the_image_host_says(downloads, cdn, wireflow, proxied):
+    wireflow.put("/api/download", proxied)
+    error = refusal(downloads, cdn.put("/cat", response(404)))
+    assert type(error) is ImageGone
+    assert "HTTP 404" in str(error)
+    assert "proxy" in str(error)
+
+
+def test_an_image_from_the_proxy_that_is_too_large_is_refused(downloads, cdn, wireflow):
+    wireflow.put("/api/download", response(200, b"", length=MAX_BYTES + 1))
+    assert type(refusal(downloads, cdn.put("/cat", response(403)))) is ImageRefused
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_what_image_hosts_respond_to_an_expired_signature_counts_as_gone(inputs, cdn, status):
+    body = b"<Error><Code>ExpiredToken</Code></Error>"
+    assert type(refusal(inputs, cdn.put("/cat", response(status, body)))) is ImageGone
 
 
 @pytest.fixture

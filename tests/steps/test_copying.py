@@ -68,6 +68,8 @@ async def test_a_copy_that_fails_for_24_hours_is_copy_failed(world: World) -> No
     world.vendor.answer("cdn", status(503))
     (job,) = await world.end_of(await world.accepted())
     assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "copy_failed", "yes")
+    assert "wireflow.test responded with HTTP 503" in job["errorMessage"]
+    assert job["errorHint"].startswith("When the cause is gone, recopy the image.")
     assert 24 * HOUR <= moment(job["completedAt"]) - moment(job["startedAt"]) <= 24.5 * HOUR
 
 
@@ -94,12 +96,17 @@ async def test_after_a_403_a_browser_user_agent_and_then_the_proxy_are_tried(wor
     assert proxied.request.url.params["url"] == job["images"][0]["sourceUrl"]
 
 
-@pytest.mark.parametrize("code", [403, 404, 410])
-async def test_an_image_that_is_gone_on_every_route_for_ten_minutes_is_expired(world: World, code: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "proxy"), [(400, 404), (401, 404), (403, 404), (404, 404), (410, 404), (403, 500), (404, 502), (403, 400)]
+)
+async def test_an_image_that_is_gone_on_every_route_for_ten_minutes_is_expired(
+    world: World, code: int, proxy: int
+) -> None:
     world.vendor.answer("cdn", status(code))
-    world.vendor.answer("download", status(404))
+    world.vendor.answer("download", status(proxy))
     (job,) = await world.end_of(await world.accepted())
     assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "image_expired", "yes")
+    assert f"responded with HTTP {code}" in job["errorMessage"]
     assert 10 * MINUTE <= moment(job["completedAt"]) - moment(job["startedAt"]) <= 25 * MINUTE
     assert len(world.vendor.to("trigger")) == 1
 
@@ -123,6 +130,17 @@ async def test_an_outage_restarts_the_ten_minutes_before_expiry(world: World) ->
     world.vendor.answer("cdn", status(503))
     await world.run_for(20 * MINUTE)
     assert (await world.job(job_id))["status"] == "copying"
+
+
+async def test_a_proxy_that_is_unavailable_neither_ends_a_job_nor_restarts_the_ten_minutes(world: World) -> None:
+    world.vendor.answer("cdn", status(403))
+    world.vendor.answer("download", status(503))
+    job_id = await copying_job(world)
+    await world.run_for(30 * MINUTE)
+    assert (await world.job(job_id))["status"] == "copying"
+    world.vendor.answer("download", status(404))
+    (job,) = await world.end_of(job_id, patience=12 * MINUTE)
+    assert job["errorCode"] == "image_expired"
 
 
 @pytest.mark.parametrize(
@@ -288,6 +306,10 @@ async def test_a_part_of_an_image_is_retried_and_then_copy_failed(world: World, 
 async def test_a_copy_waits_for_an_unavailable_image_store(world: World, tmp_path: Path) -> None:
     (tmp_path / "images").write_text("a file in place of the folder")
     job_id = await copying_job(world)
+    message = (await world.job(job_id))["message"]
+    assert "The image store of this deployment failed:" in message
+    assert "NotADirectoryError: Not a directory" in message
+    assert str(tmp_path) not in message
     (tmp_path / "images").unlink()
     (job,) = await world.end_of(job_id)
     assert job["status"] == "succeeded"

@@ -179,7 +179,7 @@ async def test_while_copying_fails_the_page_says_why_to_the_owner_only(open_worl
         job = (await world.http.post("/", data={"prompt": "a cat"}, headers={"Origin": SHOP})).json()["id"]
         await world.run_for(timedelta(minutes=10))
         pages = [await world.http.get(f"/jobs/{job}", headers={**HTML, **who}) for who in ({}, bearer("admin"))]
-        for text in ("could not be copied in", "Check IMAGE_HOSTS", "Copying is retried automatically."):
+        for text in ("could not be copied in", "responded with HTTP 503", "Copying is retried automatically."):
             assert [text in one.text for one in pages] == [False, True]
 
 

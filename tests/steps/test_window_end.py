@@ -13,6 +13,7 @@ import pytest
 from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobStore
+from tests.harness.receivers import Receiver
 from tests.harness.slow import SlowJobs
 from tests.harness.virtual_time import VirtualClock
 from tests.harness.world import SMALL, World
@@ -133,6 +134,46 @@ async def test_no_copy_starts_after_the_window_and_one_that_has_begun_is_finishe
         assert len(stored) == len(copies) < 10
         waiting = [await world.record(job_id) for job_id in ids if job_id not in stored]
         assert {(job.status, job.copy_tries) for job in waiting} == {("copying", 0)}
+
+
+SLOW_COPY = {"POLL_WINDOW_SECONDS": "10", "slow_seconds": 200.0, "run_seconds": (2.0, 2.0)}
+
+
+async def test_jobs_start_are_copied_and_are_notified_while_an_earlier_copy_goes_on(open_world: OpenWorld) -> None:
+    async with open_world(wake_ups=True, **SLOW_COPY) as world:
+        receiver = Receiver(world, "receiver.test")
+        slow = await world.accepted("a cat [fault:trickle]")
+        first_call = asyncio.create_task(world.call_poller())
+        for count in range(1, 8):
+            await world.clock.sleep(5)
+            other = await world.accepted(callbackUrl=receiver.url)
+            await world.clock.sleep(15)
+            assert (await world.record(other)).status == "succeeded"
+            assert len(receiver.deliveries) == count
+        assert (await world.record(slow)).status == "copying"
+        await first_call
+        assert (await world.record(slow)).status == "succeeded"
+        assert len(world.vendor.to("cdn")) == 8, "no image was downloaded twice"
+
+
+async def test_a_window_begins_every_minute_although_the_schedulers_call_waits_for_a_copy(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(wake_ups=True, **SLOW_COPY) as world:
+        await world.accepted("a cat [fault:trickle]")
+        await world.call_poller()
+        assert len(world.log("window")) >= 4
+
+
+async def test_the_copies_that_windows_have_left_share_the_slots_of_the_instance(open_world: OpenWorld) -> None:
+    async with open_world(wake_ups=True, **AUTH, **SLOW_COPY) as world:
+        for n in range(6):
+            for caller in ("zap", "ci"):
+                fields = {"prompt": f"cat {n} [fault:trickle]", **SMALL}
+                assert (await world.http.post("/", json=fields, headers=bearer(caller))).status_code == 202
+        await world.clock.sleep(150)
+        assert len(world.log("window")) >= 2, "more windows have begun"
+        assert len(world.vendor.to("cdn")) == 4, "as many as this instance has slots"
 
 
 async def test_a_claim_that_comes_back_after_the_end_starts_nothing(open_world: OpenWorld) -> None:

@@ -68,7 +68,7 @@ def limited(at: datetime, says: str = "Too many workflow executions. Please try 
 def moved(status: int) -> Means:
     says = f"Wireflow responded with HTTP {status}, a redirect to https://www.wireflow.ai. "
     says += "Set WIREFLOW_BASE_URL to the final URL."
-    return refused(errors.OperatorMustAct, ErrorCode.CONFIGURATION, says)
+    return refused(errors.Redirected, ErrorCode.CONFIGURATION, says)
 
 
 S = RunState

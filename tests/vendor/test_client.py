@@ -235,7 +235,7 @@ async def test_an_input_image_that_is_too_large_is_refused_without_a_call() -> N
         *((status, errors.OperatorMustAct, "key_refused") for status in (401, 403)),
         (402, errors.OutOfCredits, "insufficient_credits"),
         (404, errors.OperatorMustAct, "workflow_not_found"),
-        (307, errors.OperatorMustAct, "configuration"),
+        (307, errors.Redirected, "configuration"),
         (429, errors.RateLimited, "rate_limited"),
         *((status, errors.Unavailable, "upstream_unreachable") for status in (200, 204, 408, 409, 500, 502, 503, 599)),
     ],

@@ -6,8 +6,10 @@ A placeholder is sent only for an `<img>` and is never cached, so that no caller
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from shared.callers import is_visitor
 from shared.file_names import content_disposition
 from shared.job import Job
+from shared.job_parts import copy_errors_of
 from shared.job_states import Status
 from shared.ports import StoredImage
 from shared.problems import Problem
@@ -112,7 +114,7 @@ def _missing(request: Request, job: Job, number: int | None) -> Response:
     if job.finished:
         if wants_image(request):
             return _placeholder(placeholders.FAILED, {})
-        raise Problem("image_failed", _failure(job))
+        raise Problem("image_failed", _failure(job, number))
     headers = {"Retry-After": str(RETRY_SECONDS)}
     if wants_image(request):
         return _placeholder(placeholders.WAITING, headers)
@@ -120,10 +122,13 @@ def _missing(request: Request, job: Job, number: int | None) -> Response:
     raise Problem("image_not_ready", detail, headers=headers)
 
 
-def _failure(job: Job) -> str:
+def _failure(job: Job, number: int | None) -> str:
     if job.error:
         return f"{sentence(job.error.message)} {advice(job, job.error)}"
-    return "The job was canceled." if job.status is Status.CANCELED else "This image could not be copied."
+    if job.status is Status.CANCELED:
+        return "The job was canceled."
+    cause = "" if is_visitor(job.caller) else copy_errors_of(image for image in job.images if image.index == number)
+    return f"This image could not be copied. {cause}".strip()
 
 
 def _placeholder(content: bytes, headers: dict[str, str]) -> Response:

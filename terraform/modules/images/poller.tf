@@ -1,8 +1,8 @@
 # The poller: Cloud Scheduler calls it once a minute, wake-ups (wake_up.tf) in between, and it works on due jobs for the length of a window.
 
 locals {
-  # window < timeout < attempt deadline, each derived from the previous one. After the window the poller waits for copies
-  # in progress; if Cloud Scheduler gave up before the function did, it would start the next window in parallel.
+  # window < timeout < attempt deadline, each derived from the previous one. After the window the call waits for copies in
+  # progress, beside the next window. If Cloud Scheduler gave up before the function did, it would report a failed call.
   poll_window_seconds      = coalesce(var.poll_window_seconds, 55)
   longest_copy_seconds     = 240
   poller_timeout_seconds   = local.poll_window_seconds + local.longest_copy_seconds + 5
@@ -83,7 +83,7 @@ resource "google_cloudfunctions2_function" "poller" {
     service_account_email            = local.accounts["poller"].email
     min_instance_count               = 0
     max_instance_count               = 1
-    max_instance_request_concurrency = 4   # a call during a window returns immediately
+    max_instance_request_concurrency = 16  # a window, calls that return at once, and windows that wait for their last copies
     available_cpu                    = "1" # concurrency above 1 requires a full vCPU
     available_memory                 = "512Mi"
     timeout_seconds                  = local.poller_timeout_seconds
