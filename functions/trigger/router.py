@@ -15,7 +15,10 @@ from shared.store_errors import StoreError
 from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
+from .parsing.hook_fields import NAMES as HOOK_FIELDS
+from .parsing.query_parameters import check_parameters
 from .responses.problems import problem_response
+from .routes.actions import FIELDS as ACTION_FIELDS
 from .routes.actions import act_on_jobs
 from .routes.assets import embed, page_asset
 from .routes.batch_results import batch_results
@@ -28,7 +31,7 @@ from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_history, read_job
 from .routes.next_job import post_next
 from .routes.pages import playground
-from .routes.recovery import recopy_job, redeliver_job, retry_job
+from .routes.recovery import RETRY_FIELDS, recopy_job, redeliver_job, retry_job
 from .routes.submit import post
 from .routes.usage import usage
 from .routes.workflows import list_workflows
@@ -65,6 +68,14 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/pages/(?P<name>page\.(css|js))"), {"GET": page_asset}),
     (re.compile(r"/embed\.js"), {"GET": embed}),
 ]
+READS = {"GET", "HEAD", "OPTIONS"}  # their unknown query parameters are ignored
+CREATES: set[Handler] = {post, post_batch, post_next}  # they read the query as defaults of the fields
+PARAMETERS: dict[Handler, tuple[str, ...]] = {delete_job: ("erase",), delete_batch: ("erase",)}
+BODY_FIELDS: dict[Handler, tuple[str, ...]] = {
+    act_on_jobs: ACTION_FIELDS,
+    retry_job: RETRY_FIELDS,
+    create_hook: HOOK_FIELDS,
+}
 
 
 async def handle(request: Request, context: Context) -> Response:
@@ -78,6 +89,8 @@ async def handle(request: Request, context: Context) -> Response:
 async def _handle(request: Request, context: Context) -> Response:
     try:
         handler, parameters = _route(request, has_playground=context.deps.config.playground)
+        if request.method not in READS and handler not in CREATES:
+            check_parameters(request, PARAMETERS.get(handler, ()), BODY_FIELDS.get(handler, ()))
         return await handler(request, context, **parameters)
     except ClientDisconnect:
         return Response(status_code=400)  # the caller is gone
