@@ -29,7 +29,7 @@ _BLANK = re.compile(
 )
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
-_METADATA_PREFIX = "metadata."  # in forms and queries, of the name of each entry
+METADATA_PREFIX = "metadata."  # in forms and queries, of the name of each entry
 _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
@@ -292,8 +292,8 @@ def read_text_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     entries: dict[str, Any] = {}
     for name, values in texts.items():
         value = FIELDS.get(name, Field()).from_text(name, values[0]) if len(values) == 1 else values
-        if name.startswith(_METADATA_PREFIX):
-            entries[name.removeprefix(_METADATA_PREFIX)] = value
+        if name.startswith(METADATA_PREFIX):
+            entries[name.removeprefix(METADATA_PREFIX)] = value
         else:
             fields[name] = value
     return {"metadata": entries, **fields} if entries else fields
@@ -301,7 +301,7 @@ def read_text_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 def is_text_field(name: str) -> bool:
     """Return whether a name in a form or a query string is that of a field of ours."""
-    return name in FIELDS or name.startswith(_METADATA_PREFIX)
+    return name in FIELDS or name.startswith(METADATA_PREFIX)
 
 
 def is_ours(name: str, *, browser: bool) -> bool:
