@@ -21,7 +21,7 @@ async def erase_one(job_id: str, place: Place, environ: Mapping[str, str], *, ye
     if not yes:
         await confirm(f"{PERMANENT} Erase job {job_id}?")
     async with open_api(place, environ) as api:
-        await api.delete(f"/jobs/{job_id}?erase=true")
+        await api.remove(f"/jobs/{job_id}?erase=true")
     click.echo(json.dumps({"id": job_id}) if as_json else "The job is erased.")
 
 

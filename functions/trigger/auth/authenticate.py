@@ -119,7 +119,7 @@ class Authenticator:
         if not self._settings.configured:
             if problem := self._rejection_without_authentication(request):
                 raise problem
-            return Caller(CallerKind.OPEN)
+            return _open_caller(request)
         origin = cors.own_or_allowed_origin(request, self._settings, self._public_url)
         return Caller(CallerKind.FORM, f"{FORM_PREFIX}{origin}") if origin else None
 
@@ -137,7 +137,7 @@ class Authenticator:
         caller = preferred(await self.headers(request), self.signature(request, b""))
         if self._settings.configured or self._rejection_without_authentication(request):
             return caller
-        return Caller(CallerKind.OPEN)
+        return _open_caller(request)
 
     async def _is_event(self, jwt: str, request: Request) -> bool:
         """Return whether a JWT identifies our events. False: it identifies a caller to IAM only. Raises Problem."""
@@ -169,6 +169,11 @@ class Authenticator:
         if self._settings.public is not False and not loopback.is_local(request):
             return no_authentication()
         return origin_not_allowed() if loopback.is_cross_origin(request, self._public_url) else None
+
+
+def _open_caller(request: Request) -> Caller:
+    """Return the caller without any authentication. On this machine it is the operator, who may read the store, too."""
+    return Caller(CallerKind.OPEN, admin=loopback.is_local(request))
 
 
 def _token_caller(owner: Token) -> Caller:
