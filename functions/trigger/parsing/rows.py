@@ -117,7 +117,14 @@ class _Columns:
         if workflow not in self._fields:
             inputs = {normalized(name): name for name in await self._workflow_fields(workflow) or ()}
             self._fields[workflow] = self._meaning({**_OVERRIDES, **inputs, **_OURS})
+            self._check_image(self._fields[workflow])
         return self._fields[workflow]
+
+    def _check_image(self, fields: Sequence[str]) -> None:
+        """Reject a column `image` that would be metadata: the row would be paid for without its input image."""
+        for name, field in zip(self._header, fields, strict=True):
+            if normalized(name) == "image" and field.startswith(_METADATA):
+                raise BadTable(f"There is no column {name}. Did you mean image1?")
 
     def _meaning(self, known: Mapping[str, str]) -> list[str]:
         """The field of each column: a known one, or the caller's own metadata. "" for a column without a name."""
