@@ -109,4 +109,4 @@ async def test_only_204_confirms_that_something_was_removed(status: int):
 def test_commands_act_on_the_store_of_a_deployment_with_its_public_url(command: Command):
     url, images = f"sqlite:///{command.folder / 'jobs.db'}", f"file://{command.folder / 'images'}"
     stores = {"JOBS_URL": url, "IMAGES_URL": images, "PUBLIC_URL": "https://trigger.example"}
-    assert json.loads(command.invoke("jobs", "list", "--json", **stores).out) == []
+    assert json.loads(command.invoke("jobs", "list", "--json", **stores).out) == {"jobs": []}
