@@ -1,4 +1,4 @@
-"""`GET /`: the playground, where `PLAYGROUND` is set."""
+"""`GET /`: the playground for browsers, where `PLAYGROUND` is set."""
 
 import hashlib
 
