@@ -338,3 +338,10 @@ async def test_without_authentication_the_operator_has_the_hooks_of_all(open_wor
         assert (await world.http.get(f"/hooks/{hook['id']}")).status_code == 200
         assert (await world.http.post(f"/hooks/{hook['id']}/secret")).status_code == 200
         assert (await world.caller("10.1.2.3").get("/hooks")).status_code == 403
+
+
+async def test_an_empty_body_says_what_a_hook_is(guarded: World):
+    for content, fault in ((b"", "is empty"), (b"{", "is not valid JSON")):
+        response = await guarded.http.post("/hooks", content=content, headers=bearer("zap"))
+        assert (response.status_code, fault in response.json()["detail"]) == (400, True)
+        assert response.json()["detail"].endswith('JSON such as {"hookUrl": "https://example.com/hook"}.')

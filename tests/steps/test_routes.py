@@ -1,4 +1,4 @@
-"""A query parameter that a request does not have is rejected before anything is changed, erased, or paid."""
+"""What the router rejects: unknown query parameters of requests that change something, and wrong URLs."""
 
 import pytest
 
@@ -70,3 +70,16 @@ async def test_reading_ignores_it(world: World) -> None:
 def test_what_is_known_of_a_handler_is_about_one_that_changes_something() -> None:
     changing = {handler for _, methods in ROUTES for one, handler in methods.items() if one not in READS}
     assert CREATES | PARAMETERS.keys() | BODY_FIELDS.keys() <= changing
+
+
+@pytest.mark.parametrize("path", ["/jobs/abc", f"/jobs/{'A' * 32}", "/jobs/abc/history", "/batches/1", "/hooks/1"])
+async def test_a_malformed_id_is_named(world: World, path: str) -> None:
+    response = await world.http.get(path)
+    assert (response.status_code, "32 lowercase hexadecimal digits" in response.json()["detail"]) == (404, True)
+    assert "digits" not in (await world.http.get(f"/jobs/{'0' * 32}/prompt")).json()["detail"]
+
+
+async def test_a_request_for_a_job_at_the_wrong_url_is_shown_the_right_one(world: World) -> None:
+    response = await world.http.post("/jobs", json={"prompt": "a cat"})
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+    assert response.json()["detail"].endswith("Send POST / to create a job.")

@@ -70,7 +70,7 @@ class Authenticator:
             elif credential.may_be_jwt:
                 jwts.append(credential.text)
             else:
-                raise _unknown_token()
+                raise _unknown_token() if credential.well_formed else _malformed_authorization()
         for jwt in jwts:
             if await self._is_event(jwt, request):
                 callers.append(Caller(CallerKind.EVENT, "event"))
@@ -184,6 +184,13 @@ def _unknown_token() -> Problem:
     return invalid_credential(
         "The token is unknown. Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN, as the password of "
         "Basic, or as the body's token."
+    )
+
+
+def _malformed_authorization() -> Problem:
+    return invalid_credential(
+        "The Authorization header must be `Bearer TOKEN`, without quotation marks, or Basic with the token as the "
+        "password."
     )
 
 

@@ -38,6 +38,12 @@ _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 # --- from JSON: from a field's name and value to what it means, or Problem 422 -------------------------------------
 
 
+def kind_of(value: Any) -> str:
+    """Return what a value of JSON is, such as `a string`: it says why `"true"` is not true."""
+    kinds = {str: "a string", bool: "a boolean", list: "an array", dict: "an object", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
 def anything(_name: str, value: Any) -> Any:
     """Any value."""
     return value
@@ -46,7 +52,7 @@ def anything(_name: str, value: Any) -> Any:
 def string(name: str, value: Any) -> str:
     """A string."""
     if not isinstance(value, str):
-        raise Problem.wrong(f"{name} must be a string.", name)
+        raise Problem.wrong(f"{name} must be a string, not {kind_of(value)}.", name)
     return value
 
 
@@ -60,7 +66,7 @@ def non_empty_string(name: str, value: Any) -> str:
 def boolean(name: str, value: Any) -> bool:
     """A boolean."""
     if not isinstance(value, bool):
-        raise Problem.wrong(f"{name} must be true or false.", name)
+        raise Problem.wrong(f"{name} must be true or false, not {kind_of(value)}.", name)
     return value
 
 
@@ -91,14 +97,18 @@ def job_id(name: str, value: Any) -> str:
 
 def image_index(name: str, value: Any) -> int:
     """The zero-based index of an image."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < IMAGES_LIMIT:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Problem.wrong(f"{name} must be the index of an image, an integer from 0, not {kind_of(value)}.", name)
+    if not isinstance(value, int) or not 0 <= value < IMAGES_LIMIT:
         raise Problem.wrong(f"{name} must be the index of an image, an integer from 0.", name)
     return value
 
 
 def seconds(name: str, value: Any) -> float:
     """A positive number of seconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < DEADLINE_LIMIT:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Problem.wrong(f"{name} must be a number of seconds, not {kind_of(value)}.", name)
+    if not 0 < value < DEADLINE_LIMIT:
         raise Problem.wrong(f"{name} must be a number of seconds above 0 and below {DEADLINE_LIMIT:,}.", name)
     return float(value)
 
