@@ -204,7 +204,7 @@ def _invalid_signature() -> Problem:
 
 def _reject_token_in_url(request: Request) -> None:
     """URLs end up in the logs of every server and proxy."""
-    if request.scope["query_string"] and "token" in request.query_params:
+    if request.scope["query_string"] and any(name.lower() == "token" for name in request.query_params):
         raise Problem(
             "token_in_url",
             "Send the token as Authorization: Bearer TOKEN or as the body's token. Replace this one: URLs are logged.",

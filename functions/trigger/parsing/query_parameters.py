@@ -15,7 +15,7 @@ def check_parameters(request: Request, known: Collection[str], in_body: Collecti
     `in_body`: the fields of the body. Authentication rejects a token in the URL and says to replace it.
     """
     for name in request.query_params:
-        if name in known or name == "token":
+        if name in known or name.lower() == "token":
             continue
         remedy = f"Send {name} in the body" if name in in_body else _remedy(known)
         shown = name[:LONGEST]
