@@ -17,7 +17,6 @@ from .context import Context
 from .openapi.document import openapi
 from .parsing.hook_fields import NAMES as HOOK_FIELDS
 from .parsing.query_parameters import check_parameters
-from .responses.negotiation import wants_page
 from .responses.problems import problem_response
 from .routes.actions import FIELDS as ACTION_FIELDS
 from .routes.actions import act_on_jobs
@@ -90,8 +89,7 @@ async def handle(request: Request, context: Context) -> Response:
 
 async def _handle(request: Request, context: Context) -> Response:
     try:
-        has_page = context.deps.config.playground and wants_page(request)
-        handler, parameters = _route(request, has_playground=has_page)
+        handler, parameters = _route(request, has_playground=context.deps.config.playground)
         if request.method not in READS and handler not in CREATES:
             check_parameters(request, PARAMETERS.get(handler, ()), BODY_FIELDS.get(handler, ()))
         return await handler(request, context, **parameters)
