@@ -85,8 +85,8 @@ class HookStore(Protocol):
     async def delete_hook(self, hook_id: str) -> None:
         """Delete a hook, if it exists."""
 
-    async def hooks_of(self, caller: str) -> list[Hook]:
-        """Return the hooks of a caller, oldest first."""
+    async def hooks_of(self, caller: str | None) -> list[Hook]:
+        """Return the hooks of a caller, or of all (None), oldest first."""
 
     async def active_hooks(self) -> list[Hook]:
         """Return the active hooks of all callers, oldest first."""

@@ -77,9 +77,9 @@ class Problem(Exception):
         return cls("invalid_field", detail, field=field)
 
     @classmethod
-    def not_allowed(cls, method: str, allowed: Sequence[str]) -> Self:
-        """Return a 405 with the `Allow` header."""
-        detail = f"This URL does not support {method}. Use {' or '.join(allowed)}."
+    def not_allowed(cls, method: str, allowed: Sequence[str], hint: str = "") -> Self:
+        """Return a 405 with the `Allow` header. `hint`: a further sentence, after a space."""
+        detail = f"This URL does not support {method}. Use {' or '.join(allowed)}.{hint}"
         return cls("method_not_allowed", detail, headers={"Allow": ", ".join(allowed)})
 
     def document(self) -> dict[str, Any]:

@@ -63,3 +63,8 @@ def headings(text: str) -> set[str]:
     titles = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
     slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
     return slugs | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+def test_examples_of_the_readmes_can_be_pasted_one_after_the_other():
+    keys = [key for path in READMES.values() for key in re.findall(r"Idempotency-Key: ([\w-]+)'", path.read_text())]
+    assert len(keys) == len(set(keys)), "the same key with another body is rejected"

@@ -40,25 +40,31 @@ class Api:
     async def get(self, path: str, **parameters: Any) -> Any:
         """Send a GET. Parameters that are None are left out."""
         given = {name: value for name, value in parameters.items() if value is not None}
-        return await self._send("GET", path, params=given)
+        return json_of(await self._send("GET", path, params=given))
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a POST with JSON, or without a body."""
-        return await self._send("POST", path, **({} if body is None else {"json": body}))
+        return json_of(await self._send("POST", path, **({} if body is None else {"json": body})))
 
     async def delete(self, path: str) -> Any:
         """Send a DELETE."""
-        return await self._send("DELETE", path)
+        return json_of(await self._send("DELETE", path))
 
-    async def _send(self, method: str, path: str, **options: Any) -> Any:
+    async def remove(self, path: str) -> None:
+        """Send a DELETE that only 204 confirms: another server may respond to it with any JSON."""
+        response = await self._send("DELETE", path)
+        json_of(response)
+        if response.status_code != 204:
+            raise RequestFailed(f"{response.url.host} responded with HTTP {response.status_code}. {NOT_A_TRIGGER}")
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            response = await self._http.request(method, path, **options)
+            return await self._http.request(method, path, **options)
         except httpx.TimeoutException as error:
             raise RequestFailed(f"{self._http.base_url} did not respond within {RESPONSE_SECONDS:g} s.") from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # of the resolver, for a name that is none
             cause = str(error) or type(error).__name__
             raise RequestFailed(f"{self._http.base_url} did not respond: {cause}") from error
-        return json_of(response)
 
 
 class _Fields(dict[str, Any]):
@@ -100,7 +106,10 @@ def _reason(response: httpx.Response) -> str:
 
 @asynccontextmanager
 async def open_api(place: Place, environ: Mapping[str, str]) -> AsyncIterator[Api]:
-    """Open the API of a deployment, or of the job store that `open_store` opens. Raises SetupError."""
+    """Open the API of a deployment, or of the job store that `open_store` opens. Raises SetupError.
+
+    On a job store the caller is the operator: the Host is this machine, also with the PUBLIC_URL of a deployment.
+    """
     if place.url:
         headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
         try:
@@ -112,7 +121,7 @@ async def open_api(place: Place, environ: Mapping[str, str]) -> AsyncIterator[Ap
         return
     async with open_store(environ, live=place.live) as deps:
         transport = httpx.ASGITransport(_app(deps), client=("127.0.0.1", 0))
-        async with httpx.AsyncClient(base_url=deps.config.public_url or LOCAL_URL, transport=transport) as http:
+        async with httpx.AsyncClient(base_url=LOCAL_URL, transport=transport) as http:
             yield Api(http)
 
 

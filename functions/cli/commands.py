@@ -14,6 +14,7 @@ from functions.cli.input_image import InputImageType
 from functions.cli.job_commands import jobs
 from functions.cli.place import Place, at_place
 from functions.cli.tasks import run_until_interrupted, serve_until_interrupted
+from functions.cli.times import DAY
 
 PORT = click.IntRange(1, 65535)
 LIVE_HELP = "Use the real Wireflow, which costs money. Requires WIREFLOW_WEBHOOK_ID and WIREFLOW_API_KEY."
@@ -147,7 +148,6 @@ def token(name: str, admin: bool) -> None:
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
-DAY = click.DateTime(["%Y-%m-%d"])
 DAY_NAME = "YYYY-MM-DD"
 
 

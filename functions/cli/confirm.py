@@ -1,4 +1,4 @@
-"""A question that must be answered before something is paid."""
+"""A question that must be answered before something is paid or erased."""
 
 import asyncio
 import sys
@@ -8,10 +8,10 @@ import click
 from functions.cli.errors import SetupError
 
 
-async def confirm(question: str) -> None:
+async def confirm(question: str, declined: str = "Nothing was started.") -> None:
     """Ask on standard error and wait for the answer, which Ctrl-C interrupts like anything else.
 
-    Raises click.Abort unless the answer is yes, and SetupError if no person can answer.
+    `declined`: what is said unless the answer is yes. Raises click.Abort then, and SetupError if no person can answer.
     """
     if not sys.stdin.isatty():
         raise SetupError(f"{question} Add --yes to agree: standard input is not a terminal.")
@@ -23,4 +23,5 @@ async def confirm(question: str) -> None:
     finally:
         loop.remove_reader(sys.stdin)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        click.echo(declined, err=True)
         raise click.Abort

@@ -14,14 +14,15 @@ from shared.public_job import timestamp
 
 MAX_REQUESTS = 100_000
 PERMANENT = "Records, images, and input images are removed permanently."
+NOT_ERASED = "Nothing was erased."
 
 
 async def erase_one(job_id: str, place: Place, environ: Mapping[str, str], *, yes: bool, as_json: bool) -> None:
     """Erase a final job, after a confirmation unless `yes`; it may be erased already. Raises as `erase_all`."""
     if not yes:
-        await confirm(f"{PERMANENT} Erase job {job_id}?")
+        await confirm(f"{PERMANENT} Erase job {job_id}?", NOT_ERASED)
     async with open_api(place, environ) as api:
-        await api.delete(f"/jobs/{job_id}?erase=true")
+        await api.remove(f"/jobs/{job_id}?erase=true")
     click.echo(json.dumps({"id": job_id}) if as_json else "The job is erased.")
 
 
@@ -41,7 +42,7 @@ async def erase_all(
         planned = await _sum(wanted, api, dry_run=True)
         count = planned["matched"] - planned["skipped"]
         if count and not yes:
-            await confirm(f"{PERMANENT} Erase {_jobs(count)}?")
+            await confirm(f"{PERMANENT} Erase {_jobs(count)}?", NOT_ERASED)
         result = await _sum(wanted, api) if count else {**planned, "dryRun": False}
     click.echo(json.dumps(result) if as_json else f"{_jobs(result['done'])} erased.")
 

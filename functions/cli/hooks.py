@@ -39,7 +39,7 @@ async def add_hook(fields: Mapping[str, Any], place: Place, environ: Mapping[str
 async def remove_hook(hook_id: str, place: Place, environ: Mapping[str, str], *, as_json: bool) -> None:
     """Delete a hook; it may be deleted already. Raises the errors of `Api`."""
     async with open_api(place, environ) as api:
-        await api.delete(f"/hooks/{hook_id}")
+        await api.remove(f"/hooks/{hook_id}")
     click.echo(json.dumps({"id": hook_id}) if as_json else "The hook is deleted.")
 
 

@@ -120,7 +120,9 @@ def erase(place: Place, job_id: str | None, yes: bool, as_json: bool, **chosen: 
     from functions.cli.erase import erase_all, erase_one
 
     given = {name: value for name, value in chosen.items() if value}
-    if bool(job_id) == bool(given):
+    if job_id and given:
+        raise click.UsageError("Name a job or choose jobs, not both.")
+    if not job_id and not given:
         options = "--caller, --status, --workflow, --batch, --since, or --until"
         raise click.UsageError(f"Name a job, or choose jobs by {options}.")
     if job_id:

@@ -1,4 +1,4 @@
-"""The type of the options --since and --until."""
+"""The types of the options --since and --until, and of --from and --to."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -36,3 +36,22 @@ class TimeType(click.DateTime):
 
 
 TIME = TimeType()
+
+
+class DayType(click.DateTime):
+    """A day. Its value is a naive datetime."""
+
+    name = "day"
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the day. Raises click.BadParameter if the text is none."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no day such as 2026-02-01 (year-month-day).", param, ctx)
+
+
+DAY = DayType()

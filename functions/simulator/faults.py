@@ -41,6 +41,7 @@ Reply = Callable[[Request, datetime, Settings], Response | None]
 CDN = (Endpoint.CDN,)
 EVERYWHERE = (*API, *FILES)
 ANY = "any"
+MEMBERS = ("fault", "times", "share", "for")  # of a rule of POST /_faults
 _IN_PROMPT = re.compile(r"\[fault:([\w-]+(?:@[\w-]+)?)\]")
 
 
@@ -253,7 +254,9 @@ class FaultRule:
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read `{"fault", "times" | "share", "for"}`; ValueError says what is wrong."""
-        name, times, share, endpoint = (body.get(key) for key in ("fault", "times", "share", "for"))
+        if unknown := sorted(body.keys() - set(MEMBERS)):
+            raise ValueError(f"there is no member {unknown[0]}; a rule has {', '.join(MEMBERS)}")
+        name, times, share, endpoint = (body.get(key) for key in MEMBERS)
         if name != ANY:
             FaultRef.parse(f"{name}@{endpoint}" if endpoint else str(name))
         if times is not None and not (isinstance(times, int) and times > 0):

@@ -76,7 +76,7 @@ def _range(text: str) -> tuple[float, float]:
     low, _, high = text.partition("-")
     seconds = (float(low), float(high or low))
     if not 0 <= seconds[0] <= seconds[1]:
-        raise ValueError("must be seconds such as 15 or 10-20")
+        raise ValueError
     return seconds
 
 
@@ -88,26 +88,38 @@ def _credits(text: str) -> float | None:
     if text.lower() == "none":
         return None
     if not 0 <= (credits := float(text)) < 1_000_000:
-        raise ValueError("must be a number of credits from 0, or none")
+        raise ValueError
     return credits
+
+
+def _expecting(expected: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return `parse` with a ValueError that says what was expected."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            raise ValueError(f"must be {expected}") from None
+
+    return parsed
 
 
 # Variable: the field, and how its text is parsed.
 VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SIMULATOR_STATE": ("state", Path),
-    "SIMULATOR_RUN_SECONDS": ("run_seconds", _range),
+    "SIMULATOR_RUN_SECONDS": ("run_seconds", _expecting("seconds such as 15 or 10-20", _range)),
     "SIMULATOR_HONOUR_KEYS": ("honour_keys", _boolean),
-    "SIMULATOR_PLAN": ("plan", _plan),
-    "SIMULATOR_STYLE": ("style", Style),
+    "SIMULATOR_PLAN": ("plan", _expecting(f"{', '.join(Plan)}, or none", _plan)),
+    "SIMULATOR_STYLE": ("style", _expecting(f"one of {', '.join(Style)}", Style)),
     "SIMULATOR_WEBHOOK_ID": ("webhook_id", str),
     "SIMULATOR_EXECUTE_ID": ("execute_id", str),
     "SIMULATOR_RUN_ID": ("run_id", str),
     "SIMULATOR_API_KEY": ("api_key", str),
     "SIMULATOR_CDN_URL": ("cdn_url", lambda text: text.rstrip("/")),
-    "SIMULATOR_SLOW_SECONDS": ("slow_seconds", float),
-    "SIMULATOR_LARGE_BYTES": ("large_bytes", int),
-    "SIMULATOR_SEED": ("seed", int),
-    "SIMULATOR_CREDITS": ("credits", _credits),
+    "SIMULATOR_SLOW_SECONDS": ("slow_seconds", _expecting("a number of seconds", float)),
+    "SIMULATOR_LARGE_BYTES": ("large_bytes", _expecting("a whole number of bytes", int)),
+    "SIMULATOR_SEED": ("seed", _expecting("a whole number", int)),
+    "SIMULATOR_CREDITS": ("credits", _expecting("a number of credits from 0, or none", _credits)),
 }
 
 # Member of POST /_settings: variable.

@@ -15,7 +15,10 @@ from shared.store_errors import StoreError
 from .auth.cors import cors_headers, options_response
 from .context import Context
 from .openapi.document import openapi
+from .parsing.hook_fields import NAMES as HOOK_FIELDS
+from .parsing.query_parameters import check_parameters
 from .responses.problems import problem_response
+from .routes.actions import FIELDS as ACTION_FIELDS
 from .routes.actions import act_on_jobs
 from .routes.assets import embed, page_asset
 from .routes.batch_results import batch_results
@@ -28,7 +31,7 @@ from .routes.job_list import list_jobs
 from .routes.jobs import delete_job, read_history, read_job
 from .routes.next_job import post_next
 from .routes.pages import playground
-from .routes.recovery import recopy_job, redeliver_job, retry_job
+from .routes.recovery import RETRY_FIELDS, recopy_job, redeliver_job, retry_job
 from .routes.submit import post
 from .routes.usage import usage
 from .routes.workflows import list_workflows
@@ -65,6 +68,15 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/pages/(?P<name>page\.(css|js))"), {"GET": page_asset}),
     (re.compile(r"/embed\.js"), {"GET": embed}),
 ]
+_WITH_ID = re.compile(r"/(?P<kind>jobs|batches|hooks)/(?P<id>[^/]+)")
+READS = {"GET", "HEAD", "OPTIONS"}  # their unknown query parameters are ignored
+CREATES: set[Handler] = {post, post_batch, post_next}  # they read the query as defaults of the fields
+PARAMETERS: dict[Handler, tuple[str, ...]] = {delete_job: ("erase",), delete_batch: ("erase",)}
+BODY_FIELDS: dict[Handler, tuple[str, ...]] = {
+    act_on_jobs: ACTION_FIELDS,
+    retry_job: RETRY_FIELDS,
+    create_hook: HOOK_FIELDS,
+}
 
 
 async def handle(request: Request, context: Context) -> Response:
@@ -78,6 +90,8 @@ async def handle(request: Request, context: Context) -> Response:
 async def _handle(request: Request, context: Context) -> Response:
     try:
         handler, parameters = _route(request, has_playground=context.deps.config.playground)
+        if request.method not in READS and handler not in CREATES:
+            check_parameters(request, PARAMETERS.get(handler, ()), BODY_FIELDS.get(handler, ()))
         return await handler(request, context, **parameters)
     except ClientDisconnect:
         return Response(status_code=400)  # the caller is gone
@@ -107,9 +121,16 @@ def _route(request: Request, *, has_playground: bool) -> tuple[Handler, dict[str
         if found := pattern.fullmatch(request.scope["path"]):
             served = {name: one for name, one in methods.items() if has_playground or one is not playground}
             return _handler(request, served), found.groupdict() if request.method != "OPTIONS" else {}
-    raise Problem(
-        "not_found", "There is no such URL. GET /openapi.json describes all of them, such as POST / and GET /jobs/{id}."
-    )
+    raise _unknown_url(request.scope["path"])
+
+
+def _unknown_url(path: str) -> Problem:
+    named = _WITH_ID.match(path)
+    if named and not re.fullmatch(r"[0-9a-f]{32}", named["id"]):
+        detail = f"The id in /{named['kind']}/{{id}} must have 32 lowercase hexadecimal digits."
+        return Problem("not_found", detail)
+    detail = "There is no such URL. GET /openapi.json describes all of them, such as POST / and GET /jobs/{id}."
+    return Problem("not_found", detail)
 
 
 def _handler(request: Request, methods: dict[str, Handler]) -> Handler:
@@ -123,5 +144,6 @@ def _handler(request: Request, methods: dict[str, Handler]) -> Handler:
         return options
     method = "GET" if request.method == "HEAD" else request.method
     if method not in methods:
-        raise Problem.not_allowed(request.method, allowed)
+        hint = " Send POST / to create a job." if method == "POST" and list_jobs in methods.values() else ""
+        raise Problem.not_allowed(request.method, allowed, hint)
     return methods[method]

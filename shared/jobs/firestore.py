@@ -242,9 +242,10 @@ class FirestoreJobs:
         """See the port."""
         await self._database.delete(f"hooks/{hook_id}")
 
-    async def hooks_of(self, caller: str) -> list[Hook]:
+    async def hooks_of(self, caller: str | None) -> list[Hook]:
         """See the port."""
-        return hooks_in(await self._database.rows(_hooks_with("caller", caller), MAX_READ))
+        query = _all_hooks if caller is None else _hooks_with("caller", caller)
+        return hooks_in(await self._database.rows(query, MAX_READ))
 
     async def active_hooks(self) -> list[Hook]:
         """See the port."""
@@ -289,6 +290,11 @@ def _at_or_before(field: str, now: datetime, since: datetime | None, *more: Fiel
         return query.select(ROW_FIELDS)
 
     return build
+
+
+def _all_hooks(client: AsyncClient) -> AsyncQuery:
+    """Select the hooks of all callers."""
+    return client.collection("hooks").order_by("__name__")
 
 
 def _hooks_with(field: str, text: str) -> BuildQuery:

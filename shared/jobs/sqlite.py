@@ -130,6 +130,7 @@ CREATE_HOOK = CREATE_CONTROL.replace("control", "hooks")
 SAVE_HOOK = SAVE_JOB.replace("jobs", "hooks")
 GET_HOOK = GET_JOB.replace("jobs", "hooks")
 DELETE_HOOK = "DELETE FROM hooks WHERE id = ?"
+ALL_HOOKS = "SELECT id, document, version FROM hooks LIMIT ?"
 HOOKS_OF = "SELECT id, document, version FROM hooks WHERE json_extract(document, '$.caller') = ? LIMIT ?"
 ACTIVE_HOOKS = HOOKS_OF.replace("caller", "status")
 
@@ -293,9 +294,10 @@ class SqliteJobs:
         """See the port."""
         await self._write(DELETE_HOOK, hook_id)
 
-    async def hooks_of(self, caller: str) -> list[Hook]:
+    async def hooks_of(self, caller: str | None) -> list[Hook]:
         """See the port."""
-        return hooks_in(await self._rows(HOOKS_OF, caller, MAX_READ))
+        rows = self._rows(ALL_HOOKS, MAX_READ) if caller is None else self._rows(HOOKS_OF, caller, MAX_READ)
+        return hooks_in(await rows)
 
     async def active_hooks(self) -> list[Hook]:
         """See the port."""

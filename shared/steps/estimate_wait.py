@@ -62,13 +62,13 @@ def _hold(job: ListedJob, short: Shortage | None, deps: Deps) -> Wait:
     if short and job.wait_reason is ErrorCode.SPEND_LIMIT:
         return Wait(job.wait_reason, short.until)
     now = deps.clock.now()
-    return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now))
+    return Wait(job.wait_reason, job.due_at if job.due_at and job.due_at > now else _next_poller_call(now, deps))
 
 
 def _wait_in_queue(job: ListedJob, place: datetime, own_ahead: int, places: Places, deps: Deps) -> Wait:
     now, limits, state = deps.clock.now(), deps.config.limits, deps.admission.known
     if state is None:  # the store does not respond: a rough estimate is better than an error
-        return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now))
+        return Wait(job.wait_reason or ErrorCode.RATE_LIMITED, _next_poller_call(now, deps))
     ahead, charge = places.ahead(place, share_of(job.caller), deps.admission.startable), deps.admission.charge(job)
     numbers = (places.least_ahead(place, deps.admission.startable), ahead)
     reason = gate.wait_reason(state, limits, now, job.workflow, charge, numbers[0], own_ahead) or job.wait_reason
@@ -78,7 +78,7 @@ def _wait_in_queue(job: ListedJob, place: datetime, own_ahead: int, places: Plac
         reason = None
     starts = [gate.estimate_start(state, limits, n, now, job.workflow, charge, own_ahead) for n in {*numbers}]
     at = max(min(starts) + (max(starts) - min(starts)) / 2, place)
-    return Wait(reason, at if at > now else _next_poller_call(now), ahead + 1)
+    return Wait(reason, at if at > now else _next_poller_call(now, deps), ahead + 1)
 
 
 def estimate_start(job: ListedJob, place: datetime, places: Places, deps: Deps) -> datetime:
@@ -91,6 +91,8 @@ def estimate_start(job: ListedJob, place: datetime, places: Places, deps: Deps) 
     return gate.estimate_start(state, deps.config.limits, ahead, now, job.workflow, charge, own_ahead)
 
 
-def _next_poller_call(now: datetime) -> datetime:
-    """The scheduler calls the poller once a minute."""
-    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+def _next_poller_call(now: datetime, deps: Deps) -> datetime:
+    """The scheduler calls the poller once a minute, and a wake-up at most an interval after a job is queued."""
+    scheduled = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    interval = timedelta(seconds=deps.wake_up.interval)
+    return min(scheduled, now + interval) if interval else scheduled

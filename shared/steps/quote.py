@@ -68,13 +68,17 @@ async def quote_batch(submissions: Sequence[Submission], deps: Deps, *, partial:
 
 
 async def quote_rows(planned: PlannedBatch, deps: Deps) -> tuple[Quote, datetime | None]:
-    """Return the quote of an upload, and when its last new job is expected to end; None if it has none.
+    """Return the quote of an upload, and when its last new job is expected to end; None if that is not known.
 
     Raise QueueFull.
     """
     if not planned.jobs or planned.last_start is None:
         return _quote([], None), None
-    return await _queued(planned.jobs, deps), planned.last_start + await run_seconds(planned.jobs[-1].workflow, deps)
+    quoted = await _queued(planned.jobs, deps)
+    if quoted.wait_reason and quoted.estimated_start is None:  # such as a pause
+        return quoted, None
+    last_start = max(planned.last_start, quoted.estimated_start or planned.last_start)
+    return quoted, last_start + await run_seconds(planned.jobs[-1].workflow, deps)
 
 
 async def _known_places(caller: str | None, deps: Deps) -> Places:

@@ -1,5 +1,7 @@
 """What a response of a trigger, or of something else at its URL, means for a command."""
 
+import json
+
 import httpx
 import pytest
 from click import ClickException
@@ -7,6 +9,7 @@ from click import ClickException
 from functions.cli.api import Api, json_of, open_api
 from functions.cli.errors import RequestFailed, RequestRejected, SetupError
 from functions.cli.place import Place
+from tests.cli.command import Command
 
 PROBLEM = {"detail": "Must be one of 1K, 2K.", "field": "resolution"}
 
@@ -88,3 +91,22 @@ async def test_a_name_that_no_host_has_is_no_crash(url: str):
     with pytest.raises((SetupError, RequestFailed)):
         async with open_api(Place(url=url), {}) as api:
             await api.get("/jobs")
+
+
+@pytest.mark.parametrize("status", [200, 202])
+async def test_only_204_confirms_that_something_was_removed(status: int):
+    def respond(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json={"ok": True})
+
+    async with httpx.AsyncClient(base_url="https://t.example", transport=httpx.MockTransport(respond)) as http:
+        with pytest.raises(RequestFailed, match=rf"HTTP {status}\. Is it the URL of a trigger"):
+            await Api(http).remove("/hooks/1")
+    transport = httpx.MockTransport(lambda _request: httpx.Response(204))
+    async with httpx.AsyncClient(base_url="https://t.example", transport=transport) as http:
+        await Api(http).remove("/hooks/1")
+
+
+def test_commands_act_on_the_store_of_a_deployment_with_its_public_url(command: Command):
+    url, images = f"sqlite:///{command.folder / 'jobs.db'}", f"file://{command.folder / 'images'}"
+    stores = {"JOBS_URL": url, "IMAGES_URL": images, "PUBLIC_URL": "https://trigger.example"}
+    assert json.loads(command.invoke("jobs", "list", "--json", **stores).out) == {"jobs": []}

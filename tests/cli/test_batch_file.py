@@ -15,6 +15,7 @@ from openpyxl.chart import BarChart
 from functions.cli import batch_file
 from functions.cli.batch_file import read_file
 from functions.cli.errors import SetupError
+from functions.trigger.parsing.table import read_table
 
 SHEET = "xl/worksheets/sheet1.xml"
 TYPES = "[Content_Types].xml"
@@ -92,6 +93,11 @@ def test_formulas_are_sent_as_their_results_which_must_be_there(tmp_path: Path) 
     rewritten(path, r'<c r="A2"><f>A1</f><v ?/></c>', r'<c r="A2" t="str"><f>A1</f><v>a cat</v></c>')
     rewritten(path, r'<c r="B2"><f>A1</f><v ?/></c>', r'<c r="B2" t="str"><f>A1</f><v></v></c>')
     assert lines(path) == ["prompt,n", "a cat"]
+
+
+def test_a_row_below_blank_ones_keeps_its_number(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "p.xlsx", (), (), ("prompt", "n"), ("a cat", 1))
+    assert read_table(read_file(path).content, "text/csv").rows == ((4, ("a cat", "1")),)
 
 
 def only_charts(book: Any) -> None:

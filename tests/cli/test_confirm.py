@@ -53,6 +53,8 @@ def test_only_yes_is_an_agreement(answer: str, code: int):
     with asked() as (process, terminal):
         os.write(terminal, f"{answer}\n".encode())
         assert (process.wait(30), process.stdout.read() if process.stdout else "") == (code, "" if code else "paid\n")
+        assert process.stderr is not None
+        assert ("Nothing was started." in process.stderr.read()) == bool(code)
 
 
 def test_an_interrupt_ends_the_question():

@@ -66,6 +66,7 @@ async def test_hooks_are_found_by_caller_and_by_status_oldest_first(store: JobSt
     await store.save_hook(ended.ended())
     assert [hook.id for hook in await store.hooks_of("shop")] == ["b", "a"]
     assert [hook.id for hook in await store.hooks_of("")] == ["d"]
+    assert [hook.id for hook in await store.hooks_of(None)] == ["b", "a", "c", "d"]
     assert [hook.id for hook in await store.active_hooks()] == ["a", "c", "d"]
     assert (await store.hooks_of("shop"))[0].status is HookStatus.ENDED
 

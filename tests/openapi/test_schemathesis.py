@@ -48,6 +48,12 @@ include-name = "OPTIONS /"
 [operations.checks]
 positive_data_acceptance.enabled = false
 
+# The playground is for browsers only: others get 405.
+[[operations]]
+include-name = "GET /"
+[operations.checks]
+positive_data_acceptance.enabled = false
+
 # The image of a failed or canceled job is 410.
 [[operations]]
 include-path = ["/jobs/{id}/image", "/jobs/{id}/image/{index}"]

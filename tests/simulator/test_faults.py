@@ -252,6 +252,7 @@ async def test_any_gives_many_faults_to_requests_and_runs(open_vendor: Open) -> 
         {},
         {"fault": "server_error", "times": 0},
         {"fault": "server_error", "share": 2},
+        {"fault": "any", "time": 1},
         {"fault": "server_error", "for": "cdn"},
         {"fault": "any", "for": "nowhere"},
         [],

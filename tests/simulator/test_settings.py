@@ -49,6 +49,22 @@ def test_every_setting_is_read() -> None:
     assert Settings.of(environ) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SIMULATOR_PLAN", "gold", "must be free, starter, pro, enterprise, or none"),
+        ("SIMULATOR_STYLE", "baroque", "must be one of flat, wrapped, nested"),
+        ("SIMULATOR_RUN_SECONDS", "-5", "must be seconds such as 15 or 10-20"),
+        ("SIMULATOR_CREDITS", "many", "must be a number of credits from 0, or none"),
+        ("SIMULATOR_LARGE_BYTES", "1.5", "must be a whole number of bytes"),
+    ],
+)
+def test_an_invalid_setting_says_what_is_expected(name: str, value: str, expected: str) -> None:
+    with pytest.raises(ValueError, match="SIMULATOR") as raised:
+        Settings.of({name: value})
+    assert str(raised.value) == f"{name}={value!r}: {expected}"
+
+
 def test_one_message_names_every_invalid_setting() -> None:
     wrong = {"SIMULATOR_PLAN": "gold", "SIMULATOR_RUN_SECONDS": "20-10", "SIMULATOR_HONOUR_KEYS": "perhaps"}
     with pytest.raises(ValueError, match="SIMULATOR_PLAN") as raised:

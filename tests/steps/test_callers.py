@@ -273,3 +273,27 @@ async def test_a_form_token_is_valid_for_one_request_whatever_the_idempotency_ke
         second = await page.post("/", json={"prompt": "a dog", "formToken": fresh}, headers=with_key)
         again = await page.post("/", json={"prompt": "a dog", "formToken": token}, headers=with_key)
         assert (second.status_code, again.json()["id"]) == (202, second.json()["id"])
+
+
+# --- the operator --------------------------------------------------------------------------------------------------
+
+
+async def test_without_authentication_the_operator_acts_on_the_jobs_of_tokens(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH) as world:
+        job_id = (await submit(world, bearer("zap"), prompt="[fault:bad_request]")).json()["id"]
+    async with open_world() as world:
+        for http, status in ((world.http, 200), (world.caller("10.1.2.3"), 401)):
+            assert (await http.get(f"/jobs/{job_id}")).status_code == status
+            assert (await http.get(f"/jobs/{job_id}/history")).status_code == status
+            assert (await http.post(f"/jobs/{job_id}/redeliver")).status_code == status
+        retry = {"confirm": True, "attempt": 1}
+        assert (await world.caller("10.1.2.3").post(f"/jobs/{job_id}/retry", json=retry)).status_code == 401
+        assert (await world.http.post(f"/jobs/{job_id}/retry", json=retry)).status_code == 202
+
+
+async def test_a_caller_that_iam_admits_is_not_the_operator(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH) as world:
+        job_id = (await submit(world, bearer("zap"))).json()["id"]
+    async with open_world(TRIGGER_PUBLIC="false") as world:
+        assert (await world.caller("10.1.2.3").get("/jobs")).status_code == 200
+        assert (await world.caller("10.1.2.3").get(f"/jobs/{job_id}")).status_code == 401

@@ -328,3 +328,20 @@ async def test_a_notification_that_is_delivered_to_the_trigger_makes_no_job(open
                 assert response.status_code == 422, (headers, response.text)
                 assert "notification" in response.json()["detail"]
         assert len((await get(world, "/jobs", "admin")).json()["jobs"]) == 1
+
+
+async def test_without_authentication_the_operator_has_the_hooks_of_all(open_world: OpenWorld):
+    async with open_world(**AUTH) as world:
+        hook = await created(world)
+    async with open_world() as world:
+        assert [one["id"] for one in (await world.http.get("/hooks")).json()["hooks"]] == [hook["id"]]
+        assert (await world.http.get(f"/hooks/{hook['id']}")).status_code == 200
+        assert (await world.http.post(f"/hooks/{hook['id']}/secret")).status_code == 200
+        assert (await world.caller("10.1.2.3").get("/hooks")).status_code == 403
+
+
+async def test_an_empty_body_says_what_a_hook_is(guarded: World):
+    for content, fault in ((b"", "is empty"), (b"{", "is not valid JSON")):
+        response = await guarded.http.post("/hooks", content=content, headers=bearer("zap"))
+        assert (response.status_code, fault in response.json()["detail"]) == (400, True)
+        assert response.json()["detail"].endswith('JSON such as {"hookUrl": "https://example.com/hook"}.')

@@ -91,6 +91,13 @@ async def test_without_the_setting_there_is_no_playground(open_world: OpenWorld)
         ]
 
 
+@pytest.mark.parametrize("accept", ["application/json", "*/*"])
+async def test_only_a_browser_gets_the_playground(world: World, accept: str) -> None:
+    response = await world.http.get("/", headers={"Accept": accept})
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert (await world.http.get("/", headers=HTML)).headers["vary"].startswith("Accept")
+
+
 async def test_the_playground_is_a_plain_form(world: World) -> None:
     response = await world.http.get("/", headers=HTML)
     document = Document(response)

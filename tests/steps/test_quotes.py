@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from shared.steps import control
+from shared.steps.batch_progress import RUN_SECONDS
 from tests.harness.virtual_time import NOON
 from tests.harness.world import SMALL, World, moment
 from tests.steps.conftest import OpenWorld
@@ -74,6 +76,23 @@ async def test_a_batch_is_quoted_as_a_whole(open_world: OpenWorld) -> None:
         assert (partial["count"], partial["workflow"]) == (1, "default")
         answer = await world.http.post("/", json=["a", {"prompt": "b", "dryRun": True}], headers=BEARER)
         assert (answer.status_code, answer.json()["field"]) == (422, "[1].dryRun")
+
+
+@pytest.mark.parametrize(("wake_ups", "seconds"), [(True, 5), (False, 60)])
+async def test_an_upload_ends_a_run_after_the_next_call_of_the_poller(
+    open_world: OpenWorld, wake_ups: bool, seconds: int
+) -> None:
+    async with open_world(wake_ups=wake_ups) as world:
+        response = await world.http.post("/batches?dryRun=true", json=["a cat", "a dog"])
+        start, end = (moment(response.json()[name]) for name in ("estimatedStartAt", "estimatedEndAt"))
+        assert start == world.clock.now() + timedelta(seconds=seconds)
+        assert end == start + timedelta(seconds=RUN_SECONDS)
+
+
+async def test_the_end_of_an_upload_is_not_known_during_a_pause(world: World) -> None:
+    await control.pause(world.deps)
+    quote = (await world.http.post("/batches?dryRun=true", json=["a cat"])).json()
+    assert (quote["waitReason"], quote["estimatedStartAt"], quote["estimatedEndAt"]) == ("paused", None, None)
 
 
 @pytest.mark.parametrize(

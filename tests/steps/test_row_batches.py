@@ -171,7 +171,7 @@ async def test_results_sent_again_make_the_same_requests(open_world: OpenWorld) 
         "default": {"mode": "webhook", "id": "demo-webhook"},
     }
     async with open_world(WIREFLOW_WORKFLOWS=json.dumps(workflows)) as world:
-        content = b"prompt,workflow,Status,file,Website\n=a cat,best,new,a.png,+1\na dog,,,,\n"
+        content = b"prompt,workflow,Status,file,Website,metadata.image\n=a cat,best,new,a.png,+1,b.png\na dog,,,,,\n"
         first = await uploaded(world, content)
         url = f"/batches/{first['batchId']}/results.csv"
         again = await uploaded(world, (await world.http.get(url)).content)

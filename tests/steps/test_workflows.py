@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.trigger.routes.workflows import workflow_fields
 from shared.job_states import Status
 from shared.workflows import MODELS
 from tests.harness.world import World
@@ -58,6 +59,13 @@ async def test_a_saved_workflow_is_started_at_once_if_its_inputs_are_known(open_
         assert json.loads(world.vendor.to("run")[0].request.content) == {
             "inputs": {"text-prompt": "a cat", "text-style": "ink"}
         }
+
+
+async def test_an_input_may_be_named_by_its_id_or_its_label(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        names = workflow_fields(world.deps)
+        assert {"text-style", "Style", "prompt"} <= set(await names("saved") or ())
+        assert (await names("hook"), await names("unknown")) == ([], [])
 
 
 async def test_a_saved_workflow_waits_while_its_inputs_cannot_be_fetched(open_world: OpenWorld) -> None:

@@ -112,6 +112,11 @@ async def any_fields(_caller: Caller, _workflow: str, _fields: Mapping[str, Any]
     """A workflow that takes every field."""
 
 
+async def no_fields(_workflow: str) -> list[str]:
+    """A workflow that declares no input."""
+    return []
+
+
 async def decoded(request: Request) -> DecodedBody:
     """The body, after the first steps."""
     kind = body_kind(request.headers)
@@ -119,10 +124,12 @@ async def decoded(request: Request) -> DecodedBody:
     return decode(kind, request.headers, raw)
 
 
-async def parsed(request: Request, caller: Caller = TOKEN, check: Any = any_fields, **settings: str) -> ParsedRequest:
+async def parsed(
+    request: Request, caller: Caller = TOKEN, check: Any = any_fields, fields: Any = no_fields, **settings: str
+) -> ParsedRequest:
     """The request, after all steps."""
     authenticator = cast("Authenticator", AlwaysCaller(caller))
-    return await parse_request(request, authenticator, config.load({**SETTINGS, **settings}), check)
+    return await parse_request(request, authenticator, config.load({**SETTINGS, **settings}), check, fields)
 
 
 async def submission(request: Request, caller: Caller = TOKEN, **settings: str) -> Submission:

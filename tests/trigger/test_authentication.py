@@ -107,6 +107,15 @@ async def test_an_invalid_credential_outweighs_a_valid_one():
         assert await code(identify(authenticator, request(headers=headers), body, token)) == "unauthorized"
 
 
+@pytest.mark.parametrize("header", ["T", "Token T", 'Bearer "T"', "Bearer 'T'", "Bearer", "Basic T"])
+async def test_a_malformed_authorization_header_says_how_it_must_be(header: str):
+    authenticator = Instance(settings=SETTINGS).authenticator
+    with pytest.raises(Problem, match="must be `Bearer TOKEN`, without quotation marks"):
+        await authenticator.headers(request(headers={"Authorization": header}))
+    with pytest.raises(Problem, match="The token is unknown"):
+        await authenticator.headers(request(headers={"Authorization": "Bearer U"}))
+
+
 async def test_a_reader_is_identified_by_the_same_credentials():
     authenticator = Instance(settings=SETTINGS).authenticator
     assert await authenticator.reader(request("GET", "/jobs", {"Authorization": "Bearer T"})) == ZAPIER

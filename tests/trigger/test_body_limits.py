@@ -24,6 +24,7 @@ from tests.trigger.posting import (
     any_fields,
     decoded,
     endless,
+    no_fields,
     rejected,
     sent,
     submission,
@@ -70,7 +71,7 @@ async def parsed_by_deployment(request: Request) -> ParsedRequest:
     """What a deployment with a token and a signing secret makes of a request."""
     settings = AuthSettings(tokens=(OWNER,), signing_secrets=(SigningSecret("bank", (SECRET,)),), origins=(SHOP,))
     authenticator = Instance(settings=settings).authenticator
-    return await parse_request(request, authenticator, config.load(SETTINGS), any_fields)
+    return await parse_request(request, authenticator, config.load(SETTINGS), any_fields, no_fields)
 
 
 async def rejected_by_deployment(request: Request) -> Problem:
@@ -123,7 +124,7 @@ async def test_without_authentication_a_strangers_body_is_not_read() -> None:
     request.scope["client"] = ("203.0.113.9", 50_000)
     authenticator = Instance(settings=AuthSettings()).authenticator
     with pytest.raises(Problem) as caught:
-        await parse_request(request, authenticator, config.load(SETTINGS), any_fields)
+        await parse_request(request, authenticator, config.load(SETTINGS), any_fields, no_fields)
     assert (caught.value.code, read[0]) == ("forbidden", 0)
 
 

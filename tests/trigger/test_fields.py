@@ -106,7 +106,7 @@ async def test_an_invalid_prompt_is_rejected(prompt: Any) -> None:
 
 
 async def test_a_field_that_is_not_ours_goes_to_wireflow_unchanged() -> None:
-    fields = {"style": ["noir", {"é": 1.0}], "n": 10**30, "": None, "website": "https://a.example", "Prompt": "x"}
+    fields = {"style": ["noir", {"é": 1.0}], "n": 10**30, "": None, "website": "https://a.example", "Style": "x"}
     made = await submission(
         sent(json={**fields, **CAT, "workflow": "default", "deadlineSeconds": 1, "allowPartial": True})
     )

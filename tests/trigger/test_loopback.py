@@ -8,7 +8,7 @@ from shared.auth_settings import AuthSettings
 from shared.problems import Problem
 from tests.trigger.stand_ins import Instance, code, identify, request
 
-OPEN = Caller(CallerKind.OPEN)
+OPEN, OPERATOR = Caller(CallerKind.OPEN), Caller(CallerKind.OPEN, admin=True)
 PROXIES = """
 Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Anything X_Forwarded_For X-HTTP-Forwarded-For
 Z-Forwarded-For X-Forward-For Max-Forwards Via X-BlueCoat-Via X-Proxy-Id Proxy-Connection X-Host X-Scheme
@@ -100,7 +100,7 @@ async def test_without_authentication_only_this_machine_may_list():
     settings = AuthSettings()
     authenticator = Instance(settings=settings, public_url="https://images.example").authenticator
     for host in ("127.0.0.1:8080", "localhost:8080", "[::1]"):
-        assert check_may_list(await authenticator.reader(request("GET", "/jobs", host=host)), settings) == OPEN
+        assert check_may_list(await authenticator.reader(request("GET", "/jobs", host=host)), settings) == OPERATOR
     for foreign in (
         request("GET", "/jobs", peer="203.0.113.9"),
         request("GET", "/jobs", host="evil.example:8080"),

@@ -48,8 +48,8 @@ async def test_an_empty_key_or_credential_in_json_is_rejected(name: str, value: 
 
 @pytest.mark.parametrize("value", [None, ""])
 async def test_an_empty_field_that_is_not_ours_is_unchanged(value: Any) -> None:
-    made = await submission(sent(json={**CAT, "style": value, "Workflow": value, "website": value}))
-    assert json.loads(made.input) == {"style": value, "Workflow": value, "website": value}
+    made = await submission(sent(json={**CAT, "style": value, "Style": value, "website": value}))
+    assert json.loads(made.input) == {"style": value, "Style": value, "website": value}
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -132,11 +132,26 @@ MISSPELLED = {
     "from_job": "fromJob",
     "ALTTEXT": "altText",
     "__on__failure__": "onFailure",
+    "dryRun ": "dryRun",
+    " dry run": "dryRun",
+    "Workflow": "workflow",
+    "work_flow": "workflow",
+    "Then": "then",
+    "Metadata": "metadata",
+    "meta_data": "metadata",
+    "Metadata.order": "metadata.order",
+    "IMAGE1": "image1",
+    "image_2": "image2",
+    "Image 3": "image3",
+    "Prompt": "prompt",
+    "Prompts": "prompts",
+    "Cf_Turnstile_Response": "cf-turnstile-response",
 }
 
 
 def said_of(name: str) -> str:
-    return f"There is no field {name}. Did you mean {MISSPELLED[name]}?"
+    shown = name if name == name.strip() else f'"{name}"'
+    return f"There is no field {shown}. Did you mean {MISSPELLED[name]}?"
 
 
 @pytest.mark.parametrize("name", MISSPELLED)
@@ -170,19 +185,57 @@ async def test_a_long_misspelled_name_is_shortened() -> None:
     assert len(problem.field or "") == 80
 
 
-async def test_names_of_one_word_and_names_in_metadata_are_no_mistakes() -> None:
-    inputs = {
-        "Workflow": "x",
-        "meta_data": "x",
-        "IMAGE1": "x",
-        "web-site": "x",
-        "dry_runs": "x",
-        "Cf_Turnstile_Response": "x",
-    }
+async def test_similar_names_and_names_in_metadata_are_no_mistakes() -> None:
+    inputs = {"web-site": "x", "dry_runs": "x", "workflows": "x", "image": "x", "negative_prompt": "x"}
     own = {"dry_run": "x", "callback_url": "x"}
     made = await submission(sent(json={**CAT, **inputs, "options": own, "metadata": own}))
     assert (json.loads(made.input), made.metadata) == ({**inputs, "options": own}, own)
     assert (await submission(sent(data={**CAT, "metadata.dry_run": "x"}))).metadata == {"dry_run": "x"}
+
+
+async def test_a_misspelled_token_is_not_sent_to_wireflow() -> None:
+    assert (await rejection(sent(json={**CAT, "Token": "x"}))).detail == "There is no field Token. Did you mean token?"
+
+
+async def test_an_input_that_the_workflow_declares_is_no_mistake() -> None:
+    async def declares(workflow: str) -> list[str]:
+        return ["Workflow", "Alt Text", "metadata.x"] if workflow == "saved" else []
+
+    inputs = {"Workflow": "x", "Alt Text": "x", "metadata.x": "x"}
+    found = await parsed(sent(json={**CAT, **inputs, "workflow": "saved"}), fields=declares)
+    assert isinstance(found.content, Submission)
+    assert json.loads(found.content.input) == inputs
+    assert await rejected(sent(json={**CAT, **inputs})) == (422, "Workflow")
+
+
+async def test_while_the_inputs_are_not_known_a_name_of_one_word_may_be_one() -> None:
+    async def unknown(_workflow: str) -> None:
+        return None
+
+    found = await parsed(sent(json={**CAT, "Workflow": "x"}), fields=unknown)
+    assert isinstance(found.content, Submission)
+    with pytest.raises(Problem, match="Did you mean dryRun"):
+        await parsed(sent(json={**CAT, "dry_run": True}), fields=unknown)
+
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", ["dryRun", "dryRun=", "allowPartial", "partial"])
+async def test_a_flag_without_a_value_in_the_query_is_rejected(query: str) -> None:
+    name = query.rstrip("=")
+    problem = await rejection(sent(f"https://images.test/?{query}", json=CAT))
+    assert (problem.field, f"{name}=true" in problem.detail) == (name, True)
+
+
+async def test_an_entry_of_metadata_in_json_is_rejected_with_the_object_to_send() -> None:
+    for body, path in (
+        ({**CAT, "metadata.order": "5"}, "metadata.order"),
+        ([{**CAT, "metadata.order": "5"}], "[0].metadata.order"),
+        ({"prompts": ["a cat"], "metadata.order": "5"}, "metadata.order"),
+    ):
+        problem = await rejection(sent(json=body))
+        assert (problem.field, '"metadata": {"order": "1042"}' in problem.detail) == (path, True)
 
 
 # --- what browsers add ---------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from functions.trigger.auth.caller import Caller, CallerKind
 from functions.trigger.auth.form_admission import fills_honeypot
 from functions.trigger.parsing.fields import FIELDS, read_field
 from shared.idempotency import fingerprint
+from shared.problems import Problem
 from tests.trigger.posting import BROWSER, TOKEN, decoded, parsed, rejected, rejection, sent, submission
 
 CAT = {"prompt": "a cat"}
@@ -81,7 +82,7 @@ async def test_a_name_that_occurs_twice_in_an_object_is_rejected() -> None:
     [
         (b'{"prompt" "a cat"}', "line 1, column 11: expected ':'"),
         (b'{"prompt": "a cat",\n "n": 1\n "m": 2}', "line 3, column 2: expected ','"),
-        (b"", "line 1, column 1: expected a value"),
+        (b"x", "line 1, column 1: expected a value"),
         (b'{"prompt": "a cat', "line 1, column 12: unterminated string"),
         (b'{"prompt": NaN}', "line 1, column 12: NaN is not allowed"),
         (b'{"prompt": "NaN",\n "n": [1, -Infinity]}', "line 2, column 11: -Infinity is not allowed"),
@@ -97,6 +98,30 @@ async def test_invalid_json_is_located(content: bytes, position: str) -> None:
     problem = await rejection(sent(content=content, headers=JSON))
     assert problem.detail.startswith(f"The request body is not valid JSON ({position}")
     assert "). Send UTF-8 JSON such as" in problem.detail
+
+
+@pytest.mark.parametrize("content", [b"", b" \n"])
+async def test_an_empty_body_is_named_with_what_to_send(content: bytes) -> None:
+    detail = 'The request body is empty. Send UTF-8 JSON such as {"prompt": "a cat"}.'
+    assert (await rejection(sent(content=content, headers=JSON))).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"dryRun": "true"}, "dryRun must be true or false, not a string."),
+        ({"deadlineSeconds": "60"}, "deadlineSeconds must be a number of seconds, not a string."),
+        ({"deadlineSeconds": True}, "deadlineSeconds must be a number of seconds, not a boolean."),
+        ({"workflow": ["pro"]}, "workflow must be a string, not an array."),
+        ({"allowPartial": 1}, "allowPartial must be true or false, not a number."),
+        ({"fromImage": {}}, "fromImage must be the index of an image, an integer from 0, not an object."),
+    ],
+)
+def test_a_value_of_another_type_is_named(fields: dict[str, Any], detail: str) -> None:
+    (name,) = fields
+    with pytest.raises(Problem) as raised:
+        read_field(name, fields)
+    assert raised.value.detail == detail
 
 
 # --- the token -----------------------------------------------------------------------------------------------------

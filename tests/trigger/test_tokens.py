@@ -100,7 +100,7 @@ async def test_no_credential_is_401_without_an_error():
     assert problem.headers["WWW-Authenticate"] == 'Bearer realm="wireflow-images"'
 
 
-@pytest.mark.parametrize("path", ["/?token=token%20of%20zapier", "/?a=1&token=", "/?%74oken=x"])
+@pytest.mark.parametrize("path", ["/?token=token%20of%20zapier", "/?a=1&token=", "/?%74oken=x", "/?Token=x"])
 @pytest.mark.parametrize("settings", [SETTINGS, AuthSettings()])
 async def test_a_token_in_the_url_is_rejected_from_every_caller(path: str, settings: AuthSettings):
     authenticator = Instance(settings=settings).authenticator

@@ -134,4 +134,9 @@ async def test_the_delimiter_is_the_one_that_finds_the_prompt() -> None:
 
 async def test_a_prompt_may_span_lines_and_rows_are_counted_as_a_spreadsheet_does() -> None:
     content = b'\n\nprompt,n\n"a\ncat",1\n\n,,\na dog,2\n'
-    assert rows(await parsed(file(content))) == {2: "a\ncat", 5: "a dog"}
+    assert rows(await parsed(file(content))) == {4: "a\ncat", 7: "a dog"}
+
+
+async def test_blank_rows_before_the_header_count() -> None:
+    assert rows(await parsed(file(b"\r\n,,\r\nprompt,n\r\n\r\na cat,1"))) == {5: "a cat"}
+    assert await errors(file(b"\n\nprompt,workflow\na cat,pro\n,pro")) == [(5, "prompt")]

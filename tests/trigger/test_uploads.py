@@ -210,3 +210,16 @@ async def test_an_event_is_no_upload() -> None:
     with pytest.raises(Problem) as raised:
         await parsed(sent(URL, json={}, headers={"ce-id": "1", **BEARER}))
     assert raised.value.code == "unsupported_media_type"
+
+
+@pytest.mark.parametrize("name", ["image", "Image", " IMAGE "])
+async def test_a_column_image_is_not_metadata(name: str) -> None:
+    content = f"prompt,{name}\na cat,https://a.example/b.png".encode()
+    with pytest.raises(Problem, match=f"no column {name.strip()}. Did you mean image1"):
+        await parsed(file(content))
+
+    async def declares(_workflow: str) -> list[str]:
+        return ["image"]
+
+    (row,) = (await parsed(file(content), fields=declares)).batch.rows
+    assert (row.metadata, json.loads(row.input)) == ({}, {"image": "https://a.example/b.png"})

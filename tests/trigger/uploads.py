@@ -10,13 +10,9 @@ from functions.trigger.auth.caller import Caller
 from functions.trigger.parsing.upload_pipeline import ParsedUpload, parse_upload
 from shared import config
 from shared.problems import Problem
-from tests.trigger.posting import BEARER, SETTINGS, TOKEN, AlwaysCaller, any_fields, sent
+from tests.trigger.posting import BEARER, SETTINGS, TOKEN, AlwaysCaller, any_fields, no_fields, sent
 
 URL = "https://images.test/batches"
-
-
-async def no_fields(_workflow: str) -> list[str]:
-    return []
 
 
 async def parsed(

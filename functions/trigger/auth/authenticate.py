@@ -70,7 +70,7 @@ class Authenticator:
             elif credential.may_be_jwt:
                 jwts.append(credential.text)
             else:
-                raise _unknown_token()
+                raise _unknown_token() if credential.well_formed else _malformed_authorization()
         for jwt in jwts:
             if await self._is_event(jwt, request):
                 callers.append(Caller(CallerKind.EVENT, "event"))
@@ -119,7 +119,7 @@ class Authenticator:
         if not self._settings.configured:
             if problem := self._rejection_without_authentication(request):
                 raise problem
-            return Caller(CallerKind.OPEN)
+            return _open_caller(request)
         origin = cors.own_or_allowed_origin(request, self._settings, self._public_url)
         return Caller(CallerKind.FORM, f"{FORM_PREFIX}{origin}") if origin else None
 
@@ -137,7 +137,7 @@ class Authenticator:
         caller = preferred(await self.headers(request), self.signature(request, b""))
         if self._settings.configured or self._rejection_without_authentication(request):
             return caller
-        return Caller(CallerKind.OPEN)
+        return _open_caller(request)
 
     async def _is_event(self, jwt: str, request: Request) -> bool:
         """Return whether a JWT identifies our events. False: it identifies a caller to IAM only. Raises Problem."""
@@ -171,6 +171,11 @@ class Authenticator:
         return origin_not_allowed() if loopback.is_cross_origin(request, self._public_url) else None
 
 
+def _open_caller(request: Request) -> Caller:
+    """Return the caller without any authentication. On this machine it is the operator, who may read the store, too."""
+    return Caller(CallerKind.OPEN, admin=loopback.is_local(request))
+
+
 def _token_caller(owner: Token) -> Caller:
     return Caller(CallerKind.TOKEN, owner.name, owner.admin)
 
@@ -179,6 +184,13 @@ def _unknown_token() -> Problem:
     return invalid_credential(
         "The token is unknown. Send a token of TRIGGER_TOKENS as Authorization: Bearer TOKEN, as the password of "
         "Basic, or as the body's token."
+    )
+
+
+def _malformed_authorization() -> Problem:
+    return invalid_credential(
+        "The Authorization header must be `Bearer TOKEN`, without quotation marks, or Basic with the token as the "
+        "password."
     )
 
 
@@ -192,7 +204,7 @@ def _invalid_signature() -> Problem:
 
 def _reject_token_in_url(request: Request) -> None:
     """URLs end up in the logs of every server and proxy."""
-    if request.scope["query_string"] and "token" in request.query_params:
+    if request.scope["query_string"] and any(name.lower() == "token" for name in request.query_params):
         raise Problem(
             "token_in_url",
             "Send the token as Authorization: Bearer TOKEN or as the body's token. Replace this one: URLs are logged.",

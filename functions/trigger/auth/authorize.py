@@ -44,7 +44,8 @@ def check_may_cancel(job: Job | Batch, caller: Caller | None, settings: AuthSett
 def check_may_act(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
     """Check that the caller may change the job or read its history: with the token of its caller or of an admin.
 
-    Raises Problem as `check_may_read` does, and 403 for another caller or without any authentication.
+    Without any authentication the operator may, on the same machine. Raises Problem as `check_may_read` does, and 403
+    for another caller or without any authentication.
     """
     check_may_read(job, caller)
     _check_owns(job, caller, settings)
@@ -59,7 +60,7 @@ def check_may_erase(job: Job, caller: Caller | None, settings: AuthSettings) -> 
 def _check_may_know(job: Job | Batch, caller: Caller | None) -> None:
     if not job.private:
         return
-    if caller is None or caller.kind is not CallerKind.TOKEN:
+    if caller is None or not (caller.kind is CallerKind.TOKEN or caller.operator):
         raise unauthorized("Send the token of the caller that submitted this job.")
     if not _owns(job, caller):
         raise Problem("not_found", UNKNOWN_BATCH if isinstance(job, Batch) else UNKNOWN_JOB)

@@ -19,7 +19,7 @@ _PRECEDENCE = {kind: rank for rank, kind in enumerate(CallerKind)}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request. An `admin` may read the jobs of all callers."""
+    """Who sends a request. An `admin` may read the jobs of all callers, and act on them."""
 
     kind: CallerKind
     name: str | None = None
@@ -33,6 +33,11 @@ class Caller:
         read by id, as those of events are.
         """
         return self.kind is CallerKind.TOKEN
+
+    @property
+    def operator(self) -> bool:
+        """Whether it is the person who runs the service, on the same machine."""
+        return self.admin and self.kind is CallerKind.OPEN
 
     @property
     def browser(self) -> bool:

@@ -23,6 +23,11 @@ class Credential:
     bearer: bool = False
 
     @property
+    def well_formed(self) -> bool:
+        """Whether it may be a token: not if its scheme was left out, or if it is quoted."""
+        return bool(self.text) and not self.text.startswith(('"', "'"))
+
+    @property
     def may_be_jwt(self) -> bool:
         """Whether it has the form of a JWT, which is sent as Bearer only."""
         return self.bearer and self.text.count(".") == 2

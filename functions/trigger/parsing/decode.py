@@ -11,8 +11,9 @@ from shared.problems import Problem
 
 from . import events, forms, notifications
 from .fields import present, read_field
-from .json_body import NotJson, check_nesting, check_unicode, parse
+from .json_body import NotJson, check_nesting, check_unicode, json_problem, parse
 from .media_type import BodyKind, content_type
+from .near_misses import EXAMPLE
 from .read import BODY_LIMIT, too_large
 
 
@@ -30,12 +31,15 @@ class DecodedBody:
 D = TypeVar("D", bound=DecodedBody)
 
 
-def decode(kind: BodyKind, headers: Headers, raw: bytes) -> DecodedBody:
-    """Decode a complete body. Problem 400, 413, or 422 if it is invalid. CPU-bound: run it in a thread if large."""
+def decode(kind: BodyKind, headers: Headers, raw: bytes, example: str = EXAMPLE) -> DecodedBody:
+    """Decode a complete body. Problem 400, 413, or 422, with the `example`, if it is invalid.
+
+    CPU-bound: run it in a thread if large.
+    """
     if kind is BodyKind.EVENT:
         decoded = _from_event(events.read(headers, raw))
     elif (form := read_form(kind, headers, raw)) is None:
-        decoded = _from_json(raw)
+        decoded = _from_json(raw, example)
     else:
         decoded = DecodedBody(body=form.fields(), files=form.images(raw), form=True)
     check_nesting(decoded.body)
@@ -57,17 +61,15 @@ def resembles_json(raw: bytes) -> bool:
     return raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
 
 
-def _from_json(raw: bytes) -> DecodedBody:
+def _from_json(raw: bytes, example: str) -> DecodedBody:
     try:
         body = parse(raw)
     except NotJson as error:
-        detail = f'The request body is not valid JSON ({error}). Send UTF-8 JSON such as {{"prompt": "a cat"}}.'
-        raise Problem("invalid_json", detail) from error
+        raise json_problem(raw, error, f"JSON such as {example}") from error
     if event := events.from_push(body):
         return _from_event(event)
     if not isinstance(body, dict | list):
-        detail = 'The request body must be a JSON object such as {"prompt": "a cat"}, or an array of them.'
-        raise Problem.wrong(detail)
+        raise Problem.wrong(f"The request body must be a JSON object such as {example}, or an array of them.")
     return DecodedBody(body=_checked(body, len(raw)))
 
 

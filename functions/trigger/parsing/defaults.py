@@ -1,6 +1,6 @@
 """The query string: our fields in it are defaults for those of the body."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from shared.problems import Problem
 
-from .fields import flag, is_text_field, read_text_fields
+from .fields import FIELDS, flag, is_text_field, read_text_fields
 from .near_misses import check_names
 
 
@@ -34,9 +34,17 @@ def read_query(request: Request, *, signed: bool) -> Query:
     text = request.scope["query_string"].decode("utf-8", "surrogateescape")
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
     check_names(name for name, _ in pairs)
+    _check_flags(pairs)
     partial = [flag(name, value) for name, value in pairs if name == "partial"]
     defaults = read_text_fields((name, value) for name, value in pairs if is_text_field(name) and name != "token")
     return Query(defaults, any(partial))
+
+
+def _check_flags(pairs: Iterable[tuple[str, str]]) -> None:
+    """`?dryRun` without a value is meant as true, and would be paid for as false."""
+    for name, value in pairs:
+        if not value and (name == "partial" or (name in FIELDS and FIELDS[name].from_text is flag)):
+            raise Problem.wrong(f"{name} has no value. Send {name}=true, or leave it out.", name)
 
 
 def merge_defaults(body: dict[str, Any] | list[Any], query: Query) -> dict[str, Any]:

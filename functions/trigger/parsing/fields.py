@@ -29,13 +29,19 @@ _BLANK = re.compile(
 )
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
-_METADATA_PREFIX = "metadata."  # in forms and queries, of the name of each entry
+METADATA_PREFIX = "metadata."  # in forms and queries, of the name of each entry
 _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 
 
 # --- from JSON: from a field's name and value to what it means, or Problem 422 -------------------------------------
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value of JSON is, such as `a string`: it says why `"true"` is not true."""
+    kinds = {str: "a string", bool: "a boolean", list: "an array", dict: "an object", type(None): "null"}
+    return kinds.get(type(value), "a number")
 
 
 def anything(_name: str, value: Any) -> Any:
@@ -46,7 +52,7 @@ def anything(_name: str, value: Any) -> Any:
 def string(name: str, value: Any) -> str:
     """A string."""
     if not isinstance(value, str):
-        raise Problem.wrong(f"{name} must be a string.", name)
+        raise Problem.wrong(f"{name} must be a string, not {kind_of(value)}.", name)
     return value
 
 
@@ -60,7 +66,7 @@ def non_empty_string(name: str, value: Any) -> str:
 def boolean(name: str, value: Any) -> bool:
     """A boolean."""
     if not isinstance(value, bool):
-        raise Problem.wrong(f"{name} must be true or false.", name)
+        raise Problem.wrong(f"{name} must be true or false, not {kind_of(value)}.", name)
     return value
 
 
@@ -91,14 +97,18 @@ def job_id(name: str, value: Any) -> str:
 
 def image_index(name: str, value: Any) -> int:
     """The zero-based index of an image."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < IMAGES_LIMIT:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Problem.wrong(f"{name} must be the index of an image, an integer from 0, not {kind_of(value)}.", name)
+    if not isinstance(value, int) or not 0 <= value < IMAGES_LIMIT:
         raise Problem.wrong(f"{name} must be the index of an image, an integer from 0.", name)
     return value
 
 
 def seconds(name: str, value: Any) -> float:
     """A positive number of seconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < DEADLINE_LIMIT:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Problem.wrong(f"{name} must be a number of seconds, not {kind_of(value)}.", name)
+    if not 0 < value < DEADLINE_LIMIT:
         raise Problem.wrong(f"{name} must be a number of seconds above 0 and below {DEADLINE_LIMIT:,}.", name)
     return float(value)
 
@@ -292,8 +302,8 @@ def read_text_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     entries: dict[str, Any] = {}
     for name, values in texts.items():
         value = FIELDS.get(name, Field()).from_text(name, values[0]) if len(values) == 1 else values
-        if name.startswith(_METADATA_PREFIX):
-            entries[name.removeprefix(_METADATA_PREFIX)] = value
+        if name.startswith(METADATA_PREFIX):
+            entries[name.removeprefix(METADATA_PREFIX)] = value
         else:
             fields[name] = value
     return {"metadata": entries, **fields} if entries else fields
@@ -301,7 +311,7 @@ def read_text_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 def is_text_field(name: str) -> bool:
     """Return whether a name in a form or a query string is that of a field of ours."""
-    return name in FIELDS or name.startswith(_METADATA_PREFIX)
+    return name in FIELDS or name.startswith(METADATA_PREFIX)
 
 
 def is_ours(name: str, *, browser: bool) -> bool:

@@ -17,6 +17,7 @@ from .read import BODY_LIMIT, read_body
 from .urls import check_callback_url
 
 URL = "hookUrl"
+EXAMPLE = f'{{"{URL}": "https://example.com/hook"}}'
 ALIASES = ("targetUrl", "target_url", "url")  # as subscription tools name it; they expect flat bodies
 NAMES = (URL, *ALIASES, "events", "workflow", "format")
 
@@ -34,9 +35,9 @@ class HookFields:
 async def read_hook_fields(request: Request, config: Config) -> HookFields:
     """Return the fields of a new hook. Problem 400, 413, 415, or 422."""
     kind = body_kind(request.headers)
-    decoded = decode(kind, request.headers, await read_body(request, BODY_LIMIT))
+    decoded = decode(kind, request.headers, await read_body(request, BODY_LIMIT), EXAMPLE)
     if not isinstance(decoded.body, dict):
-        raise Problem.wrong(f'A hook must be a JSON object such as {{"{URL}": "https://example.com/hook"}}.')
+        raise Problem.wrong(f"A hook must be a JSON object such as {EXAMPLE}.")
     if decoded.token is not None:
         raise Problem.wrong("Send the token in the Authorization header only.", "token")
     fields = {name: value for name, value in decoded.body.items() if value is not None and value != ""}

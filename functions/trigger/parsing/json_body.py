@@ -17,6 +17,12 @@ class NotJson(Exception):
     """The text is not JSON that all parsers read alike. Its message is the position and the reason."""
 
 
+def json_problem(raw: bytes, error: NotJson, send: str) -> Problem:
+    """Return the problem 400 of a body that is not JSON, or empty. `send`: what to send, such as `JSON such as …`."""
+    fault = f"is not valid JSON ({error})" if raw.strip() else "is empty"
+    return Problem("invalid_json", f"The request body {fault}. Send UTF-8 {send}.")
+
+
 class _Rejected(Exception):
     """A hook of `json` rejects a value. `find`: finds it in the text."""
 

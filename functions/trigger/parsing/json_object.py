@@ -7,17 +7,17 @@ from starlette.requests import Request
 
 from shared.problems import Problem
 
-from .json_body import NotJson, parse
+from .json_body import NotJson, json_problem, parse
 from .read import BODY_LIMIT, read_body
 
 
 async def read_object(request: Request, known: Sequence[str]) -> Mapping[str, Any]:
     """Return the fields of the body. Problem 400, 413, or 422 for an unknown field."""
+    raw = await read_body(request, BODY_LIMIT)
     try:
-        body = parse(await read_body(request, BODY_LIMIT))
+        body = parse(raw)
     except NotJson as error:
-        detail = f"The request body is not valid JSON ({error}). Send UTF-8 JSON with the fields {', '.join(known)}."
-        raise Problem("invalid_json", detail) from error
+        raise json_problem(raw, error, f"JSON with the fields {', '.join(known)}") from error
     if not isinstance(body, dict):
         raise Problem.wrong(f"The request body must be a JSON object with the fields {', '.join(known)}.")
     check_known(body, known)

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from shared.problems import Problem
 
-from .fields import FIELDS
+from .fields import FIELDS, METADATA_PREFIX
 
 EXAMPLE = '{"prompt": "a cat"}'
 SEARCHED = 1_000  # values
@@ -19,23 +19,42 @@ _JSON_TEXT = re.compile(r'\s*[{\[].{0,1000}?"prompts?"\s*:', re.DOTALL)
 
 
 def _plain(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
+    return re.sub(r"[\s_-]+", "", name).lower()
 
 
-# Names of one word are no mistakes: a workflow may have an input such as `Workflow` or `meta_data`.
-_OF_MORE_WORDS = {_plain(name): name for name in FIELDS if name != name.lower()}
+_OURS = {_plain(name): name for name, field in FIELDS.items() if not field.browser_only}
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raise Problem 422 for a name that differs from one of ours only in case, `_`, and `-`.
+def check_names(names: Iterable[str], declared: Collection[str] | None = ()) -> None:
+    """Raise Problem 422 for a name that differs from one of ours only in case, spaces, `_`, and `-`.
 
-    Such a field would be paid for without its effect: `dry_run` would start the job.
+    Such a field would be paid for without its effect: `dry_run` would start the job. `declared`: the inputs of the
+    workflow, None if they are not known. Then names of one word are accepted: a workflow may have an input `Workflow`,
+    and before the paid call it is checked again.
     """
     for name in names:
-        meant = _OF_MORE_WORDS.get(_plain(name), name)
-        if name != meant:
+        meant = _meant(name)
+        is_input = name in declared if declared is not None else meant == meant.lower()
+        if name != meant and not is_input:
             shown = name[:LONGEST]
-            raise Problem.wrong(f"There is no field {shown}. Did you mean {meant}?", shown)
+            quoted = shown if shown == shown.strip() else json.dumps(shown)
+            raise Problem.wrong(f"There is no field {quoted}. Did you mean {meant}?", shown)
+
+
+def check_metadata_names(names: Iterable[str], declared: Collection[str] | None = ()) -> None:
+    """Raise Problem 422 for an entry of `metadata` with a name of its own, which only text can have, in JSON."""
+    for name in names:
+        if name.startswith(METADATA_PREFIX) and name not in (declared or ()):
+            detail = 'In JSON, metadata is an object. Send it as "metadata": {"order": "1042"}.'
+            raise Problem.wrong(detail, name[:LONGEST])
+
+
+def _meant(name: str) -> str:
+    """The field of ours that a name is, or is a spelling of; else the name itself."""
+    head, dot, key = name.partition(".")
+    if dot and _plain(head) == "metadata":
+        return f"{METADATA_PREFIX}{key}"
+    return _OURS.get(_plain(name), name)
 
 
 def missing_prompt(fields: Mapping[str, Any]) -> Problem:

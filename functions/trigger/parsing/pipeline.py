@@ -1,7 +1,7 @@
 """From an HTTP request to validated submissions: each step is a file of this package, and each is passed once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from shared.config import Config
 from shared.idempotency import IdempotencyKey
 from shared.problems import Problem
 from shared.submission import Submission
+from shared.workflows import DEFAULT
 
 from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_send_batches
@@ -37,6 +38,8 @@ _LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 
 # Check a caller's fields against a workflow: its name, the fields, how many input images there are. Problem 422.
 WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], int], Awaitable[None]]
+# The names of a workflow's inputs, none if it accepts any; None if they are not known.
+WorkflowFields = Callable[[str], Awaitable[Collection[str] | None]]
 # Complete a caller's fields with those that the URL implies. Problem 404, 409, 410, or 422.
 Complete = Callable[[Caller, dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -64,6 +67,7 @@ class Rules:
     caller: Caller
     config: Config
     check_workflow: WorkflowCheck
+    workflow_fields: WorkflowFields
     base_url: str
     size: int
 
@@ -85,6 +89,7 @@ async def parse_request(
     authenticator: Authenticator,
     config: Config,
     check_workflow: WorkflowCheck,
+    workflow_fields: WorkflowFields,
     complete: Complete | None = None,
 ) -> ParsedRequest:
     """Return what a `POST /` asks for. Problem 400, 401, 403, 413, 415, 422, or 503 if it is not accepted."""
@@ -94,7 +99,7 @@ async def parse_request(
     caller, decoded, fields, key = received.caller, received.decoded, received.fields, received.key
     if complete:
         fields = await complete(caller, dict(fields))
-    rules = Rules(caller, config, check_workflow, base_url(request, config), received.size)
+    rules = Rules(caller, config, check_workflow, workflow_fields, base_url(request, config), received.size)
     content: Submission | Batch
     if is_batch(decoded.body, fields):
         content = await _validate_batch(_split(decoded, fields, caller), key, rules, partial=received.query.partial)
@@ -143,7 +148,8 @@ async def validate_request(
     fields: Mapping[str, Any], files: Mapping[str, bytes], key: IdempotencyKey | None, rules: Rules
 ) -> Submission:
     """Return the submission of one request. Problem 413 or 422 if a field is invalid, alone or for its workflow."""
-    given = (rules.caller, rules.config, rules.base_url)
+    declared = await rules.workflow_fields(str(fields.get("workflow", DEFAULT)))
+    given = (rules.caller, rules.config, rules.base_url, declared)
     submission = await run_step(rules.size, validate, fields, files, key, *given)
     images = submission.image_count
     await rules.check_workflow(rules.caller, submission.workflow, wireflow_fields(fields, rules.caller), images)

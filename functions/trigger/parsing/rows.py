@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,13 @@ from shared.workflows import DEFAULT, OVERRIDES
 
 from ..result_table import RECEIVED, holds_results, normalized, unescaped
 from .fields import FIELDS, METADATA_KEYS, batch_items, present, read_text_fields
+from .pipeline import WorkflowFields
 from .table import BadTable, Table
 from .upload import DecodedUpload
 
 # Of a whole batch, or of a browser: a row must not have them.
 NOT_IN_ROWS = ("prompts", "token", "dryRun", "idempotencyKey", "dedupeField", "formToken")
 FIRST_ROW = 2  # row 1 is the header
-
-# The names of a workflow's inputs. Raises nothing: an unknown workflow has none, and is found later.
-WorkflowFields = Callable[[str], Awaitable[Collection[str]]]
 
 _METADATA = "metadata."
 _OURS = {normalized(name): name for name, field in FIELDS.items() if not field.browser_only}
@@ -117,9 +115,16 @@ class _Columns:
         named = cells[self._workflow].strip() if self._workflow < len(cells) else ""
         workflow = named or str(defaults.get("workflow", DEFAULT))
         if workflow not in self._fields:
-            inputs = {normalized(name): name for name in await self._workflow_fields(workflow)}
+            inputs = {normalized(name): name for name in await self._workflow_fields(workflow) or ()}
             self._fields[workflow] = self._meaning({**_OVERRIDES, **inputs, **_OURS})
+            self._check_image(self._fields[workflow])
         return self._fields[workflow]
+
+    def _check_image(self, fields: Sequence[str]) -> None:
+        """Reject a column `image` that would be metadata: the row would be paid for without its input image."""
+        for name, field in zip(self._header, fields, strict=True):
+            if normalized(name) == "image" and field.startswith(_METADATA):
+                raise BadTable(f"There is no column {name}. Did you mean image1?")
 
     def _meaning(self, known: Mapping[str, str]) -> list[str]:
         """The field of each column: a known one, or the caller's own metadata. "" for a column without a name."""

@@ -29,7 +29,7 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .numbers are ZIP 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The header, and the rows that are not blank, each with its number: the header is row 1."""
+    """The header, and the rows that are not blank, each with its number, in which blank ones before it count."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
@@ -64,14 +64,14 @@ def read_table(raw: bytes, content_type: str) -> Table:
 
 
 def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """The records with something in them, numbered from the first, without the blank cells at their ends."""
+    """The records with something in them, without the blank cells at their ends, numbered as a spreadsheet does."""
     number = 0
     # A space before a quotation mark is none of RFC 4180, but people type it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
         for record in reader:
             cells = _trimmed(record)
-            number += bool(number or cells)
+            number += 1
             if cells:
                 yield number, cells
     except csv.Error as error:

@@ -18,9 +18,9 @@ from ..auth.authorize import check_may_upload
 from ..base_url import base_url
 from .fields import FIELDS, is_ours, read_field
 from .media_type import upload_kind
-from .pipeline import BATCH_LIMIT, Received, Rules, WorkflowCheck, receive, validate_request
+from .pipeline import BATCH_LIMIT, Received, Rules, WorkflowCheck, WorkflowFields, receive, validate_request
 from .read import MIB, upload_limit
-from .rows import RowError, WorkflowFields, read_rows, rows_problem
+from .rows import RowError, read_rows, rows_problem
 from .table import BadTable
 from .upload import DecodedUpload, decode_upload
 
@@ -48,9 +48,10 @@ async def parse_upload(
         kind = upload_kind(request.headers)
         received = await receive(request, authenticator, kind, upload_limit, decode_upload)
         check_may_upload(received.caller)
-        rules = Rules(received.caller, config, check_workflow, base_url(request, config), received.size)
+        url, caller = base_url(request, config), received.caller
+        rules = Rules(caller, config, check_workflow, workflow_fields, url, received.size)
         dry_run = bool(read_field("dryRun", received.fields))
-        valid, errors = await _validate_rows(received, rules, workflow_fields)
+        valid, errors = await _validate_rows(received, rules)
     except BadTable as bad:
         raise rows_problem([RowError(bad.row, None, str(bad))], 0) from bad
     total, is_partial = len(valid) + len(errors), received.query.partial
@@ -66,12 +67,12 @@ async def parse_upload(
 
 
 async def _validate_rows(
-    received: Received[DecodedUpload], rules: Rules, workflow_fields: WorkflowFields
+    received: Received[DecodedUpload], rules: Rules
 ) -> tuple[dict[int, Submission], list[RowError]]:
     valid: dict[int, Submission] = {}
     errors: list[RowError] = []
     size = 0
-    async for row, fields in read_rows(received.decoded, received.fields, workflow_fields):
+    async for row, fields in read_rows(received.decoded, received.fields, rules.workflow_fields):
         try:
             valid[row] = found = await validate_request(_or_raise(fields), {}, None, rules)
             size += len(found.input.encode()) + len(found.prompt.encode())

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from shared.config import Config
@@ -14,7 +14,7 @@ from shared.workflows import IMAGES
 from ..auth.caller import Caller
 from .fields import FIELDS, is_blank, is_ours, read_field
 from .json_body import check_unicode
-from .near_misses import check_names, missing_prompt
+from .near_misses import check_metadata_names, check_names, missing_prompt
 from .read import KIB
 from .urls import check_callback_url, check_image_url, check_redirect_url
 
@@ -30,12 +30,17 @@ def validate(
     caller: Caller,
     config: Config,
     base_url: str | None = None,
+    declared: Collection[str] | None = None,
 ) -> Submission:
-    """Return the submission of one request. Problem 413 or 422 for the first invalid field. CPU-bound, as `decode`."""
+    """Return the submission of one request. `declared`: the names of the workflow's inputs, None if they are not known.
+
+    Problem 413 or 422 for the first invalid field. CPU-bound, as `decode`.
+    """
     if is_blank(fields.get("prompt")):
         raise missing_prompt(fields)
     check_unicode(fields)
-    check_names(fields)
+    check_names(fields, declared)
+    check_metadata_names(fields, declared)
     values = {
         field.attribute: read_field(name, fields)
         for name, field in FIELDS.items()

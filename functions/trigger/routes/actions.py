@@ -19,6 +19,7 @@ from shared.steps.bulk_actions import BulkRequest, JobFilter, act_on_all
 from ..auth.authorize import check_may_list
 from ..auth.caller import Caller
 from ..context import Context
+from ..parsing.fields import boolean, kind_of
 from ..parsing.idempotency_keys import key_from_header
 from ..parsing.json_object import check_known, read_object, whole_number
 from .job_list import WORKFLOW_NAME, parse_time
@@ -84,10 +85,7 @@ def _check_consent(action: str, key: str | None, *, confirmed: bool) -> None:
 
 
 def _flag(body: Mapping[str, Any], name: str) -> bool:
-    value = body.get(name, False)
-    if not isinstance(value, bool):
-        raise Problem.wrong(f"{name} must be true or false.", name)
-    return value
+    return boolean(name, body.get(name, False))
 
 
 def _filter(fields: Any, caller: Caller) -> JobFilter:
@@ -114,7 +112,7 @@ def _parsed(fields: Mapping[str, Any], name: str, parse: Callable[[str], T]) -> 
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise Problem.wrong(f"{name} must be a string.", f"filter.{name}")
+        raise Problem.wrong(f"{name} must be a string, not {kind_of(value)}.", f"filter.{name}")
     return parse(value)
 
 

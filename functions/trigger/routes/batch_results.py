@@ -25,7 +25,7 @@ AT_ONCE = 100  # jobs in one query
 BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as Windows-1252
 # Names that a column of the caller's own must not have: sent again, the table would mean something else.
 _FIELDS = [name for name, field in FIELDS.items() if not field.browser_only]
-TAKEN = frozenset(normalized(name) for name in (*COLUMNS, FILE, *_FIELDS, *OVERRIDES))
+TAKEN = frozenset(normalized(name) for name in (*COLUMNS, FILE, "image", *_FIELDS, *OVERRIDES))
 
 
 async def batch_results(request: Request, context: Context, batch_id: str) -> Response:

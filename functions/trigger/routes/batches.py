@@ -83,7 +83,7 @@ async def list_batch_jobs(request: Request, context: Context, batch_id: str) -> 
 
 async def delete_batch(request: Request, context: Context, batch_id: str) -> Response:
     """Handle `DELETE /batches/{id}`: cancel the jobs that wait."""
-    if flag("erase", request.query_params.get("erase") or "false"):
+    if flag("erase", request.query_params.get("erase", "false")):
         raise Problem.wrong(NOT_ERASED.format(batch_id), "erase")
     batch, caller = await find_batch(request, batch_id, context)
     check_may_cancel(batch, caller, context.deps.config.auth)

@@ -45,8 +45,9 @@ async def create_hook(request: Request, context: Context) -> Response:
 
 
 async def list_hooks(request: Request, context: Context) -> Response:
-    """Handle `GET /hooks`: return `{"hooks"}`, oldest first."""
-    hooks = await context.deps.store.hooks_of(_name(await _caller(request, context)))
+    """Handle `GET /hooks`: return `{"hooks"}`, oldest first: the caller's own, or for the operator all."""
+    caller = await _caller(request, context)
+    hooks = await context.deps.store.hooks_of(None if caller.operator else _name(caller))
     return JSONResponse({"hooks": [_public(hook) for hook in hooks]}, headers=PRIVATE)
 
 
@@ -82,10 +83,10 @@ async def _caller(request: Request, context: Context) -> Caller:
 
 
 async def _own(request: Request, hook_id: str, context: Context) -> Hook:
-    """Return the hook if it is the caller's. Problem 401, 403, or 404."""
+    """Return the hook if it is the caller's; the operator has all. Problem 401, 403, or 404."""
     caller = await _caller(request, context)
     hook = await context.deps.store.get_hook(hook_id)
-    if hook is None or hook.caller != _name(caller):
+    if hook is None or not (caller.operator or hook.caller == _name(caller)):
         raise _unknown()
     return hook
 

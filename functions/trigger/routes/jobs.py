@@ -67,7 +67,7 @@ async def read_history(request: Request, context: Context, job_id: str) -> Respo
 
 async def delete_job(request: Request, context: Context, job_id: str) -> Response:
     """Handle `DELETE /jobs/{id}`: cancel a queued job, or with `erase=true` erase a final one."""
-    if flag("erase", request.query_params.get("erase") or "false"):
+    if flag("erase", request.query_params.get("erase", "false")):
         return await _erase(request, context, job_id)
     job, caller = await _find(request, job_id, context)
     check_may_cancel(job, caller, context.deps.config.auth)

@@ -17,14 +17,14 @@ from ..parsing.pipeline import Complete, parse_request
 from ..responses.refusals import input_problem
 from .quote import quote_response
 from .submit import submit
-from .workflows import workflow_check
+from .workflows import workflow_check, workflow_fields
 
 
 async def post_next(request: Request, context: Context, job_id: str) -> Response:
     """Handle a request as `POST /` does; `image` is the index of the image, and the prompt that of the job."""
     deps = context.deps
-    complete = _from_job(job_id, context)
-    parsed = await parse_request(request, context.authenticator, deps.config, workflow_check(deps), complete)
+    checks, complete = (workflow_check(deps), workflow_fields(deps)), _from_job(job_id, context)
+    parsed = await parse_request(request, context.authenticator, deps.config, *checks, complete)
     if isinstance(parsed.content, Batch):
         raise Problem.wrong("This URL starts one job. Send a JSON object, without prompts.")
     if read_field("dryRun", parsed.fields):

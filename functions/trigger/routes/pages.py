@@ -1,4 +1,4 @@
-"""`GET /`: the playground, where `PLAYGROUND` is set."""
+"""`GET /`: the playground for browsers, where `PLAYGROUND` is set."""
 
 import hashlib
 
@@ -6,17 +6,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.auth_settings import AuthSettings
+from shared.problems import Problem
 from shared.workflows import DEFAULT, MODELS
 
 from ..auth.authorize import may_see_workflows
 from ..auth.cors import own_origin
 from ..context import Context
-from ..responses.negotiation import matches
+from ..responses.negotiation import matches, wants_page
 from ..responses.playground_page import PlaygroundView, playground_page
 
 
 async def playground(request: Request, context: Context) -> Response:
-    """Handle `GET /`: the page is the same for everyone who may see the same workflows."""
+    """Handle `GET /`: the page is the same for everyone who may see the same workflows.
+
+    Raises Problem 405 for others than browsers.
+    """
+    if not wants_page(request):
+        raise Problem.not_allowed(request.method, ["POST"])
     config, auth = context.deps.config, context.deps.config.auth
     models = next((one.models for one in config.workflows if one.models), tuple(MODELS.values()))
     page = playground_page(

@@ -20,6 +20,7 @@ from ..parsing.notifications import check_headers
 from ..responses.job_representation import job_response
 from ..responses.refusals import queue_full
 
+RETRY_FIELDS = ("confirm", "attempt")
 CONFIRM = 'A retry is a new paid run. Send {"confirm": true, "attempt": N}, where N is the job\'s `attempt`.'
 
 
@@ -38,7 +39,7 @@ async def recopy_job(request: Request, context: Context, job_id: str) -> Respons
 async def retry_job(request: Request, context: Context, job_id: str) -> Response:
     """Handle `POST /jobs/{id}/retry` with `{"confirm": true, "attempt": N}`: a new paid run."""
     job, caller = await _authorized(request, job_id, context)
-    attempt = _confirmed_attempt(await read_object(request, ("confirm", "attempt")))
+    attempt = _confirmed_attempt(await read_object(request, RETRY_FIELDS))
     return await _act("retry", request, job, attempt, caller, context)
 
 

@@ -32,7 +32,7 @@ from ..responses.negotiation import wants_image, wants_page
 from ..responses.prefer import preference_applied, preferred_wait
 from ..responses.refusals import queue_full, refusal_problem
 from .quote import quote_response
-from .workflows import workflow_check
+from .workflows import workflow_check, workflow_fields
 
 
 async def post(request: Request, context: Context) -> Response:
@@ -40,7 +40,9 @@ async def post(request: Request, context: Context) -> Response:
 
     With `dryRun`: 200 with a quote.
     """
-    parsed = await parse_request(request, context.authenticator, context.deps.config, workflow_check(context.deps))
+    deps = context.deps
+    checks = (workflow_check(deps), workflow_fields(deps))
+    parsed = await parse_request(request, context.authenticator, deps.config, *checks)
     if read_field("dryRun", parsed.fields):
         return await quote_response(parsed, context)
     if isinstance(parsed.content, Batch):

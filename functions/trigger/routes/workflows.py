@@ -15,8 +15,7 @@ from shared.workflows import FieldRefused, Mode, NodeInput, Workflow, check_fiel
 from ..auth.authorize import check_may_list_workflows
 from ..auth.caller import Caller
 from ..context import Context
-from ..parsing.pipeline import WorkflowCheck
-from ..parsing.rows import WorkflowFields
+from ..parsing.pipeline import WorkflowCheck, WorkflowFields
 
 
 async def list_workflows(request: Request, context: Context) -> Response:
@@ -41,12 +40,16 @@ def workflow_check(deps: Deps) -> WorkflowCheck:
 
 
 def workflow_fields(deps: Deps) -> WorkflowFields:
-    """Return what the fields of a workflow are called; none if they are not known."""
+    """Return the function for the names of a workflow. An unknown workflow has none, and is found later."""
 
-    async def names(name: str) -> list[str]:
+    async def names(name: str) -> list[str] | None:
         workflow = deps.config.workflow(name)
-        fields = public_workflow(workflow, await inputs_of(workflow, deps))["fields"] if workflow else None
-        return [field["name"] for field in fields or ()]
+        if workflow is None or workflow.mode is Mode.WEBHOOK:
+            return []
+        inputs = await inputs_of(workflow, deps)
+        if (fields := public_workflow(workflow, inputs)["fields"]) is None:
+            return None
+        return [*(one.node_id for one in inputs or ()), *(field["name"] for field in fields)]
 
     return names
 
