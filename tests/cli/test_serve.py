@@ -39,7 +39,8 @@ def test_three_servers_run_in_one_process_each_on_its_own_port(command: Command)
     with command.started("serve", "--port", str(free_port())) as process:
         urls = urls_of(process)
         assert urls.keys() == {"simulator", "trigger", "poller"}
-        assert "text/html" in httpx.get(f"{urls['trigger']}/").headers["content-type"]
+        page = httpx.get(f"{urls['trigger']}/", headers={"Accept": "text/html"})
+        assert "text/html" in page.headers["content-type"]
         assert len(set(urls.values())) == 3
         assert httpx.get(f"{urls['simulator']}/_stats").status_code == 200
         assert httpx.get(f"{urls['trigger']}/health").status_code == 200
