@@ -9,6 +9,7 @@ import pytest
 
 from shared.callbacks import MAX_CALLBACKS, Callback
 from shared.job_states import Status
+from shared.log import Log
 from shared.runtime.dependencies import Deps
 from shared.runtime.lease import Lease, LeaseLost
 from shared.runtime.saving import save_over
@@ -27,7 +28,7 @@ def adding(*urls: str) -> Submission:
 
 
 def deps_of(store: Any) -> Deps:
-    return cast(Deps, SimpleNamespace(store=store, clock=SystemClock(), wake_up=NoWakeUp()))
+    return cast(Deps, SimpleNamespace(store=store, clock=SystemClock(), wake_up=NoWakeUp(), log=Log()))
 
 
 @pytest.mark.parametrize("writes", [1, 8])
