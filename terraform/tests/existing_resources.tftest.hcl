@@ -30,10 +30,6 @@ variables {
     webhook_id     = "projects/vault/secrets/hook/versions/3"
     api_key        = "projects/vault/secrets/key"
     trigger_tokens = "projects/vault/secrets/tokens/versions/latest"
-
-    trigger_signing_secrets         = "projects/vault/secrets/requests"
-    callback_signing_secrets        = "projects/vault/secrets/messages"
-    callback_signing_secrets_sha256 = "projects/vault/secrets/messages-sha256"
   }
 
   pubsub_push           = true

@@ -46,14 +46,10 @@ def used(state: State) -> dict[str, dict[str, tuple[str, str, str]]]:
 def test_a_secret_that_exists_is_used_without_a_value(existing_resources: State) -> None:
     assert named(existing_resources) == {"TURNSTILE_SECRET"}
     both = {"WIREFLOW_WEBHOOK_ID": ("vault", "hook", "3"), "WIREFLOW_API_KEY": ("vault", "key", "latest")}
-    assert used(existing_resources)["poller"] == both | {"CALLBACK_SIGNING_SECRETS": ("vault", "messages", "latest")}
+    assert used(existing_resources)["poller"] == both
     trigger = used(existing_resources)["trigger"]
     assert trigger.pop("TURNSTILE_SECRET")[0] == "example-project"
-    assert trigger == both | {
-        "TRIGGER_TOKENS": ("vault", "tokens", "latest"),
-        "TRIGGER_SIGNING_SECRETS": ("vault", "requests", "latest"),
-        "CALLBACK_SIGNING_SECRETS_SHA256": ("vault", "messages-sha256", "latest"),
-    }
+    assert trigger == both | {"TRIGGER_TOKENS": ("vault", "tokens", "latest")}
 
 
 def test_there_is_a_secret_for_each_that_is_in_use(smallest: State, largest: State, eventarc: State) -> None:

@@ -15,15 +15,6 @@ variable "secret_ids" {
     condition     = alltrue([for id in values(var.secret_ids) : can(regex("^projects/[^/\\s]+/secrets/[\\w-]+(/versions/([1-9][0-9]*|latest))?$", id))])
     error_message = "Each value of secret_ids must look like projects/PROJECT/secrets/SECRET or projects/PROJECT/secrets/SECRET/versions/N."
   }
-
-  # Only a value that passes through Terraform gets its digest in secrets.tf. One of the two is enough.
-  validation {
-    condition = (
-      length(setintersection(keys(var.secret_ids), ["trigger_signing_secrets", "callback_signing_secrets"])) < 2
-      || length(setintersection(keys(var.secret_ids), ["trigger_signing_secrets_sha256", "callback_signing_secrets_sha256"])) > 0
-    )
-    error_message = "With both trigger_signing_secrets and callback_signing_secrets, secret_ids must also have callback_signing_secrets_sha256: without it a secret that signs requests and messages would not be noticed. See \"Use what exists\" in terraform/README.md."
-  }
 }
 
 variable "notification_channels" {

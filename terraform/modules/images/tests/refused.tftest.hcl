@@ -236,19 +236,6 @@ run "a_secret_for_requests_and_messages" {
   expect_failures = [var.callback_signing_secrets]
 }
 
-run "existing_secrets_for_requests_and_messages_that_are_not_compared" {
-  command = plan
-
-  variables {
-    secret_ids = {
-      trigger_signing_secrets  = "projects/p/secrets/requests"
-      callback_signing_secrets = "projects/p/secrets/messages"
-    }
-  }
-
-  expect_failures = [var.secret_ids]
-}
-
 # A variable is checked only if those that it refers to are valid.
 run "three_secrets_for_messages" {
   command = plan
