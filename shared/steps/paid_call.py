@@ -57,7 +57,7 @@ async def make_paid_call(job: Job, slot: Slot, deps: Deps, *, patient: bool = Fa
         await _update_gate(deps.admission.call_refused(job, error, slot, alone=alone), deps)
         after = await _after_refusal(_responded(job, error, deps), error, alone, deps)
         if isinstance(error, errors.Redirected):
-            deps.log.error(Event.CONFIGURATION, str(error), **job.log_fields())
+            deps.log.warning(Event.CONFIGURATION, str(error), **job.log_fields())  # the suspension is the error
         event, code = Event.UPSTREAM_REFUSED, error.code
     except errors.OutcomeUnknown as error:
         await _update_gate(deps.admission.outcome_unknown(error), deps)

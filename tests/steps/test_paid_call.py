@@ -237,6 +237,12 @@ async def test_a_call_that_was_never_sent_counts_as_refused(world: World, error:
     assert (job["status"], job["possibleDuplicate"]) == ("succeeded", False)
 
 
+async def test_a_redirect_names_the_new_place_in_the_log(world: World) -> None:
+    await world.accepted("a cat [fault:redirect]")
+    (line,) = world.log("configuration")
+    assert (line["severity"], "a redirect to https://" in line["message"]) == ("WARNING", True)
+
+
 async def test_a_call_after_a_refusal_has_a_new_key(world: World) -> None:
     """With the same key Wireflow may replay the refusal."""
     (job,) = await world.end_of(await world.accepted("a cat [fault:replayed_first_answer]"))
