@@ -1,4 +1,4 @@
-"""What is added to the record of a job after its end, and what remains of it once it is erased."""
+"""What is added to the record of a job after its end, and what is left out of it if it is too large, or erased."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -17,6 +17,21 @@ class FinalJob(JobRecord):
     def rescheduled(self) -> Self:
         """A final job, due when something is left to do."""
         return self.evolve(due_at=self.left_to_do_at)
+
+    def abandoned(self) -> Self:
+        """Nothing more is done for a final job, not even what was left to do."""
+        return self.evolve(due_at=None, callbacks=tuple(callback.given_up() for callback in self.callbacks))
+
+    # --- too large a record ----------------------------------------------------------------------------------------
+
+    def trimmed(self) -> Self:
+        """The record without merely informative fields."""
+        callbacks = tuple(dataclasses.replace(callback, last_body=None) for callback in self.callbacks)
+        return self.evolve(steps=(), last_response=None, responses=(), callbacks=callbacks)
+
+    def reduced(self) -> Self:
+        """The record of a job that ends now, with no more than what callers see."""
+        return self.evolve(steps=(), last_response=None, responses=(), input="{}")
 
     # --- chains ----------------------------------------------------------------------------------------------------
 

@@ -334,19 +334,6 @@ class Job(FinalJob):
         """A poller does not know the workflow and leaves the job to others for a while."""
         return self.evolve(workflow_unknown_since=now)
 
-    def trimmed(self) -> "Job":
-        """The record without merely informative fields."""
-        callbacks = tuple(dataclasses.replace(callback, last_body=None) for callback in self.callbacks)
-        return self.evolve(steps=(), last_response=None, responses=(), callbacks=callbacks)
-
-    def reduced(self) -> "Job":
-        """The record of a job that ends now, with no more than what callers see."""
-        return self.evolve(steps=(), last_response=None, responses=(), input="{}")
-
-    def abandoned(self) -> "Job":
-        """Nothing more is done for a final job, not even what was left to do."""
-        return self.evolve(due_at=None, callbacks=tuple(callback.given_up() for callback in self.callbacks))
-
     def at_revision(self, revision: Any) -> "Job":
         """The same record, computed from the stored record of `revision`."""
         return self.evolve(revision=revision)

@@ -124,28 +124,6 @@ async def test_jobs_are_selected_by_state_error_workflow_and_time(world: World) 
         assert (response.status_code, response.json()["jobs"]) == (200, expected), selected
 
 
-async def test_the_failed_rows_of_a_batch_are_retried_and_its_jobs_erased(world: World) -> None:
-    other = (await failed_jobs(world, 1))[0]
-    await world.simulated("/_faults", fault="failed", times=2)
-    table = {"content": "prompt\na cat\na dog\na fox\n", "headers": {"Content-Type": "text/csv"}}
-    batch = (await world.http.post("/batches", **table)).json()["batchId"]
-    rows = [job["id"] for job in (await world.http.get(f"/batches/{batch}/jobs")).json()["jobs"]]
-    ended = await world.end_of(*rows)
-    failed = [job["id"] for job in ended if job["status"] == "failed"]
-
-    retried = (await retry_all(world, status="failed", batchId=batch)).json()
-    assert (sorted(retried["jobs"]), retried["skipped"], len(failed)) == (sorted(failed), 0, 2)
-    await world.end_of(*rows)
-    await world.clock.sleep(10)
-    assert (await world.http.get(f"/batches/{batch}")).json()["counts"]["succeeded"] == 3
-
-    refused = await world.http.delete(f"/batches/{batch}?erase=true")
-    assert (refused.status_code, refused.json()["field"], batch in refused.json()["detail"]) == (422, "erase", True)
-    erased = (await act(world, "erase", filter={"batchId": batch})).json()
-    assert sorted(erased["jobs"]) == sorted(rows)
-    assert (await world.job(other))["status"] == "failed"
-
-
 async def test_more_jobs_than_a_page_are_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_actions, "PAGE", 2)
     await failed_jobs(world, 5)
