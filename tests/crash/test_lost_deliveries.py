@@ -43,11 +43,7 @@ async def test_each_message_arrives_at_least_once_with_one_id_and_the_same_bytes
     jobs = places.jobs()
     expiring = meanwhile(end_leases_of_killed_workers(kills, jobs))
     async with _receiver() as (url, messages), product.running() as caller, expiring:
-        answers = [
-            await caller.http.post("/", json={"prompt": f"cat {number}", "callbackUrl": url, **SMALL})
-            for number in range(JOBS)
-        ]
-        ids = [answer.json()["id"] for answer in answers]
+        ids = [await caller.submit(prompt=f"cat {number}", callbackUrl=url, **SMALL) for number in range(JOBS)]
         for _ in range(TRIES):
             if await _all_delivered(ids, jobs):
                 break

@@ -33,8 +33,8 @@ async def test_a_job_that_kills_its_workers_fails_and_takes_no_other_along(
     jobs = places.jobs()
     async with product.running() as caller, meanwhile(end_leases_of_killed_workers(kills, jobs)):
         prompts = ["a [deadly] cat", *(f"cat {number}" for number in range(HEALTHY))]
-        answers = [await caller.http.post("/", json={"prompt": prompt, **SMALL}) for prompt in prompts]
-        deadly, *healthy = [await caller.finished(answer.json()["id"], SECONDS) for answer in answers]
+        ids = [await caller.submit(prompt=prompt, **SMALL) for prompt in prompts]
+        deadly, *healthy = [await caller.finished(job_id, SECONDS) for job_id in ids]
     await jobs.close()
 
     assert (deadly["status"], deadly["errorCode"], deadly["errorCharged"]) == ("failed", "worker_lost", "unknown")

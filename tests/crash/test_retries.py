@@ -54,9 +54,10 @@ async def _failed_jobs(caller: Caller, count: int) -> list[str]:
     """Return the ids of jobs whose first run has failed, those of the bulk retry last."""
     fault = {"fault": "failed", "times": count}
     (await caller.http.post(f"{caller.simulator}/_faults", json=fault)).raise_for_status()
-    batch = [{"prompt": f"cat {number}", **SMALL, "metadata": {"number": str(number)}} for number in range(count)]
-    responses = [await caller.http.post("/", json=one) for one in batch]
-    ids = [str(response.raise_for_status().json()["id"]) for response in responses]
+    ids = [
+        await caller.submit(prompt=f"cat {number}", **SMALL, metadata={"number": str(number)})
+        for number in range(count)
+    ]
     for job_id in ids:
         assert (await caller.finished(job_id, SECONDS))["errorCode"] == "upstream_error"
     return ids

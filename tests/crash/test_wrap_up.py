@@ -28,9 +28,7 @@ async def test_one_job_follows_each_and_an_erasure_is_completed_whenever_the_pol
     places = places_of(store, tmp_path, request)
     product = Product(tmp_path, places, settings=settings, simulator=SIMULATOR, poller_source=source)
     async with product.running() as caller:
-        bodies = [{"prompt": f"cat {number}", **SMALL, "then": "default"} for number in range(JOBS)]
-        responses = [await caller.http.post("/", json=body) for body in bodies]
-        ids = [str(response.raise_for_status().json()["id"]) for response in responses]
+        ids = [await caller.submit(prompt=f"cat {number}", **SMALL, then="default") for number in range(JOBS)]
         followers = [await _follower(caller.http, job_id) for job_id in ids]
         ended = [await caller.finished(job_id, SECONDS) for job_id in (*ids, *followers)]
         listed = (await caller.http.get("/jobs?limit=100")).json()["jobs"]

@@ -215,6 +215,15 @@ class Caller:
     http: httpx.AsyncClient
     simulator: str
 
+    async def submit(self, **fields: Any) -> str:
+        """Submit a prompt with a key, again after each 503, as careful clients do. Return the id of the job."""
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        while True:
+            response = await self.http.post("/", json=fields, headers=headers)
+            if response.status_code != 503:
+                return str(response.raise_for_status().json()["id"])
+            await asyncio.sleep(float(response.headers["retry-after"]))
+
     async def job(self, job_id: str) -> dict[str, Any]:
         """Return the public job."""
         return dict((await self.http.get(f"/jobs/{job_id}")).raise_for_status().json())
