@@ -92,6 +92,7 @@ def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None 
     window = WindowEnd(clock)
     requests = RequestLimiter(config.requests_per_minute, clock, window, config.limits.on_arrival.per_minute)
     admission = Admission(store, config.limits, clock, log)
+    callers, bounded = config.limits.spending.callers, config.max_queued_jobs > 0
     wireflow = wireflow_client(config, clock)
     return Deps(
         config=config,
@@ -102,7 +103,7 @@ def dependencies(config: Config, log: Log | None = None, wake_up: WakeUp | None 
         source=image_source(config),
         wireflow=wireflow,
         admission=admission,
-        queue=QueueSnapshot(store, admission, clock, config.limits.spending.callers),
+        queue=QueueSnapshot(store, admission, clock, callers, bounded=bounded),
         hooks=Hooks(store, clock),
         requests=requests,
         run_times=RunTimes(admission),

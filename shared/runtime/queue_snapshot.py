@@ -52,9 +52,21 @@ class _Part:
 
 
 class QueueSnapshot:
-    """The snapshot of one instance. `limits`: the callers whose own jobs are counted."""
+    """The snapshot of one instance. `limits`: the callers whose own jobs are counted.
 
-    def __init__(self, store: JobStore, admission: Admission, clock: Clock, limits: Mapping[str, CallerLimits]) -> None:
+    `bounded`: only so many jobs may wait, and held ones are counted for that.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        admission: Admission,
+        clock: Clock,
+        limits: Mapping[str, CallerLimits],
+        *,
+        bounded: bool,
+    ) -> None:
+        self._bounded = bounded
         self._store = store
         self._admission = admission
         self._clock = clock
@@ -62,7 +74,7 @@ class QueueSnapshot:
         self._places = Places()
         self._head, self._gate = _Part(self._read_head), _Part(admission.read)
         self._length = _Part(self._read_length, COUNT_SECONDS)
-        self._held = _Part(self._read_held, COUNT_SECONDS)
+        self._held = _Part(self._read_held, COUNT_SECONDS, read_at=clock.monotonic())  # none, as it were
         self._first_rounds = _Part(self._read_first_rounds, COUNT_SECONDS)
         self._last_places: dict[str, _Part] = {}
         self._own: dict[str, _Part] = {}
@@ -123,10 +135,11 @@ class QueueSnapshot:
 
     def _parts(self, callers: Sequence[str | None]) -> list[_Part]:
         """Return what is to be refreshed. While no job could start, only some may be held."""
-        own = self._own_jobs(callers[0]) if callers else []
+        counted = self._own_jobs(callers[0]) if callers else []
+        counted += [self._held] if self._bounded else []
         if self._places.head is None:
-            return [self._head, self._gate, self._held, *own]
-        parts = [self._head, self._gate, self._length, self._held, *self._last_place(callers), *own]
+            return [self._head, self._gate, *counted]
+        parts = [self._head, self._gate, self._length, *self._last_place(callers), *counted]
         return [*parts, self._first_rounds] if self._places.others > self._places.length / 10 else parts
 
     def _last_place(self, callers: Sequence[str | None]) -> list[_Part]:
@@ -156,12 +169,12 @@ class QueueSnapshot:
     def _start(self, parts: Sequence[_Part]) -> list[asyncio.Task[None]]:
         """Start reads, no more than MAX_READS a second.
 
-        What was never read does not wait for that, except the count of held jobs, nor a count that is far too old.
+        What was never read does not wait for that, nor a count that is far too old.
         """
         now, started = self._clock.monotonic(), []
         for part in parts:
-            is_first = part.read_at == -math.inf and part is not self._held
-            counts = part is self._length or part in self._own.values()
+            is_first = part.read_at == -math.inf
+            counts = part in (self._length, self._held, *self._own.values())
             is_starved = counts and now - part.read_at > STARVED * part.max_age
             waits = not (is_first or is_starved) and sum(now - at < 1.0 for at in self._last_reads) >= MAX_READS
             if part.reading or waits:

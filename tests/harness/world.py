@@ -213,6 +213,7 @@ class World:
         limits = settings.limits
         requests = RequestLimiter(settings.requests_per_minute, clock, window, limits.on_arrival.per_minute)
         admission = Admission(store, limits, clock, log)
+        callers, bounded = limits.spending.callers, settings.max_queued_jobs > 0
         wireflow = WireflowClient(url, hook, key, clock, transport=self.vendor, secrets=workflow_ids)
         return Deps(
             config=settings,
@@ -223,7 +224,7 @@ class World:
             source=downloader(settings, self.vendor),
             wireflow=wireflow,
             admission=admission,
-            queue=QueueSnapshot(store, admission, clock, limits.spending.callers),
+            queue=QueueSnapshot(store, admission, clock, callers, bounded=bounded),
             hooks=Hooks(store, clock),
             requests=requests,
             run_times=RunTimes(admission),

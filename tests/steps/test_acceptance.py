@@ -96,6 +96,15 @@ async def test_a_long_queue_is_read_rarely_because_it_does_not_end_soon(open_wor
         assert counts(world)["list_jobs"] <= 2
 
 
+@pytest.mark.parametrize(("bound", "counted"), [("0", False), ("10000", True)])
+async def test_held_jobs_are_counted_only_for_a_bound(open_world: OpenWorld, bound: str, counted: bool) -> None:
+    async with open_world(wrap=Calls, MAX_QUEUED_JOBS=bound) as world:
+        for number in range(10):
+            assert (await world.post(f"cat {number}")).json()["status"] == "running"
+            await world.clock.sleep(5)
+        assert (counts(world)["count_ahead"] > 0) is counted
+
+
 async def test_a_started_post_makes_two_writes_and_without_limits_none_of_the_gate(open_world: OpenWorld) -> None:
     async with open_world(wrap=Calls) as world:
         await world.accepted("the first reads the gate")
