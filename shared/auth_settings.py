@@ -27,7 +27,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A caller's token, known by its SHA-256 only. An `admin` may read the jobs of all callers."""
+    """A caller's token, known by its SHA-256 only. An `admin` may read the jobs of all callers, and act on them."""
 
     name: str
     sha256: str = field(repr=False)
@@ -44,7 +44,10 @@ class SigningSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSettings:
-    """See "Authentication" in functions/trigger/README.md. Once any is configured, every request needs a credential."""
+    """See "Authentication" in functions/trigger/README.md.
+
+    Once any is configured, a `POST /` needs a credential, or the Origin of a page in FORM_ORIGINS.
+    """
 
     tokens: tuple[Token, ...] = ()
     signing_secrets: tuple[SigningSecret, ...] = ()

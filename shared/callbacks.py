@@ -9,7 +9,7 @@ from enum import StrEnum
 from shared.job_parts import require_aware
 from shared.job_states import Status
 
-MAX_CALLBACKS = 8  # of one job, beside those of hooks
+MAX_CALLBACKS = 8  # of one job, in addition to those of hooks
 RECORD_BYTES = 500  # of a callback in the record of its job, without its URL and `last_body`
 BODY_LIMIT = 1_024  # bytes that are kept of the response to a failed attempt
 
@@ -119,7 +119,7 @@ class Callback:
         return dataclasses.replace(self, status=CallbackStatus.ENDED, next_attempt_at=None)
 
     def given_up(self) -> "Callback":
-        """A pending event is not delivered any more."""
+        """A pending event is no longer delivered."""
         if self.status is not CallbackStatus.PENDING:
             return self
         return dataclasses.replace(self, status=CallbackStatus.UNDELIVERED, next_attempt_at=None)

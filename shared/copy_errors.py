@@ -29,7 +29,7 @@ class NameTaken(ImageStoreFailed):
 
 
 class ImageGone(CopyError):
-    """No route serves the image any more."""
+    """No route serves the image anymore."""
 
 
 class ProxyUnavailable(CopyError):

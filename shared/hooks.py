@@ -66,7 +66,7 @@ class Hook:
         return dataclasses.replace(self, secrets=(HookSecret(secret=secret), *valid[:MAX_OLD_SECRETS]))
 
     def ended(self) -> "Hook":
-        """The receiver does not exist any more."""
+        """The receiver no longer exists."""
         return dataclasses.replace(self, status=HookStatus.ENDED)
 
 

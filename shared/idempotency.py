@@ -14,9 +14,13 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """The key that identifies a request. `kind`: where it comes from; `index`: position of the request in a batch."""
+    """The key that identifies a request.
 
-    kind: str  # "key" (Idempotency-Key), "webhook-id", "message", "event", "formToken", "field"
+    `kind`: where it comes from: "key" (Idempotency-Key), "webhook-id", "message", "event", "formToken", "field",
+    "batch", "then", or "action"; `index`: position of the request in a batch.
+    """
+
+    kind: str
     value: str
     index: int | None = None
 

@@ -202,7 +202,7 @@ def bytes_of(image: Image) -> int:
 
 
 def fitting(images: tuple[Image, ...], request_bytes: int) -> tuple[Image, ...]:
-    """Return the first images, as many as a record has room for beside a request of so many bytes; at least one."""
+    """Return the first images, as many as fit into a record with a request of that size; at least one."""
     room = RECORD_BYTES - request_bytes
     for count, image in enumerate(images[:MAX_IMAGES]):
         room -= bytes_of(image)

@@ -39,8 +39,8 @@ OF_ATTEMPT = (
 class JobRecord(ListedJob):
     """A request for images and its state. Times are aware UTC datetimes.
 
-    `input` is the JSON text of the fields sent to Wireflow beside `prompt`; for a saved workflow that is run by its
-    inputs it holds, once prepared, all inputs by node.
+    `input` is the JSON text of the fields sent to Wireflow in addition to `prompt`; for a saved workflow that is run by
+    its inputs it holds, once prepared, all inputs by node.
     """
 
     expire_at: datetime
@@ -57,7 +57,7 @@ class JobRecord(ListedJob):
     allow_partial: bool = False
     base_url: str | None = None  # what the URLs in messages about it begin with
     model: str | None = None  # as Wireflow names it: it may have replaced a retired one
-    reservation: Reservation | None = None  # of the last start, until its cost is known; only with limits in money
+    reservation: Reservation | None = None  # of the last start, until its cost is known; only with spend limits
     refusal: Refusal | None = None
     responses: tuple[VendorResponse, ...] = ()  # of all attempts, the newest MAX_RESPONSES
     retried_at: datetime | None = None  # when the current attempt was confirmed by a person; None for the first one

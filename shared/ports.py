@@ -151,7 +151,7 @@ class JobStore(BatchStore, HookStore, Protocol):
 
 
 class WakeUp(Protocol):
-    """Calls of the poller at multiples of `interval` seconds (0: none), beside those of the scheduler."""
+    """Calls of the poller at multiples of `interval` seconds (0: none), in addition to those of the scheduler."""
 
     interval: int
 
@@ -219,7 +219,8 @@ class FileDetails:
 class ImageStore(Protocol):
     """Storage for images, whose names never change: `jobs/{jobId}/{attempt}/{n}.{ext}`.
 
-    Input images are kept as `inputs/{jobId}` until their job is final.
+    Input images are kept as `inputs/{jobId}`, `inputs/{jobId}-2`, and `inputs/{jobId}-3` until their job has succeeded,
+    or for 7 days after it failed or was canceled.
     """
 
     def write(self, name: str, image: ImageStream, details: FileDetails | None = None) -> None:

@@ -33,11 +33,11 @@ VISITOR_SENTENCES: Mapping[Status, str] = {
     Status.FAILED: "The image could not be generated. Please try again later.",
     Status.CANCELED: "The image was canceled.",
 }
-UNCLEAR = "Wireflow did not respond clearly."
-TOO_LATE = "As things are, it cannot start before its deadline, {}, and will fail then."
+UNCLEAR = "Wireflow did not confirm whether the run was started."
+TOO_LATE = "Unless something changes, it cannot start before its deadline, {}, and will then fail."
 ABOVE_LIMIT = "Its price is above a spend limit."
 SLOW = "It takes longer than expected."
-TOO_LATE_FOR_VISITORS = "As things are, it cannot be generated in time."
+TOO_LATE_FOR_VISITORS = "Unless something changes, it cannot be generated in time."
 EXPIRED = "Its URL may have expired: look for the image in the Wireflow dashboard."
 CHECK_COPIES = "Check IMAGE_HOSTS and the permissions of the image store."
 WOULD_FAIL_AGAIN = "The same request would probably fail again."

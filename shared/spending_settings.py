@@ -1,4 +1,4 @@
-"""The settings of limits in money: amounts in dollars, and the limits of single callers."""
+"""The settings of spend limits: amounts in dollars, and the limits of individual callers."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

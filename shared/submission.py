@@ -12,7 +12,7 @@ class SubmissionRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A validated request. `input`: JSON text of the fields that go to Wireflow beside the prompt and the image.
+    """A validated request. `input`: JSON text of the fields that go to Wireflow in addition to prompt and image.
 
     The first input image is that of `from_job`, or `image1` as a URL or a file.
     """

@@ -222,7 +222,7 @@ variable "spend_per_10_minutes_usd" {
 }
 
 variable "caller_limits" {
-  description = "Limits of single callers, by name, each with any of perDay (starts), usdPerDay, usdPerMonth, and maxQueued."
+  description = "Limits of individual callers, by name, each with any of perDay (starts), usdPerDay, usdPerMonth, and maxQueued."
   type        = map(map(number))
   default     = null
 }
@@ -419,7 +419,7 @@ variable "secrets_version" {
 }
 
 variable "secret_versions" {
-  description = "secrets_version of single secrets, by the name of their variable: { api_key = 2 } changes api_key alone."
+  description = "Versions of individual secrets, by the name of their variable, which replace secrets_version: { api_key = 2 } changes api_key alone."
   type        = map(number)
   default     = {}
   nullable    = false
@@ -433,7 +433,7 @@ variable "secret_ids" {
 }
 
 variable "notification_channels" {
-  description = "Existing notification channels, as projects/PROJECT/notificationChannels/ID, beside those of notification_emails."
+  description = "Existing notification channels, as projects/PROJECT/notificationChannels/ID, in addition to those of notification_emails."
   type        = list(string)
   default     = []
   nullable    = false

@@ -140,10 +140,10 @@ def _pause(submitted: Json, options: BatchOptions) -> float:
 
 
 def _how_to_go_on(submitted: Json | None, options: BatchOptions) -> str:
-    again = "Run the same command again to go on."
+    again = "Run the same command again to continue."
     if not options.place.url:
         return again
     if submitted is None:
         return f"{again} Rows that were submitted continue in the deployment, and are not paid again."
     url = submitted["statusUrl"]
-    return f"{again} Until then the deployment works on it; DELETE {url} cancels the queued jobs."
+    return f"{again} Meanwhile the deployment continues with the batch; DELETE {url} cancels the queued jobs."

@@ -22,7 +22,7 @@ UNUSED = {"JOBS_URL": "sqlite:///jobs.db", "IMAGES_URL": "file:///images"}
 UNKNOWN_RUN = "00000000-0000-0000-0000-000000000000"
 
 UNREACHABLE = "Check the network connection and WIREFLOW_BASE_URL, then try again."
-WRONG_ID = "Set its ID in WIREFLOW_WORKFLOWS to that of an existing workflow, for a webhook to that of the webhook."
+WRONG_ID = "Set its id in WIREFLOW_WORKFLOWS to the ID of an existing workflow, or, with mode webhook, of its webhook."
 NO_FREE_CALL = (
     "No free call shows whether a graph can be executed. The first job shows it: with a wrong ID all its jobs wait "
     "(workflow_not_found), and nothing is charged."

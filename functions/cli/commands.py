@@ -45,7 +45,8 @@ def cli() -> None:
 
     Without --live and --url no account is needed.
 
-    Exit codes: 0 success, 1 the job failed, 2 invalid usage or configuration, 3 not finished in time, 130 interrupted.
+    Exit codes: 0 success, 1 a job failed or a server did not respond, 2 invalid usage or configuration, 3 not
+    finished in time, 130 interrupted.
     """
 
 
@@ -62,7 +63,7 @@ def cli() -> None:
     help="The input image: a file, a URL, or with --live the ID of an earlier job.",
 )
 @click.option("--aspect-ratio", metavar="W:H", help="The aspect ratio, such as 16:9.")
-@click.option("--resolution", metavar="NAME", type=str.upper, help="The resolution: 1K, 2K, or 4K.")
+@click.option("--resolution", metavar="NAME", type=str.upper, help="The resolution, such as 2K.")
 @click.option(
     "--field",
     "fields",
@@ -125,7 +126,7 @@ def simulate(port: int, log_format: str) -> None:
     serve_until_interrupted(simulate_command(port, os.environ, LogFormat(log_format)))
 
 
-@cli.command()
+@cli.command(short_help="Check the settings at Wireflow, free of charge.")
 def check() -> None:
     """Check the webhook, the API key, and the workflows of the environment at Wireflow, free of charge."""
     from functions.cli.check import report
@@ -133,7 +134,7 @@ def check() -> None:
     run_until_interrupted(report(os.environ))
 
 
-@cli.command()
+@cli.command(short_help="Print a new token for a caller.")
 @click.argument("name")
 @click.option("--admin", is_flag=True, help="Allow the caller to read, list, and act on all jobs.")
 def token(name: str, admin: bool) -> None:
@@ -152,8 +153,20 @@ DAY_NAME = "YYYY-MM-DD"
 
 
 @cli.command()
-@click.option("--group-by", type=click.Choice(["caller", "workflow", "day"]), default="day", show_default=True)
-@click.option("--from", "first", type=DAY, metavar=DAY_NAME, help="The first day (UTC), by default that of the month.")
+@click.option(
+    "--group-by",
+    type=click.Choice(["caller", "workflow", "day"]),
+    default="day",
+    show_default=True,
+    help="What each row is for.",
+)
+@click.option(
+    "--from",
+    "first",
+    type=DAY,
+    metavar=DAY_NAME,
+    help="The first day (UTC), by default the first of the month of --to.",
+)
 @click.option("--to", "last", type=DAY, metavar=DAY_NAME, help="The last day (UTC), by default today.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header to standard output.")
 @JSON
@@ -172,7 +185,7 @@ def usage(place: Place, first: datetime | None, last: datetime | None, **options
     run_until_interrupted(usage_command(wanted, place, os.environ))
 
 
-@cli.group()
+@cli.group(short_help="Pause and resume starts; show what is suspended.")
 def control() -> None:
     """Pause and resume the starts of jobs, and show what is suspended and spent.
 

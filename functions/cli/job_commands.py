@@ -115,7 +115,7 @@ def retry(place: Place, job_id: str, yes: bool, as_json: bool) -> None:
 def erase(place: Place, job_id: str | None, yes: bool, as_json: bool, **chosen: Any) -> None:
     """Erase JOB, or all final jobs that the options choose: the record, the images, and the input images.
 
-    Several options choose the jobs that match all of them. Says how many there are, and asks first.
+    A job must match all of the options. Shows how many jobs match, and asks first.
     """
     from functions.cli.erase import erase_all, erase_one
 

@@ -113,7 +113,7 @@ def failure(job: PublicJob) -> str:
 def how_to_follow(job: PublicJob) -> str:
     """Return how to follow a job of the real Wireflow after the command has ended."""
     url = f"http://127.0.0.1:8080/jobs/{job['id']}"
-    return f"The job continues with `python -m functions serve --live`: {url} and {url}/image."
+    return f"To continue the job, run `python -m functions serve --live`, then open {url} or {url}/image."
 
 
 def print_servers(functions: LocalFunctions, folder: Path, log_format: LogFormat) -> None:

@@ -27,7 +27,9 @@ class TimeType(click.DateTime):
             return super().convert(value, param, ctx)
         except click.BadParameter:
             self.fail(
-                f"{value!r} is no day or time such as 2026-01-31 or 2026-01-31T18:30 (UTC), 30m, 1h, or 2d.", param, ctx
+                f"{value!r} is not a day or time such as 2026-01-31 or 2026-01-31T18:30 (UTC), 30m, 1h, or 2d.",
+                param,
+                ctx,
             )
 
     def _ago(self, ago: re.Match[str], now: datetime) -> datetime:
@@ -51,7 +53,7 @@ class DayType(click.DateTime):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value!r} is no day such as 2026-02-01 (year-month-day).", param, ctx)
+            self.fail(f"{value!r} is not a day such as 2026-02-01 (year-month-day).", param, ctx)
 
 
 DAY = DayType()

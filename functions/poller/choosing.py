@@ -15,7 +15,7 @@ BEFORE_WAKE_UP = 0.5  # seconds for the end of a window, so that the next one fo
 def window_seconds(longest: float, interval: int, now: datetime) -> float:
     """Return how long a window works that begins now: at most `longest`, and to just before a wake-up may follow it.
 
-    `interval`: wake-ups come at multiples of so many seconds; 0: there are none.
+    `interval`: in seconds; wake-ups come at its multiples. 0: there are none.
     """
     if longest < 2 * interval or not interval:
         return longest

@@ -65,7 +65,7 @@ class Window:
         self._notes = {} if notes is None else notes
         self._counts = Counts()
         self._held: dict[str, Lease] = {}
-        self._left = asyncio.Event()  # a job is not held any more
+        self._left = asyncio.Event()  # a job is no longer held
         self._started_at = self._busy_at = self._clock.monotonic()
         self._oldest_due = 0.0
         self._running: set[str] = set()
@@ -120,7 +120,7 @@ class Window:
             await self._wait_until(lambda: not self._held, SCHEDULER_SECONDS)
 
     async def _wait_until(self, done: Callable[[], bool], seconds: float | None = None) -> None:
-        """Wait until `done`, which is asked whenever a job is not held any more, returns true; at most so long."""
+        """Wait until `done` returns true, for at most `seconds`. It is called whenever a job is no longer held."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not done():

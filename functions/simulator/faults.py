@@ -244,7 +244,7 @@ class FaultRef:
 
 @dataclass
 class FaultRule:
-    """A rule of POST /_faults: for so many times, for a share of the requests or runs, or (neither) for all."""
+    """A rule of POST /_faults: `times` times, for a share of the requests or runs, or (neither) always."""
 
     name: str  # of a fault, or ANY
     at: tuple[Endpoint, ...]  # empty: where the fault occurs by default

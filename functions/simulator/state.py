@@ -212,7 +212,7 @@ class Stats:
 
 
 class State:
-    """Everything that a simulator remembers beside its fault schedule."""
+    """Everything that a simulator remembers except its fault schedule."""
 
     def __init__(
         self, settings: Settings, clock: Clock, new_id: Callable[[], str], fetch: Callable[[str], Awaitable[bytes]]

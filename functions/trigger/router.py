@@ -105,7 +105,7 @@ def _problem(error: Exception, request: Request, log: Log) -> Problem:
         return error
     if isinstance(error, StoreError | CopyError):
         log.error(Event.CONFIGURATION, f"A store failed: {type(error).__name__}.")
-        detail = "Send the request again after the seconds in Retry-After, with the same Idempotency-Key if it has one."
+        detail = "Send the request again in 5 seconds, with the same Idempotency-Key if it has one."
         return Problem("store_unavailable", detail, headers={"Retry-After": "5"})
     path = re.sub(r"[0-9a-f]{32}", "{id}", request.url.path)[:100]
     log.internal_error(error, "A request failed", path=path)

@@ -22,7 +22,7 @@ from shared.error_codes import ErrorCode
 from shared.images.formats import HEAD_BYTES, MIN_HEAD_BYTES, sniff
 from shared.images.stream import MeasuredImageStream, prepended, too_large
 
-COPY_SECONDS = 240.0  # the poller waits so long for a copy after its window: terraform/modules/images/poller.tf
+COPY_SECONDS = 240.0  # how long the poller waits for a copy after its window: terraform/modules/images/poller.tf
 MAX_REDIRECTS = 3
 # The chunks of a body as they arrive: MIN_CHUNKS, and one for every BYTES_PER_CHUNK. Each costs time, however small.
 MIN_CHUNKS, BYTES_PER_CHUNK = 10_000, 64
@@ -37,8 +37,8 @@ GONE = frozenset({400, 401, 403, 404, 410})
 # With these the download proxy says nothing about the image. It may respond with any other to an image that is gone.
 PROXY_UNAVAILABLE = frozenset({408, 429, 503, 504})
 
-# A slow download occupies a slot. After so many seconds it must not be slower, in bytes per second, than both this and
-# what its length needs to end in time, nor than half of what its length needs.
+# A slow download occupies a slot. After SLOW_AFTER seconds its average speed must be at least half of what its length
+# requires to end in time, and at least MIN_SPEED (bytes per second) or what its length requires, whichever is lower.
 SLOW_AFTER, MIN_SPEED = 20.0, 500.0
 
 

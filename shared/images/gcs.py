@@ -27,7 +27,7 @@ READ_TIMEOUT, READ_RETRY_SECONDS = (3.0, 5.0), 8.0  # shorter, because a caller 
 CACHE_CONTROL = "private, max-age=31536000, immutable"
 
 URL_SECONDS = 900
-URL_MARGIN_SECONDS = 300  # a URL that is valid for less is not returned any more
+URL_MARGIN_SECONDS = 300  # a URL that is valid for less is no longer returned
 MAX_CACHED_URLS = 1_000
 # signBlob rejects the narrower scopes that the storage client would request.
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)

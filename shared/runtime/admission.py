@@ -133,7 +133,7 @@ class Admission(KnownGate):
         return Charge(caller=job.caller, micros=sum(cost.micros if cost else highest for cost in job.estimates))
 
     def shortage(self, job: ListedJob, own_ahead: int = 0) -> Shortage | None:
-        """Return the limit in money that keeps a job from starting, or None, as this instance knows the gate.
+        """Return the spend limit that keeps a job from starting, or None, as this instance knows the gate.
 
         `own_ahead`: jobs of its caller that start before it.
         """

@@ -54,7 +54,7 @@ class _Part:
 class QueueSnapshot:
     """The snapshot of one instance. `limits`: the callers whose own jobs are counted.
 
-    `bounded`: only so many jobs may wait, and held ones are counted for that.
+    `bounded`: the number of waiting jobs is limited, and held ones are counted for that.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class QueueSnapshot:
         self._places = Places()
         self._head, self._gate = _Part(self._read_head), _Part(admission.read)
         self._length = _Part(self._read_length, COUNT_SECONDS)
-        self._held = _Part(self._read_held, COUNT_SECONDS, read_at=clock.monotonic())  # none, as it were
+        self._held = _Part(self._read_held, COUNT_SECONDS, read_at=clock.monotonic())  # at first there are none
         self._first_rounds = _Part(self._read_first_rounds, COUNT_SECONDS)
         self._last_places: dict[str, _Part] = {}
         self._own: dict[str, _Part] = {}
@@ -159,7 +159,7 @@ class QueueSnapshot:
         return [self._own.setdefault(caller, _Part(read, COUNT_SECONDS, calls=2))]
 
     def _due(self, parts: Sequence[_Part], age: float) -> list[_Part]:
-        """Return the parts that are at least so many times as old as they may be, the most overdue first."""
+        """Return the parts that are at least `age` times as old as they may be, the most overdue first."""
         now = self._clock.monotonic()
         ages = {part: (now - part.read_at) / part.max_age for part in parts}
         return sorted((part for part in ages if ages[part] >= age), key=ages.__getitem__, reverse=True)

@@ -18,7 +18,7 @@ from shared.ports import Clock, JobRow, JobStore
 from shared.store_errors import Conflict, StoreUnavailable, UnreadableJob
 
 MAX_ROWS = 1_600  # of one scan
-WIDEN = 4  # a scan that finds too little asks for so many times as many rows
+WIDEN = 4  # a scan that finds too few rows asks for this many times as many
 LEFT_TO_OTHERS = timedelta(hours=1)  # another deployment on the same store may know the workflow
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FINAL_PAGE = "final"

@@ -1,4 +1,4 @@
-"""Limits in money, for all jobs and for single callers: what is reserved before a start, and what is left. Pure.
+"""Spend limits, for all jobs and for individual callers: what is reserved before a start, and what is left. Pure.
 
 Amounts are micro-dollars. Each start reserves its estimated cost; the actual cost replaces it when the run has ended.
 A reservation names its day, and days never go back: a clock that is set back gets no second day or month. Of the last
@@ -31,7 +31,7 @@ class CallerLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendLimits:
-    """What all jobs together may spend, and the limits of single callers; 0 means no limit.
+    """What all jobs together may spend, and the limits of individual callers; 0 means no limit.
 
     `lowest` and `highest`: the prices of one image over all workflows.
     """

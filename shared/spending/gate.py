@@ -69,7 +69,7 @@ def reserve(
 def _affordable(
     gate: Gate, limits: Limits, candidates: Sequence[Candidate], startable: Sequence[int], now: datetime, wanted: int
 ) -> tuple[Budget, dict[int, Reservation | None]]:
-    """Return the first candidates that the limits in money admit, with their reservations, and the budget after them.
+    """Return the first candidates that the spend limits admit, with their reservations, and the budget after them.
 
     A job passes those that wait for limits of their own. None passes one that waits for a limit of all jobs.
     """
@@ -250,7 +250,7 @@ def hold(gate: Gate, now: datetime, candidate: Candidate) -> Suspension | None:
 def shortage(
     gate: Gate, limits: Limits, charge: Charge, now: datetime, ahead: int = 0, own_ahead: int = 0
 ) -> Shortage | None:
-    """Return the limit in money that keeps a job from starting, or None.
+    """Return the spend limit that keeps a job from starting, or None.
 
     `ahead`: the jobs before it; `own_ahead`: those of its caller among them.
     """

@@ -124,7 +124,7 @@ def after_headers(
 ) -> RequestQuota:
     """Return the quota after a response's rate limit headers; they override the plan's published limits.
 
-    `sent_at`: when the request was sent; the headers of an earlier one than the newest are of no use any more.
+    `sent_at`: when the request was sent; the headers of an earlier one than the newest are no longer of use.
     `wall_clock`: the current time as the headers count it, if `now` is from another clock.
     """
     if quota.per_minute and headers.get("limit", 0) > 0:

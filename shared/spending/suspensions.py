@@ -70,7 +70,7 @@ def extended(suspension: Suspension, now: datetime) -> Suspension:
 
 
 def pause(tries: int, first: timedelta = FIRST_TRIAL, last: timedelta = MAX_TRIAL) -> timedelta:
-    """Return the pause after so many unsuccessful tries beyond the first: twice as long each time, at most `last`."""
+    """Return the pause after `tries` unsuccessful tries beyond the first: twice as long each time, at most `last`."""
     return min(first * (1 << min(tries, 10)), last)
 
 

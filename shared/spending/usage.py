@@ -20,7 +20,7 @@ class GroupBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
-    """What the usage needs of a job. `charged`: of a failed job. `settled`: nothing of it can change any more."""
+    """What the usage needs of a job. `charged`: of a failed job. `settled`: nothing of it can change anymore."""
 
     id: str
     created_at: datetime

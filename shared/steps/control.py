@@ -18,7 +18,7 @@ class NotWaiting(Exception):
 
 
 async def pause(deps: Deps) -> None:
-    """Let no job start until `resume`. It takes effect within a second; calls that are under way are not stopped."""
+    """Let no job start until `resume`. It takes effect within two seconds; calls in progress are not stopped."""
     await deps.admission.pause()
 
 

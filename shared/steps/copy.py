@@ -41,7 +41,9 @@ RECHECK_AFTER = timedelta(hours=1)  # a run that timed out is asked for a late r
 # Why a copy failed, and who can do what about it. Part of the record: at most 400 characters.
 URL_REFUSED = "The image URL is not allowed: it must be an https URL of a public host."
 HOST_NOT_ALLOWED = "The image is on {host}, which is not in IMAGE_HOSTS. The operator must add it."
-ADDRESS_NOT_ALLOWED = "The image URL leads to an address that is not allowed. The operator finds it in the log."
+ADDRESS_NOT_ALLOWED = (
+    "The image URL leads to an address that is not allowed. The operator can find the address in the log."
+)
 STORE_FAILED = (
     "The image store of this deployment failed: {reason}. The operator must check IMAGES_URL and the permissions of "
     "the image store."
@@ -55,7 +57,7 @@ DOWNLOAD_FAILED = (
 REASON_LIMIT = 240  # characters
 QUERY = re.compile(r"\?[^\s'\"]+")  # of a URL: it may hold a signature
 URL_REFUSED_HINT = "Look for the image in the Wireflow dashboard."
-CAUSE_KNOWN_HINT = "When the cause is gone, recopy the image. The Wireflow dashboard may still have it."
+CAUSE_KNOWN_HINT = "Fix the cause, then recopy the image. The Wireflow dashboard may still have it."
 
 
 async def copy(lease: Lease, deps: Deps) -> datetime | None:

@@ -29,7 +29,7 @@ DETAILS_EVERY = 60.0  # seconds
 POLL_AGAIN_WHEN_EMPTY = 5.0
 CLOCK_SKEW = 0.05  # between two readings of both clocks
 MISSING_FOR = timedelta(seconds=60)
-LOST = "Wireflow does not know the run that it has started. WIREFLOW_API_KEY may be that of another account."
+LOST = "Wireflow does not recognize a run that it started. WIREFLOW_API_KEY may belong to another account."
 
 
 async def follow(lease: Lease, deps: Deps) -> datetime | None:

@@ -26,11 +26,11 @@ WAKE_UP_SECONDS = 5.0  # by which a wake-up may be late
 MAX_REFUSALS = 3  # of a job that is refused while others of its workflow are not
 MAX_RETURNS = 5  # of a job to its place in the queue, after refusals in a row for a reason that may pass soon
 REFUSED_ALONE_HINT = (
-    "Wireflow accepted other jobs of this workflow meanwhile. Ask the operator for the cause, then retry this job. Or "
-    "change the request and send it with a new Idempotency-Key."
+    "Wireflow has accepted other jobs of this workflow since then. Ask the operator to find and fix the cause, then "
+    "retry this job. Or change the request and send it with a new Idempotency-Key."
 )
 UNKNOWN_WORKFLOW_HINT = (
-    "Nothing was charged. Let the operator add the workflow to WIREFLOW_WORKFLOWS, then retry this job. Or choose a "
+    "Nothing was charged. Ask the operator to add the workflow to WIREFLOW_WORKFLOWS, then retry this job. Or choose a "
     "workflow of GET /workflows, and send the request with a new Idempotency-Key."
 )
 
@@ -171,7 +171,7 @@ async def _after_refusal(job: Job, error: errors.Refused, alone: bool, deps: Dep
     holds = []
     if must_act:
         holds.append(await _next_trial(job, deps) or now + suspensions.pause(times - 1))
-    elif times > MAX_RETURNS:  # others go first, in case that Wireflow refuses only this job
+    elif times > MAX_RETURNS:  # others go first, in case Wireflow refuses only this job
         pause = suspensions.pause(times - MAX_RETURNS, suspensions.FIRST_PROBE, suspensions.MAX_TRIAL)
         holds.append(max(error.retry_at or now, now) + pause)
     if job.possible_duplicate:

@@ -28,7 +28,7 @@ from shared.workflows import IMAGES, FieldRefused, Mode, NodeInput, call_body
 
 FIRST_PAUSE, MAX_PAUSE = 5.0, 600.0  # seconds between two tries
 
-NO_LONGER_STORED = "The input image is no longer stored. The job that it is an image of may have been erased."
+NO_LONGER_STORED = "The input image is no longer stored. The job that produced it may have been erased."
 HINT = "Nothing was charged. Change the request and send it with a new Idempotency-Key."
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from shared.steps.recheck import GIVE_UP_AFTER
 from shared.steps.waiting import give_up_waiting
 
 PAUSE = timedelta(minutes=5)
-# A job that is claimed so often without any progress may be what kills its workers: it runs alone, and then no more.
+# A job that is claimed this often without progress may be what kills its workers: it runs alone, and then it fails.
 ALONE_AFTER, LOST_AFTER = 3, 5
 
 # Whether a job in this state has cost money, if it ends here.

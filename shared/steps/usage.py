@@ -71,6 +71,6 @@ async def invalidate_usage(job: Job, deps: Deps) -> None:
 
 
 def _days_until_settled(config: Config) -> int:
-    """After so many days every job is final: it may wait, run, be copied, and be rechecked."""
+    """Return the days after which every job is final: it may wait, run, be copied, and be rechecked."""
     longest = timedelta(hours=config.max_queue_hours, seconds=config.run_deadline) + MAX_COPY_TIME + GIVE_UP_AFTER
     return math.ceil(longest / timedelta(days=1)) + 1

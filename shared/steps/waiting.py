@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from shared.error_codes import Charged, ErrorCode
+from shared.error_codes import EXPLANATIONS, Charged, ErrorCode
 from shared.job import Job
 from shared.job_parts import JobError
 from shared.log import Event
@@ -18,7 +18,7 @@ from shared.steps.paid_call import log_failure
 from shared.steps.placing import held_by_limit, next_place
 from shared.store_errors import Conflict, StoreUnavailable
 
-WAITED_HINT = "The job waited for its maximum time. Fix the cause, then retry this job."
+WAITED = "The job waited for its maximum time."
 STEP = timedelta(microseconds=1)  # between held jobs: they come back in order
 
 
@@ -74,5 +74,6 @@ async def give_up_waiting(lease: Lease, deps: Deps) -> None:
         code = ErrorCode.SPEND_LIMIT
     words = job.refusal.message if job.refusal and job.refusal.reason is code else None
     charged = job.charged(Charged.NO)
-    error = JobError.of(code, charged=charged, message=words, request_id=job.request_id, hint=WAITED_HINT)
+    hint = f"{WAITED} {EXPLANATIONS[code].failed_hint}"
+    error = JobError.of(code, charged=charged, message=words, request_id=job.request_id, hint=hint)
     log_failure(Event.JOB_FAILED, code, await finish(lease, job.failed(error, now), deps), deps)

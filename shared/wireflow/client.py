@@ -104,7 +104,7 @@ class WireflowClient:
         except NOT_SENT as error:
             raise _unreachable(error) from error
         except CALL_ERRORS as error:
-            message = f"Wireflow did not respond clearly to the call that starts the run ({type(error).__name__})."
+            message = f"Wireflow did not confirm whether the run was started ({type(error).__name__})."
             raise errors.OutcomeUnknown(message) from error
         started = await self._interpret(protocol.read_trigger, response, errors.NoExecutionId)
         if started.execution_id in self._redact.secrets:  # the response contains only the id of the workflow
@@ -139,7 +139,7 @@ class WireflowClient:
     async def healthy(self, *, needs_webhook: bool = True) -> bool:
         """Return whether the webhook's free health call responds with 200.
 
-        Without `needs_webhook`, Wireflow's own answer that the webhook does not exist shows too that Wireflow works.
+        Without `needs_webhook`, Wireflow's own response that the webhook does not exist shows too that Wireflow works.
         """
         try:
             response = await self._call("GET", self._webhook_path, POLL_SECONDS, {})

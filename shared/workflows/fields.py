@@ -127,7 +127,7 @@ def _choose(name: str, model: Model, workflow: Workflow, overrides: Fields) -> s
     known = model.choices(name)
     if not known:
         if name in overrides:
-            raise FieldRefused(name, f"The model {model.name} has no choice of {name}. Leave this field out.")
+            raise FieldRefused(name, f"The model {model.name} has no {name} option. Leave this field out.")
         return None
     if name in overrides:
         return _one_of(known, overrides[name], name)

@@ -12,7 +12,7 @@ FOURTEEN_RATIOS = (*TEN_RATIOS, "1:4", "4:1", "1:8", "8:1")
 
 
 class ModelStatus(StrEnum):
-    """Whether a model can be relied on. A retired one may be refused, or answered by another."""
+    """Whether a model can be relied on. A retired one may be refused, or replaced by another model."""
 
     ACTIVE = "active"
     DEPRECATED = "deprecated"

@@ -206,7 +206,7 @@ def _choice_faults(entry: Entry, model: Model) -> Iterator[str]:
         if known and value is not None and value not in known:
             yield f"{setting} must be one of {', '.join(known)}"
         elif not known and value is not None:
-            yield f"{setting} must be left out: the model {model.name} has no choice of it"
+            yield f"{setting} must be left out: the model {model.name} has no such option"
 
 
 def _workflow(name: str, entry: Entry, models: Models) -> Workflow:

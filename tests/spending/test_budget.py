@@ -1,4 +1,4 @@
-"""Limits in money: what is reserved never exceeds a limit, whatever happens and however the clock is set."""
+"""Spend limits: what is reserved never exceeds a limit, whatever happens and however the clock is set."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Limits in money, end to end: who waits, until when, what is released, and that no limit is exceeded."""
+"""Spend limits, end to end: who waits, until when, what is released, and that no limit is exceeded."""
 
 import asyncio
 import hashlib

@@ -42,7 +42,8 @@ class RateLimits:
         async with self._lock:
             decision = await self._decide(address_hash, job_id[:HASH_DIGITS], token_hash)
         if decision.token_reused:
-            raise Problem.wrong("This form token was used for another request. Get a new one per request.", "formToken")
+            detail = "This form token was already used. Get a new one for each request: GET /form-token."
+            raise Problem.wrong(detail, "formToken")
         headers = self._headers(decision.usage)
         if not decision.admitted:
             detail = f"Too many new jobs were submitted from browsers. Retry in {decision.retry_seconds} seconds."

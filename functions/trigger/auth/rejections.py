@@ -6,7 +6,7 @@ from shared.problems import Problem
 from .caller import CallerKind
 
 CHALLENGE = 'Bearer realm="wireflow-images"'
-NONE_CONFIGURED = "No credential for this request is configured. The operator can set TRIGGER_TOKENS."
+NONE_CONFIGURED = "This service accepts no credential for this request. The operator can set TRIGGER_TOKENS."
 ORIGIN_NOT_ALLOWED = "Pages of this origin may not call this service. The operator can add it to FORM_ORIGINS."
 
 

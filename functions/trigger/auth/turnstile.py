@@ -41,14 +41,14 @@ class Turnstile:
         The idempotency key lets a repeat of the same job pass, and reveals nothing about the job.
         """
         if not isinstance(response, str) or not response.isascii() or not 0 < len(response) <= MAX_LENGTH:
-            detail = f"Complete the check that you are human, whose response the form sends as {FIELD}, and try again."
+            detail = f"Complete the Turnstile check and try again. The form must send its response as {FIELD}."
             raise Problem("challenge_failed", detail, field=FIELD)
         fields = {"secret": self.secret, "response": response}
         fields["idempotency_key"] = str(uuid.uuid5(_NAMESPACE, f"{job_id} {response}"))
         if address:
             fields["remoteip"] = address
         if not _is_passed(await self._verify(fields), origin):
-            detail = "The check that you are human has expired, or was made on another page. Repeat it, and try again."
+            detail = "The Turnstile check has expired or was completed on another page. Complete it again, then retry."
             raise Problem("challenge_failed", detail, field=FIELD)
 
     async def _verify(self, fields: dict[str, str]) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def _workflow(value: Any, config: Config) -> str | None:
     if value is None:
         return None
     if config.workflow(name := string("workflow", value)) is None:
-        raise Problem.wrong("There is no such workflow. GET /workflows lists them. Omit it for all.", "workflow")
+        detail = "There is no such workflow. GET /workflows lists them. Leave the field out for all workflows."
+        raise Problem.wrong(detail, "workflow")
     return name
 
 

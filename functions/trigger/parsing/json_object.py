@@ -1,4 +1,4 @@
-"""A small JSON object with known fields, as the routes beside `POST /` accept it."""
+"""A small JSON object with known fields, as the routes other than `POST /` accept it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -140,7 +140,9 @@ async def receive(
 def _split(decoded: DecodedBody, fields: Mapping[str, Any], caller: Caller) -> Iterable[BatchItem]:
     check_may_send_batches(caller)
     for name in decoded.files:
-        raise Problem.wrong("A file is for a single request. Send a batch with URLs instead.", name)
+        raise Problem.wrong(
+            "Files are accepted in single requests only. In a batch, send the URLs of images instead.", name
+        )
     return split_batch(decoded.body, fields)
 
 
@@ -163,7 +165,7 @@ async def _check_then(workflow: str, rules: Rules) -> None:
     try:
         await rules.check_workflow(rules.caller, workflow, {}, 1)
     except Problem as problem:
-        raise Problem.wrong(f"The workflow of then cannot continue this job. {problem.detail}", "then") from problem
+        raise Problem.wrong(f"The workflow in `then` cannot continue this job. {problem.detail}", "then") from problem
 
 
 async def _validate_batch(

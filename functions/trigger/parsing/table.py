@@ -50,7 +50,7 @@ def read_table(raw: bytes, content_type: str) -> Table:
         raise Problem("unsupported_media_type", detail)
     text = _decode(raw, content_type).rstrip("\r\n\x1a")  # Ctrl-Z, with which MS-DOS ended a file
     if "\x00" in text:
-        raise BadTable("The file has characters that are in no text (NUL). Save it as CSV in UTF-8.")
+        raise BadTable("The file contains NUL characters, so it is not a text file. Save it as CSV in UTF-8.")
     records = _numbered(*_dialect(text))
     _, header = next(records, (1, ()))
     if len(header) > COLUMNS_LIMIT:

@@ -48,7 +48,7 @@ def validate(
     }
     read_field("onFailure", fields)
     if "then" in fields and caller.browser:  # rate limits of forms count requests, and each would be paid twice
-        raise Problem.wrong("then is not accepted from forms. Remove it.", "then")
+        raise Problem.wrong("The field `then` is not accepted from forms. Remove it.", "then")
     _check_callbacks(values.get("callback_urls", ()), fields, caller, config)
     _check_input_images(fields, files, config)
     if "redirectUrl" in fields:

@@ -25,6 +25,7 @@ DETAIL_LIMIT = 500  # characters in the log
 _PLAIN_NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)  # others are left out of the log: visitors may write anything
 
 _FAULTY_FORM = "The form on this website is not set up correctly. Please tell the owner of the website."
+_NO_ACCESS = "You have no access to this page. If you think this is a mistake, please contact the owner of the website."
 _NOT_NOW = "The service is not available at the moment. Please try again in a few minutes."
 WORDS = {
     "invalid_json": _FAULTY_FORM,
@@ -32,9 +33,9 @@ WORDS = {
     "invalid_event": _FAULTY_FORM,
     "invalid_idempotency_key": _FAULTY_FORM,
     "token_in_url": _FAULTY_FORM,
-    "unauthorized": "Access to this is restricted. Please tell the owner of the website if you expected otherwise.",
-    "forbidden": "Access to this is restricted. Please tell the owner of the website if you expected otherwise.",
-    "challenge_failed": "The check that you are human failed. Please go back, reload the page, and try again.",
+    "unauthorized": _NO_ACCESS,
+    "forbidden": _NO_ACCESS,
+    "challenge_failed": "We could not verify that you are human. Please go back, reload the page, and try again.",
     "not_found": "This page was not found. What was here may have been deleted.",
     "method_not_allowed": "There is no page at this address.",
     "not_cancelable": "The image can no longer be canceled.",
@@ -50,7 +51,7 @@ WORDS = {
     "body_too_large": "The text or the file is too large. Please send less.",
     "unsupported_media_type": _FAULTY_FORM,
     "invalid_field": "A field of the form is not filled in correctly. Please check it, and try again.",
-    "idempotency_key_reused": "The form was sent before. Please go back, reload the page, and try again.",
+    "idempotency_key_reused": "This form has already been sent. Please go back, reload the page, and try again.",
     "job_failed": "The image could not be generated.",
     "rate_limited": "Too many images were requested. Please try again later.",
     "check_unavailable": _NOT_NOW,

@@ -47,12 +47,12 @@ def refusal_problem(refusal: SubmissionRefused, submission: Submission | Problem
 def reused_key(kind: str, path: str = "") -> Problem:
     """Return the problem of an idempotency key that was used with another request. `path`: as `refusal_problem`."""
     what = KEYS.get(kind, KEYS["key"])
-    detail = f"The same {what} was sent with another request before. Send a new one with a new request."
+    detail = f"This {what} was already used for a different request. Use a new one for each new request."
     field = {"formToken": "formToken", "field": "dedupeField"}.get(kind)
     return Problem("idempotency_key_reused", detail, field=".".join(filter(None, [path, field])) or None)
 
 
 def queue_full(full: QueueFull) -> Problem:
     """The problem of a request whose job may not wait in the queue."""
-    detail = "Too many jobs are waiting. Send the request again after the seconds in Retry-After."
+    detail = f"Too many jobs are waiting. Send the request again in {full.retry_seconds} seconds."
     return Problem("rate_limited", detail, headers={"Retry-After": str(full.retry_seconds)})

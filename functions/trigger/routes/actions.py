@@ -48,7 +48,7 @@ async def act_on_jobs(request: Request, context: Context) -> Response:
     try:
         result = await act_on_all(wanted, deps)
     except KeyReused as error:
-        detail = "The same Idempotency-Key was sent with another request before. Send a new one with a new request."
+        detail = "This Idempotency-Key was already used for a different request. Use a new one for each new request."
         raise Problem("idempotency_key_reused", detail) from error
     response = result.response
     left = response["matched"] > response["done"] + response["skipped"] or "nextUntil" in response

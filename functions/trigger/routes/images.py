@@ -118,7 +118,7 @@ def _missing(request: Request, job: Job, number: int | None) -> Response:
     headers = {"Retry-After": str(RETRY_SECONDS)}
     if wants_image(request):
         return _placeholder(placeholders.WAITING, headers)
-    detail = "The image is not stored yet. Retry after the seconds in Retry-After, or follow the status of the job."
+    detail = f"The image is not stored yet. Retry in {RETRY_SECONDS} seconds, or follow the status of the job."
     raise Problem("image_not_ready", detail, headers=headers)
 
 

@@ -44,7 +44,9 @@ def _from_job(job_id: str, context: Context) -> Complete:
             if name in fields:
                 raise Problem.wrong(f"The URL names the job; image is the index of its image. Remove {name}.", name)
         if "workflow" not in fields:
-            raise Problem.wrong("Send workflow, the name of the workflow that continues.", "workflow")
+            raise Problem.wrong(
+                "The field `workflow` is missing. Send the name of the workflow that continues the job.", "workflow"
+            )
         image = fields.pop("image", 0)
         index = image_index("image", integer("image", image) if isinstance(image, str) else image)
         try:

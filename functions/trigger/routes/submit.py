@@ -119,7 +119,7 @@ async def _respond(
 
 
 def _job_failed(job: Job, error: JobError, url: str, headers: dict[str, str]) -> Problem:
-    """The problem for callers, such as Zapier, that would take a response with a failed job for a success."""
+    """The problem for callers, such as Zapier, that would treat a response with a failed job as a success."""
     members = {"jobErrorCode": error.code, "errorCharged": error.charged, "statusUrl": f"{url}/jobs/{job.id}"}
     detail = f"{sentence(error.message)} {hint(job, error, members['statusUrl'])}"
     return Problem("job_failed", detail, headers=headers, members=members)

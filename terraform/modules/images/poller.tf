@@ -34,7 +34,7 @@ resource "google_storage_bucket_iam_member" "poller_stores_images" {
   member = local.accounts["poller"].member
 }
 
-# The poller deletes an input image that is not needed any more.
+# The poller deletes an input image that is no longer needed.
 resource "google_storage_bucket_iam_member" "poller_removes_inputs" {
   bucket = google_storage_bucket.images.name
   role   = "roles/storage.objectUser"

@@ -117,7 +117,7 @@ variable "spend_per_10_minutes_usd" {
 }
 
 variable "caller_limits" {
-  description = "Limits of single callers, by name, each with any of perDay (starts), usdPerDay, usdPerMonth, and maxQueued."
+  description = "Limits of individual callers, by name, each with any of perDay (starts), usdPerDay, usdPerMonth, and maxQueued."
   type        = map(map(number))
   default     = null
 

@@ -165,7 +165,7 @@ variable "secrets_version" {
 }
 
 variable "secret_versions" {
-  description = "secrets_version of single secrets, by the name of their variable: { api_key = 2 } changes api_key alone."
+  description = "Versions of individual secrets, by the name of their variable, which replace secrets_version: { api_key = 2 } changes api_key alone."
   type        = map(number)
   default     = {}
   nullable    = false

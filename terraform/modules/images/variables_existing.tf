@@ -18,7 +18,7 @@ variable "secret_ids" {
 }
 
 variable "notification_channels" {
-  description = "Existing notification channels, as projects/PROJECT/notificationChannels/ID, beside those of notification_emails."
+  description = "Existing notification channels, as projects/PROJECT/notificationChannels/ID, in addition to those of notification_emails."
   type        = list(string)
   default     = []
   nullable    = false
