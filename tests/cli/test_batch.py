@@ -115,7 +115,7 @@ def test_after_ctrl_c_the_same_command_continues(command: Command) -> None:
         eventually(lambda: (command.folder / ".local/batch/wireflow.jsonl").exists() and len(paid(command)) > 3)
         process.send_signal(signal.SIGINT)
         stopped = result_of(process)
-    assert (stopped.code, "Run the same command again to go on." in stopped.err) == (130, True)
+    assert (stopped.code, "Run the same command again to continue." in stopped.err) == (130, True)
     done = command.run("batch", name, **pace)
     assert done.code == 0, done.err
     assert len(files(command.folder / "images")) == 12
@@ -165,7 +165,7 @@ def test_an_upload_that_does_not_succeed_is_tried_until_ctrl_c(command: Command)
         stopped = result_of(process)
     assert stopped.code == 130
     assert stopped.err.count("The store does not respond. Trying again.") == 1
-    assert "Run the same command again to go on. Rows that were submitted continue" in stopped.err
+    assert "Run the same command again to continue. Rows that were submitted continue" in stopped.err
 
 
 @pytest.mark.slow

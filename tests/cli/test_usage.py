@@ -39,7 +39,7 @@ LIVE = {"WIREFLOW_WEBHOOK_ID": "hook", "WIREFLOW_API_KEY": "sk-1"}
         (["simulate"], {"SIMULATOR_PLAN": "gold"}, "SIMULATOR_PLAN"),
         (["jobs", "erase", "0" * 32, "--until", "2026-01-01"], {}, "Name a job or choose jobs, not both."),
         (["jobs", "erase"], {}, "Name a job, or choose jobs by --caller"),
-        (["usage", "--from", "1/2/2026"], {}, "'1/2/2026' is no day such as 2026-02-01"),
+        (["usage", "--from", "1/2/2026"], {}, "'1/2/2026' is not a day such as 2026-02-01"),
     ],
 )
 def test_invalid_usage_is_named(command: Command, arguments: list[str], environ: dict[str, str], words: str):

@@ -113,7 +113,7 @@ def test_a_form_token_and_a_solved_challenge_are_sent_along(
     person.check()
     person.types(prompt)
     person.sees("#composer .primary").click()
-    person.reads("#composer .error", "Complete the check that you are human")
+    person.reads("#composer .error", "Complete the Turnstile check")
     person.check()
     person.chrome.execute_script(SOLVE)
     person.sees("#composer .primary").click()

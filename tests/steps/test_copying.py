@@ -69,7 +69,7 @@ async def test_a_copy_that_fails_for_24_hours_is_copy_failed(world: World) -> No
     (job,) = await world.end_of(await world.accepted())
     assert (job["status"], job["errorCode"], job["errorCharged"]) == ("failed", "copy_failed", "yes")
     assert "wireflow.test responded with HTTP 503" in job["errorMessage"]
-    assert job["errorHint"].startswith("When the cause is gone, recopy the image.")
+    assert job["errorHint"].startswith("Fix the cause, then recopy the image.")
     assert 24 * HOUR <= moment(job["completedAt"]) - moment(job["startedAt"]) <= 24.5 * HOUR
 
 

@@ -66,7 +66,7 @@ async def test_a_call_that_no_one_waits_for_may_take_thirty_seconds(world: World
 async def test_an_unknown_outcome_keeps_the_job_triggering(world: World) -> None:
     response = await world.post("a cat [fault:hang]")
     assert response.json()["status"] == "triggering"
-    assert "did not respond clearly" in response.json()["message"]
+    assert "did not confirm whether the run was started" in response.json()["message"]
     assert response.json()["possibleDuplicate"] is False
 
 

@@ -51,7 +51,7 @@ async def test_a_call_without_a_clear_response_waits_for_the_limit_too_and_says_
         job = await world.job(job_id)
         assert (job["status"], job["waitReason"]) == ("triggering", "spend_limit")
         assert moment(job["estimatedStartAt"]) == MIDNIGHT
-        assert job["message"].startswith("Wireflow did not respond clearly. A spend limit")
+        assert job["message"].startswith("Wireflow did not confirm whether the run was started. A spend limit")
         (job,) = await world.end_of(job_id)
         assert (job["status"], job["possibleDuplicate"]) == ("succeeded", True)
 
@@ -292,7 +292,7 @@ async def test_the_page_of_a_job_and_its_visitors_are_told_that_it_is_too_late(o
         await visitor.post("/", json={"prompt": "a cat"})
         late = (await visitor.post("/", json={"prompt": "a cat", "deadlineSeconds": 60})).json()
         in_time = (await visitor.post("/", json={"prompt": "a cat"})).json()
-        told = "As things are, it cannot be generated in time."
+        told = "Unless something changes, it cannot be generated in time."
         assert (told in late["message"], told in in_time["message"]) == (True, False)
         page = await visitor.get(f"/jobs/{late['id']}", headers={"Accept": "text/html"})
         assert told in page.text

@@ -125,7 +125,7 @@ def test_nothing_is_sent_for_a_choice_that_the_model_does_not_have() -> None:
     assert params(free, {"model": "nano_banana_2_lite"}) == {"aspect_ratio": "16:9"}
     assert refusal(free, {"model": "nano_banana_2_lite", "resolution": "2K"}) == (
         "resolution",
-        "The model nano_banana_2_lite has no choice of resolution. Leave this field out.",
+        "The model nano_banana_2_lite has no resolution option. Leave this field out.",
     )
 
 
