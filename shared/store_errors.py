@@ -10,6 +10,7 @@ class StoreError(Exception):
     ├── AlreadyExists      a job with this id exists; the error carries it
     ├── Conflict           the document was changed since it was read
     ├── UnreadableJob      the document cannot be read by this version
+    ├── UnreadableGate     the same of the gate: no job can be started
     ├── RecordTooLarge     the store never accepts a document of this size
     └── StoreUnavailable   the store did not respond in time or failed; a retry may help
     """
@@ -29,6 +30,10 @@ class Conflict(StoreError):
 
 class UnreadableJob(StoreError):
     """The document is from a newer version or was edited by hand: it stays as it is."""
+
+
+class UnreadableGate(StoreError):
+    """The gate is from a newer version or was edited by hand: it stays as it is, and no job can be started."""
 
 
 class RecordTooLarge(StoreError):

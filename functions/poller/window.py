@@ -1,8 +1,8 @@
 """One window: claim due jobs, start queued jobs, advance each one, and release the unfinished ones at the end.
 
 The scheduler calls at most once a minute and an image takes 10 to 20 seconds, so one call works for most of a minute. A
-failing job never stops the others. Nothing starts after the window's end: a paid call that was begun is recorded, a
-copy that was begun is finished, if need be beside the next window, everything else continues in the next window.
+failing job never stops the others. Nothing starts after the window's end: a paid call that was begun is recorded, and a
+copy that was begun is finished, if need be beside the next window; everything else continues in the next window.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from shared.steps.dispatch import put_back, send_leased, take_from_queue
 from shared.steps.paid_call import WAKE_UP_SECONDS
 from shared.steps.set_aside import LOST_AFTER, end_early, set_aside
 from shared.steps.usage import close_days
-from shared.store_errors import RecordTooLarge, StoreError
+from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
 
 from .choosing import is_suspect, shared_out, window_seconds
 from .report import Counts, report
@@ -53,6 +53,8 @@ RECONSIDER_SECONDS = 1.0  # how often it is decided again whether a run is polle
 # Paid calls in flight. A job is stored as triggering only when its call can be sent: a crash in between leaves each of
 # these jobs with an unknown outcome.
 MAX_CALLS = 16
+# Paid calls that no caller waits for, and copies, may take minutes: they go on beside the next window.
+SLOW = (Status.TRIGGERING, Status.COPYING)
 
 
 class Window:
@@ -90,7 +92,7 @@ class Window:
                     await self._clock.sleep(min(self._seconds_to_scan(), self._deps.window.left()))
                     if self._deps.window.left() > 0:
                         await self._scan(workers)
-                await self._finish_all_but_slow_copies()
+                await self._finish_all_but_slow_calls()
                 self.working = False  # from now on a call makes a new window
                 await self._replace_scheduler()
         finally:
@@ -108,13 +110,13 @@ class Window:
         idle = now - self._busy_at >= self._deps.config.poll_idle_exit
         return self._deps.window.left() <= 0 or (idle and not self._called)
 
-    async def _finish_all_but_slow_copies(self) -> None:
-        """Wait for what may still be in progress at the end: paid calls, writes, and copies that end soon."""
+    async def _finish_all_but_slow_calls(self) -> None:
+        """Wait for what may still be in progress at the end: writes, and paid calls and copies that end soon."""
         await self._wait_until(lambda: not self._held, SCAN_SECONDS)
-        await self._wait_until(lambda: all(lease.job.status is Status.COPYING for lease in self._held.values()))
+        await self._wait_until(lambda: all(lease.job.status in SLOW for lease in self._held.values()))
 
     async def _replace_scheduler(self) -> None:
-        """Let windows begin while copies go on: the scheduler does not call before its last call has returned."""
+        """Let windows begin while slow calls go on: the scheduler does not call before its last call has returned."""
         while self._held:
             await self._deps.wake_up.at(self._clock.now())
             await self._wait_until(lambda: not self._held, SCHEDULER_SECONDS)
@@ -152,14 +154,18 @@ class Window:
             self._next_at = None
         try:
             await self._claim_due(workers)
-            if self._deps.window.left() <= 0 or not self._has_room():
-                return
-            dispatch = await take_from_queue(self._deps, min(MAX_CALLS - self._calls, MAX_JOBS))
+            if self._deps.window.left() > 0 and self._has_room():
+                await self._start_queued(workers)
         except WindowOver:
             return
         except StoreError as error:
             self._deps.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
-            return
+        except Exception as error:  # it must not cancel the calls and copies in progress
+            self._deps.log.internal_error(error, "A scan failed and is repeated")
+
+    async def _start_queued(self, workers: asyncio.TaskGroup) -> None:
+        """Start what the gate admits."""
+        dispatch = await take_from_queue(self._deps, min(MAX_CALLS - self._calls, MAX_JOBS))
         self._counts.dispatched += len(dispatch.jobs)
         self._pause = SCAN_SECONDS_WHILE_DISPATCHING if dispatch.jobs else SCAN_SECONDS
         for lease, slot in dispatch.jobs:
@@ -217,8 +223,10 @@ class Window:
         return [lease.job for lease in self._held.values() if lease.job.finished]
 
     async def _claim(self, row: JobRow) -> Lease | None:
-        """Read the job and claim it. Return None if another worker was faster."""
-        job = await self._deps.scans.read(row.id)
+        """Read the job and claim it. Return None if another worker was faster or the store failed."""
+        job = None
+        with suppress(StoreUnavailable):  # the others of this scan are claimed all the same
+            job = await self._deps.scans.read(row.id)
         if job is None or job.due_at is None or job.due_at > max(self._clock.now(), row.due_at or job.due_at):
             return None
         store, seconds, late = self._deps.store, self._deps.config.lease, self._clock.now() - job.due_at

@@ -14,7 +14,7 @@ from shared.log import Event, Log
 from shared.spending.budget import Budget, Spent
 from shared.spending.gate_state import Gate, ResumeOn, Suspension
 from shared.spending.rate_window import Counter, RateWindow, RecentJob
-from shared.store_errors import UnreadableJob
+from shared.store_errors import UnreadableGate, UnreadableJob
 
 MAX_BATCH = 100  # jobs that are stored together
 
@@ -96,7 +96,14 @@ def gate_to_document(gate: Gate) -> dict[str, Any]:
 
 
 def gate_from_document(document: Mapping[str, Any], revision: Any) -> Gate:
-    """Return the gate of a stored document; missing fields have their defaults."""
+    """Return the gate of a stored document; missing fields have their defaults. Raise UnreadableGate."""
+    try:
+        return _gate(document, revision)
+    except UNREADABLE as error:
+        raise UnreadableGate(f"The stored gate cannot be read: {type(error).__name__}.") from error
+
+
+def _gate(document: Mapping[str, Any], revision: Any) -> Gate:
     suspension = document.get("closure")
     return Gate(
         starts=tuple(document.get("starts") or ()),

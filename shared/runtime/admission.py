@@ -238,7 +238,8 @@ class Admission(KnownGate):
 
         Unless a poll of another job has just succeeded: then something else is wrong with this run.
         """
-        if self._gate and self._gate.suspension:
+        known = self._gate.suspension if self._gate else None
+        if known and known.resume_on in (ResumeOn.TRIAL, ResumeOn.OPERATOR):
             return
         since = self._clock.monotonic() - POLLS_PASS
         if any(at > since for job_id, at in self._polled.items() if job_id != job.id):
@@ -251,7 +252,7 @@ class Admission(KnownGate):
         now = self._clock.monotonic()
         self._polled = {job_id: at for job_id, at in self._polled.items() if at > now - POLLS_PASS} | {job.id: now}
         if self._gate and self._gate.suspension and self._gate.suspension.by_poll:
-            await self._resume()
+            await self._resume(self._gate.suspension)
 
     async def probe_health(self, healthy: Callable[[], Awaitable[bool]]) -> None:
         """If the gate waits for Wireflow's health and a probe is due, make it: the gate resumes, or waits longer."""
@@ -259,9 +260,10 @@ class Admission(KnownGate):
         if not suspension or suspension.resume_on is not ResumeOn.HEALTH or suspension.until > self._clock.now():
             return
         if await healthy():
-            await self._resume()
-        else:
-            await self._change(lambda gate: rules.probe_failed(gate, self._clock.now()))
+            await self._resume(suspension)
+            return
+        now = self._clock.now()  # of several probes at once only the first counts
+        await self._change(lambda gate: rules.probe_failed(gate, now) if gate.suspension == suspension else gate)
 
     # --- the operator ------------------------------------------------------------------------------------------------
 
@@ -281,11 +283,18 @@ class Admission(KnownGate):
 
     # --- suspensions -----------------------------------------------------------------------------------------------
 
-    async def _resume(self) -> None:
-        before = self._gate.suspension if self._gate else None
-        await self._change(rules.resume)
-        if before:
-            self._log_resumed(before)
+    async def _resume(self, ended: Suspension) -> None:
+        """End this suspension. One that has replaced it, such as the operator's pause, stays."""
+        found: list[Suspension] = []
+
+        def resume(gate: Gate) -> Gate:
+            current = gate.suspension
+            found[:] = [current] if current and (current.since, current.reason) == (ended.since, ended.reason) else []
+            return rules.resume(gate) if found else gate
+
+        await self._change(resume)
+        for suspension in found:
+            self._log_resumed(suspension)
 
     def _log_resumed(self, suspension: Suspension) -> None:
         whose = f"Jobs of the workflow {suspension.workflow}" if suspension.workflow else "Jobs"

@@ -2,7 +2,7 @@
 
 from shared.runtime.admission import Admission
 from shared.spending.pacing import Summary, after_run
-from shared.store_errors import Conflict, StoreUnavailable
+from shared.store_errors import StoreError
 
 SAVE_AFTER = 8  # runs: saving them costs one write
 
@@ -20,7 +20,7 @@ class RunTimes:
         if workflow not in self._took:
             try:
                 return (await self._admission.last_known()).run_seconds.get(workflow, ())
-            except StoreUnavailable:
+            except StoreError:
                 return ()
         return self._took[workflow]
 
@@ -35,6 +35,6 @@ class RunTimes:
             return
         try:
             await self._admission.record_run_times(self._took)
-        except (Conflict, StoreUnavailable):  # the next window tries again
+        except StoreError:  # the next window tries again
             return
         self._unsaved = 0

@@ -1,12 +1,14 @@
 """Cancel a batch: queued jobs are canceled, started ones continue."""
 
 import asyncio
+from contextlib import suppress
 
 from shared.batches import Batch, BatchStatus
+from shared.job import Job
 from shared.job_states import Status
 from shared.runtime.dependencies import Deps
 from shared.steps.cancel import cancel
-from shared.store_errors import Conflict, StoreUnavailable
+from shared.store_errors import Conflict, StoreError, StoreUnavailable
 
 AT_ONCE = 16  # jobs
 MAX_TRIES = 5  # for a document that others change
@@ -33,6 +35,17 @@ async def cancel_rows(batch: Batch, deps: Deps) -> None:
     rows = await deps.batch_rows.refreshed(batch.id)
     await asyncio.gather(*(cancel_one(row.id) for row in rows if row.status is Status.QUEUED))
     deps.batch_rows.forget(batch.id)
+
+
+async def canceled_with_batch(job: Job, deps: Deps) -> Job:
+    """Return a job that is about to wait again, canceled if its batch is: Wireflow has not accepted its run."""
+    if job.status is not Status.QUEUED or job.batch_id is None:
+        return job
+    with suppress(StoreError):
+        batch = await deps.store.get_batch(job.batch_id)
+        if batch and batch.canceled_at:
+            return job.canceled(deps.clock.now())
+    return job
 
 
 async def _mark(batch: Batch, deps: Deps) -> Batch:

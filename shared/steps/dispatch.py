@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,8 +18,9 @@ from shared.runtime.places import Places
 from shared.runtime.saving import save_over
 from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
+from shared.steps.cancel_batch import canceled_with_batch
 from shared.steps.finish import finish, finish_unleased
-from shared.steps.paid_call import make_paid_call, seconds_to_first_claim
+from shared.steps.paid_call import make_paid_call, seconds_to_first_claim, update_gate
 from shared.steps.waiting import hold_back, rejoin_queue
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
@@ -86,8 +88,10 @@ async def leave_hold(lease: Lease, deps: Deps) -> datetime | None:
 
 async def put_back(lease: Lease, slot: Slot, deps: Deps) -> None:
     """Return a claimed job to its place in the queue, because the window ended before its paid call was sent."""
-    await deps.admission.release([slot])
-    await lease.release(lease.job.requeued(ErrorCode.RATE_LIMITED, attempt=lease.job.attempt))
+    await update_gate(deps.admission.release([slot]), deps)
+    requeued = lease.job.requeued(ErrorCode.RATE_LIMITED, attempt=lease.job.attempt)
+    job = await canceled_with_batch(requeued, deps)
+    await (finish(lease, job, deps) if job.finished else lease.release(job))
 
 
 async def is_healthy(deps: Deps) -> bool:
@@ -136,8 +140,10 @@ async def _take(wanted: int, state: Gate, deps: Deps) -> tuple[list[tuple[Lease,
     admitted = [(job, slot) for job, slot in zip(jobs, slots, strict=True) if slot]
     leases = await asyncio.gather(*(_claim(job, slot, deps) for job, slot in admitted))
     pairs = [(lease, slot) for lease, (_, slot) in zip(leases, admitted, strict=True)]
-    await deps.admission.release([slot for lease, slot in pairs if lease is None])
-    waiting = await hold_back([job for job, slot in zip(jobs, slots, strict=True) if slot is None], deps)
+    await update_gate(deps.admission.release([slot for lease, slot in pairs if lease is None]), deps)
+    waiting: list[Job] = []
+    with suppress(StoreError):  # what is stored as triggering must be sent all the same
+        waiting = await hold_back([job for job, slot in zip(jobs, slots, strict=True) if slot is None], deps)
     return [(lease, slot) for lease, slot in pairs if lease is not None], next(iter(waiting), None)
 
 

@@ -9,13 +9,13 @@ from shared.runtime.saving import save_over
 from shared.steps.deliver import has_time
 from shared.store_errors import StoreUnavailable
 
-PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between tries to read the hooks
+FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries to read the hooks
 
 
 async def finish(lease: Lease, job: Job, deps: Deps) -> Job:
     """Save a leased job that has become final. The lease ends, unless it is notified of or another job starts now.
 
-    Raise StoreUnavailable if the hooks cannot be read for several seconds: the job then becomes final later.
+    Raise StoreUnavailable if the hooks cannot be read for the length of a lease: the job then becomes final later.
     """
     job = await _with_hooks_patiently(job, deps)
     now = deps.clock.now()
@@ -37,13 +37,16 @@ async def finish_unleased(base: Job, job: Job, deps: Deps) -> Job:
 
 
 async def _with_hooks_patiently(job: Job, deps: Deps) -> Job:
-    """The same as `_with_hooks`, while the store may be briefly unavailable."""
-    for pause in PAUSES:
+    """The same as `_with_hooks`, again and again: what Wireflow has responded is known to this worker only."""
+    began, pause = deps.clock.monotonic(), FIRST_PAUSE
+    while True:
         try:
             return await _with_hooks(job, deps)
         except StoreUnavailable:
-            await deps.clock.sleep(pause)
-    return await _with_hooks(job, deps)
+            if deps.clock.monotonic() + pause >= began + deps.config.lease:
+                raise
+        await deps.clock.sleep(pause)
+        pause = min(2 * pause, MAX_PAUSE)
 
 
 async def _with_hooks(job: Job, deps: Deps) -> Job:

@@ -19,6 +19,7 @@ from shared.spending.money import cost_of_credits
 from shared.spending.pacing import MAX_PAUSE, MIN_PAUSE, seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
 from shared.steps.finish import finish
+from shared.steps.paid_call import update_gate
 from shared.steps.results import request_texts, result_images, result_text
 from shared.steps.run_owner import wait_for_run
 from shared.steps.settle import settle
@@ -77,7 +78,7 @@ async def fetch_run(lease: Lease, deps: Deps, *, details: bool) -> RunResponse:
         finally:
             notes.polled_at = deps.clock.monotonic()  # not when it was sent: it may have arrived late
     deps.requests.observe(response.rate_limit, sent_at)
-    await deps.admission.poll_succeeded(job)
+    await update_gate(deps.admission.poll_succeeded(job), deps)
     return response
 
 
@@ -148,7 +149,7 @@ async def _handle_poll_error(error: errors.PollError, lease: Lease, deps: Deps) 
     if error.retry_at is not None:
         deps.requests.pause(error.retry_at)
     if error.code is ErrorCode.KEY_REFUSED:
-        await deps.admission.run_not_followed(job)
+        await update_gate(deps.admission.run_not_followed(job), deps)
     if isinstance(error, errors.UnusableResponse):
         known = lease.notes.unusable = str(error)
         if job.last_response is None and error.raw:  # saved at once: another worker may see the run time out
@@ -169,7 +170,7 @@ async def _handle_missing_run(lease: Lease, deps: Deps) -> None:
         await lease.save(job.copying(job.images, now))  # the run has reported its images
     else:
         deps.log.error(Event.OUTCOME_UNKNOWN, LOST, **job.log_fields())
-        await deps.admission.run_not_followed(job)
+        await update_gate(deps.admission.run_not_followed(job), deps)
         await lease.save(job.run_lost())
 
 

@@ -18,7 +18,8 @@ from shared.runtime.dependencies import Deps
 from shared.spending import gate, suspensions
 from shared.spending.gate_state import ResumeOn, Slot
 from shared.spending.pacing import seconds_to_next_poll
-from shared.store_errors import Conflict, StoreUnavailable
+from shared.steps.cancel_batch import canceled_with_batch
+from shared.store_errors import StoreError
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, call_body
 
@@ -54,16 +55,17 @@ async def make_paid_call(job: Job, slot: Slot, deps: Deps, *, patient: bool = Fa
         started = await _call(job, deps, patient=patient)
     except errors.Refused as error:
         alone = await deps.admission.is_refused_alone(job, error, slot)
-        await _update_gate(deps.admission.call_refused(job, error, slot, alone=alone), deps)
-        after = await _after_refusal(_responded(job, error, deps), error, alone, deps)
+        await update_gate(deps.admission.call_refused(job, error, slot, alone=alone), deps)
+        refused = await _after_refusal(_responded(job, error, deps), error, alone, deps)
+        after = await canceled_with_batch(refused, deps)
         if isinstance(error, errors.Redirected):
             deps.log.warning(Event.CONFIGURATION, str(error), **job.log_fields())  # the suspension is the error
         event, code = Event.UPSTREAM_REFUSED, error.code
     except errors.OutcomeUnknown as error:
-        await _update_gate(deps.admission.outcome_unknown(error), deps)
+        await update_gate(deps.admission.outcome_unknown(error), deps)
         after, event, code = after_unknown(_responded(job, error, deps), error, deps), Event.OUTCOME_UNKNOWN, error.code
     else:
-        await _update_gate(deps.admission.call_started(job, slot), deps)
+        await update_gate(deps.admission.call_started(job, slot), deps)
         after = await _after_start(_responded(job, started, deps), started, deps)
         deps.log.info(Event.JOB_STARTED, "Wireflow started the run.", **after.log_fields())
         return after
@@ -133,11 +135,11 @@ def execution_of_another_job(job: Job, owner_id: str, request_id: str | None, de
     return errors.NoExecutionId("Wireflow returned the execution id of another job.", request_id=request_id)
 
 
-async def _update_gate(update: Awaitable[None], deps: Deps) -> None:
-    """Update the gate if possible: the outcome of the job must be stored whether or not this succeeds."""
+async def update_gate(update: Awaitable[None], deps: Deps) -> None:
+    """Update the gate if possible: what is known of the job must be stored whether or not this succeeds."""
     try:
         await update
-    except (Conflict, StoreUnavailable) as error:
+    except StoreError as error:
         deps.log.warning(Event.GATE_CLOSED, f"The gate could not be updated: {type(error).__name__}")
 
 
@@ -199,7 +201,7 @@ async def _next_trial(job: Job, deps: Deps) -> datetime | None:
     """Return when a suspended job of this workflow is tried next, or None if it is not suspended."""
     try:
         blocking = gate.blocked_by(await deps.admission.recent(), deps.clock.now(), job.workflow)
-    except StoreUnavailable:
+    except StoreError:
         return None
     return blocking.until if blocking and blocking.resume_on is ResumeOn.TRIAL else None
 

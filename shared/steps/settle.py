@@ -6,7 +6,7 @@ The job is saved first, so that a crash in between leaves the reservation: it is
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
-from shared.store_errors import Conflict, StoreUnavailable
+from shared.store_errors import StoreError
 
 
 async def settle(before: Job, after: Job, deps: Deps) -> None:
@@ -15,6 +15,6 @@ async def settle(before: Job, after: Job, deps: Deps) -> None:
         return
     try:
         await deps.admission.settle(after, before.reservation)
-    except (Conflict, StoreUnavailable) as error:
+    except StoreError as error:
         message = f"The cost of a run could not be counted, its estimate stays reserved: {type(error).__name__}"
         deps.log.warning(Event.SPEND_LIMIT, message, **after.log_fields())

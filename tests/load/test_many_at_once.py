@@ -15,6 +15,7 @@ import pytest
 from tests.harness.measurements import note
 from tests.load.sending import send
 from tests.processes.product import PATIENCE, UNLIMITED, Caller, Places, Product
+from tests.servers.process import IDLE_LIMITS
 
 CLIENTS = 8  # a single connection pool would be the bottleneck
 SECONDS = 300.0
@@ -81,7 +82,9 @@ async def post(http: httpx.AsyncClient, prompt: str) -> tuple[dict[str, Any], in
 
 @asynccontextmanager
 async def clients(url: str) -> AsyncIterator[list[httpx.AsyncClient]]:
-    pools = [httpx.AsyncClient(base_url=url, timeout=PATIENCE, trust_env=False) for _ in range(CLIENTS)]
+    pools = [
+        httpx.AsyncClient(base_url=url, timeout=PATIENCE, limits=IDLE_LIMITS, trust_env=False) for _ in range(CLIENTS)
+    ]
     try:
         yield pools
     finally:

@@ -20,6 +20,7 @@ from shared.ports import JobStore
 from tests.harness.background import meanwhile
 from tests.harness.leaks import Leaks
 from tests.processes.function import ROOT, Function
+from tests.servers.process import IDLE_LIMITS
 
 WEBHOOK_ID, API_KEY = "hook-of-these-tests", "sk-of-these-tests"
 PATIENCE = httpx.Timeout(60.0)  # seconds, for a busy machine
@@ -149,7 +150,12 @@ class Product:
         """Return a client of one function that searches every response for secrets."""
         hooks = {"response": [self.watch]}
         return httpx.AsyncClient(
-            base_url=function.url, timeout=PATIENCE, trust_env=False, headers=headers, event_hooks=hooks
+            base_url=function.url,
+            timeout=PATIENCE,
+            limits=IDLE_LIMITS,
+            trust_env=False,
+            headers=headers,
+            event_hooks=hooks,
         )
 
     async def watch(self, response: httpx.Response) -> None:
@@ -187,7 +193,7 @@ async def scheduled_calls(url: str, *watch: Watch) -> AsyncIterator[None]:
 
     async def call_forever() -> None:
         hooks = {"response": list(watch)}
-        http = httpx.AsyncClient(timeout=WINDOW_PATIENCE, trust_env=False, event_hooks=hooks)
+        http = httpx.AsyncClient(timeout=WINDOW_PATIENCE, limits=IDLE_LIMITS, trust_env=False, event_hooks=hooks)
         async with http, asyncio.TaskGroup() as calls:
             while True:
                 calls.create_task(http.post(url))
@@ -199,7 +205,9 @@ async def scheduled_calls(url: str, *watch: Watch) -> AsyncIterator[None]:
 
 async def _call_forever(url: str, watch: Sequence[Watch]) -> None:
     hooks = {"response": list(watch)}
-    async with httpx.AsyncClient(timeout=WINDOW_PATIENCE, trust_env=False, event_hooks=hooks) as client:
+    async with httpx.AsyncClient(
+        timeout=WINDOW_PATIENCE, limits=IDLE_LIMITS, trust_env=False, event_hooks=hooks
+    ) as client:
         while True:
             try:
                 worked = (await client.post(url)).json().get("seconds", 0.0) > 1

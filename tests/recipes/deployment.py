@@ -15,6 +15,7 @@ from anyio.from_thread import start_blocking_portal
 from shared.job_states import FINAL
 from tests.processes.product import PATIENCE, UNLIMITED, Places, Product
 from tests.recipes.google import ACCOUNT, AUDIENCE
+from tests.servers.process import IDLE_LIMITS
 
 TOKEN, ADMIN_TOKEN = "token-of-these-tests", "admin-token-of-these-tests"
 SIGNING_SECRET = "whsec_c2VjcmV0LW9mLXRoZXNlLXRlc3Rz"
@@ -80,7 +81,7 @@ def deployed(folder: Path, *, port: int | None = None, **settings: str) -> Itera
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(product.running()),
-        httpx.Client(timeout=PATIENCE, trust_env=False) as http,
+        httpx.Client(timeout=PATIENCE, limits=IDLE_LIMITS, trust_env=False) as http,
     ):
         yield Deployment(product.trigger.url, product.simulator.url, http)
 

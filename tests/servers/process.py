@@ -11,7 +11,12 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
+
 GRACE_SECONDS = 5.0
+# For clients. The servers close a connection that was idle for 5 s; with its default, also 5 s, httpx may send a
+# request at that moment.
+IDLE_LIMITS = httpx.Limits(keepalive_expiry=1.0)
 # Below the ports that systems give to outgoing connections: one of those could take the port of a server that is down
 # for a moment. Each worker of pytest-xdist (gw0, gw1, …) has ports of its own.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

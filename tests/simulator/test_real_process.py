@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from functions.simulator.files import MAX_UPLOAD_BYTES
-from tests.servers.process import free_port
+from tests.servers.process import IDLE_LIMITS, free_port
 from tests.simulator.bodies import graph, image_file
 from tests.simulator.conftest import GRAPH, HOOK, KEY, UPLOAD
 from tests.simulator.real import ROOT, kill, running
@@ -27,7 +27,7 @@ def test_a_run_is_served_from_trigger_to_image_and_survives_a_kill(tmp_path: Pat
         assert started.status_code == 202
         run = started.json()["executionId"]
         kill(process)
-    with running(log, port, **environ) as (url, _), httpx.Client(base_url=url, headers=KEY) as http:
+    with running(log, port, **environ) as (url, _), httpx.Client(base_url=url, limits=IDLE_LIMITS, headers=KEY) as http:
         again = http.post(HOOK, json={"prompt": "a cat"}, headers={"Idempotency-Key": "key-1"})
         assert again.json() == started.json()
         reported = http.get(f"/api/v1/workflows/executions/{run}/poll").json()
@@ -40,7 +40,10 @@ def test_a_run_is_served_from_trigger_to_image_and_survives_a_kill(tmp_path: Pat
 def test_an_upload_and_a_graph_survive_a_kill(tmp_path: Path) -> None:
     port, log, content = free_port(), tmp_path / "log", image_file(size=(300, 200))
     environ = {"SIMULATOR_STATE": str(tmp_path / "runs.jsonl"), "SIMULATOR_RUN_SECONDS": "0"}
-    with running(log, port, **environ) as (url, process), httpx.Client(base_url=url, headers=KEY) as http:
+    with (
+        running(log, port, **environ) as (url, process),
+        httpx.Client(base_url=url, limits=IDLE_LIMITS, headers=KEY) as http,
+    ):
         hosted = http.post(UPLOAD, files={"file": ("cat.png", content, "image/png")}).json()["data"]["url"]
         again = http.post(UPLOAD, json={"url": hosted})
         assert again.json()["data"]["url"] == hosted
@@ -98,7 +101,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """One process for all faults of the connection; its slow responses take 0.6 s."""
     log = tmp_path_factory.mktemp("simulator") / "log"
     settings = {"SIMULATOR_RUN_SECONDS": "0", "SIMULATOR_SLOW_SECONDS": "0.6"}
-    with running(log, **settings) as (url, _), httpx.Client(base_url=url, headers=KEY) as http:
+    with running(log, **settings) as (url, _), httpx.Client(base_url=url, limits=IDLE_LIMITS, headers=KEY) as http:
         yield http
     assert "Traceback" not in log.read_text()
 

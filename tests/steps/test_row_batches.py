@@ -1,13 +1,16 @@
 """`POST /batches` and what follows: rows become jobs, which are canceled, listed as results, and quoted."""
 
+import asyncio
 import csv
 import io
 import json
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from shared.job import Job
+from tests.harness.vendor import Call
 from tests.harness.world import PUBLIC_URL, World, moment
 from tests.steps.conftest import OpenWorld
 from tests.steps.row_batches import (
@@ -105,6 +108,28 @@ async def test_a_delete_cancels_what_waits(open_world: OpenWorld) -> None:
         again = await world.http.delete(f"/batches/{found['batchId']}")
         assert (again.status_code, again.json()) == (200, done)
         assert (await uploaded(world, table(40)))["status"] == "canceled", "sending it again stores nothing"
+
+
+async def test_a_row_whose_start_is_refused_after_the_delete_is_canceled_too(open_world: OpenWorld) -> None:
+    async with open_world(EXECUTIONS_PER_MINUTE="1") as world:
+        found = await uploaded(world, table(5))
+        calls: list[Call] = []
+
+        async def refuse_slowly(call: Call) -> httpx.Response | None:
+            if call.endpoint != "trigger":
+                return None
+            calls.append(call)
+            await world.clock.sleep(4)
+            return httpx.Response(429, json={}, headers={"Retry-After": "20"})
+
+        world.vendor.script = refuse_slowly
+        window = asyncio.create_task(world.run_for(timedelta(minutes=10)))
+        while not calls:
+            await world.clock.sleep(0.5)
+        await world.http.delete(f"/batches/{found['batchId']}")
+        await window
+        assert (await batch(world, found))["counts"]["canceled"] == 5
+        assert len(calls) == 1
 
 
 async def test_a_batch_that_is_done_stays_done(world: World) -> None:

@@ -13,8 +13,10 @@ import pytest
 from shared.job import Job
 from shared.job_states import Status
 from shared.ports import JobStore
+from shared.steps import control
 from tests.harness.receivers import Receiver
 from tests.harness.slow import SlowJobs
+from tests.harness.vendor import Call
 from tests.harness.virtual_time import VirtualClock
 from tests.harness.world import SMALL, World
 from tests.images.sample_images import encoded
@@ -252,3 +254,26 @@ async def test_polls_come_before_requests_that_prepare_jobs(open_world: OpenWorl
         await world.run_for(timedelta(minutes=3))
         done = [await world.job(job_id) for job_id in paid]
         assert {job["status"] for job in done} == {"succeeded"}
+
+
+async def test_a_paid_call_that_takes_long_goes_on_beside_the_next_window(open_world: OpenWorld) -> None:
+    async with open_world(POLL_WINDOW_SECONDS="10", EXECUTIONS_PER_MINUTE="10", run_seconds=(5.0, 5.0)) as world:
+
+        async def slow(call: Call) -> None:
+            if call.endpoint == "trigger" and "slow" in call.prompt:
+                await world.clock.sleep(29)
+
+        world.vendor.script = slow
+        await control.pause(world.deps)
+        slow_id = await world.accepted("slow")
+        await control.resume(world.deps)
+        first = asyncio.create_task(world.call_poller())
+        await world.clock.sleep(9)
+        other = await world.accepted("cat")
+        await world.clock.sleep(5)
+        await world.call_poller()
+        assert (await world.record(other)).status == "succeeded"
+        assert (await world.record(slow_id)).status == "triggering"
+        await first
+        (job,) = await world.end_of(slow_id)
+        assert (job["status"], job["possibleDuplicate"], world.paid) == ("succeeded", False, 2)

@@ -21,6 +21,7 @@ from shared.job_states import FINAL
 from tests.harness.world import SMALL
 from tests.processes.function import ROOT, Function
 from tests.processes.product import PATIENCE, UNLIMITED, Places, Product
+from tests.servers.process import IDLE_LIMITS
 
 TOKENS = {"zap": "token-of-zap", "ci": "token-of-ci", "admin": "token-of-admin"}
 GOOD = ("live", "flaky")
@@ -133,7 +134,10 @@ class ReceiversRun:
         with ExitStack() as stack:
             stack.callback(self._site.kill)
             await asyncio.to_thread(self._site.start)
-            async with self._product.running(), httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as self._http:
+            async with (
+                self._product.running(),
+                httpx.AsyncClient(timeout=PATIENCE, limits=IDLE_LIMITS, trust_env=False) as self._http,
+            ):
                 if self._has_receivers:
                     await self._create_hooks()
                 await self._submit("the first", "zap", [])

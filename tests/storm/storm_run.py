@@ -18,6 +18,7 @@ import httpx
 from shared.job_states import FINAL
 from tests.harness.background import meanwhile
 from tests.processes.product import PATIENCE, UNLIMITED, Places, Product
+from tests.servers.process import IDLE_LIMITS
 from tests.storm.hostile import HONEST_IMAGE, POISONS, SMALL, input_images, poisons, send_anonymous_bodies
 
 FORM = "https://shop.example"
@@ -152,7 +153,9 @@ class StormRun:
     def _client(self, number: int, headers: Mapping[str, str]) -> httpx.AsyncClient:
         trigger = self._product.triggers[number % self._case.triggers]
         each = {**headers, "Connection": "close"}  # an idle connection may be closed just when it is used again
-        return httpx.AsyncClient(base_url=trigger.url, timeout=PATIENCE, verify=False, trust_env=False, headers=each)
+        return httpx.AsyncClient(
+            base_url=trigger.url, timeout=PATIENCE, limits=IDLE_LIMITS, verify=False, trust_env=False, headers=each
+        )
 
     # --- hostile -------------------------------------------------------------------------------------------------
 
