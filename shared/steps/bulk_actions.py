@@ -191,7 +191,7 @@ async def _run(action: Action, plan: Mapping[str, int], deps: Deps) -> _Outcomes
             elif action.paid and job.attempt > attempt:  # done before, by a request with the same key
                 outcomes.done[job_id] = job
             else:
-                outcomes.done[job_id] = await act(action, job, attempt, deps)
+                outcomes.done[job_id] = await _apply(action, job, attempt, deps)
 
     errors = await asyncio.gather(*(run(*item) for item in plan.items()), return_exceptions=True)
     outcomes.skipped += sum(isinstance(error, ActionRefused) for error in errors)
@@ -203,6 +203,17 @@ async def _run(action: Action, plan: Mapping[str, int], deps: Deps) -> _Outcomes
             raise error
     outcomes.done = {job_id: outcomes.done[job_id] for job_id in plan if job_id in outcomes.done}
     return outcomes
+
+
+async def _apply(action: Action, job: Job, attempt: int, deps: Deps) -> Job:
+    """Return the job after the action. Raise the errors of `act`."""
+    try:
+        return await act(action, job, attempt, deps)
+    except ActionRefused:
+        newest = await deps.store.get(job.id) if action.paid else None
+        if newest is None or newest.attempt <= attempt:
+            raise
+        return newest  # an equal request has retried it since it was read
 
 
 def _next(selected: _Selection) -> dict[str, Any]:
