@@ -14,6 +14,7 @@ def action_to_document(action: BulkAction) -> dict[str, Any]:
         "plan": json.dumps(action.plan, separators=(",", ":")),
         "matched": action.matched,
         "skipped": action.skipped,
+        "nextUntil": action.next_until,
         "response": json.dumps(action.response, separators=(",", ":")) if action.response is not None else None,
     }
 
@@ -27,6 +28,7 @@ def action_from_document(action_id: str, document: Mapping[str, Any], revision: 
         plan=json.loads(document["plan"]),
         matched=document["matched"],
         skipped=document["skipped"],
+        next_until=document.get("nextUntil"),
         response=json.loads(response) if response else None,
         revision=revision,
     )

@@ -25,11 +25,15 @@ Run = Callable[[Job, int, Deps], Awaitable[Job]]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action. `applies`: whether it may apply to a job in a list; `paid`: each job costs money and needs consent."""
+    """An action. `applies`: whether it may apply to a job in a list; `paid`: each job costs money and needs consent.
+
+    `repeatable`: it may apply to a job again afterwards, such as a retry that fails, or be refused every time.
+    """
 
     run: Run
     applies: Callable[[ListedJob], bool]
     paid: bool = False
+    repeatable: bool = False
 
 
 async def act(action: Action, job: Job, attempt: int, deps: Deps) -> Job:
@@ -59,9 +63,9 @@ async def _cancel(job: Job, deps: Deps) -> Job:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "redeliver": Action(_in_any_attempt(redeliver), lambda job: job.finished and bool(job.callbacks)),
-    "recopy": Action(_in_any_attempt(recopy), lambda job: job.recopyable),
-    "retry": Action(retry, lambda job: job.retryable, paid=True),
+    "redeliver": Action(_in_any_attempt(redeliver), lambda job: job.finished and bool(job.callbacks), repeatable=True),
+    "recopy": Action(_in_any_attempt(recopy), lambda job: job.recopyable, repeatable=True),
+    "retry": Action(retry, lambda job: job.retryable, paid=True, repeatable=True),
     "cancel": Action(_in_any_attempt(_cancel), lambda job: job.status is Status.QUEUED),
     "erase": Action(_in_any_attempt(erase), lambda job: job.finished),
 }

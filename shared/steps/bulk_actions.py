@@ -3,6 +3,9 @@
 A paid action happens once for its idempotency key: the jobs and their attempts are stored before the first of them is
 changed. A repeat, after a crash in between or while the queue was full, retries only those of them that are still in
 that attempt. Once each of these jobs was retried or skipped, a repeat gets the same response.
+
+After a repeatable action the jobs still match the filter, so the next request needs an earlier `until` to get further.
+After any other the same filter selects the jobs that are left.
 """
 
 import asyncio
@@ -37,7 +40,10 @@ FIRST_ID = "0"  # sorts before every job id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs are meant; None matches any. `until` is exclusive; `limit`: how many are changed."""
+    """Which jobs are meant; None matches any. `until` is exclusive; `limit`: how many are changed.
+
+    A repeatable action that is free exceeds the limit if more jobs than that were created in the same microsecond.
+    """
 
     limit: int
     caller: str | None = None
@@ -65,7 +71,8 @@ class BulkRequest:
 class _Selection:
     """`jobs`: the first ones to which the action applies; `skipped`: how many it does not apply to.
 
-    `next_until`: older jobs were not examined, and a filter with this `until` selects from them; None if all were.
+    `next_until`: the `until` of a filter that selects from the jobs that are left; None if none are, or if the same
+    filter selects them.
     """
 
     matched: int
@@ -99,16 +106,16 @@ async def act_on_all(request: BulkRequest, deps: Deps) -> BulkResult:
     action = ACTIONS[request.action]
     if action.paid and request.key and not request.dry_run:
         return await _act_once(request, action, request.key, deps)
-    selected = await _select(request.filter, action, deps)
+    selected = await _select(request, action, deps)
     if request.dry_run:
         estimates = [cost for job in selected.jobs for cost in job.estimates] if action.paid else []
         ids = [job.id for job in selected.jobs]
         response = _response(request, selected.matched, selected.skipped, ids, estimates, done=0)
-        return BulkResult(response | _next(selected))
+        return BulkResult(response | _next(selected.next_until))
     plan = {job.id: job.attempt for job in selected.jobs}
     outcomes = await _run(action, plan, deps)
     response = _summary(request, action, selected.matched, selected.skipped, outcomes)
-    return BulkResult(response | _next(selected), outcomes.retry_seconds)
+    return BulkResult(response | _next(selected.next_until), outcomes.retry_seconds)
 
 
 async def _act_once(request: BulkRequest, action: Action, key: str, deps: Deps) -> BulkResult:
@@ -121,7 +128,7 @@ async def _act_once(request: BulkRequest, action: Action, key: str, deps: Deps) 
     if planned.response is not None:
         return BulkResult(planned.response)
     outcomes = await _run(action, planned.plan, deps)
-    response = _summary(request, action, planned.matched, planned.skipped, outcomes)
+    response = _summary(request, action, planned.matched, planned.skipped, outcomes) | _next(planned.next_until)
     if outcomes.retry_seconds:
         return BulkResult(response, outcomes.retry_seconds)
     try:
@@ -132,13 +139,14 @@ async def _act_once(request: BulkRequest, action: Action, key: str, deps: Deps) 
 
 
 async def _plan(request: BulkRequest, action: Action, action_id: str, deps: Deps) -> BulkAction:
-    selected = await _select(request.filter, action, deps)
+    selected = await _select(request, action, deps)
     plan = BulkAction(
         id=action_id,
         fingerprint=request.fingerprint,
         plan={job.id: job.attempt for job in selected.jobs},
         matched=selected.matched,
         skipped=selected.skipped,
+        next_until=selected.next_until,
     )
     try:
         return await deps.store.save_action(plan)
@@ -148,9 +156,34 @@ async def _plan(request: BulkRequest, action: Action, action_id: str, deps: Deps
         raise
 
 
-async def _select(wanted: JobFilter, action: Action, deps: Deps) -> _Selection:
+async def _select(request: BulkRequest, action: Action, deps: Deps) -> _Selection:
     """Read the jobs of the filter, newest first."""
-    query = JobQuery(
+    wanted, query = request.filter, _query(request.filter)
+    before = (wanted.until, FIRST_ID) if wanted.until else None
+    matched = skipped = 0
+    found: list[ListedJob] = []  # at most `limit`, and if there are more, all that were created with the next one
+    for _ in range(MAX_EXAMINED // PAGE):
+        page = await deps.store.list_jobs(replace(query, before=before))
+        for job in page:
+            if not _matches(job, wanted):
+                continue
+            matched += 1
+            if not action.applies(job):
+                skipped += 1
+            elif len(found) <= wanted.limit or job.created_at == found[-1].created_at:
+                found.append(job)
+        before = (page[-1].created_at, page[-1].id) if len(page) == PAGE else None
+        if before is None:
+            break
+    older = before[0] + STEP if before else None
+    jobs, until = _cut(found, action, wanted.limit, older)
+    all_found = older is None and len(jobs) == matched - skipped
+    same_filter = len(found) > wanted.limit and not action.repeatable and not request.dry_run
+    return _Selection(matched, skipped, jobs, None if all_found or same_filter else until)
+
+
+def _query(wanted: JobFilter) -> JobQuery:
+    return JobQuery(
         limit=PAGE,
         caller=wanted.caller,
         status=wanted.status,
@@ -158,25 +191,32 @@ async def _select(wanted: JobFilter, action: Action, deps: Deps) -> _Selection:
         batch_id=wanted.batch_id,
         since=wanted.since,
     )
-    before = (wanted.until, FIRST_ID) if wanted.until else None
-    matched = skipped = 0
-    chosen: list[ListedJob] = []
-    for _ in range(MAX_EXAMINED // PAGE):
-        page = await deps.store.list_jobs(replace(query, before=before))
-        for job in page:
-            if job.erased_at:
-                continue
-            if wanted.error_code and not (job.finished and job.error and job.error.code is wanted.error_code):
-                continue
-            matched += 1
-            if not action.applies(job):
-                skipped += 1
-            elif len(chosen) < wanted.limit:
-                chosen.append(job)
-        if len(page) < PAGE:
-            return _Selection(matched, skipped, chosen)
-        before = (page[-1].created_at, page[-1].id)
-    return _Selection(matched, skipped, chosen, before and before[0] + STEP)
+
+
+def _matches(job: ListedJob, wanted: JobFilter) -> bool:
+    """Whether a job that the store has listed matches the rest of the filter."""
+    if job.erased_at:
+        return False
+    return not wanted.error_code or bool(job.finished and job.error and job.error.code is wanted.error_code)
+
+
+def _cut(
+    found: Sequence[ListedJob], action: Action, limit: int, older: datetime | None
+) -> tuple[Sequence[ListedJob], datetime | None]:
+    """Return the jobs of this request, and the `until` with which the next one selects the rest.
+
+    A time cannot divide jobs that were created in the same microsecond: they are left to the next request together, so
+    that none is missed and none is changed twice. `older`: the `until` that selects what was not examined.
+    """
+    if not action.repeatable:  # the jobs do not match afterwards, so it does no harm to select them again
+        return found[:limit], older
+    until = found[limit].created_at + STEP if len(found) > limit else older
+    newer = [job for job in found if until is None or job.created_at >= until]
+    if until is None or newer or len(found) <= limit:
+        return newer, until
+    if action.paid:  # never more than were agreed to
+        return found[:limit], until
+    return found, until - STEP  # all of that microsecond: with fewer, the next request would select the same ones
 
 
 async def _run(action: Action, plan: Mapping[str, int], deps: Deps) -> _Outcomes:
@@ -216,8 +256,8 @@ async def _apply(action: Action, job: Job, attempt: int, deps: Deps) -> Job:
         return newest  # an equal request has retried it since it was read
 
 
-def _next(selected: _Selection) -> dict[str, Any]:
-    return {"nextUntil": selected.next_until.isoformat()} if selected.next_until else {}
+def _next(until: datetime | None) -> dict[str, Any]:
+    return {"nextUntil": until.isoformat()} if until else {}
 
 
 def _summary(request: BulkRequest, action: Action, matched: int, skipped: int, outcomes: _Outcomes) -> dict[str, Any]:

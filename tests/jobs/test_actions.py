@@ -10,11 +10,12 @@ from shared.bulk_action import BulkAction
 from shared.error_codes import Charged, ErrorCode
 from shared.job_parts import JobError
 from shared.job_states import Status
+from shared.jobs.action_documents import action_from_document, action_to_document
 from shared.ports import JobStore
 from shared.store_errors import Conflict
 from tests.jobs.places import NOW, Place, a_job
 
-PLAN = BulkAction(id="a" * 32, fingerprint="f" * 64, plan={"job1": 1, "job2": 3}, matched=5, skipped=2)
+PLAN = BulkAction(id="a" * 32, fingerprint="f" * 64, plan={"job1": 1, "job2": 3}, matched=5, skipped=2, next_until=NOW)
 
 
 async def test_of_two_retries_of_one_attempt_one_is_stored(place: Place) -> None:
@@ -41,6 +42,12 @@ async def test_a_bulk_action_read_equals_the_one_written(store: JobStore) -> Non
     done = await store.save_action(dataclasses.replace(created, response={"done": 2, "jobs": ["job1"]}))
     assert await store.read_action(PLAN.id) == done
     assert done.response == {"done": 2, "jobs": ["job1"]}
+
+
+def test_a_bulk_action_that_was_stored_without_an_until_is_read() -> None:
+    document = action_to_document(PLAN)
+    del document["nextUntil"]  # by an earlier version
+    assert action_from_document(PLAN.id, document, 1) == dataclasses.replace(PLAN, next_until=None)
 
 
 async def test_a_bulk_action_is_planned_once(store: JobStore) -> None:

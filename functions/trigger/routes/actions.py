@@ -39,7 +39,8 @@ Code = TypeVar("Code", bound=StrEnum)
 async def act_on_jobs(request: Request, context: Context) -> Response:
     """Handle `POST /jobs/actions`: 202 while matching jobs are left, else 200.
 
-    With `Retry-After` the same request continues; without, those that are left are beyond `limit` or older.
+    With `Retry-After` the same request continues; without, a new one selects those that are left, with `nextUntil` as
+    `until` if the response has it.
     """
     deps = context.deps
     caller = check_may_list(await context.authenticator.reader(request), deps.config.auth)
