@@ -125,13 +125,21 @@ class QueueSnapshot:
 
     def _read_first(self, callers: Sequence[str | None]) -> list[asyncio.Task[None]]:
         """Start to read what the next decision needs and is too old; return these reads, and those under way."""
-        needed = [self._head, self._gate] if self._places.head is None else [self._head, *self._last_place(callers)]
+        if self._places.head is None:
+            needed = [self._emptiness(), self._gate]
+        else:
+            needed = [self._head, *self._last_place(callers)]
         needed += self._own_jobs(callers[0]) if callers else []
         if self._admission.known is None:
             needed.append(self._gate)
         due = self._due(needed, TOO_OLD)
         self._start([part for part in due if not part.reading])
         return [part.reading for part in due if part.reading]
+
+    def _emptiness(self) -> _Part:
+        """Return what shows that no job waits: the head of the queue, or now and then the count of all waiting jobs."""
+        counts = self._bounded and not self._places.held and self._due([self._held], TOO_OLD)
+        return self._held if counts else self._head
 
     def _parts(self, callers: Sequence[str | None]) -> list[_Part]:
         """Return what is to be refreshed. While no job could start, only some may be held."""
@@ -174,7 +182,7 @@ class QueueSnapshot:
         now, started = self._clock.monotonic(), []
         for part in parts:
             is_first = part.read_at == -math.inf
-            counts = part in (self._length, self._held, *self._own.values())
+            counts = part in (self._length, *self._own.values()) or (part is self._held and self._places.held)
             is_starved = counts and now - part.read_at > STARVED * part.max_age
             waits = not (is_first or is_starved) and sum(now - at < 1.0 for at in self._last_reads) >= MAX_READS
             if part.reading or waits:
@@ -202,9 +210,14 @@ class QueueSnapshot:
         jobs = await self._store.queue_head(self._clock.now(), 1)
         if jobs:
             self._places.set_head(jobs[0].queue_at, self._clock.now())
-        elif given == self._places.given:  # otherwise a job was stored after the query
+        else:
+            self._none_waits(given)
+
+    def _none_waits(self, given: int) -> None:
+        """No job was found in the queue. `given`: how many places were given before; a job may be stored since then."""
+        if given == self._places.given:
             self._places.set_head(None, self._clock.now())
-            self._length.read_at = self._clock.monotonic()
+            self._head.read_at = self._length.read_at = self._clock.monotonic()
 
     async def _read_length(self) -> None:
         given = self._places.given
@@ -213,8 +226,13 @@ class QueueSnapshot:
         self._length.interval = max(COUNT_SECONDS, counted / ENTRIES_PER_SECOND)
 
     async def _read_held(self) -> None:
+        given, known = self._places.given, self._places.waiting
         waiting = await self._store.count_ahead(self._clock.now() + FAR_FUTURE)
         self._places.held = max(waiting - self._places.length, 0)
+        if not waiting:
+            self._none_waits(given)
+        elif not known:
+            self._head.read_at = -math.inf  # the count was read instead of the head
         self._held.interval = max(COUNT_SECONDS, waiting / ENTRIES_PER_SECOND)
 
     async def _read_first_rounds(self) -> None:
