@@ -17,6 +17,7 @@ from .context import Context
 from .openapi.document import openapi
 from .parsing.hook_fields import NAMES as HOOK_FIELDS
 from .parsing.query_parameters import check_parameters
+from .responses.assets import PAGE_ASSETS
 from .responses.problems import problem_response
 from .routes.actions import FIELDS as ACTION_FIELDS
 from .routes.actions import act_on_jobs
@@ -41,6 +42,7 @@ Handler = Callable[..., Awaitable[Response]]
 ID = r"(?P<job_id>[0-9a-f]{32})"
 BATCH_ID = r"(?P<batch_id>[0-9a-f]{32})"
 HOOK_ID = r"(?P<hook_id>[0-9a-f]{32})"
+ASSET = "|".join(map(re.escape, PAGE_ASSETS))
 ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/"), {"GET": playground, "POST": post}),
     (re.compile(r"/health"), {"GET": health}),
@@ -65,7 +67,7 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
     (re.compile(r"/workflows"), {"GET": list_workflows}),
     (re.compile(r"/form-token"), {"GET": form_token}),
     (re.compile(r"/openapi\.json"), {"GET": openapi}),
-    (re.compile(r"/pages/(?P<name>page\.(css|js))"), {"GET": page_asset}),
+    (re.compile(rf"/pages/((?P<version>[0-9a-f]{{16}})/)?(?P<name>{ASSET})"), {"GET": page_asset}),
     (re.compile(r"/embed\.js"), {"GET": embed}),
 ]
 _WITH_ID = re.compile(r"/(?P<kind>jobs|batches|hooks)/(?P<id>[^/]+)")

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from packaging.utils import canonicalize_name
 
+from functions.trigger.responses.assets import PAGE_ASSETS, asset_url
 from tests.packaging.lock import LOCK, read_lock
 from tests.processes.function import ROOT, Function
 
@@ -73,8 +74,9 @@ def test_the_data_that_it_reads_is_deployed_too(running: Function):
     assert httpx.get(f"{running.url}/openapi.json", trust_env=False).json()["openapi"] == "3.1.0"
     page = httpx.get(f"{running.url}/", headers={"Accept": "text/html"}, trust_env=False)
     assert (page.status_code, page.headers["content-type"]) == (405, "text/html; charset=utf-8")
-    for name in ("pages/page.css", "pages/page.js", "embed.js"):
-        assert httpx.get(f"{running.url}/{name}", trust_env=False).status_code == 200
+    for path in ("/embed.js", *map(asset_url, PAGE_ASSETS)):
+        found = httpx.get(f"{running.url}{path}", trust_env=False)
+        assert (found.status_code, "max-age" in found.headers["cache-control"]) == (200, True)
 
 
 def test_every_shared_module_can_be_imported_there(package: Path):

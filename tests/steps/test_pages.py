@@ -1,81 +1,21 @@
-"""Our pages as the server renders them: the playground, and what all pages load."""
+"""The playground as the server renders it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from functions.trigger.responses.assets import PAGES
 from tests.harness.world import LOCAL_URL, World
 from tests.steps.conftest import OpenWorld
 from tests.steps.rendered import HTML, Document, page
 from tests.steps.test_callers import AUTH, SHOP
 
 TURNSTILE = {"TURNSTILE_SECRET": "0x4-turnstile-secret", "TURNSTILE_SITE_KEY": "0x4AAA"}
-ASSETS = ["/pages/page.css", "/pages/page.js", "/embed.js"]
-BYTES = 60 * 1024  # of all files together
 
 
 @pytest.fixture
 async def world(open_world: OpenWorld) -> AsyncIterator[World]:
     async with open_world(PLAYGROUND="true") as opened:
         yield opened
-
-
-# --- what pages load -------------------------------------------------------------------------------------------------
-
-
-def test_all_files_together_are_small() -> None:
-    assert sum(file.stat().st_size for file in PAGES.iterdir() if file.suffix != ".png") < BYTES
-
-
-@pytest.mark.parametrize("path", ["/", "/jobs/{id}", "/jobs/unknown"])
-async def test_a_page_loads_nothing_from_elsewhere_and_has_nothing_inline(world: World, path: str) -> None:
-    response = await world.http.get(path.format(id=await world.accepted()), headers=HTML)
-    policy = response.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "img-src 'self' https://storage.googleapis.com data: blob:" in policy
-    assert "unsafe" not in policy
-    document = Document(response)
-    assert "style" not in {tag for tag, _ in document.elements}
-    assert not [name for _, attributes in document.elements for name in attributes if name.startswith("on")]
-    assert not [tag for tag, attributes in document.elements if "style" in attributes]
-    loaded = [one["src"] for one in document.all("script")] + [one["href"] for one in document.all("link")]
-    assert loaded
-    assert all(url and url.startswith(("/", "data:")) for url in loaded)
-
-
-@pytest.mark.parametrize("path", ["/", "/jobs/{id}"])
-async def test_what_a_page_names_is_there_and_may_be_kept(world: World, path: str) -> None:
-    document = await page(world, path.format(id=await world.accepted()))
-    urls = [one["src"] for one in document.all("script")] + [one["href"] for one in document.all("link")]
-    for url in [url for url in urls if url and url.startswith("/")]:
-        response = await world.http.get(url)
-        assert response.status_code == 200
-        assert "immutable" in response.headers["cache-control"]
-
-
-@pytest.mark.parametrize("path", ASSETS)
-async def test_a_file_without_its_version_is_checked_again(world: World, path: str) -> None:
-    response = await world.http.get(path)
-    assert response.text == (PAGES / Path(path).name).read_text()
-    assert "immutable" not in response.headers["cache-control"]
-    assert response.headers["x-content-type-options"] == "nosniff"
-    again = await world.http.get(path, headers={"If-None-Match": response.headers["etag"]})
-    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", response.headers["etag"])
-    assert "immutable" not in (await world.http.get(f"{path}?v=0")).headers["cache-control"]
-
-
-@pytest.mark.parametrize("origin", [SHOP, "https://elsewhere.example"])
-async def test_pages_of_any_origin_may_load_the_module_for_them(open_world: OpenWorld, origin: str) -> None:
-    async with open_world(**AUTH) as world:
-        response = await world.http.get("/embed.js", headers={"Origin": origin})
-        assert response.headers["content-type"] == "text/javascript; charset=utf-8"
-        assert response.headers["access-control-allow-origin"] == "*"
-        assert "access-control-allow-origin" not in (await world.http.get("/pages/page.js")).headers
-
-
-# --- the playground --------------------------------------------------------------------------------------------------
 
 
 async def test_without_the_setting_there_is_no_playground(open_world: OpenWorld) -> None:

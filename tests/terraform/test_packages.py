@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.trigger.responses.assets import EMBED, PAGE_ASSETS
 from tests.processes.function import Function
 from tests.terraform.mocked import FUNCTIONS, State, copy_repository, initialize, run_test
 
@@ -49,7 +50,7 @@ def test_a_zip_holds_the_functions_files_the_shared_ones_and_the_locked_requirem
 def test_no_zip_holds_a_test_a_tool_or_anything_but_text(smallest: State, function: str) -> None:
     names = set(package(smallest, function))
     assert names >= {"main.py", "shared/__init__.py", "shared/config.py"}
-    data = {"openapi/openapi.json", *(f"pages/{name}" for name in ("page.html", "page.css", "page.js", "embed.js"))}
+    data = {"openapi/openapi.json", *(f"pages/{name}" for name in ("page.html", EMBED, *PAGE_ASSETS))}
     assert {name for name in names if not name.endswith((".py", ".txt"))} == (data if function == "trigger" else set())
     stray = re.compile(r"(^|/)(tests?|test_\w+|\w+_test|conftest|simulator|cli|__main__)(/|\.py$)")
     assert [name for name in names if stray.search(name)] == []

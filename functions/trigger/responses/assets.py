@@ -1,4 +1,7 @@
-"""The files of pages/ that browsers load: the style sheet and the modules, with an ETag each."""
+"""The files of pages/ that browsers load: the style sheet and the modules.
+
+Modules import each other by relative paths. With the version in the path, they import those of their own version.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,25 +9,39 @@ from functools import cache
 from pathlib import Path
 
 PAGES = Path(__file__).parents[1] / "pages"
-CONTENT_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+EMBED = "embed.js"  # for pages of other sites, at a URL that never changes
+# What our own pages load. Nothing else is served below /pages.
+PAGE_ASSETS = sorted(file.name for file in PAGES.iterdir() if file.suffix in CONTENT_TYPES and file.name != EMBED)
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file, and the version that its URL may name. `version`: the SHA-256 of the file, shortened."""
+    """A file. `digest`: its SHA-256, shortened."""
 
     content: bytes
     content_type: str
-    version: str
+    digest: str
 
 
 @cache
 def asset(name: str) -> Asset:
     """Return the file with this name. It is read once: it is part of the deployment."""
-    content = (PAGES / name).read_bytes()
-    return Asset(content, CONTENT_TYPES[name.rpartition(".")[2]], hashlib.sha256(content).hexdigest()[:16])
+    path = PAGES / name
+    content = path.read_bytes()
+    return Asset(content, CONTENT_TYPES[path.suffix], _digest(content))
+
+
+@cache
+def current_version() -> str:
+    """Return the version of all files that our pages load: the SHA-256 of their names and digests, shortened."""
+    return _digest("\n".join(f"{name} {asset(name).digest}" for name in PAGE_ASSETS).encode())
 
 
 def asset_url(name: str) -> str:
-    """Return the URL of a file as our pages name it: with its version, so that it can be cached without end."""
-    return f"/pages/{name}?v={asset(name).version}"
+    """Return the URL of a file as our pages name it: with the version, so that it can be cached without end."""
+    return f"/pages/{current_version()}/{name}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
