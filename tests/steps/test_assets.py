@@ -1,20 +1,32 @@
 """What our pages load: the files of pages/, as they are served and as they refer to each other."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from functions.trigger.responses import assets
-from functions.trigger.responses.assets import CONTENT_TYPES, PAGE_ASSETS, PAGES, asset, asset_url, current_version
+from functions.trigger.responses.assets import (
+    CONTENT_TYPES,
+    PAGE_ASSETS,
+    PAGES,
+    asset,
+    asset_url,
+    current_version,
+    imported,
+)
 from tests.harness.world import World
 from tests.steps.conftest import OpenWorld
 from tests.steps.rendered import HTML, Document, page
 from tests.steps.test_callers import AUTH, SHOP
 
-BYTES = 60 * 1024  # of all files together
+BYTES = 66 * 1024  # of all files together
 OTHER_VERSION = "0123456789abcdef"
+MODULES = [name for name in PAGE_ASSETS if name.endswith(".js")]
+ENTRIES = {"/": "playground.js", "/jobs/{id}": "job_page.js"}
 
 
 @pytest.fixture
@@ -107,3 +119,38 @@ async def test_pages_of_any_origin_may_load_the_module_for_them(open_world: Open
         assert response.headers["content-type"] == "text/javascript; charset=utf-8"
         assert response.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-origin" not in (await world.http.get(asset_url("page.css"))).headers
+
+
+# --- modules ---------------------------------------------------------------------------------------------------------
+
+
+def imports(module: str) -> set[str]:
+    """What the module names in its imports, however they are written."""
+    return set(re.findall(r"""\b(?:from|import)\s*\(?\s*["']([^"']+)["']""", (PAGES / module).read_text()))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_a_module_imports_is_there_and_of_the_same_version(module: str) -> None:
+    names = {name.removeprefix("./") for name in imports(module)}
+    assert imports(module) == {f"./{name}" for name in names}  # relative, so the version is that of this module
+    assert names <= {*MODULES}
+    assert names <= {*imported(module)}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {module: {name.removeprefix("./") for name in imports(module)} for module in MODULES}
+    assert {*TopologicalSorter(graph).static_order()} == {*MODULES}
+
+
+def test_every_module_is_of_some_page() -> None:
+    assert {*ENTRIES.values(), *(name for entry in ENTRIES.values() for name in imported(entry))} == {*MODULES}
+
+
+@pytest.mark.parametrize("path", ENTRIES)
+async def test_a_page_names_every_module_that_it_needs(world: World, path: str) -> None:
+    """Else a browser would learn of a module only when it has those that import it, one round trip after another."""
+    document = await page(world, path.format(id=await world.accepted()))
+    entry = ENTRIES[path]
+    assert [one["src"] for one in document.all("script")] == [asset_url(entry)]
+    preloaded = [one["href"] for one in document.all("link") if one["rel"] == "modulepreload"]
+    assert preloaded == [asset_url(name) for name in imported(entry)]

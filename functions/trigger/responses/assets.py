@@ -4,6 +4,7 @@ Modules import each other by relative paths. With the version in the path, they 
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; cha
 EMBED = "embed.js"  # for pages of other sites, at a URL that never changes
 # What our own pages load. Nothing else is served below /pages.
 PAGE_ASSETS = sorted(file.name for file in PAGES.iterdir() if file.suffix in CONTENT_TYPES and file.name != EMBED)
+
+_IMPORT = re.compile(r' from "\./(\w+\.js)";$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ def current_version() -> str:
 def asset_url(name: str) -> str:
     """Return the URL of a file as our pages name it: with the version, so that it can be cached without end."""
     return f"/pages/{current_version()}/{name}"
+
+
+@cache
+def imported(module: str) -> list[str]:
+    """Return the modules that a browser needs for this one: those that it imports, and those that they import."""
+    names = _IMPORT.findall(asset(module).content.decode())
+    return sorted({*names, *(further for name in names for further in imported(name))})
 
 
 def _digest(content: bytes) -> str:

@@ -1,14 +1,14 @@
 """Our HTML pages: the blocks of pages/page.html, filled in, and the headers that keep everything else out of them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from html import escape
 from string import Template
 
 from starlette.responses import HTMLResponse
 
-from .assets import PAGES, asset_url
+from .assets import PAGES, asset_url, imported
 
 # Images may be redirected to Cloud Storage, and the preview of a file that is to be sent is a blob.
 POLICY = {
@@ -57,25 +57,24 @@ def html_page(
     *,
     status: int = 200,
     head: Html | None = None,
-    scripted: bool = False,
+    module: str | None = None,
     turnstile: bool = False,
     form_targets: Iterable[str] = (),
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Return a page. `scripted`: with our module, `turnstile`: with Cloudflare's; `form_targets`: where forms may lead.
+    """Return a page. `module`: its script, `turnstile`: with that of Cloudflare; `form_targets`: where forms may lead.
 
     A page with a form tells its own origin who sends the form: without a referrer, browsers send `Origin: null`.
     """
-    script = fill("script", module=asset_url("page.js")) if scripted else None
     text = fill(
         "frame",
         title=title,
         stylesheet=asset_url("page.css"),
-        head=Html("".join(f"\n{part}" for part in (head, script) if part)),
+        head=Html("".join(f"\n{part}" for part in (head, *_scripts(module)) if part)),
         body=body,
     )
     targets = list(form_targets)
-    policy = POLICY | (SCRIPTED if scripted else {}) | (TURNSTILE if turnstile else {})
+    policy = POLICY | (SCRIPTED if module else {}) | (TURNSTILE if turnstile else {})
     policy["form-action"] = targets or ["'none'"]
     security = {
         "Content-Security-Policy": "; ".join(f"{name} {' '.join(sources)}" for name, sources in sorted(policy.items())),
@@ -85,3 +84,10 @@ def html_page(
         "Vary": "Accept",
     }
     return HTMLResponse(text, status, {**security, **(headers or {})})
+
+
+def _scripts(module: str | None) -> Iterator[Html]:
+    """The module of a page and all that it needs: browsers get them together, not one after those that import it."""
+    if module:
+        yield fill("script", url=asset_url(module))
+        yield from (fill("preload", url=asset_url(name)) for name in imported(module))

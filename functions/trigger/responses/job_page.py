@@ -1,7 +1,7 @@
 """The page of a job, for browsers and for forms without JavaScript: what happens, in plain words, and the images.
 
-pages/page.js asks for the page again and replaces the parts that changed. Without JavaScript it reloads itself, less
-often as the job ages.
+pages/job_page.js asks for the page again and replaces the parts that changed. Without JavaScript it reloads itself,
+less often as the job ages.
 """
 
 import json
@@ -24,6 +24,7 @@ from shared.workflows import OVERRIDES
 
 from .html import Html, fill, html_page, join
 
+MODULE = "job_page.js"
 MIN_REFRESH, MAX_REFRESH = 3, 60  # seconds
 TITLES = {Status.SUCCEEDED: "Your image", Status.FAILED: "No image", Status.CANCELED: "No image"}
 UNFINISHED_TITLE = "Your image is on its way"
@@ -74,15 +75,15 @@ def job_page(view: JobView) -> HTMLResponse:
         access=fill("access", form=fill("access_form")) if _may_be_unlocked(view) else Html(),
     )
     head = _open_graph(view) if job.finished else _refresh(view)
-    return html_page(title, _body(title, content, playground=view.playground), head=head, scripted=True)
+    return html_page(title, _body(title, content, playground=view.playground), head=head, module=MODULE)
 
 
 def private_page(job_id: str, problem: Problem, *, playground: bool) -> HTMLResponse:
-    """Return the page of a job that only its caller may read: pages/page.js sends the token and shows the job."""
+    """Return the page of a job that only its caller may read: pages/job_page.js sends the token and shows the job."""
     title = "This page is private"
     content = fill("private", form=fill("access_form"), image=f"/jobs/{job_id}/image")
     body = _body(title, content, playground=playground)
-    return html_page(title, body, status=PROBLEMS[problem.code].status, scripted=True, headers=problem.headers)
+    return html_page(title, body, status=PROBLEMS[problem.code].status, module=MODULE, headers=problem.headers)
 
 
 def _may_be_unlocked(view: JobView) -> bool:

@@ -1,7 +1,7 @@
 """The playground: a page on which people send a prompt and get the image.
 
-It is a plain form for the workflow `default`, which pages/page.js makes live: with the other workflows for those who
-may list them, and with the token of its user.
+It is a plain form for the workflow `default`, which pages/playground.js makes live: with the other workflows for those
+who may list them, and with the token of its user.
 """
 
 import json
@@ -19,6 +19,7 @@ from .html import Html, fill, html_page, join
 from .job_page import price
 
 TITLE = "Wireflow images"
+MODULE = "playground.js"
 RATIO, RESOLUTION = "aspect_ratio", "resolution"
 LABELS = {RATIO: "Aspect ratio", RESOLUTION: "Resolution"}
 
@@ -58,7 +59,7 @@ def playground_page(view: PlaygroundView) -> HTMLResponse:
         price=_price(view) and f"{_price(view)} per image",
     )
     page = join([body, fill("dialog")])
-    return html_page(TITLE, page, scripted=True, turnstile=turnstile is not None, form_targets=["'self'"])
+    return html_page(TITLE, page, module=MODULE, turnstile=turnstile is not None, form_targets=["'self'"])
 
 
 def _choices_of(model: Model, view: PlaygroundView) -> dict[str, Any]:
