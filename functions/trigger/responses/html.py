@@ -24,7 +24,8 @@ TURNSTILE = {
     "frame-src": ["https://challenges.cloudflare.com"],
 }
 
-_BLOCK = re.compile(r"^<!-- block (\w+) -->\n(.*?)\n<!-- /block -->$", re.DOTALL | re.MULTILINE)
+# A block ends where the next one begins.
+_BLOCK = re.compile(r"^<!-- block (\w+) -->\n(.*?)\n+(?=<!-- block |\Z)", re.DOTALL | re.MULTILINE)
 
 
 class Html(str):

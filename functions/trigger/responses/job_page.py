@@ -92,8 +92,8 @@ def _may_be_unlocked(view: JobView) -> bool:
 
 
 def _body(title: str, content: Html, *, playground: bool) -> Html:
-    nav = fill("nav") if playground else Html()
-    return join([fill("page", title=title, nav=nav, content=content), fill("dialog")])
+    bar = fill("bar", content=fill("nav") if playground else Html())
+    return join([fill("page", title=title, bar=bar, content=content), fill("dialog")])
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------

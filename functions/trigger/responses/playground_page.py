@@ -48,6 +48,7 @@ def playground_page(view: PlaygroundView) -> HTMLResponse:
     needs_script = form_token or turnstile is not None
     body = fill(
         "playground",
+        bar=fill("bar", content=fill("heading")),
         models=json.dumps({model.name: _choices_of(model, view) for model in view.models}),
         form_token="required" if form_token else "",
         open="yes" if view.workflows else "",

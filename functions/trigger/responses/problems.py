@@ -83,8 +83,8 @@ async def problem_response(problem: Problem, request: Request, context: Context)
         code=problem.code,
     )
     targets = ["'self'", *origins] if form else []  # a form may be followed by a redirect to `redirectUrl`
-    nav = fill("nav") if context.deps.config.playground else Html()
-    page = fill("page", title=TITLE, nav=nav, content=content)
+    bar = fill("bar", content=fill("nav") if context.deps.config.playground else Html())
+    page = fill("page", title=TITLE, bar=bar, content=content)
     return html_page(TITLE, page, status=status, form_targets=targets, headers=problem.headers)
 
 
