@@ -7,18 +7,18 @@ const FINAL = ["succeeded", "failed", "canceled"];
 const PLACEHOLDERS = { "96x96": "waiting", "96x95": "failed" };
 const MAX_ERRORS = 10; // in a row, in about three minutes
 let errorCount = 0; // in the ids of errors: a page may have several forms
+const element = (tag, properties) => Object.assign(document.createElement(tag), properties);
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
 /** Seconds until the next look: more as the job ages. */
 const delay = (begin) => Math.min(Math.max((Date.now() - begin) / 20000, 2), 30);
 
-// --- forms --------------------------------------------------------------------------------------------------------
+// --- forms ---
 
 function enliven(form) {
   const button = form.querySelector('button:not([type="button"], [type="reset"]), [type="submit"]');
   const label = button?.matches("input") ? "value" : "textContent";
-  const result = document.createElement("div"), status = document.createElement("p");
-  result.className = "wireflow-images";
+  const result = element("div", { className: "wireflow-images" }), status = element("p");
   status.setAttribute("role", "status");
   result.append(status);
   form.after(result);
@@ -62,13 +62,11 @@ function enliven(form) {
   }
 
   function showError(field, text) {
-    const error = document.createElement("p"), control = field instanceof Element ? field : button;
-    error.id = `wireflow-images-error-${(errorCount += 1)}`;
-    error.className = "wireflow-images-error";
-    error.textContent = text;
+    const control = field instanceof Element ? field : button, id = `wireflow-images-error-${(errorCount += 1)}`;
+    const error = element("p", { id, className: "wireflow-images-error", textContent: text });
     error.style.fontWeight = "bold";
     error.setAttribute("role", "alert");
-    describe(control, error.id);
+    describe(control, id);
     if (control !== button) control.setAttribute("aria-invalid", "true");
     (control.closest("label") ?? control).after(error);
     control.focus();
@@ -102,28 +100,28 @@ function enliven(form) {
     const error = await submit().catch((reason) => reason);
     button.disabled = false;
     button[label] = words;
-    if (error) status.textContent = "";
-    if (error) showError(form.elements[error.field] ?? button, error.message);
+    if (error) {
+      status.textContent = "";
+      showError(form.elements[error.field] ?? button, error.message);
+    }
     window.turnstile?.reset();
   });
 }
 
 /** All images of a job, side by side where there is room. */
 function imagesOf({ images, altText }) {
-  const grid = document.createElement("div");
-  const columns = "repeat(auto-fit, minmax(min(20em, 100%), 1fr))";
+  const grid = element("div"), columns = "repeat(auto-fit, minmax(min(20em, 100%), 1fr))";
   Object.assign(grid.style, { display: "grid", gap: "1em", gridTemplateColumns: columns });
   for (const { url, width, height } of images) {
-    const image = new Image();
-    if (width && height) Object.assign(image, { width, height });
-    Object.assign(image, { alt: altText, src: url });
+    const size = width && height && { width, height };
+    const image = element("img", { ...size, alt: altText, src: url });
     Object.assign(image.style, { maxWidth: "100%", height: "auto" });
     grid.append(image);
   }
   return grid;
 }
 
-// --- images -------------------------------------------------------------------------------------------------------
+// --- images ---
 
 /** Show the image of a job in an <img> as soon as it is stored. `data-index`: which image of the job. */
 async function wait(image) {
@@ -167,17 +165,17 @@ const load = (url) => new Promise((done) => {
   probe.src = `${url}?at=${Date.now()}`;
 });
 
-// --- the page -----------------------------------------------------------------------------------------------------
+// --- the page ---
 
 const known = new WeakSet();
-function start(root) {
+function start() {
   for (const [selector, begin] of [["form[data-wireflow-images]", enliven], ["img[data-job]", wait]]) {
-    for (const element of root.querySelectorAll(selector)) {
-      if (known.has(element)) continue;
-      known.add(element);
-      begin(element);
+    for (const found of document.querySelectorAll(selector)) {
+      if (known.has(found)) continue;
+      known.add(found);
+      begin(found);
     }
   }
 }
-start(document);
-new MutationObserver(() => start(document)).observe(document.body, { childList: true, subtree: true });
+start();
+new MutationObserver(start).observe(document.body, { childList: true, subtree: true });
