@@ -1,16 +1,28 @@
 // The fields of the workflow that is chosen, and what an image of it costs.
 
-import { $, element } from "./browser.js";
 import { choices, collect, file, form, settings } from "./composer.js";
-import { sendJson } from "./requests.js";
+import { $, element, getToken, sendJson, setToken, showError, UNKNOWN_TOKEN } from "./page.js";
 
 const LABELS = { aspect_ratio: "Aspect ratio", resolution: "Resolution", model: "Model" };
 const models = JSON.parse(settings.models);
-let workflows = [];
+let workflows = []; // until they are known, the fields are those that the server wrote
 
-/** Ask for the workflows. Until they are known, the fields stay those that the server wrote. */
-export async function fetchWorkflows() {
-  workflows = (await sendJson("/workflows")).workflows;
+/** Ask for the workflows, which also tells whether the token is accepted. Visitors of a form may not list them. */
+export async function loadWorkflows() {
+  const token = $("#token");
+  if (token ? !getToken() : !settings.open) return;
+  try {
+    ({ workflows } = await sendJson("/workflows"));
+  } catch (error) {
+    if (token) showError(token, error.status === 401 ? UNKNOWN_TOKEN : error.message);
+    return;
+  }
+  if (token) {
+    setToken(getToken());
+    showError(token, "");
+    $("#token-hint").textContent = "Accepted. It stays in this browser tab.";
+  }
+  showFields();
 }
 
 const chosen = () => workflows.find((one) => one.name === form.elements.workflow?.value) ?? workflows[0];
@@ -42,19 +54,16 @@ function set(control, value) {
   if (control.selectedIndex === -1) control.selectedIndex = 0; // another model does not have this choice
 }
 
-// --- the fields ---------------------------------------------------------------------------------------------------
+// --- the fields ---
 
 /** The fields beside the prompt and the image. A webhook gets every field, whether it has such an input or not. */
 function fieldsOf(flow, model) {
   const fields = flow.fields ?? ["aspect_ratio", "resolution"].map((name) => ({ name, type: "select" }));
   const own = fields.filter(({ name }) => !["prompt", "image1", "image2", "image3"].includes(name));
-  return own.flatMap((field, number) => {
-    const isChoice = flow.mode !== "run" && LABELS[field.name];
-    return isChoice ? choice(field.name, flow, model) : [input(field, number)];
-  });
+  const isChoice = ({ name }) => flow.mode !== "run" && LABELS[name];
+  return own.flatMap((one, number) => (isChoice(one) ? choice(one.name, flow, model) : input(one, number)));
 }
 
-/** The list of a choice; none if it has no values. */
 function choice(name, flow, model) {
   const values = valuesOf(name, flow, model);
   const standard = { aspect_ratio: flow.aspectRatio, resolution: flow.resolution, model: flow.model }[name];
@@ -62,10 +71,9 @@ function choice(name, flow, model) {
   const options = [...(standard ? [] : [""]), ...values].map((value) => {
     return [value, [value || "Default"].concat(priced(value)).join(", ")];
   });
-  return values.length ? [select(name, LABELS[name], options, standard)] : [];
+  return values.length ? select(name, LABELS[name], options, standard) : [];
 }
 
-/** The values of a choice. */
 function valuesOf(name, flow, model) {
   const known = Object.values(models), fewest = Math.min(...known.map((one) => one.aspectRatios.length));
   if (name === "model") return Object.keys(models);
@@ -95,7 +103,7 @@ function labeled(text, control) {
   return field;
 }
 
-// --- the price ----------------------------------------------------------------------------------------------------
+// --- the price ---
 
 export function showPrice() {
   const flow = chosen();
@@ -107,8 +115,9 @@ export function showPrice() {
 
 /** The price of an image as text: of the most expensive resolution if this one has none, or that of the model. */
 function priceOf({ pricePerImage: prices }, resolution, model) {
-  const price = Object(prices) === prices ? prices[resolution] ?? Math.max(...Object.values(prices)) : prices;
-  return price ?? model?.price ? dollars(price ?? model.price) : "";
+  const own = Object(prices) === prices ? prices[resolution] ?? Math.max(...Object.values(prices)) : prices;
+  const price = own ?? model?.price;
+  return price ? dollars(price) : "";
 }
 
 export const dollars = (amount) => `$${Number(amount.toFixed(4)).toString().replace(/^(\d+\.\d)$/, "$10")}`;

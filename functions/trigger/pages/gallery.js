@@ -1,9 +1,7 @@
-// The gallery: the jobs that were created in this browser, which keeps their list.
+// The job that the playground shows, and the gallery: the jobs of this browser, which keeps their list.
 
-import { $, element, local, pause, visible } from "./browser.js";
-import { FINAL } from "./job.js";
-import { ask } from "./page.js";
-import { sendJson } from "./requests.js";
+import { DELETED, fetchJob, FINAL, follow } from "./job.js";
+import { $, ask, element, local, pause, reveal, sendJson, tell, visible } from "./page.js";
 
 const STORE = "wireflow-images-jobs", MAX_ENTRIES = 48;
 
@@ -28,17 +26,14 @@ function store(list) {
 
 const without = (id) => entries().filter((one) => one.id !== id);
 
-/** Put a new job at the beginning of the list. */
 export function remember({ id, status }, fields, given) {
   if (given) files.set(id, given);
   store([{ id, prompt: fields.prompt, status, fields, file: Boolean(given) }, ...without(id)]);
 }
 
-/** Remove a job that was deleted from the list. */
-export const removeEntry = (id) => store(without(id));
+document.addEventListener("wireflow-images:status", ({ detail: { job, status } }) => settle(job, status));
 
-/** Store the status of a job. */
-export function settle(id, status) {
+function settle(id, status) {
   const list = entries(), entry = list.find((one) => one.id === id);
   if (!entry || entry.status === status) return;
   entry.status = status;
@@ -53,7 +48,35 @@ export async function forget() {
   showGallery();
 }
 
+// --- what is shown ---
+
 const shown = () => $("#job .job")?.dataset.job;
+
+/** Show a job and follow it. `focus`: whether to lead there, too. */
+export async function show(id, focus) {
+  const place = $("#job"), article = await fetchJob(id);
+  reveal(article);
+  place.className = "";
+  place.replaceChildren(article);
+  showGallery();
+  if (focus) {
+    $("#result").focus({ preventScroll: true });
+    $("#result").scrollIntoView({ block: "nearest" });
+  }
+  settle(id, article.dataset.status);
+  follow(place, article);
+}
+
+export async function openJob(id) {
+  try {
+    await show(id, true);
+  } catch (error) {
+    const deleted = [404, 410].includes(error.status);
+    if (deleted) store(without(id));
+    showGallery();
+    await tell("This image cannot be shown", deleted ? DELETED : error.message);
+  }
+}
 
 export function showGallery() {
   const list = entries(), focused = document.activeElement.closest("#gallery li a")?.pathname;
@@ -67,7 +90,7 @@ function item({ id, prompt, status }) {
   link.dataset.do = "open";
   if (id === shown()) link.setAttribute("aria-current", "true");
   const image = { loading: "lazy", decoding: "async", alt: prompt, src: `/jobs/${id}/image` };
-  if (status === "succeeded") link.append(Object.assign(new Image(), image));
+  if (status === "succeeded") link.append(element("img", image));
   else for (const words of [prompt, { failed: "No image", canceled: "Canceled" }[status] ?? "In progress"]) {
     link.append(element("span", { textContent: words }));
   }

@@ -1,12 +1,12 @@
 // A job on a page, and what its buttons do. The server renders every job; this module asks for it again and replaces
 // the parts that changed.
 
-import { $, $$, element, pause, reveal, visible } from "./browser.js";
-import { announce, ask, fail, tell } from "./page.js";
-import { fetchPage, send } from "./requests.js";
+import { $, $$, announce, ask, element, fail, fetchPage, pause, reveal, send, tell, visible } from "./page.js";
 
 export const FINAL = ["succeeded", "failed", "canceled"];
 export const DELETED = "It was deleted.";
+
+export const fetchJob = async (id) => $(".job", await fetchPage(`/jobs/${id}`));
 
 /** Follow the job in `root` until it is final or no longer shown. */
 export async function follow(root, article) {
@@ -49,13 +49,12 @@ function note(article, text) {
 }
 
 /** Tell the status of a job to the page, which may have a list of jobs. */
-function report({ dataset: { job: id, status } }) {
-  document.dispatchEvent(new CustomEvent("wireflow-images:status", { detail: { id, status } }));
+function report({ dataset }) {
+  document.dispatchEvent(new CustomEvent("wireflow-images:status", { detail: dataset }));
 }
 
-// --- buttons ------------------------------------------------------------------------------------------------------
+// --- buttons ---
 
-/** What the buttons of a job do. */
 export const JOB_ACTIONS = {
   copy, share, retry,
   recopy: (button) => act(button, "/recopy", { method: "POST" }),

@@ -1,9 +1,7 @@
 // The page of a job, which may ask for the token of its caller.
 
-import { $, $$, reveal } from "./browser.js";
 import { follow, JOB_ACTIONS } from "./job.js";
-import { showError, startPage } from "./page.js";
-import { fetchPage, getToken, setToken } from "./requests.js";
+import { $, $$, fetchPage, getToken, reveal, setToken, showError, startPage } from "./page.js";
 
 /** Show a job to the owner of the token that is entered. */
 async function unlock(event) {

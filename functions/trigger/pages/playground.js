@@ -1,25 +1,17 @@
-// The playground: it makes the form live, and shows the jobs below it.
+// The playground: its events, and what it does first.
 
-import { $ } from "./browser.js";
-import { file, form, settings, startPrompt } from "./composer.js";
-import { again, edit, use } from "./earlier_job.js";
-import { fetchWorkflows, showFields, showPrice } from "./fields.js";
-import { entries, forget, settle, showGallery, watch } from "./gallery.js";
-import { removeInput, showInput, startInputImage } from "./input_image.js";
+import { file, form, removeInput, showInput } from "./composer.js";
+import { loadWorkflows, showFields, showPrice } from "./fields.js";
+import { entries, forget, openJob, show, showGallery, watch } from "./gallery.js";
 import { FINAL, JOB_ACTIONS } from "./job.js";
-import { fail, showError, startPage } from "./page.js";
-import { getToken, setToken, storedToken, UNKNOWN_TOKEN } from "./requests.js";
-import { open, show } from "./result.js";
-import { create, renewKey } from "./sending.js";
-
-// --- events -------------------------------------------------------------------------------------------------------
+import { $, fail, setToken, showError, startPage, storedToken } from "./page.js";
+import { again, create, edit, use } from "./sending.js";
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   create();
 });
 form.addEventListener("input", ({ target }) => {
-  renewKey();
   if (target.id !== "image1" && target.hasAttribute("aria-invalid")) showError(target, "");
 });
 form.addEventListener("change", ({ target }) => {
@@ -30,43 +22,25 @@ form.addEventListener("change", ({ target }) => {
   else if (["workflow", "model"].includes(target.name)) showFields();
   else showPrice();
 });
-document.addEventListener("wireflow-images:status", ({ detail: { id, status } }) => settle(id, status));
 
 // The links work on other pages and without JavaScript, too: they lead to the playground, or to the page of a job.
-const asked = (link) => new URL(link.href).searchParams;
+const openLink = ({ href }) => openQuery(new URL(href).searchParams);
 const ACTIONS = {
   ...JOB_ACTIONS,
   remove: removeInput,
   forget,
-  use: (link) => use(asked(link).get("fromJob"), asked(link).get("fromImage")),
-  again: (link) => again(asked(link).get("again")),
-  edit: (link) => edit(asked(link).get("edit")),
-  open: (link) => open(link.pathname.split("/").pop()),
+  use: openLink, again: openLink, edit: openLink,
+  open: (link) => openJob(link.pathname.split("/").pop()),
 };
 
-// --- the token and the workflows ----------------------------------------------------------------------------------
-
-/** Ask for the workflows, which also tells whether the token is accepted. Visitors of a form may not list them. */
-async function loadWorkflows() {
-  const token = $("#token");
-  if (token ? !getToken() : !settings.open) return;
-  try {
-    await fetchWorkflows();
-  } catch (error) {
-    if (token) showError(token, error.status === 401 ? UNKNOWN_TOKEN : error.message);
-    return;
-  }
-  if (token) acceptToken(token);
-  showFields();
+/** Do what the query of the playground asks for; without one, show the newest job if it is not final. */
+async function openQuery(query) {
+  const newest = entries()[0];
+  if (query.has("fromJob")) await use(query.get("fromJob"), query.get("fromImage") ?? "0");
+  else if (query.has("again")) await again(query.get("again"));
+  else if (query.has("edit")) await edit(query.get("edit"));
+  else if (newest && !FINAL.includes(newest.status)) await show(newest.id, false).catch(() => {});
 }
-
-function acceptToken(input) {
-  setToken(getToken());
-  showError(input, "");
-  $("#token-hint").textContent = "Accepted. It stays in this browser tab.";
-}
-
-// --- the start ----------------------------------------------------------------------------------------------------
 
 async function start() {
   const query = new URLSearchParams(location.search), token = storedToken();
@@ -74,15 +48,9 @@ async function start() {
   if (location.search) history.replaceState(null, "", "/");
   showGallery();
   await loadWorkflows();
-  const newest = entries()[0];
   watch();
-  if (query.has("fromJob")) await use(query.get("fromJob"), query.get("fromImage") ?? "0");
-  else if (query.has("again")) await again(query.get("again")).catch(fail);
-  else if (query.has("edit")) await edit(query.get("edit")).catch(fail);
-  else if (newest && !FINAL.includes(newest.status)) await show(newest.id, false).catch(() => {});
+  await openQuery(query).catch(fail);
 }
 
-startPrompt();
-startInputImage();
 startPage(ACTIONS);
 await start();
