@@ -1,6 +1,7 @@
 """A deployed playground that everyone may use: its own origin is in FORM_ORIGINS."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,14 @@ const field = Object.assign(document.createElement("input"), { type: "hidden", n
 document.querySelector(".cf-turnstile").append(field);
 window.turnstile = { reset: () => (field.value = "") };
 field.value = "solved";"""
+
+RECORD_KEYS = """
+const real = window.fetch;
+window.keys = [];
+window.fetch = (path, options) => {
+  if (options?.method === "POST") window.keys.push(options.headers["Idempotency-Key"]);
+  return real(path, options);
+};"""
 
 
 @contextmanager
@@ -119,6 +128,24 @@ def test_a_form_token_and_a_solved_challenge_are_sent_along(
     person.sees("#composer .primary").click()
     person.reads(".job .prompt", prompt)
     person.sees_image(checked.finished(prompt)["id"])
+
+
+@pytest.mark.slow
+def test_who_types_while_the_form_token_is_awaited_sends_the_key_of_the_request(
+    visitor: Callable[..., Person], checked: Deployment
+) -> None:
+    person, prompt = visitor(checked, javascript=True), "a heron that is changed too late"
+    person.opens()
+    person.chrome.execute_script(SOLVE)
+    person.chrome.execute_script(RECORD_KEYS)
+    person.types(prompt)
+    person.sees("#composer .primary").click()
+    person.sees("#prompt").send_keys(" for this request")
+    assert person.chrome.execute_script("return window.keys") == []  # the form token is awaited
+    person.reads(".job .prompt", prompt)
+    (key,) = person.chrome.execute_script("return window.keys")
+    assert re.fullmatch("[0-9a-f]{32}", key)
+    checked.finished(prompt)
 
 
 @pytest.mark.slow
