@@ -20,6 +20,13 @@ window.fetch = async (...request) => {
   throw new TypeError("the connection is broken");
 };"""
 
+HOLD_THE_RETRY = """
+const real = window.fetch;
+window.fetch = async (path, options) => {
+  if (path.endsWith("/retry")) await new Promise((done) => (window.release = done));
+  return real(path, options);
+};"""
+
 
 @pytest.mark.slow
 def test_a_browser_that_may_not_store_anything_makes_images_too(person: Person) -> None:
@@ -109,3 +116,22 @@ def test_a_job_goes_on_to_be_followed_after_the_page_was_reloaded(person: Person
     job_id = person.creates("a heron, and a reload")
     person.opens()
     person.sees_image(job_id)
+
+
+@pytest.mark.slow
+def test_a_job_that_is_opened_while_another_is_retried_stays(person: Person) -> None:
+    person.opens()
+    shown = person.creates("a heron that stays")
+    person.sees_image(shown)
+    person.creates("a heron to retry [fault:moderation]")
+    person.sees('.job[data-status="failed"]')
+    person.chrome.execute_script(HOLD_THE_RETRY)
+    person.clicks("Retry")
+    person.sees("dialog .primary").click()
+    person.finds("#gallery a")[1].click()
+    person.reads(".job .prompt", "a heron that stays")
+    person.chrome.execute_script("window.release()")
+    person.reads("#gallery", "In progress")
+    job = person.sees(".job")
+    assert (job.get_attribute("data-job"), job.get_attribute("data-status")) == (shown, "succeeded")
+    person.sees_image(shown)

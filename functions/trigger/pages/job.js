@@ -96,7 +96,9 @@ async function act(button, path, options) {
     await fail(error);
   }
   button.disabled = false;
-  update(root, await fetchPage(url));
-  report(article);
+  const page = await fetchPage(url);
+  report($(".job", page));
+  if (!article.isConnected) return; // another job is shown now
+  update(root, page);
   await follow(root, article);
 }
