@@ -46,11 +46,11 @@ async function createJob() {
 async function post(more, headers) {
   const fields = { ...collect(), ...more }, given = inputFile(), body = new FormData();
   for (const [name, value] of Object.entries(fields)) body.append(name, value);
-  if (given) body.append("image1", given);
   if (settings.formToken) {
     body.append("formToken", (await sendJson("/form-token")).formToken);
     await pause(3.5); // it is valid after three seconds
   }
+  if (given) body.append("image1", given);
   return sendJson("/", { method: "POST", body, headers });
 }
 
