@@ -27,7 +27,7 @@ from shared.steps.dispatch import put_back, send_leased, take_from_queue
 from shared.steps.paid_call import WAKE_UP_SECONDS
 from shared.steps.set_aside import LOST_AFTER, end_early, set_aside
 from shared.steps.usage import close_days
-from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable
+from shared.store_errors import Conflict, RecordTooLarge, StoreUnavailable
 
 from .choosing import is_suspect, shared_out, window_seconds
 from .report import Counts, report
@@ -158,7 +158,7 @@ class Window:
                 await self._start_queued(workers)
         except WindowOver:
             return
-        except StoreError as error:
+        except (Conflict, StoreUnavailable) as error:
             self._deps.log.warning(Event.WINDOW, f"The job store failed: {type(error).__name__}")
         except Exception as error:  # it must not cancel the calls and copies in progress
             self._deps.log.internal_error(error, "A scan failed and is repeated")

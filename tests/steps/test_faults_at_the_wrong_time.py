@@ -135,6 +135,7 @@ async def test_a_gate_of_a_newer_version_starts_no_job_and_stops_no_run(open_wor
         await world.run_for(2 * MINUTE)
         assert (await world.job(running))["status"] == "succeeded"
         assert world.paid == 1
+        assert "UnreadableGate" in str(world.log("internal_error")), "the operator is told"
 
 
 async def test_a_poll_counts_even_if_the_gate_cannot_be_written(open_world: OpenWorld) -> None:
