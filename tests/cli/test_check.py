@@ -125,7 +125,7 @@ def test_each_unknown_workflow_is_reported_with_what_to_do(command: Command, wir
     result = command.run("check", **named, COLUMNS="400")
     assert result.code == 2
     assert "2 checks failed" in result.err
-    assert result.out.count("workflow_not_found") == result.out.count("Set its ID in WIREFLOW_WORKFLOWS") == 2
+    assert result.out.count("workflow_not_found") == result.out.count("Set its id in WIREFLOW_WORKFLOWS") == 2
     assert "4711" not in result.out + result.err
 
 

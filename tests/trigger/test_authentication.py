@@ -70,7 +70,7 @@ def test_a_request_without_a_credential_is_told_the_kinds_that_are_configured(
 
 
 def test_a_listing_names_no_token_if_none_is_configured() -> None:
-    for settings, start in ((SETTINGS, "Send a token"), (replace(SETTINGS, tokens=()), "No credential")):
+    for settings, start in ((SETTINGS, "Send a token"), (replace(SETTINGS, tokens=()), "This service accepts")):
         with pytest.raises(Problem) as caught:
             check_may_list(None, settings)
         assert caught.value.detail.startswith(start)

@@ -66,7 +66,10 @@ def test_no_workflow_is_valid() -> None:
         ({"model": "nano_banana"}, "resolution must be one of 1K"),
         ({"resolution": []}, "resolution must be one of"),
         ({"model": "nano_banana_2_1", "resolution": "512"}, "resolution must be one of 1K, 2K, 4K"),
-        ({"model": "nano_banana_2_lite"}, "resolution must be left out: the model nano_banana_2_lite has no choice"),
+        (
+            {"model": "nano_banana_2_lite"},
+            "resolution must be left out: the model nano_banana_2_lite has no such option",
+        ),
         ({"aspectRatio": "8:1"}, "aspectRatio must be one of 1:1, 2:3"),
         ({"aspectRatio": "7:5"}, "aspectRatio must be one of 1:1, 2:3"),
         ({"aspectRatio": 1}, "aspectRatio must be one of"),
