@@ -13,5 +13,6 @@ def test_a_short_bench_prints_its_table(part: str) -> None:
     if not (shutil.which("gcloud") and shutil.which("java")):
         pytest.skip("the Firestore emulator needs gcloud and java")
     command = [sys.executable, "-m", "tests.bench", part, "--short"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
     assert "x plain" in done.stdout
