@@ -20,6 +20,7 @@ from tests.servers.process import IDLE_LIMITS
 TOKEN, ADMIN_TOKEN = "token-of-these-tests", "admin-token-of-these-tests"
 SIGNING_SECRET = "whsec_c2VjcmV0LW9mLXRoZXNlLXRlc3Rz"
 SECONDS = 60.0
+RUN_SECONDS = "1"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,16 @@ class Deployment:
         assert len(self.runs_of(prompt)) <= 1
         return job
 
+    @contextmanager
+    def slower_runs(self, seconds: str) -> Iterator[None]:
+        """Let runs that are started in the block take this long."""
+        settings = f"{self.simulator}/_settings"
+        self.http.post(settings, json={"runSeconds": seconds}).raise_for_status()
+        try:
+            yield
+        finally:
+            self.http.post(settings, json={"runSeconds": RUN_SECONDS}).raise_for_status()
+
     def is_image_of(self, prompt: str, content: bytes) -> bool:
         """Whether these are the bytes of the one image that was paid for."""
         (run,) = self.runs_of(prompt)
@@ -75,7 +86,7 @@ def deployed(folder: Path, *, port: int | None = None, **settings: str) -> Itera
         "POLL_IDLE_EXIT_SECONDS": "1",
         "CALLBACK_HOSTS": "127.0.0.1",
     }
-    simulator = {"SIMULATOR_RUN_SECONDS": "1"}
+    simulator = {"SIMULATOR_RUN_SECONDS": RUN_SECONDS}
     settings = {**UNLIMITED, **auth, **settings}
     product = Product(folder, Places.local(folder), settings=settings, simulator=simulator, port=port)
     with (
