@@ -138,7 +138,7 @@ class JobStore(BatchStore, HookStore, Protocol):
         """Replace the rate window if its revision is still the newest, else Conflict."""
 
     async def read_gate(self) -> Gate:
-        """Return the state of the gate with its revision; a new, open one if none is stored."""
+        """Return the state of the gate with its revision; a new, open one if none is stored. Raise UnreadableGate."""
 
     async def save_gate(self, gate: Gate) -> Gate:
         """Replace the state of the gate and return it with its new revision; raise Conflict if it was changed since."""

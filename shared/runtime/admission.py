@@ -238,8 +238,8 @@ class Admission(KnownGate):
 
         Unless a poll of another job has just succeeded: then something else is wrong with this run.
         """
-        known = self._gate.suspension if self._gate else None
-        if known and known.resume_on in (ResumeOn.TRIAL, ResumeOn.OPERATOR):
+        current = self._gate.suspension if self._gate else None
+        if current and current.resume_on in (ResumeOn.TRIAL, ResumeOn.OPERATOR):
             return
         since = self._clock.monotonic() - POLLS_PASS
         if any(at > since for job_id, at in self._polled.items() if job_id != job.id):

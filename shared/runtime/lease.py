@@ -15,7 +15,7 @@ from shared.ports import Clock, JobStore
 from shared.runtime.saving import save, save_over
 from shared.store_errors import Conflict, StoreUnavailable, UnreadableJob
 
-FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries of a write
+FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries at the store
 
 
 class LeaseLost(Exception):

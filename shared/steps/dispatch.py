@@ -20,7 +20,8 @@ from shared.spending import gate
 from shared.spending.gate_state import Gate, Slot
 from shared.steps.cancel_batch import canceled_with_batch
 from shared.steps.finish import finish, finish_unleased
-from shared.steps.paid_call import make_paid_call, seconds_to_first_claim, update_gate
+from shared.steps.paid_call import make_paid_call, seconds_to_first_claim
+from shared.steps.update_gate import update_gate
 from shared.steps.waiting import hold_back, rejoin_queue
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import RecordTooLarge, StoreError, StoreUnavailable

@@ -4,12 +4,10 @@ from shared.callbacks import RECORD_BYTES, Callback, CallbackFormat
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
-from shared.runtime.lease import Lease
+from shared.runtime.lease import FIRST_PAUSE, MAX_PAUSE, Lease
 from shared.runtime.saving import save_over
 from shared.steps.deliver import has_time
 from shared.store_errors import StoreUnavailable
-
-FIRST_PAUSE, MAX_PAUSE = 0.5, 8.0  # seconds between two tries to read the hooks
 
 
 async def finish(lease: Lease, job: Job, deps: Deps) -> Job:

@@ -19,10 +19,10 @@ from shared.spending.money import cost_of_credits
 from shared.spending.pacing import MAX_PAUSE, MIN_PAUSE, seconds_to_next_poll
 from shared.steps.copy import RECHECK_AFTER
 from shared.steps.finish import finish
-from shared.steps.paid_call import update_gate
 from shared.steps.results import request_texts, result_images, result_text
 from shared.steps.run_owner import wait_for_run
 from shared.steps.settle import settle
+from shared.steps.update_gate import update_gate
 from shared.wireflow import errors
 from shared.wireflow.refusals import is_refusal
 

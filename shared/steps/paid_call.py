@@ -5,7 +5,6 @@ job alone. Unknown → stays triggering until `resolve` retries the call, or fai
 """
 
 import json
-from collections.abc import Awaitable
 from datetime import datetime, timedelta
 
 from shared.config import OnUnknown
@@ -19,6 +18,7 @@ from shared.spending import gate, suspensions
 from shared.spending.gate_state import ResumeOn, Slot
 from shared.spending.pacing import seconds_to_next_poll
 from shared.steps.cancel_batch import canceled_with_batch
+from shared.steps.update_gate import update_gate
 from shared.store_errors import StoreError
 from shared.wireflow import errors
 from shared.workflows import FieldRefused, Mode, call_body
@@ -133,14 +133,6 @@ def execution_of_another_job(job: Job, owner_id: str, request_id: str | None, de
     message = "Wireflow returned the execution id of another job. Only the first job follows it."
     deps.log.error(Event.OUTCOME_UNKNOWN, message, otherJobId=owner_id, **job.log_fields())
     return errors.NoExecutionId("Wireflow returned the execution id of another job.", request_id=request_id)
-
-
-async def update_gate(update: Awaitable[None], deps: Deps) -> None:
-    """Update the gate if possible: what is known of the job must be stored whether or not this succeeds."""
-    try:
-        await update
-    except StoreError as error:
-        deps.log.warning(Event.GATE_CLOSED, f"The gate could not be updated: {type(error).__name__}")
 
 
 async def _after_start(job: Job, started: Started, deps: Deps) -> Job:
