@@ -1,7 +1,10 @@
 """The playground in Chromium: what it remembers, and what it does when a request fails or a connection is lost."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.images.sample_images import encoded
 from tests.pages.conftest import Person
 from tests.recipes.browser import soon
 
@@ -72,6 +75,22 @@ def test_after_a_failure_the_same_button_gets_the_same_job(person: Person, metho
     person.reads(".job .prompt", prompt)
     person.deployment.finished(prompt)
     assert len(person.deployment.jobs_of(prompt)) == 1
+
+
+@pytest.mark.slow
+def test_without_its_input_image_a_request_whose_response_was_lost_is_another(person: Person, tmp_path: Path) -> None:
+    prompt = "a heron with an image, then without"
+    (tmp_path / "cat.png").write_bytes(encoded("png", 40, 30))
+    person.opens()
+    person.chrome.execute_script(SPOIL_THE_FIRST, "POST", None)
+    person.types(prompt)
+    person.sees("#image1").send_keys(str(tmp_path / "cat.png"))
+    person.sees("#composer .primary").click()
+    person.reads("#composer .error", "The connection was lost")
+    person.clicks("Remove")
+    person.sees("#composer .primary").click()
+    person.reads(".job .prompt", prompt)
+    assert len(person.deployment.jobs_of(prompt)) == 2
 
 
 @pytest.mark.slow

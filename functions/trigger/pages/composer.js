@@ -2,7 +2,6 @@
 
 import { $, $$, showError } from "./page.js";
 
-/** What the server says about this playground. */
 export const settings = $(".playground").dataset;
 
 export const form = $("#composer"), prompt = $("#prompt"), choices = $("#choices"), file = $("#image1");
@@ -82,6 +81,7 @@ export function takeInput(given, earlier = source) {
   file.files = list.files;
   source = earlier;
   showInput();
+  file.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 export function removeInput() {

@@ -73,10 +73,11 @@ form.addEventListener("input", renewKey);
 const hex = (byte) => byte.toString(16).padStart(2, "0");
 const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(hex).join("");
 
-/** The key of a request: the same one if it was sent before the page was reloaded, and its response was lost. */
+/** The key of a request: the same one if it was sent before a reload, which loses a file, and its response was lost. */
 function keyOf(fields, given) {
+  if (given) return newKey();
   const request = JSON.stringify(fields), [sent, sentKey] = JSON.parse(session.getItem(SENT) ?? "[]");
-  const found = request === sent && !given ? sentKey : newKey();
+  const found = request === sent ? sentKey : newKey();
   session.setItem(SENT, JSON.stringify([request, found]));
   return found;
 }
@@ -93,7 +94,6 @@ export async function use(fromJob, fromImage) {
   const other = file.disabled && workflowWithImage();
   if (other) showFields({ ...collect(), workflow: other.name });
   if (file.disabled) return tell("No workflow accepts an input image", "The operator of this service can add one.");
-  renewKey();
   takeInput(null, { fromJob, fromImage });
   announce("The image is now the input image.");
   goToForm();
@@ -132,5 +132,4 @@ function fill({ fromJob, fromImage, ...fields }, given) {
   }
   showFields(fields);
   takeInput(given, fromJob ? { fromJob, fromImage } : null);
-  renewKey();
 }
