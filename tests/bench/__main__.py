@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.bench import accept, claims, cold_start, copying, pacing, serving
+from tests.bench import accept, beside, claims, cold_start, copying, pacing, serving
 from tests.bench.row import Row
 
 PARTS: dict[str, Callable[[Path, bool], Iterable[Row | pacing.Line]]] = {
@@ -24,6 +24,8 @@ PARTS: dict[str, Callable[[Path, bool], Iterable[Row | pacing.Line]]] = {
     ),
     "stored": lambda folder, _: asyncio.run(serving.stored(folder)),
     "lag": lambda folder, _: asyncio.run(serving.lag(folder)),
+    "storm": lambda folder, _: beside.storm(folder),
+    "receivers": lambda folder, _: beside.receivers(folder),
     "copy": lambda folder, _: copying.measure(folder),
     "pacing": lambda _, short: pacing.measure(short=short),
 }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -31,7 +32,33 @@ def storage_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pytest.skip(f"nothing responds at STORAGE_EMULATOR_HOST={running}")
         yield url
         return
-    yield from _server(_executable(), tmp_path_factory.mktemp("storage") / "server.log")
+    log = tmp_path_factory.mktemp("storage") / "server.log"
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(running_storage(log))
+        except RuntimeError as error:
+            pytest.skip(str(error))
+        yield url
+
+
+@contextmanager
+def running_storage(log: Path) -> Iterator[str]:
+    """Start a server and provide its URL; install it with Go if it is missing. RuntimeError if that fails."""
+    executable = _executable()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [executable, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
+    # Without -public-host it responds to signed URLs with 404.
+    command += ["-external-url", url, "-public-host", f"127.0.0.1:{port}", "-log-level", "error"]
+    try:
+        process = start(command, {"GOMEMLIMIT": "600MiB"}, _ready(url), READY_SECONDS, log)
+    except RuntimeError as error:
+        message = f"the Cloud Storage server did not start: {error}\n{log.read_text()[-2000:]}"
+        raise RuntimeError(message) from error
+    try:
+        yield url
+    finally:
+        end(process)
 
 
 @pytest.fixture
@@ -43,22 +70,6 @@ def bucket(storage_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     # Otherwise the client reads the bucket's metadata in a background thread (google-cloud-storage 3.17.1).
     monkeypatch.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     return name
-
-
-def _server(executable: str, log: Path) -> Iterator[str]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [executable, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
-    # Without -public-host it responds to signed URLs with 404.
-    command += ["-external-url", url, "-public-host", f"127.0.0.1:{port}", "-log-level", "error"]
-    try:
-        process = start(command, {"GOMEMLIMIT": "600MiB"}, _ready(url), READY_SECONDS, log)
-    except RuntimeError as error:
-        pytest.skip(f"the Cloud Storage server did not start: {error}\n{log.read_text()[-2000:]}")
-    try:
-        yield url
-    finally:
-        end(process)
 
 
 def _ready(url: str) -> str:
@@ -78,11 +89,13 @@ def _executable() -> str:
 
 def _install(go: str | None, place: Path) -> str:
     if go is None:
-        pytest.skip(f"fake-gcs-server is missing; with Go: go install {SERVER}")
+        message = f"fake-gcs-server is missing; with Go: go install {SERVER}"
+        raise RuntimeError(message)
     try:
         _run(go, "install", SERVER, GOBIN=str(place), GOFLAGS="-modcacherw")
     except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"go install {SERVER} failed: {error}")
+        message = f"go install {SERVER} failed: {error}"
+        raise RuntimeError(message) from error
     return str(place / "fake-gcs-server")
 
 

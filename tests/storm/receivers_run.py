@@ -44,6 +44,10 @@ class Case:
     slow_seconds: int
 
 
+# Runs as long as the real ones: the times are then those of the product, not of a busy machine.
+LONG = Case(jobs=200, seconds=20, run_seconds="10-20", slow_seconds=30)
+
+
 @dataclass
 class Report:
     """What became of the jobs, and what the receivers got. `secrets`: of the hooks, by receiver."""

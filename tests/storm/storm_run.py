@@ -54,6 +54,10 @@ class Case:
         return f"{self.jobs}-jobs"
 
 
+# Runs as long as the real ones: the waits are then those of the product, not of a busy machine.
+LONG = Case(jobs=200, seconds=20, run_seconds="10-20", triggers=2)
+
+
 @dataclass
 class Report:
     """What became of the jobs. Seconds are from the POST until the image is stored."""
