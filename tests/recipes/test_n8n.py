@@ -14,6 +14,8 @@ from tests.recipes.deployment import SECONDS, TOKEN, Deployment
 from tests.recipes.readme_blocks import blocks, filled_in, settings
 from tests.recipes.small_server import Answer, Request, serving
 
+# What its HTTP Request node sends unless a header or the format of the response is set.
+ACCEPT = "application/json,text/html,application/xhtml+xml,application/xml,text/*;q=0.9, image/*;q=0.8, */*;q=0.7"
 PATH = "/webhook-waiting/231?signature=f3a1"
 
 
@@ -51,7 +53,7 @@ def send(deployment: Deployment, prompt: str, node: Waiting, execution: str) -> 
     values = {" $json.prompt ": prompt, " $execution.id ": execution, " $execution.resumeUrl ": node.url}
     head, _, body = filled_in(code, deployment.trigger, TOKEN, **values).partition("\n\n")
     url, *lines = head.removeprefix("POST ").split("\n")
-    headers = dict(line.split(": ", 1) for line in lines)
+    headers = {"Accept": ACCEPT, **dict(line.split(": ", 1) for line in lines)}
     answer = deployment.http.post(url, headers=headers, content=json.dumps(json.loads(body)).encode())
     return dict(answer.raise_for_status().json())
 

@@ -1,11 +1,11 @@
 """Conditional and content negotiation headers of a request. A header may occur several times (RFC 9110, 5.3)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from starlette.requests import Request
 
-_ZERO_QUALITY = re.compile(r"q=[0.]+")
+_QUALITY = re.compile(r"q=(\d*\.?\d+|\d+\.)")
 
 
 def matches(request: Request, etag: str) -> bool:
@@ -15,22 +15,29 @@ def matches(request: Request, etag: str) -> bool:
 
 
 def wants_image(request: Request) -> bool:
-    """Whether `Accept` names `image/*` or an image type, as for an `<img>`; `*/*` alone does not count."""
-    return any(media_type.startswith("image/") for media_type in _accepted(request))
+    """Whether `Accept` prefers an image to JSON, as for an `<img>`; `*/*` alone does not count."""
+    return _prefers(request, lambda media_type: media_type.startswith("image/"))
 
 
 def wants_page(request: Request) -> bool:
-    """Whether `Accept` names `text/html`, as when a browser opens a URL or submits a form."""
-    return "text/html" in _accepted(request)
+    """Whether `Accept` prefers `text/html` to JSON, as when a browser opens a URL or submits a form."""
+    return _prefers(request, lambda media_type: media_type == "text/html")
 
 
-def _accepted(request: Request) -> list[str]:
-    """Return the media types in `Accept`, except those with q=0."""
-    accepted = []
+def _prefers(request: Request, wanted: Callable[[str], bool]) -> bool:
+    """Compare with `application/json`, if `Accept` names it: n8n names HTML and images, too, and reads JSON."""
+    accepted = _accepted(request)
+    best = max((quality for media_type, quality in accepted.items() if wanted(media_type)), default=0.0)
+    return best > accepted.get("application/json", 0.0)
+
+
+def _accepted(request: Request) -> dict[str, float]:
+    """Return the quality of each media type in `Accept` (RFC 9110, 12.5.1)."""
+    accepted = {}
     for item in _items(request, "accept"):
         media_type, *parameters = (part.strip().lower() for part in item.split(";"))
-        if not any(map(_ZERO_QUALITY.fullmatch, parameters)):
-            accepted.append(media_type)
+        qualities = [float(found[1]) for found in map(_QUALITY.fullmatch, parameters) if found]
+        accepted[media_type] = qualities[0] if qualities else 1.0
     return accepted
 
 
