@@ -12,7 +12,7 @@ from shared.steps.input_images import find_inputs, store_inputs
 from shared.steps.new_job import job_id_for, new_job
 from shared.steps.placing import accepted_places, sharers
 from shared.steps.prepare import prepare_at_once
-from shared.steps.receivers import add_receivers
+from shared.steps.receivers import TooManyReceivers, add_receivers, with_receivers
 from shared.steps.wake_up import wake_up_meanwhile
 from shared.store_errors import AlreadyExists, StoreUnavailable
 from shared.submission import Submission, SubmissionRefused
@@ -23,7 +23,10 @@ Outcome = Accepted | SubmissionRefused
 
 
 class ItemRefused(Exception):
-    """One item of a batch cannot be accepted, because of `reason`; nothing was stored."""
+    """One item of a batch cannot be accepted, because of `reason`.
+
+    Nothing was stored, except if a job has got its last receivers from another request at the same moment.
+    """
 
     def __init__(self, index: int, reason: SubmissionRefused) -> None:
         super().__init__(f"item {index}")
@@ -38,11 +41,12 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
     for _ in range(MAX_TRIES):
         outcomes = await plan(submissions, deps, partial=partial)
         try:
-            stored = await _with_receivers(await _store(outcomes, deps), submissions, deps)
+            stored = await _store(outcomes, deps)
         except AlreadyExists:
             continue  # another request has just stored a job of this batch; the next plan finds it
-        await link([one.job for one in stored if isinstance(one, Accepted)], deps)
-        return stored
+        accepted = await _with_receivers(stored, submissions, deps, partial=partial)
+        await link([one.job for one in accepted if isinstance(one, Accepted)], deps)
+        return accepted
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
 
 
@@ -59,6 +63,7 @@ async def plan(submissions: Sequence[Submission], deps: Deps, *, partial: bool) 
         try:
             if job_id in known:  # stored before, or an earlier item of this batch
                 outcomes.append(replay(known[job_id], submission))
+                known[job_id] = with_receivers(known[job_id], submission, deps.clock.now())
                 continue
             images = await store_inputs(job_id, await find_inputs(submission, deps), deps)
             known[job_id] = prepare_at_once(new_job(job_id, submission, images, deps, index), deps)
@@ -90,14 +95,22 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
     ]
 
 
-async def _with_receivers(outcomes: Sequence[Outcome], submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
+async def _with_receivers(
+    outcomes: Sequence[Outcome], submissions: Sequence[Submission], deps: Deps, *, partial: bool
+) -> list[Outcome]:
     """Add the receivers of repeated requests to their jobs."""
-    return [
-        Accepted(await add_receivers(outcome.job, submission, deps), replayed=True)
-        if isinstance(outcome, Accepted) and outcome.replayed
-        else outcome
-        for outcome, submission in zip(outcomes, submissions, strict=True)
-    ]
+    added: list[Outcome] = []
+    for index, (outcome, submission) in enumerate(zip(outcomes, submissions, strict=True)):
+        if not (isinstance(outcome, Accepted) and outcome.replayed):
+            added.append(outcome)
+            continue
+        try:
+            added.append(Accepted(await add_receivers(outcome.job, submission, deps), replayed=True))
+        except TooManyReceivers as refusal:
+            if not partial:
+                raise ItemRefused(index, refusal) from refusal
+            added.append(refusal)
+    return added
 
 
 async def create_all(new: Sequence[Job], deps: Deps) -> Sequence[Job]:

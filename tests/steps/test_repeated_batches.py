@@ -5,7 +5,11 @@ from datetime import timedelta
 from typing import cast
 from urllib.parse import quote
 
+import pytest
+
 from shared.ports import JobStore
+from shared.steps import accept_batch
+from shared.steps.receivers import TooManyReceivers
 from tests.harness.receivers import Receiver
 from tests.harness.world import SMALL as SMALL_IMAGE
 from tests.harness.world import World
@@ -54,6 +58,26 @@ async def test_json_that_is_repeated_with_another_receiver_is_the_same_batch(wor
     assert [set(told(receiver)) >= {"a cat", "a dog"} for receiver in receivers] == [True, True]
 
 
+async def test_json_with_and_without_a_receiver_is_the_same_batch(world: World) -> None:
+    bodies: list[dict[str, object]] = [{}, {"callbackUrl": "https://receiver.test/"}, {"dryRun": False}]
+    for spaces in (None, 2):
+        for body in bodies:
+            content = json.dumps({"prompts": ["a cat", "a dog"], **body}, indent=spaces).encode()
+            await uploaded(world, content, SMALL, **{"Content-Type": "application/json"})
+    assert len((await world.http.get("/jobs")).json()["jobs"]) == 2
+
+
+async def test_json_with_the_token_in_its_body_or_in_the_header_is_the_same_batch(open_world: OpenWorld) -> None:
+    async with open_world(**AUTH) as world:
+        ids = set()
+        for fields, headers in (({"token": TOKENS["ann"]}, {}), ({}, {"Authorization": f"Bearer {TOKENS['ann']}"})):
+            content = json.dumps({"prompts": ["a cat"], **fields}).encode()
+            ids.add(
+                (await uploaded(world, content, SMALL, **{"Content-Type": "application/json"}, **headers))["batchId"]
+            )
+        assert len(ids) == 1
+
+
 async def test_an_upload_that_is_continued_with_another_receiver_adds_it_to_the_rows_that_were_stored(
     open_world: OpenWorld,
 ) -> None:
@@ -92,6 +116,42 @@ async def test_a_ninth_receiver_of_a_repeated_upload_is_refused(world: World) ->
     answer = await upload(world, table(2), f"{SMALL}&callbackUrl=https://receiver.test/8")
     assert (answer.status_code, answer.json()["field"]) == (422, "callbackUrl")
     assert (await uploaded(world, table(2), f"{SMALL}&callbackUrl=https://receiver.test/7"))["counts"]["total"] == 2
+
+
+@pytest.mark.parametrize("stored", [False, True])
+async def test_equal_requests_of_one_batch_that_name_too_many_receivers_are_refused(
+    open_world: OpenWorld, stored: bool
+) -> None:
+    each = [[f"https://receiver.test/{number}/{n}" for n in range(3)] for number in range(4)]
+    requests = [{"prompt": "a cat", "idempotencyKey": "k", "callbackUrl": urls} for urls in each]
+    async with open_world(**AUTH) as world:
+        ann = world.caller("127.0.0.1", Authorization=f"Bearer {TOKENS['ann']}")
+        if stored:
+            assert (await ann.post("/", json=requests[:1])).status_code == 202
+        answer = await ann.post("/", json=requests)
+        assert (answer.status_code, answer.json()["field"]) == (422, "[2].callbackUrl")
+        assert len((await ann.get("/jobs")).json()["jobs"]) == stored
+        results = (await ann.post("/?partial=true", json=requests)).json()["jobs"]
+        assert [one["status"] for one in results] == ["queued", "queued", 422, 422]
+        (job,) = (await ann.get("/jobs")).json()["jobs"]
+        assert len(job["callbacks"]) == 6
+
+
+async def test_a_receiver_too_many_that_another_request_has_added_meanwhile_is_refused(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise TooManyReceivers
+
+    async with open_world(**AUTH) as world:
+        ann = world.caller("127.0.0.1", Authorization=f"Bearer {TOKENS['ann']}")
+        requests = [{"prompt": "a cat", "idempotencyKey": "k", "callbackUrl": "https://receiver.test/"}]
+        assert (await ann.post("/", json=requests)).status_code == 202
+        monkeypatch.setattr(accept_batch, "add_receivers", full)
+        answer = await ann.post("/", json=requests)
+        assert (answer.status_code, answer.json()["field"]) == (422, "[0].callbackUrl")
+        (result,) = (await ann.post("/?partial=true", json=requests)).json()["jobs"]
+        assert result["status"] == 422
 
 
 async def test_prompts_that_are_repeated_with_another_receiver_add_it(open_world: OpenWorld) -> None:

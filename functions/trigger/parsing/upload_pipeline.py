@@ -18,7 +18,7 @@ from ..auth.authorize import check_may_upload
 from ..base_url import base_url
 from .fields import FIELDS, is_ours, read_field
 from .media_type import upload_kind
-from .pipeline import BATCH_LIMIT, Received, Rules, WorkflowCheck, WorkflowFields, receive, validate_request
+from .pipeline import BATCH_LIMIT, Received, Rules, WorkflowCheck, WorkflowFields, receive, run_step, validate_request
 from .read import MIB, upload_limit
 from .rows import RowError, read_rows, rows_problem
 from .table import BadTable
@@ -58,7 +58,7 @@ async def parse_upload(
     if errors and not (is_partial and valid):
         raise rows_problem(errors, total)
     return ParsedUpload(
-        batch=_batch(valid, _key(received), received),
+        batch=_batch(valid, await run_step(received.size, _key, received), received),
         total=total,
         errors=tuple(errors),
         partial=is_partial,
@@ -93,12 +93,15 @@ def _or_raise(fields: Mapping[str, Any] | Problem) -> Mapping[str, Any]:
 
 
 def _key(received: Received[DecodedUpload]) -> IdempotencyKey:
-    """The key of the request, by default the file and what is compared of the fields beside its rows."""
+    """The key of the request, by default the file and what is compared of the fields beside its rows.
+
+    Of a JSON object only what is compared counts: with another `callbackUrl`, or without, it is the same batch.
+    """
     if received.key:
         return IdempotencyKey("batch", json.dumps([received.key.kind, received.key.value]))
     beside = {name: value for name, value in received.fields.items() if name != "prompts" and _is_compared(name)}
     body, sha256 = received.decoded.body, received.decoded.sha256
-    if isinstance(body, dict) and received.decoded.table is None and not all(map(_is_compared, body)):
+    if isinstance(body, dict) and received.decoded.table is None:
         sha256 = fingerprint({name: value for name, value in body.items() if _is_compared(name)})
     return IdempotencyKey("batch", json.dumps(["file", sha256, fingerprint(beside)] if beside else sha256))
 
