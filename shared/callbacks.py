@@ -42,12 +42,15 @@ class CallbackFormat(StrEnum):
 class Callback:
     """One receiver of a job. `hook_id`: the subscription that it comes from; None for a `callbackUrl`.
 
+    `of_admin`: the hook is an admin's, who hears of the jobs of all callers: its path may hold a secret from them.
+
     `last_error` and `last_body`: what went wrong in the last attempt, if it failed, and the beginning of the response.
     Only the operator sees them.
     """
 
     url: str
     hook_id: str | None = None
+    of_admin: bool = False
     format: CallbackFormat = CallbackFormat.STANDARD
     event: str | None = None  # None until the job is final
     status: CallbackStatus = CallbackStatus.PENDING
@@ -81,7 +84,7 @@ class Callback:
         """The callback waits for the next event of the job, unless the receiver has ended."""
         if self.status is CallbackStatus.ENDED:
             return self
-        return Callback(url=self.url, hook_id=self.hook_id, format=self.format)
+        return Callback(url=self.url, hook_id=self.hook_id, of_admin=self.of_admin, format=self.format)
 
     def again(self, event: str, now: datetime) -> "Callback":
         """The event is due again by request, even if it was delivered or the receiver has ended."""

@@ -6,6 +6,7 @@ The names are a contract (shared/README.md, "The job"); all of them are always p
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from shared.callbacks import Callback
 from shared.callers import is_visitor
@@ -267,7 +268,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _callback(callback: Callback) -> dict[str, Any]:
     return {
-        "url": callback.url.partition("?")[0],  # a query may hold a secret of the receiver
+        "url": _receiver(callback),
         "hookId": callback.hook_id,
         "event": callback.event,
         "status": str(callback.status),
@@ -276,6 +277,13 @@ def _callback(callback: Callback) -> dict[str, Any]:
         "lastAttemptAt": timestamp(callback.last_attempt_at),
         "nextAttemptAt": timestamp(callback.next_attempt_at),
     }
+
+
+def _receiver(callback: Callback) -> str:
+    """The URL without what may hold a secret: its query, and the path of an admin's hook on another caller's job."""
+    url = urlsplit(callback.url)
+    host = url.netloc.rpartition("@")[2]
+    return f"{url.scheme}://{host}" if callback.of_admin else callback.url.partition("?")[0]
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

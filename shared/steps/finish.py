@@ -1,6 +1,7 @@
 """Finish a job: every transition to a final state is saved here, so that its receivers are notified."""
 
 from shared.callbacks import RECORD_BYTES, Callback, CallbackFormat
+from shared.hooks import Hook
 from shared.job import Job
 from shared.log import Event
 from shared.runtime.dependencies import Deps
@@ -57,8 +58,13 @@ async def _with_hooks(job: Job, deps: Deps) -> Job:
     for hook in hooks:
         room -= len(hook.hook_url.encode()) + RECORD_BYTES
         if room >= 0:
-            heard.append(Callback(url=hook.hook_url, hook_id=hook.id, format=CallbackFormat(hook.format)))
+            heard.append(_callback(hook, job))
     if left_out := len(hooks) - len(heard):
         message = f"The record of a job has no room for {left_out} of its {len(hooks)} hooks: they are not notified."
         deps.log.error(Event.CALLBACK_UNDELIVERED, message, **job.log_fields())
     return job.heard_by(heard)
+
+
+def _callback(hook: Hook, job: Job) -> Callback:
+    of_admin = hook.caller != job.caller
+    return Callback(url=hook.hook_url, hook_id=hook.id, of_admin=of_admin, format=CallbackFormat(hook.format))

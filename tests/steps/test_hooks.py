@@ -15,7 +15,7 @@ from shared.notifications.signing import key_of, new_secret
 from shared.public_job import timestamp
 from tests.harness.world import SMALL, World
 from tests.steps.conftest import OpenWorld
-from tests.steps.test_callers import AUTH, SHOP, bearer
+from tests.steps.test_callers import AUTH, SHOP, bearer, submit
 
 URL = "https://hooks.test/catch?key=1"
 SIGNING = new_secret(b"s" * 32)
@@ -214,6 +214,21 @@ async def test_a_hook_hears_what_its_caller_may_see(guarded: World):
 
 
 # --- deleting ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_caller_does_not_see_the_path_of_an_admins_hook_on_its_job(guarded: World):
+    url = "https://hooks.test/services/T01/secret?key=1"
+    hooks = {caller: (await created(guarded, caller, hookUrl=url))["id"] for caller in ("zap", "admin")}
+    await guarded.clock.sleep(30)
+    job_id = (await submit(guarded, bearer("zap"))).json()["id"]
+    await guarded.run_until(lambda: is_final(guarded, job_id))
+    seen = {one["hookId"]: one["url"] for one in (await get(guarded, f"/jobs/{job_id}")).json()["callbacks"]}
+    assert seen == {hooks["zap"]: "https://hooks.test/services/T01/secret", hooks["admin"]: "https://hooks.test"}
+    assert "secret" not in (await get(guarded, f"/jobs/{job_id}/history", "admin")).text.replace(seen[hooks["zap"]], "")
+
+
+async def is_final(world: World, job_id: str) -> bool:
+    return (await world.record(job_id)).finished
 
 
 async def test_a_hook_may_be_deleted_again_and_again(guarded: World):
