@@ -47,11 +47,13 @@ def test_rows_are_sent_once_and_their_images_are_pulled(deployment: Deployment) 
         ["=sheets", "s-4", "", "", ""],
         ["", "a note", "", "", ""],
         ["Sheets: a cat [fault:moderation]", "s-5", "", "", ""],
+        ["Sheets: a poster\n- a fox\n- snow", "s-6", "", "", ""],
+        ["Sheets: outside; -5 degrees", "s-7", "", "", ""],
     ]
     sent = run(deployment, rows, "onOpen", "sendRows", "sendRows")
-    assert sent["shown"] == ["5 rows were sent.", "There are no new rows."]
+    assert sent["shown"] == ["7 rows were sent.", "There are no new rows."]
     rows = with_images(deployment, sent["rows"])
-    for row, sku in ((1, "s-1"), (2, "s-2"), (3, "s-3"), (4, "s-4")):
+    for row, sku in ((1, "s-1"), (2, "s-2"), (3, "s-3"), (4, "s-4"), (7, "s-6"), (8, "s-7")):
         (job,) = [job for job in deployment.jobs_of(rows[row][0]) if job["metadata"] == {"SKU": sku}]
         assert rows[row][3:] == ["succeeded", f'=IMAGE("{job["imageUrl"]}")']
         assert job["batchId"] == rows[row][2]

@@ -224,7 +224,6 @@ async def test_a_caller_does_not_see_the_path_of_an_admins_hook_on_its_job(guard
     await guarded.run_until(lambda: is_final(guarded, job_id))
     seen = {one["hookId"]: one["url"] for one in (await get(guarded, f"/jobs/{job_id}")).json()["callbacks"]}
     assert seen == {hooks["zap"]: "https://hooks.test/services/T01/secret", hooks["admin"]: "https://hooks.test"}
-    assert "secret" not in (await get(guarded, f"/jobs/{job_id}/history", "admin")).text.replace(seen[hooks["zap"]], "")
 
 
 async def is_final(world: World, job_id: str) -> bool:
