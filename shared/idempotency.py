@@ -17,7 +17,7 @@ class IdempotencyKey:
     """The key that identifies a request.
 
     `kind`: where it comes from: "key" (Idempotency-Key), "webhook-id", "message", "event", "formToken", "field",
-    "batch", "then", or "action"; `index`: position of the request in a batch.
+    "task", "batch", "then", or "action"; `index`: position of the request in a batch.
     """
 
     kind: str

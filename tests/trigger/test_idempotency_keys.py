@@ -1,5 +1,6 @@
 """One idempotency rule for every kind of request: its first key counts, and keys of browsers cannot be guessed."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -7,7 +8,8 @@ import httpx
 import pytest
 
 from shared.idempotency import IdempotencyKey
-from tests.trigger.posting import BROWSER, TOKEN, rejected, rejection, sent, submission
+from shared.submission import Submission
+from tests.trigger.posting import BROWSER, TOKEN, batch, rejected, rejection, sent, submission
 
 CAT = {"prompt": "a cat"}
 LONG_KEY = "0123456789abcdef"
@@ -37,6 +39,40 @@ async def test_fields_are_keys_if_no_header_is() -> None:
     assert (await submission(sent(json=fields))).key == IdempotencyKey("field", '["order", "7"]')
     assert (await submission(sent(json={**EVERY_FIELD, "idempotencyKey": "k"}))).key == IdempotencyKey("key", "k")
     assert (await submission(sent(json=CAT))).key is None
+
+
+TASK = {"X-CloudTasks-QueueName": "images", "X-CloudTasks-TaskName": "9271"}
+TASK_KEY = IdempotencyKey("task", '["images", "9271"]')
+
+
+async def test_a_task_that_is_delivered_again_is_the_same_request() -> None:
+    assert (await submission(sent(json=CAT, headers=TASK | {"X-CloudTasks-TaskRetryCount": "3"}))).key == TASK_KEY
+    assert (await submission(sent(json=CAT, headers=TASK | {"X-CloudTasks-TaskName": "9272"}))).key != TASK_KEY
+
+
+@pytest.mark.parametrize("changed", [{"X-CloudTasks-TaskName": ""}, {"X-CloudTasks-QueueName": "a b"}])
+async def test_what_names_no_task_is_no_key(changed: dict[str, str]) -> None:
+    assert (await submission(sent(json=CAT, headers=TASK | changed))).key is None
+
+
+async def test_a_task_is_the_last_of_the_keys() -> None:
+    assert (await submission(sent(json=EVERY_FIELD, headers=TASK))).key == IdempotencyKey("formToken", "f")
+    del (fields := dict(EVERY_FIELD))["formToken"]
+    assert (await submission(sent(json=fields, headers=TASK))).key == IdempotencyKey("field", '["order", "7"]')
+
+
+async def test_a_task_with_a_batch_is_the_key_of_the_requests_without_one() -> None:
+    requests = [CAT, {**CAT, "dedupeField": "order", "order": 7}, {**CAT, "idempotencyKey": "k"}]
+    found = await batch(sent(json=requests, headers=TASK))
+    assert [one.key for one in found.requests if isinstance(one, Submission)] == [
+        dataclasses.replace(TASK_KEY, index=0),
+        IdempotencyKey("field", '["order", "7"]'),
+        IdempotencyKey("key", "k"),
+    ]
+
+
+async def test_a_page_cannot_name_a_task() -> None:
+    assert (await submission(sent(json=CAT, headers=TASK), BROWSER)).key is None
 
 
 @pytest.mark.parametrize("header", ["k-1", '"k-1"'])

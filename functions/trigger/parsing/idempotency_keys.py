@@ -1,11 +1,13 @@
 """One idempotency rule for every kind of request: which of its identifiers is its key.
 
 The first of: `Idempotency-Key` (header or field), `webhook-id`, a Pub/Sub message ID or a CloudEvent's source and ID,
-`formToken`, and the field that `dedupeField` names. Of a signed request always `webhook-id`, which is signed.
+`formToken`, the field that `dedupeField` names, and the task of Cloud Tasks. Of a signed request always `webhook-id`,
+which is signed.
 """
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +19,10 @@ from shared.problems import Problem
 from ..auth.caller import Caller, CallerKind
 from .fields import FIELDS, is_ours, read_field, unquoted_key
 
+TASK = "task"  # the kind of key that gives way to `dedupeField`
 BROWSER_MINIMUM = 16  # characters: a shorter key can be guessed, and would show its job to a stranger
+
+_TASK_NAME = re.compile(r"[\w-]{1,500}", re.ASCII)
 
 
 def request_key(
@@ -39,7 +44,9 @@ def request_key(
     if delivery:
         _check_length(delivery.value, caller)
         return delivery
-    return IdempotencyKey("formToken", form_token) if form_token else None
+    if form_token:
+        return IdempotencyKey("formToken", form_token)
+    return None if "dedupeField" in fields or caller.browser else _task_key(headers)
 
 
 def item_key(
@@ -48,7 +55,9 @@ def item_key(
     """Return the key of a request in a batch: its own, the batch's with its index, or its `dedupeField`'s value."""
     if own := read_field("idempotencyKey", fields):
         return IdempotencyKey("key", own)
-    return dataclasses.replace(batch_key, index=index) if batch_key else dedupe_key(fields, caller)
+    if batch_key and not (batch_key.kind == TASK and "dedupeField" in fields):
+        return dataclasses.replace(batch_key, index=index)
+    return dedupe_key(fields, caller)
 
 
 def dedupe_key(fields: Mapping[str, Any], caller: Caller) -> IdempotencyKey | None:
@@ -75,6 +84,15 @@ def key_from_header(headers: Headers, name: str) -> str | None:
         detail = f"{name} must be one value of 1 to 255 visible ASCII characters, such as a UUID."
         raise Problem("invalid_idempotency_key", detail)
     return key
+
+
+def _task_key(headers: Headers) -> IdempotencyKey | None:
+    """Return the queue and name of the task that is delivered: Cloud Tasks may deliver one again.
+
+    https://cloud.google.com/tasks/docs/creating-http-target-tasks
+    """
+    names = [headers.get(f"x-cloudtasks-{part}", "") for part in ("queuename", "taskname")]
+    return IdempotencyKey(TASK, json.dumps(names)) if all(map(_TASK_NAME.fullmatch, names)) else None
 
 
 def _check_length(value: str, caller: Caller, field: str | None = None) -> None:

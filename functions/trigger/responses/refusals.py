@@ -16,6 +16,7 @@ KEYS = {
     "message": "Pub/Sub message ID",
     "event": "CloudEvent source and ID",
     "formToken": "formToken",
+    "task": "Cloud Tasks task",
     "field": "value of the field named by dedupeField",
 }
 
