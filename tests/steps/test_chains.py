@@ -56,6 +56,32 @@ async def test_a_request_that_continues_is_idempotent(open_world: OpenWorld) -> 
         assert (await continued(world, first["id"], key="k", prompt="other")).status_code == 422
 
 
+@pytest.mark.parametrize("fields", [{}, {"prompt": "sharper"}])
+async def test_a_repeat_is_answered_although_its_source_has_been_erased(
+    open_world: OpenWorld, fields: dict[str, Any]
+) -> None:
+    async with open_world(**SETTINGS) as world:
+        first = await finished(world, workflow="draft")
+        second = await continued(world, first["id"], key="k", **fields)
+        await world.end_of(second.json()["id"])
+        assert (await world.http.delete(f"/jobs/{first['id']}?erase=true")).status_code == 204
+        again = await continued(world, first["id"], key="k", **fields)
+        assert (again.status_code, again.json()["id"]) == (200, second.json()["id"])
+        assert (await continued(world, first["id"], key="k", workflow="saved")).status_code == 422
+        assert (await continued(world, first["id"], key="another")).status_code == 410
+        assert (await continued(world, first["id"])).status_code == 410
+        assert world.paid == 2
+
+
+@pytest.mark.parametrize("empty", ["", None])
+@pytest.mark.parametrize("name", ["image", "prompt"])
+async def test_an_empty_field_counts_as_not_sent(open_world: OpenWorld, name: str, empty: str | None) -> None:
+    async with open_world(**SETTINGS) as world:
+        first = await finished(world, workflow="draft")
+        response = await continued(world, first["id"], **{name: empty})
+        assert (response.status_code, response.json().get("prompt")) == (202, first["prompt"]), response.text
+
+
 async def test_a_link_that_was_lost_is_made_by_a_repeat(open_world: OpenWorld) -> None:
     async with open_world(wrap=BrokenSaves, **SETTINGS) as world:
         first = await finished(world, workflow="draft")

@@ -40,8 +40,8 @@ _LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], int], Awaitable[None]]
 # The names of a workflow's inputs, none if it accepts any; None if they are not known.
 WorkflowFields = Callable[[str], Awaitable[Collection[str] | None]]
-# Complete a caller's fields with those that the URL implies. Problem 404, 409, 410, or 422.
-Complete = Callable[[Caller, dict[str, Any]], Awaitable[dict[str, Any]]]
+# Complete a caller's fields with those that the URL implies; the key is that of the request. Problem 404 to 422.
+Complete = Callable[[Caller, dict[str, Any], IdempotencyKey | None], Awaitable[dict[str, Any]]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,7 +98,7 @@ async def parse_request(
     received = await receive(request, authenticator, kind, partial(body_limit, kind), decode)
     caller, decoded, fields, key = received.caller, received.decoded, received.fields, received.key
     if complete:
-        fields = await complete(caller, dict(fields))
+        fields = await complete(caller, dict(fields), key)
     rules = Rules(caller, config, check_workflow, workflow_fields, base_url(request, config), received.size)
     content: Submission | Batch
     if is_batch(decoded.body, fields):

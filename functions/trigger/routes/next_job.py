@@ -1,10 +1,14 @@
 """`POST /jobs/{id}/next`: a job whose input image is an image of this one, such as an upscaled draft."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared import idempotency
+from shared.idempotency import IdempotencyKey
+from shared.job import Job
 from shared.problems import Problem
 from shared.steps.input_images import InputRefused, NoSuchImage, source_image
 
@@ -18,6 +22,8 @@ from ..responses.refusals import input_problem
 from .quote import quote_response
 from .submit import submit
 from .workflows import workflow_check, workflow_fields
+
+ABSENT = (None, "")  # as Make and Zapier send a field that is not mapped
 
 
 async def post_next(request: Request, context: Context, job_id: str) -> Response:
@@ -35,25 +41,54 @@ async def post_next(request: Request, context: Context, job_id: str) -> Response
 def _from_job(job_id: str, context: Context) -> Complete:
     """Return what makes the fields those of a `POST /` with `fromJob`. It raises Problem 401, 404, 410, or 422."""
 
-    async def complete(caller: Caller, fields: dict[str, Any]) -> dict[str, Any]:
-        job = await context.deps.store.get(job_id)
-        if job is None:
-            raise Problem("not_found", UNKNOWN_JOB)
-        check_may_read(job, caller)
-        for name in ("fromJob", "fromImage"):
-            if name in fields:
-                raise Problem.wrong(f"The URL names the job; image is the index of its image. Remove {name}.", name)
-        if "workflow" not in fields:
-            raise Problem.wrong(
-                "The field `workflow` is missing. Send the name of the workflow that continues the job.", "workflow"
-            )
-        image = fields.pop("image", 0)
-        index = image_index("image", integer("image", image) if isinstance(image, str) else image)
+    async def complete(caller: Caller, fields: dict[str, Any], key: IdempotencyKey | None) -> dict[str, Any]:
         try:
-            source_image(job, index, caller.name, admin=caller.admin)
-        except InputRefused as refusal:
-            field = "image" if isinstance(refusal, NoSuchImage) else None
-            raise Problem(input_problem(refusal), str(refusal), field=field) from refusal
-        return {"prompt": job.prompt, **fields, "fromJob": job_id, "fromImage": index}
+            prompt = await _prompt_of_source(job_id, fields, caller, context)
+        except Problem:  # it was erased, say, after the request had been accepted: a repeat is answered nevertheless
+            earlier = await _earlier(key, caller, context)
+            if earlier is None:
+                raise
+            prompt = earlier.prompt
+        implied = {"prompt": prompt, "fromJob": job_id, "fromImage": _image_of(fields)}
+        own = {name: value for name, value in fields.items() if name != "image"}
+        return own | implied if own.get("prompt") in ABSENT else implied | own
 
     return complete
+
+
+async def _prompt_of_source(job_id: str, fields: Mapping[str, Any], caller: Caller, context: Context) -> str:
+    """Return the prompt of the job that is to be continued, once its image and the fields are checked."""
+    source = await context.deps.store.get(job_id)
+    if source is None:
+        raise Problem("not_found", UNKNOWN_JOB)
+    check_may_read(source, caller)
+    try:
+        source_image(source, _image_of(fields), caller.name, admin=caller.admin)
+    except InputRefused as refusal:
+        field = "image" if isinstance(refusal, NoSuchImage) else None
+        raise Problem(input_problem(refusal), str(refusal), field=field) from refusal
+    return source.prompt
+
+
+def _image_of(fields: Mapping[str, Any]) -> int:
+    """Return the index of the image, and check the fields that the URL does not go with."""
+    for name in ("fromJob", "fromImage"):
+        if name in fields:
+            raise Problem.wrong(f"The URL names the job; image is the index of its image. Remove {name}.", name)
+    if "workflow" not in fields:
+        raise Problem.wrong(
+            "The field `workflow` is missing. Send the name of the workflow that continues the job.", "workflow"
+        )
+    image = fields.get("image")
+    if image in ABSENT:
+        return 0
+    return image_index("image", integer("image", image) if isinstance(image, str) else image)
+
+
+async def _earlier(key: IdempotencyKey | None, caller: Caller, context: Context) -> Job | None:
+    """The job that a request with this key has created before."""
+    if key is None:
+        return None
+    store = context.deps.store
+    job = await store.get(idempotency.job_id(key, caller.name, await store.id_secret()))
+    return None if job is None or job.erased_at else job
