@@ -25,7 +25,8 @@ class InputRefused(SubmissionRefused):
     InputRefused
     ├── SourceNotFound     the caller has no such job
     ├── SourceUnfinished   the job has no images yet, or will have none
-    └── NoSuchImage        the job has no image with this index
+    ├── NoSuchImage        the job has no image with this index
+    └── RowLeftOut         (`store_batch`) the row was refused when its upload was stored
     """
 
     field = "fromJob"

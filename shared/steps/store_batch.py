@@ -33,8 +33,13 @@ from shared.submission import BatchSubmission, Submission
 CHUNK = 100  # rows in one commit
 MAX_TRIES = 5  # while others store the same batch
 MAX_DELAY = timedelta(days=180)  # of the deadlines of rows that start later
+LEFT_OUT = "The row was left out when the batch was stored. Send it in another upload, once its source is ready."
 
 Refused = Mapping[int, InputRefused]  # by row
+
+
+class RowLeftOut(InputRefused):
+    """The row was refused when its upload was stored."""
 
 
 class RowsRefused(Exception):
@@ -77,7 +82,7 @@ async def store_batch(submission: BatchSubmission, deps: Deps, *, partial: bool)
     planned = await plan_batch(submission, deps)
     if planned.existing and not planned.existing.storing:
         await _add_receivers(submission, (), deps)
-        return StoredBatch(planned.existing, {}, replayed=True)
+        return StoredBatch(planned.existing, await _left_out(submission, planned.existing, deps), replayed=True)
     check_refused(planned, partial=partial)
     if planned.jobs:
         async with deps.queue.recent(sharers(submission.caller, deps)) as places:
@@ -192,6 +197,14 @@ async def _add_receivers(submission: BatchSubmission, created: Sequence[Job], de
     new = {job.id for job in created}
     rows = [(await job_id_for(row, deps), row) for row in submission.rows]
     await add_all_receivers([(job_id, row) for job_id, row in rows if job_id not in new], deps)
+
+
+async def _left_out(submission: BatchSubmission, batch: Batch, deps: Deps) -> Refused:
+    """The rows of a repeated upload that were refused when it was stored: their sources may be ready by now."""
+    if len(submission.rows) <= batch.total:
+        return {}
+    stored = {row.id for row in await deps.batch_rows.refreshed(batch.id)}
+    return {_number(row): RowLeftOut(LEFT_OUT) for row in submission.rows if await job_id_for(row, deps) not in stored}
 
 
 async def _complete(batch: Batch, expire_at: datetime, deps: Deps) -> Batch:

@@ -91,6 +91,19 @@ async def test_a_row_that_names_no_job_of_the_caller_is_invalid(world: World) ->
     assert alone.status_code == 422
 
 
+async def test_a_repeat_of_a_partial_upload_names_the_rows_that_were_left_out(world: World) -> None:
+    source = await world.accepted("a source")
+    content = f"prompt,fromJob\na cat,\na dog,{source}\na bird,\n".encode()
+    first = await uploaded(world, content, "partial=true")
+    assert "must have succeeded" in first["errors"][0]["detail"]
+    await world.end_of(source)
+    again = await uploaded(world, content, "partial=true")
+    assert again["batchId"] == first["batchId"]
+    assert [(error["row"], error["field"]) for error in again["errors"]] == [(3, "fromJob")]
+    assert "was left out" in again["errors"][0]["detail"]
+    assert (again["counts"]["total"], world.paid) == (2, 3)
+
+
 # --- canceling -----------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.trigger.posting import rejected, sent, submission
+from shared.submission import Submission
+from tests.trigger.posting import batch, rejected, sent, submission
 
 CAT = {"prompt": "a cat"}
 ORDER = {"order": "1042", "shop.region": "EU-1", "_x-": ""}
@@ -20,6 +21,18 @@ async def test_metadata_is_the_same_in_json_in_forms_and_in_the_query() -> None:
     assert form.metadata == query.metadata == {key: text for key, text in ORDER.items() if text}
     assert form.fingerprint == query.fingerprint
     assert inside.input == form.input == query.input == "{}"
+
+
+async def test_each_entry_in_the_query_is_a_default_of_its_own() -> None:
+    url = "https://images.test/?metadata.campaign=spring&metadata.order=0"
+    expected = {"campaign": "spring", "order": "1042"}
+    own = {**CAT, "metadata": {"order": "1042"}}
+    assert (await submission(sent(url, json=own))).metadata == expected
+    assert (await submission(sent(url, data={**CAT, "metadata.order": "1042"}))).metadata == expected
+    for body in ([own], {"prompts": [own]}, {"prompts": [own], "metadata": {"campaign": "spring"}}):
+        (one,) = (await batch(sent(url, json=body))).requests
+        assert isinstance(one, Submission)
+        assert one.metadata == expected
 
 
 async def test_a_request_without_them_has_none() -> None:

@@ -112,7 +112,7 @@ def check_may_upload(caller: Caller) -> None:
     Nor a sender of signed requests: the signature does not cover the URL, and a captured `POST /` would be paid again.
     """
     if caller.browser:
-        raise Problem("forbidden", "A batch needs a token, a signature, or an event. Send a single prompt.")
+        raise Problem("forbidden", "A table of prompts needs a token or an event. Send a single prompt to POST /.")
     if caller.kind is CallerKind.SIGNATURE:
         detail = "A signature does not cover the URL, so signed requests are accepted at POST / only. Send a token."
         raise Problem("forbidden", detail)

@@ -7,7 +7,7 @@ from typing import Any
 from shared.problems import Problem
 from shared.submission import Submission
 
-from .fields import batch_items, present, read_field
+from .fields import batch_items, present, read_field, with_defaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class BatchItem:
         for name in ("prompts", "token", "dryRun"):  # of the whole batch
             if name in fields:
                 raise Problem.wrong(f"{name} is not allowed in a request of a batch. Remove it.", name)
-        return {**self.defaults, **fields}
+        return with_defaults(fields, self.defaults)
 
     def locate(self, problem: Problem) -> Problem:
         """Return the problem with the path of its field in the body. A default's field is at the top already."""

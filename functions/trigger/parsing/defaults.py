@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from shared.problems import Problem
 
-from .fields import FIELDS, flag, is_text_field, read_text_fields
+from .fields import FIELDS, flag, is_text_field, read_text_fields, with_defaults
 from .near_misses import check_names
 
 
@@ -49,4 +49,4 @@ def _check_flags(pairs: Iterable[tuple[str, str]]) -> None:
 
 def merge_defaults(body: dict[str, Any] | list[Any], query: Query) -> dict[str, Any]:
     """Return the request's fields with their defaults; of an array, the defaults of its elements."""
-    return {**query.defaults, **body} if isinstance(body, dict) else dict(query.defaults)
+    return with_defaults(body, query.defaults) if isinstance(body, dict) else dict(query.defaults)

@@ -292,6 +292,13 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     } | ({"prompts": fields["prompts"]} if "prompts" in fields and "prompt" not in fields else {})  # an empty batch
 
 
+def with_defaults(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with their defaults. Each entry of `metadata` has its own."""
+    given, own = defaults.get("metadata"), fields.get("metadata")
+    both = {"metadata": {**given, **own}} if isinstance(given, dict) and isinstance(own, dict) else {}
+    return {**defaults, **fields, **both}
+
+
 def read_text_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Return the fields of a form or a query string, as JSON would have them. A repeated name becomes a list."""
     texts: dict[str, list[str]] = {}

@@ -12,7 +12,7 @@ from shared.submission import Submission
 from shared.workflows import DEFAULT, OVERRIDES
 
 from ..result_table import RECEIVED, holds_results, normalized, unescaped
-from .fields import FIELDS, METADATA_KEYS, batch_items, present, read_text_fields
+from .fields import FIELDS, METADATA_KEYS, batch_items, present, read_text_fields, with_defaults
 from .pipeline import WorkflowFields
 from .table import BadTable, Table
 from .upload import DecodedUpload
@@ -73,7 +73,7 @@ async def read_rows(
         columns = _Columns(upload.table, workflow_fields)
         for row, cells in upload.table.rows:
             fields_of_row = _caught(_row_fields, columns, await columns.of(cells, defaults), cells)
-            yield row, fields_of_row if isinstance(fields_of_row, Problem) else {**defaults, **fields_of_row}
+            yield row, fields_of_row if isinstance(fields_of_row, Problem) else with_defaults(fields_of_row, defaults)
     else:
         prompts = upload.body if isinstance(upload.body, list) else fields.get("prompts")
         for row, element in enumerate(batch_items("prompts", prompts, MAX_ROWS), FIRST_ROW):
@@ -88,7 +88,7 @@ def _element_fields(element: Any, defaults: Mapping[str, Any]) -> dict[str, Any]
         return {**defaults, "prompt": element}
     if not isinstance(element, dict):
         raise Problem.wrong("A row must be a string, or an object with a prompt.")
-    return {**defaults, **_checked(present(element))}
+    return with_defaults(_checked(present(element)), defaults)
 
 
 # --- tables --------------------------------------------------------------------------------------------------------
