@@ -239,6 +239,14 @@ async def test_a_batch_is_its_callers_and_admins(open_world: OpenWorld) -> None:
         assert (await world.http.post("/batches", content=table(1))).status_code == 401
 
 
+async def test_the_results_have_at_most_a_thousand_columns_of_the_callers_own(world: World) -> None:
+    rows = [{"prompt": "a cat", "metadata": {f"k{row}.{n}": "v" for n in range(20)}} for row in range(60)]
+    found = await uploaded(world, json.dumps(rows).encode(), **{"Content-Type": "application/json"})
+    lines = await results(world, found)
+    assert len([name for name in lines[0] if name.startswith("k")]) == 1_000
+    assert [line["k49.19"] for line in lines] == ["v" if row == 49 else "" for row in range(60)]
+
+
 async def test_there_is_no_batch_of_another_id(world: World) -> None:
     for method, route in (("GET", ""), ("DELETE", ""), ("GET", "/jobs"), ("GET", "/results.csv")):
         answer = await world.http.request(method, f"/batches/{'0' * 32}{route}")
