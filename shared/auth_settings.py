@@ -46,7 +46,8 @@ class SigningSecret:
 class AuthSettings:
     """See "Authentication" in functions/trigger/README.md.
 
-    Once any is configured, a `POST /` needs a credential, or the Origin of a page in FORM_ORIGINS.
+    Once any is configured, a `POST /` needs a credential, or the Origin of a page in FORM_ORIGINS. On a private
+    deployment that of events is for events alone: IAM admits all other callers.
     """
 
     tokens: tuple[Token, ...] = ()
@@ -69,6 +70,12 @@ class AuthSettings:
     def configured(self) -> bool:
         """Whether any authentication is configured."""
         return bool(self.tokens or self.signing_secrets or self.event_account or self.origins)
+
+    @property
+    def open(self) -> bool:
+        """Whether callers need no credential of ours: none is configured, or only that of events behind IAM."""
+        is_private = self.public is False
+        return not (self.tokens or self.signing_secrets or self.origins) and (is_private or not self.event_account)
 
 
 def parse_tokens(text: str) -> tuple[Token, ...]:

@@ -291,6 +291,22 @@ async def test_without_authentication_the_operator_acts_on_the_jobs_of_tokens(op
         assert (await world.http.post(f"/jobs/{job_id}/retry", json=retry)).status_code == 202
 
 
+async def test_a_caller_that_iam_admits_is_accepted_beside_events(open_world: OpenWorld) -> None:
+    events = {"EVENT_SERVICE_ACCOUNT": "push@p.iam.gserviceaccount.com", "EVENT_AUDIENCE": "https://images.test"}
+    async with open_world(TRIGGER_PUBLIC="false", **events) as world:
+        invoker = world.caller("10.1.2.3")
+        created = await invoker.post("/", json={"prompt": "a cat", **SMALL})
+        assert created.status_code == 202, created.text
+        paths = ("/jobs", "/usage", "/workflows", "/hooks", f"/jobs/{created.json()['id']}/history")
+        assert {path: (await invoker.get(path)).status_code for path in paths} == dict.fromkeys(paths, 200)
+        assert (await invoker.delete(f"/jobs/{created.json()['id']}")).status_code in {200, 409}
+        document = (await invoker.get("/openapi.json")).json()
+        assert document["paths"]["/"]["post"]["security"] == [{"event": []}, {}]
+    async with open_world(TRIGGER_PUBLIC="true", **events) as world:
+        assert (await world.caller("10.1.2.3").post("/", json={"prompt": "a cat"})).status_code == 401
+        assert (await world.caller("10.1.2.3").get("/jobs")).status_code == 401
+
+
 async def test_a_caller_that_iam_admits_is_not_the_operator(open_world: OpenWorld) -> None:
     async with open_world(**AUTH) as world:
         job_id = (await submit(world, bearer("zap"))).json()["id"]

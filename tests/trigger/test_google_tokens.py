@@ -206,6 +206,24 @@ async def test_without_event_settings_a_private_service_ignores_claims(google: S
     assert "error" not in (await problem(instance, unsigned())).headers["WWW-Authenticate"]
 
 
+async def test_on_a_private_service_the_credential_of_events_is_for_events_alone(
+    google: StubServer, http: httpx.AsyncClient
+):
+    """IAM has admitted all others, as if events were not configured."""
+    events = dataclasses.replace(settings(google, public=False), origins=())
+    instance = Instance(settings=events, http=http)
+    assert await caller(instance, unsigned()) == EVENT
+    assert await caller(instance, unsigned(email="person@example.com")) == Caller(CallerKind.OPEN)
+    with pytest.raises(Problem) as invented:
+        await caller(instance, unsigned(), **{"X-Serverless-Authorization": "Bearer a.b.c"})
+    assert invented.value.code == "unauthorized"
+    with pytest.raises(Problem) as foreign:
+        await caller(instance, unsigned(email="person@example.com"), Origin="https://page.example")
+    assert foreign.value.code == "forbidden"
+    on_the_internet = Instance(settings=dataclasses.replace(events, public=True), http=http)
+    assert await is_invalid(on_the_internet, unsigned(email="person@example.com"))
+
+
 @pytest.mark.parametrize("iam", ["Bearer a.b.c", "", "Bearer h.c.SIGNATURE_REMOVED_BY_GOOGLE"])
 async def test_a_removed_signature_that_iam_did_not_remove_is_invalid(
     google: StubServer, http: httpx.AsyncClient, iam: str

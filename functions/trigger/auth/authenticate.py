@@ -113,10 +113,10 @@ class Authenticator:
     def visitor(self, request: Request) -> Caller | None:
         """Return the caller of a request without a credential, or None if it needs one.
 
-        That is a page of an allowed origin, or any caller if no authentication is configured and the request comes from
-        this machine, or from a caller that IAM authenticated. Raises Problem 403 for any other caller in that case.
+        That is a page of an allowed origin, or any caller if none needs a credential and the request comes from this
+        machine, or from a caller that IAM authenticated. Raises Problem 403 for any other caller in that case.
         """
-        if not self._settings.configured:
+        if self._settings.open:
             if problem := self._rejection_without_authentication(request):
                 raise problem
             return _open_caller(request)
@@ -135,7 +135,7 @@ class Authenticator:
         Raises Problem as `headers` and `signature` do.
         """
         caller = preferred(await self.headers(request), self.signature(request, b""))
-        if self._settings.configured or self._rejection_without_authentication(request):
+        if caller or not self._settings.open or self._rejection_without_authentication(request):
             return caller
         return _open_caller(request)
 
