@@ -11,6 +11,7 @@ from tests.terraform.mocked import (
     State,
     TerraformError,
     copy_repository,
+    empty_packages,
     initialize,
     pin_google,
     run_test,
@@ -40,8 +41,9 @@ def google(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def root_module(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialized copy of the folder that is applied, in a copy of the repository."""
+    """An initialized copy of the folder that is applied, in a copy of the repository whose functions are empty."""
     copy = copy_repository(tmp_path_factory.mktemp("copy"))
+    empty_packages(copy)
     pin_google(copy, google)
     return initialize(copy)
 

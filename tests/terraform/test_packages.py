@@ -10,7 +10,21 @@ import pytest
 
 from functions.trigger.responses.assets import EMBED, PAGE_ASSETS
 from tests.processes.function import Function
-from tests.terraform.mocked import FUNCTIONS, State, copy_repository, initialize, run_test
+from tests.terraform.mocked import FUNCTIONS, State, copy_repository, initialize, pin_google, run_test
+
+
+@pytest.fixture(scope="session")
+def whole_module(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An initialized copy of the folder that is applied, in a copy of the whole repository."""
+    copy = copy_repository(tmp_path_factory.mktemp("whole"))
+    pin_google(copy, google)
+    return initialize(copy)
+
+
+@pytest.fixture(scope="session")
+def whole(whole_module: Path) -> State:
+    """The deployment of the required variables alone, with what is packed."""
+    return run_test(whole_module, "smallest")
 
 
 def package(state: State, function: str) -> dict[str, str]:
@@ -37,18 +51,18 @@ def files(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_zip_holds_the_functions_files_the_shared_ones_and_the_locked_requirements(
-    root_module: Path, smallest: State, function: str
+    whole_module: Path, whole: State, function: str
 ) -> None:
-    root = root_module.parent
+    root = whole_module.parent
     shared = {f"shared/{name}": file for name, file in files(root / "shared").items()}
     shared["requirements.txt"] = shared.pop("shared/requirements.lock")
-    whole = files(root / "functions" / function) | shared
-    assert package(smallest, function) == {name: file.read_text() for name, file in whole.items()}
+    expected = files(root / "functions" / function) | shared
+    assert package(whole, function) == {name: file.read_text() for name, file in expected.items()}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_no_zip_holds_a_test_a_tool_or_anything_but_text(smallest: State, function: str) -> None:
-    names = set(package(smallest, function))
+def test_no_zip_holds_a_test_a_tool_or_anything_but_text(whole: State, function: str) -> None:
+    names = set(package(whole, function))
     assert names >= {"main.py", "shared/__init__.py", "shared/config.py"}
     data = {"openapi/openapi.json", *(f"pages/{name}" for name in ("page.html", EMBED, *PAGE_ASSETS))}
     assert {name for name in names if not name.endswith((".py", ".txt"))} == (data if function == "trigger" else set())
@@ -57,9 +71,9 @@ def test_no_zip_holds_a_test_a_tool_or_anything_but_text(smallest: State, functi
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_the_entry_point_is_a_function_of_main(smallest: State, function: str) -> None:
-    entry_point = smallest.function(function).values["build_config"][0]["entry_point"]
-    assert re.search(rf"^(async )?def {entry_point}\(", package(smallest, function)["main.py"], re.M)
+def test_the_entry_point_is_a_function_of_main(whole: State, function: str) -> None:
+    entry_point = whole.function(function).values["build_config"][0]["entry_point"]
+    assert re.search(rf"^(async )?def {entry_point}\(", package(whole, function)["main.py"], re.M)
 
 
 def test_a_function_is_built_from_its_own_object(deployment: State) -> None:
@@ -72,10 +86,10 @@ def test_a_function_is_built_from_its_own_object(deployment: State) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("google", ["8.7.0"], indirect=True)
 def test_the_names_of_the_objects_depend_on_names_and_contents_alone(
-    google: str, root_module: Path, smallest: State, tmp_path: Path
+    google: str, whole_module: Path, whole: State, tmp_path: Path
 ) -> None:
-    first = object_names(smallest)
-    other = initialize(copy_repository(tmp_path, root_module.parent))
+    first = object_names(whole)
+    other = initialize(copy_repository(tmp_path, whole_module.parent))
     for file in (*tmp_path.rglob("*.py"), *tmp_path.rglob("*.json")):
         os.utime(file, (0, 1_000_000_000))
         file.chmod(0o755)
@@ -89,13 +103,13 @@ def test_the_names_of_the_objects_depend_on_names_and_contents_alone(
 
 
 @pytest.fixture(params=FUNCTIONS)
-def started(request: pytest.FixtureRequest, smallest: State, tmp_path: Path) -> Iterator[Function]:
+def started(request: pytest.FixtureRequest, whole: State, tmp_path: Path) -> Iterator[Function]:
     """A deployed function, run from its own zip's files as the platform would."""
     folder = tmp_path / "workspace"
-    for name, text in package(smallest, request.param).items():
+    for name, text in package(whole, request.param).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    deployed = smallest.function(request.param)
+    deployed = whole.function(request.param)
     environment = {
         **deployed.service["environment_variables"],
         **{item["key"]: "made-up" for item in deployed.service["secret_environment_variables"]},
