@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.cli.errors import RequestFailed, RequestRejected, SetupError, rejection
-from functions.cli.place import TOKEN_VARIABLE, Place
+from functions.cli.place import IDENTITY_VARIABLE, TOKEN_VARIABLE, Place
 from functions.cli.stores import open_store
 from functions.cli.text import printable
 from functions.trigger import router
@@ -24,10 +24,14 @@ from shared.runtime.dependencies import Deps
 RESPONSE_SECONDS = 30.0  # the trigger responds within 10
 LOCAL_URL = "http://127.0.0.1:8080"
 NO_CREDENTIAL = (
-    "Google Cloud rejected the request. A private deployment needs an identity token: "
-    'WIREFLOW_IMAGES_TOKEN="$(gcloud auth print-identity-token)".'
+    "Google Cloud rejected the request. A private deployment needs an identity token, which is valid for an hour: "
+    f'{IDENTITY_VARIABLE}="$(gcloud auth print-identity-token)". If it has TRIGGER_TOKENS, one of them belongs in '
+    f"{TOKEN_VARIABLE}."
 )
-HOW_TO_SEND = f"Commands send the token of {TOKEN_VARIABLE}, or of --token."
+HOW_TO_SEND = (
+    f"Commands send the token of {TOKEN_VARIABLE}, or of --token. The identity token for a private deployment belongs "
+    f"in {IDENTITY_VARIABLE}."
+)
 NOT_A_TRIGGER = "Is it the URL of a trigger?"
 
 
@@ -111,9 +115,8 @@ async def open_api(place: Place, environ: Mapping[str, str]) -> AsyncIterator[Ap
     On a job store the caller is the operator: the Host is this machine, also with the PUBLIC_URL of a deployment.
     """
     if place.url:
-        headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
         try:
-            client = httpx.AsyncClient(base_url=place.url, headers=headers, timeout=RESPONSE_SECONDS)
+            client = httpx.AsyncClient(base_url=place.url, headers=place.headers, timeout=RESPONSE_SECONDS)
         except httpx.InvalidURL as error:
             raise SetupError(f"--url: {place.url!r} is not a URL: {error}") from error
         async with client as http:

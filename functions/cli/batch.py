@@ -1,7 +1,7 @@
 """`batch`: from a table of prompts to image files, by a deployment or by functions of this command."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,8 @@ async def batch(options: BatchOptions, environ: Mapping[str, str], output: Batch
             raise
 
     with output:
-        url, token = options.place.url, options.place.token
-        finished = await (_deployed(work, url, token) if url else _locally(work, environ))
+        url = options.place.url
+        finished = await (_deployed(work, url, options.place.headers) if url else _locally(work, environ))
         output.summary(finished, folder, simulated=url is None)
     counts = finished["counts"]
     if counts["succeeded"] < counts["total"]:
@@ -97,8 +97,7 @@ async def _agree(client: BatchClient, file: BatchFile, options: BatchOptions, ou
 # --- where ---------------------------------------------------------------------------------------------------------
 
 
-async def _deployed(work: Work, url: str, token: str | None) -> Json:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+async def _deployed(work: Work, url: str, headers: Mapping[str, str]) -> Json:
     async with _clients(url, headers, trust_env=True) as (http, files):
         return await work(http, files)
 
@@ -126,12 +125,34 @@ async def _locally(work: Work, environ: Mapping[str, str]) -> Json:
 async def _clients(
     url: str, headers: Mapping[str, str], *, trust_env: bool
 ) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.Client]]:
-    files = httpx.Client(headers=headers, timeout=FETCH_SECONDS, trust_env=trust_env, follow_redirects=True)
+    files = httpx.Client(
+        headers=headers,
+        timeout=FETCH_SECONDS,
+        trust_env=trust_env,
+        follow_redirects=True,  # to the signed URL of an image
+        event_hooks={"request": [_keep_at(url, headers)]},
+    )
     with files:
         async with httpx.AsyncClient(
             base_url=url, headers=headers, timeout=RESPONSE_SECONDS, trust_env=trust_env
         ) as http:
             yield http, files
+
+
+def _keep_at(url: str, headers: Iterable[str]) -> Callable[[httpx.Request], None]:
+    """Return a hook that removes `headers` from requests to any other host: httpx keeps all but Authorization."""
+    own = _origin(httpx.URL(url))
+
+    def remove_elsewhere(request: httpx.Request) -> None:
+        if _origin(request.url) != own:
+            for name in headers:
+                request.headers.pop(name, None)
+
+    return remove_elsewhere
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _pause(submitted: Json, options: BatchOptions) -> float:

@@ -57,8 +57,12 @@ class BatchClient:
         return await self._try(self._rows(f"/batches/{batch['batchId']}/results.csv"))
 
     async def job(self, job_id: str) -> Json | None:
-        """Return a job, or None if the trigger cannot say."""
-        return await self._try(self._json(f"/jobs/{job_id}"))
+        """Return a job, or None if the trigger cannot say.
+
+        The URLs of its images are at this trigger, which has the caller's credentials, instead of at its PUBLIC_URL.
+        """
+        job = await self._try(self._json(f"/jobs/{job_id}"))
+        return job and {**job, "images": [self._image(job_id, image) for image in job["images"]]}
 
     async def _try(self, request: Coroutine[Any, Any, T]) -> T | None:
         """Return the result of a request, or None if it may succeed later."""
@@ -71,6 +75,10 @@ class BatchClient:
             return None
         self._trouble = ""
         return result
+
+    def _image(self, job_id: str, image: Json) -> Json:
+        own = f"{self._http.base_url}".rstrip("/")
+        return {**image, "url": image["url"] and f"{own}/jobs/{job_id}/image/{image['index']}"}
 
     async def _json(self, path: str) -> Json:
         found: Json = json_of(await self._get(path))

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from functions.cli.place import TOKEN_VARIABLE, Place
+from functions.cli.place import TOKEN_HELP, Place
 from functions.cli.tasks import run_until_interrupted
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--url", help="The URL of a deployment's trigger, such as https://TRIGGER; by default the simulator.")
-@click.option("--token", help=f"A token of the deployment; better in {TOKEN_VARIABLE}.")
+@click.option("--token", help=TOKEN_HELP)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

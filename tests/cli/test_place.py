@@ -3,7 +3,7 @@
 import pytest
 
 from functions.cli.errors import SetupError
-from functions.cli.place import TOKEN_VARIABLE, Place
+from functions.cli.place import IDENTITY_VARIABLE, TOKEN_VARIABLE, Place
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +61,18 @@ def test_a_token_that_cannot_be_sent_is_refused_and_not_quoted(token: str):
 
 def test_a_token_is_not_shown():
     assert "mine" not in repr(Place.of("https://t.example", "mine", live=False))
+
+
+def test_the_identity_token_of_a_private_deployment_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(IDENTITY_VARIABLE, "1dentity\n")
+    place = Place.of("https://t.example", "mine", live=False)
+    assert place.headers == {"Authorization": "Bearer mine", "X-Serverless-Authorization": "Bearer 1dentity"}
+    assert "1dentity" not in repr(place)
+    assert Place.of(None, None, live=True).headers == {}
+
+
+def test_an_identity_token_that_cannot_be_sent_is_refused_and_not_quoted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(IDENTITY_VARIABLE, "1den\ntity")
+    with pytest.raises(SetupError, match=IDENTITY_VARIABLE) as error:
+        Place.of("https://t.example", "mine", live=False)
+    assert "tity" not in error.value.message.replace("identity", "")
