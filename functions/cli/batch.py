@@ -16,7 +16,7 @@ from functions.cli.batch_follow import BatchFollower
 from functions.cli.batch_output import RESULTS, BatchOutput, quote_text
 from functions.cli.client import Client
 from functions.cli.confirm import confirm
-from functions.cli.errors import JobFailed, SaveFailed, SetupError
+from functions.cli.errors import JobFailed, RequestRejected, SaveFailed, SetupError
 from functions.cli.files import FETCH_SECONDS
 from functions.cli.folders import create_folder, locked_state_folder
 from functions.cli.local import local_functions
@@ -69,8 +69,9 @@ async def batch(options: BatchOptions, environ: Mapping[str, str], output: Batch
             ends = None if options.place.url else str(http.base_url).rstrip("/")
             follower = BatchFollower(client, files, submitted, folder, output, ends=ends)
             return await follower.finish(pause=_pause(submitted, options))
-        except (asyncio.CancelledError, SaveFailed):
-            output.say(_how_to_go_on(submitted, options))
+        except (asyncio.CancelledError, SaveFailed, RequestRejected) as error:
+            if client.may_be_stored or not isinstance(error, RequestRejected):
+                output.say(_how_to_go_on(submitted, options))
             raise
 
     with output:

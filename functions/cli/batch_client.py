@@ -26,12 +26,14 @@ SHOWN_ERRORS = 20
 class BatchClient:
     """The batches of one trigger.
 
-    `defaults`: fields of all rows; `say` gets each cause for which the trigger cannot be used, once.
+    `defaults`: fields of all rows; `say` gets each cause for which the trigger cannot be used, once. `may_be_stored`:
+    whether rows were submitted, or may have been by an upload whose response was lost.
     """
 
     def __init__(self, http: httpx.AsyncClient, defaults: Mapping[str, str], say: Callable[[str], None]) -> None:
         self._http, self._defaults, self._say = http, defaults, say
         self._trouble = ""
+        self.may_be_stored = False
 
     async def quote(self, file: BatchFile) -> Json:
         """Return what the upload would cost, and when it would end. Raises RequestRejected and RequestFailed."""
@@ -43,10 +45,13 @@ class BatchClient:
         An upload that breaks off is sent again, for as long as it takes: it continues where it was.
         """
         pause = FIRST_PAUSE
-        while (batch := await self._try(self._upload(file))) is None:
+        while True:
+            batch = await self._try(self._upload(file))
+            self.may_be_stored = True
+            if batch is not None:
+                return batch
             await asyncio.sleep(pause)
             pause = min(2 * pause, MAX_PAUSE)
-        return batch
 
     async def status(self, batch: Json) -> Json:
         """Return the batch as it is now, or unchanged if the trigger cannot say."""

@@ -12,6 +12,7 @@ from tests.recipes.small_server import Answer, Request, serving
 
 CREDENTIALS = {"WIREFLOW_IMAGES_TOKEN": "t0ken", "WIREFLOW_IMAGES_IDENTITY_TOKEN": "1dentity"}
 QUOTE = {"count": 1, "estimatedCost": {"amount": 0.2}, "estimatedEndAt": None}
+CONTINUE = "Run the same command again to continue."
 PROBLEM = {"detail": "The token is unknown.", "field": None}
 
 
@@ -101,3 +102,36 @@ def test_images_are_fetched_from_the_trigger_that_was_named_not_from_its_public_
     with elsewhere(deployment.trigger) as (deployment.trigger.public_url, host), serving(deployment) as url:
         done = command.invoke("batch", table, "--url", url, "--yes", **CREDENTIALS)
     assert (done.code, host.requests) == (0, 0), done.err
+
+
+@pytest.mark.parametrize("requests", [2, 4], ids=["at the first look", "while images are fetched"])
+def test_a_batch_whose_identity_token_expires_says_why_and_how_to_continue(command: Command, table: str, requests: int):
+    deployment = Private(lasts=requests)
+    with serving(deployment) as url:
+        arguments = ("batch", table, "--url", url, "--yes")
+        stopped = command.invoke(*arguments, **CREDENTIALS)
+        deployment.lasts = 1000
+        again = command.invoke(*arguments, **CREDENTIALS)
+    assert stopped.code == 2
+    for words in (CONTINUE, "DELETE http://trigger/batches/b cancels", "HTTP 401", "valid for an hour"):
+        assert words in stopped.err
+    assert (again.code, (command.folder / "images/0002-a-cat.png").exists()) == (0, True), again.err
+
+
+def test_an_upload_that_may_have_arrived_before_its_token_expired_says_how_to_continue(command: Command, table: str):
+    deployment = Private(lasts=2)
+
+    def respond(request: Request) -> Answer:
+        response = deployment(request)
+        return Answer(status=503) if deployment.lasts == 0 else response  # the upload was stored
+
+    with serving(respond) as url:
+        stopped = command.invoke("batch", table, "--url", url, "--yes", **CREDENTIALS)
+    assert (stopped.code, f"{CONTINUE} Rows that were submitted continue" in stopped.err) == (2, True), stopped.err
+
+
+def test_a_batch_that_is_rejected_at_once_has_nothing_to_continue(command: Command, table: str):
+    for requests in (0, 1):  # the question for the price, and the upload
+        with serving(Private(lasts=requests)) as url:
+            refused = command.invoke("batch", table, "--url", url, "--yes", **CREDENTIALS)
+        assert (refused.code, CONTINUE in refused.err) == (2, False)
