@@ -10,7 +10,7 @@ import click
 from functions.cli.api import Api, open_api
 from functions.cli.confirm import confirm
 from functions.cli.place import Place
-from shared.public_job import timestamp
+from functions.cli.times import utc_text
 
 MAX_REQUESTS = 100_000
 PERMANENT = "Records, images, and input images are removed permanently."
@@ -34,10 +34,12 @@ async def erase_all(
     `chosen`: the filter of `POST /jobs/actions`, times as naive datetimes in UTC. Jobs that are created after the
     question are not erased. Raises the errors of `Api` and `confirm`.
     """
-    now = datetime.now(UTC)
-    times = {name: value.replace(tzinfo=UTC) for name, value in chosen.items() if isinstance(value, datetime)}
-    until = timestamp(min(times.pop("until", now), now))
-    wanted = {**chosen, **{name: timestamp(at) for name, at in times.items()}, "until": until}
+    now = datetime.now(UTC).replace(tzinfo=None)
+    until = min(chosen.get("until", now), now)
+    wanted = {
+        name: utc_text(value) if isinstance(value, datetime) else value
+        for name, value in {**chosen, "until": until}.items()
+    }
     async with open_api(place, environ) as api:
         planned = await _sum(wanted, api, dry_run=True)
         count = planned["matched"] - planned["skipped"]

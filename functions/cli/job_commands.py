@@ -14,7 +14,10 @@ from functions.cli.times import TIME
 FINAL_STATUSES = ("succeeded", "failed", "canceled")
 STATUSES = ("queued", "triggering", "running", "copying", *FINAL_STATUSES)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
-TIME_HELP = "a day or time in UTC such as 2026-01-31, or how long ago: 30m, 1h, 2d."
+TIME_HELP = (
+    "a day or time such as 2026-01-31 or 2026-01-31T18:30+02:00 (without an offset in UTC), "
+    "or how long ago: 30m, 1h, 2d."
+)
 
 
 JOB = click.argument("job_id", metavar="JOB", type=JOB_ID)

@@ -12,8 +12,9 @@ from functions.cli.errors import RequestRejected, rejection
 from functions.cli.job_output import print_action, print_job, print_jobs
 from functions.cli.place import Place
 from functions.cli.text import dollars_text
+from functions.cli.times import utc_text
 from shared.job_states import Status
-from shared.public_job import WOULD_FAIL_AGAIN, timestamp
+from shared.public_job import WOULD_FAIL_AGAIN
 
 PAGE = 100  # jobs, the maximum of a request
 CHARGED = {"yes": "It was charged.", "no": "It was not charged.", "unknown": "It may have been charged."}
@@ -21,7 +22,7 @@ CHARGED = {"yes": "It was charged.", "no": "It was not charged.", "unknown": "It
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs are listed. `since`: a time in UTC; `limit`: how many."""
+    """Which jobs are listed. `since`: a naive time in UTC; `limit`: how many."""
 
     status: str | None = None
     workflow: str | None = None
@@ -44,7 +45,7 @@ async def find_jobs(wanted: JobFilter, api: Api) -> list[dict[str, Any]]:
             "/jobs",
             status=wanted.status,
             workflow=wanted.workflow,
-            since=wanted.since and timestamp(wanted.since.replace(tzinfo=UTC)),
+            since=wanted.since and utc_text(wanted.since),
             limit=min(wanted.limit - len(found), PAGE),
             cursor=cursor,
         )

@@ -1,6 +1,7 @@
 """The types of the options --since and --until, and of --from and --to."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,10 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class TimeType(click.DateTime):
-    """A day or a time in UTC, or how long ago it was: `30m`, `1h`, `2d`. Its value is a naive datetime in UTC."""
+    """A day or a time in ISO 8601, or how long ago it was: `30m`, `1h`, `2d`. Its value is a naive datetime in UTC.
+
+    A time without an offset is in UTC.
+    """
 
     name = "time"
 
@@ -23,14 +27,14 @@ class TimeType(click.DateTime):
         ago = _AGO.fullmatch(value) if isinstance(value, str) else None
         if ago:
             return self._ago(ago, datetime.now(UTC))
-        try:
+        with suppress(click.BadParameter):
             return super().convert(value, param, ctx)
-        except click.BadParameter:
-            self.fail(
-                f"{value!r} is not a day or time such as 2026-01-31 or 2026-01-31T18:30 (UTC), 30m, 1h, or 2d.",
-                param,
-                ctx,
-            )
+        try:
+            moment = datetime.fromisoformat(value.upper())
+            return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        except (ValueError, OverflowError):  # an offset leads out of the calendar
+            examples = "2026-01-31, 2026-01-31T18:30 (UTC), or 2026-01-31T18:30+02:00"
+            self.fail(f"{value!r} is not a day or time such as {examples}, nor 30m, 1h, or 2d.", param, ctx)
 
     def _ago(self, ago: re.Match[str], now: datetime) -> datetime:
         before = timedelta(**{_UNITS[ago["unit"]]: int(ago["count"])})
@@ -38,6 +42,11 @@ class TimeType(click.DateTime):
 
 
 TIME = TimeType()
+
+
+def utc_text(moment: datetime) -> str:
+    """Return a naive datetime in UTC as RFC 3339, to the microsecond."""
+    return f"{moment.isoformat()}Z"
 
 
 class DayType(click.DateTime):

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.cli import erase
 from functions.cli.api import Api
 from functions.cli.jobs import JobFilter, find_jobs
 from tests.cli.command import Command, Result, eventually, read_until, result_of
@@ -222,31 +221,6 @@ def test_what_is_erased_must_be_chosen_in_one_way(jobs: Callable[..., Result]):
     for arguments, words in (([], "Name a job, or choose jobs by --caller"), (both, "or choose jobs, not both.")):
         result = jobs("erase", *arguments, "--yes")
         assert (result.code, words in result.err) == (2, True)
-
-
-@pytest.mark.parametrize(("dry_run", "requests", "done"), [(False, 4, 350), (True, 2, 0)])
-async def test_more_jobs_than_a_request_examines_or_erases_are_counted_and_erased(
-    dry_run: bool, requests: int, done: int
-):
-    left, bodies = {"2026-03-01T00:00:00Z": 250, "2026-02-01T00:00:00Z": 100}, []
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        bodies.append(json.loads(request.content))
-        until = bodies[-1]["filter"]["until"]
-        matched = left[until]
-        erased = 0 if bodies[-1]["dryRun"] else min(matched, 100)
-        left[until] -= erased
-        ids = [f"{len(bodies)}-{number}" for number in range(erased)]
-        further = {"nextUntil": "2026-02-01T00:00:00Z"} if until.startswith("2026-03") else {}
-        counts = {"matched": matched + 2, "done": erased, "skipped": 2, "jobs": ids, **further}
-        return httpx.Response(200, json=counts)
-
-    async with httpx.AsyncClient(base_url="http://trigger.test", transport=httpx.MockTransport(respond)) as http:
-        wanted = {"status": "failed", "until": "2026-03-01T00:00:00Z"}
-        result = await erase._sum(wanted, Api(http), dry_run=dry_run)
-    assert (len(bodies), result["matched"], result["skipped"]) == (requests, 354, 4)
-    assert result["done"] == len(set(result["jobs"])) == done
-    assert {body["filter"]["status"] for body in bodies} == {"failed"}
 
 
 @pytest.mark.parametrize("command", ["show", "watch", "erase", "cancel", "redeliver", "recopy", "retry"])
