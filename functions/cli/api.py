@@ -5,6 +5,7 @@ that is retried is queued, and started by the poller of `serve`.
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -32,6 +33,7 @@ HOW_TO_SEND = (
     f"Commands send the token of {TOKEN_VARIABLE}, or of --token. The identity token for a private deployment belongs "
     f"in {IDENTITY_VARIABLE}."
 )
+_SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 NOT_A_TRIGGER = "Is it the URL of a trigger?"
 
 
@@ -49,6 +51,12 @@ class Api:
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a POST with JSON, or without a body."""
         return json_of(await self._send("POST", path, **({} if body is None else {"json": body})))
+
+    async def post_with_retry_after(self, path: str, body: Mapping[str, Any]) -> tuple[Any, int | None]:
+        """Send a POST with JSON. Also return the seconds of Retry-After, None without them."""
+        response = await self._send("POST", path, json=body)
+        seconds = response.headers.get("Retry-After", "")
+        return json_of(response), int(seconds) if _SECONDS.fullmatch(seconds) else None
 
     async def delete(self, path: str) -> Any:
         """Send a DELETE."""
