@@ -137,34 +137,38 @@ class World:
         """Run one window of the poller."""
         return await Window(self.deps).run()
 
-    async def run_until(self, done: Callable[[], Any], patience: timedelta = timedelta(hours=30)) -> None:
-        """Run a window each minute until `done` is true; it is awaited before each."""
+    async def run_until(
+        self, done: Callable[[], Any], patience: timedelta = timedelta(hours=30), every: timedelta = MINUTE
+    ) -> None:
+        """Run a window each minute, or at other intervals, until `done` is true; it is awaited before each."""
         end = self.clock.now() + patience
         while not await done():
             assert self.clock.now() < end, f"not done within {patience}"
             began = self.clock.now()
             await self.run_window()
-            rest = MINUTE - (self.clock.now() - began) % MINUTE
+            rest = every - (self.clock.now() - began) % every
             await self.clock.sleep(rest.total_seconds())
 
-    async def end_of(self, *job_ids: str, patience: timedelta = timedelta(hours=30)) -> list[dict[str, Any]]:
+    async def end_of(
+        self, *job_ids: str, patience: timedelta = timedelta(hours=30), every: timedelta = MINUTE
+    ) -> list[dict[str, Any]]:
         """Run windows until the jobs are final; return the public jobs."""
 
         async def final() -> bool:
             jobs = [await self.record(job_id) for job_id in job_ids]
             return all(job.finished for job in jobs)
 
-        await self.run_until(final, patience)
+        await self.run_until(final, patience, every)
         return [await self.job(job_id) for job_id in job_ids]
 
-    async def run_for(self, span: timedelta) -> None:
-        """Run a window each minute for a time span."""
+    async def run_for(self, span: timedelta, every: timedelta = MINUTE) -> None:
+        """Run a window each minute for a time span; at longer intervals, where nothing happens in between."""
         end = self.clock.now() + span
 
         async def over() -> bool:
             return self.clock.now() >= end
 
-        await self.run_until(over, span + MINUTE)
+        await self.run_until(over, span + every, every)
 
     # --- results ---------------------------------------------------------------------------------------------------
 

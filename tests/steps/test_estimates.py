@@ -59,7 +59,10 @@ SCENARIOS: dict[str, tuple[dict[str, int], dict[str, str]]] = {
 
 @pytest.mark.parametrize(
     ("name", "batch"),
-    [*((name, False) for name in SCENARIOS), *((name, True) for name in SCENARIOS if name.startswith("dollars"))],
+    [
+        *((name, False) for name in SCENARIOS),
+        *(pytest.param(name, True, marks=pytest.mark.slow) for name in SCENARIOS if name.startswith("dollars")),
+    ],
 )
 async def test_a_job_starts_when_its_estimate_says(open_world: OpenWorld, name: str, batch: bool) -> None:
     callers, settings = SCENARIOS[name]

@@ -156,7 +156,7 @@ async def test_the_file_of_a_job_that_is_canceled_while_it_is_prepared_is_delete
     response = await world.http.post("/", data={"prompt": "a cat"}, files={"image1": ("cat.png", CAT)})
     canceled = await world.http.delete(response.headers["location"])
     assert canceled.json()["status"] == "canceled"
-    await world.run_for(timedelta(days=6, hours=23))
+    await world.run_for(timedelta(days=6, hours=23), every=HOUR)
     assert stored_inputs(tmp_path) == [canceled.json()["id"]]  # for a retry
     await world.run_for(2 * HOUR)
     assert (stored_inputs(tmp_path), world.paid) == ([], 0)

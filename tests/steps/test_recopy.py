@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 async def uncopied(world: World, **fields: object) -> str:
     """Return the id of a job whose image was generated, but could not be copied for a day."""
     world.vendor.answer("cdn", lambda _call: httpx.Response(503))
-    (job,) = await world.end_of(await world.accepted(**fields))
+    (job,) = await world.end_of(await world.accepted(**fields), every=HOUR)
     assert (job["status"], job["errorCode"]) == ("failed", "copy_failed")
     world.vendor.reset()
     return str(job["id"])
@@ -50,7 +50,7 @@ async def test_a_recopy_is_tried_for_another_day(world: World) -> None:
     job_id = await uncopied(world)
     world.vendor.answer("cdn", lambda _call: httpx.Response(503))
     await world.http.post(f"/jobs/{job_id}/recopy")
-    await world.run_for(23 * HOUR)
+    await world.run_for(23 * HOUR, every=HOUR)
     assert (await world.job(job_id))["status"] == "copying"
     await world.run_for(2 * HOUR)
     assert (await world.job(job_id))["errorCode"] == "copy_failed"

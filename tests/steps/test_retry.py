@@ -86,7 +86,7 @@ async def test_only_the_newest_ten_runs_are_listed(world: World) -> None:
 async def test_deadline_and_retention_start_anew(open_world: OpenWorld) -> None:
     async with open_world(RETENTION_DAYS="90") as world:
         job_id = await failed_job(world, deadlineSeconds=3_600)
-        await world.run_for(2 * DAY)
+        await world.run_for(2 * DAY, every=HOUR)
         now = world.clock.now()
         await retry(world, job_id)
         record = await world.record(job_id)

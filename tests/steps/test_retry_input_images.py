@@ -35,7 +35,7 @@ async def with_file(world: World, workflow: str = "default", fault: str = "faile
 async def test_the_input_image_is_kept_for_a_retry_and_deleted_after_it(open_world: OpenWorld, workflow: str) -> None:
     async with open_world(WIREFLOW_WORKFLOWS=SAVED) as world:
         job_id = await with_file(world, workflow)
-        await world.run_for(6 * DAY)
+        await world.run_for(6 * DAY, every=HOUR)
         assert (await retry(world, job_id)).status_code == 202
         (job,) = await world.end_of(job_id)
         await world.run_window()
@@ -49,7 +49,7 @@ async def test_the_input_image_is_kept_for_a_retry_and_deleted_after_it(open_wor
 async def test_after_seven_days_the_input_image_is_gone(world: World) -> None:
     job_id = await with_file(world)
     completed = moment((await world.job(job_id))["completedAt"])
-    await world.run_for(7 * DAY + HOUR)
+    await world.run_for(7 * DAY + HOUR, every=HOUR)
     record = await world.record(job_id)
     assert (record.stored_input, record.due_at) == (None, None)
     assert world.clock.now() > completed + 7 * DAY

@@ -168,7 +168,7 @@ async def test_a_retry_is_counted_although_its_day_was_closed(open_world: OpenWo
         world.vendor.answer("cdn", lambda _call: httpx.Response(200, content=b"PK, an archive"))
         http = world.caller("127.0.0.1", Authorization="Bearer zap")
         job_id = (await http.post("/", json={"prompt": "a cat"})).json()["id"]
-        await world.run_for(timedelta(days=20))
+        await world.run_for(timedelta(days=20), every=timedelta(minutes=10))
         before = await read(world, groupBy="day", **{"from": TODAY, "to": TODAY})
         assert await world.store.read_usage(TODAY)
         world.vendor.reset()

@@ -12,7 +12,9 @@ REPOSITORY = Path(__file__).parents[2]
 MAX_GROWTH = 160 * MIB  # 64 MiB of jobs, and what reading and writing some of them takes
 
 
-@pytest.mark.parametrize("state", ["running", "preparing", "queued"])
+@pytest.mark.parametrize(
+    "state", ["running", *(pytest.param(state, marks=pytest.mark.slow) for state in ("preparing", "queued"))]
+)
 def test_300_jobs_of_512_kib_stay_below_160_mib(state: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.steps.window_memory", str(tmp_path), state, "300"]
     done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True, timeout=300)
