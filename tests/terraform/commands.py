@@ -1,4 +1,4 @@
-"""The gcloud and terraform commands of a document, and what the real programs would say about their flags.
+"""The commands of a document, and what gcloud, terraform, and `python -m functions` would say about their flags.
 
 gcloud ships its whole tree of commands and flags for completion; terraform prints its flags with `-help`. Neither is
 given a credential, and no command is run.
@@ -15,6 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import click
+
+from functions.cli.commands import cli
 from tests.terraform.mocked import ENTRY, ROOT
 
 Tree = Mapping[str, Any]
@@ -23,6 +26,7 @@ _FENCED = re.compile(r"^```(?:sh|yaml)\n(.*?)^```", re.M | re.S)
 _INLINE = re.compile(r"`((?:gcloud|terraform) [^`\n]+)`")
 # A program followed by a word or a flag of it, wherever it is: in "$(…)", behind a pipe, or after xargs.
 _PROGRAM = re.compile(r"(?<![\w./\"'=-])(?:gcloud|terraform)(?= +[a-z-])")
+_FUNCTIONS = re.compile(r"\bpython -m functions (?=[a-z])")
 _VARIABLE = re.compile(r"\bTF_VAR_(\w+)=")
 _GROUPS = ("state", "workspace", "providers")
 
@@ -37,6 +41,30 @@ def in_script(script: str) -> list[list[str]]:
     lines = script.replace("\\\n", " ").splitlines()
     uncommented = (re.sub(r"(^|\s)#.*", "", line) for line in lines)
     return [list(_words(line[found.start() :])) for line in uncommented for found in _PROGRAM.finditer(line)]
+
+
+def of_functions(text: str) -> list[list[str]]:
+    """The words after `python -m functions` of each such command in a Markdown text."""
+    codes = [*_FENCED.findall(text), *re.findall(r"`([^`\n]+)`", text)]
+    lines = [line for code in codes for line in code.replace("\\\n", " ").splitlines()]
+    return [list(_words(line[found.end() :])) for line in lines for found in _FUNCTIONS.finditer(line)]
+
+
+def functions_faults(words: list[str]) -> list[str]:
+    """What `python -m functions` does not know of a command: its name, an option, or the value of an option."""
+    rest = ["0" * 32 if word == "JOB" else word for word in words]
+    command: click.Command = cli
+    while isinstance(command, click.Group):
+        name = rest.pop(0) if rest else ""
+        if name not in command.commands:
+            return [f"no command {name}: {' '.join(words)}"]
+        command = command.commands[name]
+    with click.Context(command, info_name=command.name) as context:
+        try:
+            command.parse_args(context, rest)
+        except click.UsageError as error:
+            return [f"{error.format_message()}: {' '.join(words)}"]
+    return []
 
 
 def exported(text: str) -> set[str]:

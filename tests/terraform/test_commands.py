@@ -11,8 +11,10 @@ from tests.terraform.commands import (
     Tree,
     documented,
     exported,
+    functions_faults,
     gcloud_faults,
     gcloud_tree,
+    of_functions,
     terraform_faults,
 )
 from tests.terraform.mocked import ENTRY, MODULE
@@ -41,6 +43,11 @@ def test_every_terraform_command_of_a_document_is_one(path: Path) -> None:
     commands = [words for words in documented(path.read_text()) if words[0] == "terraform"]
     assert [fault for words in commands for fault in terraform_faults(words)] == []
     assert exported(path.read_text()) - set(root.blocks("variable")) == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ENTRY)))
+def test_every_command_of_our_own_in_a_document_is_one(path: Path) -> None:
+    assert [fault for words in of_functions(path.read_text()) for fault in functions_faults(words)] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ENTRY)))
@@ -111,3 +118,11 @@ def test_a_wrong_command_is_found(command: str, gcloud: Tree) -> None:
 def test_a_right_command_is_not(command: str, gcloud: Tree) -> None:
     for words in documented(f"```sh\n{command}\n```"):
         assert not (terraform_faults(words) if words[0] == "terraform" else gcloud_faults(words, gcloud))
+
+
+@pytest.mark.parametrize(
+    "command", ["control", "control halt", "jobs list --state queued", "jobs list --status waiting"]
+)
+def test_a_wrong_command_of_our_own_is_found(command: str) -> None:
+    (words,) = of_functions(f"```sh\nJOBS_URL=x python -m functions {command}\n```")
+    assert functions_faults(words)
