@@ -56,14 +56,20 @@ def test_every_resource_type_and_data_source_has_the_permissions_that_read_it() 
 
 
 def test_only_what_is_granted_elsewhere_needs_nothing() -> None:
-    assert {kind for kind, needs in table("deploys").items() if not needs} == {
-        "google_billing_budget",
-        "google_project_iam_member",
-    }
-    assert {kind for kind, needs in table("reads").items() if not needs} == {
-        "google_billing_budget",
-        "google_storage_bucket_object",
-    }
+    assert {kind for kind, needs in table("deploys").items() if not needs} == {"google_project_iam_member"}
+    assert {kind for kind, needs in table("reads").items() if not needs} == {"google_storage_bucket_object"}
+
+
+def test_a_request_that_names_a_quota_project_may_use_it() -> None:
+    files = (file.read_text() for folder in (*FOLDERS, LOAD_BALANCER) for file in folder.glob("*.tf"))
+    blocks = [
+        block for text in files for block in re.findall(r'^resource "(google_\w+)" [^\n]+\n(.*?)^\}', text, re.M | re.S)
+    ]
+    counted = {kind for kind, block in blocks if re.search(r"^  provider += google\.counted$", block, re.M)}
+    assert counted == {"google_billing_budget", "google_firebaserules_release", "google_firebaserules_ruleset"}
+    for kind in counted:
+        assert "serviceusage.services.use" in table("reads")[kind]
+        assert "roles/serviceusage.serviceUsageAdmin" in table("deploys")[kind]  # has that permission
 
 
 def granted(state: State, account: str) -> dict[str, Any]:
@@ -93,7 +99,9 @@ def test_the_deployer_has_those_roles_and_the_planner_those_permissions(delivery
 def test_the_planner_reads_configuration_and_nothing_else(delivery: State) -> None:
     (custom,) = delivery.all("google_project_iam_custom_role")
     verbs = {permission.rpartition(".")[2] for permission in custom.values["permissions"]}
-    assert verbs == {"get", "list", "getIamPolicy", "getMetadata"}
+    uses = {permission for permission in custom.values["permissions"] if permission.endswith(".use")}
+    assert verbs == {"get", "list", "getIamPolicy", "getMetadata", "use"}
+    assert uses == {"serviceusage.services.use"}  # counts requests against the project's quota
     data = {"datastore.entities.get", "datastore.entities.list", "storage.objects.get", "secretmanager.versions.access"}
     assert not data & set(custom.values["permissions"])
     (condition,) = granted(delivery, "planner")["roles/storage.objectViewer"]

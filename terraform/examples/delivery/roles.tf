@@ -1,18 +1,20 @@
 # What each resource type needs: the roles that create, change, and delete it, and the permissions that a plan reads it
 # with. tests/terraform/test_delivery.py fails if a type in use is missing here, or a type here is not in use.
+# A request of the provider google.counted names a quota project, which needs serviceusage.services.use on that project.
+# https://cloud.google.com/docs/quotas/set-quota-project
 
 locals {
   deploys = {
     google_artifact_registry_repository_iam_member = ["roles/artifactregistry.admin"]
-    google_billing_budget                          = [] # on the billing account, see README.md
+    google_billing_budget                          = ["roles/serviceusage.serviceUsageAdmin"] # the rest on the billing account, see README.md
     google_cloud_run_v2_service_iam_member         = ["roles/run.admin"]
     google_cloud_scheduler_job                     = ["roles/cloudscheduler.admin", "roles/iam.serviceAccountUser"]
     google_cloud_tasks_queue                       = ["roles/cloudtasks.queueAdmin"]
     google_cloud_tasks_queue_iam_member            = ["roles/cloudtasks.queueAdmin"]
     google_cloudfunctions2_function                = ["roles/cloudfunctions.developer", "roles/iam.serviceAccountUser"]
     google_eventarc_trigger                        = ["roles/eventarc.admin", "roles/iam.serviceAccountUser"]
-    google_firebaserules_release                   = ["roles/firebaserules.admin"]
-    google_firebaserules_ruleset                   = ["roles/firebaserules.admin"]
+    google_firebaserules_release                   = ["roles/firebaserules.admin", "roles/serviceusage.serviceUsageAdmin"]
+    google_firebaserules_ruleset                   = ["roles/firebaserules.admin", "roles/serviceusage.serviceUsageAdmin"]
     google_firestore_backup_schedule               = ["roles/datastore.owner"]
     google_firestore_database                      = ["roles/datastore.owner"]
     google_firestore_field                         = ["roles/datastore.owner"]
@@ -52,15 +54,15 @@ locals {
 
   reads = {
     google_artifact_registry_repository_iam_member = ["artifactregistry.repositories.getIamPolicy"]
-    google_billing_budget                          = [] # on the billing account, see README.md
+    google_billing_budget                          = ["serviceusage.services.use"] # the rest on the billing account, see README.md
     google_cloud_run_v2_service_iam_member         = ["run.services.getIamPolicy"]
     google_cloud_scheduler_job                     = ["cloudscheduler.jobs.get"]
     google_cloud_tasks_queue                       = ["cloudtasks.queues.get"]
     google_cloud_tasks_queue_iam_member            = ["cloudtasks.queues.getIamPolicy"]
     google_cloudfunctions2_function                = ["cloudfunctions.functions.get"]
     google_eventarc_trigger                        = ["eventarc.triggers.get"]
-    google_firebaserules_release                   = ["firebaserules.releases.get"]
-    google_firebaserules_ruleset                   = ["firebaserules.rulesets.get"]
+    google_firebaserules_release                   = ["firebaserules.releases.get", "serviceusage.services.use"]
+    google_firebaserules_ruleset                   = ["firebaserules.rulesets.get", "serviceusage.services.use"]
     google_firestore_backup_schedule               = ["datastore.backupSchedules.get"]
     google_firestore_database                      = ["datastore.databases.get", "datastore.databases.getMetadata"]
     google_firestore_field                         = ["datastore.indexes.get", "datastore.indexes.list"]
