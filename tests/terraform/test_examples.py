@@ -168,3 +168,28 @@ def test_each_environment_has_its_own_state_in_a_bucket_and_sets_every_variable(
     for name in ENVIRONMENTS:
         given = re.findall(r"^(\w+) +=", (folder / f"environments/{name}.tfvars").read_text(), re.M)
         assert required <= set(given) <= {name for name, _ in variables}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_each_secret_of_the_vault_is_created_and_its_access_can_be_read_and_granted(name: str) -> None:
+    folder = EXAMPLES / "platform"
+    document = (folder / "README.md").read_text()
+    variables = (folder / f"environments/{name}.tfvars").read_text()
+    (project,) = re.findall(r'^project_id += "(.+)"$', variables, re.M)
+    named = set(re.findall(r'"projects/acme-vault/secrets/(.+?)/', variables))
+    ((listed, loop),) = re.findall(r"^for secret in (.+); do\n(.*?)^done$", document, re.M | re.S)
+    assert {f"{secret}-{name}" for secret in listed.split()} == named
+    assert 'gcloud secrets create "$secret-$KEY" --project=acme-vault\n' in loop
+    added = set(re.findall(r'gcloud secrets versions add "(.+)-\$KEY" --project=acme-vault', document))
+    assert added == set(listed.split())
+    bindings = re.findall(
+        r'add-iam-policy-binding "\$secret-\$KEY" --project=acme-vault --role=(\S+) \\\n +--member="(.+)"$', loop, re.M
+    )
+    (default,) = re.findall(
+        r'^variable "name" \{\n.*?default += "(.+?)"', (folder / "variables.tf").read_text(), re.M | re.S
+    )
+    accounts = {task: f"{default}-{task}@{project}.iam.gserviceaccount.com" for task in ("deployer", "planner")}
+    assert {role: member.replace("$PROJECT", project) for role, member in bindings} == {
+        "roles/secretmanager.admin": f"serviceAccount:{accounts['deployer']}",
+        "roles/secretmanager.viewer": f"serviceAccount:{accounts['planner']}",
+    }
