@@ -42,7 +42,10 @@ variables {
   trigger_signing_secrets  = "{\"shop\": [\"whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUhISEh\"]}"
   callback_signing_secrets = "{\"*\": [\"whsec_c2VjcmV0LWZvci1ub3RpZmljYXRpb25zLW9ubHkhISEh\"]}"
   turnstile_secret         = "turnstile-kept-secret"
-  wireflow_workflows       = "{\"hook\": {\"mode\": \"webhook\", \"id\": \"workflow-kept-secret\"}}"
+  wireflow_workflows       = <<-EOT
+    {"default": {"mode": "webhook", "id": "workflow-kept-secret", "pricePerImage": 0.1},
+     "hook": {"mode": "webhook", "id": "workflow-kept-secret", "pricePerImage": {"1K": 0.1, "2K": 0.2}}}
+  EOT
 
   min_instances = 1
   max_instances = 20

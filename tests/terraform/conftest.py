@@ -17,6 +17,7 @@ from tests.terraform.mocked import (
     run_test,
     terraform,
 )
+from tests.terraform.variables_alone import copy_variables
 
 *OLDER, NEWEST = GOOGLE_VERSIONS
 DEPLOYMENTS = ("smallest", "largest", "existing_database", "existing_resources", "pubsub", "eventarc")
@@ -46,6 +47,12 @@ def root_module(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     empty_packages(copy)
     pin_google(copy, google)
     return initialize(copy)
+
+
+@pytest.fixture(scope="session")
+def variables_alone(google: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The variables of the module without its resources, initialized."""
+    return copy_variables(tmp_path_factory.mktemp(f"variables-{google}"))
 
 
 @pytest.fixture(scope="session")

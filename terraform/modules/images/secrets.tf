@@ -1,26 +1,6 @@
 # The secrets, in Secret Manager. Their values are in neither the plan nor the state.
 
 locals {
-  # Environment variable => its Terraform variable and the functions that read it. A webhook id is a secret because it
-  # is enough to spend credits.
-  known_secrets = {
-    WIREFLOW_WEBHOOK_ID     = { variable = "webhook_id", readers = ["trigger", "poller"] }
-    WIREFLOW_API_KEY        = { variable = "api_key", readers = ["trigger", "poller"] }
-    WIREFLOW_WORKFLOWS      = { variable = "wireflow_workflows", readers = ["trigger", "poller"] }
-    TRIGGER_TOKENS          = { variable = "trigger_tokens", readers = ["trigger"] }
-    TRIGGER_SIGNING_SECRETS = { variable = "trigger_signing_secrets", readers = ["trigger"] }
-    TURNSTILE_SECRET        = { variable = "turnstile_secret", readers = ["trigger"] }
-
-    CALLBACK_SIGNING_SECRETS = { variable = "callback_signing_secrets", readers = ["poller"] }
-
-    # Each function knows the other's signing secrets by their SHA-256, and does not start with one of them: the
-    # receiver of a message could send it back as a signed request.
-    TRIGGER_SIGNING_SECRETS_SHA256  = { variable = "trigger_signing_secrets_sha256", readers = ["poller"] }
-    CALLBACK_SIGNING_SECRETS_SHA256 = { variable = "callback_signing_secrets_sha256", readers = ["trigger"] }
-  }
-  optional_secrets = ["trigger_tokens", "trigger_signing_secrets", "callback_signing_secrets", "turnstile_secret", "wireflow_workflows"]
-  secret_variables = [for secret in values(local.known_secrets) : secret.variable]
-
   # Ephemeral values cannot decide what is created, so var.secrets names the optional ones that have a value.
   new_secrets = {
     for setting, secret in local.known_secrets : setting => secret

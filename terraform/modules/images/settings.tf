@@ -89,8 +89,15 @@ variable "daily_spend_usd" {
   default     = null
 
   validation {
-    condition     = var.daily_spend_usd == null || try(var.daily_spend_usd >= 0, false)
-    error_message = "daily_spend_usd must be at least 0."
+    condition = try(
+      var.daily_spend_usd >= 0.000001 && var.daily_spend_usd <= 100000000 || var.daily_spend_usd == 0, var.daily_spend_usd == null
+    )
+    error_message = "daily_spend_usd must be 0, or an amount in dollars from 0.000001 to 100000000."
+  }
+
+  validation {
+    condition     = coalesce(var.daily_spend_usd, 0) == 0 || local.has_workflows
+    error_message = "daily_spend_usd requires wireflow_workflows (named in secrets or secret_ids), with pricePerImage for each and for default."
   }
 }
 
@@ -100,8 +107,15 @@ variable "monthly_spend_usd" {
   default     = null
 
   validation {
-    condition     = var.monthly_spend_usd == null || try(var.monthly_spend_usd >= 0, false)
-    error_message = "monthly_spend_usd must be at least 0."
+    condition = try(
+      var.monthly_spend_usd >= 0.000001 && var.monthly_spend_usd <= 100000000 || var.monthly_spend_usd == 0, var.monthly_spend_usd == null
+    )
+    error_message = "monthly_spend_usd must be 0, or an amount in dollars from 0.000001 to 100000000."
+  }
+
+  validation {
+    condition     = coalesce(var.monthly_spend_usd, 0) == 0 || local.has_workflows
+    error_message = "monthly_spend_usd requires wireflow_workflows (named in secrets or secret_ids), with pricePerImage for each and for default."
   }
 }
 
@@ -111,8 +125,16 @@ variable "spend_per_10_minutes_usd" {
   default     = null
 
   validation {
-    condition     = var.spend_per_10_minutes_usd == null || try(var.spend_per_10_minutes_usd >= 0, false)
-    error_message = "spend_per_10_minutes_usd must be at least 0."
+    condition = try(
+      var.spend_per_10_minutes_usd >= 0.000001 && var.spend_per_10_minutes_usd <= 100000000 || var.spend_per_10_minutes_usd == 0,
+      var.spend_per_10_minutes_usd == null
+    )
+    error_message = "spend_per_10_minutes_usd must be 0, or an amount in dollars from 0.000001 to 100000000."
+  }
+
+  validation {
+    condition     = coalesce(var.spend_per_10_minutes_usd, 0) == 0 || local.has_workflows
+    error_message = "spend_per_10_minutes_usd requires wireflow_workflows (named in secrets or secret_ids), with pricePerImage for each and for default."
   }
 }
 
@@ -126,9 +148,17 @@ variable "caller_limits" {
       for limits in values(var.caller_limits) :
       length(limits) > 0 && length(setsubtract(keys(limits), ["perDay", "usdPerDay", "usdPerMonth", "maxQueued"])) == 0
       && alltrue([for limit in values(limits) : limit > 0])
+      && alltrue([for name in ["usdPerDay", "usdPerMonth"] : try(limits[name] >= 0.000001 && limits[name] <= 100000000, !can(limits[name]))])
       && alltrue([for name in ["perDay", "maxQueued"] : try(floor(limits[name]) == limits[name], !can(limits[name]))])
     ]), false)
-    error_message = "caller_limits must be a map such as { zapier = { usdPerDay = 5, perDay = 100 } }, with limits above 0 for at most 200 callers."
+    error_message = "caller_limits must be a map such as { zapier = { usdPerDay = 5, perDay = 100 } }: limits above 0, of at most 200 callers."
+  }
+
+  validation {
+    condition = local.has_workflows || try(
+      alltrue([for limits in values(var.caller_limits) : !can(limits.usdPerDay) && !can(limits.usdPerMonth)]), var.caller_limits == null
+    )
+    error_message = "usdPerDay and usdPerMonth require wireflow_workflows (named in secrets or secret_ids), with pricePerImage for each and for default."
   }
 }
 
@@ -179,8 +209,8 @@ variable "max_queue_hours" {
   default     = null
 
   validation {
-    condition     = var.max_queue_hours == null || try(var.max_queue_hours > 0, false)
-    error_message = "max_queue_hours must be greater than 0."
+    condition     = try(var.max_queue_hours >= 0.0001 && var.max_queue_hours <= 8760, var.max_queue_hours == null)
+    error_message = "max_queue_hours must be a number from 0.0001 to 8760."
   }
 }
 

@@ -1,5 +1,35 @@
 # Secret settings. Their values are in neither the plan nor the state.
 
+locals {
+  # Environment variable => its Terraform variable and the functions that read it. A webhook id is a secret because it
+  # is enough to spend credits.
+  known_secrets = {
+    WIREFLOW_WEBHOOK_ID     = { variable = "webhook_id", readers = ["trigger", "poller"] }
+    WIREFLOW_API_KEY        = { variable = "api_key", readers = ["trigger", "poller"] }
+    WIREFLOW_WORKFLOWS      = { variable = "wireflow_workflows", readers = ["trigger", "poller"] }
+    TRIGGER_TOKENS          = { variable = "trigger_tokens", readers = ["trigger"] }
+    TRIGGER_SIGNING_SECRETS = { variable = "trigger_signing_secrets", readers = ["trigger"] }
+    TURNSTILE_SECRET        = { variable = "turnstile_secret", readers = ["trigger"] }
+
+    CALLBACK_SIGNING_SECRETS = { variable = "callback_signing_secrets", readers = ["poller"] }
+
+    # Each function knows the other's signing secrets by their SHA-256, and does not start with one of them: the
+    # receiver of a message could send it back as a signed request.
+    TRIGGER_SIGNING_SECRETS_SHA256  = { variable = "trigger_signing_secrets_sha256", readers = ["poller"] }
+    CALLBACK_SIGNING_SECRETS_SHA256 = { variable = "callback_signing_secrets_sha256", readers = ["trigger"] }
+  }
+  optional_secrets = ["trigger_tokens", "trigger_signing_secrets", "callback_signing_secrets", "turnstile_secret", "wireflow_workflows"]
+  secret_variables = [for secret in values(local.known_secrets) : secret.variable]
+
+  has_workflows = contains(concat(var.secrets, keys(var.secret_ids)), "wireflow_workflows")
+  has_dollar_limit = anytrue([
+    coalesce(var.daily_spend_usd, 0) > 0,
+    coalesce(var.monthly_spend_usd, 0) > 0,
+    coalesce(var.spend_per_10_minutes_usd, 0) > 0,
+    try(anytrue([for limits in values(var.caller_limits) : can(limits.usdPerDay) || can(limits.usdPerMonth)]), false),
+  ])
+}
+
 variable "webhook_id" {
   description = "Wireflow webhook id, required unless secret_ids names it. Set it as TF_VAR_webhook_id; it never reaches the plan or the state."
   type        = string
@@ -154,6 +184,14 @@ variable "wireflow_workflows" {
       for name, workflow in jsondecode(var.wireflow_workflows) : contains(["webhook", "run", "execute"], workflow.mode) && workflow.id != ""
     ]), false)
     error_message = "wireflow_workflows must be a JSON object: name => {\"mode\": \"webhook\", \"run\" or \"execute\", \"id\": …}."
+  }
+
+  # The functions refuse the same at their start. Without default, webhook_id is the workflow default, which has no price.
+  validation {
+    condition = !local.has_dollar_limit || var.wireflow_workflows == "" || try(contains(keys(jsondecode(var.wireflow_workflows)), "default") && alltrue([
+      for workflow in values(jsondecode(var.wireflow_workflows)) : try(workflow.pricePerImage, null) != null
+    ]), false)
+    error_message = "With a limit in dollars each of wireflow_workflows needs pricePerImage, and default must be one of them."
   }
 }
 

@@ -1,5 +1,5 @@
 # Values that each variable rejects. A run has several bad values and fails unless every variable in expect_failures
-# rejects its own. A validation that refers to a second variable is not evaluated while that variable is invalid.
+# rejects its own. No validation of a variable is evaluated while another variable that one of them refers to is invalid.
 
 mock_provider "google" {}
 mock_provider "google" {
@@ -43,7 +43,6 @@ run "empty" {
     wireflow_plan         = ""
     usd_per_credit        = 0
     on_unknown            = ""
-    caller_limits         = { zap = {} }
     max_queue_hours       = 0
     image_hosts           = []
     wireflow_models       = {}
@@ -57,7 +56,6 @@ run "empty" {
     var.project_id, var.webhook_id, var.api_key, var.region, var.name, var.invokers, var.database_name,
     var.database_location, var.cors_origins, var.notification_emails, var.runbook_url, var.billing_account, var.public_url,
     var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit, var.on_unknown, var.max_queue_hours, var.image_hosts,
-    var.caller_limits,
     var.wireflow_models, var.secrets, var.eventarc_topic, var.form_origins, var.event_service_account,
   ]
 }
@@ -66,30 +64,26 @@ run "wrong_form" {
   command = plan
 
   variables {
-    project_id               = "123456789012"
-    region                   = "us-central1-a"
-    name                     = "a-name-of-21-letters-"
-    invokers                 = ["allUsers"]
-    database_name            = "Jobs"
-    database_location        = "US"
-    cors_origins             = ["https://*.example.com"]
-    notification_emails      = ["ada"]
-    public_url               = "http://images.example.com"
-    wireflow_base_url        = "http://www.wireflow.ai/api/v1"
-    wireflow_plan            = "premium"
-    usd_per_credit           = 1001
-    on_unknown               = "give up"
-    daily_spend_usd          = -1
-    monthly_spend_usd        = -1
-    spend_per_10_minutes_usd = -1
-    caller_limits            = { zap = { perday = 5 } }
-    max_queue_hours          = -1
-    image_hosts              = ["https://cdn.wireflow.ai"]
-    wireflow_models          = { dream = [] }
-    eventarc                 = true
-    eventarc_topic           = "theirs"
-    form_origins             = ["https://*.example.com"]
-    event_service_account    = "ada@example.com"
+    project_id            = "123456789012"
+    region                = "us-central1-a"
+    name                  = "a-name-of-21-letters-"
+    invokers              = ["allUsers"]
+    database_name         = "Jobs"
+    database_location     = "US"
+    cors_origins          = ["https://*.example.com"]
+    notification_emails   = ["ada"]
+    public_url            = "http://images.example.com"
+    wireflow_base_url     = "http://www.wireflow.ai/api/v1"
+    wireflow_plan         = "premium"
+    usd_per_credit        = 1001
+    on_unknown            = "give up"
+    max_queue_hours       = -1
+    image_hosts           = ["https://cdn.wireflow.ai"]
+    wireflow_models       = { dream = [] }
+    eventarc              = true
+    eventarc_topic        = "theirs"
+    form_origins          = ["https://*.example.com"]
+    event_service_account = "ada@example.com"
 
     secrets                 = ["trigger_tokens", "trigger_signing_secrets", "turnstile_secret", "wireflow_workflows"]
     trigger_tokens          = "{\"zap\": \"the token itself\"}"
@@ -103,7 +97,6 @@ run "wrong_form" {
     var.project_id, var.region, var.name, var.invokers, var.database_name, var.database_location, var.cors_origins,
     var.notification_emails, var.public_url, var.wireflow_base_url, var.wireflow_plan, var.usd_per_credit,
     var.on_unknown, var.max_queue_hours, var.image_hosts, var.wireflow_models, var.eventarc_topic, var.form_origins,
-    var.daily_spend_usd, var.monthly_spend_usd, var.spend_per_10_minutes_usd, var.caller_limits,
     var.event_service_account, var.trigger_tokens, var.trigger_signing_secrets, var.turnstile_secret,
     var.turnstile_site_key,
     var.wireflow_workflows,
@@ -119,8 +112,8 @@ run "other_invalid_values" {
     cors_origins       = ["https://example.com/"]
     image_hosts        = ["*.wireflow.ai"]
     monthly_budget_usd = 20 # without a billing account
+    max_queue_hours    = 8761
     wireflow_models    = { Dream = ["1K"] }
-    caller_limits      = { zap = { perDay = 1.5 } }
     form_origins       = ["https://example.com/"]
     eventarc_topic     = "projects/p/topics/t"        # without eventarc
     event_audience     = "https://images.example.com" # without a sender of events
@@ -133,7 +126,7 @@ run "other_invalid_values" {
 
   expect_failures = [
     var.name, var.invokers, var.cors_origins, var.image_hosts, var.monthly_budget_usd, var.wireflow_models,
-    var.caller_limits, var.form_origins, var.eventarc_topic, var.event_audience, var.trigger_tokens, var.trigger_signing_secrets,
+    var.max_queue_hours, var.form_origins, var.eventarc_topic, var.event_audience, var.trigger_tokens, var.trigger_signing_secrets,
     var.turnstile_secret, var.wireflow_workflows,
   ]
 }
@@ -194,20 +187,35 @@ run "other_invalid_resources" {
 
 run "unknown_field_of_a_model" {
   command = plan
-  variables { wireflow_models = { dream = { sizes = ["1K"] } } }
-  expect_failures = [var.wireflow_models]
+
+  variables {
+    wireflow_models = { dream = { sizes = ["1K"] } }
+    caller_limits   = { zap = { perday = 5 } }
+  }
+
+  expect_failures = [var.wireflow_models, var.caller_limits]
 }
 
 run "half_an_input_image" {
   command = plan
-  variables { wireflow_models = { dream = { inputImages = 0.5 } } }
-  expect_failures = [var.wireflow_models]
+
+  variables {
+    wireflow_models = { dream = { inputImages = 0.5 } }
+    caller_limits   = { zap = {} }
+  }
+
+  expect_failures = [var.wireflow_models, var.caller_limits]
 }
 
 run "not_a_ratio" {
   command = plan
-  variables { wireflow_models = { dream = { aspectRatios = ["wide"] } } }
-  expect_failures = [var.wireflow_models]
+
+  variables {
+    wireflow_models = { dream = { aspectRatios = ["wide"] } }
+    caller_limits   = { zap = { perDay = 1.5 } }
+  }
+
+  expect_failures = [var.wireflow_models, var.caller_limits]
 }
 
 run "not_json" {
@@ -258,18 +266,19 @@ run "secrets_for_messages_without_their_name" {
   expect_failures = [var.callback_signing_secrets]
 }
 
-# Neither Turnstile nor workflows authenticate a caller.
+# Neither Turnstile nor workflows authenticate a caller, and a limit in dollars needs a price for each workflow.
 run "public_without_authentication" {
   command = plan
 
   variables {
     public             = true
+    daily_spend_usd    = 25
     secrets            = ["turnstile_secret", "wireflow_workflows"]
     turnstile_secret   = "word"
     wireflow_workflows = "{\"hook\": {\"mode\": \"run\", \"id\": \"1\"}}"
   }
 
-  expect_failures = [var.public]
+  expect_failures = [var.public, var.wireflow_workflows]
 }
 
 run "one_topic_delivered_twice" {
