@@ -3,8 +3,9 @@
 `jobs/{id}` holds the jobs, `batches/{id}` the batches, `hooks/{id}` the hooks, `control/wireflow` the gate,
 `control/form_limits` the rate window of browsers, `control/ids` the secret behind job ids, `control/usage_{day}` the
 usage of a day that is over, `control/usage_versions` which of those are out of date, `control/action_{id}` a paid bulk
-action. Every query of the product is in this file. The automatic single-field indexes serve all of them except the list
-by caller, status, workflow, or batch: see `_list_query`.
+action. Every query of the product is in this file. Single-field indexes on createdAt, dueAt, executionId, and queueAt
+serve those of jobs that name one field. Composite indexes serve the due jobs in flight, and the list by caller, status,
+workflow, or batch (see `_list_query`); no query needs an index on one of these fields alone.
 """
 
 import dataclasses

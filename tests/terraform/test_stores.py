@@ -1,63 +1,24 @@
 """The database and the buckets: closed to the world, indexed for our queries, kept or taken away as asked."""
 
-import ast
-import re
-from datetime import UTC, datetime
-
-from shared.job import Job
-from shared.job_states import Status
-from shared.jobs.job_documents import to_document
-from tests.terraform.mocked import FUNCTIONS, ROOT, State
-
-QUERIES = ROOT / "shared/jobs/firestore.py"
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.terraform.mocked import FUNCTIONS, State
+from tests.terraform.queries import CALLS, methods_with_a_query, needed
 
 
-def fields() -> set[str]:
-    """The fields of a job's document."""
-    job = Job(id="x", status=Status.QUEUED, prompt="", created_at=MOMENT, expire_at=MOMENT, give_up_at=MOMENT)
-    return set(to_document(job))
+def test_every_query_of_the_store_is_looked_at() -> None:
+    assert set(CALLS) == methods_with_a_query()
+    assert {(("dueAt", "ASCENDING"),), (("queueAt", "ASCENDING"),)} < needed()
 
 
-def queries() -> set[frozenset[str]]:
-    """For each function of the module with our Firestore queries, the fields that it and its helpers name."""
-    tree = ast.parse(QUERIES.read_text())
-    outer = [*tree.body, *(part for node in tree.body if isinstance(node, ast.ClassDef) for part in node.body)]
-    functions = {node.name: node for node in outer if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-
-    def named(name: str, above: frozenset[str]) -> set[str]:
-        parts = list(ast.walk(functions[name]))
-        texts = {part.value for part in parts if isinstance(part, ast.Constant)} & fields()
-        called = {part.attr for part in parts if isinstance(part, ast.Attribute)}
-        called |= {part.id for part in parts if isinstance(part, ast.Name)}
-        return texts.union(*(named(other, above | {name}) for other in called & functions.keys() - above - {name}))
-
-    return {frozenset(found) for name in functions if (found := named(name, frozenset()))}
-
-
-def queried_fields() -> set[str]:
-    """All of them."""
-    return set().union(*queries())
-
-
-def field_orders() -> dict[str, set[str]]:
-    """Each field that a query of the module names → the orders of its index: descending where `order_by` says so."""
-    text = QUERIES.read_text()
-    descending = set(re.findall(r'order_by\("(\w+)", direction=Query\.DESCENDING\)', text))
-    return {name: {"DESCENDING" if name in descending else "ASCENDING"} for name in queried_fields()}
-
-
-def test_the_module_with_our_queries_names_the_two_that_drive_all_work() -> None:
-    assert queried_fields() >= {"dueAt", "queueAt"}
-
-
-def test_exactly_the_fields_that_queries_name_have_an_index_and_all_others_have_none(deployment: State) -> None:
+def test_exactly_the_fields_by_which_jobs_are_found_alone_have_an_index_and_all_others_have_none(
+    deployment: State,
+) -> None:
     declared = {
-        item.values["field"]: {index["order"] for index in item.values["index_config"][0]["indexes"]}
+        item.values["field"]: [index["order"] for index in item.values["index_config"][0]["indexes"]]
         for item in deployment.all("google_firestore_field")
         if item.values["collection"] == "jobs"
     }
-    assert declared == field_orders() | {"*": set(), "expireAt": set()}
+    alone = {index[0][0]: [index[0][1]] for index in needed() if len(index) == 1}
+    assert declared == alone | {"*": [], "expireAt": []}
 
 
 def test_nothing_of_a_batch_has_an_index_for_it_is_read_by_its_id(deployment: State) -> None:
@@ -87,17 +48,12 @@ def test_nothing_is_configured_in_a_database_that_was_just_created(deployment: S
     assert [item.address for item in configured if created and "time_sleep.database" not in item.depends_on] == []
 
 
-def test_queries_by_several_fields_have_their_indexes(deployment: State) -> None:
+def test_queries_by_several_fields_have_their_indexes_and_no_others_exist(deployment: State) -> None:
     declared = [
-        [(field["field_path"], field["order"]) for field in item.values["fields"]]
+        tuple((field["field_path"], field["order"]) for field in item.values["fields"])
         for item in deployment.all("google_firestore_index")
     ]
-    due, listed = sorted((found for found in queries() if len(found) > 1), key=len)
-    assert due == {"dueAt", "status"}
-    # Several filters of a list at once are served by joining: each index has to end in the same order.
-    newest_first = ("createdAt", "DESCENDING")
-    of_list = [[(name, "ASCENDING"), newest_first] for name in listed - {"createdAt"}]
-    assert sorted(declared) == sorted([*of_list, [("status", "ASCENDING"), ("dueAt", "ASCENDING")]])
+    assert sorted(declared) == sorted(index for index in needed() if len(index) > 1)
 
 
 def test_firestore_deletes_jobs_and_batches_that_have_expired(deployment: State) -> None:

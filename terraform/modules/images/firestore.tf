@@ -6,18 +6,16 @@ locals {
   # IAM condition: this database only.
   is_database = "resource.name == \"projects/${var.project_id}/databases/${local.database}\""
 
-  # Fields that the queries of shared/jobs/firestore.py name, with the order of their index. Every other field of a job is
-  # exempt from indexing: indexes would make every write larger and more expensive. Hooks, which are few and hardly ever
-  # written, keep their automatic indexes.
+  # Fields by which a query of shared/jobs/firestore.py finds or sorts jobs without another field, with the order of their
+  # index. Every other field of a job is exempt from indexing: indexes would make every write larger and more expensive.
+  # The composite indexes below do not need those of their fields. Hooks, which are few and hardly ever written, keep
+  # their automatic indexes.
+  # https://cloud.google.com/firestore/native/docs/query-data/index-overview#single-field-index-exemptions
   queried_fields = {
-    batchId     = "ASCENDING"
-    caller      = "ASCENDING"
     createdAt   = "DESCENDING"
     dueAt       = "ASCENDING"
     executionId = "ASCENDING"
     queueAt     = "ASCENDING"
-    status      = "ASCENDING"
-    workflow    = "ASCENDING"
   }
 }
 
@@ -140,7 +138,7 @@ resource "google_firestore_field" "batch" {
 }
 
 # GET /jobs: newest first, filtered by caller, status, workflow, and batch. For several filters Firestore merges these indexes;
-# without a filter it uses its automatic single-field index on createdAt.
+# without a filter it uses the single-field index on createdAt.
 # https://firebase.google.com/docs/firestore/query-data/index-overview#taking_advantage_of_index_merging
 resource "google_firestore_index" "listed" {
   for_each = toset(["batchId", "caller", "status", "workflow"])
