@@ -50,11 +50,15 @@ def public_job(
     base_url: str,
     *,
     owner: bool,
+    admin: bool = False,
     wait_reason: ErrorCode | None = None,
     estimated_start: datetime | None = None,
     position: int | None = None,
 ) -> dict[str, Any]:
-    """Return the job as JSON values: an `owner` sees what only its caller knows. The last three: of a queued job."""
+    """Return the job as JSON values: an `owner` sees what only its caller and an `admin` know.
+
+    The last three: of a queued job.
+    """
     url = f"{base_url}/jobs/{job.id}"
     from_form = is_visitor(job.caller)
     message = (visitor_message if from_form else _message)(job, wait_reason, estimated_start)
@@ -76,7 +80,7 @@ def public_job(
         **_costs(job),
         "caller": job.caller,
         "steps": [_step(step) for step in job.steps] or None,
-        **_owner_fields(job, owner=owner),
+        **_owner_fields(job, owner=owner, admin=admin),
         **_times(job),
         "waitReason": wait_reason and str(wait_reason),
         "estimatedStartAt": timestamp(estimated_start),
@@ -228,10 +232,10 @@ def _costs(job: ListedJob) -> dict[str, Any]:
     }
 
 
-def _owner_fields(job: ListedJob, *, owner: bool) -> dict[str, Any]:
+def _owner_fields(job: ListedJob, *, owner: bool, admin: bool) -> dict[str, Any]:
     """Return what only the caller of the job knows of its past; null for other readers."""
     fields = {
-        "callbacks": [_callback(callback) for callback in job.callbacks],
+        "callbacks": [_callback(callback, admin=admin) for callback in job.callbacks],
         "attempts": [_attempt(run) for run in job.runs],
         "previousJob": job.previous_job,
         "nextJobs": [*job.next_jobs],
@@ -266,9 +270,9 @@ def _step(step: Step) -> dict[str, Any]:
     return {"label": step.label, "status": step.status, "progress": step.progress}
 
 
-def _callback(callback: Callback) -> dict[str, Any]:
+def _callback(callback: Callback, *, admin: bool) -> dict[str, Any]:
     return {
-        "url": _receiver(callback),
+        "url": _receiver(callback, admin=admin),
         "hookId": callback.hook_id,
         "event": callback.event,
         "status": str(callback.status),
@@ -279,11 +283,11 @@ def _callback(callback: Callback) -> dict[str, Any]:
     }
 
 
-def _receiver(callback: Callback) -> str:
-    """The URL without what may hold a secret: its query, and the path of an admin's hook on another caller's job."""
+def _receiver(callback: Callback, *, admin: bool) -> str:
+    """The URL without what may hold a secret: its query, and from other callers the path of an admin's hook."""
     url = urlsplit(callback.url)
     host = url.netloc.rpartition("@")[2]
-    return f"{url.scheme}://{host}" if callback.of_admin else callback.url.partition("?")[0]
+    return f"{url.scheme}://{host}" if callback.of_admin and not admin else callback.url.partition("?")[0]
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -222,8 +222,10 @@ async def test_a_caller_does_not_see_the_path_of_an_admins_hook_on_its_job(guard
     await guarded.clock.sleep(30)
     job_id = (await submit(guarded, bearer("zap"))).json()["id"]
     await guarded.run_until(lambda: is_final(guarded, job_id))
-    seen = {one["hookId"]: one["url"] for one in (await get(guarded, f"/jobs/{job_id}")).json()["callbacks"]}
-    assert seen == {hooks["zap"]: "https://hooks.test/services/T01/secret", hooks["admin"]: "https://hooks.test"}
+    whole = "https://hooks.test/services/T01/secret"
+    for caller, of_admin in (("zap", "https://hooks.test"), ("admin", whole)):
+        callbacks = (await get(guarded, f"/jobs/{job_id}", caller)).json()["callbacks"]
+        assert {one["hookId"]: one["url"] for one in callbacks} == {hooks["zap"]: whole, hooks["admin"]: of_admin}
 
 
 async def is_final(world: World, job_id: str) -> bool:

@@ -32,6 +32,7 @@ async def document(
         job,
         base_url(request, deps.config),
         owner=is_owner(job, reader),
+        admin=reader is not None and reader.admin,
         wait_reason=wait.reason if wait else None,
         estimated_start=wait.until if wait else None,
         position=wait.position if wait else None,
