@@ -46,8 +46,8 @@ class SigningSecret:
 class AuthSettings:
     """See "Authentication" in functions/trigger/README.md.
 
-    Once any is configured, a `POST /` needs a credential, or the Origin of a page in FORM_ORIGINS. On a private
-    deployment that of events is for events alone: IAM admits all other callers.
+    Once any is configured, a `POST /` needs a credential, or the Origin of a page in FORM_ORIGINS. If a
+    private deployment has that of events only, other callers need none: IAM has authenticated them.
     """
 
     tokens: tuple[Token, ...] = ()
@@ -72,8 +72,8 @@ class AuthSettings:
         return bool(self.tokens or self.signing_secrets or self.event_account or self.origins)
 
     @property
-    def open(self) -> bool:
-        """Whether callers need no credential of ours: none is configured, or only that of events behind IAM."""
+    def needs_no_credential(self) -> bool:
+        """Whether callers need no credential of ours: none is configured, or only that of events, behind IAM."""
         is_private = self.public is False
         return not (self.tokens or self.signing_secrets or self.origins) and (is_private or not self.event_account)
 

@@ -42,7 +42,8 @@ class CallbackFormat(StrEnum):
 class Callback:
     """One receiver of a job. `hook_id`: the subscription that it comes from; None for a `callbackUrl`.
 
-    `of_admin`: the hook is an admin's, who hears of the jobs of all callers: its path may hold a secret from them.
+    `of_other_caller`: the hook belongs to an admin, not to the job's caller, who must not see its path: it may be a
+    secret (Slack, Zapier).
 
     `last_error` and `last_body`: what went wrong in the last attempt, if it failed, and the beginning of the response.
     Only the operator sees them.
@@ -50,7 +51,7 @@ class Callback:
 
     url: str
     hook_id: str | None = None
-    of_admin: bool = False
+    of_other_caller: bool = False
     format: CallbackFormat = CallbackFormat.STANDARD
     event: str | None = None  # None until the job is final
     status: CallbackStatus = CallbackStatus.PENDING
@@ -84,7 +85,7 @@ class Callback:
         """The callback waits for the next event of the job, unless the receiver has ended."""
         if self.status is CallbackStatus.ENDED:
             return self
-        return Callback(url=self.url, hook_id=self.hook_id, of_admin=self.of_admin, format=self.format)
+        return Callback(url=self.url, hook_id=self.hook_id, of_other_caller=self.of_other_caller, format=self.format)
 
     def again(self, event: str, now: datetime) -> "Callback":
         """The event is due again by request, even if it was delivered or the receiver has ended."""

@@ -287,7 +287,7 @@ def _receiver(callback: Callback, *, admin: bool) -> str:
     """The URL without what may hold a secret: its query, and from other callers the path of an admin's hook."""
     url = urlsplit(callback.url)
     host = url.netloc.rpartition("@")[2]
-    return f"{url.scheme}://{host}" if callback.of_admin and not admin else callback.url.partition("?")[0]
+    return f"{url.scheme}://{host}" if callback.of_other_caller and not admin else callback.url.partition("?")[0]
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -55,8 +55,7 @@ async def erase_all(
         result = await _sum(wanted, api, sleep) if count else {**planned, "dryRun": False}
     click.echo(json.dumps(result) if as_json else f"{_jobs(result['done'])} erased.")
     if left := _left(result):
-        were, are = ("was", "is") if left == 1 else ("were", "are")
-        raise RequestFailed(f"{_jobs(left)} {were} being changed and {are} not erased. Run the command again.")
+        raise RequestFailed(f"{_jobs(left)} could not be erased while being changed. Run the command again.")
 
 
 def _filter(chosen: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -94,7 +93,10 @@ async def _repeat(body: Mapping[str, Any], api: Api, sleep: Sleep) -> dict[str, 
         done, jobs = done + result["done"], jobs + result["jobs"]
         tries = 0 if result["done"] else tries + 1
         if tries == 1:
-            click.echo(f"Others are changing {_jobs(_left(result))}. Trying again.", err=True)
+            click.echo(
+                f"{_jobs(_left(result))} cannot be erased yet: requests or the poller are changing them. Trying again.",
+                err=True,
+            )
         if tries:
             await sleep(min(max(seconds if seconds is not None else RETRY_SECONDS, 1), MAX_RETRY_SECONDS))
 

@@ -66,5 +66,7 @@ async def _with_hooks(job: Job, deps: Deps) -> Job:
 
 
 def _callback(hook: Hook, job: Job) -> Callback:
-    of_admin = hook.caller != job.caller
-    return Callback(url=hook.hook_url, hook_id=hook.id, of_admin=of_admin, format=CallbackFormat(hook.format))
+    of_other_caller = hook.caller != job.caller
+    return Callback(
+        url=hook.hook_url, hook_id=hook.id, of_other_caller=of_other_caller, format=CallbackFormat(hook.format)
+    )

@@ -99,7 +99,7 @@ async def test_jobs_that_others_change_are_erased_when_they_have_ended(capsys: p
 async def test_jobs_that_others_keep_changing_are_a_failure_that_says_how_many(capsys: pytest.CaptureFixture[str]):
     trigger = Busy(**{"Retry-After": "5"})
     with pytest.raises(
-        RequestFailed, match=r"^3 jobs were being changed and are not erased\. Run the command again\.$"
+        RequestFailed, match=r"^3 jobs could not be erased while being changed\. Run the command again\.$"
     ):
         await erased(trigger)
     assert trigger.waits == [5] * erase.MAX_TRIES
@@ -109,7 +109,7 @@ async def test_jobs_that_others_keep_changing_are_a_failure_that_says_how_many(c
 
 async def test_older_jobs_are_erased_although_newer_ones_are_being_changed(capsys: pytest.CaptureFixture[str]):
     trigger = Busy(older=True)
-    with pytest.raises(RequestFailed, match=r"^3 jobs were"):
+    with pytest.raises(RequestFailed, match=r"^3 jobs could not be erased"):
         await erased(trigger)
     assert (trigger.left[True], capsys.readouterr().out) == (0, "3 jobs erased.\n")
 

@@ -68,9 +68,20 @@ async def test_a_repeat_is_answered_although_its_source_has_been_erased(
         again = await continued(world, first["id"], key="k", **fields)
         assert (again.status_code, again.json()["id"]) == (200, second.json()["id"])
         assert (await continued(world, first["id"], key="k", workflow="saved")).status_code == 422
+        assert (await continued(world, first["id"], dedupeField="prompt")).status_code == 410
         assert (await continued(world, first["id"], key="another")).status_code == 410
         assert (await continued(world, first["id"])).status_code == 410
         assert world.paid == 2
+
+
+async def test_so_is_one_whose_field_is_its_key(open_world: OpenWorld) -> None:
+    async with open_world(**SETTINGS) as world:
+        first = await finished(world, workflow="draft")
+        fields = {"dedupeField": "prompt", "prompt": "sharper"}
+        second = await continued(world, first["id"], **fields)
+        assert (await world.http.delete(f"/jobs/{first['id']}?erase=true")).status_code == 204
+        again = await continued(world, first["id"], **fields)
+        assert (again.headers["idempotent-replayed"], again.json()["id"]) == ("true", second.json()["id"])
 
 
 @pytest.mark.parametrize("empty", ["", None])

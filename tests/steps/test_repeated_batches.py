@@ -78,6 +78,12 @@ async def test_json_with_the_token_in_its_body_or_in_the_header_is_the_same_batc
         assert len(ids) == 1
 
 
+async def test_a_file_is_the_same_batch_whichever_task_brings_it(world: World) -> None:
+    tasks = [{"X-CloudTasks-QueueName": "images", "X-CloudTasks-TaskName": name} for name in ("1", "1", "2")]
+    found = {(await uploaded(world, table(2), SMALL, **task))["batchId"] for task in (*tasks, {})}
+    assert len(found) == 1
+
+
 async def test_an_upload_that_is_continued_with_another_receiver_adds_it_to_the_rows_that_were_stored(
     open_world: OpenWorld,
 ) -> None:
@@ -148,8 +154,9 @@ async def test_a_receiver_too_many_that_another_request_has_added_meanwhile_is_r
         requests = [{"prompt": "a cat", "idempotencyKey": "k", "callbackUrl": "https://receiver.test/"}]
         assert (await ann.post("/", json=requests)).status_code == 202
         monkeypatch.setattr(accept_batch, "add_receivers", full)
-        answer = await ann.post("/", json=requests)
-        assert (answer.status_code, answer.json()["field"]) == (422, "[0].callbackUrl")
+        answer = await ann.post("/", json=[{"prompt": "a new dog"}, *requests])
+        assert (answer.status_code, answer.json()["field"]) == (422, "[1].callbackUrl")
+        assert len((await ann.get("/jobs")).json()["jobs"]) == 1, "no job of a refused batch is stored"
         (result,) = (await ann.post("/?partial=true", json=requests)).json()["jobs"]
         assert result["status"] == 422
 

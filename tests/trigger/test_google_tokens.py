@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from google.auth import crypt
 
+from functions.trigger.auth.authorize import check_may_list
 from functions.trigger.auth.caller import Caller, CallerKind
 from shared.auth_settings import Token
 from shared.problems import Problem
@@ -220,6 +221,9 @@ async def test_on_a_private_service_the_credential_of_events_is_for_events_alone
     with pytest.raises(Problem) as foreign:
         await caller(instance, unsigned(email="person@example.com"), Origin="https://page.example")
     assert foreign.value.code == "forbidden"
+    with pytest.raises(Problem) as listed:
+        check_may_list(EVENT, events)
+    assert listed.value.code == "unauthorized"
     on_the_internet = Instance(settings=dataclasses.replace(events, public=True), http=http)
     assert await is_invalid(on_the_internet, unsigned(email="person@example.com"))
 

@@ -42,7 +42,7 @@ async def test_fields_are_keys_if_no_header_is() -> None:
 
 
 TASK = {"X-CloudTasks-QueueName": "images", "X-CloudTasks-TaskName": "9271"}
-TASK_KEY = IdempotencyKey("task", '["images", "9271"]')
+TASK_KEY = IdempotencyKey("task", "images/9271")
 
 
 async def test_a_task_that_is_delivered_again_is_the_same_request() -> None:
@@ -50,8 +50,10 @@ async def test_a_task_that_is_delivered_again_is_the_same_request() -> None:
     assert (await submission(sent(json=CAT, headers=TASK | {"X-CloudTasks-TaskName": "9272"}))).key != TASK_KEY
 
 
-@pytest.mark.parametrize("changed", [{"X-CloudTasks-TaskName": ""}, {"X-CloudTasks-QueueName": "a b"}])
-async def test_what_names_no_task_is_no_key(changed: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "changed", [{"X-CloudTasks-TaskName": ""}, {"X-CloudTasks-TaskName": "daily"}, {"X-CloudTasks-QueueName": "a b"}]
+)
+async def test_what_is_not_the_name_of_one_task_is_no_key(changed: dict[str, str]) -> None:
     assert (await submission(sent(json=CAT, headers=TASK | changed))).key is None
 
 

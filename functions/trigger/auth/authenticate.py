@@ -113,10 +113,10 @@ class Authenticator:
     def visitor(self, request: Request) -> Caller | None:
         """Return the caller of a request without a credential, or None if it needs one.
 
-        That is a page of an allowed origin, or any caller if none needs a credential and the request comes from this
-        machine, or from a caller that IAM authenticated. Raises Problem 403 for any other caller in that case.
+        That is a page of an allowed origin; or, if no credential is needed, any request from this machine, and on a
+        private deployment any at all, as IAM has authenticated its caller. Raises Problem 403 for others in that case.
         """
-        if self._settings.open:
+        if self._settings.needs_no_credential:
             if problem := self._rejection_without_authentication(request):
                 raise problem
             return _open_caller(request)
@@ -135,7 +135,7 @@ class Authenticator:
         Raises Problem as `headers` and `signature` do.
         """
         caller = preferred(await self.headers(request), self.signature(request, b""))
-        if caller or not self._settings.open or self._rejection_without_authentication(request):
+        if caller or not self._settings.needs_no_credential or self._rejection_without_authentication(request):
             return caller
         return _open_caller(request)
 
@@ -165,7 +165,7 @@ class Authenticator:
         return self._settings.public is False and is_only_one
 
     def _rejection_without_authentication(self, request: Request) -> Problem | None:
-        """Return why a request is rejected while no authentication is configured, or None."""
+        """Return why a request is rejected while no credential is needed, or None."""
         if self._settings.public is not False and not loopback.is_local(request):
             return no_authentication()
         return origin_not_allowed() if loopback.is_cross_origin(request, self._public_url) else None

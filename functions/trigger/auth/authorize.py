@@ -35,7 +35,7 @@ def check_may_cancel(job: Job | Batch, caller: Caller | None, settings: AuthSett
 
     Raises Problem as `check_may_act` does.
     """
-    if not settings.open and is_visitor(job.caller):
+    if not settings.needs_no_credential and is_visitor(job.caller):
         check_may_read(job, caller)
         return
     check_may_act(job, caller, settings)
@@ -67,7 +67,7 @@ def _check_may_know(job: Job | Batch, caller: Caller | None) -> None:
 
 
 def _check_owns(job: Job | Batch, caller: Caller | None, settings: AuthSettings) -> None:
-    if settings.open:
+    if settings.needs_no_credential:
         if caller is None:
             raise no_authentication()
         return
@@ -81,7 +81,7 @@ def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:
     """Return the caller if it may list jobs. Raises Problem 401, or 403 without any authentication."""
     if caller and caller.kind in (CallerKind.TOKEN, CallerKind.OPEN):
         return caller
-    if settings.open:
+    if settings.needs_no_credential and caller is None:
         raise no_authentication()
     raise credential_needed(settings, CallerKind.TOKEN)
 
@@ -90,7 +90,7 @@ def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> N
     """Check that the caller may list the workflows. Raises Problem 401, or 403 without any authentication."""
     if may_see_workflows(caller):
         return
-    if settings.open:
+    if settings.needs_no_credential and caller is None:
         raise no_authentication()
     raise credential_needed(settings, CallerKind.TOKEN, CallerKind.SIGNATURE)
 

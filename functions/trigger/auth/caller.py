@@ -11,7 +11,7 @@ class CallerKind(StrEnum):
     SIGNATURE = "signature"
     EVENT = "event"
     FORM = "form"  # a page of an allowed origin
-    OPEN = "open"  # no authentication is configured
+    OPEN = "open"  # no credential of ours is needed
 
 
 _PRECEDENCE = {kind: rank for rank, kind in enumerate(CallerKind)}

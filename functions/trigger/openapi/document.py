@@ -135,7 +135,9 @@ def _keep_configured(document: dict[str, Any], auth: AuthSettings) -> None:
         if "security" in operation:
             alternatives = [one for one in operation.pop("security") if one.keys() <= kept.keys()]
             if any(alternatives):
-                operation["security"] = [*alternatives, {}] if auth.open and {} not in alternatives else alternatives
+                operation["security"] = (
+                    [*alternatives, {}] if auth.needs_no_credential and {} not in alternatives else alternatives
+                )
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,8 @@ from .fields import FIELDS, is_ours, read_field, unquoted_key
 TASK = "task"  # the kind of key that gives way to `dedupeField`
 BROWSER_MINIMUM = 16  # characters: a shorter key can be guessed, and would show its job to a stranger
 
-_TASK_NAME = re.compile(r"[\w-]{1,500}", re.ASCII)
+# Cloud Tasks generates the names of tasks from digits. A name of the sender's own may be used again after an hour.
+_TASK = re.compile(r"[\w-]{1,100}/\d{1,500}", re.ASCII)
 
 
 def request_key(
@@ -87,12 +88,12 @@ def key_from_header(headers: Headers, name: str) -> str | None:
 
 
 def _task_key(headers: Headers) -> IdempotencyKey | None:
-    """Return the queue and name of the task that is delivered: Cloud Tasks may deliver one again.
+    """Return the queue and the generated name of the task that is delivered: Cloud Tasks may deliver one again.
 
     https://cloud.google.com/tasks/docs/creating-http-target-tasks
     """
-    names = [headers.get(f"x-cloudtasks-{part}", "") for part in ("queuename", "taskname")]
-    return IdempotencyKey(TASK, json.dumps(names)) if all(map(_TASK_NAME.fullmatch, names)) else None
+    task = "/".join(headers.get(f"x-cloudtasks-{part}", "") for part in ("queuename", "taskname"))
+    return IdempotencyKey(TASK, task) if _TASK.fullmatch(task) else None
 
 
 def _check_length(value: str, caller: Caller, field: str | None = None) -> None:

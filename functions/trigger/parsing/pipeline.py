@@ -40,7 +40,8 @@ _LARGE_BODIES = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 WorkflowCheck = Callable[[Caller, str, Mapping[str, Any], int], Awaitable[None]]
 # The names of a workflow's inputs, none if it accepts any; None if they are not known.
 WorkflowFields = Callable[[str], Awaitable[Collection[str] | None]]
-# Complete a caller's fields with those that the URL implies; the key is that of the request. Problem 404 to 422.
+# Complete a caller's fields with those that the URL implies. The key is the request's, without `dedupeField`.
+# Raises Problem 401, 404, 409, 410, or 422.
 Complete = Callable[[Caller, dict[str, Any], IdempotencyKey | None], Awaitable[dict[str, Any]]]
 
 P = ParamSpec("P")

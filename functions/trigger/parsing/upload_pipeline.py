@@ -17,6 +17,7 @@ from ..auth.authenticate import Authenticator
 from ..auth.authorize import check_may_upload
 from ..base_url import base_url
 from .fields import FIELDS, is_ours, read_field
+from .idempotency_keys import TASK
 from .media_type import upload_kind
 from .pipeline import BATCH_LIMIT, Received, Rules, WorkflowCheck, WorkflowFields, receive, run_step, validate_request
 from .read import MIB, upload_limit
@@ -97,7 +98,7 @@ def _key(received: Received[DecodedUpload]) -> IdempotencyKey:
 
     Of a JSON object only what is compared counts: with another `callbackUrl`, or without, it is the same batch.
     """
-    if received.key:
+    if received.key and received.key.kind != TASK:  # a task that is delivered again has the same file
         return IdempotencyKey("batch", json.dumps([received.key.kind, received.key.value]))
     beside = {name: value for name, value in received.fields.items() if name != "prompts" and _is_compared(name)}
     body, sha256 = received.decoded.body, received.decoded.sha256

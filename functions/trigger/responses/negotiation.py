@@ -25,7 +25,10 @@ def wants_page(request: Request) -> bool:
 
 
 def _prefers(request: Request, wanted: Callable[[str], bool]) -> bool:
-    """Compare with `application/json`, if `Accept` names it: n8n names HTML and images, too, and reads JSON."""
+    """Return whether a wanted type has a higher quality than `application/json`.
+
+    n8n lists HTML and images, too, but parses the response as JSON.
+    """
     accepted = _accepted(request)
     best = max((quality for media_type, quality in accepted.items() if wanted(media_type)), default=0.0)
     return best > accepted.get("application/json", 0.0)

@@ -109,7 +109,10 @@ def _may_post(request: Request, context: Context) -> bool:
     settings = context.deps.config.auth
     if settings.form_token_required or settings.turnstile_secret:
         return False
-    return settings.open or own_or_allowed_origin(request, settings, context.deps.config.public_url) is not None
+    return (
+        settings.needs_no_credential
+        or own_or_allowed_origin(request, settings, context.deps.config.public_url) is not None
+    )
 
 
 def _form_again(form: Form, path: str, *, can_post: bool) -> Html:

@@ -1,6 +1,7 @@
 """`POST /jobs/{id}/next`: a job whose input image is an image of this one, such as an upscaled draft."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from ..auth.caller import Caller
 from ..context import Context
 from ..parsing.batch import Batch
 from ..parsing.fields import image_index, integer, read_field
+from ..parsing.idempotency_keys import dedupe_key
 from ..parsing.pipeline import Complete, parse_request
 from ..responses.refusals import input_problem
 from .quote import quote_response
@@ -44,8 +46,8 @@ def _from_job(job_id: str, context: Context) -> Complete:
     async def complete(caller: Caller, fields: dict[str, Any], key: IdempotencyKey | None) -> dict[str, Any]:
         try:
             prompt = await _prompt_of_source(job_id, fields, caller, context)
-        except Problem:  # it was erased, say, after the request had been accepted: a repeat is answered nevertheless
-            earlier = await _earlier(key, caller, context)
+        except Problem:  # The source may have been erased since then: a repeat still gets its job.
+            earlier = await _earlier(key or _dedupe_key(fields, caller), caller, context)
             if earlier is None:
                 raise
             prompt = earlier.prompt
@@ -62,6 +64,7 @@ async def _prompt_of_source(job_id: str, fields: Mapping[str, Any], caller: Call
     if source is None:
         raise Problem("not_found", UNKNOWN_JOB)
     check_may_read(source, caller)
+    _check_names(fields)
     try:
         source_image(source, _image_of(fields), caller.name, admin=caller.admin)
     except InputRefused as refusal:
@@ -70,8 +73,8 @@ async def _prompt_of_source(job_id: str, fields: Mapping[str, Any], caller: Call
     return source.prompt
 
 
-def _image_of(fields: Mapping[str, Any]) -> int:
-    """Return the index of the image, and check the fields that the URL does not go with."""
+def _check_names(fields: Mapping[str, Any]) -> None:
+    """Reject fields that the URL determines, and a missing workflow."""
     for name in ("fromJob", "fromImage"):
         if name in fields:
             raise Problem.wrong(f"The URL names the job; image is the index of its image. Remove {name}.", name)
@@ -79,10 +82,20 @@ def _image_of(fields: Mapping[str, Any]) -> int:
         raise Problem.wrong(
             "The field `workflow` is missing. Send the name of the workflow that continues the job.", "workflow"
         )
+
+
+def _image_of(fields: Mapping[str, Any]) -> int:
+    """Return the index of the image, 0 by default."""
     image = fields.get("image")
     if image in ABSENT:
         return 0
     return image_index("image", integer("image", image) if isinstance(image, str) else image)
+
+
+def _dedupe_key(fields: Mapping[str, Any], caller: Caller) -> IdempotencyKey | None:
+    with suppress(Problem):  # it may name the prompt, which is not there
+        return dedupe_key(fields, caller)
+    return None
 
 
 async def _earlier(key: IdempotencyKey | None, caller: Caller, context: Context) -> Job | None:

@@ -48,4 +48,4 @@ async def playground(request: Request, context: Context) -> Response:
 def _asks_token(request: Request, auth: AuthSettings) -> bool:
     """Whether requests of this page need a token: not if they are accepted as those of a form, or without any."""
     can_challenge = not auth.turnstile_secret or auth.turnstile_site_key is not None
-    return not auth.open and not (own_origin(request, auth) and can_challenge)
+    return not auth.needs_no_credential and not (own_origin(request, auth) and can_challenge)

@@ -8,8 +8,8 @@ locals {
 
   # Fields by which a query of shared/jobs/firestore.py finds or sorts jobs without another field, with the order of their
   # index. Every other field of a job is exempt from indexing: indexes would make every write larger and more expensive.
-  # The composite indexes below do not need those of their fields. Hooks, which are few and hardly ever written, keep
-  # their automatic indexes.
+  # The composite indexes below work without single-field indexes on their fields. Hooks, which are few and hardly ever
+  # written, keep their automatic indexes.
   # https://cloud.google.com/firestore/native/docs/query-data/index-overview#single-field-index-exemptions
   queried_fields = {
     createdAt   = "DESCENDING"

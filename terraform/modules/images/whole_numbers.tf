@@ -1,5 +1,5 @@
-# Every variable that takes a whole number, with its limits. They are checked together: a validation can only refer to
-# its own variable, and would have to repeat the check. Those of settings are the limits of shared/config.py, or stricter.
+# Every variable that takes a whole number, with its limits. They are checked together, so that the check is written once.
+# Those of settings are the limits of shared/config.py, or stricter.
 
 locals {
   whole_numbers = merge({
