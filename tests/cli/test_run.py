@@ -76,10 +76,10 @@ def test_a_failed_job_says_why_whether_it_cost_money_and_what_to_do(command: Com
 
 
 def test_a_job_that_is_not_finished_at_the_timeout_is_named(command: Command):
-    result = command.run("run", "a cat", "--json", "--timeout", "3", SIMULATOR_RUN_SECONDS="600")
+    result = command.run("run", "a cat", "--json", "--timeout", "10", SIMULATOR_RUN_SECONDS="600")
     assert result.code == 3
     job = json.loads(result.out)
-    assert f"The job {job['id']} is still {job['status']} after 3 s" in result.err
+    assert f"The job {job['id']} is still {job['status']} after 10 s" in result.err
 
 
 def test_the_timeout_includes_the_submission(command: Command):
