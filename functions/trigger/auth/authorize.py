@@ -81,7 +81,7 @@ def check_may_list(caller: Caller | None, settings: AuthSettings) -> Caller:
     """Return the caller if it may list jobs. Raises Problem 401, or 403 without any authentication."""
     if caller and caller.kind in (CallerKind.TOKEN, CallerKind.OPEN):
         return caller
-    if settings.needs_no_credential and caller is None:
+    if not settings.configured:
         raise no_authentication()
     raise credential_needed(settings, CallerKind.TOKEN)
 
@@ -90,7 +90,7 @@ def check_may_list_workflows(caller: Caller | None, settings: AuthSettings) -> N
     """Check that the caller may list the workflows. Raises Problem 401, or 403 without any authentication."""
     if may_see_workflows(caller):
         return
-    if settings.needs_no_credential and caller is None:
+    if not settings.configured:
         raise no_authentication()
     raise credential_needed(settings, CallerKind.TOKEN, CallerKind.SIGNATURE)
 
