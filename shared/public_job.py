@@ -285,9 +285,10 @@ def _callback(callback: Callback, *, admin: bool) -> dict[str, Any]:
 
 def _receiver(callback: Callback, *, admin: bool) -> str:
     """The URL without what may hold a secret: its query, and from other callers the path of an admin's hook."""
+    if admin or not callback.of_other_caller:
+        return callback.url.partition("?")[0]
     url = urlsplit(callback.url)
-    host = url.netloc.rpartition("@")[2]
-    return f"{url.scheme}://{host}" if callback.of_other_caller and not admin else callback.url.partition("?")[0]
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -38,10 +38,11 @@ async def accept_batch(submissions: Sequence[Submission], deps: Deps, *, partial
     for _ in range(MAX_TRIES):
         outcomes = await plan(submissions, deps, partial=partial)
         try:
-            known = await _with_receivers(outcomes, submissions, deps, partial=partial)
-            stored = await _with_repeated(await _store(known, deps), submissions, deps)
+            known = await _with_receivers(outcomes, submissions, deps, new=False, partial=partial)
+            stored = await _store(known, deps)
         except AlreadyExists:
             continue  # another request has just stored a job of this batch; the next plan finds it
+        stored = await _with_receivers(stored, submissions, deps, new=True, partial=partial)
         await link([one.job for one in stored if isinstance(one, Accepted)], deps)
         return stored
     raise StoreUnavailable("the batch is being stored by other requests at the same time")
@@ -93,37 +94,23 @@ async def _store(outcomes: Sequence[Outcome], deps: Deps) -> list[Outcome]:
 
 
 async def _with_receivers(
-    outcomes: Sequence[Outcome], submissions: Sequence[Submission], deps: Deps, *, partial: bool
+    outcomes: Sequence[Outcome], submissions: Sequence[Submission], deps: Deps, *, new: bool, partial: bool
 ) -> list[Outcome]:
-    """Add the receivers of repeated requests to the jobs that were stored before: that may still be refused."""
-    new = _new_ids(outcomes)
-    added: list[Outcome] = []
+    """Add the receivers of repeated requests to the jobs that are `new` in this batch, or to those stored before.
+
+    Another request may have added some since the plan: then the receivers are refused as in the plan.
+    """
+    created = {one.job.id for one in outcomes if isinstance(one, Accepted) and not one.replayed}
+    added = list(outcomes)
     for index, (outcome, submission) in enumerate(zip(outcomes, submissions, strict=True)):
-        if not (isinstance(outcome, Accepted) and outcome.replayed) or outcome.job.id in new:
-            added.append(outcome)
-            continue
-        try:
-            added.append(Accepted(await add_receivers(outcome.job, submission, deps), replayed=True))
-        except TooManyReceivers as refusal:  # another request has added some since the plan
-            if not partial:
-                raise ItemRefused(index, refusal) from refusal
-            added.append(refusal)
+        if isinstance(outcome, Accepted) and outcome.replayed and (outcome.job.id in created) is new:
+            try:
+                added[index] = Accepted(await add_receivers(outcome.job, submission, deps), replayed=True)
+            except TooManyReceivers as refusal:
+                if not partial:
+                    raise ItemRefused(index, refusal) from refusal
+                added[index] = refusal
     return added
-
-
-async def _with_repeated(outcomes: Sequence[Outcome], submissions: Sequence[Submission], deps: Deps) -> list[Outcome]:
-    """Add the receivers of requests that are repeated within the batch to its new jobs, as planned."""
-    new = _new_ids(outcomes)
-    return [
-        Accepted(await add_receivers(outcome.job, submission, deps), replayed=True)
-        if isinstance(outcome, Accepted) and outcome.replayed and outcome.job.id in new
-        else outcome
-        for outcome, submission in zip(outcomes, submissions, strict=True)
-    ]
-
-
-def _new_ids(outcomes: Sequence[Outcome]) -> set[str]:
-    return {one.job.id for one in outcomes if isinstance(one, Accepted) and not one.replayed}
 
 
 async def create_all(new: Sequence[Job], deps: Deps) -> Sequence[Job]:

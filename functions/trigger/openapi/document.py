@@ -134,10 +134,10 @@ def _keep_configured(document: dict[str, Any], auth: AuthSettings) -> None:
     for operation in _operations(document):
         if "security" in operation:
             alternatives = [one for one in operation.pop("security") if one.keys() <= kept.keys()]
+            if auth.needs_no_credential and {} not in alternatives:
+                alternatives.append({})
             if any(alternatives):
-                operation["security"] = (
-                    [*alternatives, {}] if auth.needs_no_credential and {} not in alternatives else alternatives
-                )
+                operation["security"] = alternatives
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
