@@ -10,7 +10,7 @@ from shared.job_parts import MAX_NEXT_JOBS, Image, JobError, Then
 from shared.job_record import JobRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FinalJob(JobRecord):
     """A record with the changes that have nothing to do with its runs."""
 

@@ -20,7 +20,7 @@ from shared.spending.budget import Reservation
 from shared.spending.money import Cost, cost_of_run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Job(FinalJob):
     """A request for images: its record, with a method for each transition."""
 

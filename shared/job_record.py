@@ -35,7 +35,7 @@ OF_ATTEMPT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class JobRecord(ListedJob):
     """A request for images and its state. Times are aware UTC datetimes.
 

@@ -11,7 +11,7 @@ from shared.job_states import FINAL, Status
 from shared.spending.money import Cost, total_cost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ListedJob:
     """The fields of a `Job` that callers see, and those that explain them. It cannot be saved.
 

@@ -21,7 +21,8 @@ async def meanwhile(work: Awaitable[T], other: Callable[[], Awaitable[object]] |
     try:
         return await work
     finally:
-        await asyncio.wait([doing])
+        if not doing.done():
+            await asyncio.wait([doing])
         if not doing.cancelled() and (error := doing.exception()):
             log.internal_error(error, "What was done meanwhile failed")
 

@@ -117,9 +117,10 @@ class Authenticator:
         private deployment any at all, as IAM has authenticated its caller. Raises Problem 403 for others in that case.
         """
         if self._settings.needs_no_credential:
-            if problem := self._rejection_without_authentication(request):
+            is_local = loopback.is_local(request)
+            if problem := self._rejection_without_authentication(request, is_local=is_local):
                 raise problem
-            return _open_caller(request)
+            return _open_caller(is_local=is_local)
         origin = cors.own_or_allowed_origin(request, self._settings, self._public_url)
         return Caller(CallerKind.FORM, f"{FORM_PREFIX}{origin}") if origin else None
 
@@ -135,9 +136,11 @@ class Authenticator:
         Raises Problem as `headers` and `signature` do.
         """
         caller = preferred(await self.headers(request), self.signature(request, b""))
-        if caller or not self._settings.needs_no_credential or self._rejection_without_authentication(request):
+        if caller or not self._settings.needs_no_credential:
             return caller
-        return _open_caller(request)
+        is_local = loopback.is_local(request)
+        is_rejected = self._rejection_without_authentication(request, is_local=is_local)
+        return None if is_rejected else _open_caller(is_local=is_local)
 
     async def _is_event(self, jwt: str, request: Request) -> bool:
         """Return whether a JWT identifies our events. False: it identifies a caller to IAM only. Raises Problem."""
@@ -164,16 +167,16 @@ class Authenticator:
         is_only_one = len(headers.getlist("authorization")) == 1 and "x-serverless-authorization" not in headers
         return self._settings.public is False and is_only_one
 
-    def _rejection_without_authentication(self, request: Request) -> Problem | None:
+    def _rejection_without_authentication(self, request: Request, *, is_local: bool) -> Problem | None:
         """Return why a request is rejected while no credential is needed, or None."""
-        if self._settings.public is not False and not loopback.is_local(request):
+        if self._settings.public is not False and not is_local:
             return no_authentication()
         return origin_not_allowed() if loopback.is_cross_origin(request, self._public_url) else None
 
 
-def _open_caller(request: Request) -> Caller:
+def _open_caller(*, is_local: bool) -> Caller:
     """Return the caller without any authentication. On this machine it is the operator, who may read the store, too."""
-    return Caller(CallerKind.OPEN, admin=loopback.is_local(request))
+    return Caller(CallerKind.OPEN, admin=is_local)
 
 
 def _token_caller(owner: Token) -> Caller:
