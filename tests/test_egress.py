@@ -1,18 +1,12 @@
 """Requests reach only public addresses of allowed hosts, and TLS verifies the host name."""
 
-import datetime
-import ssl
-import tempfile
-
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared import egress
 from shared.egress import EgressRefused, is_public, resolve_host
 from tests.images.site import Site, response
+from tests.servers.authority import Authority
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "203.0.114.1", "2001:4860:4860::8888", "2606:4700::1111", "64:ff9b::808:808"]
 NOT_PUBLIC = [
@@ -257,54 +251,6 @@ def test_plain_http_is_allowed_with_private_networks():
     with Site() as site, egress.client([site.host], allow_private=True) as client:
         site.put("/", response(200, b"hello"))
         assert client.get(f"{site.url}/").text == "hello"
-
-
-class Authority:
-    """A certificate authority that only its own clients trust."""
-
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
-        self._certificate = self._issue(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
-
-    def client(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cadata=self._pem(self._certificate).decode())
-
-    def server(self, host: str) -> ssl.SSLContext:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-        certificate = self._issue(subject, key, x509.SubjectAlternativeName([x509.DNSName(host)]))
-        return self._context(key, certificate)
-
-    def _context(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-            file.write(pem + self._pem(certificate))
-            file.flush()
-            context.load_cert_chain(file.name)
-        return context
-
-    def _issue(self, subject, key, *extensions) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-        )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=True)
-        return builder.sign(self._key, hashes.SHA256())
-
-    @staticmethod
-    def _pem(certificate: x509.Certificate) -> bytes:
-        return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from shared.wireflow import errors, protocol
 from shared.wireflow.redaction import Redaction
 from shared.wireflow.response_body import read_body
 from shared.wireflow.timeout import responsive_timeout
+from shared.wireflow.transport import ConnectionPerCall
 from shared.workflows import Mode, NodeInput, Workflow
 
 HEADERS = {"User-Agent": "wireflow-images/1.0", "Accept": "application/json", "Accept-Encoding": "identity"}
@@ -74,12 +75,7 @@ class WireflowClient:
         self._large_response = asyncio.Lock()  # one at a time: parsed, 4 MiB may take 100 MiB
         # Without httpx's client, which keeps cookies and takes a tenth of the time of a call. A transport follows no
         # redirects, which may turn a POST into a GET.
-        self._transport = transport or httpx.AsyncHTTPTransport(
-            # The server may close a kept connection just as a paid call is sent on it, which is an unknown outcome, and
-            # httpx takes what follows a response on one for the response to the next request.
-            limits=httpx.Limits(max_keepalive_connections=0),
-            trust_env=False,
-        )
+        self._transport = transport or ConnectionPerCall()
 
     # --- the paid call ---------------------------------------------------------------------------------------------
 
