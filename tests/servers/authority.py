@@ -8,6 +8,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Authority:
     """A certificate authority that only its own clients trust."""
@@ -15,7 +27,8 @@ class Authority:
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
-        self._certificate = self._issue(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
+        is_authority = x509.BasicConstraints(ca=True, path_length=None)
+        self._certificate = self._issue(self._name, self._key, is_authority, SIGNS_CERTIFICATES)
 
     def client(self) -> ssl.SSLContext:
         return ssl.create_default_context(cadata=self._pem(self._certificate).decode())
@@ -47,6 +60,9 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=1))
+            # Python 3.13 requires it: https://docs.python.org/3/library/ssl.html#ssl.VERIFY_X509_STRICT
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         )
         for extension in extensions:
             builder = builder.add_extension(extension, critical=True)
