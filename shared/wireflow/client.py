@@ -26,8 +26,8 @@ POLL_SECONDS, UPLOAD_SECONDS, CONNECT_SECONDS = 10.0, 60.0, 4.0
 # Of the paid call: while a caller waits for it, and while no one does. A response that is not waited for is a paid run
 # without its id.
 START_SECONDS, PATIENT_SECONDS = 8.0, 30.0
-# Nothing was sent yet when these expire, so they may be exact: the call is simply made again.
-NOT_SENT_TIMEOUT = httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS).as_dict()
+# Nothing was sent yet when this expires, so it may be exact: the call is simply made again.
+NOT_SENT_TIMEOUT = httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()
 INLINE_LIMIT = 64 * 1024  # bytes of a response that are interpreted on the event loop; larger ones in a thread
 UPLOAD_LIMIT = 25 * 1024 * 1024  # bytes of an input image: github.com/wireflowINC/wireflow-skill
 
@@ -159,7 +159,7 @@ class WireflowClient:
         return await self._get_run(execution_id)
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close what is kept between calls: nothing, by the transport that is used by default."""
         await self._transport.aclose()
 
     # --- requests and responses ------------------------------------------------------------------------------------

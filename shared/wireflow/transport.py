@@ -10,7 +10,6 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
 import httpcore
@@ -19,8 +18,9 @@ from aiohappyeyeballs import start_connection
 
 # Until the next address is tried, too: https://www.rfc-editor.org/rfc/rfc8305#section-8
 NEXT_ADDRESS_SECONDS = 0.25
-# What asyncio raises: uvloop a RuntimeError for a closed connection, Python a UnicodeError for a name that is none.
-STREAM_ERRORS = (OSError, RuntimeError, UnicodeError)
+DEFAULT_PORTS = {"http": 80, "https": 443}
+# What asyncio and uvloop raise, also for names and addresses that they cannot handle, and for closed connections.
+STREAM_ERRORS = (OSError, RuntimeError, ValueError, TypeError, LookupError)
 HTTPCORE_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 
@@ -28,22 +28,27 @@ class ConnectionPerCall(httpx.AsyncBaseTransport):
     """Sends each request on a connection of its own. `tls`: the default trusts the authorities that httpx does."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._given_tls = tls
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return self._given_tls or httpx.create_ssl_context(trust_env=False)
+        self._tls = tls or httpx.create_ssl_context(trust_env=False)
+        self._tls.set_alpn_protocols(["http/1.1"])
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request; raise httpx.TransportError. Its `timeout` extension limits each step, as with httpx."""
         asked = request.url
-        url = httpcore.URL(scheme=asked.raw_scheme, host=asked.raw_host, port=asked.port, target=asked.raw_path)
-        tls = self._tls if asked.scheme == "https" else None
-        connection = httpcore.AsyncHTTPConnection(url.origin, ssl_context=tls, network_backend=_Network())
+        if asked.scheme not in DEFAULT_PORTS:
+            raise httpx.UnsupportedProtocol(f"{asked.scheme} is neither http nor https")
+        # To httpcore every connection is one without TLS: that is the task of `_Network`.
+        port = asked.port if asked.port is not None else DEFAULT_PORTS[asked.scheme]
+        url = httpcore.URL(scheme=b"http", host=asked.raw_host, port=port, target=asked.raw_path)
+        network = _Network(self._tls if asked.scheme == "https" else None)
+        connection = httpcore.AsyncHTTPConnection(url.origin, network_backend=network)
         headers, body, limits = request.headers.raw, request.stream, request.extensions
         sent = httpcore.Request(request.method, url, headers=headers, content=body, extensions=limits)
-        with _errors_of_httpx():
-            response = await connection.handle_async_request(sent)  # httpcore closes it if this fails
+        try:
+            with _errors_of_httpx():
+                response = await connection.handle_async_request(sent)
+        except BaseException:
+            await connection.aclose()  # httpcore does not if it is canceled before it sends
+            raise
         stream, details = _Body(response, connection), response.extensions
         return httpx.Response(response.status, headers=response.headers, stream=stream, extensions=details)
 
@@ -64,7 +69,14 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Network(httpcore.AsyncNetworkBackend):
-    """Opens connections for httpcore."""
+    """Opens a connection for httpcore, with TLS or without.
+
+    TLS begins with the stream. Started on one that reads already, a response that was sent before the handshake, by
+    anyone on the way, would be taken for the server's.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        self._tls = tls
 
     async def connect_tcp(
         self,
@@ -74,12 +86,23 @@ class _Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 of no use here, as the next one
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
-        """Try the addresses of a host; raise httpcore.ConnectError or ConnectTimeout."""
+        """Try the addresses of a host; raise httpcore.ConnectError or ConnectTimeout: nothing was sent."""
         with _errors_of_httpcore(httpcore.ConnectError, httpcore.ConnectTimeout):
             async with asyncio.timeout(timeout):
-                addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
-                return _Stream(*await asyncio.open_connection(sock=connected))
+                connected = await _connect(host, port)
+                name = host if self._tls else None
+                return _Stream(*await asyncio.open_connection(sock=connected, ssl=self._tls, server_hostname=name))
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    task = asyncio.current_task()
+    requests = task.cancelling() if task else 0
+    connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
+    if task and task.cancelling() > requests:  # a request to cancel is lost while the library ends other attempts
+        connected.close()
+        raise asyncio.CancelledError
+    return connected
 
 
 class _Stream(httpcore.AsyncNetworkStream):
@@ -98,18 +121,6 @@ class _Stream(httpcore.AsyncNetworkStream):
             async with asyncio.timeout(timeout):
                 self._writer.write(buffer)
                 await self._writer.drain()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> httpcore.AsyncNetworkStream:
-        """Speak TLS on the connection; asyncio closes it if that fails."""
-        with _errors_of_httpcore(httpcore.ConnectError, httpcore.ConnectTimeout):
-            async with asyncio.timeout(timeout):
-                await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
-        return self
 
     async def aclose(self) -> None:
         """Close at once: the response is complete, or no one reads it any more."""

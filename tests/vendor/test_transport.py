@@ -2,9 +2,13 @@
 
 import asyncio
 import gc
+import select
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
 from typing import Any
 
 import httpx
@@ -137,6 +141,15 @@ def test_a_port_where_nothing_listens_means_that_nothing_was_sent(loop: Loop) ->
     call(loop, respond, refused)
 
 
+@pytest.mark.parametrize("url", ["ftp://localhost/api/v1", "localhost/api/v1"])
+def test_a_url_that_cannot_be_called_means_that_nothing_was_sent(loop: Loop, url: str) -> None:
+    async def make(_client: WireflowClient) -> None:
+        client = WireflowClient(url, "hook", "sk", VirtualClock())
+        await expecting(errors.Unavailable, "could not be reached")(client)
+
+    call(loop, respond, make)
+
+
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "nowhere.invalid"])
 def test_a_name_that_leads_nowhere_means_that_nothing_was_sent(loop: Loop, host: str) -> None:
     server = call(loop, respond, expecting(errors.Unavailable, "could not be reached"), host=host)
@@ -183,6 +196,42 @@ def test_a_connection_that_ends_early_is_an_unknown_outcome(loop: Loop, response
         await reader.read()
 
     call(loop, serve, expecting(errors.OutcomeUnknown, "did not confirm"), tls=tls)
+
+
+def test_a_response_that_is_sent_before_the_handshake_is_never_taken_for_the_servers(loop: Loop) -> None:
+    """Someone on the way sends one in clear text, and then lets the server speak."""
+    forged = b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%s" % (len(STARTED), STARTED)
+
+    async def through_a_stranger(client: WireflowClient) -> None:
+        port = httpx.URL(client._base_url).port
+        with closing(socket.create_server(("127.0.0.1", 0))) as between:
+            threading.Thread(target=relay, args=(between, port, forged), daemon=True).start()
+            url = f"https://localhost:{between.getsockname()[1]}/api/v1"
+            attacked = WireflowClient(url, "hook", "sk", VirtualClock(), ConnectionPerCall(AUTHORITY.client()))
+            for _ in range(20):  # how much arrives before the handshake is a matter of microseconds
+                await expecting(errors.Unavailable, "ConnectError")(attacked)
+
+    call(loop, respond, through_a_stranger, tls=True)
+
+
+def relay(between: socket.socket, port: int | None, first: bytes) -> None:
+    """Pass on what each client sends, after it was sent something else."""
+    with suppress(OSError):  # it is closed
+        while True:
+            client, _ = between.accept()
+            client.sendall(first)
+            threading.Thread(target=exchange, args=(client, port), daemon=True).start()
+
+
+def exchange(client: socket.socket, port: int | None) -> None:
+    """Pass on a handshake, a request, and its response, each when it comes, until one side ends."""
+    with client, socket.create_connection(("127.0.0.1", port or 0)) as server, suppress(OSError):
+        while True:
+            for sender in select.select([client, server], [], [])[0]:
+                passed = sender.recv(64 * 1024)
+                if not passed:
+                    return
+                (server if sender is client else client).sendall(passed)
 
 
 def test_a_connection_that_is_reset_is_an_unknown_outcome(loop: Loop) -> None:
@@ -257,6 +306,52 @@ def test_a_canceled_call_closes_its_connection(loop: Loop) -> None:
 
     server = call(loop, serve, cancel)
     assert (server.accepted, server.ended) == (1, 1)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_call_that_is_canceled_at_any_moment_leaves_nothing_open(loop: Loop, tls: bool) -> None:
+    async def cancel(client: WireflowClient) -> None:
+        await start(client)
+        for turns in range(60):
+            calling = asyncio.create_task(start(client))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+                time.sleep(0.0005)  # noqa: ASYNC251 the network is faster than the loop
+            calling.cancel()
+            with suppress(asyncio.CancelledError):
+                await calling
+
+    server = call(loop, respond, cancel, tls=tls)
+    assert server.ended == server.accepted
+
+
+def test_a_cancellation_is_not_lost_while_other_attempts_to_connect_end() -> None:
+    """aiohappyeyeballs 2.7.1 loses one, on the loop of Python."""
+    started: list[int] = []
+    with socket.socket() as silent, socket.socket() as waiting:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        waiting.connect(silent.getsockname())
+
+        class Resolving(asyncio.SelectorEventLoop):
+            async def getaddrinfo(self, host: Any, *args: Any, **options: Any) -> list[Any]:
+                found = await super().getaddrinfo(host, *args, **options)
+                return [(*found[0][:4], silent.getsockname()), *found] if host == "localhost" else found
+
+        async def cancel(client: WireflowClient) -> None:
+            for turns in range(12):
+                calling = asyncio.create_task(start(client))
+                while len(asyncio.all_tasks()) < 5:  # noqa: ASYNC110 until both addresses are tried
+                    await asyncio.sleep(0)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                if not calling.done():
+                    calling.cancel()
+                    await asyncio.wait([calling])
+                    started.extend([turns] * (not calling.cancelled()))
+
+        call(Resolving, respond, cancel)
+    assert started == []
 
 
 @pytest.mark.parametrize(("step", "error"), [("read", httpx.ReadTimeout), ("write", httpx.WriteTimeout)])
