@@ -25,7 +25,9 @@ def jobs() -> AsyncClient:
 
 @cache
 def wireflow() -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=os.environ["WIREFLOW_BASE_URL"], timeout=8.0)
+    # The server closes a connection that is idle for 5 s, as httpx does by default: a request may then meet its end.
+    limits = httpx.Limits(keepalive_expiry=2.0)
+    return httpx.AsyncClient(base_url=os.environ["WIREFLOW_BASE_URL"], timeout=8.0, limits=limits)
 
 
 @functions_framework.aio.http
