@@ -1,7 +1,8 @@
 """How many requests a second `POST /` accepts on Firestore, beside functions that do the least for the same.
 
-All are measured in each round, one after the other, so that what else the machine does concerns all of them. A miss of
-a target ends the bench with exit code 1.
+All are measured in each round, again and again for a short time in turn, so that what else the machine does concerns
+all of them: other machines on the same processors change its speed within seconds. A miss of a target ends the bench
+with exit code 1.
 """
 
 import asyncio
@@ -30,13 +31,14 @@ from tests.servers.firestore import running_emulator
 
 HOUR = timedelta(hours=1)
 FIRST_TRIES = 10
+TURNS = 3  # of each function in a round
 # By the number of clients: the least ratio of a queued POST, and its most CPU time in ms; the least of a started one.
 CLOSED, CPU, OPEN = {1: 0.75, 16: 0.55, 64: 0.55}, {64: 2.5}, 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured: each function in each round for so many seconds."""
+    """What is measured: each function in each round for so many seconds, in TURNS."""
 
     rounds: int = 5
     seconds: float = 3.0
@@ -67,6 +69,15 @@ class Sample:
     cpu: float
 
 
+@dataclass(frozen=True)
+class Load:
+    """One turn of a function: the seconds of each response, of all, and of CPU time."""
+
+    taken: list[float]
+    lasted: float
+    cpu: float
+
+
 def measure(folder: Path, plan: Plan) -> list[Row]:
     """Requests a second, latency, and CPU time: medians of the rounds."""
     with running_emulator(folder / "emulator.log") as emulator:
@@ -80,10 +91,10 @@ def _measure(folder: Path, plan: Plan, waiting: int, emulator: str) -> list[Row]
         for function in functions.values():
             _connect(function)
             clients.load(function.port, 16, plan.seconds)  # the emulator compiles what it runs often
-        for number in range(plan.rounds):
+        for _ in range(plan.rounds):
             for count in plan.clients:
-                for name, function in [*functions.items()][:: -1 if number % 2 else 1]:
-                    samples.setdefault((name, count), []).append(_sample(function, count, plan.seconds))
+                for name, sample in _round(functions, count, plan.seconds).items():
+                    samples.setdefault((name, count), []).append(sample)
     rows = []
     for count in plan.clients:
         of = {name: samples[name, count] for name in functions}
@@ -120,15 +131,28 @@ def _median(samples: list[Sample], name: str) -> float:
     return statistics.median(getattr(sample, name) for sample in samples)
 
 
-def _sample(function: Function, count: int, seconds: float) -> Sample:
+def _round(functions: dict[str, Function], count: int, seconds: float) -> dict[str, Sample]:
+    """Measure each function in turns, every other time in reverse order."""
+    loads: dict[str, list[Load]] = {name: [] for name in functions}
+    for turn in range(TURNS):
+        for name in [*functions][:: -1 if turn % 2 else 1]:
+            loads[name].append(_load(functions[name], count, seconds / TURNS))
+    return {name: _sample(turns) for name, turns in loads.items()}
+
+
+def _load(function: Function, count: int, seconds: float) -> Load:
     before = function.cpu_seconds()
     try:
         taken, lasted = clients.load(function.port, count, seconds)
     except AssertionError as error:
         error.add_note(f"{function.name}:\n{function.err.read_text()[-2000:]}")
         raise
-    cpu = function.cpu_seconds() - before
-    taken.sort()
+    return Load(taken, lasted, function.cpu_seconds() - before)
+
+
+def _sample(loads: list[Load]) -> Sample:
+    taken = sorted(one for load in loads for one in load.taken)
+    lasted, cpu = sum(load.lasted for load in loads), sum(load.cpu for load in loads)
     return Sample(len(taken) / lasted, taken[len(taken) // 2], taken[len(taken) * 99 // 100], cpu / len(taken))
 
 
