@@ -2,8 +2,8 @@
 
 It is read while requests run, at most twice a second, and advanced by what the instance accepts itself. So a request
 that only queues a job makes one call to the store, and no request waits for a count. Only what was never read, or not
-for a while, is read before the request goes on; a request that starts a read ends after it, because after its response
-it has no CPU.
+for a while, is read before the request goes on. A request that starts a read waits for its end, because an instance
+has no CPU after its last response, but not for long: a slow read goes on while later requests run.
 """
 
 import asyncio
@@ -27,7 +27,8 @@ MAX_READS = 2  # a second
 STARVED = 3  # times as old as it may be: a request that comes alone needs both reads of its second for something else
 RECENT, TOO_OLD = 1.0, 1.5  # seconds: what is older is refreshed meanwhile, or before anything else
 CHECK_SECONDS = 0.1  # between two checks of what is due
-PAUSE_AFTER_SLOW = 25  # times as long as a read takes: a store that is slow is read less often
+PAUSE_AFTER_SLOW, MAX_PAUSE = 25, 60.0  # times as long as a read takes, seconds: a slow store is read less often
+MAX_WAIT = 0.1  # seconds that a request takes longer because of a read that it started
 COUNT_SECONDS = 5.0  # between two counts
 # A queue of n jobs has not ended n / MAX_STARTS seconds later: what is known of its head and places is good until then.
 MAX_STARTS = 1_000  # a second
@@ -38,16 +39,18 @@ MAX_COUNTED = 10_000  # jobs of a caller, unless its maxQueued is higher
 
 @dataclass(slots=True, eq=False)
 class _Part:
-    """A part of the snapshot. `interval`: between two reads, if they are quick; `max_age`: as it is now, in seconds.
+    """A part of the snapshot. `interval`: between two reads, if they are quick; `seconds`: that the last one took.
 
-    `calls`: of one read, to the store. `read_at` by the monotonic clock, as all times here.
+    `calls`: of one read, to the store. `began`: the newest read; `read_at`: the last one that is over, when it began,
+    since an instance may have had no CPU before its end. By the monotonic clock, as all times here.
     """
 
     read: Callable[[], Awaitable[object]]
     interval: float = RECENT
     calls: int = 1
-    max_age: float = RECENT
+    seconds: float = 0.0
     read_at: float = -math.inf
+    began: float = -math.inf
     reading: asyncio.Task[None] | None = None
 
 
@@ -73,8 +76,8 @@ class QueueSnapshot:
         self._limits = limits
         self._places = Places()
         self._head, self._gate = _Part(self._read_head), _Part(admission.read)
-        self._length = _Part(self._read_length, COUNT_SECONDS)
-        self._held = _Part(self._read_held, COUNT_SECONDS, read_at=clock.monotonic())  # at first there are none
+        self._length = _Part(self._read_length)
+        self._held = _Part(self._read_held, read_at=clock.monotonic())  # at first there are none
         self._first_rounds = _Part(self._read_first_rounds, COUNT_SECONDS)
         self._last_places: dict[str, _Part] = {}
         self._own: dict[str, _Part] = {}
@@ -98,7 +101,7 @@ class QueueSnapshot:
             yield self._places
         finally:
             if started:
-                await asyncio.wait(started)
+                await asyncio.wait(started, timeout=MAX_WAIT)
 
     async def refreshed(self, caller: str | None = None) -> Places:
         """Return the places after refreshing what is due. `caller`: whose own jobs matter."""
@@ -164,13 +167,19 @@ class QueueSnapshot:
         if caller is None or limits is None:
             return []
         read = partial(self._read_own_jobs, caller, max(limits.max_queued, MAX_COUNTED))
-        return [self._own.setdefault(caller, _Part(read, COUNT_SECONDS, calls=2))]
+        return [self._own.setdefault(caller, _Part(read, calls=2))]
 
     def _due(self, parts: Sequence[_Part], age: float) -> list[_Part]:
         """Return the parts that are at least `age` times as old as they may be, the most overdue first."""
         now = self._clock.monotonic()
-        ages = {part: (now - part.read_at) / part.max_age for part in parts}
+        ages = {part: (now - part.read_at) / self._max_age(part) for part in parts}
         return sorted((part for part in ages if ages[part] >= age), key=ages.__getitem__, reverse=True)
+
+    def _max_age(self, part: _Part) -> float:
+        """Return how old, in seconds, a part may be: by how long the queue is, and how slow the store."""
+        lasting = 0.0 if part is self._gate else self._places.length / MAX_STARTS
+        seconds = max(part.seconds, self._clock.monotonic() - part.began if part.reading else 0.0)
+        return max(part.interval, lasting, min(PAUSE_AFTER_SLOW * seconds, MAX_PAUSE))
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -183,27 +192,25 @@ class QueueSnapshot:
         for part in parts:
             is_first = part.read_at == -math.inf
             counts = part in (self._length, *self._own.values()) or (part is self._held and self._places.held)
-            is_starved = counts and now - part.read_at > STARVED * part.max_age
+            is_starved = counts and now - part.read_at > STARVED * self._max_age(part)
             waits = not (is_first or is_starved) and sum(now - at < 1.0 for at in self._last_reads) >= MAX_READS
             if part.reading or waits:
                 continue
             self._last_reads.extend([now] * part.calls)
             self._reading += 1
+            part.began = now
             part.reading = asyncio.create_task(self._read(part))
             started.append(part.reading)
         return started
 
     async def _read(self, part: _Part) -> None:
         """Read. If the store does not respond, what the instance knows must do: no job can be stored now anyway."""
-        began = self._clock.monotonic()
         try:
             with suppress(StoreError):
                 await part.read()
         finally:
             self._reading -= 1
-            part.read_at, part.reading = self._clock.monotonic(), None
-            lasting = 0.0 if part is self._gate else self._places.length / MAX_STARTS
-            part.max_age = max(part.interval, lasting, PAUSE_AFTER_SLOW * (part.read_at - began))
+            part.read_at, part.seconds, part.reading = part.began, self._clock.monotonic() - part.began, None
 
     async def _read_head(self) -> None:
         given = self._places.given
