@@ -1,11 +1,14 @@
-"""What a function logs when it starts."""
+"""What a function does when it starts."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from shared import wiring
+from tests.processes.function import ROOT
 
 SETTINGS = {
     "WIREFLOW_WEBHOOK_ID": "hook-4711",
@@ -45,3 +48,13 @@ def test_a_deprecated_or_retired_model_is_logged_with_its_successor(
 
 def test_an_active_model_is_not_logged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert started(["nano_banana_2_1", "nano_banana_2_lite", "nano_banana_pro"], monkeypatch, capsys) == []
+
+
+@pytest.mark.parametrize("function", ["trigger._context", "poller._poller"])
+def test_what_a_function_imports_is_left_out_of_garbage_collection(function: str) -> None:
+    module, build = function.split(".")
+    code = f"import gc; from functions.{module} import main; main.{build}(); print(gc.get_freeze_count())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=SETTINGS, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.splitlines()[-1]) > 50_000

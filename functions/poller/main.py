@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import wiring
+from shared.runtime.garbage_collection import spare_imports
 
 from .api import Poller
 
@@ -22,4 +23,6 @@ async def poller(request: Request) -> Response:
 @cache
 def _poller() -> Poller:
     """Build on the first request: the framework forks after it has imported this module."""
-    return Poller(wiring.dependencies(CONFIG))
+    built = Poller(wiring.dependencies(CONFIG))
+    spare_imports()
+    return built

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import wiring
+from shared.runtime.garbage_collection import spare_imports
 
 from . import router
 from .context import Context, create_context
@@ -28,4 +29,6 @@ async def trigger(request: Request) -> Response:
 @cache
 def _context() -> Context:
     """Build on the first request: the framework forks after it has imported this module."""
-    return create_context(wiring.dependencies(CONFIG))
+    context = create_context(wiring.dependencies(CONFIG))
+    spare_imports()
+    return context
