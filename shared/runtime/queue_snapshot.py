@@ -2,8 +2,9 @@
 
 It is read while requests run, at most twice a second, and advanced by what the instance accepts itself. So a request
 that only queues a job makes one call to the store, and no request waits for a count. Only what was never read, or not
-for a while, is read before the request goes on. A request that starts a read waits for its end, because an instance
-has no CPU after its last response, but not for long: a slow read goes on while later requests run.
+for a while, is read before the request goes on. A request that refreshes what is recent enough waits for a moment only,
+and the read goes on while later requests run. If none does, the instance has no CPU: then the read may end much later,
+and what it found is as old as its beginning.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ MAX_READS = 2  # a second
 STARVED = 3  # times as old as it may be: a request that comes alone needs both reads of its second for something else
 RECENT, TOO_OLD = 1.0, 1.5  # seconds: what is older is refreshed meanwhile, or before anything else
 CHECK_SECONDS = 0.1  # between two checks of what is due
-PAUSE_AFTER_SLOW, MAX_PAUSE = 25, 60.0  # times as long as a read takes, seconds: a slow store is read less often
-MAX_WAIT = 0.1  # seconds that a request takes longer because of a read that it started
+PAUSE_AFTER_SLOW = 25  # times as long as a read takes: a store that is slow is read less often
+MAX_WAIT = 0.1  # seconds that a request waits at its end for what it refreshes
 COUNT_SECONDS = 5.0  # between two counts
 # A queue of n jobs has not ended n / MAX_STARTS seconds later: what is known of its head and places is good until then.
 MAX_STARTS = 1_000  # a second
@@ -41,8 +42,8 @@ MAX_COUNTED = 10_000  # jobs of a caller, unless its maxQueued is higher
 class _Part:
     """A part of the snapshot. `interval`: between two reads, if they are quick; `seconds`: that the last one took.
 
-    `calls`: of one read, to the store. `began`: the newest read; `read_at`: the last one that is over, when it began,
-    since an instance may have had no CPU before its end. By the monotonic clock, as all times here.
+    `calls`: of one read, to the store. `began`: the newest read, by the monotonic clock, as all times here.
+    `unattended`: the request that started it has ended before it, so how long it takes says nothing of the store.
     """
 
     read: Callable[[], Awaitable[object]]
@@ -52,6 +53,7 @@ class _Part:
     read_at: float = -math.inf
     began: float = -math.inf
     reading: asyncio.Task[None] | None = None
+    unattended: bool = False
 
 
 class QueueSnapshot:
@@ -76,8 +78,8 @@ class QueueSnapshot:
         self._limits = limits
         self._places = Places()
         self._head, self._gate = _Part(self._read_head), _Part(admission.read)
-        self._length = _Part(self._read_length)
-        self._held = _Part(self._read_held, read_at=clock.monotonic())  # at first there are none
+        self._length = _Part(self._read_length, COUNT_SECONDS)
+        self._held = _Part(self._read_held, COUNT_SECONDS, read_at=clock.monotonic())  # at first there are none
         self._first_rounds = _Part(self._read_first_rounds, COUNT_SECONDS)
         self._last_places: dict[str, _Part] = {}
         self._own: dict[str, _Part] = {}
@@ -91,27 +93,31 @@ class QueueSnapshot:
 
         `callers`: those that share the next place, if one is to be given.
         """
-        started: Sequence[asyncio.Task[None]] = ()
+        overdue: Sequence[_Part] = ()
+        refreshed: Sequence[_Part] = ()
         if not self._was_just_checked(callers):
-            while reads := self._read_first(callers):  # a caller's last place after the head
-                await asyncio.wait(reads)
+            while parts := self._read_first(callers):  # a caller's last place after the head
+                await self._wait(parts)
             self._checked_at = self._clock.monotonic()
-            started = self._start(self._due(self._parts(callers), 1.0))
+            due = self._due(self._parts(callers), 1.0)
+            overdue = self._due(due, TOO_OLD)
+            refreshed = self._start(due)
         try:
             yield self._places
         finally:
-            if started:
-                await asyncio.wait(started, timeout=MAX_WAIT)
+            try:
+                await self._wait([part for part in refreshed if part in overdue])
+            finally:
+                await self._wait(refreshed, MAX_WAIT)
 
     async def refreshed(self, caller: str | None = None) -> Places:
         """Return the places after refreshing what is due. `caller`: whose own jobs matter."""
         if not self._was_just_checked(()):
             async with self.recent():
                 pass
-        for part in self._own_jobs(caller):
-            self._start(self._due([part], TOO_OLD))
-            if part.reading:
-                await asyncio.wait([part.reading])
+        if overdue := self._due(self._own_jobs(caller), TOO_OLD):
+            self._start(overdue)
+            await self._wait(overdue)
         return self._places
 
     def is_fresh(self, caller: str | None) -> bool:
@@ -126,8 +132,8 @@ class QueueSnapshot:
         counted = not callers or all(part.read_at > -math.inf for part in self._own_jobs(callers[0]))
         return knows and counted and self._clock.monotonic() - self._checked_at < CHECK_SECONDS
 
-    def _read_first(self, callers: Sequence[str | None]) -> list[asyncio.Task[None]]:
-        """Start to read what the next decision needs and is too old; return these reads, and those under way."""
+    def _read_first(self, callers: Sequence[str | None]) -> list[_Part]:
+        """Start to read what the next decision needs and is too old; return what is being read of it."""
         if self._places.head is None:
             needed = [self._emptiness(), self._gate]
         else:
@@ -137,7 +143,7 @@ class QueueSnapshot:
             needed.append(self._gate)
         due = self._due(needed, TOO_OLD)
         self._start([part for part in due if not part.reading])
-        return [part.reading for part in due if part.reading]
+        return [part for part in due if part.reading]
 
     def _emptiness(self) -> _Part:
         """Return what shows that no job waits: the head of the queue, or now and then the count of all waiting jobs."""
@@ -167,7 +173,7 @@ class QueueSnapshot:
         if caller is None or limits is None:
             return []
         read = partial(self._read_own_jobs, caller, max(limits.max_queued, MAX_COUNTED))
-        return [self._own.setdefault(caller, _Part(read, calls=2))]
+        return [self._own.setdefault(caller, _Part(read, COUNT_SECONDS, calls=2))]
 
     def _due(self, parts: Sequence[_Part], age: float) -> list[_Part]:
         """Return the parts that are at least `age` times as old as they may be, the most overdue first."""
@@ -177,14 +183,14 @@ class QueueSnapshot:
 
     def _max_age(self, part: _Part) -> float:
         """Return how old, in seconds, a part may be: by how long the queue is, and how slow the store."""
+        interval = RECENT if part.began == -math.inf else part.interval  # what was never read is read soon
         lasting = 0.0 if part is self._gate else self._places.length / MAX_STARTS
-        seconds = max(part.seconds, self._clock.monotonic() - part.began if part.reading else 0.0)
-        return max(part.interval, lasting, min(PAUSE_AFTER_SLOW * seconds, MAX_PAUSE))
+        return max(interval, lasting, PAUSE_AFTER_SLOW * part.seconds)
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
-    def _start(self, parts: Sequence[_Part]) -> list[asyncio.Task[None]]:
-        """Start reads, no more than MAX_READS a second.
+    def _start(self, parts: Sequence[_Part]) -> list[_Part]:
+        """Start reads, no more than MAX_READS a second; return the parts that are read now.
 
         What was never read does not wait for that, nor a count that is far too old.
         """
@@ -198,10 +204,19 @@ class QueueSnapshot:
                 continue
             self._last_reads.extend([now] * part.calls)
             self._reading += 1
-            part.began = now
+            part.began, part.unattended = now, False
             part.reading = asyncio.create_task(self._read(part))
-            started.append(part.reading)
+            started.append(part)
         return started
+
+    async def _wait(self, parts: Sequence[_Part], seconds: float | None = None) -> None:
+        """Wait until the parts are read, at most for so many seconds."""
+        try:
+            if reads := [part.reading for part in parts if part.reading]:
+                await asyncio.wait(reads, timeout=seconds)
+        finally:
+            for part in parts:
+                part.unattended = part.reading is not None
 
     async def _read(self, part: _Part) -> None:
         """Read. If the store does not respond, what the instance knows must do: no job can be stored now anyway."""
@@ -210,7 +225,11 @@ class QueueSnapshot:
                 await part.read()
         finally:
             self._reading -= 1
-            part.read_at, part.seconds, part.reading = part.began, self._clock.monotonic() - part.began, None
+            part.reading, now = None, self._clock.monotonic()
+            if part.unattended:
+                part.read_at = part.began
+            else:
+                part.read_at, part.seconds = now, now - part.began
 
     async def _read_head(self) -> None:
         given = self._places.given
@@ -235,6 +254,9 @@ class QueueSnapshot:
     async def _read_held(self) -> None:
         given, known = self._places.given, self._places.waiting
         waiting = await self._store.count_ahead(self._clock.now() + FAR_FUTURE)
+        if waiting and not known:  # some of them may be in the queue of which nothing is known yet
+            self._last_reads.append(self._clock.monotonic())
+            await self._read_length()
         self._places.held = max(waiting - self._places.length, 0)
         if not waiting:
             self._none_waits(given)

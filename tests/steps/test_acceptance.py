@@ -96,56 +96,6 @@ async def test_a_long_queue_is_read_rarely_because_it_does_not_end_soon(open_wor
         assert counts(world)["list_jobs"] <= 2
 
 
-class Slow(Calls):
-    """A job store in which what reads the queue takes `seconds`."""
-
-    seconds = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        call = super().__getattr__(name)
-
-        async def slow(*arguments: Any, **options: Any) -> Any:
-            await asyncio.sleep(self.seconds)
-            return await call(*arguments, **options)
-
-        return slow if name in ("queue_head", "count_ahead", "list_jobs") else call
-
-
-def slow_down(world: World, seconds: float) -> None:
-    assert isinstance(world.store, Slow)
-    world.store.seconds = seconds
-
-
-async def test_no_request_waits_long_for_a_slow_store_to_read_the_queue(open_world: OpenWorld) -> None:
-    async with open_world(wrap=Slow, EXECUTIONS_PER_MINUTE="1") as world:
-        slow_down(world, 3.0)
-        for number in range(20):
-            await world.accepted(f"cat {number}")
-            await world.clock.sleep(0.5)
-        counts(world).clear()
-        for number in range(600):
-            began = world.clock.monotonic()
-            await world.accepted(f"dog {number}")
-            assert world.clock.monotonic() - began <= 0.2
-            await world.clock.sleep(0.5)
-        assert counts(world)["queue_head"] >= 3
-        assert counts(world)["count_ahead"] >= 3
-
-
-async def test_what_was_read_before_an_hour_without_cpu_is_read_again(open_world: OpenWorld) -> None:
-    async with open_world(wrap=Slow, EXECUTIONS_PER_MINUTE="1") as world:
-        for number in range(3):
-            await world.accepted(f"cat {number}")
-        await world.clock.sleep(1.2)
-        slow_down(world, 3_600.0)
-        await world.accepted("the response ends before the read")
-        await world.clock.sleep(3_601)
-        slow_down(world, 0.0)
-        counts(world).clear()
-        await world.accepted("an hour later")
-        assert counts(world)["queue_head"] == 1
-
-
 @pytest.mark.parametrize(("bound", "counted"), [("0", False), ("10000", True)])
 async def test_held_jobs_are_counted_only_for_a_bound(open_world: OpenWorld, bound: str, counted: bool) -> None:
     async with open_world(wrap=Calls, MAX_QUEUED_JOBS=bound) as world:
